@@ -1,0 +1,5 @@
+"""`python -m pixsed`."""
+
+from pixsed.cli.main import main
+
+main()

@@ -1,0 +1,90 @@
+"""Options that several subcommands share, each defined once."""
+
+import os
+import sys
+
+import click
+
+_state = {"verbose": 0, "quiet": False}
+
+
+def verbosity():
+    """Return 0, or the number of `-v` given."""
+    return _state["verbose"]
+
+
+def show_progress():
+    """Return whether a progress bar is wanted: stderr is a terminal and no `-q`."""
+    return not _state["quiet"] and sys.stderr.isatty()
+
+
+def say(message):
+    """Write a line about the work done to stderr, unless `-q` was given."""
+    if not _state["quiet"]:
+        click.echo(message, err=True)
+
+
+def _set_state(key):
+    def callback(ctx, param, value):
+        _state[key] = value
+        if key == "quiet" and value:
+            import warnings
+
+            from pixsed.errors import PixsedWarning
+
+            warnings.simplefilter("ignore", PixsedWarning)
+        return value
+
+    return callback
+
+
+def quiet_verbose(function):
+    """Add `-q` and `-v`."""
+    function = click.option(
+        "-v", "--verbose", count=True, expose_value=False, callback=_set_state("verbose"),
+        help="Say more; twice for the traceback of an error.",
+    )(function)
+    return click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=_set_state("quiet"),
+        help="Say nothing but errors.",
+    )(function)
+
+
+def output(help="File to write; - for standard output.", **kwargs):
+    """Add `-o/--output` (required) and `--overwrite`."""
+
+    def decorate(function):
+        function = click.option(
+            "--overwrite", is_flag=True, help="Replace the output if it is there."
+        )(function)
+        return click.option(
+            "-o", "--output", required=True, type=click.Path(allow_dash=True), help=help, **kwargs
+        )(function)
+
+    return decorate
+
+
+hdu = click.option(
+    "--hdu", metavar="EXT",
+    help="Extension to read, by name or number, where path[EXT] does not say it.",
+)
+
+seed = click.option(
+    "--seed", type=click.IntRange(min=0), default=42, show_default=True,
+    help="Seed of the random numbers.",
+)
+
+jobs = click.option(
+    "--jobs", type=click.IntRange(min=1), default=lambda: os.cpu_count() or 1,
+    show_default="all cores", help="Processes or threads at once.",
+)
+
+model = click.option(
+    "--model", "model", default="tau", show_default=True, metavar="NAME|FILE",
+    help="A shipped model's name, or an .onnx file.",
+)
+
+
+def examples(*lines):
+    """Return the epilog that ends a `--help`: the examples, kept line by line."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

@@ -1,0 +1,1 @@
+"""Images before physics: background, PSF matching, cutouts."""

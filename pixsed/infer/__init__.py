@@ -1,0 +1,1 @@
+"""From fluxes to posterior quantiles, on onnxruntime alone."""

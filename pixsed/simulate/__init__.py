@@ -1,0 +1,1 @@
+"""Priors, noise, and batches of simulated pixels."""

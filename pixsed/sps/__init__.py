@@ -1,0 +1,1 @@
+"""Stellar population synthesis: from physics to photometry."""

@@ -1,0 +1,1 @@
+"""Flows, training and ONNX export: the only room that imports torch."""
