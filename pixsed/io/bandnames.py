@@ -1,0 +1,143 @@
+"""The band of an image: its name by pixsed's convention, camera, pivot wavelength.
+
+`F444W` for ACS/WFC, NIRCam and WFC3/IR; any other camera's name stands in
+front: `NIRISS_F200W`, `UVIS_F814W`.
+"""
+
+import re
+
+import numpy as np
+
+from pixsed import bands
+from pixsed.errors import PixsedError
+
+_FILTER = re.compile(r"(?<![A-Z0-9])F\d{3,4}(?:LP|W2|W|M|N|X)(?![A-Z0-9])")
+_NAME = re.compile(r"[A-Z0-9][A-Z0-9_-]*")
+# The narrower of two filters in the light is the band: F162M in front of F150W2.
+_WIDTH = {"N": 0, "M": 1, "W": 2, "X": 3, "LP": 3, "W2": 4}
+_WFC3_IR = frozenset(
+    "F098M F105W F110W F125W F126N F127M F128N F130N F132N F139M F140W F153M F160W F164N "
+    "F167N".split()
+)
+# Prefix of a band's name -> instrument, for the cameras that carry theirs.
+_PREFIXES = {
+    "UVIS": "WFC3/UVIS",
+    "HRC": "ACS/HRC",
+    "SBC": "ACS/SBC",
+    "NIRISS": "NIRISS",
+    "MIRI": "MIRI",
+    "WFPC2": "WFPC2",
+    "NICMOS": "NICMOS",
+}
+
+
+def check_band_name(name, source="BAND"):
+    """Return `name` in upper case.
+
+    Raises
+    ------
+    PixsedError
+        If it cannot be a band's name: letters, digits, ``_`` and ``-``.
+    """
+    upper = str(name).strip().upper()
+    if not _NAME.fullmatch(upper) or len(upper) > 40 or upper.endswith("_ERR"):
+        raise PixsedError(
+            f"{source}={name!r} must be letters, digits and _, got something else; try F444W"
+        )
+    return upper
+
+
+def band_name(header, explicit=None, *, name="image"):
+    """Return the band of an image.
+
+    Parameters
+    ----------
+    header : `~astropy.io.fits.Header`
+        With FILTER and PUPIL (JWST), FILTER1 and FILTER2 (ACS) or BAND; INSTRUME and
+        DETECTOR say the camera.
+    explicit : str, optional
+        The name given as ``BAND=``; it wins.
+    name : str, optional
+        The file, for the message.
+
+    Raises
+    ------
+    PixsedError
+        If nothing tells the band; the message says to write ``BAND=``.
+    """
+    if explicit:
+        return check_band_name(explicit)
+    found = band_name_or_none(header)
+    if found is None:
+        raise PixsedError(
+            f"{name}: no FILTER, PUPIL, FILTER1, FILTER2 or BAND in its header tells the band; "
+            f"name it in front, as F444W={name}"
+        )
+    return found
+
+
+def band_name_or_none(header):
+    """Return the band that a header tells, or None."""
+    for keys in (("FILTER", "PUPIL"), ("FILTER1", "FILTER2"), ("BAND",)):
+        text = " ".join(str(header.get(key, "")).upper() for key in keys)
+        filters = _FILTER.findall(re.sub(r"_", " ", text))
+        if filters:
+            break
+    else:
+        # A filter of another telescope, or a camera's own name for it, is no F444W.
+        band = str(header.get("BAND", "")).strip().upper()
+        return band if band and _NAME.fullmatch(band) else None
+    filter_ = min(filters, key=lambda f: _WIDTH[re.sub(r"^F\d+", "", f)])
+    prefix = _camera_prefix(header, filter_)
+    if not prefix:  # a name already whole: NIRISS_F200W
+        match = re.search(rf"\b({'|'.join(_PREFIXES)})_{filter_}\b", text)
+        prefix = match[1] if match else ""
+    return f"{prefix}_{filter_}" if prefix else filter_
+
+
+def _camera_prefix(header, filter_):
+    """Return the camera's name where bands carry it, else an empty string."""
+    instrument = str(header.get("INSTRUME", "")).strip().upper()
+    detector = str(header.get("DETECTOR", "")).strip().upper()
+    instrument, _, channel = instrument.partition("/")
+    detector = channel or detector
+    if instrument in ("", "NIRCAM"):
+        return ""
+    if instrument == "ACS":
+        return detector if detector in ("HRC", "SBC") else ""
+    if instrument == "WFC3":
+        is_ir = detector == "IR" or (detector != "UVIS" and filter_ in _WFC3_IR)
+        return "" if is_ir else "UVIS"
+    return re.sub(r"[^A-Z0-9]", "", instrument)
+
+
+def filter_name(band):
+    """Return the bare filter of a band: ``F814W`` of ``UVIS_F814W``."""
+    prefix, _, rest = band.partition("_")
+    return rest if prefix in _PREFIXES and rest else band
+
+
+def instrument_name(band, header=None):
+    """Return the instrument of a band, as ``ACS``, ``NIRCAM``, ``WFC3/IR``, or ``""``."""
+    if band in bands.BY_NAME:
+        return bands.BY_NAME[band].instrument
+    prefix = band.partition("_")[0]
+    if prefix in _PREFIXES:
+        return _PREFIXES[prefix]
+    instrument = str((header or {}).get("INSTRUME", "")).strip().upper()
+    if instrument == "WFC3" and band in _WFC3_IR:
+        return "WFC3/IR"
+    return instrument
+
+
+def pivot_um(band, header=None):
+    """Return the pivot wavelength of a band in micron; NaN where nothing tells it.
+
+    Known bands by `pixsed.bands`, others by the header's PHOTPLAM (Angstrom).
+    """
+    if band in bands.BY_NAME:
+        return bands.BY_NAME[band].pivot_um
+    value = (header or {}).get("PHOTPLAM")
+    if isinstance(value, int | float) and np.isfinite(value) and value > 0:
+        return float(value) / 1e4
+    return float("nan")

@@ -1,0 +1,282 @@
+"""The cube: one galaxy in every band, on one pixel grid, as a FITS file."""
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+from astropy.utils.exceptions import AstropyWarning
+
+from pixsed.errors import PixsedError
+from pixsed.io.atomic import write_hdulist
+from pixsed.io.bandnames import check_band_name, filter_name, instrument_name, pivot_um
+from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
+from pixsed.io.locate import open_fits
+from pixsed.io.provenance import stamp
+
+_MAKE = "make it with pixsed cutout"
+_COLUMNS = ("band", "instrument", "pivot_um", "depth_1sigma_njy", "sky_rms_njy", "noise_corr")
+_UNITS = {"pivot_um": "um", "depth_1sigma_njy": "nJy", "sky_rms_njy": "nJy"}
+
+
+@dataclass
+class Cube:
+    """One galaxy in B bands on one grid of (ny, nx) pixels.
+
+    However it is made, its bands end up in ascending pivot wavelength (unknown ones
+    last), with `flux`, `err` and `table` in the same order.
+
+    Attributes
+    ----------
+    bands : list of str
+        B names, unique.
+    flux : `~numpy.ndarray`
+        (B, ny, nx) float32, nJy a pixel; NaN = no data.
+    err : `~numpy.ndarray`
+        (B, ny, nx) float32, 1-sigma errors in nJy; NaN where `flux` is.
+    header : `~astropy.io.fits.Header`
+        The cards of the celestial WCS.
+    redshift : float
+    object_id : str
+    zerr : float
+        1-sigma error of the redshift; 0 = known.
+    segmap : `~numpy.ndarray` or None
+        (ny, nx) int32: the galaxy's id, its neighbours' ids, 0 = sky.
+    pixar_a2 : float, optional
+        Area of a pixel, arcsec^2; by default from the WCS.
+    table : `~astropy.table.Table`, optional
+        A row a band: band, instrument, pivot_um, depth_1sigma_njy, sky_rms_njy,
+        noise_corr. By default without depths (NaN), noise_corr 1.
+    psfmatch : dict, optional
+        Band -> what its PSF was matched to: a band, ``"none"`` or ``"unknown"``.
+
+    Raises
+    ------
+    PixsedError
+        If the arrays' shapes do not agree or a band comes twice.
+    """
+
+    bands: list
+    flux: np.ndarray
+    err: np.ndarray
+    header: fits.Header
+    redshift: float
+    object_id: str = ""
+    zerr: float = 0.0
+    segmap: np.ndarray | None = None
+    pixar_a2: float | None = None
+    table: Table | None = None
+    psfmatch: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.bands = [check_band_name(band, "band") for band in self.bands]
+        self.flux = np.asarray(self.flux, dtype=np.float32)
+        self.err = np.asarray(self.err, dtype=np.float32)
+        if self.segmap is not None:
+            self.segmap = np.asarray(self.segmap, dtype=np.int32)
+        if self.table is None:
+            self.table = bands_table(self.bands)
+        self._check()
+        if self.pixar_a2 is None:
+            self.pixar_a2 = pixel_area_arcsec2(celestial_wcs(self.header, "cube"))
+        self.psfmatch = {band: self.psfmatch.get(band, "unknown") for band in self.bands}
+        pivot = np.asarray(self.table["pivot_um"], dtype=float)
+        order = np.argsort(pivot, kind="stable")  # NaN sorts last
+        if not np.array_equal(order, np.arange(len(order))):
+            self.bands = [self.bands[i] for i in order]
+            self.flux, self.err = self.flux[order], self.err[order]
+            self.table = self.table[order]
+
+    def _check(self):
+        if not self.bands:
+            raise PixsedError("a cube must have at least one band, got none")
+        twice = sorted({band for band in self.bands if self.bands.count(band) > 1})
+        if twice:
+            raise PixsedError(f"band {', '.join(twice)} comes twice; a cube has each band once")
+        if self.flux.ndim != 3 or len(self.flux) != len(self.bands):
+            raise PixsedError(
+                f"flux must be of shape ({len(self.bands)}, ny, nx), got {self.flux.shape}"
+            )
+        if self.err.shape != self.flux.shape:
+            raise PixsedError(f"err must be of shape {self.flux.shape}, got {self.err.shape}")
+        if self.segmap is not None and self.segmap.shape != self.flux.shape[1:]:
+            raise PixsedError(
+                f"segmap must be of shape {self.flux.shape[1:]}, got {self.segmap.shape}"
+            )
+        missing = [name for name in _COLUMNS if name not in self.table.colnames]
+        if missing:
+            raise PixsedError(f"table must have the columns {', '.join(missing)}")
+        if [str(band) for band in self.table["band"]] != self.bands:
+            raise PixsedError("table must have a row a band, in the order of bands")
+        if not (np.isfinite(self.redshift) and self.redshift >= 0):
+            raise PixsedError(f"redshift must be 0 or more, got {self.redshift}")
+        if not (np.isfinite(self.zerr) and self.zerr >= 0):
+            raise PixsedError(f"zerr must be 0 or more, got {self.zerr}")
+
+    @property
+    def shape(self):
+        """(ny, nx)."""
+        return self.flux.shape[1:]
+
+
+def bands_table(bands, *, instruments=None, pivots=None, depths=None, sky_rms=None,
+                noise_corr=None):
+    """Return the table BANDS of a cube.
+
+    Parameters
+    ----------
+    bands : sequence of str
+    instruments, pivots, depths, sky_rms, noise_corr : sequence, optional
+        One a band: camera, pivot in micron, 1-sigma depth a pixel and sky rms in nJy
+        (NaN = not known), factor by which the noise of a sum of many pixels exceeds
+        that of independent ones.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+    """
+    nan = [np.nan] * len(bands)
+    columns = {
+        "band": list(bands),
+        "instrument": [instrument_name(b) for b in bands] if instruments is None else instruments,
+        "pivot_um": [pivot_um(b) for b in bands] if pivots is None else pivots,
+        "depth_1sigma_njy": nan if depths is None else depths,
+        "sky_rms_njy": nan if sky_rms is None else sky_rms,
+        "noise_corr": [1.0] * len(bands) if noise_corr is None else noise_corr,
+    }
+    table = Table()
+    for name, values in columns.items():
+        kind = str if name in ("band", "instrument") else float
+        table[name] = np.array([kind(value) for value in values], dtype=kind)
+        if name in _UNITS:
+            table[name].unit = _UNITS[name]
+    return table
+
+
+def write_cube(cube, path, overwrite=False, inputs=(), history=()):
+    """Write a `Cube` as FITS.
+
+    Parameters
+    ----------
+    cube : `Cube`
+    path : str or path-like
+        ``"-"`` is standard output.
+    overwrite : bool, optional
+        Whether a file that is there may be replaced.
+    inputs, history : sequence of str, optional
+        Files read and steps done, for the provenance (`pixsed.io.provenance.stamp`).
+
+    Raises
+    ------
+    PixsedError
+        If the file is there already, or its folder is not.
+    """
+    primary = fits.PrimaryHDU()
+    primary.header["OBJECT"] = (str(cube.object_id), "galaxy")
+    primary.header["REDSHIFT"] = (float(cube.redshift), "redshift")
+    primary.header["ZERR"] = (float(cube.zerr), "1-sigma error of the redshift, 0 = known")
+    primary.header["PIXAR_A2"] = (float(cube.pixar_a2), "[arcsec2] area of a pixel, from the WCS")
+    stamp(primary.header, inputs=inputs, history=history)
+    hdus = [primary]
+    for i, band in enumerate(cube.bands):
+        header = cube.header.copy()
+        header["BUNIT"] = ("nJy", "flux density a pixel")
+        header["FILTER"] = (filter_name(band), "filter")
+        header["INSTRUME"] = (str(cube.table["instrument"][i]), "instrument")
+        header["PSFMATCH"] = (cube.psfmatch[band], "band whose PSF this one has")
+        hdus.append(fits.ImageHDU(cube.flux[i], header, name=band))
+        header = header.copy()
+        header["BUNIT"] = ("nJy", "1-sigma error of the flux density a pixel")
+        hdus.append(fits.ImageHDU(cube.err[i], header, name=f"{band}_ERR"))
+    if cube.segmap is not None:
+        hdus.append(fits.ImageHDU(cube.segmap, cube.header.copy(), name="SEGMAP"))
+    table = fits.table_to_hdu(cube.table[list(_COLUMNS)])
+    table.name = "BANDS"
+    hdus.append(table)
+    write_hdulist(fits.HDUList(hdus), path, overwrite)
+
+
+def read_cube(path):
+    """Read a cube that `write_cube` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    `Cube`
+
+    Raises
+    ------
+    PixsedError
+        If the file cannot be read, or is not a cube, or lacks a part of one.
+    """
+    path = str(path)
+    with open_fits(path) as hdulist:
+        names = {hdu.name for hdu in hdulist}
+        if "BANDS" not in names:
+            raise PixsedError(f"{path} is not a pixsed cube: it has no table BANDS; {_MAKE}")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", AstropyWarning)
+                table = Table.read(hdulist["BANDS"], mask_invalid=False)
+            table.meta.clear()
+            table["band"] = [str(band).strip() for band in table["band"]]
+        except (KeyError, ValueError, OSError, TypeError) as error:
+            raise PixsedError(f"{path}: its table BANDS cannot be read ({error}); {_MAKE}") from error
+        bands = list(table["band"])
+        missing = [b for band in bands for b in (band, f"{band}_ERR") if b not in names]
+        if missing:
+            raise PixsedError(
+                f"{path}: extension {', '.join(missing)} of its table BANDS is missing; {_MAKE}"
+            )
+        primary = hdulist[0].header
+        redshift = _number(primary, "REDSHIFT", path)
+        zerr = _number(primary, "ZERR", path) if "ZERR" in primary else 0.0
+        planes = {"": [], "_ERR": []}
+        for band in bands:
+            for suffix, data in planes.items():
+                data.append(_plane(hdulist[band + suffix], path))
+        shapes = {plane.shape for data in planes.values() for plane in data}
+        if len(shapes) > 1:
+            raise PixsedError(f"{path}: its bands have different shapes, {sorted(shapes)}; {_MAKE}")
+        header = celestial_header(hdulist[bands[0]].header)
+        celestial_wcs(header, path)
+        segmap = None
+        if "SEGMAP" in names:
+            segmap = hdulist["SEGMAP"].data.astype(np.int32)
+        try:
+            return Cube(
+                bands=bands,
+                flux=np.stack(planes[""]),
+                err=np.stack(planes["_ERR"]),
+                header=header,
+                redshift=redshift,
+                object_id=str(primary.get("OBJECT", "")),
+                zerr=zerr,
+                segmap=segmap,
+                pixar_a2=_number(primary, "PIXAR_A2", path) if "PIXAR_A2" in primary else None,
+                table=table,
+                psfmatch={b: str(hdulist[b].header.get("PSFMATCH", "unknown")) for b in bands},
+            )
+        except PixsedError as error:
+            raise PixsedError(f"{path}: {error}; {_MAKE}") from error
+
+
+def _number(header, key, path):
+    value = header.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PixsedError(f"{path} has no number {key} in its PRIMARY header; {_MAKE}")
+    return float(value)
+
+
+def _plane(hdu, path):
+    """Return the data of a band, native float32; the unit must be nJy."""
+    if not hdu.is_image or len(hdu.shape) != 2:
+        raise PixsedError(f"{path}[{hdu.name}] is not a 2-D image; {_MAKE}")
+    unit = str(hdu.header.get("BUNIT", "")).strip()
+    if unit != "nJy":
+        raise PixsedError(f"{path}[{hdu.name}]: BUNIT must be nJy in a cube, got {unit!r}; {_MAKE}")
+    return hdu.data.astype(np.float32)

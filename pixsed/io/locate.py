@@ -1,0 +1,262 @@
+"""Which file, and which extension of it: `[BAND=]path[EXT,VER]`, patterns, HDU choice."""
+
+import contextlib
+import fnmatch
+import glob
+import re
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+
+from pixsed.errors import PixsedError
+
+_EXTENSION = re.compile(r"^(?P<path>.+)\[(?P<ext>[^\[\]]*)\]$")
+_BAND = re.compile(r"^(?P<band>[A-Za-z0-9_*?-]+)=(?P<rest>.+)$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Location:
+    """An image in a file.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    ext : str, int or None
+        Extension by name or number; None = choose (`choose_image`).
+    ver : int or None
+        EXTVER, beside a name.
+    band : str or None
+        The name given as ``BAND=``.
+    """
+
+    path: str
+    ext: str | int | None = None
+    ver: int | None = None
+    band: str | None = None
+
+    def __str__(self):
+        if self.ext is None:
+            return self.path
+        ver = "" if self.ver is None else f",{self.ver}"
+        return f"{self.path}[{self.ext}{ver}]"
+
+
+def parse_extension(text):
+    """Return (ext, ver) of ``"SCI"``, ``"1"`` or ``"SCI,2"``; a number becomes an int.
+
+    Raises
+    ------
+    PixsedError
+        If `text` is none of these.
+    """
+    name, comma, version = (part.strip() for part in text.partition(","))
+    if not name or (comma and not version.isdigit()):
+        raise PixsedError(
+            f"[{text}] must be an extension's name or number, or NAME,VERSION; "
+            "try [SCI], [1] or [SCI,2]"
+        )
+    ext = int(name) if name.isdigit() else name
+    if comma and isinstance(ext, int):
+        raise PixsedError(f"[{text}]: a version goes with a name, not with a number; try [SCI,2]")
+    return ext, int(version) if comma else None
+
+
+def parse_location(text, hdu=None, band=False):
+    """Return the `Location` that a command-line argument means.
+
+    Parameters
+    ----------
+    text : str
+        ``path``, ``path[EXT]`` or ``path[EXT,VER]``. A file whose name really is
+        `text`, brackets included, wins.
+    hdu : str, optional
+        The extension where `text` names none (the option ``--hdu``).
+    band : bool, optional
+        Whether a ``BAND=`` may stand in front.
+
+    Raises
+    ------
+    PixsedError
+        If the extension is not of a legal form.
+    """
+    name = None
+    if band and not Path(text).exists() and (match := _BAND.match(text)):
+        name, text = match["band"], match["rest"]
+    path, ext, ver = text, None, None
+    if not Path(text).exists() and (match := _EXTENSION.match(text)):
+        path = match["path"]
+        ext, ver = parse_extension(match["ext"])
+    if ext is None and hdu is not None:
+        ext, ver = parse_extension(hdu)
+    return Location(path, ext, ver, name)
+
+
+def expand_locations(texts, hdu=None):
+    """Return the `Location` list of arguments ``[BAND=]path[EXT]``, patterns expanded.
+
+    A shell never expands a pattern with ``BAND=`` before it or ``[EXT]`` after it, so it
+    is done here where no file has the literal name. ``F*=JOF_531_F*.fits[SCI_PSFM]``
+    names each band by what the ``*`` matched.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        The arguments, in order.
+    hdu : str, optional
+        The extension where an argument names none.
+
+    Returns
+    -------
+    list of `Location`
+        In the order of the arguments; the files of one pattern are sorted by name.
+
+    Raises
+    ------
+    PixsedError
+        If a pattern matches nothing, or does not tell the band.
+    """
+    found = []
+    for text in texts:
+        location = parse_location(text, hdu, band=True)
+        if Path(location.path).exists() or not glob.has_magic(location.path):
+            if location.band and glob.has_magic(location.band):
+                band = _band_of_match(location.band, location.path, location.path)
+                location = replace(location, band=band)
+            found.append(location)
+            continue
+        paths = sorted(glob.glob(location.path))
+        if not paths:
+            raise PixsedError(f"no file matches {location.path}; check the pattern and the folder")
+        for path in paths:
+            band = location.band
+            if band and glob.has_magic(band):
+                band = _band_of_match(band, location.path, path)
+            found.append(replace(location, path=path, band=band))
+    return found
+
+
+def _wildcard_texts(pattern, path):
+    """Return what each ``*`` of a glob pattern matched in `path`, in order."""
+    pieces = []
+    for piece in re.split(r"(\*+|\?|\[[^\]]+\])", pattern):
+        if piece.startswith("*"):
+            pieces.append("([^/]*)")
+        elif piece == "?":
+            pieces.append("[^/]")
+        elif piece.startswith("[") and piece.endswith("]"):
+            pieces.append(re.sub(r"^\[!", "[^", piece))
+        else:
+            pieces.append(re.escape(piece))
+    match = re.fullmatch("".join(pieces), path, re.DOTALL)
+    return match.groups() if match else ()
+
+
+def _band_of_match(band, pattern, path):
+    """Return the band that `band`, with a wildcard, names for one file of a pattern.
+
+    Tried in order: what a ``*`` of the pattern matched, if it is of the form of `band`;
+    the same put in place of the ``*`` of `band`, if the file's name holds the result; the
+    one word of the file's name that is of the form of `band`.
+    """
+    name = Path(path).name.upper()
+    band = band.upper()
+    texts = [text.upper() for text in _wildcard_texts(pattern, path)]
+    if band.count("*") == 1 and "?" not in band:
+        for text in texts:
+            # Just "*" is of every form: there it means the substitution below.
+            if band != "*" and fnmatch.fnmatchcase(text, band) and text.isalnum():
+                return text
+        # A camera's name in front, UVIS_F*, need not be in the file's name.
+        prefix, underscore, core = band.rpartition("_")
+        for text in texts:
+            filled = core.replace("*", text)
+            if filled and re.fullmatch(r"\w+", filled) and filled in name:
+                return prefix + underscore + filled
+    form = re.escape(band).replace(r"\*", "[A-Z0-9]+").replace(r"\?", "[A-Z0-9]")
+    stem = re.sub(r"\.(FITS?|FTS)(\.GZ|\.FZ)?$", "", name)
+    words = sorted(set(re.findall(rf"(?<![A-Z0-9]){form}(?![A-Z0-9])", stem)))
+    if len(words) == 1:
+        return words[0]
+    raise PixsedError(
+        f"{path}: {band}= does not tell the band of this file; name it, as F444W={Path(path).name}"
+    )
+
+
+@contextlib.contextmanager
+def open_fits(path, memmap=True):
+    """Yield the open `~astropy.io.fits.HDUList` of `path` (.fits or .fits.gz).
+
+    Raises
+    ------
+    PixsedError
+        If there is no such file, or it is not a whole FITS file.
+    """
+    if not Path(path).exists():
+        raise PixsedError(f"{path}: no such file; check the name and the folder")
+    if Path(path).is_dir():
+        raise PixsedError(f"{path} is a folder; give a FITS file")
+    try:
+        with warnings.catch_warnings():
+            # A truncated file warns; as an error it is told like any other damage.
+            warnings.filterwarnings("error", message=".*truncated.*", category=AstropyWarning)
+            hdulist = fits.open(path, memmap=memmap)
+            len(hdulist)  # reads every header
+    except (OSError, fits.VerifyError, AstropyWarning, ValueError, EOFError) as error:
+        raise PixsedError(
+            f"{path} cannot be read as FITS ({' '.join(str(error).split())}); "
+            "check that it is a FITS file and whole"
+        ) from error
+    with hdulist:
+        yield hdulist
+
+
+def describe_extensions(hdulist, images=True):
+    """Return the image extensions of a file as text: ``0 (PRIMARY), 1 (SCI)``."""
+    names = [
+        f"{number} ({hdu.name or 'no name'})"
+        for number, hdu in enumerate(hdulist)
+        if not images or is_image(hdu)
+    ]
+    return ", ".join(names) or "none"
+
+
+def is_image(hdu):
+    """Return whether an HDU holds a 2-D image, compressed or not."""
+    return bool(hdu.is_image) and len(hdu.shape) == 2
+
+
+def choose_image(hdulist, location):
+    """Return the image HDU that `location` means.
+
+    The one asked for; else the first named SCI; else the only 2-D image.
+
+    Raises
+    ------
+    PixsedError
+        If the extension asked for is absent or not a 2-D image, or if none was asked
+        for and several could be meant; the message lists the image extensions.
+    """
+    listing = f"its 2-D images are: {describe_extensions(hdulist)}"
+    how = "name one as path[EXT] or with --hdu"
+    if location.ext is not None:
+        key = location.ext if location.ver is None else (location.ext, location.ver)
+        try:
+            hdu = hdulist[key]
+        except (KeyError, IndexError):
+            raise PixsedError(f"{location}: no such extension; {listing}; {how}") from None
+        if not is_image(hdu):
+            raise PixsedError(f"{location} is not a 2-D image; {listing}; {how}")
+        return hdu
+    candidates = [hdu for hdu in hdulist if is_image(hdu)]
+    for hdu in candidates:
+        if hdu.name == "SCI":
+            return hdu
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        raise PixsedError(f"{location}: no 2-D image in the file; give another file")
+    raise PixsedError(f"{location}: which extension is the image? {listing}; {how}")
