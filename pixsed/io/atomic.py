@@ -74,5 +74,9 @@ def atomic_path(path, overwrite=False):
 
 def write_hdulist(hdulist, path, overwrite=False):
     """Write an `~astropy.io.fits.HDUList` atomically, with CHECKSUM and DATASUM."""
+    for hdu in hdulist:
+        # fitsverify wants the convention named where a string goes on in CONTINUE cards.
+        if "LONGSTRN" not in hdu.header and any(len(c.image) > 80 for c in hdu.header.cards):
+            hdu.header["LONGSTRN"] = ("OGIP 1.0", "the OGIP long string convention may be used")
     with atomic_path(path, overwrite) as temporary:
         hdulist.writeto(temporary, overwrite=True, checksum=True, output_verify="exception")
