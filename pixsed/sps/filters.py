@@ -1,0 +1,80 @@
+"""Filter transmission on a grid even in log wavelength."""
+
+import numpy as np
+
+from pixsed.bands import BY_NAME
+from pixsed.errors import PixsedError
+
+
+def load_curve(name):
+    """Return the transmission curve of a band, from astro-sedpy.
+
+    Parameters
+    ----------
+    name : str
+        A band of `pixsed.bands`.
+
+    Returns
+    -------
+    wave, transmission : `~numpy.ndarray`
+        Angstrom, and photons counted, any scale.
+    """
+    if name not in BY_NAME:
+        raise PixsedError(f"{name} is not a band pixsed has a curve for; known: {' '.join(BY_NAME)}")
+    try:
+        from sedpy.observate import load_filters
+    except ImportError:
+        raise PixsedError(
+            "filter curves come from astro-sedpy, which is not installed; "
+            "try: pip install 'pixsed[sps]'"
+        ) from None
+    curve = load_filters([BY_NAME[name].curve])[0]
+    return np.asarray(curve.wavelength, float), np.asarray(curve.transmission, float)
+
+
+def cumulative_average(x, y, edges):
+    """Return the mean of the piecewise-linear y(x) between consecutive `edges`.
+
+    y is zero outside x. Exact for the linear pieces, so that flux is conserved
+    whatever the widths of the cells.
+
+    Parameters
+    ----------
+    x : `~numpy.ndarray`, shape (K,)
+    y : `~numpy.ndarray`, shape (..., K)
+    edges : `~numpy.ndarray`, shape (M + 1,)
+
+    Returns
+    -------
+    `~numpy.ndarray`, shape (..., M)
+    """
+    cumulative = np.zeros(y.shape)
+    np.cumsum(0.5 * (y[..., 1:] + y[..., :-1]) * np.diff(x), axis=-1, out=cumulative[..., 1:])
+    inside = np.clip(edges, x[0], x[-1])
+    low = np.clip(np.searchsorted(x, inside, side="right") - 1, 0, len(x) - 2)
+    t = inside - x[low]
+    slope = (y[..., low + 1] - y[..., low]) / (x[low + 1] - x[low])
+    at_edges = cumulative[..., low] + t * (y[..., low] + 0.5 * t * slope)
+    return np.diff(at_edges, axis=-1) / np.diff(edges)
+
+
+def transmission_matrix(names, log_edges):
+    """Return the bands' transmission averaged over cells of log wavelength.
+
+    Parameters
+    ----------
+    names : sequence of str
+    log_edges : `~numpy.ndarray`, shape (M + 1,)
+        Natural log of the cells' edges in Angstrom, evenly spaced.
+
+    Returns
+    -------
+    `~numpy.ndarray`, shape (M, B)
+        Each column adds up to 1, so that the product with f_nu is the AB flux density.
+    """
+    columns = []
+    for name in names:
+        wave, transmission = load_curve(name)
+        column = cumulative_average(np.log(wave), transmission, log_edges)
+        columns.append(column / column.sum())
+    return np.stack(columns, axis=1)

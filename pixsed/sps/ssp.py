@@ -1,0 +1,187 @@
+"""A grid of simple stellar populations, whatever library it came from, and its file.
+
+The spectra are averages over bins of age, so that a star-formation history
+enters as the mass that it forms in each bin: no interpolation in age is left
+to whoever uses the grid.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pixsed.errors import PixsedError
+
+
+@dataclass
+class SSPGrid:
+    """Spectra of one solar mass formed, by metallicity and age.
+
+    Attributes
+    ----------
+    wave : `~numpy.ndarray`, shape (W,)
+        Rest-frame vacuum or air wavelength as the library has it, Angstrom, ascending.
+    age_edges : `~numpy.ndarray`, shape (A + 1,)
+        Edges of the age bins, Gyr, from 0 upwards.
+    metallicity : `~numpy.ndarray`, shape (Z,)
+        log10(Z / Zsun), ascending; `zsun` says which Zsun.
+    spectra : `~numpy.ndarray`, shape (Z, A, W)
+        Stars and nebular continuum, Lsun / Angstrom / Msun formed, float32.
+    line_wave : `~numpy.ndarray`, shape (L,)
+        Emission lines, Angstrom.
+    lines : `~numpy.ndarray`, shape (Z, A, L)
+        Their luminosities, Lsun / Msun formed.
+    living, remnant : `~numpy.ndarray`, shape (Z, A)
+        Mass still in stars, and in white dwarfs, neutron stars and black holes,
+        a solar mass formed.
+    dust_wave, dust_spectrum : `~numpy.ndarray`, shape (D,)
+        Infrared emission of dust that absorbed one Lsun: Lsun / Angstrom.
+    igm_lines : `~numpy.ndarray`, shape (39, 6)
+        Lyman-series coefficients of Inoue+14, table 2: wavelength, three of the
+        Lyman-alpha forest, two of the damped systems.
+    meta : dict
+        LIBRARY, ISOCHRO, SPECLIB, IMF, ZSUN, LOGU, LSUN (erg/s), ZINTERP
+        ("log": spectra interpolated linearly in log Z; "linear": in Z), NEBULAR, DUSTEM.
+    """
+
+    wave: np.ndarray
+    age_edges: np.ndarray
+    metallicity: np.ndarray
+    spectra: np.ndarray
+    line_wave: np.ndarray
+    lines: np.ndarray
+    living: np.ndarray
+    remnant: np.ndarray
+    dust_wave: np.ndarray
+    dust_spectrum: np.ndarray
+    igm_lines: np.ndarray
+    meta: dict = field(default_factory=dict)
+
+    @property
+    def surviving(self):
+        """Mass in stars and remnants a solar mass formed, shape (Z, A)."""
+        return self.living + self.remnant
+
+    def metallicity_weights(self, mh):
+        """Return the share of each grid metallicity in populations of [M/H] `mh`.
+
+        Parameters
+        ----------
+        mh : `~numpy.ndarray`, shape (N,)
+            log10(Z / Zsun). Beyond the grid the nearest metallicity is taken.
+
+        Returns
+        -------
+        `~numpy.ndarray`, shape (N, Z), float64
+            Two neighbours a row, adding up to 1.
+        """
+        grid = self.metallicity
+        mh = np.clip(np.asarray(mh, dtype=float), grid[0], grid[-1])
+        if self.meta.get("ZINTERP", "log") == "linear":
+            nodes, x = 10.0**grid, 10.0**mh
+        else:
+            nodes, x = grid, mh
+        low = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
+        share = (x - nodes[low]) / (nodes[low + 1] - nodes[low])
+        weights = np.zeros((len(mh), len(grid)))
+        rows = np.arange(len(mh))
+        weights[rows, low] = 1.0 - share
+        weights[rows, low + 1] = share
+        return weights
+
+
+_IMAGES = (
+    # attribute, extension, unit, axes as the header names them
+    ("spectra", "SPECTRA", "solLum Angstrom-1 solMass-1", "WAVE,AGE,METAL"),
+    ("lines", "LINES", "solLum solMass-1", "LINEWAVE,AGE,METAL"),
+    ("living", "LIVING", "", "AGE,METAL"),
+    ("remnant", "REMNANT", "", "AGE,METAL"),
+)
+
+
+def write_ssp(grid, path, overwrite=False, inputs=()):
+    """Write an `SSPGrid` to FITS: images by metallicity, age and wavelength.
+
+    Parameters
+    ----------
+    grid : `SSPGrid`
+    path : path-like
+    overwrite : bool, optional
+    inputs : sequence of path-like, optional
+        Files that it was made from, for the header.
+    """
+    from astropy.io import fits
+
+    from pixsed.io.atomic import write_hdulist
+    from pixsed.io.provenance import stamp
+
+    primary = fits.PrimaryHDU()
+    primary.header["SSPGRID"] = (True, "a pixsed grid of simple stellar populations")
+    for key, value in grid.meta.items():
+        primary.header[key] = value
+    stamp(primary.header, inputs=inputs)
+    hdus = [primary]
+    for attribute, name, unit, axes in _IMAGES:
+        hdu = fits.ImageHDU(getattr(grid, attribute).astype(np.float32), name=name)
+        if unit:
+            hdu.header["BUNIT"] = unit
+        hdu.header["AXES"] = (axes, "fastest axis first")
+        hdus.append(hdu)
+
+    def table(name, **columns):
+        return fits.BinTableHDU.from_columns(
+            [
+                fits.Column(name=key, array=np.asarray(array, dtype=float), unit=unit,
+                            format=f"{array.shape[1]}D" if array.ndim == 2 else "D")
+                for key, (array, unit) in columns.items()
+            ],
+            name=name,
+        )
+
+    edges = grid.age_edges
+    hdus += [
+        table("WAVE", WAVE=(grid.wave, "Angstrom")),
+        table("AGE", AGE_LO=(edges[:-1], "Gyr"), AGE_HI=(edges[1:], "Gyr")),
+        table("METAL", LOGZSOL=(grid.metallicity, None)),
+        table("LINEWAVE", WAVE=(grid.line_wave, "Angstrom")),
+        table("DUSTEM", WAVE=(grid.dust_wave, "Angstrom"),
+              SPECTRUM=(grid.dust_spectrum, "Angstrom-1")),
+        table("IGMLINES", COEF=(grid.igm_lines, None)),
+    ]
+    write_hdulist(fits.HDUList(hdus), path, overwrite)
+
+
+def read_ssp(path):
+    """Read what `write_ssp` wrote.
+
+    Raises
+    ------
+    PixsedError
+        If the file is not an SSP grid.
+    """
+    from astropy.io import fits
+
+    if not Path(path).is_file():
+        raise PixsedError(f"{path}: no such file; make one with 'pixsed ssp --library bc03'")
+    with fits.open(path, memmap=False) as hdus:
+        header = hdus[0].header
+        if not header.get("SSPGRID"):
+            raise PixsedError(f"{path} is not an SSP grid; make one with 'pixsed ssp'")
+        images = {
+            attribute: np.ascontiguousarray(hdus[name].data, dtype=np.float32)
+            for attribute, name, _, _ in _IMAGES
+        }
+        age = hdus["AGE"].data
+        keys = ("LIBRARY", "ISOCHRO", "SPECLIB", "IMF", "ZSUN", "LOGU", "LSUN", "ZINTERP",
+                "NEBULAR", "DUSTEM", "REMNANTS")
+        return SSPGrid(
+            wave=np.array(hdus["WAVE"].data["WAVE"], dtype=float),
+            age_edges=np.append(age["AGE_LO"][0], age["AGE_HI"]).astype(float),
+            metallicity=np.array(hdus["METAL"].data["LOGZSOL"], dtype=float),
+            line_wave=np.array(hdus["LINEWAVE"].data["WAVE"], dtype=float),
+            dust_wave=np.array(hdus["DUSTEM"].data["WAVE"], dtype=float),
+            dust_spectrum=np.array(hdus["DUSTEM"].data["SPECTRUM"], dtype=float),
+            igm_lines=np.array(hdus["IGMLINES"].data["COEF"], dtype=float),
+            meta={key: header[key] for key in keys if key in header},
+            **images,
+        )
