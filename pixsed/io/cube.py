@@ -225,7 +225,9 @@ def read_cube(path):
             table.meta.clear()
             table["band"] = [str(band).strip() for band in table["band"]]
         except (KeyError, ValueError, OSError, TypeError) as error:
-            raise PixsedError(f"{path}: its table BANDS cannot be read ({error}); {_MAKE}") from error
+            raise PixsedError(
+                f"{path}: its table BANDS cannot be read ({error}); {_MAKE}"
+            ) from error
         bands = list(table["band"])
         missing = [b for band in bands for b in (band, f"{band}_ERR") if b not in names]
         if missing:

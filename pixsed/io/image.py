@@ -194,7 +194,7 @@ class ImageFile:
             (ny, nx) float32. A pixel whose value or error is not finite, or whose
             error or weight is not above zero, is NaN in both.
         """
-        data = _section(self._hdu, y, x).astype(np.float64)
+        data = read_section(self._hdu, y, x).astype(np.float64)
         err = self._read_error(y, x, data.shape)
         if not native:
             data *= self.factor
@@ -208,7 +208,7 @@ class ImageFile:
         """Return the errors in the unit of the data."""
         if self._err_hdu is None:
             return np.full(shape, self.sky_rms())
-        values = _section(self._err_hdu, y, x).astype(np.float64)
+        values = read_section(self._err_hdu, y, x).astype(np.float64)
         if self.err_source == "weight":
             good = values > 0
             return np.divide(1.0, np.sqrt(values, where=good, out=np.ones_like(values)),
@@ -217,7 +217,8 @@ class ImageFile:
 
     def _error_ratio(self):
         """Return the unit of the errors over that of the data: 1 unless BUNITs differ."""
-        theirs, ours = (str(h.get("BUNIT", "")).strip() for h in (self._err_hdu.header, self.header))
+        headers = self._err_hdu.header, self.header
+        theirs, ours = (str(header.get("BUNIT", "")).strip() for header in headers)
         if not theirs or theirs == ours or self._unit is not None:
             return 1.0
         header = _merged(self._err_hdu.header, self._all_cards)
@@ -227,7 +228,7 @@ class ImageFile:
         """Return the robust rms of the whole image, in its own unit (sources clipped)."""
         if self._sky is None:
             step = max(1, self.shape[0] // _MAX_SKY_ROWS)
-            rows = [_section(self._hdu, slice(r, r + 1), slice(None))
+            rows = [read_section(self._hdu, slice(r, r + 1), slice(None))
                     for r in range(0, self.shape[0], step)]
             self._sky = robust_rms(np.concatenate(rows))
         return self._sky
@@ -354,6 +355,15 @@ def robust_rms(values):
     return float(mad_std(sigma_clip(values, sigma=3, maxiters=5, stdfunc="mad_std", masked=False)))
 
 
+def read_band(location):
+    """Return the band of an image, from its headers alone; `PixsedError` if untold."""
+    if location.band:
+        return band_name({}, location.band)
+    with open_fits(location.path) as hdulist:
+        header = _merged(choose_image(hdulist, location).header, hdulist[0].header)
+        return band_name(header, name=location.path)
+
+
 def _merged(header, primary):
     """Return the cards of `header`, and those of `primary` that it lacks."""
     result = header.copy()
@@ -361,8 +371,8 @@ def _merged(header, primary):
     return result
 
 
-def _section(hdu, y, x):
-    """Return a part of an HDU's data, loading no more than that where the file allows."""
+def read_section(hdu, y, x):
+    """Return rows `y` and columns `x` of an HDU, loading no more where the file allows."""
     # Seeking in a gzipped stream unpacks it anew each time.
     zipped = hdu.fileinfo()["file"].compression is not None if hdu.fileinfo() else True
     return np.asarray(hdu.data[y, x] if zipped else hdu.section[y, x])

@@ -73,7 +73,9 @@ def njy_per_unit(header, unit=None, *, name="image", pixel_area_sr=None):
         raise PixsedError(f'{name} has no BUNIT; say its unit, as --unit uJy or --unit "zp=25.94"')
     parsed = _parse(text)
     if parsed is None or parsed == u.dimensionless_unscaled:
-        raise PixsedError(f'{name}: {said} is not known; say it, as --unit uJy or --unit "zp=25.94"')
+        raise PixsedError(
+            f'{name}: {said} is not known; say it, as --unit uJy or --unit "zp=25.94"'
+        )
     if parsed.is_equivalent(u.nJy):
         return float(parsed.to(u.nJy))
     if parsed.is_equivalent(u.MJy / u.sr):

@@ -1,0 +1,293 @@
+"""`pixsed cutout`: mosaics and a segmentation map in, a cube a galaxy out."""
+
+import click
+
+from pixsed.cli.options import examples, hdu, output, quiet_verbose
+
+EPILOG = examples(
+    "pixsed cutout 'F*=JOF_531_F*.fits[SCI_PSFM]' --segmap JOF_531_seg.fits --id 531 "
+    "--redshift 5.24 -o 531.fits",
+    "pixsed cutout *_sci.fits --segmap seg.fits --catalog z.csv --all -o cubes/",
+)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("images", nargs=-1, required=True, metavar="[BAND=]IMAGE...")
+@click.option("--segmap", metavar="SEG", help="Segmentation map on the grid of the first image.")
+@click.option("--catalog", metavar="TABLE", help="Table of ids and redshifts.")
+@click.option("--id", "ids", multiple=True, metavar="ID",
+              help="Galaxy to cut out, by its id in the map; again, or 1,2,3, for more.")
+@click.option("--all", "all_ids", is_flag=True,
+              help="Cut out every galaxy of the map that has a redshift in the catalogue.")
+@click.option("--redshift", type=click.FloatRange(min=0, min_open=True),
+              help="Redshift of the one galaxy, in place of a catalogue.")
+@click.option("--redshift-err", type=click.FloatRange(min=0), metavar="FLOAT",
+              help="Its 1-sigma error.  [default: 0, known]")
+@click.option("--id-col", metavar="COL", help="Column of the ids.")
+@click.option("--z-col", metavar="COL", help="Column of the redshifts.")
+@click.option("--zerr-col", metavar="COL", help="Column of the redshifts' errors.")
+@click.option("--position", nargs=2, metavar="RA DEC",
+              help="Centre, without a map: degrees, or hours and degrees with colons.")
+@click.option("--size", type=click.FloatRange(min=0, min_open=True), metavar="ARCSEC",
+              help="Side of the square around --position.")
+@click.option("--pad", metavar="N|full",
+              help="Pixels around the segment, or the full image.  [default: 10; full where one "
+              "galaxy is asked for and the image is at most 200 x 200 pixels]")
+@click.option("--err", "errors", multiple=True, metavar="[BAND=]EXT|FILE",
+              help="Where the errors are.  [default: ERR, WHT, or a file beside the image]")
+@click.option("--unit", "units", multiple=True, metavar="[BAND=]UNIT",
+              help='Unit of the images, as uJy, or "zp=25.94" for an AB zero point.  '
+              "[default: BUNIT]")
+@click.option("--rescale-errors", is_flag=True,
+              help="Scale each band's errors so that their median over the sky is its scatter.")
+@hdu
+@output(help="Cube to write, or a folder for several galaxies, <ID>.fits each.")
+@quiet_verbose
+def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_col, z_col, zerr_col,
+            position, size, pad, errors, units, rescale_errors, hdu, output, overwrite):
+    """Cut galaxies out of mosaics into photometric cubes.
+
+    A cube holds, a band at a time, flux and error in nJy on the pixels of the first
+    image, the segmentation map with the neighbours' ids, and the depths measured on
+    the cut's sky. Patterns in quotes are expanded: 'F*=jof_F*.fits[SCI]' names each
+    band by what the * matched.
+    """
+    ids = _split_ids(ids)
+    pad = _parse_pad(pad)
+    _check_usage(segmap, catalog, ids, all_ids, redshift, redshift_err, position, size)
+    centre = _parse_position(position) if position else None
+
+    import contextlib
+
+    from pixsed.images.cutout import Mosaics, SegmentationMap
+    from pixsed.io.image import ImageFile
+    from pixsed.io.locate import expand_locations, open_fits, parse_location
+
+    locations = expand_locations(images, hdu)
+    error_of, unit_of = _per_band(locations, errors, units)
+    with contextlib.ExitStack() as stack:
+        files = [
+            stack.enter_context(ImageFile(place, unit=unit_of[place], err=error_of[place]))
+            for place in locations
+        ]
+        inputs = [name for image in files for name in image.files]
+        seg = None
+        if segmap:
+            place = parse_location(segmap)
+            seg = SegmentationMap(stack.enter_context(open_fits(place.path)), place)
+            inputs.append(place.path)
+        mosaics = Mosaics(files, seg)
+        if catalog:
+            inputs.append(parse_location(catalog).path)
+        if seg is None:
+            jobs = [_job_at(mosaics, centre, size, ids, redshift, redshift_err)]
+        else:
+            redshifts = _redshifts(catalog, ids, redshift, redshift_err, id_col, z_col, zerr_col)
+            jobs = _jobs_in_map(mosaics, seg, redshifts, ids, catalog, pad)
+        several = all_ids or len(ids) > 1
+        _write(mosaics, jobs, output, overwrite, several, inputs, rescale_errors)
+
+
+def _split_ids(values):
+    ids = []
+    for value in values:
+        for word in value.split(","):
+            if not word.strip().isdigit() or int(word) == 0:
+                raise click.BadParameter(
+                    f"{word!r} must be an id of the segmentation map, 1 or more", param_hint="--id"
+                )
+            if int(word) not in ids:
+                ids.append(int(word))
+    return ids
+
+
+def _parse_pad(pad):
+    if pad is None or pad == "full":
+        return pad
+    if not pad.isdigit():
+        raise click.BadParameter(f"{pad!r} must be a number of pixels, or full", param_hint="--pad")
+    return int(pad)
+
+
+def _parse_position(position):
+    try:
+        return tuple(float(value) for value in position)
+    except ValueError:
+        from astropy.coordinates import SkyCoord
+
+        try:
+            sky = SkyCoord(*position, unit=("hourangle", "deg"))
+        except ValueError as error:
+            raise click.BadParameter(
+                f"{' '.join(position)!r} must be two numbers in degrees, or as 3:32:26 -27:51:34",
+                param_hint="--position",
+            ) from error
+        return float(sky.ra.deg), float(sky.dec.deg)
+
+
+def _check_usage(segmap, catalog, ids, all_ids, redshift, redshift_err, position, size):
+    if position:
+        if segmap or all_ids or catalog:
+            raise click.UsageError("--position goes without --segmap, --catalog and --all")
+        if size is None or redshift is None or len(ids) > 1:
+            raise click.UsageError("--position needs --size and --redshift, and takes one --id")
+    else:
+        if not segmap:
+            raise click.UsageError("give --segmap with --id or --all, or --position with --size")
+        if size is not None:
+            raise click.UsageError("--size goes with --position; with --segmap, --pad")
+        if bool(ids) == all_ids:
+            raise click.UsageError("say which galaxies: --id ID, or --all")
+        if (redshift is None) == (catalog is None):
+            raise click.UsageError("give either --redshift or --catalog")
+        if redshift is not None and len(ids) != 1:
+            raise click.UsageError("--redshift is of one galaxy: with one --id")
+    if redshift_err is not None and redshift is None:
+        raise click.UsageError("--redshift-err goes with --redshift")
+
+
+def _per_band(locations, errors, units):
+    """Return what --err and --unit say of each location."""
+    import re
+
+    from pixsed.errors import PixsedError
+    from pixsed.io.image import read_band
+    from pixsed.io.locate import expand_locations
+
+    err_by_band = {}
+    for text in errors:
+        if "=" not in text:
+            err_by_band[None] = text
+            continue
+        for place in expand_locations([text]):
+            err_by_band[place.band and place.band.upper()] = str(place)
+    unit_by_band = {}
+    for text in units:
+        match = re.fullmatch(r"(?!zp\s*=)([A-Za-z0-9_-]+)=(.+)", text)
+        unit_by_band[match[1].upper() if match else None] = match[2] if match else text
+    named = (set(err_by_band) | set(unit_by_band)) - {None}
+    bands = {place: read_band(place) for place in locations} if named else {}
+    if unknown := named - set(bands.values()):
+        raise PixsedError(
+            f"{', '.join(sorted(unknown))}: named in --err or --unit, but not a band of the "
+            f"images, which are {', '.join(sorted(bands.values()))}"
+        )
+    return tuple(
+        {place: table.get(bands.get(place), table.get(None)) for place in locations}
+        for table in (err_by_band, unit_by_band)
+    )
+
+
+def _job_at(mosaics, centre, size, ids, redshift, redshift_err):
+    from pixsed.images.cutout import Target
+
+    if ids:
+        name = str(ids[0])
+    else:
+        from astropy.coordinates import SkyCoord
+
+        sky = SkyCoord(*centre, unit="deg")
+        ra = sky.ra.to_string("hour", sep="", precision=2, pad=True)
+        dec = sky.dec.to_string("deg", sep="", precision=1, pad=True, alwayssign=True)
+        name = f"J{ra}{dec}"
+    return Target(name, redshift, redshift_err or 0.0), mosaics.box_at(*centre, size)
+
+
+def _redshifts(catalog, ids, redshift, redshift_err, id_col, z_col, zerr_col):
+    """Return id -> (redshift, error)."""
+    if catalog is None:
+        return {ids[0]: (redshift, redshift_err or 0.0)}
+    from pixsed.images.catalog import read_redshifts
+
+    return read_redshifts(catalog, id_col=id_col, z_col=z_col, zerr_col=zerr_col)
+
+
+def _jobs_in_map(mosaics, seg, redshifts, ids, catalog, pad):
+    """Return (target, box) of each galaxy asked for; with --all, of those that can be cut."""
+    import math
+    import warnings
+
+    from pixsed.errors import PixsedError, PixsedWarning
+    from pixsed.images.cutout import SMALL_IMAGE, Target
+
+    boxes = seg.boxes(ids or None)
+    jobs, without = [], 0
+    for number in ids or sorted(boxes):
+        if number not in boxes:
+            raise PixsedError(f"id {number} is not in {seg.name}; is it the map's own numbering?")
+        found = redshifts.get(number, (math.nan, 0.0))
+        if found is None:
+            raise PixsedError(f"{catalog}: id {number} comes twice; keep one row of it")
+        redshift, zerr = found
+        if not math.isfinite(redshift):
+            if ids:
+                raise PixsedError(
+                    f"{catalog} has no redshift of id {number}; add it, or give --redshift"
+                )
+            without += 1
+            continue
+        whole = pad == "full" or (
+            pad is None and len(ids) == 1 and max(mosaics.shape) <= SMALL_IMAGE
+        )
+        ny, nx = mosaics.shape
+        box = (0, ny, 0, nx)
+        if not whole:
+            box = mosaics.box_around(boxes[number], 10 if pad is None else pad)
+        jobs.append((Target(str(number), redshift, zerr, number), box))
+    if not jobs:
+        raise PixsedError(
+            f"no galaxy of {seg.name} has a redshift in {catalog}; is it the map's own numbering?"
+        )
+    if without:
+        warnings.warn(
+            f"{without} of {without + len(jobs)} galaxies have no redshift in {catalog}; "
+            "they are left out",
+            PixsedWarning,
+            stacklevel=2,
+        )
+    return jobs
+
+
+def _write(mosaics, jobs, output, overwrite, several, inputs, rescale_errors):
+    """Cut and write, having made sure first that every output may be written."""
+    from pathlib import Path
+
+    from tqdm import tqdm
+
+    from pixsed.cli.options import say, show_progress
+    from pixsed.errors import PixsedError
+    from pixsed.io.atomic import check_output
+    from pixsed.io.cube import write_cube
+
+    folder = Path(output) if several or output.endswith("/") or Path(output).is_dir() else None
+    if folder and output == "-":
+        raise PixsedError("several cubes cannot go to standard output; give a folder with -o")
+    if folder:
+        if folder.exists() and not folder.is_dir():
+            raise PixsedError(f"{output} is a file; give a folder for several galaxies")
+        folder.mkdir(parents=True, exist_ok=True)
+    paths = [str(folder / f"{target.name}.fits") if folder else output for target, _ in jobs]
+    for path in paths:
+        check_output(path, overwrite)
+    # A galaxy off every image ends one that was asked for, not the rest of many.
+    empty = []
+    for path, (target, box) in zip(
+        tqdm(paths, unit="galaxy", disable=not (several and show_progress())), jobs, strict=True
+    ):
+        try:
+            cube, history = mosaics.cut(target, box, rescale_errors=rescale_errors)
+        except PixsedError as error:
+            if not several:
+                raise
+            empty.append(str(error))
+            continue
+        write_cube(cube, path, overwrite, inputs=inputs, history=history)
+        if not several:
+            ny, nx = cube.shape
+            say(f"{path}: {len(cube.bands)} bands, {nx} x {ny} pixels, z = {cube.redshift:g}")
+    if len(empty) == len(paths):
+        raise PixsedError(empty[0])
+    if several:
+        say(f"{folder}: {len(paths) - len(empty)} cubes")
+    if empty:
+        say(f"{len(empty)} left out: {empty[0]}" + (", and more" if len(empty) > 1 else ""))

@@ -1,0 +1,146 @@
+"""Redshifts of galaxies from a catalogue, by their id in the segmentation map."""
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from pixsed.errors import PixsedError
+from pixsed.io.locate import parse_location
+
+_ID = "id number objid obj_id object_id source_id id_source galid label seg_id segid".split()
+_Z = (
+    "z_spec zspec z_specz specz spec_z redshift z z_best zbest z_phot zphot photoz photz z_peak "
+    "z_a z_ml z_mc z_med z_final"
+).split()
+_ZERR = "zerr z_err redshift_err redshift_error e_z z_error".split()
+
+
+def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
+    """Return the redshift and its error of every row of a catalogue.
+
+    Parameters
+    ----------
+    path : str
+        A table that astropy reads: FITS (``path[EXT]`` too), ECSV, CSV, VOTable, ASCII.
+    id_col, z_col, zerr_col : str, optional
+        Columns; by default the one with a usual name. An error column is looked for
+        under the redshift's name (``z_phot_err``, ``e_z_phot``) and as ``zerr``.
+
+    Returns
+    -------
+    dict
+        id (int) -> (redshift, error); NaN where the catalogue has no redshift, error 0
+        where it has no error. Ids that come twice map to None.
+
+    Raises
+    ------
+    PixsedError
+        If the table cannot be read, or a column is absent or could be one of several.
+    """
+    table = _read_table(path)
+    names = table.colnames
+    id_col = _column(names, id_col, _ID, "--id-col", path)
+    z_col = _column(names, z_col, _Z, "--z-col", path)
+    if zerr_col is None:
+        zerr_col = _error_column(names, z_col, path)
+    else:
+        zerr_col = _column(names, zerr_col, (), "--zerr-col", path)
+    ids = _integers(table[id_col], id_col, path)
+    redshifts = _floats(table[z_col], z_col, path)
+    errors = np.zeros(len(table)) if zerr_col is None else _floats(table[zerr_col], zerr_col, path)
+    # A catalogue's way to say "none": negative, or NaN.
+    redshifts[~(redshifts > 0)] = np.nan
+    errors[~(errors > 0)] = 0.0
+    result = {}
+    for number, redshift, error in zip(ids, redshifts, errors, strict=True):
+        number = int(number)
+        result[number] = None if number in result else (float(redshift), float(error))
+    return result
+
+
+def _read_table(path):
+    from astropy.table import Table
+
+    location = parse_location(str(path))
+    if not Path(location.path).is_file():
+        raise PixsedError(f"{path}: no such catalogue; check the name and the folder")
+    options = {} if location.ext is None else {"hdu": location.ext}
+    try:
+        with warnings.catch_warnings():
+            # Units that astropy does not know, several tables in a file: no matter here.
+            warnings.simplefilter("ignore")
+            try:
+                return Table.read(location.path, **options)
+            except Exception:
+                if options:
+                    raise
+                return Table.read(location.path, format="ascii")
+    except Exception as error:  # every reader has its own
+        text = " ".join(str(error).split())[:200]
+        raise PixsedError(
+            f"{path} cannot be read as a table ({text}); save it as FITS, ECSV or CSV"
+        ) from error
+
+
+def _column(names, asked, usual, option, path):
+    """Return the column asked for, or the one whose name is usual for it."""
+    if asked is not None:
+        if asked not in names:
+            raise PixsedError(f"{path} has no column {asked!r}; it has {_listed(names)}; {option}")
+        return asked
+    found = [name for name in names if name.lower() in usual]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise PixsedError(
+            f"{path}: which column is it, {', '.join(found)}? Name one with {option}"
+        )
+    raise PixsedError(f"{path}: name a column with {option}; it has {_listed(names)}")
+
+
+def _error_column(names, z_col, path):
+    stem = re.escape(z_col.lower())
+    own = re.compile(rf"{stem}_?(err|error|unc|sigma)|(e|err|sig|sigma)_?{stem}")
+    found = [name for name in names if own.fullmatch(name.lower())]
+    if not found:
+        found = [name for name in names if name.lower() in _ZERR]
+    if len(found) > 1:
+        raise PixsedError(
+            f"{path}: which column is the redshift's error, {', '.join(found)}? "
+            "Name one with --zerr-col"
+        )
+    return found[0] if found else None
+
+
+def _listed(names):
+    shown = ", ".join(names[:30])
+    return shown if len(names) <= 30 else f"{shown} and {len(names) - 30} more"
+
+
+def _integers(column, name, path):
+    values = np.ma.filled(np.ma.asarray(column), -1) if _is_numeric(column) else np.asarray(column)
+    try:
+        numbers = np.asarray(values, dtype=float)
+        if (numbers == np.round(numbers)).all():
+            return numbers.astype(np.int64)
+    except (TypeError, ValueError):
+        pass
+    raise PixsedError(
+        f"{path}: column {name!r} must hold the integer ids of the segmentation map; "
+        "name another with --id-col"
+    )
+
+
+def _floats(column, name, path):
+    try:
+        return np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
+    except (TypeError, ValueError) as error:
+        raise PixsedError(
+            f"{path}: column {name!r} must hold numbers; name another with --z-col or --zerr-col"
+        ) from error
+
+
+def _is_numeric(column):
+    return np.asarray(column).dtype.kind in "iuf"

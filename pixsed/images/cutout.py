@@ -1,0 +1,366 @@
+"""Cut galaxies out of mosaics: every band on one grid, the sky of the cut measured."""
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.cube import Cube, bands_table
+from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2, shifted_header
+from pixsed.io.image import read_section, robust_rms
+from pixsed.io.locate import choose_image, is_image
+
+#: An image no larger than this, each way, is taken for a cutout already made.
+SMALL_IMAGE = 200
+#: Bands whose grid agrees with the first's to this many pixels are on it.
+GRID_TOLERANCE = 0.1
+#: ERR over the sky's scatter beyond this, or under its inverse, is worth a warning.
+ERROR_RATIO = 3.0
+_MIN_SKY_PIXELS = 10
+_STRIP = 1024
+
+
+@dataclass(frozen=True)
+class Target:
+    """A galaxy to cut out: `number` is its id in the segmentation map, or None."""
+
+    name: str
+    redshift: float
+    zerr: float = 0.0
+    number: int | None = None
+
+
+class SegmentationMap:
+    """A segmentation map on disk, read in strips and boxes.
+
+    Parameters
+    ----------
+    hdulist : `~astropy.io.fits.HDUList`
+        Open file.
+    location : `~pixsed.io.locate.Location`
+        With no extension asked for, one named SEG or SEGMAP is taken first.
+
+    Raises
+    ------
+    PixsedError
+        If the extension is not clear or does not hold integers.
+    """
+
+    def __init__(self, hdulist, location):
+        self.name = str(location)
+        named = [h for h in hdulist if h.name in ("SEG", "SEGMAP") and is_image(h)]
+        if location.ext is None and len(named) == 1:
+            self._hdu = named[0]
+        else:
+            self._hdu = choose_image(hdulist, location)
+        self.shape = self._hdu.shape
+        self.header = self._hdu.header
+
+    def read(self, y=slice(None), x=slice(None)):
+        """Return (ny, nx) int32 of a part of the map."""
+        values = read_section(self._hdu, y, x)
+        if values.dtype.kind == "f":
+            # NaN and fractions are no ids: an image given for the map.
+            if not np.array_equal(values, np.round(values)):
+                raise PixsedError(
+                    f"{self.name} does not hold integer ids; give a segmentation map"
+                )
+        return values.astype(np.int32)
+
+    def boxes(self, ids=None):
+        """Return the bounding box of segments: id -> (y0, y1, x0, x1), ends excluded.
+
+        Parameters
+        ----------
+        ids : collection of int, optional
+            By default every id of the map. Ids that are not in it are left out.
+        """
+        boxes = {}
+        for start in range(0, self.shape[0], _STRIP):
+            strip = self.read(slice(start, start + _STRIP))
+            wanted = strip > 0 if ids is None else np.isin(strip, list(ids)) & (strip > 0)
+            y, x = np.nonzero(wanted)
+            labels, which = np.unique(strip[y, x], return_inverse=True)
+            low = np.full((2, len(labels)), np.iinfo(np.int64).max)
+            high = np.zeros((2, len(labels)), dtype=np.int64)
+            for axis, values in enumerate((y + start, x)):
+                np.minimum.at(low[axis], which, values)
+                np.maximum.at(high[axis], which, values + 1)
+            for i, label in enumerate(labels.tolist()):
+                y0, y1, x0, x1 = int(low[0, i]), int(high[0, i]), int(low[1, i]), int(high[1, i])
+                if label in boxes:
+                    a0, a1, b0, b1 = boxes[label]
+                    y0, y1, x0, x1 = min(a0, y0), max(a1, y1), min(b0, x0), max(b1, x1)
+                boxes[label] = (y0, y1, x0, x1)
+        return boxes
+
+
+class Mosaics:
+    """Images of several bands, open, on one grid or to be reprojected to the first's.
+
+    Parameters
+    ----------
+    images : list of `~pixsed.io.image.ImageFile`
+        One a band; the first sets the grid.
+    segmap : `SegmentationMap`, optional
+        On the grid of the first image.
+
+    Raises
+    ------
+    PixsedError
+        If a band comes twice, an image has no WCS, the map is on another grid, or a
+        band is and reproject is not installed.
+    """
+
+    def __init__(self, images, segmap=None):
+        self.images = list(images)
+        self.segmap = segmap
+        self.bands = [image.band for image in self.images]
+        by_band = {}
+        for band, image in zip(self.bands, self.images, strict=True):
+            if band in by_band:
+                raise PixsedError(
+                    f"band {band} comes twice, in {by_band[band].name} and {image.name}; give one, "
+                    "or name the other's band with BAND="
+                )
+            by_band[band] = image
+        for image in self.images:
+            _ = image.factor  # an unknown unit is told before any work
+        first = self.images[0]
+        self.shape = first.shape
+        self.wcs = first.wcs
+        self.header = first.wcs_header
+        self._apart = {
+            band
+            for band, image in by_band.items()
+            if image.shape != self.shape
+            or grid_offset(self.wcs, image.wcs, self.shape) > GRID_TOLERANCE
+        }
+        if self._apart:
+            self._announce_reprojection(first)
+        if segmap is not None:
+            self._check_segmap(first)
+
+    def _announce_reprojection(self, first):
+        listed = ", ".join(sorted(self._apart))
+        try:
+            import reproject  # noqa: F401  (only whether it is there)
+        except ImportError:
+            raise PixsedError(
+                f"{listed}: not on the pixel grid of {first.name}; "
+                "pip install reproject, and they are put on it"
+            ) from None
+        warnings.warn(
+            f"{listed}: not on the pixel grid of {first.name}; reprojected to it",
+            PixsedWarning,
+            stacklevel=3,
+        )
+
+    def _check_segmap(self, first):
+        segmap = self.segmap
+        if segmap.shape != self.shape:
+            raise PixsedError(
+                f"{segmap.name} is of shape {segmap.shape}, {first.name} of {self.shape}; "
+                "give the segmentation map of the first image's grid"
+            )
+        if "CTYPE1" not in segmap.header:
+            return
+        offset = grid_offset(self.wcs, celestial_wcs(segmap.header, segmap.name), self.shape)
+        if offset > 0.5:
+            raise PixsedError(
+                f"{segmap.name} lies {offset:.3g} pixels off {first.name}; "
+                "give the segmentation map of the first image's grid"
+            )
+
+    def box_around(self, box, pad):
+        """Return `box` widened by `pad` pixels and clipped to the image."""
+        y0, y1, x0, x1 = box
+        ny, nx = self.shape
+        return max(0, y0 - pad), min(ny, y1 + pad), max(0, x0 - pad), min(nx, x1 + pad)
+
+    def box_at(self, ra, dec, size):
+        """Return the box of `size` arcsec centred at `ra`, `dec` in degrees, clipped.
+
+        Raises
+        ------
+        PixsedError
+            If the position is not on the image.
+        """
+        from astropy.coordinates import SkyCoord
+
+        x, y = (float(v) for v in self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg")))
+        ny, nx = self.shape
+        if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
+            raise PixsedError(
+                f"RA {ra:.6f} Dec {dec:.6f} is not on {self.images[0].name}; "
+                "give a position in degrees, or hours and degrees as 3:32:26 -27:51:34"
+            )
+        n = max(1, math.ceil(size / math.sqrt(pixel_area_arcsec2(self.wcs))))
+        x0, y0 = round(x - (n - 1) / 2), round(y - (n - 1) / 2)
+        return max(0, y0), min(ny, y0 + n), max(0, x0), min(nx, x0 + n)
+
+    def cut(self, target, box, *, rescale_errors=False):
+        """Return the cube of one galaxy, and what was done, a line a step.
+
+        Parameters
+        ----------
+        target : `Target`
+        box : tuple of int
+            (y0, y1, x0, x1) on the first image's grid, ends excluded.
+        rescale_errors : bool, optional
+            Scale each band's errors so that their median over the sky is the sky's rms.
+
+        Returns
+        -------
+        cube : `~pixsed.io.cube.Cube`
+        history : list of str
+
+        Raises
+        ------
+        PixsedError
+            If no band has data in the box.
+
+        Warns
+        -----
+        PixsedWarning
+            One line, naming the bands whose errors are over 3 times more, or less,
+            than the sky's scatter.
+        """
+        y0, y1, x0, x1 = box
+        header = shifted_header(self.header, x0, y0)
+        planes = [self._plane(band, image, header, box)
+                  for band, image in zip(self.bands, self.images, strict=True)]
+        flux, err, noise_corr = (list(part) for part in zip(*planes, strict=True))
+        if not any(np.isfinite(plane).any() for plane in flux):
+            raise PixsedError(
+                f"{target.name}: no data at its place in any band; is it on these images?"
+            )
+        segmap = None
+        if self.segmap is not None:
+            segmap = self.segmap.read(slice(y0, y1), slice(x0, x1))
+        history = [f"cutout: pixels x {x0 + 1}:{x1}, y {y0 + 1}:{y1} of the first image, from 1"]
+        sky = np.ones(flux[0].shape, dtype=bool) if segmap is None else segmap == 0
+        rms = [sky_rms(plane, sky) for plane in flux]
+        depth = [median_error(plane, sky) for plane in err]
+        if rescale_errors:
+            for i, band in enumerate(self.bands):
+                if np.isfinite(rms[i]) and depth[i] > 0:
+                    factor = rms[i] / depth[i]
+                    err[i], depth[i] = err[i] * np.float32(factor), rms[i]
+                    history.append(f"cutout: errors of {band} multiplied by {factor:.4g}")
+        else:
+            _warn_of_errors(target.name, self.bands, depth, rms)
+        table = bands_table(
+            self.bands,
+            instruments=[image.instrument for image in self.images],
+            pivots=[image.pivot_um for image in self.images],
+            depths=depth,
+            sky_rms=rms,
+            noise_corr=noise_corr,
+        )
+        cube = Cube(
+            bands=self.bands,
+            flux=np.stack(flux),
+            err=np.stack(err),
+            header=header,
+            redshift=target.redshift,
+            object_id=target.name,
+            zerr=target.zerr,
+            segmap=segmap,
+            table=table,
+            psfmatch={b: im.psfmatch for b, im in zip(self.bands, self.images, strict=True)},
+        )
+        return cube, history
+
+    def _plane(self, band, image, header, box):
+        y0, y1, x0, x1 = box
+        if band not in self._apart:
+            return *image.read(slice(y0, y1), slice(x0, x1)), image.noise_corr
+        flux, err, factor = reproject_plane(
+            image, celestial_wcs(header, image.name), (y1 - y0, x1 - x0)
+        )
+        return flux, err, image.noise_corr * factor
+
+
+def reproject_plane(image, wcs, shape):
+    """Return an image's flux and error on another grid, the flux conserved.
+
+    Areas of overlap weight the pixels; a pixel of the new grid that touches one without
+    data has none.
+
+    Parameters
+    ----------
+    image : `~pixsed.io.image.ImageFile`
+    wcs : `~astropy.wcs.WCS`
+        The new grid.
+    shape : tuple of int
+        (ny, nx) of it.
+
+    Returns
+    -------
+    flux, err : `~numpy.ndarray`
+        (ny, nx) float32, nJy a pixel of the new grid. `err` is the error of a pixel.
+    noise_corr : float
+        How much the noise of a sum of many pixels exceeds that of independent ones.
+    """
+    from reproject import reproject_exact
+
+    ny, nx = shape
+    y, x = np.mgrid[-1 : ny + 1, -1 : nx + 1]
+    edge = (y < 0) | (y >= ny) | (x < 0) | (x >= nx)
+    other_x, other_y = image.wcs.world_to_pixel(wcs.pixel_to_world(x[edge], y[edge]))
+    nothing = np.full(shape, np.nan, dtype=np.float32)
+    if not (np.isfinite(other_x).all() and np.isfinite(other_y).all()):
+        return nothing, nothing.copy(), 1.0
+    x0, x1 = max(0, int(other_x.min()) - 2), min(image.shape[1], int(other_x.max()) + 4)
+    y0, y1 = max(0, int(other_y.min()) - 2), min(image.shape[0], int(other_y.max()) + 4)
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return nothing, nothing.copy(), 1.0
+    flux, err = (part.astype(float) for part in image.read(slice(y0, y1), slice(x0, x1)))
+    here = celestial_wcs(shifted_header(image.wcs_header, x0, y0), image.name)
+    # Averages over a pixel of the new grid, as of a surface brightness; and unit noise
+    # through the same weights, whose scatter says how far averaging has lowered the noise.
+    noise = np.random.default_rng(0).standard_normal(flux.shape)
+    noise[~np.isfinite(flux)] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of NaN, and of threads
+        mean, variance, noise = (
+            reproject_exact((plane, here), wcs, shape_out=shape, return_footprint=False)
+            for plane in (flux, err**2, noise)
+        )
+    ratio = pixel_area_arcsec2(wcs) / pixel_area_arcsec2(here)
+    lowered = float(np.nanstd(noise)) if np.isfinite(noise).sum() > 1 else 1.0
+    flux = (mean * ratio).astype(np.float32)
+    err = (np.sqrt(variance) * ratio * lowered).astype(np.float32)
+    return flux, err, max(1.0, 1.0 / (lowered * math.sqrt(ratio)))
+
+
+def sky_rms(flux, sky):
+    """Return the robust rms of `flux` over the sky pixels; NaN where there are too few."""
+    values = flux[sky & np.isfinite(flux)]
+    return robust_rms(values) if values.size >= _MIN_SKY_PIXELS else float("nan")
+
+
+def median_error(err, sky):
+    """Return the median error over the sky, or over all pixels where there is no sky."""
+    good = np.isfinite(err)
+    if not good.any():
+        return float("nan")
+    values = err[good & sky]
+    return float(np.median(values if values.size >= _MIN_SKY_PIXELS else err[good]))
+
+
+def _warn_of_errors(name, bands, depth, rms):
+    ratios = [(band, d / r) for band, d, r in zip(bands, depth, rms, strict=True) if r > 0]
+    odd = [f"{band} {ratio:.2g}" for band, ratio in ratios
+           if ratio > ERROR_RATIO or ratio < 1 / ERROR_RATIO]
+    if odd:
+        warnings.warn(
+            f"{name}: errors over the scatter of the sky: {', '.join(odd)} (1 = they agree); "
+            "--rescale-errors makes them agree",
+            PixsedWarning,
+            stacklevel=3,
+        )
+
