@@ -59,7 +59,8 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
 
     import contextlib
 
-    from pixsed.images.cutout import Mosaics, SegmentationMap
+    from pixsed.images.cutout import Mosaics
+    from pixsed.images.segmap import SegmentationMap
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import expand_locations, open_fits, parse_location
 

@@ -9,8 +9,7 @@ import numpy as np
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.cube import Cube, bands_table
 from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2, shifted_header
-from pixsed.io.image import read_section, robust_rms
-from pixsed.io.locate import choose_image, is_image
+from pixsed.io.image import robust_rms
 
 #: An image no larger than this, each way, is taken for a cutout already made.
 SMALL_IMAGE = 200
@@ -19,7 +18,6 @@ GRID_TOLERANCE = 0.1
 #: ERR over the sky's scatter beyond this, or under its inverse, is worth a warning.
 ERROR_RATIO = 3.0
 _MIN_SKY_PIXELS = 10
-_STRIP = 1024
 
 
 @dataclass(frozen=True)
@@ -32,71 +30,6 @@ class Target:
     number: int | None = None
 
 
-class SegmentationMap:
-    """A segmentation map on disk, read in strips and boxes.
-
-    Parameters
-    ----------
-    hdulist : `~astropy.io.fits.HDUList`
-        Open file.
-    location : `~pixsed.io.locate.Location`
-        With no extension asked for, one named SEG or SEGMAP is taken first.
-
-    Raises
-    ------
-    PixsedError
-        If the extension is not clear or does not hold integers.
-    """
-
-    def __init__(self, hdulist, location):
-        self.name = str(location)
-        named = [h for h in hdulist if h.name in ("SEG", "SEGMAP") and is_image(h)]
-        if location.ext is None and len(named) == 1:
-            self._hdu = named[0]
-        else:
-            self._hdu = choose_image(hdulist, location)
-        self.shape = self._hdu.shape
-        self.header = self._hdu.header
-
-    def read(self, y=slice(None), x=slice(None)):
-        """Return (ny, nx) int32 of a part of the map."""
-        values = read_section(self._hdu, y, x)
-        if values.dtype.kind == "f":
-            # NaN and fractions are no ids: an image given for the map.
-            if not np.array_equal(values, np.round(values)):
-                raise PixsedError(
-                    f"{self.name} does not hold integer ids; give a segmentation map"
-                )
-        return values.astype(np.int32)
-
-    def boxes(self, ids=None):
-        """Return the bounding box of segments: id -> (y0, y1, x0, x1), ends excluded.
-
-        Parameters
-        ----------
-        ids : collection of int, optional
-            By default every id of the map. Ids that are not in it are left out.
-        """
-        boxes = {}
-        for start in range(0, self.shape[0], _STRIP):
-            strip = self.read(slice(start, start + _STRIP))
-            wanted = strip > 0 if ids is None else np.isin(strip, list(ids)) & (strip > 0)
-            y, x = np.nonzero(wanted)
-            labels, which = np.unique(strip[y, x], return_inverse=True)
-            low = np.full((2, len(labels)), np.iinfo(np.int64).max)
-            high = np.zeros((2, len(labels)), dtype=np.int64)
-            for axis, values in enumerate((y + start, x)):
-                np.minimum.at(low[axis], which, values)
-                np.maximum.at(high[axis], which, values + 1)
-            for i, label in enumerate(labels.tolist()):
-                y0, y1, x0, x1 = int(low[0, i]), int(high[0, i]), int(low[1, i]), int(high[1, i])
-                if label in boxes:
-                    a0, a1, b0, b1 = boxes[label]
-                    y0, y1, x0, x1 = min(a0, y0), max(a1, y1), min(b0, x0), max(b1, x1)
-                boxes[label] = (y0, y1, x0, x1)
-        return boxes
-
-
 class Mosaics:
     """Images of several bands, open, on one grid or to be reprojected to the first's.
 
@@ -104,7 +37,7 @@ class Mosaics:
     ----------
     images : list of `~pixsed.io.image.ImageFile`
         One a band; the first sets the grid.
-    segmap : `SegmentationMap`, optional
+    segmap : `~pixsed.images.segmap.SegmentationMap`, optional
         On the grid of the first image.
 
     Raises

@@ -127,7 +127,8 @@ def copied_header(header):
         if _STRUCTURAL.fullmatch(keyword) or re.fullmatch(r"INFILE\d+", keyword):
             continue
         if keyword in ("COMMENT", "HISTORY", ""):
-            result.append((keyword, str(card.value)), bottom=True)
+            # At the bottom, as every card is: astropy else moves it out of its place.
+            result.append((keyword, str(card.value)), useblanks=False, bottom=True)
             continue
         if keyword in result:
             continue
@@ -142,5 +143,5 @@ def copied_header(header):
                 str(fresh)
         except (fits.VerifyError, ValueError):
             continue
-        result.append(fresh)
+        result.append(fresh, useblanks=False, bottom=True)
     return result

@@ -10,8 +10,14 @@ import numpy as np
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.bandnames import band_name, instrument_name, pivot_um
-from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
+from pixsed.io.atomic import write_hdulist
+from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
+from pixsed.io.headers import (
+    celestial_header,
+    celestial_wcs,
+    copied_header,
+    pixel_area_arcsec2,
+)
 from pixsed.io.locate import (
     Location,
     choose_image,
@@ -20,6 +26,7 @@ from pixsed.io.locate import (
     parse_extension,
     parse_location,
 )
+from pixsed.io.provenance import stamp
 from pixsed.io.units import njy_per_unit
 
 _ARCSEC2_SR = (np.pi / 180.0 / 3600.0) ** 2
@@ -76,6 +83,8 @@ class ImageFile:
         file's ERR (for ``SCI_X``, ``ERR_X`` first; for ``X``, ``X_ERR``); else WHT, an
         inverse variance; else a file beside it with ``_err`` or ``_wht`` for ``_sci``;
         else the rms of the sky, with a `PixsedWarning`.
+    measure_sky : bool, optional
+        If false, an image without errors is read as such: `read` returns None for them.
 
     Attributes
     ----------
@@ -87,7 +96,7 @@ class ImageFile:
     primary : `~astropy.io.fits.Header`
         That of the file's PRIMARY; empty cards of it fill in for the image's.
     err_source : str
-        ``err``, ``weight`` or ``sky``.
+        ``err``, ``weight``, ``sky`` or, without `measure_sky`, ``none``.
     files : list of str
         What is read.
 
@@ -97,7 +106,7 @@ class ImageFile:
         If the file, the extension or the errors cannot be found or do not fit.
     """
 
-    def __init__(self, location, *, unit=None, err=None):
+    def __init__(self, location, *, unit=None, err=None, measure_sky=True):
         if isinstance(location, str | Path):
             location = parse_location(str(location), band=True)
         self.location = location
@@ -113,8 +122,8 @@ class ImageFile:
             self.shape = self._hdu.shape
             self.header = self._hdu.header
             self.primary = self._hdulist[0].header
-            self._all_cards = _merged(self.header, self.primary)
-            self._err_hdu, self.err_source = self._find_error(err, stack)
+            self._all_cards = merged_header(self.header, self.primary)
+            self._err_hdu, self.err_source = self._find_error(err, stack, measure_sky)
             self._stack = stack.pop_all()
 
     def __enter__(self):
@@ -131,6 +140,11 @@ class ImageFile:
     def band(self):
         """The band; `PixsedError` where nothing tells it."""
         return band_name(self._all_cards, self.location.band, name=self.location.path)
+
+    @property
+    def band_or_none(self):
+        """The band, or None where nothing tells it."""
+        return self.location.band or band_name_or_none(self._all_cards)
 
     @property
     def instrument(self):
@@ -192,13 +206,15 @@ class ImageFile:
         -------
         data, err : `~numpy.ndarray`
             (ny, nx) float32. A pixel whose value or error is not finite, or whose
-            error or weight is not above zero, is NaN in both.
+            error or weight is not above zero, is NaN in both. `err` is None where
+            there are no errors and none were to be measured.
         """
-        data = read_section(self._hdu, y, x).astype(np.float64)
-        err = self._read_error(y, x, data.shape)
-        if not native:
-            data *= self.factor
-            err *= self.factor
+        factor = 1.0 if native else self.factor
+        data = read_section(self._hdu, y, x).astype(np.float64) * factor
+        data[~np.isfinite(data)] = np.nan
+        if self.err_source == "none":
+            return data.astype(np.float32), None
+        err = self._read_error(y, x, data.shape) * factor
         bad = ~np.isfinite(data) | ~np.isfinite(err) | (err <= 0)
         data[bad] = np.nan
         err[bad] = np.nan
@@ -221,7 +237,7 @@ class ImageFile:
         theirs, ours = (str(header.get("BUNIT", "")).strip() for header in headers)
         if not theirs or theirs == ours or self._unit is not None:
             return 1.0
-        header = _merged(self._err_hdu.header, self._all_cards)
+        header = merged_header(self._err_hdu.header, self._all_cards)
         return self._njy_per_unit(header, None) / self.factor
 
     def sky_rms(self):
@@ -233,12 +249,14 @@ class ImageFile:
             self._sky = robust_rms(np.concatenate(rows))
         return self._sky
 
-    def _find_error(self, err, stack):
+    def _find_error(self, err, stack, measure_sky):
         """Return (HDU or None, source) of the errors, checked for shape."""
         if err is not None:
             hdu, source = self._error_asked_for(err, stack)
         else:
             hdu, source = self._error_in_file() or self._error_beside(stack) or (None, "sky")
+        if hdu is None and not measure_sky:
+            return None, "none"
         if hdu is None:
             warnings.warn(
                 f"{self.name}: no ERR, no WHT and no _err or _wht file beside it; its errors "
@@ -334,6 +352,40 @@ def read_image(location, *, unit=None, err=None, native=False):
         )
 
 
+def write_image(image, planes, path, *, overwrite=False, inputs=(), history=()):
+    """Write planes made from an image, beside that image's own headers.
+
+    Parameters
+    ----------
+    image : `ImageFile`
+        Its PRIMARY's cards go to PRIMARY, its own to every plane on its pixels.
+    planes : dict
+        Extension name -> (array, cards): cards to add, a value or a (value, comment) each.
+        A plane of another shape than the image gets no cards but those.
+    path : str or path-like
+        ``"-"`` is standard output.
+    overwrite, inputs, history
+        As for `pixsed.io.cube.write_cube`.
+
+    Raises
+    ------
+    PixsedError
+        If the file is there already, or its folder is not.
+    """
+    in_primary = image.header is image.primary
+    primary = fits.PrimaryHDU(header=None if in_primary else copied_header(image.primary))
+    stamp(primary.header, inputs=inputs, history=history)
+    shared = copied_header(image.header)
+    if image.location.band and band_name_or_none(image._all_cards) is None:
+        shared["BAND"] = (image.location.band, "band, as named on the command line")
+    hdus = [primary]
+    for name, (array, cards) in planes.items():
+        header = shared.copy() if array.shape == image.shape else fits.Header()
+        header.update(cards)
+        hdus.append(fits.ImageHDU(np.asarray(array, dtype=np.float32), header, name=name))
+    write_hdulist(fits.HDUList(hdus), path, overwrite)
+
+
 def robust_rms(values):
     """Return the scatter of the sky: 3-sigma clipped, by the median absolute deviation.
 
@@ -360,11 +412,11 @@ def read_band(location):
     if location.band:
         return band_name({}, location.band)
     with open_fits(location.path) as hdulist:
-        header = _merged(choose_image(hdulist, location).header, hdulist[0].header)
+        header = merged_header(choose_image(hdulist, location).header, hdulist[0].header)
         return band_name(header, name=location.path)
 
 
-def _merged(header, primary):
+def merged_header(header, primary):
     """Return the cards of `header`, and those of `primary` that it lacks."""
     result = header.copy()
     result.extend(primary, unique=True, strip=True)

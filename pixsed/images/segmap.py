@@ -1,0 +1,84 @@
+"""Segmentation maps: read in parts, segments found, sources masked."""
+
+import numpy as np
+
+from pixsed.errors import PixsedError
+from pixsed.io.image import read_section
+from pixsed.io.locate import choose_image, is_image
+
+_STRIP = 1024
+
+
+class SegmentationMap:
+    """A segmentation map on disk, read in strips and boxes.
+
+    Parameters
+    ----------
+    hdulist : `~astropy.io.fits.HDUList`
+        Open file.
+    location : `~pixsed.io.locate.Location`
+        With no extension asked for, one named SEG or SEGMAP is taken first.
+
+    Raises
+    ------
+    PixsedError
+        If the extension is not clear or does not hold integers.
+    """
+
+    def __init__(self, hdulist, location):
+        self.name = str(location)
+        named = [h for h in hdulist if h.name in ("SEG", "SEGMAP") and is_image(h)]
+        if location.ext is None and len(named) == 1:
+            self._hdu = named[0]
+        else:
+            self._hdu = choose_image(hdulist, location)
+        self.shape = self._hdu.shape
+        self.header = self._hdu.header
+
+    def read(self, y=slice(None), x=slice(None)):
+        """Return (ny, nx) int32 of a part of the map."""
+        values = read_section(self._hdu, y, x)
+        if values.dtype.kind == "f":
+            # NaN and fractions are no ids: an image given for the map.
+            if not np.array_equal(values, np.round(values)):
+                raise PixsedError(
+                    f"{self.name} does not hold integer ids; give a segmentation map"
+                )
+        return values.astype(np.int32)
+
+    def boxes(self, ids=None):
+        """Return the bounding box of segments: id -> (y0, y1, x0, x1), ends excluded.
+
+        Parameters
+        ----------
+        ids : collection of int, optional
+            By default every id of the map. Ids that are not in it are left out.
+        """
+        boxes = {}
+        for start in range(0, self.shape[0], _STRIP):
+            strip = self.read(slice(start, start + _STRIP))
+            wanted = strip > 0 if ids is None else np.isin(strip, list(ids)) & (strip > 0)
+            y, x = np.nonzero(wanted)
+            labels, which = np.unique(strip[y, x], return_inverse=True)
+            low = np.full((2, len(labels)), np.iinfo(np.int64).max)
+            high = np.zeros((2, len(labels)), dtype=np.int64)
+            for axis, values in enumerate((y + start, x)):
+                np.minimum.at(low[axis], which, values)
+                np.maximum.at(high[axis], which, values + 1)
+            for i, label in enumerate(labels.tolist()):
+                y0, y1, x0, x1 = int(low[0, i]), int(high[0, i]), int(low[1, i]), int(high[1, i])
+                if label in boxes:
+                    a0, a1, b0, b1 = boxes[label]
+                    y0, y1, x0, x1 = min(a0, y0), max(a1, y1), min(b0, x0), max(b1, x1)
+                boxes[label] = (y0, y1, x0, x1)
+        return boxes
+
+
+def source_mask(segmap, dilate=0):
+    """Return the (ny, nx) bool mask of a segmentation map's sources, grown by `dilate` pixels."""
+    mask = np.asarray(segmap) > 0
+    if dilate > 0:
+        from scipy.ndimage import binary_dilation
+
+        mask = binary_dilation(mask, iterations=dilate)
+    return mask
