@@ -234,7 +234,7 @@ def observe(truth, band, wcs, rng):
 
 
 def segment(images, bands):
-    """Return the map of ids: pixels whose mean S/N over the three long bands is above 2."""
+    """Return the map of ids: pixels whose mean S/N over the three long bands is above 1."""
     depth = [BY_NAME[b].depth for b in ("F277W", "F356W", "F444W")]
     where = [bands.index(b) for b in ("F277W", "F356W", "F444W")]
     per_galaxy = {
@@ -243,7 +243,7 @@ def segment(images, bands):
     }
     ids = np.array(sorted(per_galaxy))
     stack = np.stack([per_galaxy[g] for g in ids])
-    seg = np.where(stack.sum(axis=0) > 2.0, ids[stack.argmax(axis=0)], 0)
+    seg = np.where(stack.sum(axis=0) > 1.0, ids[stack.argmax(axis=0)], 0)
     result = np.zeros(SHAPE, dtype=np.int16)
     for g in ids:
         parts, count = label(binary_closing(seg == g))
