@@ -234,7 +234,7 @@ def _jobs_in_map(mosaics, seg, redshifts, ids, catalog, pad):
         box = (0, ny, 0, nx)
         if not whole:
             box = mosaics.box_around(boxes[number], 10 if pad is None else pad)
-        jobs.append((Target(str(number), redshift, zerr, number), box))
+        jobs.append((Target(str(number), redshift, zerr), box))
     if not jobs:
         raise PixsedError(
             f"no galaxy of {seg.name} has a redshift in {catalog}; is it the map's own numbering?"

@@ -67,9 +67,10 @@ def command(image, psf, target, kernel, target_name, psf_scale, window, alpha, e
         )
         cards = _cards(match)
         done = f"unchanged, {match.unchanged}" if match.unchanged else f"PSF of {match.psfmatch}"
+        planes = {"SCI": match.data, "ERR": match.err, "KERNEL": match.kernel}
         write_image(
             source,
-            {"SCI": (match.data, cards), "ERR": (match.err, cards), "KERNEL": (match.kernel, cards)},
+            {name: (plane, cards) for name, plane in planes.items()},
             output,
             overwrite=overwrite,
             inputs=[*source.files, *paths],

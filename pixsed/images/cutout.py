@@ -22,12 +22,11 @@ _MIN_SKY_PIXELS = 10
 
 @dataclass(frozen=True)
 class Target:
-    """A galaxy to cut out: `number` is its id in the segmentation map, or None."""
+    """A galaxy to cut out."""
 
     name: str
     redshift: float
     zerr: float = 0.0
-    number: int | None = None
 
 
 class Mosaics:

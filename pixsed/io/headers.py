@@ -118,8 +118,8 @@ def copied_header(header):
     """Return a copy of a header's cards for an HDU whose data are stored anew.
 
     Cards of structure, scaling and checksums are left out, as are an earlier
-    INFILEn; a second card of one keyword, and one that breaks the standard beyond
-    mending, are dropped.
+    INFILEn and the second card of a keyword. One that breaks the standard is mended,
+    or beyond mending left out too.
     """
     result = fits.Header()
     for card in header.cards:

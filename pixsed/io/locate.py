@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError
 
@@ -187,8 +186,10 @@ def _band_of_match(band, pattern, path):
 
 
 @contextlib.contextmanager
-def open_fits(path, memmap=True):
+def open_fits(path):
     """Yield the open `~astropy.io.fits.HDUList` of `path` (.fits or .fits.gz).
+
+    Memory-mapped where the file allows: neither zipped nor scaled.
 
     Raises
     ------
@@ -199,27 +200,33 @@ def open_fits(path, memmap=True):
         raise PixsedError(f"{path}: no such file; check the name and the folder")
     if Path(path).is_dir():
         raise PixsedError(f"{path} is a folder; give a FITS file")
+    hdulist = trouble = None
     try:
-        with warnings.catch_warnings():
-            # A truncated file warns; as an error it is told like any other damage.
-            warnings.filterwarnings("error", message=".*truncated.*", category=AstropyWarning)
-            hdulist = fits.open(path, memmap=memmap)
+        # Of what astropy mends while it reads, only damage concerns the user.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            hdulist = fits.open(path)
             len(hdulist)  # reads every header
-    except (OSError, fits.VerifyError, AstropyWarning, ValueError, EOFError) as error:
+        trouble = next((w.message for w in caught if "truncated" in str(w.message)), None)
+    except (OSError, fits.VerifyError, ValueError, EOFError) as error:
+        trouble = error
+    if trouble is not None:
+        if hdulist is not None:
+            hdulist.close()
         raise PixsedError(
-            f"{path} cannot be read as FITS ({' '.join(str(error).split())}); "
+            f"{path} cannot be read as FITS ({' '.join(str(trouble).split())}); "
             "check that it is a FITS file and whole"
-        ) from error
+        )
     with hdulist:
         yield hdulist
 
 
-def describe_extensions(hdulist, images=True):
+def describe_images(hdulist):
     """Return the image extensions of a file as text: ``0 (PRIMARY), 1 (SCI)``."""
     names = [
         f"{number} ({hdu.name or 'no name'})"
         for number, hdu in enumerate(hdulist)
-        if not images or is_image(hdu)
+        if is_image(hdu)
     ]
     return ", ".join(names) or "none"
 
@@ -240,7 +247,7 @@ def choose_image(hdulist, location):
         If the extension asked for is absent or not a 2-D image, or if none was asked
         for and several could be meant; the message lists the image extensions.
     """
-    listing = f"its 2-D images are: {describe_extensions(hdulist)}"
+    listing = f"its 2-D images are: {describe_images(hdulist)}"
     how = "name one as path[EXT] or with --hdu"
     if location.ext is not None:
         key = location.ext if location.ver is None else (location.ext, location.ver)

@@ -1,0 +1,126 @@
+"""What every room's tests share."""
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from click.testing import CliRunner
+
+
+def pytest_addoption(parser):
+    parser.addoption("--run-slow", action="store_true", help="run the tests marked slow too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--run-slow"):
+        return
+    skip = pytest.mark.skip(reason="slow: needs --run-slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+def _find_shared_data():
+    if named := os.environ.get("PIXSED_SHARED_DATA"):
+        return Path(named)
+    for folder in Path(__file__).resolve().parents:
+        if (folder / "shared" / "data").is_dir():
+            return folder / "shared" / "data"
+    return None
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of real data; without it the test skips."""
+    folder = _find_shared_data()
+    if folder is None or not folder.is_dir():
+        pytest.skip("no real data: ../shared/data is absent, and PIXSED_SHARED_DATA not set")
+    return folder
+
+
+@pytest.fixture
+def wcs_header():
+    """Make the header of a rotated TAN WCS, CRPIX far outside, as a cutout of a mosaic has."""
+
+    def make(scale=0.03, crpix=(4904.6602407259, 2049.6749639641), angle=141.0, **cards):
+        header = fits.Header()
+        cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+        header["WCSAXES"] = 2
+        header["CTYPE1"], header["CTYPE2"] = "RA---TAN", "DEC--TAN"
+        header["CUNIT1"], header["CUNIT2"] = "deg", "deg"
+        header["CRPIX1"], header["CRPIX2"] = crpix
+        header["CRVAL1"], header["CRVAL2"] = 53.060967784258, -27.872088780909
+        header["CDELT1"] = header["CDELT2"] = scale / 3600
+        header["PC1_1"], header["PC1_2"] = cosine, -sine
+        header["PC2_1"], header["PC2_2"] = -sine, -cosine
+        header["LONPOLE"], header["LATPOLE"] = 180.0, -27.872088780909
+        header["RADESYS"] = "ICRS"
+        header.update(cards)
+        return header
+
+    return make
+
+
+@pytest.fixture
+def write_fits(tmp_path):
+    """Write HDUs to a file of `tmp_path`: name -> (data, header); PRIMARY is empty if not said."""
+
+    def write(filename, primary=None, **planes):
+        data, header = primary if primary is not None else (None, None)
+        hdus = [fits.PrimaryHDU(data, header)]
+        for name, (array, cards) in planes.items():
+            hdus.append(fits.ImageHDU(array, cards, name=name))
+        path = tmp_path / filename
+        fits.HDUList(hdus).writeto(path)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def run_cli():
+    """Call the command line in this process; return click's result, warnings in `.warned`."""
+    from pixsed.cli.main import cli
+
+    def run(*args):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            result = CliRunner().invoke(cli, [str(arg) for arg in args])
+        result.warned = [str(w.message) for w in caught]
+        return result
+
+    return run
+
+
+@pytest.fixture
+def run_pixsed():
+    """Call the command line in a process of its own, as a user does."""
+
+    def run(*args, **kwargs):
+        return subprocess.run(
+            [sys.executable, "-m", "pixsed", *(str(arg) for arg in args)],
+            capture_output=True, text=True, timeout=120, **kwargs,
+        )
+
+    return run
+
+
+@pytest.fixture
+def fitsverify():
+    """Check a file with fitsverify: no error and no warning; skip where it is not installed."""
+    import shutil
+
+    program = shutil.which("fitsverify")
+    if program is None:
+        pytest.skip("fitsverify is not installed")
+
+    def check(path):
+        result = subprocess.run([program, str(path)], capture_output=True, text=True)
+        assert "0 warning(s) and 0 error(s)" in result.stdout, result.stdout
+
+    return check

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.io import fits
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.units import njy_per_unit
+
+AREA_SR = (0.03 * u.arcsec).to_value(u.rad) ** 2
+
+
+def header(**cards):
+    result = fits.Header()
+    result.update(cards)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("bunit", "factor"),
+    [
+        ("nJy", 1),
+        ("uJy", 1e3),
+        ("mJy", 1e6),
+        ("Jy", 1e9),
+        ("10 nJy", 10),
+        ("10nJy", 10),
+        ("10.0*nanoJansky", 10),
+        ("nanoJansky", 1),
+        ("microJy", 1e3),
+        ("NJY", 1),
+        ("nJy/pix", 1),
+        ("uJy / pixel", 1e3),
+        ("1e-29 erg/s/cm2/Hz", 1e3),
+    ],
+)
+def test_flux_units(bunit, factor):
+    assert njy_per_unit(header(BUNIT=bunit)) == pytest.approx(factor, rel=1e-12)
+    assert njy_per_unit(header(BUNIT="rubbish"), unit=bunit) == pytest.approx(factor, rel=1e-12)
+
+
+@pytest.mark.parametrize("bunit", ["MJy/sr", "MJy / sr", "MJy.sr-1"])
+def test_surface_brightness(bunit):
+    # 1 MJy/sr is 23.5045 uJy/arcsec2.
+    expected = 23504.4305 * 0.03**2
+    assert njy_per_unit(header(BUNIT=bunit), pixel_area_sr=AREA_SR) == pytest.approx(expected)
+    assert njy_per_unit(header(BUNIT=bunit, PIXAR_SR=AREA_SR)) == pytest.approx(expected)
+    assert njy_per_unit(header(BUNIT="uJy/arcsec2"), pixel_area_sr=AREA_SR) == pytest.approx(0.9)
+
+
+def test_pixar_sr_of_other_pixels_gives_way_to_the_wcs():
+    stale = header(BUNIT="MJy/sr", PIXAR_SR=AREA_SR * 4)
+    with pytest.warns(PixsedWarning, match="PIXAR_SR .* the WCS's was used"):
+        factor = njy_per_unit(stale, pixel_area_sr=AREA_SR)
+    assert factor == pytest.approx(23504.4305 * 0.03**2)
+
+
+@pytest.mark.parametrize("bunit", ["electron/s", "ELECTRONS/S", "electrons / s", "COUNTS/S", "cps"])
+def test_rate_with_photflam(bunit):
+    # ACS F606W: the AB zero point by the instrument's own formula.
+    photflam, photplam = 7.862481e-20, 5921.1
+    zero_point = -2.5 * np.log10(photflam) - 21.10 - 5 * np.log10(photplam) + 18.6921
+    factor = njy_per_unit(header(BUNIT=bunit, PHOTFLAM=photflam, PHOTPLAM=photplam))
+    assert factor == pytest.approx(10 ** (-0.4 * (zero_point - 31.4)), rel=1e-4)
+
+
+@pytest.mark.parametrize("text", ["zp=25.94", "ZP = 25.94", "zp=2594e-2"])
+def test_zero_point(text):
+    expected = 10 ** (-0.4 * (25.94 - 31.4))
+    assert njy_per_unit(header(), unit=text) == pytest.approx(expected, rel=1e-4)
+    assert njy_per_unit(header(BUNIT="electron/s", ZPAB=25.94)) == pytest.approx(
+        expected, rel=1e-4
+    )
+
+
+def test_zeropnt_counts_where_its_comment_says_ab():
+    ab = header(BUNIT="ELECTRONS/S")
+    ab["ZEROPNT"] = (26.51, "zeropoint AB magnitude")
+    assert njy_per_unit(ab) == pytest.approx(10 ** (-0.4 * (26.51 - 31.4)), rel=1e-4)
+    ab["ZEROPNT"] = (26.51, "zeropoint")
+    with pytest.raises(PixsedError, match="needs PHOTFLAM"):
+        njy_per_unit(ab)
+
+
+def test_jwst_rate():
+    factor = njy_per_unit(header(BUNIT="DN/s", PHOTMJSR=0.39), pixel_area_sr=AREA_SR)
+    assert factor == pytest.approx(0.39 * 23504.4305 * 0.03**2)
+
+
+def test_calibrations_that_disagree():
+    with pytest.raises(PixsedError, match="PHOTFLAM and ZPAB differ by more than 2 %"):
+        njy_per_unit(
+            header(BUNIT="electron/s", PHOTFLAM=7.86e-20, PHOTPLAM=5921.1, ZPAB=25.0)
+        )
+
+
+@pytest.mark.parametrize(
+    ("cards", "unit", "match"),
+    [
+        ({}, None, "im.fits has no BUNIT; say its unit, as --unit"),
+        ({"BUNIT": " "}, None, "im.fits has no BUNIT"),
+        ({"BUNIT": "furlong^"}, None, "im.fits: BUNIT 'furlong\\^' is not known; .*--unit"),
+        ({"BUNIT": "MJY"}, None, "BUNIT 'MJY' is not known"),
+        ({"BUNIT": "Jy/beam"}, None, "BUNIT 'Jy/beam' cannot be turned into nJy .*--unit"),
+        ({"BUNIT": "ELECTRONS"}, None, "'ELECTRONS' cannot be turned"),
+        ({"BUNIT": "mag"}, None, "'mag' cannot be turned"),
+        ({"BUNIT": "MJy/sr"}, None, "needs PIXAR_SR or a WCS"),
+        ({"BUNIT": "electron/s"}, None, "needs PHOTFLAM with PHOTPLAM, or ZPAB.*--unit"),
+        ({"BUNIT": "electron/s", "PHOTFLAM": 0.0, "PHOTPLAM": 5e3}, None, "needs PHOTFLAM"),
+        ({"BUNIT": "nJy"}, "kg", "unit 'kg' cannot be turned"),
+    ],
+)
+def test_what_cannot_be_known_is_an_error(cards, unit, match):
+    with pytest.raises(PixsedError, match=match):
+        njy_per_unit(header(**cards), unit, name="im.fits")
