@@ -1,0 +1,44 @@
+"""`pixsed plot`: maps in, a picture of them out."""
+
+import click
+
+from pixsed.cli.options import examples, output, quiet_verbose
+
+EPILOG = examples(
+    "pixsed plot maps.fits -o maps.png",
+    "pixsed plot maps.fits --property LOGMSTAR --property TAU -o maps.pdf",
+)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("maps", metavar="MAPS")
+@click.option("--property", "properties", multiple=True, metavar="PROP",
+              help="Property to draw, as LOGMSTAR; again, or with commas, for more.  "
+              "[default: LOGSIGMA LOGSFR AGE METAL AV]")
+@click.option("--dpi", type=click.IntRange(min=10, max=1200), default=150, show_default=True,
+              help="Dots an inch.")
+@output("Picture to write: .png, .pdf or .svg; - for a PNG on standard output.")
+@quiet_verbose
+def command(maps, properties, dpi, output, overwrite):
+    """Draw maps as a picture.
+
+    A column a property: the median above, the standard deviation below, cropped to
+    the fitted pixels. Needs matplotlib: pip install 'pixsed[plot]'.
+    """
+    from pathlib import Path
+
+    from pixsed.cli.options import say
+    from pixsed.io.atomic import atomic_path, check_output
+    from pixsed.products.maps_picture import draw, read_panels
+
+    suffix = ".png" if output == "-" else Path(output).suffix.lower()
+    if suffix not in (".png", ".pdf", ".svg"):
+        raise click.BadParameter(f"{output!r} must end in .png, .pdf or .svg", param_hint="-o")
+    check_output(output, overwrite)
+    names = [name.strip() for value in properties for name in value.split(",") if name.strip()]
+    panels = read_panels(maps, names)
+    figure = draw(panels)
+    with atomic_path(output, overwrite) as temporary:
+        figure.savefig(temporary, dpi=dpi, format=suffix[1:])
+    ny, nx = panels.median[0].shape
+    say(f"{output}: {len(panels.properties)} properties, {nx} x {ny} pixels")
