@@ -1,1 +1,66 @@
-"""The shipped models and their cards (package data)."""
+"""The shipped models, and how `--model` finds one."""
+
+from importlib import resources
+from pathlib import Path
+
+from pixsed.errors import PixsedError
+
+
+def _folder():
+    return Path(str(resources.files(__name__)))
+
+
+def shipped():
+    """Return the shipped models: name -> path of the .onnx file, in order of name."""
+    return {path.stem: path for path in sorted(_folder().glob("*.onnx"))}
+
+
+def resolve(name_or_path):
+    """Return the path of a model.
+
+    Parameters
+    ----------
+    name_or_path : str or path-like
+        A shipped model's name, as ``tau``, or an .onnx file. A shipped name wins: write
+        ``./tau`` for a file of that name.
+
+    Returns
+    -------
+    `~pathlib.Path`
+
+    Raises
+    ------
+    PixsedError
+        If it is neither; the message lists what is shipped.
+    """
+    found = shipped()
+    if str(name_or_path) in found:
+        return found[str(name_or_path)]
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    raise PixsedError(
+        f"model {name_or_path}: no such file, and no such shipped model "
+        f"({_listing(found)}); give one of these, or an .onnx file"
+    )
+
+
+def card(name):
+    """Return the text of a shipped model's card.
+
+    Raises
+    ------
+    PixsedError
+        If there is no such model, or it has no card.
+    """
+    found = shipped()
+    if name not in found:
+        raise PixsedError(f"model {name} is not shipped ({_listing(found)}); try pixsed models")
+    path = found[name].with_suffix(".md")
+    if not path.is_file():
+        raise PixsedError(f"model {name} has no card {path.name} beside it; install pixsed again")
+    return path.read_text(encoding="utf-8")
+
+
+def _listing(found):
+    return "shipped: " + (", ".join(found) or "none")

@@ -1,0 +1,77 @@
+"""`pixsed sum-mass`: cubes in, a table of resolved and integrated masses out."""
+
+import click
+
+from pixsed.cli.options import examples, jobs, model, output, quiet_verbose, seed
+
+EPILOG = examples(
+    "pixsed sum-mass 531.fits --model tau -o mass.fits",
+    "pixsed sum-mass cubes/*.fits --snr-min 3 -o masses.ecsv",
+)
+
+
+@click.command("sum-mass", epilog=EPILOG)
+@click.argument("cubes", nargs=-1, required=True, metavar="CUBE...")
+@model
+@click.option("--samples", type=click.IntRange(min=2), default=500, show_default=True,
+              help="Posterior draws a pixel.")
+@click.option("--snr-min", type=float, default=5.0, show_default=True,
+              help="Least mean S/N over F277W, F356W and F444W of a pixel that counts.")
+@click.option("--all-pixels", is_flag=True, help="Take pixels outside the galaxy's segment too.")
+@seed
+@jobs
+@output(help="Table to write (.fits, .ecsv or .csv); - for standard output.")
+@quiet_verbose
+def command(cubes, model, samples, snr_min, all_pixels, seed, jobs, output, overwrite):
+    """Total stellar mass of galaxies, resolved and integrated.
+
+    Resolved: one draw a pixel, summed, again and again, the pixels taken as independent.
+    Integrated: the fit of the photometry summed over the same pixels. OFFSET is the
+    difference of the medians; the bits of FLAG are in the table's header.
+    """
+    from pixsed.cli.fit import model_cards, progress_bar
+    from pixsed.cli.options import say
+    from pixsed.infer.fit import select
+    from pixsed.infer.model import Model
+    from pixsed.infer.photometry import write_table
+    from pixsed.infer.total import FLAG_BITS, sum_mass
+    from pixsed.io.atomic import check_output
+    from pixsed.io.cube import read_cube
+    from pixsed.models import resolve
+
+    check_output(output, overwrite)
+    loaded = Model(resolve(model))
+    rows = []
+    for name in cubes:
+        cube = read_cube(name)
+        selection = select(cube, loaded, snr_min, all_pixels, name=name)
+        with progress_bar(int(selection.chosen.sum())) as bar:
+            row = sum_mass(cube, loaded, selection, samples=samples, seed=seed, jobs=jobs,
+                           progress=bar.update)
+        rows.append(row)
+        say(
+            f"{name}: {row['NPIX']} pixels, log10 M* resolved {row['RES_LOGMSTAR_P50']:.3f}, "
+            f"integrated {row['INT_LOGMSTAR_P50']:.3f}, flag {row['FLAG']}"
+        )
+    flags = {f"FLAGBIT{value.bit_length() - 1}": f"{value}: {meaning}"
+             for value, meaning in FLAG_BITS.items()}
+    write_table(
+        _table(rows), output, overwrite=overwrite, inputs=cubes, name="MASS",
+        history=[f"sum-mass: {len(rows)} galaxies, {samples} draws a pixel"],
+        **model_cards(loaded, seed, samples),
+        SNRMIN=(snr_min, "least mean S/N of a pixel"), **flags,
+    )
+
+
+def _table(rows):
+    from astropy import units as u
+    from astropy.table import Table
+
+    table = Table(rows=rows, names=list(rows[0]))
+    for name in table.colnames:
+        if "LOGMSTAR" in name:
+            table[name].unit = u.dex(u.solMass)
+    table["OFFSET"].unit = u.dex
+    table["FLAG"] = table["FLAG"].astype("int32")
+    table["NPIX"] = table["NPIX"].astype("int64")
+    return table

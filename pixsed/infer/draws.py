@@ -1,0 +1,115 @@
+"""The base normals of a pixel, keyed by the seed and its place on the sky's grid.
+
+A pixel gets the same draws whatever the tile, the thread or the cutout it is in.
+"""
+
+import hashlib
+from functools import cache
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+# A float32 normal beyond it is a draw in ten million, where no flow was ever trained.
+_LIMIT = 5.2
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mix(z):
+    """Return splitmix64's finalizer of uint64 values, with its increment."""
+    with np.errstate(over="ignore"):  # arithmetic modulo 2**64 is meant
+        z = z + _GOLDEN
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def _hash(*keys):
+    """Return a uint64 hash of integer arrays that broadcast against each other."""
+    state = np.zeros(1, dtype=np.uint64)
+    for key in keys:
+        state = _mix(state ^ _mix(np.asarray(key, dtype=np.int64).astype(np.uint64)))
+    return state
+
+
+def _uniform(bits):
+    """Return uniforms inside (0, 1) from uint64 values."""
+    return ((bits >> np.uint64(12)).astype(float) + 0.5) * 2.0**-52
+
+
+def _normal(uniform):
+    return np.clip(ndtri(uniform), -_LIMIT, _LIMIT).astype(np.float32)
+
+
+def global_indices(header, shape):
+    """Return the pixel indices of an image's rows and columns, counted from the WCS reference.
+
+    Parameters
+    ----------
+    header : `~astropy.io.fits.Header`
+        With CRPIX1 and CRPIX2; without them indices count from the image's corner.
+    shape : tuple of int
+        (ny, nx).
+
+    Returns
+    -------
+    y, x : `~numpy.ndarray`, shape (ny,) and (nx,), int64
+        A cutout of a mosaic has the mosaic's.
+    """
+    # One integer offset for all pixels, and a little past the half, so that neither two
+    # pixels share an index nor rounding errors of CRPIX move it.
+    offsets = [
+        int(np.floor(float(header.get(f"CRPIX{axis}", 1.0)) - 1.0 + 0.5 + 1e-6)) for axis in (2, 1)
+    ]
+    return tuple(np.arange(n, dtype=np.int64) - offset
+                 for n, offset in zip(shape, offsets, strict=True))
+
+
+def key_of_name(name):
+    """Return an int64 key of a name, the same on every machine."""
+    digest = hashlib.sha256(str(name).strip().encode()).digest()
+    return int.from_bytes(digest[:8], "little", signed=True)
+
+
+@cache
+def _sobol(n_samples, dim):
+    # Not scrambled: each pixel's shift makes it random, the same in every scipy.
+    points = qmc.Sobol(dim, scramble=False).random_base2(max(1, int(n_samples - 1).bit_length()))
+    return points[:n_samples]
+
+
+def base_normals(seed, y, x, n_samples, dim):
+    """Return quasi-random standard normals: for the posterior of each pixel by itself.
+
+    A Sobol set, shifted for each pixel by its own random vector (Cranley-Patterson):
+    quantiles of S draws are steadier than of independent ones. Draws of two pixels are
+    not independent: never pair them; see `independent_normals`.
+
+    Parameters
+    ----------
+    seed : int
+    y, x : `~numpy.ndarray`, shape (N,), int
+        `global_indices` of the pixels.
+    n_samples, dim : int
+        S and D.
+
+    Returns
+    -------
+    `~numpy.ndarray`, shape (N, S, D), float32
+    """
+    y, x = np.asarray(y)[:, None], np.asarray(x)[:, None]
+    shift = _uniform(_hash(seed, y, x, np.arange(dim)[None, :]))
+    points = _sobol(n_samples, dim)[None] + shift[:, None, :]
+    points -= np.floor(points)
+    return _normal(np.clip(points, 1e-12, 1.0 - 1e-12))
+
+
+def independent_normals(seed, y, x, n_samples, dim):
+    """Return independent standard normals: for sums over pixels, draw by draw.
+
+    Parameters and result as of `base_normals`.
+    """
+    y, x = np.asarray(y)[:, None, None], np.asarray(x)[:, None, None]
+    # One more word in the key than the shifts have: another stream.
+    bits = _hash(seed, y, x, np.arange(n_samples)[None, :, None], np.arange(dim)[None, None, :])
+    return _normal(_uniform(bits))

@@ -1,0 +1,228 @@
+"""A trained model: one .onnx file, run by onnxruntime alone."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pixsed.errors import PixsedError
+
+#: Key of the custom metadata that holds the JSON.
+METADATA_KEY = "pixsed"
+FORMAT = 1
+_INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
+
+
+class Model:
+    """A posterior sampler read from an .onnx file.
+
+    Parameters
+    ----------
+    path : str or path-like
+    threads : int, optional
+        Threads inside one call. At 1, results do not depend on how many calls run at
+        once; `sample` may be called from several Python threads.
+
+    Attributes
+    ----------
+    path : `~pathlib.Path`
+    metadata : dict
+        The JSON of the file.
+    name : str
+    bands : list of str
+        The B bands of `flux`, in order.
+    parameters : list of str
+        The P columns of the samples, in order.
+    units, descriptions : dict
+        Parameter -> text.
+    base_dim : int
+        D, the number of base normals a sample takes.
+    has_flux_model : bool
+        Whether the file predicts the fluxes, and so a chi^2.
+    sha256 : str
+        Of the file, hexadecimal.
+
+    Raises
+    ------
+    PixsedError
+        If the file is not a model that pixsed can run.
+    """
+
+    def __init__(self, path, threads=1):
+        import onnxruntime
+
+        self.path = Path(path)
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise PixsedError(f"{path} cannot be read ({error.strerror}); check the name") from None
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors have no common class
+            first = (str(error).splitlines() or [""])[0]
+            raise PixsedError(
+                f"{path} is not an ONNX model that onnxruntime can run ({first[:200]}); "
+                "give a file made by pixsed export"
+            ) from error
+        self.metadata = self._read_metadata()
+        self.name = str(self.metadata.get("name", self.path.stem))
+        self.bands = [str(band) for band in self.metadata["bands"]]
+        parameters = self.metadata["parameters"]
+        self.parameters = [str(item["name"]) for item in parameters]
+        self.units = {str(p["name"]): str(p.get("unit", "")) for p in parameters}
+        self.descriptions = {str(p["name"]): str(p.get("description", "")) for p in parameters}
+        self.base_dim = int(self.metadata["base_dim"])
+        self._check_graph()
+
+    def _read_metadata(self):
+        text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        advice = "give a file made by pixsed export"
+        if text is None:
+            raise PixsedError(f"{self.path} has no metadata {METADATA_KEY!r}; {advice}")
+        try:
+            metadata = json.loads(text)
+            missing = [k for k in ("bands", "parameters", "base_dim") if k not in metadata]
+            if not missing:
+                [item["name"] for item in metadata["parameters"]]
+                int(metadata["base_dim"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise PixsedError(f"{self.path}: its metadata cannot be read; {advice}") from error
+        if missing:
+            raise PixsedError(f"{self.path}: its metadata lacks {', '.join(missing)}; {advice}")
+        if metadata.get("format", FORMAT) != FORMAT:
+            raise PixsedError(
+                f"{self.path} is of model format {metadata['format']}, this pixsed reads {FORMAT}; "
+                "update pixsed"
+            )
+        return metadata
+
+    def _check_graph(self):
+        inputs = {item.name: item for item in self._session.get_inputs()}
+        outputs = [item.name for item in self._session.get_outputs()]
+        missing = [name for name in _INPUTS[:1] + _INPUTS[4:] if name not in inputs]
+        missing += [name for name in ("samples",) if name not in outputs]
+        if missing:
+            raise PixsedError(
+                f"{self.path}: the graph lacks {', '.join(missing)}; "
+                "give a file made by pixsed export"
+            )
+        # An exporter drops an input that the graph does not use.
+        self._inputs = [name for name in _INPUTS if name in inputs]
+        self.has_flux_model = "flux_model" in outputs
+        self._outputs = ["samples"] + ["flux_model"] * self.has_flux_model
+        if "LOGMSTAR" not in self.parameters:
+            raise PixsedError(
+                f"{self.path}: its parameters lack LOGMSTAR; give a file made by pixsed export"
+            )
+
+    @property
+    def sfh(self):
+        """Name of the prior of star-formation histories, as ``tau``; may be empty."""
+        prior = self.metadata.get("prior")
+        return str(prior.get("sfh", "")) if isinstance(prior, dict) else ""
+
+    @property
+    def redshift_range(self):
+        """(lowest, highest) redshift of the training set."""
+        low, high = self.metadata.get("redshift_range", (0.0, np.inf))
+        return float(low), float(high)
+
+    @property
+    def redshift_err_max(self):
+        """Largest redshift error of the training set, in units of 1 + z."""
+        return float(self.metadata.get("redshift_err_max", np.inf))
+
+    def text(self, *keys, default="unknown"):
+        """Return the first of the metadata `keys` as text; ``"sps.IMF"`` looks inside."""
+        for key in keys:
+            value = self.metadata
+            for part in key.split("."):
+                value = value.get(part) if isinstance(value, dict) else None
+            if value is not None and not isinstance(value, dict | list):
+                return str(value)
+        return default
+
+    def sample(self, flux, flux_err, redshift, redshift_err, base):
+        """Draw from the posterior of each of N pixels.
+
+        Parameters
+        ----------
+        flux, flux_err : `~numpy.ndarray`, shape (N, B)
+            nJy, the bands in the order of `bands`; NaN in both = band missing.
+        redshift, redshift_err : `~numpy.ndarray`, shape (N,)
+            The error 0 = exact.
+        base : `~numpy.ndarray`, shape (N, S, D)
+            Standard normals.
+
+        Returns
+        -------
+        samples : `~numpy.ndarray`, shape (N, S, P), float32
+            Physical units, the columns in the order of `parameters`.
+        flux_model : `~numpy.ndarray`, shape (N, B), float32, or None
+            Predicted noiseless fluxes, nJy; None where the model has none.
+        """
+        feed = {
+            "flux": flux,
+            "flux_err": flux_err,
+            "redshift": redshift,
+            "redshift_err": redshift_err,
+            "base": base,
+        }
+        feed = {key: np.ascontiguousarray(feed[key], dtype=np.float32) for key in self._inputs}
+        try:
+            found = self._session.run(self._outputs, feed)
+        except Exception as error:  # onnxruntime's errors have no common class
+            first = (str(error).splitlines() or [""])[0]
+            raise PixsedError(
+                f"{self.path}: onnxruntime failed ({first[:200]}); "
+                "try fewer --samples, or another model"
+            ) from error
+        return found[0], found[1] if self.has_flux_model else None
+
+    def survival(self, chi2, nbands):
+        """Return the share of the model's own populations whose chi^2 is larger.
+
+        Parameters
+        ----------
+        chi2 : `~numpy.ndarray`, shape (N,)
+            Per band; NaN gives NaN.
+        nbands : `~numpy.ndarray`, shape (N,)
+            Bands that went in; the nearest column of the calibration table is taken.
+
+        Returns
+        -------
+        `~numpy.ndarray`, shape (N,), float64
+            Interpolated in its logarithm, clamped at the ends of the table; NaN without
+            a table.
+        """
+        chi2, nbands = np.asarray(chi2, dtype=float), np.asarray(nbands)
+        result = np.full(chi2.shape, np.nan)
+        calibration = self.metadata.get("calibration")
+        table = calibration.get("chi2") if isinstance(calibration, dict) else None
+        if not table:
+            return result
+        try:
+            counts = np.asarray(table["nbands"], dtype=float)
+            log_p = np.log(np.maximum(np.asarray(table["probability"], dtype=float), 1e-12))
+            values = np.asarray(table["value"], dtype=float)
+            fits = values.shape == (len(counts), len(log_p))
+        except (KeyError, TypeError, ValueError):
+            fits = False
+        if not fits:
+            raise PixsedError(
+                f"{self.path}: its calibration table cannot be read; export the model again"
+            )
+        nearest = np.abs(nbands[:, None] - counts).argmin(axis=1)
+        for row in np.unique(nearest):
+            at = (nearest == row) & np.isfinite(chi2)
+            order = np.argsort(values[row], kind="stable")
+            result[at] = np.exp(np.interp(chi2[at], values[row][order], log_p[order]))
+        return result

@@ -1,0 +1,316 @@
+"""Tables of integrated photometry: columns in, the same table with posteriors out."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import MaskedColumn, Table
+from astropy.utils.exceptions import AstropyWarning
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.infer.draws import key_of_name
+from pixsed.infer.fit import match_bands, mean_snr, outside_range, usable
+from pixsed.infer.posterior import MIN_BANDS, output_names, summarise
+from pixsed.infer.properties import (
+    PROPERTIES,
+    check_quantiles,
+    ordered,
+    quantile_name,
+    unit_and_description,
+)
+from pixsed.io.atomic import atomic_path, write_hdulist
+from pixsed.io.locate import open_fits, parse_location
+from pixsed.io.maps import safe_cards
+from pixsed.io.provenance import stamp
+
+#: How a file spells a unit of dex, by how astropy does.
+DEX_UNITS = {u.Unit(unit).to_string(): unit for unit, _ in PROPERTIES.values() if "dex" in unit}
+
+
+def is_fits(path):
+    """Return whether a file begins as FITS does, gzipped or not."""
+    import gzip
+
+    path = Path(path)
+    if not path.is_file():
+        raise PixsedError(f"{path}: no such file; check the name and the folder")
+    with open(path, "rb") as stream:
+        start = stream.read(9)
+    if start[:2] == b"\x1f\x8b":
+        try:
+            with gzip.open(path) as stream:
+                start = stream.read(9)
+        except (OSError, EOFError):
+            return False
+    return start.startswith(b"SIMPLE  =")
+
+
+def is_cube(text):
+    """Return whether a command-line argument means a cube rather than a table.
+
+    A cube has a table BANDS; a table of photometry is any other file with a table.
+
+    Raises
+    ------
+    PixsedError
+        If the file is FITS without any table, or is not there.
+    """
+    place = parse_location(text)
+    if not is_fits(place.path):
+        return False
+    if place.ext is not None:
+        return False
+    with open_fits(place.path) as hdulist:
+        if "BANDS" in [hdu.name for hdu in hdulist]:
+            return True
+        if any(isinstance(hdu, fits.BinTableHDU | fits.TableHDU) and hdu.name != "MAPS"
+               for hdu in hdulist):
+            return False
+    raise PixsedError(
+        f"{place.path} is neither a cube nor a table of photometry; "
+        "make a cube with pixsed cutout"
+    )
+
+
+def read_table(text):
+    """Return the `~astropy.table.Table` that ``path`` or ``path[EXT]`` means.
+
+    Raises
+    ------
+    PixsedError
+        If it cannot be read.
+    """
+    place = parse_location(text)
+    path = place.path
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            if is_fits(path):
+                with open_fits(path) as hdulist:
+                    key = place.ext if place.ver is None else (place.ext, place.ver)
+                    if key is None:
+                        key = next(i for i, hdu in enumerate(hdulist)
+                                   if isinstance(hdu, fits.BinTableHDU | fits.TableHDU))
+                    return Table.read(hdulist[key])
+            suffix = Path(path).suffix.lower()
+            form = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv"}.get(suffix)
+            if form:
+                return Table.read(path, format=form)
+            try:
+                return Table.read(path)
+            except Exception:  # not of a registered kind: any text table
+                return Table.read(path, format="ascii")
+    except PixsedError:
+        raise
+    except Exception as error:  # readers raise anything
+        text = " ".join(str(error).split())[:200]
+        raise PixsedError(
+            f"{path} cannot be read as a table ({text}); give FITS, ECSV or CSV"
+        ) from error
+
+
+def band_columns(table):
+    """Return the bands of a table: columns that have an ``_ERR`` beside them."""
+    return [name for name in table.colnames
+            if f"{name}_ERR" in table.colnames and name != "REDSHIFT"]
+
+
+def column_njy(table, name, unit, source):
+    """Return a column in nJy, float64, NaN where masked.
+
+    Raises
+    ------
+    PixsedError
+        If it has no unit, and none is given; or one that is no flux density.
+    """
+    column = table[name]
+    found = column.unit if column.unit is not None and str(column.unit) else unit
+    if found is None:
+        raise PixsedError(
+            f"{source}: column {name} has no unit; write it into the table (FITS TUNIT or ECSV), "
+            "or say it, as --unit nJy"
+        )
+    try:
+        factor = u.Unit(found).to(u.nJy)
+    except (u.UnitConversionError, ValueError, TypeError):
+        raise PixsedError(
+            f"{source}: column {name} is in {found}, which is not a flux density; "
+            "convert it to nJy"
+        ) from None
+    return plain(column) * factor
+
+
+def plain(column):
+    """Return a column as float64, NaN where masked."""
+    values = np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
+    return np.asarray(values, dtype=float)
+
+
+def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=None, samples=500,
+              quantiles=(0.16, 0.5, 0.84), seed=42, jobs=1, progress=None):
+    """Fit a table of photometry, a row a galaxy.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Columns ``<BAND>`` and ``<BAND>_ERR`` with units, ``REDSHIFT``, and, as they are
+        there, ``REDSHIFT_ERR`` and ``ID``.
+    model : `~pixsed.infer.model.Model`
+    source : str, optional
+        The file, for messages.
+    unit : str, optional
+        Unit of flux columns that have none.
+    redshift, zerr : float, optional
+        In place of the columns.
+    samples, quantiles, seed, jobs, progress
+        As of `pixsed.infer.fit.fit_cube`.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        A copy with ``<PROP>_P16``, ``_P50``, ``_P84``, ``_STD`` of every property, and
+        SNR, NBANDS, OOD, CHI2. NaN in rows without a finite redshift or with fewer than
+        three bands.
+    nfit : int
+        Rows fitted.
+
+    Raises
+    ------
+    PixsedError
+        If columns or units are missing.
+    """
+    quantiles = check_quantiles(quantiles)
+    names = band_columns(table)
+    if not names:
+        raise PixsedError(
+            f"{source}: no column <BAND> with <BAND>_ERR beside it; it has "
+            f"{', '.join(table.colnames[:12])}; name them as F444W and F444W_ERR"
+        )
+    index, columns = match_bands(names, model, source)
+    # In the model's order of wavelength, whatever the table's.
+    order = np.argsort(columns)
+    bands, columns = [names[index[i]] for i in order], columns[order]
+    flux, err = usable(
+        [column_njy(table, band, unit, source) for band in bands],
+        [column_njy(table, f"{band}_ERR", unit, source) for band in bands],
+    )
+    if flux.ndim != 2:
+        raise PixsedError(f"{source}: a column of photometry must be one number a row")
+    z, dz = _redshifts(table, redshift, zerr, source)
+    if outside_range(model, z, dz).any():
+        warnings.warn(
+            f"{source}: {outside_range(model, z, dz).sum()} rows have a redshift, or its error, "
+            f"outside the range of model {model.name}",
+            PixsedWarning,
+            stacklevel=2,
+        )
+    snr, _ = mean_snr(flux, err, bands)
+    nbands = np.isfinite(flux).sum(axis=0).astype(np.int16)
+    rows = np.flatnonzero((nbands >= MIN_BANDS) & np.isfinite(z) & (z >= 0))
+    wide = [np.full((len(rows), len(model.bands)), np.nan, dtype=np.float32) for _ in range(2)]
+    for target, values in zip(wide, (flux, err), strict=True):
+        target[:, columns] = values[:, rows].T
+    if "ID" in table.colnames:  # a galaxy's draws do not depend on the order of the rows
+        keys = np.array([key_of_name(table["ID"][row]) for row in rows], dtype=np.int64)
+    else:
+        keys = rows.astype(np.int64)
+    found = summarise(
+        model, *wide, z[rows], dz[rows], np.zeros_like(keys), keys, samples=samples,
+        quantiles=quantiles, seed=seed, jobs=jobs, progress=progress,
+    )
+    result = table.copy()
+    properties = ordered(output_names(model, quantiles, bool((dz[rows] > 0).any()), False))
+    for prop in properties:
+        suffixes = [*map(quantile_name, sorted(quantiles)), "STD"]
+        prop_unit, text = unit_and_description(prop, model)
+        for suffix in suffixes:
+            _put(result, f"{prop}_{suffix}", rows, found, prop_unit, text)
+    result["SNR"] = snr
+    result["NBANDS"] = nbands
+    for name in ("OOD", "CHI2"):
+        _put(result, name, rows, found, "", "")
+    return result, len(rows)
+
+
+def _put(table, name, rows, found, unit, description):
+    values = np.full(len(table), np.nan, dtype=np.float32)
+    if len(rows):
+        values[rows] = found[name]
+    table[name] = values
+    if unit:
+        table[name].unit = u.Unit(unit)
+    if description:
+        table[name].description = description
+
+
+def _redshifts(table, redshift, zerr, source):
+    """Return redshift and error of every row, float64."""
+    if redshift is not None:
+        z = np.full(len(table), float(redshift))
+    elif "REDSHIFT" in table.colnames:
+        z = plain(table["REDSHIFT"])
+    else:
+        raise PixsedError(f"{source}: no column REDSHIFT; add one, or give --redshift")
+    if zerr is not None:
+        dz = np.full(len(table), float(zerr))
+    elif "REDSHIFT_ERR" in table.colnames and redshift is None:
+        dz = plain(table["REDSHIFT_ERR"])
+        # No error, or a code for none, is a known redshift.
+        dz = np.where(np.isfinite(dz) & (dz > 0), dz, 0.0)
+    else:
+        dz = np.zeros(len(table))
+    return z, dz
+
+
+def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PIXSED", **cards):
+    """Write a table as FITS, or by its suffix as ECSV or CSV, atomically.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    path : str or path-like
+        ``"-"`` is standard output, in FITS.
+    overwrite : bool, optional
+    inputs, history : sequence of str, optional
+        Provenance: the primary header of FITS, the metadata of ECSV; CSV has none.
+    name : str, optional
+        EXTNAME.
+    **cards
+        Keyword -> (value, comment).
+    """
+    suffix = Path(str(path)).suffix.lower()
+    header = stamp(fits.Header(), inputs=inputs, history=history, **safe_cards(cards))
+    if suffix in (".ecsv", ".csv"):
+        table = table.copy()
+        table.meta = {}
+        if suffix == ".ecsv":
+            table.meta = {card.keyword: card.value for card in header.cards
+                          if card.keyword not in ("HISTORY", "COMMENT", "")}
+            table.meta["HISTORY"] = list(history)
+        with atomic_path(path, overwrite) as temporary:
+            table.write(temporary, format=f"ascii.{suffix[1:]}", overwrite=True)
+        return
+    plain_table = table.copy()
+    plain_table.meta = {}
+    units = {}
+    for column in plain_table.itercols():
+        # The FITS standard has no dex: its text is set by hand, and read back as written.
+        if column.unit is not None:
+            text = column.unit.to_string()
+            if "dex" in text:
+                units[column.name] = DEX_UNITS.get(text, text)
+                column.unit = None
+        if isinstance(column, MaskedColumn) and column.dtype.kind == "f":
+            plain_table[column.name] = column.filled(np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        hdu = fits.table_to_hdu(plain_table)
+    for column in hdu.columns:
+        if column.name in units:
+            column.unit = units[column.name]
+    hdu.name = name
+    primary = fits.PrimaryHDU(header=header)
+    write_hdulist(fits.HDUList([primary, hdu]), path, overwrite)
+

@@ -1,0 +1,161 @@
+"""The stellar mass of a galaxy: the sum of its pixels, and the fit of their sum."""
+
+import numpy as np
+
+from pixsed.infer.draws import global_indices, independent_normals, key_of_name
+from pixsed.infer.fit import outside_range
+from pixsed.infer.posterior import (
+    BATCH,
+    MIN_BANDS,
+    OOD_LIMIT,
+    chi_square,
+    filled,
+    run_batches,
+    summarise,
+)
+
+#: Bits of FLAG, from the lowest: value -> meaning. 0 is well.
+FLAG_BITS = {
+    1: "no pixel above the cut: no mass",
+    2: "more than 5 % of the pixels with OOD < 0.001",
+    4: "the summed photometry has OOD < 0.001",
+    8: "a band left out of the sum, for pixels without data",
+    16: "fewer than 3 bands in the sum: no integrated mass",
+    32: "redshift or its error outside the trained range",
+}
+_OOD_SHARE = 0.05
+# Light that pixels without data in a band may hold, before the band is left out.
+_MISSING_LIGHT = 0.1
+LEVELS = (0.16, 0.5, 0.84)
+
+
+def resolved_mass(cube, model, selection, *, samples=500, seed=42, jobs=1, progress=None):
+    """Return posterior draws of the total surviving mass, pixels taken as independent.
+
+    Draw k of the total is the sum of draw k of every pixel. A redshift with an error is
+    drawn by each pixel for itself.
+
+    Parameters
+    ----------
+    cube, model, selection
+        See `pixsed.infer.fit.select`.
+    samples, seed, jobs, progress
+        As of `pixsed.infer.fit.fit_cube`.
+
+    Returns
+    -------
+    total : `~numpy.ndarray`, shape (S,), float64
+        solMass.
+    ood_share : float
+        Share of the pixels with OOD below the limit; 0 where the model cannot tell.
+    """
+    y, x = np.nonzero(selection.chosen)
+    row_key, column_key = global_indices(cube.header, cube.shape)
+    key_y, key_x = row_key[y], column_key[x]
+    column = model.parameters.index("LOGMSTAR")
+    z = np.full(BATCH, cube.redshift)
+    dz = np.full(BATCH, cube.zerr)
+
+    def one(start, stop):
+        rows = stop - start
+        at = filled(np.arange(len(y)), start, stop)
+        flux, err = selection.rows(model, y[at], x[at])
+        base = independent_normals(seed, key_y[at], key_x[at], samples, model.base_dim)
+        draws, flux_model = model.sample(flux, err, z, dz, base)
+        mass = (10.0 ** draws[:rows, :, column].astype(float)).sum(axis=0)
+        nbad = 0
+        if flux_model is not None:
+            chi2 = chi_square(flux[:rows], err[:rows], flux_model[:rows])
+            ood = model.survival(chi2, np.isfinite(flux[:rows]).sum(axis=1))
+            nbad = int((ood < OOD_LIMIT).sum())
+        return mass, nbad
+
+    total, bad = np.zeros(samples), 0
+    for mass, nbad in run_batches(one, len(y), jobs, progress):
+        total += mass
+        bad += nbad
+    return total, bad / max(1, len(y))
+
+
+def summed_photometry(cube, selection):
+    """Return the photometry summed over the pixels chosen.
+
+    A band without data in some of them is scaled up by the light, in the bands of the
+    S/N cut, that they hold; with more than a tenth of it missing, the band is left out.
+
+    Parameters
+    ----------
+    cube : `~pixsed.io.cube.Cube`
+    selection : `~pixsed.infer.fit.Selection`
+
+    Returns
+    -------
+    flux, err : `~numpy.ndarray`, shape (B,), float64
+        nJy, the bands of `selection`; NaN = left out. Errors in quadrature, times
+        noise_corr of the cube's table.
+    """
+    flux = selection.flux[:, selection.chosen].astype(float)
+    err = selection.err[:, selection.chosen].astype(float)
+    index = [selection.bands.index(band) for band in selection.snr_bands]
+    present = np.isfinite(flux)
+    light = np.where(present[index], flux[index], 0.0).sum(axis=0)
+    light /= np.maximum(present[index].sum(axis=0), 1)
+    total = light.sum()
+    corr = dict(zip(cube.bands, np.asarray(cube.table["noise_corr"], dtype=float), strict=True))
+    sums, errors = np.full(len(flux), np.nan), np.full(len(flux), np.nan)
+    for i, band in enumerate(selection.bands):
+        seen = light[present[i]].sum()
+        if not present[i].all() and not seen >= (1.0 - _MISSING_LIGHT) * total:
+            continue
+        scale = 1.0 if present[i].all() else total / seen
+        factor = corr[band] if np.isfinite(corr[band]) and corr[band] > 0 else 1.0
+        sums[i] = flux[i, present[i]].sum() * scale
+        errors[i] = np.sqrt((err[i, present[i]] ** 2).sum()) * factor * scale
+    return sums, errors
+
+
+def sum_mass(cube, model, selection, *, samples=500, seed=42, jobs=1, progress=None):
+    """Return the row of a galaxy: resolved and integrated mass.
+
+    Parameters as of `resolved_mass`.
+
+    Returns
+    -------
+    dict
+        ID, REDSHIFT, NPIX, RES_LOGMSTAR_P16 _P50 _P84, INT_LOGMSTAR_P16 _P50 _P84
+        [dex(solMass)], OFFSET (resolved - integrated medians, dex), FLAG (`FLAG_BITS`).
+        NaN where there is no mass.
+    """
+    names = [f"{kind}_LOGMSTAR_P{round(100 * q)}" for kind in ("RES", "INT") for q in LEVELS]
+    row = {"ID": str(cube.object_id), "REDSHIFT": float(cube.redshift),
+           "NPIX": int(selection.chosen.sum()), **dict.fromkeys(names, np.nan), "OFFSET": np.nan,
+           "FLAG": 0}
+    if outside_range(model, cube.redshift, cube.zerr):
+        row["FLAG"] |= 32
+    if not row["NPIX"]:
+        row["FLAG"] |= 1
+        return row
+    total, share = resolved_mass(cube, model, selection, samples=samples, seed=seed, jobs=jobs,
+                                 progress=progress)
+    row.update(zip(names[:3], np.quantile(np.log10(total), LEVELS).tolist(), strict=True))
+    if share > _OOD_SHARE:
+        row["FLAG"] |= 2
+    flux, err = summed_photometry(cube, selection)
+    if not np.isfinite(flux).all():
+        row["FLAG"] |= 8
+    if np.isfinite(flux).sum() < MIN_BANDS:
+        row["FLAG"] |= 16
+        return row
+    wide = np.full((2, 1, len(model.bands)), np.nan, dtype=np.float32)
+    wide[0, 0, selection.columns], wide[1, 0, selection.columns] = flux, err
+    found = summarise(
+        model, *wide, np.array([cube.redshift]), np.array([cube.zerr]), np.zeros(1, np.int64),
+        np.array([key_of_name(cube.object_id)]), samples=samples, quantiles=LEVELS, seed=seed,
+    )
+    row.update((name, float(found[name[4:]][0])) for name in names[3:])
+    row["OFFSET"] = row["RES_LOGMSTAR_P50"] - row["INT_LOGMSTAR_P50"]
+    if found["OOD"][0] < OOD_LIMIT:
+        row["FLAG"] |= 4
+    return row
+
+

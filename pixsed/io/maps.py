@@ -1,0 +1,124 @@
+"""The Maps file: posterior quantiles of every property, pixel by pixel."""
+
+import numpy as np
+from astropy.io import fits
+
+from pixsed.io.atomic import write_hdulist
+from pixsed.io.headers import celestial_header
+from pixsed.io.provenance import stamp
+
+#: Planes that follow those of the properties, in order: name -> description.
+QUALITY = {
+    "SNR": "mean S/N of the pixel",
+    "NBANDS": "bands used in the fit",
+    "OOD": "share of the model's populations with a larger CHI2",
+    "CHI2": "predictive chi^2 per band",
+    "DQ": "quality bits, named in the header",
+}
+
+
+def maps_hdulist(planes, properties, quantiles, *, header, units, quantile_name, dq_bits,
+                 cards=None, inputs=(), history=()):
+    """Return the HDUs of a Maps file.
+
+    Parameters
+    ----------
+    planes : dict of str to `~numpy.ndarray`, shape (ny, nx)
+        ``<PROP>_P50``, ..., ``<PROP>_STD`` of each property, and those of `QUALITY`.
+        NaN where not fitted.
+    properties : sequence of str
+        In the order of the file.
+    quantiles : sequence of float
+        Median first.
+    header : `~astropy.io.fits.Header`
+        Of the cube: its celestial WCS goes into every image.
+    units : dict of str to (unit, description)
+        A pair a property.
+    quantile_name : callable
+        From 0.16 to ``"P16"``.
+    dq_bits : dict of int to str
+        Value of a bit of DQ -> meaning.
+    cards : dict, optional
+        Keyword -> value or (value, comment) for the primary.
+    inputs, history : sequence of str, optional
+        For the provenance.
+
+    Returns
+    -------
+    `~astropy.io.fits.HDUList`
+    """
+    primary = fits.PrimaryHDU()
+    cards = safe_cards(cards or {})
+    for key in ("OBJECT", "REDSHIFT", "ZERR", "PIXAR_A2"):
+        if key in cards:
+            primary.header[key] = cards.pop(key)
+    stamp(primary.header, inputs=inputs, history=history, **cards)
+    hdus, rows = [primary], []
+    wcs = celestial_header(header)
+
+    def add(name, prop, quantile, unit, description):
+        head = wcs.copy()
+        head["BUNIT"] = (unit, "unit of the pixels" if unit else "dimensionless")
+        head["PROPERTY"] = (prop, description[:40])
+        if quantile is not None:
+            head["QUANTILE"] = (quantile, "of the posterior" if quantile != "STD"
+                                else "standard deviation of the posterior")
+        if name == "DQ":
+            for value, meaning in dq_bits.items():
+                head[f"DQBIT{value.bit_length() - 1}"] = f"{value}: {meaning}"
+        hdus.append(fits.ImageHDU(planes[name], head, name=name))
+        number = quantile if isinstance(quantile, float) else np.nan
+        rows.append((name, prop, number, unit, description))
+
+    for prop in properties:
+        unit, description = units[prop]
+        for quantile in quantiles:
+            add(f"{prop}_{quantile_name(quantile)}", prop, float(quantile), unit, description)
+        add(f"{prop}_STD", prop, "STD", unit, f"standard deviation: {description}")
+    for name, description in QUALITY.items():
+        add(name, name, None, "", description)
+    hdus.append(_table(rows))
+    return fits.HDUList(hdus)
+
+
+def write_maps(path, *args, overwrite=False, **kwargs):
+    """Write a Maps file atomically; arguments as of `maps_hdulist`.
+
+    Raises
+    ------
+    PixsedError
+        If the file is there already, or its folder is not.
+    """
+    write_hdulist(maps_hdulist(*args, **kwargs), path, overwrite)
+
+
+def safe_cards(cards):
+    """Return cards that FITS can hold: printable ASCII, no comment beside a long text.
+
+    Parameters
+    ----------
+    cards : dict
+        Keyword -> value or (value, comment).
+    """
+    result = {}
+    for key, card in cards.items():
+        value, comment = card if isinstance(card, tuple) else (card, "")
+        if isinstance(value, str):
+            value = "".join(c if 32 <= ord(c) < 127 else "?" for c in value)
+            if len(value) + len(comment) > 60:  # a text that goes on takes no comment
+                comment = ""
+        result[key] = (value, comment)
+    return result
+
+
+def _table(rows):
+    """Return the table MAPS: a row an image."""
+    names = ("extname", "property", "quantile", "unit", "description")
+    columns = []
+    for name, values in zip(names, zip(*rows, strict=True), strict=True):
+        if name == "quantile":
+            columns.append(fits.Column(name, "D", array=np.array(values, dtype=float)))
+        else:
+            width = max(1, *map(len, values))
+            columns.append(fits.Column(name, f"{width}A", array=np.array(values)))
+    return fits.BinTableHDU.from_columns(columns, name="MAPS")
