@@ -158,14 +158,14 @@ def draw(panels):
         _panel(figure, axes[1, column], panels.std[column], rf"$\sigma$: {label}", "magma",
                from_zero=True)  # fmt: skip
     for axis in axes[1]:
-        axis.set_xlabel("pixel")
+        axis.set_xlabel("pixel", fontsize=7)
     for axis in axes[:, 0]:
-        axis.set_ylabel("pixel")
+        axis.set_ylabel("pixel", fontsize=7)
     _scale_bar(axes[0, 0], nx, panels.pixel, panels.redshift)
-    title = f"{panels.object_id}   " if panels.object_id else ""
+    title = f"object {panels.object_id}" if panels.object_id else ""
     if np.isfinite(panels.redshift):
-        title += f"z = {panels.redshift:.4g}"
-    figure.suptitle(title.strip() + "\nposterior median (above), standard deviation (below)",
+        title += f"{', ' if title else ''}z = {panels.redshift:.4g}"
+    figure.suptitle(f"{title}\nposterior median (above), standard deviation (below)",
                     fontsize=9)  # fmt: skip
     return figure
 
@@ -186,6 +186,7 @@ def _panel(figure, axis, plane, label, colours, *, from_zero=False):
     bar = figure.colorbar(image, ax=axis, location="bottom", pad=0.02, aspect=25)
     bar.set_label(label, fontsize=8)
     bar.ax.tick_params(labelsize=6)
+    bar.ax.locator_params(nbins=5)
 
 
 def _scale_bar(axis, nx, pixel, redshift):
@@ -197,7 +198,10 @@ def _scale_bar(axis, nx, pixel, redshift):
     text = f"{length:g}″"
     if np.isfinite(redshift) and redshift > 0:
         text += f" = {length * kpc_per_arcsec(redshift):.2g} kpc"
-    # In axes' units, so that it stays inside whatever the panel's shape.
+    # In axes' units, so that it stays inside whatever the panel's shape; on white, since
+    # the map may reach under it.
     end = 0.05 + length / pixel / nx
-    axis.plot([0.05, end], [0.05, 0.05], color="k", lw=2, transform=axis.transAxes)
-    axis.text(0.05, 0.07, text, fontsize=7, color="k", transform=axis.transAxes)
+    box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
+    axis.text(0.05, 0.09, text, fontsize=7, color="k", transform=axis.transAxes, bbox=box)
+    for width, colour in ((4, "white"), (2, "black")):
+        axis.plot([0.05, end], [0.05, 0.05], color=colour, lw=width, transform=axis.transAxes)
