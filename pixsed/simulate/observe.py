@@ -1,0 +1,117 @@
+"""Turn noiseless fluxes into what a survey would have measured: bands, errors, noise."""
+
+import numpy as np
+
+from pixsed.bands import BY_NAME, PAPER_BANDS
+
+_WIDE = "F115W F150W F200W F277W F356W F444W".split()
+_CANDELS = "F435W F606W F775W F814W F850LP F105W F125W F160W".split()
+#: Band sets of real surveys, the more common ones first.
+SURVEYS = {
+    "paper": PAPER_BANDS,
+    "JADES": "F435W F606W F775W F814W F850LP F070W F090W F115W F150W F162M F182M F200W F210M "
+             "F250M F277W F300M F335M F356W F410M F430M F444W F460M F480M".split(),
+    "JOF": "F435W F606W F775W F814W F850LP F090W F115W F150W F162M F182M F200W F210M F250M "
+           "F277W F300M F335M F356W F410M F444W".split(),
+    "CEERS": ["F606W", "F814W", "F125W", "F140W", "F160W", *_WIDE, "F410M"],
+    "PRIMER": ["F435W", "F606W", "F814W", "F125W", "F160W", "F090W", *_WIDE, "F410M"],
+    "COSMOS-Web": ["F814W", "F115W", "F150W", "F277W", "F444W"],
+    "GLASS": ["F435W", "F606W", "F814W", "F090W", *_WIDE, "F410M"],
+    "CANDELS": _CANDELS,
+    "wide": [*_WIDE],
+    "mediums": "F140M F162M F182M F210M F250M F300M F335M F360M F410M F430M F460M F480M".split(),
+}  # fmt: skip
+MIN_BANDS = 3
+
+
+def survey_masks(bands):
+    """Return the surveys' band sets as an array of bool, shape (surveys, B)."""
+    return np.array([[band in set(chosen) for band in bands] for chosen in SURVEYS.values()])
+
+
+def draw_masks(bands, n, rng):
+    """Draw which bands are present, for training.
+
+    A fifth of the rows have all bands, half a survey's (the paper's and JADES-like sets the
+    most often), the rest a random number; half of all then lose up to ten at random.
+
+    Parameters
+    ----------
+    bands : sequence of str
+    n : int
+    rng : `~numpy.random.Generator`
+
+    Returns
+    -------
+    `~numpy.ndarray` of bool, shape (n, B)
+        At least `MIN_BANDS` a row.
+    """
+    total = len(bands)
+    surveys = survey_masks(bands)
+    odds = np.array([4.0, 2.0, 2.0] + [1.0] * (len(surveys) - 3))
+    mask = surveys[rng.choice(len(surveys), n, p=odds / odds.sum())]
+    kind = rng.random(n)
+    mask[kind < 0.2] = True
+    order = np.argsort(rng.random((n, total)), axis=1)
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(total), axis=1)
+    some = kind > 0.7
+    mask[some] = (rank < rng.integers(MIN_BANDS, total + 1, (n, 1)))[some]
+    return drop_bands(mask, np.where(rng.random(n) < 0.5, rng.integers(0, 11, n), 0), rng)
+
+
+def drop_bands(mask, count, rng):
+    """Return `mask` (N, B) with up to `count` (N,) bands less a row, `MIN_BANDS` kept."""
+    key = np.where(mask, rng.random(mask.shape), 2.0)
+    rank = np.argsort(np.argsort(key, axis=1), axis=1)
+    count = np.minimum(count, np.maximum(mask.sum(axis=1) - MIN_BANDS, 0))
+    return mask & (rank >= count[:, None])
+
+
+def depths(bands):
+    """Return the nominal 1-sigma depth of each band, nJy, shape (B,)."""
+    return np.array([BY_NAME[band].depth for band in bands])
+
+
+def observe(flux, bands, noise, mask, rng):
+    """Return noisy fluxes and their errors, NaN where `mask` is false.
+
+    Parameters
+    ----------
+    flux : `~numpy.ndarray`, shape (N, B)
+        Noiseless, nJy.
+    bands : sequence of str
+    noise : `~pixsed.simulate.noise.NoiseModel`
+    mask : `~numpy.ndarray` of bool, shape (N, B)
+    rng : `~numpy.random.Generator`
+
+    Returns
+    -------
+    flux, flux_err : `~numpy.ndarray`, shape (N, B), float32
+    """
+    sigma = noise.draw(flux, depths(bands), rng)
+    noisy = flux + sigma * rng.standard_normal(flux.shape)
+    noisy, sigma = noisy.astype(np.float32), sigma.astype(np.float32)
+    noisy[~mask] = np.nan
+    sigma[~mask] = np.nan
+    return noisy, sigma
+
+
+def draw_redshift_error(z, share, largest, rng):
+    """Return observed redshifts and their errors.
+
+    Parameters
+    ----------
+    z : `~numpy.ndarray`, shape (N,)
+    share : float
+        Share of rows with an error; the others are exact.
+    largest : float
+        Errors are log-uniform from 0.001 to this, times 1 + z.
+
+    Returns
+    -------
+    z_observed, z_err : `~numpy.ndarray`, shape (N,)
+    """
+    error = (1 + z) * np.exp(rng.uniform(np.log(1e-3), np.log(largest), len(z)))
+    error[rng.random(len(z)) >= share] = 0.0
+    return np.maximum(z + error * rng.standard_normal(len(z)), 0.0), error

@@ -1,0 +1,181 @@
+"""Train a flow: Adam with a cosine schedule, weights averaged, checkpoints each epoch."""
+
+import copy
+import math
+import time
+
+import numpy as np
+import torch
+
+from pixsed import __version__, cosmology
+from pixsed.io.atomic import atomic_path
+from pixsed.train import physics
+from pixsed.train.data import PHOTO_Z_MAX, PHOTO_Z_SHARE, Observer
+from pixsed.train.flow import PixelFlow
+
+#: Weight of the predicted photometry in the loss.
+PREDICTION_WEIGHT = 0.05
+CHECKPOINT_FORMAT = 1
+
+
+def loss_terms(network, batch):
+    """Return the mean negative log density by coordinate (6,), and the prediction's loss."""
+    log_prob, predicted = network.log_prob(
+        batch["coordinates"], batch["flux"], batch["flux_err"], batch["z"], batch["z_err"]
+    )
+    err, true = batch["flux_err"], batch["true_flux"]
+    good = err == err
+    sigma = torch.where(good, err, torch.ones_like(err))
+    residual = torch.where(good, (predicted - true) / sigma, torch.zeros_like(err))
+    # Grows like a logarithm: bright rows far off must not own the gradient.
+    miss = torch.log1p(residual * residual).sum(dim=1) / good.sum(dim=1)
+    return -log_prob.mean(dim=0), miss.mean()
+
+
+def build(simulations, ssp, sizes):
+    """Return an untrained `PixelFlow` for a set of simulations and the SSP grid they came from."""
+    surviving = physics.Surviving(*physics.surviving_table(ssp))
+    network = PixelFlow(len(simulations.bands), surviving, z_max=7.5, **sizes)
+    # Typical mass over brightness, so that the mass starts near its place.
+    part = slice(0, min(len(simulations), 20000))
+    flux = np.median(simulations.flux[part], axis=1).astype(float)
+    z = simulations.columns["REDSHIFT"][part]
+    ok = (flux > 0) & (z > 0.05)
+    guess = (
+        np.log10(flux[ok]) + 2 * np.log10(cosmology.luminosity_distance(z[ok])) - np.log10(1 + z[ok])
+    )
+    network.mass_offset = float(np.median(simulations.columns["LOGMFORM"][part][ok] - guess))
+    return network
+
+
+def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, seed=42,
+          sizes=None, resume=None, report=None, threads=None):  # fmt: skip
+    """Train on simulations and write a checkpoint after each epoch.
+
+    Parameters
+    ----------
+    simulations : `~pixsed.simulate.table.Simulations`
+        Each population is observed anew in every epoch; a fiftieth, 20 000 at the most, is
+        held out.
+    ssp : `~pixsed.sps.ssp.SSPGrid`
+    noise : `~pixsed.simulate.noise.NoiseModel`
+    output : path-like
+        The checkpoint; replaced after each epoch.
+    epochs, batch, rate, seed : optional
+    sizes : dict, optional
+        Sizes of `PixelFlow`.
+    resume : path-like, optional
+        A checkpoint of the same run to go on from.
+    report : callable, optional
+        Called with a dict after each epoch.
+    threads : int, optional
+
+    Returns
+    -------
+    dict
+        The checkpoint.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    sizes = dict(sizes or {})
+    network = build(simulations, ssp, sizes)
+    average = copy.deepcopy(network)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
+    held = min(len(simulations) // 50, 20000)
+    order = np.random.default_rng(seed).permutation(len(simulations))
+    observer = Observer(simulations, noise, order[held:])
+    held_batch = Observer(simulations, noise, order[:held]).batch(
+        order[:held], np.random.default_rng(seed + 1)
+    )
+    steps = math.ceil(len(observer.rows) / batch)
+    total, history, start_epoch = steps * epochs, [], 0
+    if resume is not None:
+        saved = torch.load(resume, weights_only=False)
+        network.load_state_dict(saved["network"])
+        average.load_state_dict(saved["average"])
+        optimiser.load_state_dict(saved["optimiser"])
+        history, start_epoch = saved["history"], saved["epoch"]
+    checkpoint = None
+    for epoch in range(start_epoch, epochs):
+        began, running = time.monotonic(), []
+        # A stream of its own for each epoch, so that a resumed run sees the same batches.
+        rng = np.random.default_rng([seed, epoch])
+        shuffled = rng.permutation(observer.rows)
+        network.train()
+        for step in range(steps):
+            now = epoch * steps + step
+            warm = min(1.0, (now + 1) / 500)
+            for group in optimiser.param_groups:
+                group["lr"] = rate * warm * (0.5 + 0.5 * math.cos(math.pi * now / total)) + 1e-6
+            terms, miss = loss_terms(
+                network, observer.batch(shuffled[step * batch : (step + 1) * batch], rng)
+            )
+            loss = terms.sum() + PREDICTION_WEIGHT * miss
+            if not torch.isfinite(loss):
+                continue
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+            running.append(float(loss.detach()))
+            decay = min(0.999, (now + 1) / (now + 10))
+            with torch.no_grad():
+                for a, b in zip(average.parameters(), network.parameters(), strict=True):
+                    a.lerp_(b, 1 - decay)
+        average.eval()
+        with torch.no_grad():
+            parts = [
+                loss_terms(average, {k: v[i : i + 4096] for k, v in held_batch.items()})
+                for i in range(0, len(held_batch["z"]), 4096)
+            ]
+        terms = torch.stack([p[0] for p in parts]).mean(dim=0)
+        row = {
+            "epoch": epoch + 1,
+            "train": float(np.mean(running)),
+            "held_out": float(terms.sum()),
+            "by_coordinate": [round(float(t), 4) for t in terms],
+            "prediction": float(torch.stack([p[1] for p in parts]).mean()),
+            "seconds": time.monotonic() - began,
+        }
+        history.append(row)
+        if report:
+            report(row)
+        checkpoint = {
+            "format": CHECKPOINT_FORMAT, "pixsed": __version__, "epoch": epoch + 1,
+            "network": network.state_dict(), "average": average.state_dict(),
+            "optimiser": optimiser.state_dict(), "history": history, "sizes": sizes,
+            "mass_offset": network.mass_offset, "bands": simulations.bands,
+            "prior": simulations.prior, "sps": simulations.meta, "noise": noise.describe(),
+            "surviving_shape": tuple(network.surviving.table.shape),
+            "surviving": [network.surviving.span0, network.surviving.dspan,
+                          network.surviving.tau0, network.surviving.dtau],
+            "training": {"simulations": len(simulations), "epochs": epoch + 1, "batch": batch,
+                         "rate": rate, "seed": seed, "photo_z_share": PHOTO_Z_SHARE,
+                         "photo_z_max": PHOTO_Z_MAX},
+        }  # fmt: skip
+        with atomic_path(output, overwrite=True) as temporary:
+            torch.save(checkpoint, temporary)
+    return checkpoint
+
+
+def load_network(checkpoint):
+    """Return the averaged `PixelFlow` of a checkpoint, ready for use.
+
+    Parameters
+    ----------
+    checkpoint : dict
+        What `train` returned or `torch.load` read.
+    """
+    span0, dspan, tau0, dtau = checkpoint["surviving"]
+    state = checkpoint["average"]
+    surviving = physics.Surviving(
+        state["surviving.table"], [span0, span0 + dspan], [tau0, tau0 + dtau],
+        state["surviving.metal"],
+    )  # fmt: skip
+    network = PixelFlow(
+        len(checkpoint["bands"]), surviving, mass_offset=checkpoint["mass_offset"],
+        **checkpoint["sizes"],
+    )  # fmt: skip
+    network.load_state_dict(state)
+    return network.eval()
