@@ -80,7 +80,6 @@ def subtract_background(data, err=None, *, box=200, filter_size=3, mask=None, si
             PixsedWarning,
             stacklevel=2,
         )
-    clip = SigmaClip(sigma=sigma)
     try:
         found = Background2D(
             np.where(empty, 0.0, data),
@@ -90,9 +89,10 @@ def subtract_background(data, err=None, *, box=200, filter_size=3, mask=None, si
             fill_value=np.nan,
             exclude_percentile=_EXCLUDE_PERCENT,
             filter_size=filter_size,
-            sigma_clip=clip,
-            bkg_estimator=MeanBackground(sigma_clip=clip),
-            bkg_rms_estimator=StdBackgroundRMS(sigma_clip=clip),
+            sigma_clip=SigmaClip(sigma=sigma),
+            # Background2D clips for both.
+            bkg_estimator=MeanBackground(sigma_clip=None),
+            bkg_rms_estimator=StdBackgroundRMS(sigma_clip=None),
         )
         background, rms = found.background, found.background_rms
     except ValueError as error:

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.images.background import subtract_background
+from pixsed.images.segmap import source_mask
+
+NY, NX, SIGMA = 300, 360, 2.0
+
+
+@pytest.fixture(scope="module")
+def field():
+    """A tilted sky, noise, and sources."""
+    rng = np.random.default_rng(11)
+    y, x = np.mgrid[:NY, :NX]
+    sky = 10.0 + 0.01 * x - 0.005 * y
+    sources = np.zeros((NY, NX))
+    segmap = np.zeros((NY, NX), int)
+    for number in range(1, 41):
+        yc, xc = rng.uniform(0, NY), rng.uniform(0, NX)
+        r2 = (x - xc) ** 2 + (y - yc) ** 2
+        sources += 60.0 * np.exp(-0.5 * r2 / 3.0**2)
+        segmap[r2 < 8**2] = number
+    return sky, sources, sky + sources + rng.normal(0, SIGMA, (NY, NX)), segmap
+
+
+def test_recovers_a_tilted_sky(field):
+    sky, sources, image, segmap = field
+    found = subtract_background(image, box=60, mask=segmap > 0)
+    # Beyond the centres of the outer boxes there is nothing to interpolate between.
+    assert np.abs(found.background - sky)[60:-60, 60:-60].max() < 0.3
+    assert np.median(found.background - sky) == pytest.approx(0, abs=0.05)
+    assert np.median(found.rms) == pytest.approx(SIGMA, rel=0.05)
+    np.testing.assert_allclose(found.data, image - found.background, rtol=0, atol=1e-4)
+    for plane in (found.data, found.err, found.background, found.rms):
+        assert plane.dtype == np.float32 and plane.shape == image.shape
+
+
+def test_mask_matters(field):
+    sky, _, image, segmap = field
+    bare = subtract_background(image, box=60)
+    masked = subtract_background(image, box=60, mask=segmap > 0)
+    assert np.median(bare.background - sky) > 2 * abs(np.median(masked.background - sky))
+
+
+def test_same_as_photutils(field):
+    from astropy.stats import SigmaClip
+    from photutils.background import Background2D, MeanBackground, StdBackgroundRMS
+
+    image = field[2]
+    clip = SigmaClip(sigma=3.0)
+    theirs = Background2D(
+        image, 60, filter_size=3, sigma_clip=clip, exclude_percentile=80,
+        bkg_estimator=MeanBackground(sigma_clip=clip),
+        bkg_rms_estimator=StdBackgroundRMS(sigma_clip=clip),
+    )
+    mine = subtract_background(image, box=60)
+    np.testing.assert_allclose(mine.background, theirs.background, rtol=1e-5)
+    np.testing.assert_allclose(mine.rms, theirs.background_rms, rtol=1e-5)
+
+
+def test_rms_is_added_in_quadrature(field):
+    image = field[2]
+    found = subtract_background(image, np.full(image.shape, 1.5), box=100)
+    np.testing.assert_allclose(found.err, np.hypot(1.5, found.rms), rtol=1e-6)
+    alone = subtract_background(image, box=100)
+    np.testing.assert_array_equal(alone.err, alone.rms)
+
+
+def test_pixels_without_data(field):
+    sky, _, image, segmap = field
+    image = image.copy()
+    err = np.ones_like(image)
+    image[:, :100] = np.nan
+    err[-20:] = np.nan
+    found = subtract_background(image, err, box=60, mask=segmap > 0)
+    empty = ~np.isfinite(image) | ~np.isfinite(err)
+    for plane in (found.data, found.err, found.background, found.rms):
+        np.testing.assert_array_equal(np.isnan(plane), empty)
+    assert np.median(np.abs(found.background - sky)[~empty]) < 0.2
+
+
+def test_small_image_shrinks_the_box(field):
+    image = field[2][:50, :65]
+    with pytest.warns(PixsedWarning, match="65 x 50 pixels, is smaller .* box of 200; .*65 x 50"):
+        found = subtract_background(image)
+    assert np.ptp(found.background) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"box": 1}, "box must be 2 pixels or more, got 1"),
+        ({"filter_size": 4}, "filter_size must be odd, got 4"),
+        ({"err": np.ones((2, 2))}, r"err must be of shape \(300, 360\), got \(2, 2\)"),
+        ({"mask": np.ones((2, 2), bool)}, "mask must be of shape"),
+        ({"mask": np.ones((NY, NX), bool), "box": 60}, "cannot be measured.*try a larger --box"),
+    ],
+)
+def test_errors(field, options, match):
+    with pytest.raises(PixsedError, match=match):
+        subtract_background(field[2], **options)
+
+
+def test_empty_image():
+    with pytest.raises(PixsedError, match="no data"):
+        subtract_background(np.full((300, 300), np.nan))
+
+
+def test_source_mask():
+    segmap = np.zeros((9, 9), int)
+    segmap[4, 4] = 7
+    assert source_mask(segmap).sum() == 1
+    assert source_mask(segmap, 2).sum() == 13

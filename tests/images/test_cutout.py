@@ -1,0 +1,254 @@
+import builtins
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.nddata import Cutout2D
+from astropy.wcs import WCS
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.images.cutout import Mosaics, Target, median_error, reproject_plane, sky_rms
+from pixsed.images.segmap import SegmentationMap
+from pixsed.io.image import ImageFile
+from pixsed.io.locate import open_fits, parse_location
+
+NY, NX = 120, 140
+TARGET = Target("7", 1.5, 0.1)
+
+
+@pytest.fixture
+def field(write_fits, wcs_header):
+    """Two bands in different units, and a map of three segments."""
+    rng = np.random.default_rng(9)
+    segmap = np.zeros((NY, NX), np.int32)
+    segmap[50:60, 70:85] = 7
+    segmap[40:48, 80:90] = 8
+    segmap[0:5, 0:6] = 9
+    planes = {}
+    for band, unit, sigma in (("F444W", "uJy", 1e-3), ("F606W", "nJy", 2.0)):
+        header = wcs_header(BUNIT=unit, FILTER=band, PSFMATCH="F444W", NOISECOR=3.0)
+        data = rng.normal(0, sigma, (NY, NX)) + 50 * sigma * (segmap == 7)
+        path = write_fits(f"{band}.fits", SCI=(data, header), ERR=(np.full_like(data, sigma), None))
+        planes[band] = (path, data, header)
+    seg_path = write_fits("seg.fits", SEG=(segmap, wcs_header()), OTHER=(segmap, None))
+    return planes, segmap, seg_path
+
+
+@pytest.fixture
+def opened(field):
+    planes, _, seg_path = field
+    with ImageFile(planes["F444W"][0]) as a, ImageFile(planes["F606W"][0]) as b:
+        with open_fits(seg_path) as hdulist:
+            yield Mosaics([a, b], SegmentationMap(hdulist, parse_location(seg_path)))
+
+
+def test_boxes_of_segments(field, monkeypatch):
+    from scipy.ndimage import find_objects
+
+    _, segmap, seg_path = field
+    for strip in (1024, 7):
+        monkeypatch.setattr("pixsed.images.segmap._STRIP", strip)
+        with open_fits(seg_path) as hdulist:
+            found = SegmentationMap(hdulist, parse_location(seg_path))
+            boxes = found.boxes()
+            assert found.boxes([8, 99]) == {8: boxes[8]}
+        slices = find_objects(segmap)
+        assert boxes == {
+            n: (slices[n - 1][0].start, slices[n - 1][0].stop,
+                slices[n - 1][1].start, slices[n - 1][1].stop)
+            for n in (7, 8, 9)
+        }
+
+
+def test_segmap_must_hold_integers(write_fits, wcs_header):
+    path = write_fits("im.fits", SCI=(np.full((5, 5), 0.5), wcs_header()))
+    with open_fits(path) as hdulist, pytest.raises(PixsedError, match="does not hold integer ids"):
+        SegmentationMap(hdulist, parse_location(path)).read()
+
+
+def test_float_segmap(write_fits):
+    path = write_fits("seg.fits", primary=(np.full((5, 5), 3.0), None))
+    with open_fits(path) as hdulist:
+        values = SegmentationMap(hdulist, parse_location(path)).read()
+    assert values.dtype == np.int32 and (values == 3).all()
+
+
+def test_cut_is_astropys_cutout(field, opened):
+    planes, segmap, _ = field
+    box = opened.box_around((50, 60, 70, 85), 10)
+    assert box == (40, 70, 60, 95)
+    cube, history = opened.cut(TARGET, box)
+    assert cube.bands == ["F606W", "F444W"]
+    np.testing.assert_array_equal(cube.segmap, segmap[40:70, 60:95])
+    assert set(np.unique(cube.segmap)) == {0, 7, 8}
+    for band, factor in (("F444W", 1e3), ("F606W", 1.0)):
+        _, data, header = planes[band]
+        theirs = Cutout2D(data, (77, 54.5), (30, 35), wcs=WCS(header))
+        np.testing.assert_allclose(
+            cube.flux[cube.bands.index(band)], theirs.data * factor, rtol=1e-5
+        )
+        sky = theirs.wcs.pixel_to_world([0, 34], [0, 29])
+        np.testing.assert_allclose(
+            WCS(cube.header).world_to_pixel(sky), theirs.wcs.world_to_pixel(sky), atol=1e-8
+        )
+    assert (cube.object_id, cube.redshift, cube.zerr) == ("7", 1.5, 0.1)
+    assert "x 61:95, y 41:70" in history[0]
+
+
+def test_table_of_bands(opened):
+    cube, _ = opened.cut(TARGET, (0, NY, 0, NX))
+    assert list(cube.table["instrument"]) == ["ACS", "NIRCAM"]
+    np.testing.assert_allclose(cube.table["sky_rms_njy"], [2.0, 1.0], rtol=0.03)
+    np.testing.assert_allclose(cube.table["depth_1sigma_njy"], [2.0, 1.0], rtol=1e-5)
+    assert list(cube.table["noise_corr"]) == [3, 3]
+    assert cube.psfmatch == {"F606W": "F444W", "F444W": "F444W"}
+    assert cube.pixar_a2 == pytest.approx(0.0009)
+
+
+def test_box_is_clipped(opened):
+    assert opened.box_around((0, 5, 0, 6), 10) == (0, 15, 0, 16)
+    sky = opened.wcs.pixel_to_world(3, 4)
+    assert opened.box_at(sky.ra.deg, sky.dec.deg, 0.33) == (0, 10, 0, 9)
+
+
+def test_box_at_is_centred(opened):
+    sky = opened.wcs.pixel_to_world(70.2, 60.1)
+    # 0.33 arcsec are 11 pixels of 0.03.
+    assert opened.box_at(sky.ra.deg, sky.dec.deg, 0.3299) == (55, 66, 65, 76)
+    with pytest.raises(PixsedError, match="RA 53.0.* is not on .*F444W.fits"):
+        opened.box_at(53.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("factor", [15.0, 1 / 15])
+def test_wrong_errors_warn_and_are_rescaled(field, write_fits, wcs_header, factor):
+    planes, _, seg_path = field
+    data = planes["F606W"][1]
+    path = write_fits(
+        "bad.fits", SCI=(data, planes["F606W"][2]), ERR=(np.full_like(data, 2.0 * factor), None)
+    )
+    with ImageFile(planes["F444W"][0]) as a, ImageFile(path) as b, open_fits(seg_path) as seg:
+        mosaics = Mosaics([a, b], SegmentationMap(seg, parse_location(seg_path)))
+        with pytest.warns(PixsedWarning, match="F606W (15|0.06).*--rescale-errors") as caught:
+            mosaics.cut(TARGET, (0, NY, 0, NX))
+        assert "F444W" not in str(caught[0].message)
+        cube, history = mosaics.cut(TARGET, (0, NY, 0, NX), rescale_errors=True)
+    assert np.median(cube.err[0]) == pytest.approx(2.0, rel=0.03)
+    assert cube.table["depth_1sigma_njy"][0] == cube.table["sky_rms_njy"][0]
+    assert any("errors of F606W multiplied by" in line for line in history)
+
+
+def test_no_data_at_all(field, write_fits):
+    planes = field[0]
+    data = planes["F606W"][1].copy()
+    data[:20, :20] = np.nan
+    path = write_fits("h.fits", SCI=(data, planes["F606W"][2]), ERR=(np.ones_like(data), None))
+    with ImageFile(path) as image, pytest.raises(PixsedError, match="7: no data at its place"):
+        Mosaics([image]).cut(TARGET, (0, 20, 0, 20))
+
+
+def test_band_twice(field):
+    path = field[0]["F444W"][0]
+    with ImageFile(path) as a, ImageFile(f"F444W={path}") as b:
+        with pytest.raises(PixsedError, match="band F444W comes twice, in .* BAND="):
+            Mosaics([a, b])
+
+
+@pytest.mark.parametrize(
+    ("shape", "crpix", "match"),
+    [((NY, NX - 1), None, "is of shape"), ((NY, NX), (4914.0, 2049.0), "lies 9.36 pixels off")],
+)
+def test_segmap_of_another_grid(field, write_fits, wcs_header, shape, crpix, match):
+    header = wcs_header(crpix=crpix) if crpix else None
+    path = write_fits("s.fits", SEG=(np.zeros(shape, np.int32), header))
+    with ImageFile(field[0]["F444W"][0]) as image, open_fits(path) as seg:
+        with pytest.raises(PixsedError, match=match):
+            Mosaics([image], SegmentationMap(seg, parse_location(path)))
+
+
+def test_reprojection_is_offered(field, write_fits, wcs_header, monkeypatch):
+    header = wcs_header(scale=0.06, BUNIT="nJy", FILTER="F160W")
+    path = write_fits("w.fits", SCI=(np.ones((50, 50)), header), ERR=(np.ones((50, 50)), None))
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name == "reproject":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with ImageFile(field[0]["F444W"][0]) as a, ImageFile(path) as b:
+        with pytest.raises(PixsedError, match="F160W: not on the pixel grid.*pip install reproj"):
+            Mosaics([a, b])
+
+
+@pytest.mark.parametrize("scale", [0.06, 0.02])
+def test_reprojected_flux_and_noise(write_fits, wcs_header, scale):
+    pytest.importorskip("reproject")
+    rng = np.random.default_rng(3)
+    n = round(6.0 / scale)
+    here = wcs_header(crpix=(n / 2 + 0.3, n / 2 - 0.4), scale=scale, BUNIT="nJy", FILTER="F160W")
+    y, x = np.mgrid[:n, :n]
+    source = np.exp(-0.5 * ((x - n / 2) ** 2 + (y - n / 2) ** 2) / (0.3 / scale) ** 2)
+    source *= 1e4 / source.sum()
+    data = source + rng.normal(0, 1.0, (n, n))
+    noise = write_fits("n.fits", SCI=(data - source, here), ERR=(np.ones((n, n)), None))
+    whole = write_fits("s.fits", SCI=(source, here), ERR=(np.ones((n, n)), None))
+    grid = WCS(wcs_header(crpix=(60.5, 60.5), angle=100.0))
+    with ImageFile(whole) as image:
+        flux, _, _ = reproject_plane(image, grid, (120, 120))
+    assert flux.sum() == pytest.approx(1e4, rel=2e-3)
+    with ImageFile(noise) as image:
+        flux, err, noise_corr = reproject_plane(image, grid, (120, 120))
+    assert np.std(flux) / np.median(err) == pytest.approx(1.0, abs=0.06)
+    # Sums over blocks of 20 pixels, 0.6 arcsec.
+    sums = flux.reshape(6, 20, 6, 20).sum(axis=(1, 3))
+    predicted = np.sqrt((err**2).reshape(6, 20, 6, 20).sum(axis=(1, 3))) * noise_corr
+    assert np.std(sums / predicted) == pytest.approx(1.0, abs=0.3)
+
+
+def test_mosaics_reproject(field, write_fits, wcs_header):
+    pytest.importorskip("reproject")
+    planes = field[0]
+    # The same image a whole number of pixels away: reprojection only moves it.
+    header = planes["F606W"][2].copy()
+    header["CRPIX1"] -= 10
+    header["FILTER"] = "F160W"
+    data = planes["F606W"][1][:, 10:]
+    path = write_fits("w.fits", SCI=(data, header), ERR=(np.full(data.shape, 2.0), None))
+    with ImageFile(planes["F444W"][0]) as a, ImageFile(path) as b:
+        with pytest.warns(PixsedWarning, match="F160W: not on the pixel grid of .*; reprojected"):
+            mosaics = Mosaics([a, b])
+        cube, _ = mosaics.cut(TARGET, (30, 60, 0, 40))
+    moved = cube.flux[cube.bands.index("F160W")]
+    np.testing.assert_allclose(moved[:, 11:], planes["F606W"][1][30:60, 11:40], atol=0.01)
+    assert np.isnan(moved[:, :9]).all()
+
+
+def test_statistics_of_the_sky():
+    rng = np.random.default_rng(1)
+    plane = rng.normal(0, 3, (50, 50))
+    sky = np.ones((50, 50), bool)
+    plane[:10] = 1e5
+    sky[:10] = False
+    assert sky_rms(plane, sky) == pytest.approx(3, rel=0.08)
+    assert np.isnan(sky_rms(plane, np.zeros_like(sky)))
+    assert median_error(np.full((50, 50), 2.0), np.zeros_like(sky)) == 2
+    assert np.isnan(median_error(np.full((5, 5), np.nan), np.ones((5, 5), bool)))
+
+
+def test_unknown_unit_is_told_first(write_fits, wcs_header):
+    header = wcs_header(FILTER="F444W")
+    plane = np.ones((5, 5))
+    path = write_fits("u.fits", SCI=(plane, header), ERR=(plane, None))
+    with ImageFile(path) as image, pytest.raises(PixsedError, match="u.fits has no BUNIT"):
+        Mosaics([image])
+
+
+def test_segmap_named_extension(write_fits):
+    planes = {name: (np.full((4, 4), n), None) for n, name in enumerate(("A", "SEG", "B"))}
+    path = write_fits("seg.fits", **planes)
+    with open_fits(path) as hdulist:
+        assert SegmentationMap(hdulist, parse_location(path)).read()[0, 0] == 1
+        assert SegmentationMap(hdulist, parse_location(path + "[B]")).read()[0, 0] == 2
+    with fits.open(path) as hdulist:
+        assert hdulist["SEG"].data[0, 0] == 1

@@ -1,0 +1,286 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+from scipy.signal import fftconvolve
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.images.psf_matching import (
+    Psf,
+    centroid,
+    common_size,
+    convolve_image,
+    encircled_energy,
+    energy_residual,
+    match_image,
+    matching_kernel,
+    noise_correlation,
+    read_kernel,
+    read_psf,
+    reason_unchanged,
+    resample_psf,
+)
+from pixsed.io.image import ImageFile
+
+
+def gaussian(size, sigma, x0=None, y0=None):
+    """A Gaussian of `sigma` pixels, sampled; sum 1 where it fits."""
+    y, x = np.indices((size, size))
+    x0, y0 = (size - 1) / 2 if x0 is None else x0, (size - 1) / 2 if y0 is None else y0
+    return np.exp(-0.5 * ((x - x0) ** 2 + (y - y0) ** 2) / sigma**2) / (2 * np.pi * sigma**2)
+
+
+@pytest.mark.parametrize(("x0", "y0"), [(24.0, 24.0), (23.5, 23.5), (24.31, 22.87)])
+def test_centroid_of_a_gaussian(x0, y0):
+    assert centroid(gaussian(48, 3.0, x0, y0)) == pytest.approx((x0, y0), abs=1e-3)
+
+
+def test_centroid_is_the_cores():
+    data = gaussian(61, 2.0, 30.3, 29.8)
+    data[:, 45:] += 1e-4  # lopsided wings
+    assert centroid(data) == pytest.approx((30.3, 29.8), abs=0.02)
+
+
+@pytest.mark.parametrize(("scale_in", "size_in"), [(0.063, 48), (0.03, 101), (0.015, 200)])
+def test_resampled_gaussian_keeps_its_width_and_centre(scale_in, size_in):
+    sigma = 0.12  # arcsec
+    psf = Psf(0.95 * gaussian(size_in, sigma / scale_in, size_in / 2 - 0.3), scale_in)
+    data = resample_psf(psf, 0.03, 81)
+    assert data.sum() == pytest.approx(1.0)
+    assert centroid(data) == pytest.approx((40, 40), abs=1e-3)
+    # A mean over 2 x 2 samples widens it by a few parts in a thousand.
+    np.testing.assert_allclose(data, gaussian(81, sigma / 0.03), atol=5e-3 * data.max())
+
+
+def test_coarse_pixels_sum_fine_ones():
+    fine = gaussian(81, 4.0)
+    binned = resample_psf(Psf(fine, 0.01), 0.03, 27)
+    expected = fine.reshape(27, 3, 27, 3).sum(axis=(1, 3))
+    np.testing.assert_allclose(binned, expected / expected.sum(), atol=1e-9)
+
+
+def test_common_size_is_odd_and_fits():
+    wide, narrow = Psf(np.ones((96, 96)), 0.0312), Psf(np.ones((48, 50)), 0.0629)
+    size = common_size(wide, narrow, 0.03)
+    assert size == 99
+    assert size % 2 == 1 and size * 0.03 <= min(96 * 0.0312, 48 * 0.0629)
+
+
+def test_kernel_between_gaussians_is_the_gaussian_between():
+    kernel = matching_kernel(gaussian(61, 2.0), gaussian(61, 3.0))
+    assert kernel.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(kernel, gaussian(61, np.sqrt(5.0)), atol=1e-3 * kernel.max())
+    assert energy_residual(gaussian(61, 2.0), gaussian(61, 3.0), kernel, 0.03) < 1e-4
+
+
+def test_cosine_bell_is_photutils():
+    from photutils.psf_matching import CosineBellWindow, make_kernel
+
+    source, target = gaussian(61, 2.0), gaussian(61, 3.0)
+    np.testing.assert_array_equal(
+        matching_kernel(source, target, window="cosine-bell", alpha=0.5),
+        make_kernel(source, target, window=CosineBellWindow(0.5)),
+    )
+    with pytest.raises(PixsedError, match="window must be one of tukey, cosine-bell, got 'x'"):
+        matching_kernel(source, target, window="x")
+
+
+def test_encircled_energy_of_a_gaussian():
+    radii = np.array([0.1, 0.2, 0.5])
+    got = encircled_energy(gaussian(101, 4.0), 0.03, radii)
+    np.testing.assert_allclose(got, 1 - np.exp(-0.5 * (radii / 0.12) ** 2), atol=2e-3)
+
+
+def test_convolution_of_a_gaussian_source():
+    data = 100 * gaussian(81, 2.0)
+    out, _ = convolve_image(data, np.ones_like(data), gaussian(41, 1.5))
+    np.testing.assert_allclose(out, 100 * gaussian(81, 2.5), atol=1e-4 * out.max())
+
+
+def test_error_is_the_measured_scatter():
+    # Many draws of noise whose error varies over the image.
+    rng = np.random.default_rng(2)
+    err = 1 + np.linspace(0, 2, 60)[None, :] * np.ones((50, 1))
+    kernel = matching_kernel(gaussian(31, 1.2), gaussian(31, 2.2))
+    draws = [convolve_image(rng.normal(0, err), err, kernel)[0] for _ in range(400)]
+    _, predicted = convolve_image(np.zeros_like(err), err, kernel)
+    ratio = np.std(draws, axis=0)[12:-12, 12:-12] / predicted[12:-12, 12:-12]
+    assert ratio.mean() == pytest.approx(1, abs=0.01)
+    assert ratio.std() < 0.05  # that of 400 draws: 1/sqrt(800)
+
+
+def test_noise_correlation_is_measured_in_large_sums():
+    rng = np.random.default_rng(4)
+    kernel = gaussian(21, 1.8)
+    err = np.ones((80, 80))
+    draws = [convolve_image(rng.normal(0, err), err, kernel) for _ in range(300)]
+    box = (slice(10, 70), slice(10, 70))
+    measured = np.std([data[box].sum() for data, _ in draws])
+    independent = np.sqrt((draws[0][1][box] ** 2).sum())
+    # A box of 60 pixels loses a little of the correlation at its rim.
+    assert measured / independent == pytest.approx(noise_correlation(kernel), rel=0.12)
+    assert noise_correlation(kernel) == pytest.approx(2 * np.sqrt(np.pi) * 1.8, rel=1e-3)
+    assert noise_correlation(np.ones((1, 1))) == 1
+
+
+def test_pixels_without_data_do_not_spread():
+    data, err = np.full((60, 60), 7.0), np.full((60, 60), 2.0)
+    data[20:24, 30:33] = np.nan
+    err[40, 40] = np.nan
+    bad = ~np.isfinite(data) | ~np.isfinite(err)
+    out, out_err = convolve_image(data, err, gaussian(15, 2.0))
+    np.testing.assert_array_equal(np.isnan(out), bad)
+    np.testing.assert_array_equal(np.isnan(out_err), bad)
+    # A flat image stays flat, beside holes and edges too.
+    np.testing.assert_allclose(out[~bad], 7.0, rtol=1e-6)
+    interior = 2.0 * np.sqrt((gaussian(15, 2.0) ** 2).sum()) / gaussian(15, 2.0).sum()
+    assert out_err[30, 10] == pytest.approx(interior, rel=1e-6)
+    assert out_err[0, 0] > 1.5 * interior
+
+
+def test_strips_make_no_seams(monkeypatch):
+    rng = np.random.default_rng(8)
+    data, err = rng.normal(size=(70, 30)), rng.uniform(1, 2, (70, 30))
+    kernel = gaussian(11, 1.5)
+    whole = convolve_image(data, err, kernel)
+    monkeypatch.setattr("pixsed.images.psf_matching._STRIP", 16)
+    np.testing.assert_allclose(convolve_image(data, err, kernel), whole, rtol=1e-5, atol=1e-6)
+
+
+def test_agrees_with_scipy_inside():
+    rng = np.random.default_rng(8)
+    data = rng.normal(size=(50, 50))
+    kernel = matching_kernel(gaussian(21, 1.2), gaussian(21, 2.0))
+    out, _ = convolve_image(data, np.ones_like(data), kernel)
+    expected = fftconvolve(data, kernel, mode="same")
+    inside = (slice(10, -10), slice(10, -10))
+    np.testing.assert_allclose(out[inside], expected[inside], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "err", "match"),
+    [
+        (np.ones((2, 3)), np.ones((9, 9)), "kernel must be 2-D of odd sides"),
+        (np.ones((3, 3)), np.ones((9, 8)), r"err must be of shape \(9, 9\), got \(9, 8\)"),
+    ],
+)
+def test_convolution_errors(kernel, err, match):
+    with pytest.raises(PixsedError, match=match):
+        convolve_image(np.ones((9, 9)), err, kernel)
+
+
+def test_reasons_to_leave_an_image():
+    psf, other = Psf(gaussian(21, 2.0), 0.03), Psf(gaussian(21, 2.5), 0.03)
+    assert "is the target's" in reason_unchanged("F444W", "F444W")
+    assert "PSF is the target's" in reason_unchanged(None, None, psf, psf)
+    assert "broader" in reason_unchanged("F480M", "F444W")
+    assert "broader" in reason_unchanged("F460M", None, psf, other)
+    assert reason_unchanged("F460M", "F480M") is None
+    assert reason_unchanged("F200W", "F444W", psf, other) is None
+
+
+@pytest.mark.parametrize("key", ["PIXSCALE", "PIXSCL", "PIXELSCL"])
+def test_psf_scale_cards(write_fits, key):
+    header = fits.Header()
+    header.update({key: 0.04, "FILTER": "F444W"})
+    psf = read_psf(write_fits("p.fits", primary=(gaussian(21, 2.0), header)), scale=9.0)
+    assert (psf.scale, psf.band) == (0.04, "F444W")
+
+
+def test_psf_scale_of_a_wcs_or_option(write_fits, wcs_header):
+    data = gaussian(21, 2.0)
+    path = write_fits("w.fits", A=(data, None), B=(data, wcs_header(scale=0.05)))
+    assert read_psf(path + "[B]").scale == pytest.approx(0.05)
+    assert read_psf(path + "[A]", scale=0.02).scale == 0.02
+    with pytest.raises(PixsedError, match="no pixel scale.*--psf-scale"):
+        read_psf(path + "[A]")
+
+
+def test_what_is_no_psf_or_kernel(write_fits):
+    path = write_fits("p.fits", A=(np.full((9, 9), np.nan), None), B=(np.ones((4, 4)), None))
+    with pytest.raises(PixsedError, match="is not a PSF"):
+        read_psf(path + "[A]", scale=1.0)
+    with pytest.raises(PixsedError, match="is not a kernel"):
+        read_kernel(path + "[A]")
+    with pytest.raises(PixsedError, match="a kernel must have odd sides"):
+        read_kernel(path + "[B]")
+
+
+@pytest.fixture
+def image_path(write_fits, wcs_header):
+    rng = np.random.default_rng(6)
+    header = wcs_header(BUNIT="uJy", FILTER="F200W", NOISECOR=1.5)
+    data = 1e3 * gaussian(81, 2.0) + rng.normal(0, 0.1, (81, 81))
+    return write_fits("im.fits", SCI=(data, header), ERR=(np.full((81, 81), 0.1), header))
+
+
+def test_match_image_of_psfs_on_other_pixels(image_path):
+    # 0.06 arcsec and 0.09 arcsec wide, on pixels of 0.02 and 0.05 arcsec.
+    psf = Psf(gaussian(150, 3.0), 0.02, "F200W")
+    target = Psf(0.9 * gaussian(61, 1.8), 0.05, "F444W")
+    with ImageFile(image_path) as image:
+        match = match_image(image, psf=psf, target=target)
+    assert match.psfmatch == "F444W" and match.unchanged is None
+    assert match.residual < 0.005
+    assert match.noise_corr == pytest.approx(1.5 * noise_correlation(match.kernel))
+    assert np.median(match.err) < 0.05
+    assert match.data.sum() == pytest.approx(1e3, rel=0.03)
+    width = match.data.sum() / match.data.max() / (2 * np.pi)
+    assert np.sqrt(width) == pytest.approx(3.0, rel=0.02)
+
+
+def test_match_image_by_kernel(image_path):
+    with ImageFile(image_path) as image:
+        match = match_image(image, kernel=gaussian(21, 2.0), target_band="F444W")
+    assert match.residual is None
+    assert match.psfmatch == "F444W"
+
+
+@pytest.mark.parametrize(("band", "psfmatch"), [("F444W", "F444W"), ("F480M", "none")])
+def test_match_image_unchanged(image_path, band, psfmatch):
+    psf, target = Psf(gaussian(99, 2.5), 0.03), Psf(gaussian(99, 2.0), 0.03, "F444W")
+    with ImageFile(f"{band}={image_path}") as image:
+        match = match_image(image, psf=psf, target=target)
+        data, err = image.read(native=True)
+    assert match.psfmatch == psfmatch and match.unchanged
+    np.testing.assert_array_equal(match.data, data)
+    np.testing.assert_array_equal(match.err, err)
+    assert match.noise_corr == 1.5
+    assert match.residual > 0.01  # what being left alone leaves
+
+
+def test_match_image_warns(image_path):
+    sharp, broad = Psf(gaussian(99, 2.0), 0.03), Psf(gaussian(99, 2.6), 0.03)
+    with ImageFile(image_path) as image:
+        with pytest.warns(PixsedWarning, match="PSF is sharpened, and the noise .* grows"):
+            match_image(image, psf=broad, target=sharp)
+        with pytest.warns(PixsedWarning, match="encircled energy stays 0.* --window tukey"):
+            match_image(image, psf=sharp, target=broad, window="cosine-bell", alpha=0.3)
+
+
+BANDS = "F090W F115W F150W F162M F182M F200W F210M F250M F277W F300M F335M F356W F410M".split()
+
+
+@pytest.mark.parametrize("band", BANDS)
+def test_nircam_psfs_match_f444w(shared_data, band):
+    folder = shared_data / "psf" / "nircam"
+    psf, target = (read_psf(f"{folder}/psf_nircam_{b}.fits") for b in (band, "F444W"))
+    planes = [resample_psf(p, 0.03, common_size(psf, target, 0.03)) for p in (psf, target)]
+    residual = energy_residual(*planes, matching_kernel(*planes), 0.03)
+    assert residual < 0.005
+    # The paper's window takes away resolution that F444W has on these pixels.
+    bell = matching_kernel(*planes, window="cosine-bell")
+    assert energy_residual(*planes, bell, 0.03) > 0.05
+
+
+@pytest.mark.parametrize("band", ["F115W", "F200W", "F277W"])
+def test_jof_close_to_the_published_match(shared_data, band):
+    folder = shared_data / "psf" / "nircam"
+    psf, target = (read_psf(f"{folder}/psf_nircam_{b}.fits") for b in (band, "F444W"))
+    with ImageFile(f"{shared_data}/jof/JOF_531_{band}.fits") as image:
+        match = match_image(image, psf=psf, target=target)
+    with fits.open(shared_data / "jof" / f"JOF_531_{band}.fits") as hdulist:
+        theirs = hdulist["SCI_PSFM"].data
+    inside = (slice(15, -15), slice(15, -15))
+    difference = (match.data - theirs)[inside]
+    assert np.std(difference) < 0.015 * theirs.max()
+    assert match.data[inside].sum() == pytest.approx(theirs[inside].sum(), rel=0.05)
