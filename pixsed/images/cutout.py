@@ -129,7 +129,8 @@ class Mosaics:
                 f"RA {ra:.6f} Dec {dec:.6f} is not on {self.images[0].name}; "
                 "give a position in degrees, or hours and degrees as 3:32:26 -27:51:34"
             )
-        n = max(1, math.ceil(size / math.sqrt(pixel_area_arcsec2(self.wcs))))
+        # Less a little, so that 0.6 arcsec are 20 pixels of 0.03, not 21.
+        n = max(1, math.ceil(size / math.sqrt(pixel_area_arcsec2(self.wcs)) - 1e-6))
         x0, y0 = round(x - (n - 1) / 2), round(y - (n - 1) / 2)
         return max(0, y0), min(ny, y0 + n), max(0, x0), min(nx, x0 + n)
 

@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pixsed.io.image import read_image
+
+
+def gaussian(size, sigma):
+    y, x = np.indices((size, size)) - (size - 1) / 2
+    return np.exp(-0.5 * (x**2 + y**2) / sigma**2) / (2 * np.pi * sigma**2)
+
+
+@pytest.fixture
+def files(write_fits, wcs_header):
+    """An image with a PSF of 0.06 arcsec, PSFs of 0.06 and 0.09 on other pixels."""
+    rng = np.random.default_rng(7)
+    header = wcs_header(BUNIT="uJy", FILTER="F200W", INSTRUME="NIRCAM")
+    data = 100 * gaussian(91, 2.0) + rng.normal(0, 0.01, (91, 91))
+    data[5, 5] = np.nan
+    paths = {"image": write_fits("im.fits", SCI=(data, header), ERR=(0 * data + 0.01, header))}
+    for band, sigma in (("F200W", 0.06), ("F444W", 0.09)):
+        cards = fits.Header()
+        cards.update(PIXSCALE=0.02, FILTER=band)
+        paths[band] = write_fits(f"psf_{band}.fits", primary=(gaussian(150, sigma / 0.02), cards))
+    return paths
+
+
+def test_psfs(files, run_cli, tmp_path, fitsverify):
+    out = tmp_path / "out.fits"
+    result = run_cli(
+        "psfmatch", files["image"], "--psf", files["F200W"], "--target", files["F444W"], "-o", out
+    )
+    assert result.exit_code == 0, result.output
+    assert not result.warned
+    assert "PSF of F444W; encircled energy within" in result.stderr
+    fitsverify(out)
+    with fits.open(out) as hdulist:
+        assert [hdu.name for hdu in hdulist] == ["PRIMARY", "SCI", "ERR", "KERNEL"]
+        header = hdulist["SCI"].header
+        assert header["PSFMATCH"] == "F444W"
+        assert header["EERESID"] < 0.005
+        kernel = hdulist["KERNEL"].data.astype(float)
+        assert kernel.sum() == pytest.approx(1, abs=1e-5)
+        assert header["NOISECOR"] == pytest.approx(1 / np.sqrt((kernel**2).sum()), rel=1e-4)
+        assert header["BUNIT"] == "uJy" and header["FILTER"] == "F200W"
+        data, err = hdulist["SCI"].data, hdulist["ERR"].data
+        np.testing.assert_allclose(data[30:61, 30:61], 100 * gaussian(91, 3.0)[30:61, 30:61],
+                                   atol=0.01)
+        assert err[30, 30] == pytest.approx(0.01 * np.sqrt((kernel**2).sum()), rel=1e-3)
+        assert np.isnan(data[5, 5]) and np.isnan(data).sum() == 1
+        assert hdulist[0].header["INFILE2"] == "psf_F200W.fits"
+    # The cube reads both cards.
+    image = read_image(str(out))
+    assert image.psfmatch == "F444W" and image.noise_corr > 1
+
+
+def test_kernel_of_an_output_gives_the_same(files, run_cli, tmp_path):
+    first, second = tmp_path / "a.fits", tmp_path / "b.fits"
+    run_cli("psfmatch", files["image"], "--psf", files["F200W"], "--target", files["F444W"],
+            "-o", first)
+    result = run_cli("psfmatch", files["image"], "--kernel", first, "-o", second)
+    assert result.exit_code == 0, result.output
+    with fits.open(first) as a, fits.open(second) as b:
+        np.testing.assert_allclose(a["SCI"].data, b["SCI"].data, rtol=1e-4, atol=1e-6)
+        assert b["SCI"].header["PSFMATCH"] == "F444W"
+        assert "EERESID" not in b["SCI"].header
+
+
+def test_target_name(files, write_fits, run_cli, tmp_path):
+    kernel = write_fits("k.fits", primary=(gaussian(21, 2.0), None))
+    for options, name in ([], "unknown"), (["--target-name", "f356w"], "F356W"):
+        out = tmp_path / f"{name}.fits"
+        run_cli("psfmatch", files["image"], "--kernel", kernel, *options, "-o", out)
+        assert fits.getheader(out, "SCI")["PSFMATCH"] == name
+
+
+@pytest.mark.parametrize(("band", "name"), [("F444W", "F444W"), ("F460M", "none")])
+def test_unchanged(files, run_cli, tmp_path, fitsverify, band, name):
+    out = tmp_path / "out.fits"
+    result = run_cli("psfmatch", f"{band}={files['image']}", "--psf", files["F200W"],
+                     "--target", files["F444W"], "-o", out)
+    assert result.exit_code == 0
+    assert "unchanged" in result.stderr and result.stderr.count("\n") == 1
+    fitsverify(out)
+    with fits.open(out) as hdulist, fits.open(files["image"]) as before:
+        np.testing.assert_array_equal(
+            hdulist["SCI"].data, before["SCI"].data.astype(np.float32)
+        )
+        good = np.isfinite(before["SCI"].data)
+        np.testing.assert_array_equal(
+            hdulist["ERR"].data[good], before["ERR"].data[good].astype(np.float32)
+        )
+        assert hdulist["SCI"].header["PSFMATCH"] == name
+        assert hdulist["SCI"].header["NOISECOR"] == 1
+        assert hdulist["KERNEL"].data.sum() == 1
+
+
+def test_psf_scale(files, write_fits, run_cli, tmp_path):
+    bare = write_fits("bare.fits", primary=(gaussian(150, 3.0), None))
+    args = ["psfmatch", files["image"], "--psf", bare, "--target", files["F444W"]]
+    failed = run_cli(*args, "-o", tmp_path / "a.fits")
+    assert failed.exit_code == 1 and "--psf-scale" in str(failed.exception)
+    out = tmp_path / "b.fits"
+    assert run_cli(*args, "--psf-scale", "0.02", "-o", out).exit_code == 0
+    assert fits.getheader(out, "SCI")["EERESID"] < 0.005
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ([], "give --psf and --target, or --kernel"),
+        (["--psf", "a"], "--psf and --target go together"),
+        (["--psf", "a", "--target", "b", "--kernel", "c"], "or --kernel"),
+    ],
+)
+def test_usage(files, run_cli, options, match):
+    result = run_cli("psfmatch", files["image"], *options, "-o", "x.fits")
+    assert result.exit_code == 2
+    assert match in result.stderr
+
+
+def test_failure_is_one_line(files, run_pixsed, tmp_path):
+    result = run_pixsed("psfmatch", files["image"], "--psf", files["F200W"],
+                        "--target", tmp_path / "no.fits", "-o", tmp_path / "out.fits")
+    assert result.returncode == 1
+    assert result.stderr.startswith("pixsed: error: ") and result.stderr.count("\n") == 1
+    assert "no.fits: no such file" in result.stderr
+    assert not (tmp_path / "out.fits").exists()
+
+
+def test_jof(shared_data, run_cli, tmp_path, fitsverify):
+    psfs = shared_data / "psf" / "nircam"
+    out = tmp_path / "out.fits"
+    result = run_cli("psfmatch", shared_data / "jof" / "JOF_531_F115W.fits",
+                     "--psf", psfs / "psf_nircam_F115W.fits",
+                     "--target", psfs / "psf_nircam_F444W.fits", "-o", out)
+    assert result.exit_code == 0 and not result.warned
+    fitsverify(out)
+    header = fits.getheader(out, "SCI")
+    assert header["PSFMATCH"] == "F444W"
+    assert header["EERESID"] < 0.005
+    assert 3 < header["NOISECOR"] < 10
