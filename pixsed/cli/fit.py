@@ -15,7 +15,9 @@ def parse_quantiles(ctx, param, value):
     try:
         found = tuple(float(part) for part in value.split(","))
     except ValueError:
-        raise click.BadParameter(f"{value!r} must be numbers and commas, as 0.16,0.5,0.84") from None
+        raise click.BadParameter(
+            f"{value!r} must be numbers and commas, as 0.16,0.5,0.84"
+        ) from None
     if not all(0 < q < 1 for q in found):
         raise click.BadParameter(f"{value!r} must be between 0 and 1, as 0.16,0.5,0.84")
     return found
@@ -46,7 +48,8 @@ def parse_tile(ctx, param, value):
               help="In place of the redshift in the file.")
 @click.option("--redshift-err", type=click.FloatRange(min=0),
               help="In place of its 1-sigma error in the file; 0 = known.")
-@click.option("--unit", metavar="UNIT", help="Unit of a table's fluxes where it tells none, as nJy.")
+@click.option("--unit", metavar="UNIT",
+              help="Unit of a table's fluxes where it tells none, as nJy.")
 @seed
 @jobs
 @output()

@@ -9,7 +9,6 @@ from pixsed.infer.posterior import (
     MIN_BANDS,
     OOD_LIMIT,
     chi_square,
-    filled,
     run_batches,
     summarise,
 )
@@ -56,22 +55,20 @@ def resolved_mass(cube, model, selection, *, samples=500, seed=42, jobs=1, progr
     z = np.full(BATCH, cube.redshift)
     dz = np.full(BATCH, cube.zerr)
 
-    def one(start, stop):
-        rows = stop - start
-        at = filled(np.arange(len(y)), start, stop)
-        flux, err = selection.rows(model, y[at], x[at])
-        base = independent_normals(seed, key_y[at], key_x[at], samples, model.base_dim)
+    def one(rows, keep):
+        flux, err = selection.rows(model, y[rows], x[rows])
+        base = independent_normals(seed, key_y[rows], key_x[rows], samples, model.base_dim)
         draws, flux_model = model.sample(flux, err, z, dz, base)
-        mass = (10.0 ** draws[:rows, :, column].astype(float)).sum(axis=0)
+        mass = (10.0 ** draws[keep, :, column].astype(float)).sum(axis=0)
         nbad = 0
         if flux_model is not None:
-            chi2 = chi_square(flux[:rows], err[:rows], flux_model[:rows])
-            ood = model.survival(chi2, np.isfinite(flux[:rows]).sum(axis=1))
+            chi2 = chi_square(flux, err, flux_model)[keep]
+            ood = model.survival(chi2, np.isfinite(flux).sum(axis=1)[keep])
             nbad = int((ood < OOD_LIMIT).sum())
         return mass, nbad
 
     total, bad = np.zeros(samples), 0
-    for mass, nbad in run_batches(one, len(y), jobs, progress):
+    for _, (mass, nbad) in run_batches(one, key_y, key_x, jobs, progress):
         total += mass
         bad += nbad
     return total, bad / max(1, len(y))

@@ -1,0 +1,65 @@
+import importlib.util
+from pathlib import Path
+
+import click.testing
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from pixsed.cli.sum_mass import command
+from pixsed.io.cube import write_cube
+
+
+def _fakes():
+    path = Path(__file__).parents[1] / "infer" / "fakes.py"
+    spec = importlib.util.spec_from_file_location("pixsed_fakes", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+fakes = _fakes()
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    return fakes.fake_model(tmp_path_factory.mktemp("model") / "fake.onnx")
+
+
+def test_a_table_of_galaxies(model_path, tmp_path):
+    paths = []
+    for name, changes in dict(a={}, b=dict(zerr=0.1, redshift=3.0)).items():
+        paths.append(tmp_path / f"{name}.fits")
+        write_cube(fakes.make_cube(**changes), paths[-1])
+    common = [*map(str, paths), "--model", str(model_path), "--samples", "50"]
+    runner = click.testing.CliRunner()
+    for suffix in ("fits", "ecsv"):
+        out = tmp_path / f"mass.{suffix}"
+        result = runner.invoke(command, [*common, "-o", str(out)], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        assert "193 pixels, log10 M* resolved" in result.stderr
+    table = Table.read(tmp_path / "mass.ecsv")
+    assert list(table["REDSHIFT"]) == [2.0, 3.0]
+    assert list(table["NPIX"]) == [193, 193]
+    assert (table["RES_LOGMSTAR_P16"] < table["RES_LOGMSTAR_P84"]).all()
+    np.testing.assert_allclose(
+        table["OFFSET"], table["RES_LOGMSTAR_P50"] - table["INT_LOGMSTAR_P50"])
+    with fits.open(tmp_path / "mass.fits") as hdulist:
+        header = hdulist[0].header
+        assert header["FLAGBIT0"].startswith("1: no pixel")
+        assert header["INFILE2"] == "b.fits"
+        assert header["SNRMIN"] == 5.0
+        assert hdulist["MASS"].columns["RES_LOGMSTAR_P50"].unit == "dex(solMass)"
+        np.testing.assert_array_equal(hdulist["MASS"].data["NPIX"], 193)
+
+
+def test_nothing_above_the_cut(model_path, tmp_path):
+    write_cube(fakes.make_cube(), tmp_path / "a.fits")
+    out = tmp_path / "m.ecsv"
+    args = [tmp_path / "a.fits", "--model", model_path, "--snr-min", 1e9, "-o", out]
+    result = click.testing.CliRunner().invoke(command, list(map(str, args)))
+    assert result.exit_code == 0
+    row = Table.read(out)[0]
+    assert row["FLAG"] == 1
+    assert np.isnan(row["RES_LOGMSTAR_P50"])

@@ -1,0 +1,258 @@
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.infer.draws import base_normals, global_indices
+from pixsed.infer.fit import fit_cube, mean_snr, select, tiles
+from pixsed.infer.model import Model
+from pixsed.infer.posterior import plan_batches, run_batches
+from pixsed.infer.properties import check_quantiles, ordered, quantile_name
+from pixsed.io.cube import Cube
+from pixsed.io.headers import shifted_header
+
+
+def _fakes():
+    path = Path(__file__).parents[1] / "infer" / "fakes.py"
+    spec = importlib.util.spec_from_file_location("pixsed_fakes", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+fakes = _fakes()
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    return fakes.fake_model(tmp_path_factory.mktemp("model") / "fake.onnx")
+
+
+@pytest.fixture(scope="module")
+def model(model_path):
+    return Model(model_path)
+
+
+def test_planes_and_nan_policy(model):
+    cube = fakes.make_cube()
+    maps = fit_cube(cube, model, samples=50)
+    assert maps.properties[0] == "LOGMSTAR"
+    assert set(maps.properties) == set(
+        "LOGMSTAR LOGMFORM LOGSIGMA LOGSFR METAL AV TAU TSTART AGE T50LB".split()
+    )
+    dq = maps.planes["DQ"]
+    fitted = (dq & 7) == 0
+    assert fitted.sum() == maps.nfit > 50
+    for name, plane in maps.planes.items():
+        assert plane.shape == cube.shape
+        if name not in ("SNR", "NBANDS", "DQ"):
+            assert plane.dtype == np.float32
+            assert_array_equal(np.isfinite(plane), fitted, err_msg=name)
+    p16, p50, p84 = (maps.planes[f"LOGMFORM_P{q}"][fitted] for q in (16, 50, 84))
+    assert (p16 < p50).all() and (p50 < p84).all()
+    # The fake model: the mean flux, with a scatter of 0.1 dex.
+    expected = np.log10(np.nanmean(cube.flux[:, fitted], axis=0)) + 8
+    np.testing.assert_allclose(p50, expected, atol=0.01)
+    np.testing.assert_allclose(maps.planes["LOGMFORM_STD"][fitted], 0.1, rtol=0.15)
+
+
+def test_quality_bits(model):
+    cube = fakes.make_cube()
+    cube.flux[2:, 10, 13] = np.nan
+    cube.err[0, 10, 11] = 0.0
+    selection = select(cube, model, snr_min=5)
+    assert_array_equal((selection.dq & 1) > 0, cube.segmap != 531)
+    seen = np.isfinite(cube.flux[2:]).any(axis=0)
+    snr = cube.flux[2:, seen].mean(axis=0) / 0.5
+    np.testing.assert_allclose(selection.snr[seen], snr, rtol=1e-5)
+    assert selection.snr_bands == ["F277W", "F356W", "F444W"]
+    assert_array_equal((selection.dq & 2) > 0, ~(selection.snr >= 5))
+    assert selection.dq[10, 13] & 4
+    assert selection.nbands[10, 13] == 2
+    assert selection.dq[10, 11] & 16
+    assert selection.nbands[10, 11] == 4
+    assert selection.dq[9, 12] == 16
+    assert selection.nbands.dtype == np.int16
+    maps = fit_cube(cube, model, selection, samples=20)
+    assert_array_equal((maps.planes["DQ"] & 8) > 0, maps.planes["OOD"] < 1e-3)
+    assert maps.planes["DQ"].dtype == np.int32
+
+
+def test_all_pixels(model):
+    cube = fakes.make_cube()
+    selection = select(cube, model, snr_min=-np.inf, all_pixels=True)
+    assert selection.chosen.all()
+
+
+def test_a_segmap_without_the_object(model):
+    cube = fakes.make_cube(object_id="galaxy")
+    with pytest.warns(PixsedWarning, match="does not hold OBJECT 'galaxy'"):
+        selection = select(cube, model)
+    assert not (selection.dq & 1).any()
+
+
+def test_redshift_outside_the_range(model):
+    with pytest.warns(PixsedWarning, match="outside the range of model tau"):
+        assert (select(fakes.make_cube(redshift=9.0), model).dq & 32).all()
+    with pytest.warns(PixsedWarning, match="DQ bit 32"):
+        assert (select(fakes.make_cube(zerr=0.5), model).dq & 32).all()
+
+
+def test_mean_snr_falls_back_on_the_reddest():
+    flux, err = np.ones((4, 2)), np.full((4, 2), 0.5)
+    flux[3] = [4.0, np.nan]
+    snr, names = mean_snr(flux, err, ["F435W", "F606W", "F814W", "F115W"])
+    assert names == ["F606W", "F814W", "F115W"]
+    np.testing.assert_allclose(snr, [4.0, 2.0])
+    snr, names = mean_snr(flux * np.nan, err, ["F435W", "F606W", "F814W", "F444W"])
+    assert names == ["F444W"]
+    assert np.isnan(snr).all()
+
+
+def test_bands(model):
+    cube = fakes.make_cube(bands=("F115W", "F277W", "F356W", "F444W", "MIRI_F770W"))
+    with pytest.warns(PixsedWarning, match="does not know MIRI_F770W: left out") as caught:
+        selection = select(cube, model)
+    assert len(caught) == 1
+    assert selection.bands == ["F115W", "F277W", "F356W", "F444W"]
+    with pytest.raises(PixsedError, match="no band in common with model tau; it has UVIS_F336W"):
+        select(fakes.make_cube(bands=("UVIS_F336W", "MIRI_F770W")), model)
+
+
+def _same(a, b):
+    assert list(a.planes) == list(b.planes)
+    for name in a.planes:
+        assert_array_equal(a.planes[name], b.planes[name], err_msg=name)
+
+
+@pytest.mark.parametrize("options", [{"tile": (5, 7)}, {"jobs": 3}, {"tile": (3, 20), "jobs": 2}])
+def test_results_do_not_depend_on_tiles_or_jobs(model, options):
+    cube = fakes.make_cube(zerr=0.1)
+    _same(fit_cube(cube, model, samples=50), fit_cube(cube, model, samples=50, **options))
+
+
+def test_a_cutout_gives_the_same_values(model):
+    cube = fakes.make_cube()
+    x0, y0 = 7, 4
+    part = np.s_[y0:y0 + 9, x0:x0 + 11]
+    cut = Cube(bands=cube.bands, flux=cube.flux[:, *part], err=cube.err[:, *part],
+               header=shifted_header(cube.header, x0, y0), redshift=2.0, object_id="531",
+               segmap=cube.segmap[part])
+    whole, small = (fit_cube(c, model, samples=50) for c in (cube, cut))
+    for name, plane in small.planes.items():
+        assert_array_equal(plane, whole.planes[name][part], err_msg=name)
+
+
+def test_the_seed_counts(model):
+    cube = fakes.make_cube()
+    a, b = (fit_cube(cube, model, samples=50, seed=seed).planes["AV_P50"] for seed in (1, 2))
+    assert not np.array_equal(a, b, equal_nan=True)
+
+
+def test_quantiles_against_numpy(model):
+    cube = fakes.make_cube()
+    maps = fit_cube(cube, model, samples=64, quantiles=(0.025, 0.9))
+    assert maps.quantiles == (0.5, 0.025, 0.9)
+    row, column = global_indices(cube.header, cube.shape)
+    y, x = 10, 12
+    flux = np.full((1, 29), np.nan, np.float32)
+    err = flux.copy()
+    for i, band in enumerate(cube.bands):
+        flux[0, model.bands.index(band)] = cube.flux[i, y, x]
+        err[0, model.bands.index(band)] = cube.err[i, y, x]
+    base = base_normals(42, row[[y]], column[[x]], 64, 6)
+    draws, _ = model.sample(flux, err, [2.0], [0.0], base)
+    for i, name in enumerate(model.parameters[:7]):
+        values = draws[0, :, i].astype(float)
+        for q, label in ((0.025, "P025"), (0.5, "P50"), (0.9, "P90")):
+            np.testing.assert_allclose(maps.planes[f"{name}_{label}"][y, x],
+                                       np.quantile(values, q), rtol=1e-5)
+        np.testing.assert_allclose(maps.planes[f"{name}_STD"][y, x], values.std(), rtol=1e-5)
+
+
+def test_redshift_where_it_has_an_error(model):
+    maps = fit_cube(fakes.make_cube(zerr=0.1), model, samples=200)
+    fitted = (maps.planes["DQ"] & 7) == 0
+    assert maps.properties[-1] == "REDSHIFT"
+    np.testing.assert_allclose(maps.planes["REDSHIFT_P50"][fitted], 2.0, atol=0.01)
+    np.testing.assert_allclose(maps.planes["REDSHIFT_STD"][fitted], 0.1, rtol=0.15)
+
+
+def test_without_predicted_fluxes_nothing_is_out_of_distribution(tmp_path):
+    model = Model(fakes.fake_model(tmp_path / "m.onnx", flux_model=False))
+    maps = fit_cube(fakes.make_cube(), model, samples=20)
+    assert np.isnan(maps.planes["CHI2"]).all()
+    assert np.isnan(maps.planes["OOD"]).all()
+    assert not (maps.planes["DQ"] & 8).any()
+
+
+def test_nothing_to_fit(model):
+    maps = fit_cube(fakes.make_cube(), model, snr_min=1e6)
+    assert maps.nfit == 0
+    assert np.isnan(maps.planes["LOGMSTAR_P50"]).all()
+
+
+def test_tiles_cover_once():
+    count = np.zeros((7, 10), int)
+    for where in tiles(count.shape, (3, 4)):
+        count[where] += 1
+    assert (count == 1).all()
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_batches_hold_each_row_once_and_errors_get_out(jobs):
+    y, x = (a.ravel() for a in np.mgrid[-4:6, 3:20])
+    done = []
+    found = list(run_batches(lambda rows, keep: rows[keep], y, x, jobs, done.append))
+    rows = np.concatenate([rows for rows, _ in found])
+    assert_array_equal(np.sort(rows), np.arange(170))
+    assert all(np.array_equal(rows, result) for rows, result in found)
+    assert sum(done) == 170
+    assert len(found) <= 7  # 170 / 32 is 5.3: little is computed in vain
+
+    def fail(rows, keep):
+        raise PixsedError("no")
+
+    with pytest.raises(PixsedError, match="no"):
+        list(run_batches(fail, y, x, jobs))
+
+
+def test_a_pixel_has_its_place_in_a_batch():
+    y, x = (a.ravel() for a in np.mgrid[-4:6, 3:20])
+
+    def places(y, x):
+        batches = plan_batches(y, x)
+        return {(y[row], x[row]): i % 16 for batch in batches for i, row in enumerate(batch)
+                if row >= 0}
+
+    whole = places(y, x)
+    part = np.random.default_rng(0).permutation(170)[:60]
+    small = places(y[part], x[part])
+    assert len(small) == 60
+    assert all(whole[pixel] == place for pixel, place in small.items())
+    assert plan_batches(y[:0], x[:0]).shape == (0, 32)
+
+
+def test_names_of_quantiles():
+    names = {0.16: "P16", 0.5: "P50", 0.84: "P84", 0.025: "P025", 0.975: "P975", 0.05: "P05",
+             0.1: "P10", 1e-5: "P00001"}
+    assert {q: quantile_name(q) for q in names} == names
+    assert check_quantiles([0.84, 0.16]) == (0.5, 0.16, 0.84)
+    with pytest.raises(PixsedError, match="between 0 and 1, got 16"):
+        check_quantiles([16])
+    assert ordered(["X", "AGE", "LOGMSTAR"]) == ["LOGMSTAR", "AGE", "X"]
+
+
+def test_no_torch():
+    code = (
+        "import sys, pixsed.cli.fit, pixsed.cli.sum_mass, pixsed.cli.models, pixsed.infer.fit, "
+        "pixsed.infer.model, pixsed.infer.total, pixsed.infer.photometry, onnxruntime; "
+        "print(sorted({'torch', 'sbi', 'onnx'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

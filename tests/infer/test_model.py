@@ -1,0 +1,93 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pixsed.errors import PixsedError
+from pixsed.infer.model import Model
+
+
+def _fakes():
+    path = Path(__file__).parents[1] / "infer" / "fakes.py"
+    spec = importlib.util.spec_from_file_location("pixsed_fakes", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+fakes = _fakes()
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    return fakes.fake_model(tmp_path_factory.mktemp("model") / "fake.onnx")
+
+
+@pytest.fixture(scope="module")
+def model(model_path):
+    return Model(model_path)
+
+
+def test_what_a_model_tells(model, model_path):
+    import hashlib
+
+    assert model.name == "tau"
+    assert model.bands[:2] == ["F435W", "F606W"]
+    assert model.parameters[0] == "LOGMSTAR"
+    assert model.base_dim == 6
+    assert model.sfh == "tau"
+    assert model.redshift_range == (0.0, 7.5)
+    assert model.text("sps.imf", "sps.IMF") == "Kroupa"
+    assert model.text("nothing.at.all") == "unknown"
+    assert model.sha256 == hashlib.sha256(model_path.read_bytes()).hexdigest()
+
+
+def test_sample(model):
+    flux = np.full((3, 29), np.nan)
+    flux[:, :4] = 100.0
+    base = np.zeros((3, 7, 6))
+    samples, flux_model = model.sample(flux, flux / 10, np.ones(3), np.zeros(3), base)
+    assert samples.shape == (3, 7, 8)
+    assert samples.dtype == np.float32
+    np.testing.assert_allclose(samples[..., 1], 10.0, rtol=1e-6)
+    np.testing.assert_allclose(flux_model, 100.0, rtol=1e-6)
+
+
+def test_a_model_without_predicted_fluxes(tmp_path):
+    model = Model(fakes.fake_model(tmp_path / "m.onnx", flux_model=False, calibration=False))
+    one = np.ones((1, 29))
+    samples, flux_model = model.sample(one, one, np.ones(1), np.zeros(1), np.zeros((1, 2, 6)))
+    assert flux_model is None
+    assert np.isnan(model.survival(np.ones(2), np.ones(2))).all()
+
+
+def test_survival(model):
+    chi2 = np.array([0.0, 2.0, 3.0, 1e9, np.nan, 1.5])
+    found = model.survival(chi2, np.array([4, 4, 4, 4, 4, 29]))
+    np.testing.assert_allclose(found[:4], [1.0, 0.1, np.sqrt(1e-3), 1e-4], rtol=1e-6)
+    assert np.isnan(found[4])
+    np.testing.assert_allclose(found[5], 0.1)  # the table of 10 bands is the nearest
+
+
+def test_files_that_are_no_models(tmp_path):
+    with pytest.raises(PixsedError, match="cannot be read"):
+        Model(tmp_path / "none.onnx")
+    junk = tmp_path / "junk.onnx"
+    junk.write_bytes(b"not a model")
+    with pytest.raises(PixsedError, match="not an ONNX model"):
+        Model(junk)
+    with pytest.raises(PixsedError, match="no metadata"):
+        Model(fakes.fake_model(tmp_path / "a.onnx", metadata=False))
+    with pytest.raises(PixsedError, match="is of model format 2"):
+        Model(fakes.fake_model(tmp_path / "b.onnx", format=2))
+    with pytest.raises(PixsedError, match="metadata cannot be read"):
+        Model(fakes.fake_model(tmp_path / "c.onnx", parameters=["x"]))
+    with pytest.raises(PixsedError, match="lack LOGMSTAR"):
+        Model(fakes.fake_model(tmp_path / "d.onnx", parameters=[{"name": "AV"}]))
+    bad = {"chi2": {"nbands": [4], "probability": [1.0], "value": [[1.0, 2.0]]}}
+    model = Model(fakes.fake_model(tmp_path / "e.onnx", calibration=False, **{"name": "x"}))
+    model.metadata["calibration"] = json.loads(json.dumps(bad))
+    with pytest.raises(PixsedError, match="calibration table"):
+        model.survival(np.ones(1), np.ones(1))
