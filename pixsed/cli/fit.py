@@ -103,8 +103,8 @@ def model_cards(model, seed, samples):
         "MODELSHA": (model.sha256, "SHA-256 of the model file"),
         "SEED": (seed, "seed of the draws"),
         "NSAMP": (samples, "posterior draws a pixel"),
-        "IMF": (model.text("sps.IMF", "sps.imf", "IMF", "imf"), "initial mass function"),
-        "SPSLIB": (model.text("sps.library", "sps.name", "sps.code", "sps"), "SPS library"),
+        "IMF": (model.text("sps.IMF"), "initial mass function"),
+        "SPSLIB": (model.text("sps.LIBRARY", "sps.library"), "SPS library"),
         "CRCOSMO": (model.text("cosmology", default=cosmology.NAME), "cosmology"),
     }
 

@@ -29,7 +29,7 @@ def command(name):
 
     for name, path in found.items():
         model = Model(path)
-        imf = model.text("sps.IMF", "sps.imf", "IMF", "imf")
+        imf = model.text("sps.IMF")
         click.echo(
             f"{name}: {len(model.bands)} bands {model.bands[0]} to {model.bands[-1]}; "
             f"{' '.join(model.parameters)}; IMF {imf}; {path.stat().st_size / 1e6:.1f} MB"

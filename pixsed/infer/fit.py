@@ -282,7 +282,7 @@ def fit_cube(cube, model, selection=None, *, samples=500, quantiles=(0.16, 0.5, 
     quantiles = check_quantiles(quantiles)
     if selection is None:
         selection = select(cube, model, snr_min, all_pixels)
-    names = ordered(output_names(model, quantiles, cube.zerr > 0, True))
+    names = ordered(output_names(model, cube.zerr > 0, True))
     maps = Maps(names, quantiles, snr_bands=selection.snr_bands,
                 nfit=int(selection.chosen.sum()))
 

@@ -93,7 +93,12 @@ def read_table(text):
                     if key is None:
                         key = next(i for i, hdu in enumerate(hdulist)
                                    if isinstance(hdu, fits.BinTableHDU | fits.TableHDU))
-                    return Table.read(hdulist[key])
+                    hdu = hdulist[key]
+                    if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
+                        raise PixsedError(
+                            f"{place} is not a table; name one as path[EXT]; a cube has no [EXT]"
+                        )
+                    return Table.read(hdu)
             suffix = Path(path).suffix.lower()
             form = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv"}.get(suffix)
             if form:
@@ -221,7 +226,7 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
         quantiles=quantiles, seed=seed, jobs=jobs, progress=progress,
     )
     result = table.copy()
-    properties = ordered(output_names(model, quantiles, bool((dz[rows] > 0).any()), False))
+    properties = ordered(output_names(model, bool((dz[rows] > 0).any()), False))
     for prop in properties:
         suffixes = [*map(quantile_name, sorted(quantiles)), "STD"]
         prop_unit, text = unit_and_description(prop, model)

@@ -110,7 +110,7 @@ def chi_square(flux, err, flux_model):
         return np.where(present, pulls, 0.0).sum(axis=1) / present.sum(axis=1)
 
 
-def output_names(model, quantiles, fit_redshift, with_area):
+def output_names(model, fit_redshift, with_area):
     """Return the properties that a fit gives, in no order."""
     names = [p for p in model.parameters if p != "REDSHIFT" or fit_redshift]
     ones = {p: np.ones((1, 1)) for p in model.parameters}

@@ -73,7 +73,7 @@ def fake_model(path, *, flux_model=True, calibration=True, metadata=True, **chan
         "format": 1, "name": "tau", "bands": BANDS, "base_dim": 6, "prior": {"sfh": "tau"},
         "parameters": [{"name": name, "unit": "", "description": name} for name in names],
         "redshift_range": [0.0, 7.5], "redshift_err_max": 0.1,
-        "sps": {"library": "BC03", "IMF": "Kroupa"}, "cosmology": "FlatLambdaCDM(H0=70, Om0=0.3)",
+        "sps": {"LIBRARY": "BC03", "IMF": "Kroupa"}, "cosmology": "FlatLambdaCDM(H0=70, Om0=0.3)",
     }
     if calibration:
         content["calibration"] = {"chi2": {

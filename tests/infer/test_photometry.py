@@ -158,6 +158,8 @@ def test_what_is_a_cube(tmp_path):
         is_cube(str(image))
     with pytest.raises(PixsedError, match="no such file"):
         is_cube(str(tmp_path / "none"))
+    with pytest.raises(PixsedError, match=r"F444W\] is not a table"):
+        read_table(f"{cube}[F444W]")
     (tmp_path / "bad.ecsv").write_text("not\nan ecsv")
     with pytest.raises(PixsedError, match="cannot be read as a table"):
         read_table(str(tmp_path / "bad.ecsv"))
