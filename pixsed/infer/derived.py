@@ -41,9 +41,10 @@ def _half_mass_table():
     """Share of its span at which a history has half its mass, against ln(span / tau).
 
     Inverting the incomplete gamma function for every sample would take longer than the
-    flow; between these nodes a straight line is good to 1e-6.
+    flow; between these nodes a straight line is good to 1e-6, and so are its ends: 1/sqrt(2)
+    of the span below, where the rise is linear, and next to nothing above.
     """
-    log_r = np.linspace(np.log(1e-3), np.log(1e5), 6001)
+    log_r = np.linspace(np.log(1e-5), np.log(1e5), 10001)
     r = np.exp(log_r)
     return log_r, gammaincinv(2, 0.5 * gammainc(2, r)) / r
 

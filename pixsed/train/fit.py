@@ -91,7 +91,7 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
     steps = math.ceil(len(observer.rows) / batch)
     total, history, start_epoch = steps * epochs, [], 0
     if resume is not None:
-        saved = torch.load(resume, weights_only=False)
+        saved = torch.load(resume, weights_only=True)
         network.load_state_dict(saved["network"])
         average.load_state_dict(saved["average"])
         optimiser.load_state_dict(saved["optimiser"])

@@ -1,0 +1,51 @@
+"""`pixsed export`."""
+
+import click
+
+from pixsed.cli.options import examples, output, quiet_verbose, say
+
+
+@click.command(
+    "export",
+    epilog=examples(
+        "pixsed export tau.ckpt --sims test.fits -o tau.onnx",
+        "pixsed export tau.ckpt --name mine -o mine.onnx",
+    ),
+)
+@click.argument("checkpoint", type=click.Path())
+@click.option("--sims", "sims", type=click.Path(),
+              help="Fresh simulations, to calibrate the OOD score; without them it is NaN.")  # fmt: skip
+@click.option("--name", default="tau", show_default=True, help="The model's name.")
+@output("Model to write.")
+@quiet_verbose
+def command(checkpoint, sims, name, output, overwrite):
+    """Export a trained flow to ONNX.
+
+    The file takes fluxes in nJy and gives samples in physical units, with onnxruntime alone.
+    It is compared with torch before it is written. Needs the extra: pip install
+    'pixsed[train]'.
+    """
+    from pathlib import Path
+
+    from pixsed.errors import PixsedError
+    from pixsed.io.atomic import check_output
+    from pixsed.simulate.table import read_simulations
+
+    check_output(output, overwrite)
+    if not Path(checkpoint).is_file():
+        raise PixsedError(f"{checkpoint}: no such file; make one with 'pixsed train'")
+    try:
+        import torch
+
+        from pixsed.train.export import export
+    except ImportError as error:
+        raise PixsedError(
+            f"export needs {error.name}, which is not installed; try: pip install 'pixsed[train]'"
+        ) from None
+    simulations = read_simulations(sims) if sims else None
+    try:
+        saved = torch.load(checkpoint, weights_only=True)
+    except Exception as error:  # torch raises many kinds for a file of another format
+        raise PixsedError(f"{checkpoint} is not a checkpoint of 'pixsed train' ({error})") from None
+    difference = export(saved, output, name=name, simulations=simulations, overwrite=overwrite)
+    say(f"{output}: agrees with torch to {difference:.1e}")

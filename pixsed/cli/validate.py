@@ -1,0 +1,107 @@
+"""`pixsed validate`."""
+
+import click
+
+from pixsed.cli.options import examples, jobs, output, quiet_verbose, seed, show_progress
+
+
+@click.command(
+    "validate",
+    epilog=examples(
+        "pixsed validate tau test.fits -o report.fits",
+        "pixsed validate tau.onnx test.fits -n 2000 --cases paper --max-miss 0.02 -o report.fits",
+    ),
+)
+@click.argument("model")
+@click.argument("simulations", type=click.Path())
+@click.option("-n", "number", type=click.IntRange(min=100), default=10_000, show_default=True,
+              help="Simulations above the S/N cut, a case.")  # fmt: skip
+@click.option("--noise", type=click.Choice(["depth", "wide"]), default="depth", show_default=True,
+              help="depth: the paper's Table 1, scatter 0.25, 2 % of the flux.")  # fmt: skip
+@click.option("--cases", default="paper,paper-drop,all,all-drop", show_default=True,
+              help="Band sets: the paper's 19 or all; -drop: less 3 to 10 at random.")  # fmt: skip
+@click.option("--samples", type=click.IntRange(min=50), default=500, show_default=True)
+@click.option("--snr-min", type=float, default=1.0, show_default=True,
+              help="Mean S/N over F277W, F356W, F444W.")  # fmt: skip
+@click.option("--max-miss", type=float,
+              help="Largest miss of 68 % coverage; exit 1 where it is exceeded.")  # fmt: skip
+@output("Report, FITS tables.")
+@seed
+@jobs
+@quiet_verbose
+def command(model, simulations, number, noise, cases, samples, snr_min, max_miss, output,
+            overwrite, seed, jobs):  # fmt: skip
+    """Test a model on simulations: accuracy and calibration.
+
+    For each parameter: R^2 of the posterior medians, median bias, posterior over prior
+    width, coverage of 50, 68 and 95 % intervals, and the p-value of the ranks. Printed on
+    standard output, and written as FITS tables, one a case.
+    """
+    import numpy as np
+    from astropy.io import fits
+    from astropy.table import Table
+    from tqdm import tqdm
+
+    from pixsed.errors import PixsedError
+    from pixsed.infer.derived import derive
+    from pixsed.infer.model import Model
+    from pixsed.io.atomic import check_output, write_hdulist
+    from pixsed.io.provenance import stamp
+    from pixsed.models import resolve
+    from pixsed.simulate.noise import NOISE_MODELS
+    from pixsed.simulate.table import read_simulations
+    from pixsed.train.calibration import CASES, assess, observe_test_set, summarise
+
+    check_output(output, overwrite)
+    flow = Model(resolve(model), threads=jobs)
+    sims = read_simulations(simulations)
+    if sims.bands != flow.bands:
+        raise PixsedError(f"{simulations} has other bands than {model}; simulate with the model's")
+
+    def sampler(flux, flux_err, z, z_err, base):
+        drawn, _ = flow.sample(flux, flux_err, z, z_err, base)
+        found = {name: drawn[..., i] for i, name in enumerate(flow.parameters)}
+        return found | derive(found, flow.sfh, z[:, None].astype(float))
+
+    names = [name for name in flow.parameters if name != "REDSHIFT"] + ["AGE"]
+    chosen = [case.strip() for case in cases.split(",")]
+    known = {label: (bands, drop) for label, bands, drop in CASES}
+    primary = fits.PrimaryHDU()
+    stamp(primary.header, inputs=[simulations], MODEL=flow.name, MODELSHA=flow.sha256,
+          NOISE=noise, NSAMP=samples, SNRMIN=snr_min, SEED=seed)  # fmt: skip
+    hdus, worst = [primary], (0.0, "")
+    for label in chosen:
+        if label not in known:
+            raise PixsedError(f"--cases: no case {label!r}; choose from {', '.join(known)}")
+        bands, drop = known[label]
+        observed = observe_test_set(sims, NOISE_MODELS[noise], bands=bands, drop=drop,
+                                    snr_min=snr_min, number=number, seed=seed)  # fmt: skip
+        with tqdm(total=number, desc=label, unit="pix", disable=not show_progress()) as bar:
+            result = assess(observed, sampler, names, samples=samples, dim=flow.base_dim,
+                            seed=seed + 1, progress=bar.update)  # fmt: skip
+        rows = summarise(result)
+        for low, high in ((1, 5), (5, 10), (10, np.inf)):
+            inside = (observed.snr >= low) & (observed.snr < high)
+            for row in summarise(result, inside):
+                rows.append(dict(row, SNR_MIN=low, SNR_MAX=high))
+        table = Table([dict({"SNR_MIN": snr_min, "SNR_MAX": np.inf}, **row) for row in rows])
+        for row in table:
+            miss = abs(row["COV68"] - 0.68)
+            if row["SNR_MAX"] == np.inf and row["SNR_MIN"] == snr_min and miss > worst[0]:
+                worst = (miss, f"{row['PARAMETER']} ({label})")
+        hdus.append(fits.BinTableHDU(table, name=label.upper().replace("-", "_")))
+        whole = table[(table["SNR_MIN"] == snr_min) & (table["SNR_MAX"] == np.inf)]
+        click.echo(f"{label}: {number} simulations, mean S/N > {snr_min:g}, noise {noise}")
+        click.echo(f"{'':10s}{'R2':>8s}{'bias':>9s}{'width':>8s}{'50 %':>8s}{'68 %':>8s}"
+                   f"{'95 %':>8s}{'SBC p':>9s}")  # fmt: skip
+        for row in whole:
+            click.echo(f"{row['PARAMETER']:10s}{row['R2']:8.3f}{row['BIAS']:9.3f}"
+                       f"{row['WIDTH']:8.3f}{row['COV50']:8.3f}{row['COV68']:8.3f}"
+                       f"{row['COV95']:8.3f}{row['SBC_P']:9.2g}")  # fmt: skip
+    primary.header["WORST68"] = (worst[0], "largest miss of 68 % coverage")
+    write_hdulist(fits.HDUList(hdus), output, overwrite)
+    if max_miss is not None and worst[0] > max_miss:
+        raise PixsedError(
+            f"68 % coverage of {worst[1]} misses by {worst[0]:.3f}, more than {max_miss:g}; "
+            "train longer"
+        )

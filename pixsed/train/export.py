@@ -1,0 +1,179 @@
+"""A trained flow as one .onnx file: from nJy to physical parameters inside the graph."""
+
+import json
+import warnings
+
+import numpy as np
+import torch
+
+from pixsed import __version__, cosmology
+from pixsed.errors import PixsedError
+from pixsed.io.atomic import atomic_path
+from pixsed.simulate.noise import NOISE_MODELS
+from pixsed.simulate.observe import MIN_BANDS, draw_masks, observe
+from pixsed.simulate.priors import PRIORS
+from pixsed.sps.sfh import LOG_SSFR_FLOOR
+from pixsed.train.fit import load_network
+from pixsed.train.flow import DIM, OUTPUTS
+
+INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
+#: Largest difference allowed between the two runtimes, over max(1, |value|).
+TOLERANCE = 1e-4
+_PROBABILITIES = (0.999, 0.99, 0.95, 0.84, 0.5, 0.16, 0.05, 0.01, 3e-3, 1e-3, 3e-4)
+
+
+def metadata(checkpoint, name):
+    """Return what a model says of itself, as a dict fit for JSON."""
+    prior = PRIORS[checkpoint["prior"]]
+    return {
+        "format": 1,
+        "name": name,
+        "pixsed_version": __version__,
+        "bands": list(checkpoint["bands"]),
+        "parameters": [
+            {"name": key, "unit": prior.PARAMETERS[key][0], "description": prior.PARAMETERS[key][1]}
+            for key in OUTPUTS
+        ],
+        "base_dim": DIM,
+        "prior": {
+            "sfh": prior.NAME,
+            "redshift": list(prior.Z_RANGE),
+            "coordinates": [
+                {"name": c.name, "low": c.low, "high": c.high, "log10": c.log,
+                 "over_age_at_z": c.name == "TSTART"}
+                for c in prior.COORDINATES
+            ],
+            "log_ssfr_floor": LOG_SSFR_FLOOR,
+        },
+        "redshift_range": list(prior.Z_RANGE),
+        "redshift_err_max": checkpoint["training"]["photo_z_max"],
+        "sps": checkpoint["sps"],
+        "cosmology": cosmology.NAME,
+        "noise": checkpoint["noise"],
+        "training": checkpoint["training"],
+        "calibration": {},
+    }  # fmt: skip
+
+
+def chi2_table(network, simulations, noise, seed=11):
+    """Return the calibration of the out-of-distribution score, as a dict fit for JSON.
+
+    The distribution of chi^2 a band, of predicted against observed photometry, over
+    simulations seen as in training, by number of bands.
+
+    Parameters
+    ----------
+    network : `~pixsed.train.flow.PixelFlow`
+    simulations : `~pixsed.simulate.table.Simulations`
+        Not those of the training.
+    noise : `~pixsed.simulate.noise.NoiseModel`
+    seed : int, optional
+    """
+    rng = np.random.default_rng(seed)
+    bands = simulations.bands
+    chi2, counts = [], []
+    for start in range(0, len(simulations), 4096):
+        rows = slice(start, start + 4096)
+        true = simulations.flux[rows].astype(float)
+        mask = draw_masks(bands, len(true), rng)
+        flux, err = observe(true, bands, noise, mask, rng)
+        z = torch.as_tensor(simulations.columns["REDSHIFT"][rows], dtype=torch.float32)
+        with torch.no_grad():
+            predicted = network.encode(
+                torch.from_numpy(flux), torch.from_numpy(err), z, torch.zeros_like(z)
+            )[1].numpy()
+        chi2.append(np.nansum(((flux - predicted) / err) ** 2, axis=1) / mask.sum(axis=1))
+        counts.append(mask.sum(axis=1))
+    chi2, counts = np.concatenate(chi2), np.concatenate(counts)
+    edges = [MIN_BANDS, 5, 7, 9, 12, 15, 18, 21, 25, len(bands) + 1]
+    table = {"nbands": [], "probability": list(_PROBABILITIES), "value": []}
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        inside = (counts >= low) & (counts < high)
+        if inside.sum() < 200:
+            continue
+        table["nbands"].append(float(counts[inside].mean()))
+        quantiles = np.quantile(chi2[inside], 1 - np.array(_PROBABILITIES))
+        table["value"].append([round(float(q), 4) for q in quantiles])
+    return table
+
+
+def export(checkpoint, output, *, name="tau", simulations=None, overwrite=False):
+    """Write the .onnx file, after checking it against torch.
+
+    Parameters
+    ----------
+    checkpoint : dict
+    output : path-like
+    name : str, optional
+    simulations : `~pixsed.simulate.table.Simulations`, optional
+        Fresh ones, to calibrate the out-of-distribution score; without them OOD is NaN.
+    overwrite : bool, optional
+
+    Returns
+    -------
+    float
+        Largest difference between onnxruntime and torch, over max(1, |value|).
+
+    Raises
+    ------
+    PixsedError
+        If that difference is above `TOLERANCE`.
+    """
+    import onnx
+
+    network = load_network(checkpoint)
+    description = metadata(checkpoint, name)
+    if simulations is not None:
+        if simulations.bands != checkpoint["bands"]:
+            raise PixsedError("the simulations have other bands than the checkpoint")
+        noise = NOISE_MODELS[checkpoint["noise"]["name"]]
+        description["calibration"]["chi2"] = chi2_table(network, simulations, noise)
+    example = _example(len(checkpoint["bands"]), 7, 5)
+    n, s = torch.export.Dim("N"), torch.export.Dim("S")
+    shapes = ({0: n}, {0: n}, {0: n}, {0: n}, {0: n, 1: s})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.onnx.export(
+            network, example, dynamo=True, input_names=list(INPUTS), verbose=False,
+            output_names=["samples", "flux_model"], dynamic_shapes=shapes, opset_version=18,
+        )  # fmt: skip
+    proto = program.model_proto
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = "pixsed", json.dumps(description)
+    with atomic_path(output, overwrite) as temporary:
+        onnx.save(proto, str(temporary))
+        difference = compare(network, temporary)
+        if difference > TOLERANCE:
+            raise PixsedError(
+                f"{output}: onnxruntime and torch differ by {difference:.2g}, more than "
+                f"{TOLERANCE:g}; nothing was written"
+            )
+    return difference
+
+
+def _example(bands, pixels, samples, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    flux = torch.exp(2.0 * torch.randn(pixels, 1, generator=generator)).expand(pixels, bands)
+    err = 0.1 + 0.05 * flux
+    flux = flux + err * torch.randn(pixels, bands, generator=generator)
+    flux[torch.rand(pixels, bands, generator=generator) < 0.2] = float("nan")
+    z = 7.0 * torch.rand(pixels, generator=generator)
+    z_err = torch.where(torch.arange(pixels) % 2 == 0, torch.zeros(pixels), 0.05 * (1 + z))
+    base = torch.randn(pixels, samples, DIM, generator=generator)
+    return flux, err.contiguous(), z, z_err, base
+
+
+def compare(network, path, pixels=200, samples=50):
+    """Return the largest difference of samples between onnxruntime and torch.
+
+    Over max(1, \\|value\\|), on noisy, partly missing photometry.
+    """
+    import onnxruntime
+
+    inputs = _example(network.predict.out_features, pixels, samples, seed=1)
+    with torch.no_grad():
+        expected = network(*inputs)[0].numpy()
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    feed = {key: value.numpy() for key, value in zip(INPUTS, inputs, strict=True)}
+    found = session.run(["samples"], feed)[0]
+    return float((np.abs(found - expected) / np.maximum(1.0, np.abs(expected))).max())
