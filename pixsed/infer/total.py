@@ -1,6 +1,7 @@
 """The stellar mass of a galaxy: the sum of its pixels, and the fit of their sum."""
 
 import numpy as np
+from scipy.special import ndtri
 
 from pixsed.infer.draws import global_indices, independent_normals, key_of_name
 from pixsed.infer.fit import outside_range
@@ -12,6 +13,7 @@ from pixsed.infer.posterior import (
     run_batches,
     summarise,
 )
+from pixsed.infer.properties import quantile_name
 
 #: Bits of FLAG, from the lowest: value -> meaning. 0 is well.
 FLAG_BITS = {
@@ -26,18 +28,24 @@ _OOD_SHARE = 0.05
 # Light that pixels without data in a band may hold, before the band is left out.
 _MISSING_LIGHT = 0.1
 LEVELS = (0.16, 0.5, 0.84)
+# Redshifts that stand for the posterior of one that is not known: its quantiles.
+_Z_LEVELS = tuple((k + 0.5) / 16 for k in range(16))
 
 
-def resolved_mass(cube, model, selection, *, samples=500, seed=42, jobs=1, progress=None):
+def resolved_mass(cube, model, selection, *, redshifts=None, samples=500, seed=42, jobs=1,
+                  progress=None):
     """Return posterior draws of the total surviving mass, pixels taken as independent.
 
-    Draw k of the total is the sum of draw k of every pixel. A redshift with an error is
-    drawn by each pixel for itself.
+    Draw k of the total is the sum of draw k of every pixel, all at one redshift: pixels
+    that each drew their own would average its error away.
 
     Parameters
     ----------
     cube, model, selection
         See `pixsed.infer.fit.select`.
+    redshifts : sequence of float, optional
+        Equally likely redshifts of the galaxy, that share the draws between them; by
+        default the cube's alone.
     samples, seed, jobs, progress
         As of `pixsed.infer.fit.fit_cube`.
 
@@ -52,14 +60,22 @@ def resolved_mass(cube, model, selection, *, samples=500, seed=42, jobs=1, progr
     row_key, column_key = global_indices(cube.header, cube.shape)
     key_y, key_x = row_key[y], column_key[x]
     column = model.parameters.index("LOGMSTAR")
-    z = np.full(BATCH, cube.redshift)
-    dz = np.full(BATCH, cube.zerr)
+    redshifts = [cube.redshift] if redshifts is None else list(redshifts)
+    # Contiguous shares of the draws, one a redshift.
+    ends = np.linspace(0, samples, len(redshifts) + 1).round().astype(int)
+    groups = [(z, slice(a, b)) for z, a, b in zip(redshifts, ends[:-1], ends[1:], strict=True)
+              if b > a]
+    exact = np.zeros(BATCH)
 
     def one(rows, keep):
         flux, err = selection.rows(model, y[rows], x[rows])
         base = independent_normals(seed, key_y[rows], key_x[rows], samples, model.base_dim)
-        draws, flux_model = model.sample(flux, err, z, dz, base)
-        mass = (10.0 ** draws[keep, :, column].astype(float)).sum(axis=0)
+        mass = np.empty(samples)
+        for number, (z, part) in enumerate(groups):
+            draws, predicted = model.sample(flux, err, exact + z, exact, base[:, part])
+            mass[part] = (10.0 ** draws[keep, :, column].astype(float)).sum(axis=0)
+            if number == len(groups) // 2:  # the median redshift
+                flux_model = predicted
         nbad = 0
         if flux_model is not None:
             chi2 = chi_square(flux, err, flux_model)[keep]
@@ -114,7 +130,8 @@ def summed_photometry(cube, selection):
 def sum_mass(cube, model, selection, *, samples=500, seed=42, jobs=1, progress=None):
     """Return the row of a galaxy: resolved and integrated mass.
 
-    Parameters as of `resolved_mass`.
+    Where the redshift has an error, the integrated fit tells which redshifts the pixels
+    are summed at. Parameters as of `resolved_mass`.
 
     Returns
     -------
@@ -132,27 +149,40 @@ def sum_mass(cube, model, selection, *, samples=500, seed=42, jobs=1, progress=N
     if not row["NPIX"]:
         row["FLAG"] |= 1
         return row
-    total, share = resolved_mass(cube, model, selection, samples=samples, seed=seed, jobs=jobs,
-                                 progress=progress)
-    row.update(zip(names[:3], np.quantile(np.log10(total), LEVELS).tolist(), strict=True))
-    if share > _OOD_SHARE:
-        row["FLAG"] |= 2
     flux, err = summed_photometry(cube, selection)
     if not np.isfinite(flux).all():
         row["FLAG"] |= 8
+    found = {}
     if np.isfinite(flux).sum() < MIN_BANDS:
         row["FLAG"] |= 16
-        return row
-    wide = np.full((2, 1, len(model.bands)), np.nan, dtype=np.float32)
-    wide[0, 0, selection.columns], wide[1, 0, selection.columns] = flux, err
-    found = summarise(
-        model, *wide, np.array([cube.redshift]), np.array([cube.zerr]), np.zeros(1, np.int64),
-        np.array([key_of_name(cube.object_id)]), samples=samples, quantiles=LEVELS, seed=seed,
+    else:
+        wide = np.full((2, 1, len(model.bands)), np.nan, dtype=np.float32)
+        wide[0, 0, selection.columns], wide[1, 0, selection.columns] = flux, err
+        found = summarise(
+            model, *wide, np.array([cube.redshift]), np.array([cube.zerr]),
+            np.zeros(1, np.int64), np.array([key_of_name(cube.object_id)]), samples=samples,
+            quantiles=LEVELS + _Z_LEVELS, seed=seed,
+        )
+        row.update((name, float(found[name[4:]][0])) for name in names[3:])
+        if found["OOD"][0] < OOD_LIMIT:
+            row["FLAG"] |= 4
+    total, share = resolved_mass(
+        cube, model, selection, redshifts=_redshifts(cube, model, found), samples=samples,
+        seed=seed, jobs=jobs, progress=progress,
     )
-    row.update((name, float(found[name[4:]][0])) for name in names[3:])
+    row.update(zip(names[:3], np.quantile(np.log10(total), LEVELS).tolist(), strict=True))
+    if share > _OOD_SHARE:
+        row["FLAG"] |= 2
     row["OFFSET"] = row["RES_LOGMSTAR_P50"] - row["INT_LOGMSTAR_P50"]
-    if found["OOD"][0] < OOD_LIMIT:
-        row["FLAG"] |= 4
     return row
 
 
+def _redshifts(cube, model, found):
+    """Return the redshifts to sum at: of the integrated fit, else of the cube's Gaussian."""
+    if not cube.zerr > 0:
+        return [cube.redshift]
+    names = [f"REDSHIFT_{quantile_name(q)}" for q in _Z_LEVELS]
+    if all(name in found for name in names):
+        return [float(found[name][0]) for name in names]
+    drawn = cube.redshift + cube.zerr * ndtri(np.array(_Z_LEVELS))
+    return np.maximum(drawn, max(model.redshift_range[0], 0.0)).tolist()

@@ -57,6 +57,33 @@ def test_the_scatter_of_a_sum_of_independent_pixels(model):
     np.testing.assert_allclose(total.std(), expected, rtol=0.06)
 
 
+def test_pixels_share_a_redshift_that_is_not_known(model):
+    cube = fakes.make_cube(zerr=0.1)
+    seen = []
+    real = model.sample
+
+    class Spy:
+        def __getattr__(self, name):
+            return getattr(model, name)
+
+        def sample(self, flux, err, z, dz, base):
+            seen.append((np.array(z), np.array(dz), base.shape[1]))
+            return real(flux, err, z, dz, base)
+
+    row = sum_mass(cube, Spy(), select(cube, model), samples=100)
+    (first_z, first_dz, _), *rest = seen
+    np.testing.assert_array_equal(first_dz, np.float64(0.1))  # the integrated fit
+    assert all((dz == 0).all() and len(set(z)) == 1 for z, dz, _ in rest)
+    levels = np.array([z[0] for z, _, _ in rest[:16]])
+    assert (np.diff(levels) > 0).all()
+    np.testing.assert_allclose(levels.std(), 0.1, rtol=0.1)
+    assert sum(n for *_, n in rest[:16]) == 100
+    assert np.isfinite(row["RES_LOGMSTAR_P50"])
+    # Fewer draws than redshifts: none is left empty.
+    total, _ = resolved_mass(cube, model, select(cube, model), redshifts=levels, samples=5)
+    assert total.shape == (5,) and (total > 0).all()
+
+
 def test_summed_photometry(model):
     cube = fakes.make_cube()
     cube.table["noise_corr"] = [1.0, 2.0, np.nan, 1.0, 1.0]
