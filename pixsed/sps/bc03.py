@@ -227,14 +227,14 @@ def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01):
     dust_wave, dust_spectrum = _dust_emission(folder, qpah, umin, gamma)
     igm = np.loadtxt(folder / _IGM)[:, 1:]
     meta = {
-        "LIBRARY": ("BC03", "stellar population library, 2016 version"),
+        "LIBRARY": "BC03",
         "ISOCHRO": "Padova 1994",
         "SPECLIB": "MILES",
-        "IMF": ("Kroupa", "0.1 to 100 Msun; not Chabrier"),
+        "IMF": "Kroupa",
         "ZSUN": ZSUN,
-        "LOGU": (float(log_u), "ionisation parameter"),
-        "LSUN": (3.826e33, "erg/s, of the library"),
-        "ZINTERP": (zinterp, "spectra interpolated linearly in log or Z"),
+        "LOGU": float(log_u),
+        "LSUN": 3.826e33,
+        "ZINTERP": zinterp,
         "NEBULAR": "CLOUDY 25, no grains, stars below 10 Myr, fesc = 0",
         "DUSTEM": f"DL07 qPAH={qpah} Umin={umin} gamma={gamma}",
         "REMNANTS": "Renzini & Ciotti 1993, through the turn-off mass",

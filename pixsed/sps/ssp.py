@@ -98,6 +98,15 @@ _IMAGES = (
     ("remnant", "REMNANT", "", "AGE,METAL"),
 )
 
+_COMMENTS = {
+    "LIBRARY": "stellar population library",
+    "IMF": "initial mass function, 0.1 to 100 Msun",
+    "LOGU": "ionisation parameter",
+    "LSUN": "erg/s, of the library",
+    "ZINTERP": "spectra interpolated linearly in log or Z",
+}
+
+
 
 def write_ssp(grid, path, overwrite=False, inputs=()):
     """Write an `SSPGrid` to FITS: images by metallicity, age and wavelength.
@@ -118,7 +127,7 @@ def write_ssp(grid, path, overwrite=False, inputs=()):
     primary = fits.PrimaryHDU()
     primary.header["SSPGRID"] = (True, "a pixsed grid of simple stellar populations")
     for key, value in grid.meta.items():
-        primary.header[key] = value
+        primary.header[key] = (value, _COMMENTS[key]) if key in _COMMENTS else value
     stamp(primary.header, inputs=inputs)
     hdus = [primary]
     for attribute, name, unit, axes in _IMAGES:
