@@ -14,7 +14,7 @@ from pixsed.cli.options import examples, output, quiet_verbose, say
 )
 @click.argument("checkpoint", type=click.Path())
 @click.option("--sims", "sims", type=click.Path(),
-              help="Fresh simulations, to calibrate the OOD score; without them it is NaN.")  # fmt: skip
+              help="Fresh simulations to calibrate the OOD score; else it is NaN.")  # fmt: skip
 @click.option("--name", default="tau", show_default=True, help="The model's name.")
 @output("Model to write.")
 @quiet_verbose

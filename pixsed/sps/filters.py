@@ -20,7 +20,9 @@ def load_curve(name):
         Angstrom, and photons counted, any scale.
     """
     if name not in BY_NAME:
-        raise PixsedError(f"{name} is not a band pixsed has a curve for; known: {' '.join(BY_NAME)}")
+        raise PixsedError(
+            f"{name} is not a band pixsed has a curve for; known: {' '.join(BY_NAME)}"
+        )
     try:
         from sedpy.observate import load_filters
     except ImportError:

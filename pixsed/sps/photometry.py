@@ -128,7 +128,8 @@ class PhotometryModel:
         `~numpy.ndarray`, shape (N, Z * A), float32
         """
         metals = self.ssp.metallicity_weights(mh)
-        return (metals[:, :, None] * age_weights[:, None, :]).reshape(len(mh), -1).astype(np.float32)
+        both = metals[:, :, None] * age_weights[:, None, :]
+        return both.reshape(len(mh), -1).astype(np.float32)
 
     def surviving(self, age_weights, mh):
         """Return the mass in stars and remnants, of the mass formed, shape (N,)."""

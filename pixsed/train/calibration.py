@@ -70,8 +70,8 @@ def observe_test_set(simulations, noise, *, bands="paper", drop=(0, 0), snr_min=
     rows = np.flatnonzero(snr > snr_min)[:number]
     if len(rows) < number:
         raise PixsedError(
-            f"only {len(rows)} of {len(simulations)} simulations have a mean S/N above {snr_min:g}, "
-            f"fewer than {number}; simulate more, or give a smaller -n"
+            f"only {len(rows)} of {len(simulations)} simulations have a mean S/N above "
+            f"{snr_min:g}, fewer than {number}; simulate more, or give a smaller -n"
         )
     mask = drop_bands(mask[rows], rng.integers(drop[0], drop[1] + 1, len(rows)), rng)
     flux, err = flux[rows], err[rows]

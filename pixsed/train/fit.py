@@ -41,9 +41,8 @@ def build(simulations, ssp, sizes):
     flux = np.median(simulations.flux[part], axis=1).astype(float)
     z = simulations.columns["REDSHIFT"][part]
     ok = (flux > 0) & (z > 0.05)
-    guess = (
-        np.log10(flux[ok]) + 2 * np.log10(cosmology.luminosity_distance(z[ok])) - np.log10(1 + z[ok])
-    )
+    distance = cosmology.luminosity_distance(z[ok])
+    guess = np.log10(flux[ok]) + 2 * np.log10(distance) - np.log10(1 + z[ok])
     network.mass_offset = float(np.median(simulations.columns["LOGMFORM"][part][ok] - guess))
     return network
 
