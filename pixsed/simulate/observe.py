@@ -49,6 +49,12 @@ def draw_masks(bands, n, rng):
     total = len(bands)
     surveys = survey_masks(bands)
     odds = np.array([4.0, 2.0, 2.0] + [1.0] * (len(surveys) - 3))
+    # Of few bands a survey may hold too few to learn from.
+    enough = surveys.sum(axis=1) >= MIN_BANDS
+    if enough.any():
+        surveys, odds = surveys[enough], odds[enough]
+    else:
+        surveys, odds = np.ones((1, total), dtype=bool), np.ones(1)
     mask = surveys[rng.choice(len(surveys), n, p=odds / odds.sum())]
     kind = rng.random(n)
     mask[kind < 0.2] = True
