@@ -110,7 +110,10 @@ class _Conditioner(nn.Module):
 
     def forward(self, context_part, before):
         h = silu(context_part + self.from_before(before))
-        return self.last(h + silu(self.second(h)))
+        # Two axes, so that onnxruntime adds the bias inside the product.
+        flat = h.reshape(-1, h.shape[-1])
+        out = self.last(flat + silu(self.second(flat)))
+        return out.reshape(*h.shape[:-1], out.shape[-1])
 
 
 class PixelFlow(nn.Module):
@@ -227,7 +230,7 @@ class PixelFlow(nn.Module):
         context, predicted, bright = self.encode(flux, flux_err, z, z_err)
         z, z_err = z.unsqueeze(1), z_err.unsqueeze(1)
         zero = base[..., 0] * 0.0
-        z_here, z_err = z + zero, z_err + zero
+        z_here = z
         latents, seen, out = [], [], []
         for d, conditioner in enumerate(self.conditioners):
             before = self._before(latents, seen, z_here, z_err)
@@ -240,8 +243,8 @@ class PixelFlow(nn.Module):
             latents.append(latent)
             seen.append(local)
             out.append(x)
-            if d == 0:
-                z_here = self.true_redshift(z, z_err, x)
+            if d == 0:  # from here on each sample has a redshift of its own
+                z_here, z_err = self.true_redshift(z, z_err, x), z_err + zero
         return torch.stack(out, dim=-1), predicted
 
     def parameters_from(self, coordinates, z, z_err):

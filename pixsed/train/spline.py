@@ -32,9 +32,9 @@ def _knots(raw):
 def _bin(x, raw, bins, which):
     """The knots, slopes and sizes of the bin that holds x, by its `which` coordinate."""
     xs, ys = _knots(raw[..., :bins]), _knots(raw[..., bins : 2 * bins])
-    slopes = MIN_SLOPE + softplus(raw[..., 2 * bins :] + _SLOPE_SHIFT)
-    one = torch.ones_like(slopes[..., :1])
-    slopes = torch.cat([one, slopes, one], dim=-1)
+    # The outer slopes are one, which a raw zero stands for.
+    zero = torch.zeros_like(raw[..., :1])
+    slopes = torch.cat([zero, raw[..., 2 * bins :], zero], dim=-1)
     knots = xs if which == "x" else ys
     index = (x.unsqueeze(-1) >= knots[..., 1:-1]).to(torch.int64).sum(dim=-1, keepdim=True)
 
@@ -42,7 +42,9 @@ def _bin(x, raw, bins, which):
         shape = (*x.shape, values.shape[-1])
         return torch.gather(values.expand(shape), -1, index + shift).squeeze(-1)
 
-    x0, y0, d0, d1 = take(xs, 0), take(ys, 0), take(slopes, 0), take(slopes, 1)
+    # Softplus of the two slopes taken, not of all.
+    d0, d1 = (MIN_SLOPE + softplus(take(slopes, i) + _SLOPE_SHIFT) for i in (0, 1))
+    x0, y0 = take(xs, 0), take(ys, 0)
     return x0, take(xs, 1) - x0, y0, take(ys, 1) - y0, d0, d1
 
 
