@@ -19,10 +19,9 @@ def flow_coordinates(simulations):
 
     The logit of the mass's prior probability, and the normal quantile of the others'.
     """
-    prior = PRIORS[simulations.prior]
-    names = [c.name for c in prior.COORDINATES]
     if simulations.prior != "tau":
         raise PixsedError(f"no network for the prior {simulations.prior!r}; it must be tau")
+    names = [c.name for c in PRIORS[simulations.prior].COORDINATES]
     u = np.clip(simulations.unit[:, [names.index(name) for name in ORDER]], 1e-7, 1 - 1e-7)
     x = ndtri(u)
     x[:, 0] = np.log(u[:, 0]) - np.log1p(-u[:, 0])
