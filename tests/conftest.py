@@ -167,3 +167,41 @@ def simulations_file(ssp_file, few_bands, tmp_path_factory):
             "--bands", ",".join(few_bands), "--jobs", "1", "-q", "-o", str(path)]  # fmt: skip
     CliRunner().invoke(cli, args, catch_exceptions=False)
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def checkpoint_file(simulations_file, ssp_grid, tmp_path_factory):
+    """A small network after an epoch, then shaken, so that every coordinate heeds the pixel."""
+    torch = pytest.importorskip("torch", reason="training needs torch")
+    from pixsed.simulate.noise import DEPTH
+    from pixsed.simulate.table import read_simulations
+    from pixsed.train.fit import train
+
+    path = tmp_path_factory.mktemp("train") / "small.ckpt"
+    sizes = dict(width=24, blocks=1, context=16, hidden=12, bins=4)
+    checkpoint = train(
+        read_simulations(simulations_file), ssp_grid, DEPTH, path, epochs=1, batch=256,
+        sizes=sizes, threads=1,
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(0)
+    for name, value in checkpoint["average"].items():
+        if ".last." in name:
+            value += 0.3 * torch.randn(value.shape, generator=generator)
+    torch.save(checkpoint, path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def model_file(checkpoint_file, simulations_file, tmp_path_factory):
+    """That network as `pixsed export` writes it."""
+    for name in ("onnx", "onnxscript"):
+        pytest.importorskip(name, reason=f"export needs {name}")
+    from pixsed.cli.main import cli
+
+    path = tmp_path_factory.mktemp("model") / "small.onnx"
+    args = ["export", checkpoint_file, "--sims", simulations_file, "--name", "small", "-q",
+            "-o", str(path)]  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        CliRunner().invoke(cli, args, catch_exceptions=False)
+    return str(path)

@@ -1,0 +1,50 @@
+import sys
+
+import pytest
+
+from pixsed.errors import PixsedError
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch", reason="export needs torch")
+
+
+def test_export(model_file, few_bands):
+    from pixsed.infer.model import Model
+
+    model = Model(model_file)
+    assert model.name == "small" and model.bands == few_bands
+
+
+def test_overwrite(model_file, checkpoint_file, run_cli):
+    result = run_cli("export", checkpoint_file, "-o", model_file)
+    assert isinstance(result.exception, PixsedError) and "exists" in str(result.exception)
+
+
+def test_no_checkpoint(torch, run_cli, run_pixsed, tmp_path):
+    result = run_pixsed("export", tmp_path / "none.ckpt", "-o", tmp_path / "m.onnx")
+    assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
+    assert "none.ckpt: no such file; make one with 'pixsed train'" in result.stderr
+
+
+def test_another_file(torch, run_cli, tmp_path):
+    other = tmp_path / "other.ckpt"
+    other.write_text("SIMPLE = T")
+    result = run_cli("export", other, "-o", tmp_path / "m.onnx")
+    assert isinstance(result.exception, PixsedError)
+    assert "other.ckpt is not a checkpoint of 'pixsed train'" in str(result.exception)
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_sims_are_not_simulations(torch, run_cli, checkpoint_file, ssp_file, tmp_path):
+    result = run_cli("export", checkpoint_file, "--sims", ssp_file, "-o", tmp_path / "m.onnx")
+    assert "holds no simulations" in str(result.exception)
+
+
+def test_without_torch(run_cli, tmp_path, monkeypatch):
+    (tmp_path / "c.ckpt").write_text("")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = run_cli("export", tmp_path / "c.ckpt", "-o", tmp_path / "m.onnx")
+    assert isinstance(result.exception, PixsedError)
+    assert "export needs torch, which is not installed" in str(result.exception)

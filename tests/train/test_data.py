@@ -1,0 +1,110 @@
+# ruff: noqa: E402
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+
+from scipy.stats import kstest
+
+from pixsed.errors import PixsedError
+from pixsed.simulate.noise import WIDE, NoiseModel
+from pixsed.simulate.table import Simulations
+from pixsed.train.data import Observer, flow_coordinates
+from pixsed.train.flow import ORDER, OUTPUTS, PixelFlow
+from pixsed.train.physics import Surviving
+
+NAMES = ["F606W", "F115W", "F150W", "F277W", "F356W", "F444W"]
+
+
+def made(n, seed=0, prior="tau"):
+    """Simulations that need no SSP grid: the fluxes are random."""
+    from pixsed.simulate.priors import TauPrior
+
+    rng = np.random.default_rng(seed)
+    tau = TauPrior()
+    z, unit = tau.draw(n, rng)
+    columns = tau.parameters(z, unit, tau.history(z, unit), np.full(n, 0.7))
+    flux = 10 ** rng.uniform(-3, 4, (n, 1)) * rng.uniform(0.5, 2, (n, len(NAMES)))
+    return Simulations(prior, NAMES, columns, unit, flux.astype(np.float32), {})
+
+
+def test_coordinates_give_the_parameters_back():
+    """Through the graph's own parameters: the columns of the table, in float32."""
+    sims = made(3000)
+    zero = np.zeros((2, 2, 2))
+    net = PixelFlow(
+        len(NAMES), Surviving(zero, [-3.0, 1.0], [-2.0, 2.0], [-2.3, 0.4]), width=8, blocks=1
+    )
+    coordinates = np.column_stack([np.zeros(3000), flow_coordinates(sims)])
+    z = torch.as_tensor(sims.columns["REDSHIFT"], dtype=torch.float32)
+    with torch.no_grad():
+        found = net.parameters_from(
+            torch.as_tensor(coordinates, dtype=torch.float32)[:, None], z, torch.zeros(3000)
+        )[:, 0].numpy()
+    for name, tolerance in (("LOGMFORM", 1e-4), ("AV", 1e-4), ("METAL", 1e-4), ("LOGSFR", 0.02),
+                            ("TAU", None), ("TSTART", 1e-4), ("REDSHIFT", 1e-5)):  # fmt: skip
+        values, truth = found[:, OUTPUTS.index(name)], sims.columns[name]
+        if tolerance is None:
+            np.testing.assert_allclose(values, truth, rtol=1e-4)
+        else:
+            # A span that is a difference of nearly equal times has few digits in float32.
+            well = sims.unit[:, 4] < 0.999
+            np.testing.assert_allclose(values[well], truth[well], atol=tolerance, err_msg=name)
+
+
+def test_coordinates_are_standard():
+    x = flow_coordinates(made(20000))
+    assert x.shape == (20000, len(ORDER))
+    assert kstest(x[:, 0], "logistic").pvalue > 1e-3
+    for column in x[:, 1:].T:
+        assert kstest(column, "norm").pvalue > 1e-3
+
+
+def test_another_prior_is_refused():
+    with pytest.raises(PixsedError, match="no network for the prior 'dirichlet'"):
+        flow_coordinates(made(3, prior="dirichlet"))
+
+
+def test_batch():
+    sims = made(4000)
+    observer = Observer(sims, WIDE, np.arange(4000))
+    batch = observer.batch(observer.rows, np.random.default_rng(0))
+    n = len(batch["z"])
+    assert 1000 < n <= 4000
+    assert all(v.dtype == torch.float32 and len(v) == n for v in batch.values())
+    assert torch.equal(torch.isnan(batch["flux"]), torch.isnan(batch["flux_err"]))
+    others = [v for k, v in batch.items() if k not in ("flux", "flux_err")]
+    assert all(torch.isfinite(v).all() for v in others)
+    assert (~torch.isnan(batch["flux"])).sum(dim=1).min() >= 3
+    assert batch["flux_err"][~torch.isnan(batch["flux"])].min() > 0
+
+
+def test_redshift_deviation_recovers_the_true_redshift():
+    sims = made(4000)
+    observer = Observer(sims, NoiseModel("plain"), np.arange(4000))
+    batch = observer.batch(observer.rows, np.random.default_rng(1), keep_faint=1.0)
+    assert len(batch["z"]) == 4000
+    back = batch["z"] + batch["coordinates"][:, 0] * batch["z_err"]
+    np.testing.assert_allclose(back, sims.columns["REDSHIFT"], atol=1e-4)
+    exact = batch["z_err"] == 0
+    assert 0.6 < exact.float().mean() < 0.7
+    # With an exact redshift the deviation means nothing, and must be a standard normal.
+    assert kstest(batch["coordinates"][exact, 0].numpy(), "norm").pvalue > 1e-3
+
+
+def test_thinning_takes_the_undetected_alone():
+    sims = made(4000)
+    sims.flux[:2000] = 1e-6
+    sims.flux[2000:] = 1e5
+    observer = Observer(sims, NoiseModel("plain"), np.arange(4000))
+    batch = observer.batch(observer.rows, np.random.default_rng(2), keep_faint=0.25)
+    faint = batch["true_flux"][:, 0] < 1
+    assert (~faint).sum() == 2000 and 400 < faint.sum() < 620
+
+
+def test_epochs_see_other_noise():
+    observer = Observer(made(50), WIDE, np.arange(50))
+    first, again, other = (
+        observer.batch(observer.rows, np.random.default_rng(s), keep_faint=1.0) for s in (1, 1, 2)
+    )
+    assert torch.equal(first["z"], again["z"]) and not torch.equal(first["z"], other["z"])

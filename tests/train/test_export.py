@@ -1,0 +1,131 @@
+# ruff: noqa: E402
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="export needs torch")
+pytest.importorskip("onnx", reason="export needs onnx")
+pytest.importorskip("onnxscript", reason="export needs onnxscript")
+
+from pixsed import __version__
+from pixsed.errors import PixsedError
+from pixsed.simulate.table import read_simulations
+from pixsed.train import export as module
+from pixsed.train.export import INPUTS, TOLERANCE, compare, export
+from pixsed.train.fit import load_network
+from pixsed.train.flow import DIM, OUTPUTS
+
+
+@pytest.fixture(scope="module")
+def checkpoint(checkpoint_file):
+    return torch.load(checkpoint_file, weights_only=True)
+
+
+def pixels(n, s, seed=0):
+    rng = np.random.default_rng(seed)
+    flux = (10 ** rng.uniform(-1, 3, (n, 1)) * rng.uniform(0.3, 3, (n, 9))).astype(np.float32)
+    err = (0.05 * flux + 0.1).astype(np.float32)
+    flux[rng.random(flux.shape) < 0.3] = np.nan
+    z = rng.uniform(0.02, 7.4, n).astype(np.float32)
+    z_err = np.where(rng.random(n) < 0.5, 0, 0.05 * (1 + z)).astype(np.float32)
+    return flux, err, z, z_err, rng.standard_normal((n, s, DIM)).astype(np.float32)
+
+
+def test_agrees_with_torch(model_file, checkpoint):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(model_file, providers=["CPUExecutionProvider"])
+    net = load_network(checkpoint)
+    assert compare(net, model_file) <= TOLERANCE == 1e-4
+    # Of any number of pixels and samples.
+    for n, s in ((1, 1), (1, 40), (33, 1), (20, 30)):
+        inputs = pixels(n, s, seed=n)
+        found, predicted = session.run(None, dict(zip(INPUTS, inputs, strict=True)))
+        with torch.no_grad():
+            expected = [v.numpy() for v in net(*(torch.from_numpy(v) for v in inputs))]
+        assert found.shape == (n, s, len(OUTPUTS)) and predicted.shape == (n, 9)
+        off = np.abs(found - expected[0]) / np.maximum(1, np.abs(expected[0]))
+        assert off.max() <= 1e-4
+        np.testing.assert_allclose(predicted, expected[1], rtol=1e-3)
+
+
+def test_runs_with_onnxruntime_and_numpy_alone(model_file, tmp_path):
+    np.savez(tmp_path / "in.npz", **dict(zip(INPUTS, pixels(12, 9), strict=True)))
+    code = """
+import sys
+import numpy as np, onnxruntime
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+samples, flux_model = session.run(["samples", "flux_model"], dict(np.load(sys.argv[2])))
+assert samples.shape == (12, 9, 8) and np.isfinite(samples).all(), samples.shape
+assert np.isfinite(flux_model).all()
+assert not {"torch", "pixsed", "onnx"} & set(sys.modules)
+print(len(session.get_modelmeta().custom_metadata_map["pixsed"]))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code, model_file, str(tmp_path / "in.npz")],
+        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) > 500
+
+
+def test_what_the_model_says_of_itself(model_file, few_bands):
+    onnx = pytest.importorskip("onnx")
+    proto = onnx.load(model_file)
+    said = json.loads({p.key: p.value for p in proto.metadata_props}["pixsed"])
+    assert said["format"] == 1 and said["name"] == "small"
+    assert said["pixsed_version"] == __version__
+    assert said["bands"] == few_bands and said["base_dim"] == 6
+    assert [p["name"] for p in said["parameters"]] == list(OUTPUTS)
+    assert {p["name"]: p["unit"] for p in said["parameters"]}["TAU"] == "Gyr"
+    assert said["cosmology"] == "FlatLambdaCDM(H0=70, Om0=0.3)"
+    assert said["prior"]["log_ssfr_floor"] == -14 and said["prior"]["redshift"] == [0, 7.5]
+    bounds = {c["name"]: (c["low"], c["high"]) for c in said["prior"]["coordinates"]}
+    assert bounds == {"LOGMFORM": (4, 12), "AV": (0, 4), "METAL": (-2.3, 0.4), "TAU": (-2, 2),
+                      "TSTART": (0, 1)}  # fmt: skip
+    over = [c["name"] for c in said["prior"]["coordinates"] if c["over_age_at_z"]]
+    assert over == ["TSTART"]
+    assert said["sps"]["IMF"] == "Kroupa" and said["noise"]["name"] == "depth"
+    assert said["redshift_err_max"] == 0.1
+
+
+def test_calibration_of_the_score(model_file):
+    onnx = pytest.importorskip("onnx")
+    proto = onnx.load(model_file)
+    table = json.loads({p.key: p.value for p in proto.metadata_props}["pixsed"])["calibration"]
+    table = table["chi2"]
+    assert len(table["nbands"]) == len(table["value"]) >= 2
+    assert np.all(np.diff(table["nbands"]) > 0)
+    assert np.all(np.diff(table["probability"]) < 0)
+    for row in table["value"]:
+        assert len(row) == len(table["probability"]) and np.all(np.diff(row) >= 0)
+
+
+def test_pixsed_reads_it(model_file, few_bands):
+    from pixsed.infer.model import Model
+
+    model = Model(model_file)
+    assert model.bands == few_bands and list(model.parameters) == list(OUTPUTS)
+
+
+def test_one_file_holds_it_all(model_file):
+    folder = Path(model_file).parent
+    assert [p.name for p in folder.iterdir()] == ["small.onnx"]
+
+
+def test_other_bands_are_refused(checkpoint, simulations_file, tmp_path):
+    sims = read_simulations(simulations_file)
+    sims.bands = sims.bands[::-1]
+    with pytest.raises(PixsedError, match="other bands than the checkpoint"):
+        export(checkpoint, tmp_path / "m.onnx", simulations=sims)
+
+
+@pytest.mark.slow
+def test_a_difference_is_not_written(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "compare", lambda *args: 0.5)
+    with pytest.raises(PixsedError, match="differ by 0.5, more than 0.0001; nothing was written"):
+        export(checkpoint, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,101 @@
+# ruff: noqa: E402
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+
+from pixsed.simulate.noise import DEPTH
+from pixsed.simulate.table import read_simulations
+from pixsed.train.fit import load_network, loss_terms, train
+
+SETTINGS = dict(
+    epochs=2, batch=128, rate=0.03, seed=1, threads=1,
+    sizes=dict(width=32, blocks=1, context=16, hidden=12, bins=4),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def simulations(simulations_file):
+    return read_simulations(simulations_file)
+
+
+@pytest.fixture(scope="module")
+def run(simulations, ssp_grid, tmp_path_factory):
+    """Two epochs, without a break."""
+    path = tmp_path_factory.mktemp("train") / "two.ckpt"
+    rows = []
+    checkpoint = train(simulations, ssp_grid, DEPTH, path, report=rows.append, **SETTINGS)
+    return checkpoint, rows, path
+
+
+def test_held_out_loss_falls(run):
+    _, rows, _ = run
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert rows[1]["held_out"] < rows[0]["held_out"] - 0.05
+    assert all(np.isfinite(row["by_coordinate"]).all() for row in rows)
+    assert sum(rows[1]["by_coordinate"]) == pytest.approx(rows[1]["held_out"], abs=1e-3)
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(run, simulations, ssp_grid, tmp_path):
+    whole, _, _ = run
+    path = tmp_path / "part.ckpt"
+
+    def kill(row):
+        if row["epoch"] == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(simulations, ssp_grid, DEPTH, path, report=kill, **SETTINGS)
+    assert torch.load(path, weights_only=True)["epoch"] == 1
+    again = train(simulations, ssp_grid, DEPTH, path, resume=path, **SETTINGS)
+    assert again["epoch"] == 2 and len(again["history"]) == 2
+    for key in ("network", "average"):
+        for name, value in whole[key].items():
+            assert torch.allclose(value, again[key][name], rtol=1e-5, atol=1e-6), name
+
+
+def test_checkpoint(run, few_bands):
+    checkpoint, _, path = run
+    saved = torch.load(path, weights_only=True)
+    assert saved["bands"] == few_bands and saved["prior"] == "tau" and saved["format"] == 1
+    assert saved["noise"]["name"] == "depth" and saved["sps"]["LIBRARY"] == "BC03"
+    assert saved["training"]["simulations"] == 3000 and saved["training"]["epochs"] == 2
+    assert torch.equal(saved["average"]["first.weight"], checkpoint["average"]["first.weight"])
+
+
+def test_the_network_comes_back_whole(run, simulations, ssp_grid):
+    checkpoint, _, _ = run
+    net = load_network(checkpoint)
+    assert not net.training and net.mass_offset == checkpoint["mass_offset"]
+    flux = torch.as_tensor(simulations.flux[:8])
+    z = torch.as_tensor(simulations.columns["REDSHIFT"][:8], dtype=torch.float32)
+    base = torch.zeros(8, 1, 6)
+    with torch.no_grad():
+        samples = net(flux, 0.1 + 0.1 * flux, z, torch.zeros(8), base)[0]
+    assert torch.isfinite(samples).all()
+    from pixsed.train.fit import build
+
+    fresh = build(simulations, ssp_grid, checkpoint["sizes"])
+    assert torch.equal(fresh.surviving.table, net.surviving.table)
+    for name in ("span0", "dspan", "tau0", "dtau"):
+        assert getattr(fresh.surviving, name) == getattr(net.surviving, name)
+
+
+def test_missing_bands_have_no_part_in_the_loss(run):
+    net = load_network(run[0])
+    flux = torch.full((4, 9), 5.0)
+    err = torch.full((4, 9), 0.5)
+    flux[:, 3], err[:, 3] = float("nan"), float("nan")
+    batch = {"flux": flux, "flux_err": err, "z": torch.ones(4), "z_err": torch.zeros(4),
+             "coordinates": torch.zeros(4, 6)}  # fmt: skip
+    true = torch.full((4, 9), 5.0)
+    other = true.clone()
+    other[:, 3] = 1e6
+    with torch.no_grad():
+        one, two = (loss_terms(net, batch | {"true_flux": t}) for t in (true, other))
+    assert torch.equal(one[0], two[0]) and torch.equal(one[1], two[1])
+    assert torch.isfinite(one[0]).all()
