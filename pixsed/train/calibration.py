@@ -138,11 +138,16 @@ def summarise(result, rows=slice(None)):
     """Return a list of dicts, a parameter each: R^2, bias, coverage and rank statistics.
 
     Coverage is of central intervals, from the ranks; SBC_P is the p-value of a
-    Kolmogorov-Smirnov test of the ranks against uniform.
+    Kolmogorov-Smirnov test of the ranks against uniform. Fewer than two rows give NaN.
     """
     table = []
     for name, values in result.items():
         truth, median, rank = (values[key][rows] for key in ("truth", "median", "rank"))
+        if len(truth) < 2:
+            row = {"PARAMETER": name, "N": len(truth)}
+            keys = ("R2", "BIAS", "WIDTH", *(f"COV{round(100 * x)}" for x in LEVELS), "SBC_P")
+            table.append(row | dict.fromkeys(keys, np.nan))
+            continue
         row = {
             "PARAMETER": name,
             "N": len(truth),
