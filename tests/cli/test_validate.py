@@ -53,6 +53,10 @@ def test_a_narrow_cut_of_snr(run_cli, model_file, simulations_file, tmp_path):
                      "--jobs", 1, "--snr-min", 12, "--cases", "all",
                      "-o", tmp_path / "r.fits")  # fmt: skip
     assert result.exit_code == 0, (result.output, result.exception)
+    assert not result.warned
+    table = fits.getdata(tmp_path / "r.fits", "ALL")
+    lower = table[table["SNR_MAX"] <= 10]
+    assert len(lower) and np.all(lower["N"] == 0) and np.isnan(lower["COV68"]).all()
 
 
 @pytest.mark.parametrize(

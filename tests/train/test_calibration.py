@@ -77,6 +77,14 @@ def test_a_shift_is_caught(observed):
     assert row["BIAS"] == pytest.approx(0.2, abs=0.05) and row["SBC_P"] < 1e-6
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_bin_without_rows_is_nan(observed, count):
+    result = assess(observed, posterior(), ["T"], samples=50, dim=1)
+    empty, whole = summarise(result, np.arange(N) < count)[0], summarise(result)[0]
+    assert list(empty) == list(whole) and empty["N"] == count
+    assert all(np.isnan(v) for key, v in empty.items() if key not in ("PARAMETER", "N"))
+
+
 def test_same_seed_same_numbers(observed):
     assert report(observed, posterior()) == report(observed, posterior())
 

@@ -51,7 +51,8 @@ def test_star_formation_rate():
 
 
 def test_star_formation_rate_at_the_ends():
-    span, tau = single([1e-6, 0.05, 0.1, 13.4, 13.4, 0.1001]), single([0.01, 100, 1, 0.01, 100, 100])
+    span = single([1e-6, 0.05, 0.1, 13.4, 13.4, 0.1001])
+    tau = single([0.01, 100, 1, 0.01, 100, 100])
     found = physics.log_sfr_tau(tau, span)
     assert torch.isfinite(found).all()
     assert found[:3].tolist() == pytest.approx([-8, -8, -8], abs=1e-5)
