@@ -35,17 +35,13 @@ def command(checkpoint, sims, name, output, overwrite):
     if not Path(checkpoint).is_file():
         raise PixsedError(f"{checkpoint}: no such file; make one with 'pixsed train'")
     try:
-        import torch
-
         from pixsed.train.export import export
+        from pixsed.train.fit import read_checkpoint
     except ImportError as error:
         raise PixsedError(
             f"export needs {error.name}, which is not installed; try: pip install 'pixsed[train]'"
         ) from None
     simulations = read_simulations(sims) if sims else None
-    try:
-        saved = torch.load(checkpoint, weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file of another format
-        raise PixsedError(f"{checkpoint} is not a checkpoint of 'pixsed train' ({error})") from None
+    saved = read_checkpoint(checkpoint)
     difference = export(saved, output, name=name, simulations=simulations, overwrite=overwrite)
     say(f"{output}: agrees with torch to {difference:.1e}")

@@ -3,12 +3,15 @@
 import copy
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from pixsed import __version__, cosmology
+from pixsed.errors import PixsedError
 from pixsed.io.atomic import atomic_path
+from pixsed.simulate.observe import MIN_BANDS
 from pixsed.train import physics
 from pixsed.train.data import PHOTO_Z_MAX, PHOTO_Z_SHARE, Observer
 from pixsed.train.flow import PixelFlow
@@ -47,6 +50,40 @@ def build(simulations, ssp, sizes):
     return network
 
 
+def read_checkpoint(path):
+    """Read what `train` wrote.
+
+    Raises
+    ------
+    PixsedError
+        If the file is not a checkpoint.
+    """
+    if not Path(path).is_file():
+        raise PixsedError(f"{path}: no such file; make one with 'pixsed train'")
+    try:
+        saved = torch.load(path, weights_only=True)
+    except Exception as error:  # torch raises many kinds for a file of another format
+        raise PixsedError(
+            f"{path} is not a checkpoint of 'pixsed train' ({type(error).__name__})"
+        ) from None
+    if not isinstance(saved, dict) or saved.get("format") != CHECKPOINT_FORMAT:
+        raise PixsedError(f"{path} is not a checkpoint of this version of 'pixsed train'")
+    return saved
+
+
+def _read_resumed(path, simulations, sizes, epochs):
+    saved = read_checkpoint(path)
+    if (saved["bands"], saved["prior"]) != (simulations.bands, simulations.prior):
+        raise PixsedError(f"{path} was trained on other bands or another prior; train anew")
+    if saved["sizes"] != sizes:
+        raise PixsedError(f"{path} is of a network of other sizes; train anew")
+    if saved["epoch"] >= epochs:
+        raise PixsedError(
+            f"{path} has {saved['epoch']} epochs already; give the epochs of the whole run"
+        )
+    return saved
+
+
 def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, seed=42,
           sizes=None, resume=None, report=None, threads=None):  # fmt: skip
     """Train on simulations and write a checkpoint after each epoch.
@@ -73,11 +110,23 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
     -------
     dict
         The checkpoint.
+
+    Raises
+    ------
+    PixsedError
+        If there are too few simulations or bands, or `resume` is of another run.
     """
+    sizes = dict(sizes or {})
+    if len(simulations.bands) < MIN_BANDS:
+        raise PixsedError(f"a model needs {MIN_BANDS} bands or more, got {len(simulations.bands)}")
+    if len(simulations) < 50:
+        raise PixsedError(
+            f"{len(simulations)} simulations are too few to hold any out; simulate 50 or more"
+        )
+    saved = _read_resumed(resume, simulations, sizes, epochs) if resume is not None else None
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    sizes = dict(sizes or {})
     network = build(simulations, ssp, sizes)
     average = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
@@ -89,8 +138,7 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
     )
     steps = math.ceil(len(observer.rows) / batch)
     total, history, start_epoch = steps * epochs, [], 0
-    if resume is not None:
-        saved = torch.load(resume, weights_only=True)
+    if saved is not None:
         network.load_state_dict(saved["network"])
         average.load_state_dict(saved["average"])
         optimiser.load_state_dict(saved["optimiser"])
