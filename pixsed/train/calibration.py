@@ -66,6 +66,11 @@ def observe_test_set(simulations, noise, *, bands="paper", drop=(0, 0), snr_min=
     mask = np.tile(band_set(bands, names), (len(simulations), 1))
     true = simulations.flux.astype(float)
     flux, err = observe(true, names, noise, np.ones_like(mask), rng)
+    lacking = [band for band in SNR_BANDS if band not in names]
+    if lacking:
+        raise PixsedError(
+            f"the simulations lack {' '.join(lacking)}, over which the mean S/N is taken"
+        )
     snr = np.mean([flux[:, names.index(b)] / err[:, names.index(b)] for b in SNR_BANDS], axis=0)
     rows = np.flatnonzero(snr > snr_min)[:number]
     if len(rows) < number:
