@@ -45,6 +45,8 @@ def test_sims_are_not_simulations(torch, run_cli, checkpoint_file, ssp_file, tmp
 def test_without_torch(run_cli, tmp_path, monkeypatch):
     (tmp_path / "c.ckpt").write_text("")
     monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [n for n in sys.modules if n.startswith("pixsed.train.")]:
+        monkeypatch.delitem(sys.modules, name)
     result = run_cli("export", tmp_path / "c.ckpt", "-o", tmp_path / "m.onnx")
     assert isinstance(result.exception, PixsedError)
     assert "export needs torch, which is not installed" in str(result.exception)

@@ -31,6 +31,34 @@ def test_train(torch, run_cli, simulations_file, ssp_file, few_bands, tmp_path):
     assert torch.load(path, weights_only=True)["epoch"] == 2
 
 
+def test_resuming_what_is_done(torch, run_cli, simulations_file, ssp_file, checkpoint_file,
+                               tmp_path):  # fmt: skip
+    args = ["train", simulations_file, "--ssp", ssp_file, "--jobs", 1, "-o", tmp_path / "m.ckpt"]
+    result = run_cli(*args, "--resume", checkpoint_file)
+    assert isinstance(result.exception, PixsedError)
+    assert "is of a network of other sizes" in str(result.exception)  # the fixture's are small
+    result = run_cli(*args, "--resume", simulations_file)
+    assert "is not a checkpoint of 'pixsed train'" in str(result.exception)
+    result = run_cli(*args, "--resume", tmp_path / "none.ckpt")
+    assert "none.ckpt: no such file; make one with 'pixsed train'" in str(result.exception)
+    assert not (tmp_path / "m.ckpt").exists()
+
+
+@pytest.mark.parametrize(
+    "number, bands, message",
+    [
+        (49, "F150W,F277W,F444W", "49 simulations are too few"),
+        (60, "F150W,F444W", "3 bands or more"),
+    ],
+)
+def test_too_little(torch, run_cli, ssp_file, simulations_file, tmp_path, number, bands, message):
+    sims = tmp_path / "s.fits"
+    run_cli("simulate", "--ssp", ssp_file, "--prior", "tau", "-n", number, "--bands", bands,
+            "-o", sims)  # fmt: skip
+    result = run_cli("train", sims, "--ssp", ssp_file, "-o", tmp_path / "m.ckpt")
+    assert isinstance(result.exception, PixsedError) and message in str(result.exception)
+
+
 def test_no_simulations(torch, run_cli, ssp_file, tmp_path):
     result = run_cli("train", ssp_file, "--ssp", ssp_file, "-o", tmp_path / "m.ckpt")
     assert isinstance(result.exception, PixsedError)

@@ -157,6 +157,13 @@ def test_too_few_simulations():
         observe_test_set(simulations(), NoiseModel("plain"), number=400)
 
 
+def test_bands_of_the_cut_are_needed():
+    sims = simulations()
+    sims.bands = [*BANDS[:4], "F410M", "F070W"]
+    with pytest.raises(PixsedError, match="lack F444W, over which the mean S/N is taken"):
+        observe_test_set(sims, NoiseModel("plain"), number=10)
+
+
 def test_cases():
     assert [case[0] for case in CASES] == ["paper", "paper-drop", "all", "all-drop"]
 

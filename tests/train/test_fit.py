@@ -4,9 +4,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
+from pixsed.errors import PixsedError
 from pixsed.simulate.noise import DEPTH
 from pixsed.simulate.table import read_simulations
-from pixsed.train.fit import load_network, loss_terms, train
+from pixsed.train.fit import load_network, loss_terms, read_checkpoint, train
 
 SETTINGS = dict(
     epochs=2, batch=128, rate=0.03, seed=1, threads=1,
@@ -56,6 +57,21 @@ def test_a_killed_run_goes_on_to_the_same_weights(run, simulations, ssp_grid, tm
     for key in ("network", "average"):
         for name, value in whole[key].items():
             assert torch.allclose(value, again[key][name], rtol=1e-5, atol=1e-6), name
+
+
+def test_another_run_is_not_gone_on_with(run, simulations, ssp_grid, tmp_path):
+    from dataclasses import replace
+
+    _, _, path = run
+    with pytest.raises(PixsedError, match="two.ckpt has 2 epochs already"):
+        train(simulations, ssp_grid, DEPTH, tmp_path / "a", resume=path, **SETTINGS)
+    other = replace(simulations, bands=simulations.bands[::-1])
+    with pytest.raises(PixsedError, match="other bands or another prior"):
+        train(other, ssp_grid, DEPTH, tmp_path / "a", resume=path, **(SETTINGS | {"epochs": 3}))
+    torch.save({"x": 1}, tmp_path / "x.ckpt")
+    with pytest.raises(PixsedError, match="x.ckpt is not a checkpoint of this version"):
+        read_checkpoint(tmp_path / "x.ckpt")
+    assert not (tmp_path / "a").exists()
 
 
 def test_checkpoint(run, few_bands):
