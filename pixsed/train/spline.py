@@ -10,7 +10,8 @@ import torch
 from torch.nn.functional import softmax, softplus
 
 BOUND = 4.0
-MIN_BIN = 1e-3
+# A share of the range; narrower bins could be so steep that float32 rounding shows.
+MIN_BIN = 0.02
 MIN_SLOPE = 1e-3
 # A raw slope of zero means a slope of one.
 _SLOPE_SHIFT = math.log(math.expm1(1 - MIN_SLOPE))
