@@ -12,7 +12,7 @@ from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.observe import MIN_BANDS
-from pixsed.train import physics
+from pixsed.train import physics, spline
 from pixsed.train.data import PHOTO_Z_MAX, PHOTO_Z_SHARE, Observer
 from pixsed.train.flow import PixelFlow
 
@@ -194,7 +194,7 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
             "optimiser": optimiser.state_dict(), "history": history, "sizes": sizes,
             "mass_offset": network.mass_offset, "bands": simulations.bands,
             "prior": simulations.prior, "sps": simulations.meta, "noise": noise.describe(),
-            "surviving_shape": tuple(network.surviving.table.shape),
+            "spline": spline.constants(),
             "surviving": [network.surviving.span0, network.surviving.dspan,
                           network.surviving.tau0, network.surviving.dtau],
             "training": {"simulations": len(simulations), "epochs": epoch + 1, "batch": batch,
@@ -214,6 +214,12 @@ def load_network(checkpoint):
     checkpoint : dict
         What `train` returned or `torch.load` read.
     """
+    trained = checkpoint.get("spline", spline.constants())
+    if trained != spline.constants():
+        raise PixsedError(
+            f"the checkpoint was trained with other spline constants ({trained}) than this pixsed "
+            f"has; use pixsed {checkpoint['pixsed']}, or train again"
+        )
     span0, dspan, tau0, dtau = checkpoint["surviving"]
     state = checkpoint["average"]
     surviving = physics.Surviving(

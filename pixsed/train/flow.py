@@ -250,7 +250,7 @@ class PixelFlow(nn.Module):
     def parameters_from(self, coordinates, z, z_err):
         """Return physical parameters (N, S, 8), in the order of `OUTPUTS`."""
         z_true = self.true_redshift(z.unsqueeze(1), z_err.unsqueeze(1), coordinates[..., 0])
-        mass = 4.0 + 8.0 * torch.sigmoid(coordinates[..., 1])
+        mass = 4.0 + 8.0 * torch.clamp(torch.sigmoid(coordinates[..., 1]), 0.0, 1.0 - 1e-6)
         av = 4.0 * physics.normal_cdf(coordinates[..., 2])
         at_z = physics.age(z_true)
         start = at_z * physics.normal_cdf(coordinates[..., 3])

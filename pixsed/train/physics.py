@@ -18,8 +18,12 @@ Z_FLOOR = 1e-3
 
 
 def normal_cdf(x):
-    """Standard normal cumulative probability."""
-    return 0.5 * (1.0 + torch.erf(x / math.sqrt(2.0)))
+    """Standard normal cumulative probability, kept inside 0 and 1.
+
+    By a margin wider than float32 rounding, so that what is made of it never reaches the
+    bounds of the prior, t_i the age of the Universe above all.
+    """
+    return torch.clamp(0.5 * (1.0 + torch.erf(x / math.sqrt(2.0))), 2e-6, 1.0 - 2e-6)
 
 
 def age(z):

@@ -17,6 +17,11 @@ MIN_SLOPE = 1e-3
 _SLOPE_SHIFT = math.log(math.expm1(1 - MIN_SLOPE))
 
 
+def constants():
+    """What a trained network's splines depend on beside its weights, for its checkpoint."""
+    return {"bound": BOUND, "min_bin": MIN_BIN, "min_slope": MIN_SLOPE}
+
+
 def parameter_count(bins):
     """Numbers a spline of `bins` bins takes: widths, heights and inner slopes."""
     return 3 * bins - 1
