@@ -46,7 +46,7 @@ class LazyGroup(click.Group):
 
 EPILOG = """\b
 Examples:
-  pixsed cutout F*W=*_sci.fits --segmap seg.fits --id 531 --redshift 5.24 -o 531.fits
+  pixsed cutout *_psfm.fits --segmap seg.fits --id 531 --redshift 5.24 -o 531.fits
   pixsed fit 531.fits --model tau -o maps.fits
 """
 

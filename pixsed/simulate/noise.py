@@ -21,22 +21,26 @@ class NoiseModel:
         The depth of a survey over the nominal one, log-uniform, one for all bands.
     scatter : float
         Scatter of depths between bands, ln.
-    odd_share, odd_low, odd_high : float
-        Share of bands whose errors are off by a further factor, log-uniform between the
-        two (error maps that are wrong; bands much shallower or deeper than their survey).
-    fraction_low, fraction_high : float
-        Error of a bright pixel over its flux, log-uniform, drawn for each band.
+    odd_rows, odd_share, odd_low, odd_high : float
+        In this share of the pixels, this share of bands has errors off by a further factor,
+        log-uniform between the two (error maps that are wrong; bands much shallower or
+        deeper than their survey).
+    fraction_low, fraction_high, fraction_scatter : float
+        Error of a bright pixel over its flux: log-uniform, one for all bands, with a
+        scatter between them, ln.
     """
 
     name: str
     scale_low: float = 1.0
     scale_high: float = 1.0
     scatter: float = 0.0
+    odd_rows: float = 1.0
     odd_share: float = 0.0
     odd_low: float = 1.0
     odd_high: float = 1.0
     fraction_low: float = 0.02
     fraction_high: float = 0.02
+    fraction_scatter: float = 0.0
 
     def draw(self, flux, depth, rng):
         """Draw the error of every flux.
@@ -62,9 +66,10 @@ class NoiseModel:
         sky = depth * log_uniform(self.scale_low, self.scale_high, (n, 1))
         sky = sky * np.exp(self.scatter * rng.standard_normal((n, bands)))
         if self.odd_share:
-            odd = rng.random((n, bands)) < self.odd_share
+            odd = (rng.random((n, bands)) < self.odd_share) & (rng.random((n, 1)) < self.odd_rows)
             sky = np.where(odd, sky * log_uniform(self.odd_low, self.odd_high, (n, bands)), sky)
-        fraction = log_uniform(self.fraction_low, self.fraction_high, (n, bands))
+        fraction = log_uniform(self.fraction_low, self.fraction_high, (n, 1))
+        fraction = fraction * np.exp(self.fraction_scatter * rng.standard_normal((n, bands)))
         return np.hypot(sky, fraction * flux)
 
     def describe(self):
@@ -76,7 +81,7 @@ class NoiseModel:
 DEPTH = NoiseModel("depth", scatter=0.25)
 #: What the shipped models are trained under.
 WIDE = NoiseModel(
-    "wide", scale_low=0.1, scale_high=30.0, scatter=0.35, odd_share=0.1, odd_low=0.3,
-    odd_high=20.0, fraction_low=0.01, fraction_high=0.1,
+    "wide", scale_low=0.1, scale_high=30.0, scatter=0.35, odd_rows=0.5, odd_share=0.15,
+    odd_low=0.3, odd_high=20.0, fraction_low=0.01, fraction_high=0.1, fraction_scatter=0.3,
 )  # fmt: skip
 NOISE_MODELS = {model.name: model for model in (DEPTH, WIDE)}

@@ -80,7 +80,8 @@ def card_text(metadata, tables, *, noise, samples, snr_min, command):
 def _noise(noise):
     return (
         f"{noise['name']}: depths {noise['scale_low']:g} to {noise['scale_high']:g} times the "
-        f"paper's, scatter {noise['scatter']:g} in ln, {100 * noise['odd_share']:g} % of bands "
-        f"off by {noise['odd_low']:g} to {noise['odd_high']:g}, error of bright pixels "
-        f"{100 * noise['fraction_low']:g} to {100 * noise['fraction_high']:g} %"
+        f"paper's, scatter {noise['scatter']:g} in ln; in {100 * noise['odd_rows']:g} % of pixels "
+        f"{100 * noise['odd_share']:g} % of bands off by {noise['odd_low']:g} to "
+        f"{noise['odd_high']:g}; error of bright pixels {100 * noise['fraction_low']:g} to "
+        f"{100 * noise['fraction_high']:g} %, scatter {noise['fraction_scatter']:g} in ln"
     )

@@ -60,7 +60,7 @@ def main():
     print(f"{platform.processor() or platform.machine()}, {len(y)} pixels x {len(PAPER_BANDS)} "
           f"bands, {SAMPLES} draws, one thread")  # fmt: skip
     print(f"network alone   {alone * 1e3:8.3f} ms a pixel")
-    print(f"fit_cube        {whole * 1e3:8.3f} ms a pixel; the network is {alone / whole:.0%} of it")
+    print(f"fit_cube        {whole * 1e3:8.3f} ms a pixel; network {alone / whole:.0%} of it")
     print(f"float32 product {rate:8.1f} GFLOP/s in numpy, all threads")
 
 

@@ -27,19 +27,23 @@ def test_wide_sky_statistics():
     # One scale for all bands: variances add up to those of its parts.
     whole = np.log(30 / 0.1) ** 2 / 12
     odd = np.log(20 / 0.3)
-    # A tenth of the bands, with mean m and variance v of the further factor.
+    # A share p of the bands (0.15 in half of the rows), mean m and variance v of the factor.
+    p = 0.5 * 0.15
     m, v = 0.5 * np.log(20 * 0.3), odd**2 / 12
-    band = 0.35**2 + 0.1 * (v + m**2) - (0.1 * m) ** 2
+    band = 0.35**2 + p * (v + m**2) - (p * m) ** 2
     np.testing.assert_allclose(log.var(axis=0), whole + band, rtol=0.05)
     np.testing.assert_allclose(np.cov(log.T)[0, 1], whole, rtol=0.06)
-    assert log.mean() == pytest.approx(0.5 * np.log(30 * 0.1) + 0.1 * m, abs=0.05)
+    assert log.mean() == pytest.approx(0.5 * np.log(30 * 0.1) + p * m, abs=0.05)
 
 
 def test_wide_errors_of_bright_pixels():
-    flux = np.full((20000, 1), 1e9)
-    share = WIDE.draw(flux, np.array([0.1]), np.random.default_rng(0)) / flux
-    assert share.min() >= 0.01 * (1 - 1e-6) and share.max() <= 0.1 * (1 + 1e-6)
-    assert np.log10(share).mean() == pytest.approx(-1.5, abs=0.01)
+    flux = np.full((20000, 2), 1e9)
+    share = np.log(WIDE.draw(flux, np.array([0.1, 0.1]), np.random.default_rng(0)) / flux)
+    # 1 to 10 %, log-uniform and one for all bands, with a scatter of 0.3 between them.
+    common = np.log(10) ** 2 / 12
+    assert share.mean() / np.log(10) == pytest.approx(-1.5, abs=0.01)
+    np.testing.assert_allclose(share.var(axis=0), common + 0.3**2, rtol=0.03)
+    np.testing.assert_allclose(np.cov(share.T)[0, 1], common, rtol=0.04)
 
 
 def test_errors_are_positive_for_every_flux():
