@@ -15,6 +15,7 @@ from pixsed.simulate.observe import MIN_BANDS
 from pixsed.train import physics, spline
 from pixsed.train.data import PHOTO_Z_MAX, PHOTO_Z_SHARE, Observer
 from pixsed.train.flow import PixelFlow
+from pixsed.train.recalibrate import recalibrate
 
 #: Weight of the predicted photometry in the loss.
 PREDICTION_WEIGHT = 0.05
@@ -203,6 +204,11 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
         }  # fmt: skip
         with atomic_path(output, overwrite=True) as temporary:
             torch.save(checkpoint, temporary)
+    checkpoint["recalibration"] = recalibrate(
+        load_network(checkpoint), simulations, noise, seed=seed
+    )
+    with atomic_path(output, overwrite=True) as temporary:
+        torch.save(checkpoint, temporary)
     return checkpoint
 
 
@@ -231,4 +237,7 @@ def load_network(checkpoint):
         **checkpoint["sizes"],
     )  # fmt: skip
     network.load_state_dict(state)
-    return network.eval()
+    network.recalibration.load_state_dict(
+        checkpoint.get("recalibration", network.recalibration.state_dict())
+    )
+    return network.refine().eval()

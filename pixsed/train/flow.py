@@ -34,10 +34,13 @@ class Features(nn.Module):
     the brightness, the redshift and its error.
     """
 
-    def __init__(self, bands, z_max=7.5):
+    #: The last columns: brightness, total S/N, number of bands, redshift and its error.
+    SUMMARY = 8
+
+    def __init__(self, bands):
         super().__init__()
         self.bands = bands
-        self.size = 5 * bands + 8
+        self.size = 5 * bands + self.SUMMARY
         self.distance = physics.LogDistance()
 
     def brightness(self, flux, err, here):
@@ -60,9 +63,9 @@ class Features(nn.Module):
     def forward(self, flux, err, here, z, z_err):
         bright = self.brightness(flux, err, here)
         ratio = flux / err
-        magnitude = torch.asinh(0.5 * ratio) + torch.log(2.0 * err) - bright
+        magnitude = physics.asinh(0.5 * ratio) + torch.log(2.0 * err) - bright
         magnitude = torch.clamp(magnitude, -15.0, 15.0)
-        signal = torch.asinh(ratio) * 0.3
+        signal = physics.asinh(ratio) * 0.3
         relative = torch.clamp(torch.log(err) - bright, -8.0, 8.0)
         # The colour against the last band present to the blue.
         colours, last, any_before = [], torch.zeros_like(bright), torch.zeros_like(bright)
@@ -116,6 +119,27 @@ class _Conditioner(nn.Module):
         return out.reshape(*h.shape[:-1], out.shape[-1])
 
 
+class Recalibration(nn.Module):
+    """Shift and scale of the base normals, from context and summary; the identity until fitted.
+
+    Pixels with the most information are rare in training, and the flow's widths there are
+    the last to converge. This small network, fitted after it, takes up what is left.
+    """
+
+    def __init__(self, context, hidden=64):
+        super().__init__()
+        self.first = nn.Linear(context + Features.SUMMARY, hidden)
+        self.second = nn.Linear(hidden, hidden)
+        self.last = nn.Linear(hidden, 2 * DIM)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, seen):
+        """Return the shift and the log of the scale, each (N, 6)."""
+        out = self.last(silu(self.second(silu(self.first(seen)))))
+        return out[:, :DIM], torch.clamp(out[:, DIM:], -1.0, 1.0)
+
+
 class PixelFlow(nn.Module):
     """Posterior of stellar-population parameters given a pixel's photometry.
 
@@ -135,7 +159,7 @@ class PixelFlow(nn.Module):
     def __init__(self, bands, surviving, *, width=256, blocks=4, context=128, hidden=64,
                  bins=10, mass_offset=0.0, z_max=7.5):  # fmt: skip
         super().__init__()
-        self.features = Features(bands, z_max)
+        self.features = Features(bands)
         self.surviving = surviving
         self.bins, self.z_max, self.mass_offset = bins, z_max, mass_offset
         self.first = nn.Linear(self.features.size, width)
@@ -143,21 +167,42 @@ class PixelFlow(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.to_context = nn.Linear(width, context)
         self.predict = nn.Linear(width, bands)
+        self.recalibration = Recalibration(context)
         self.conditioners = nn.ModuleList(
             _Conditioner(context, d, hidden, bins) for d in range(DIM)
         )
 
     def encode(self, flux, flux_err, z, z_err):
-        """Return the context (N, C), the predicted fluxes (N, B) and ln brightness (N, 1)."""
+        """Return context (N, C), predicted fluxes (N, B), ln brightness (N, 1), summary (N, 8).
+
+        Computed in the encoder's own precision, see `refine`; float32 out.
+        """
+        flux, flux_err, z, z_err = (
+            t.to(self.first.weight.dtype) for t in (flux, flux_err, z, z_err)
+        )
         flux, err, here = self.features.clean(flux, flux_err)
         z, z_err = z.unsqueeze(1), z_err.unsqueeze(1)
         bright = self.features.brightness(flux, err, here)
-        h = self.first(self.features(flux, err, here, z, z_err))
+        features = self.features(flux, err, here, z, z_err)
+        h = self.first(features)
         for block in self.blocks:
             h = block(h)
         h = self.norm(h)
         predicted = torch.exp(torch.clamp(self.predict(h), -20.0, 8.0) + bright)
-        return silu(self.to_context(h)), predicted, bright
+        summary = features[:, -Features.SUMMARY :]
+        return tuple(t.float() for t in (silu(self.to_context(h)), predicted, bright, summary))
+
+    def refine(self):
+        """Turn the encoder to float64, for use after training.
+
+        Steep posteriors show float32 rounding in the encoder, a few 1e-4 dex of [M/H]. The
+        encoder runs once a pixel, so that its precision costs next to nothing.
+        """
+        encoder = (self.first, *self.blocks, self.norm, self.to_context, self.predict)
+        # [M/H], the last coordinate, has the steepest splines: kinks at the grid's metallicities.
+        for module in (*encoder, self.conditioners[-1]):
+            module.double()
+        return self
 
     def true_redshift(self, z, z_err, deviation):
         """The redshift that a deviation in units of the error stands for."""
@@ -202,42 +247,65 @@ class PixelFlow(nn.Module):
             A column a coordinate; the density is their sum.
         predicted : tensor, shape (N, B)
         """
-        context, predicted, bright = self.encode(flux, flux_err, z, z_err)
+        latent, log_slope, predicted, known = self.latents(coordinates, flux, flux_err, z, z_err)
+        shift, log_scale = self.recalibration(known)
+        base = (latent - shift) * torch.exp(-log_scale)
+        normal = -0.5 * base * base - 0.5 * math.log(2 * math.pi)
+        return normal + log_slope - log_scale, predicted
+
+    def latents(self, coordinates, flux, flux_err, z, z_err):
+        """Return what the flow carries coordinates to, before the recalibration.
+
+        Parameters as of `log_prob`.
+
+        Returns
+        -------
+        latent, log_slope : tensor, shape (N, 6)
+            Standard normals, and the logs of their derivatives.
+        predicted : tensor, shape (N, B)
+        known : tensor, shape (N, C + 8)
+            Context and summary, from which the recalibration is made.
+        """
+        context, predicted, bright, summary = self.encode(flux, flux_err, z, z_err)
+        known = torch.cat([context, summary], dim=1)
         bright = bright.squeeze(1)
-        base, seen, terms = [], [], []
+        base, seen, slopes = [], [], []
         z_here = z
         for d, conditioner in enumerate(self.conditioners):
             before = self._before(base, seen, z_here, z_err)
-            shift, log_scale, raw = self._split(
-                conditioner(conditioner.from_context(context), before)
-            )
+            kind = conditioner.second.weight.dtype
+            part = conditioner.from_context(context.to(kind))
+            shift, log_scale, raw = self._split(conditioner(part, before.to(kind)))
+            shift, log_scale, raw = shift.float(), log_scale.float(), raw.float()
             x = coordinates[:, d]
             centre = self._centre(d, bright, z_here)
             local = x if centre is None else x - centre
             y = (local - shift) * torch.exp(-log_scale)
             latent, log_slope = spline.inverse(y, raw, self.bins)
-            terms.append(
-                -0.5 * latent * latent - 0.5 * math.log(2 * math.pi) + log_slope - log_scale
-            )
+            slopes.append(log_slope - log_scale)
             base.append(latent)
             seen.append(local)
             if d == 0:
                 z_here = self.true_redshift(z, z_err, x)
-        return torch.stack(terms, dim=1), predicted
+        return torch.stack(base, dim=1), torch.stack(slopes, dim=1), predicted, known
 
     def draw(self, flux, flux_err, z, z_err, base):
         """Return coordinates (N, S, 6) for base normals (N, S, 6), and predicted fluxes."""
-        context, predicted, bright = self.encode(flux, flux_err, z, z_err)
+        context, predicted, bright, summary = self.encode(flux, flux_err, z, z_err)
+        shift, log_scale = self.recalibration(torch.cat([context, summary], dim=1))
+        base = shift.unsqueeze(1) + torch.exp(log_scale).unsqueeze(1) * base
         z, z_err = z.unsqueeze(1), z_err.unsqueeze(1)
         zero = base[..., 0] * 0.0
         z_here = z
         latents, seen, out = [], [], []
         for d, conditioner in enumerate(self.conditioners):
             before = self._before(latents, seen, z_here, z_err)
-            part = conditioner.from_context(context).unsqueeze(1)
-            shift, log_scale, raw = self._split(conditioner(part, before))
+            kind = conditioner.second.weight.dtype
+            part = conditioner.from_context(context.to(kind)).unsqueeze(1)
+            shift, log_scale, raw = self._split(conditioner(part, before.to(kind)))
             latent = base[..., d]
-            local = shift + torch.exp(log_scale) * spline.forward(latent, raw, self.bins)
+            bent = spline.forward(latent.to(kind), raw, self.bins)
+            local = (shift + torch.exp(log_scale) * bent).float()
             centre = self._centre(d, bright, z_here)
             x = local if centre is None else local + centre
             latents.append(latent)

@@ -26,6 +26,12 @@ def normal_cdf(x):
     return torch.clamp(0.5 * (1.0 + torch.erf(x / math.sqrt(2.0))), 2e-6, 1.0 - 2e-6)
 
 
+def asinh(x):
+    """Inverse hyperbolic sine; onnxruntime has none for float64."""
+    size = torch.abs(x)
+    return torch.sign(x) * torch.log(size + torch.sqrt(size * size + 1.0))
+
+
 def age(z):
     """Age of the Universe, Gyr."""
     ode0 = 1.0 - cosmology.OM0
