@@ -175,8 +175,9 @@ class PixelFlow(nn.Module):
     def encode(self, flux, flux_err, z, z_err):
         """Return context (N, C), predicted fluxes (N, B), ln brightness (N, 1), summary (N, 8).
 
-        Computed in the encoder's own precision, see `refine`; float32 out.
+        Computed in the encoder's own precision, see `refine`; given back in that of `flux`.
         """
+        given = flux.dtype
         flux, flux_err, z, z_err = (
             t.to(self.first.weight.dtype) for t in (flux, flux_err, z, z_err)
         )
@@ -190,7 +191,9 @@ class PixelFlow(nn.Module):
         h = self.norm(h)
         predicted = torch.exp(torch.clamp(self.predict(h), -20.0, 8.0) + bright)
         summary = features[:, -Features.SUMMARY :]
-        return tuple(t.float() for t in (silu(self.to_context(h)), predicted, bright, summary))
+        return tuple(
+            t.to(given) for t in (silu(self.to_context(h)), predicted, bright, summary)
+        )
 
     def refine(self):
         """Turn the encoder to float64, for use after training.
@@ -276,7 +279,7 @@ class PixelFlow(nn.Module):
             kind = conditioner.second.weight.dtype
             part = conditioner.from_context(context.to(kind))
             shift, log_scale, raw = self._split(conditioner(part, before.to(kind)))
-            shift, log_scale, raw = shift.float(), log_scale.float(), raw.float()
+            shift, log_scale, raw = (t.to(coordinates.dtype) for t in (shift, log_scale, raw))
             x = coordinates[:, d]
             centre = self._centre(d, bright, z_here)
             local = x if centre is None else x - centre
@@ -305,7 +308,7 @@ class PixelFlow(nn.Module):
             shift, log_scale, raw = self._split(conditioner(part, before.to(kind)))
             latent = base[..., d]
             bent = spline.forward(latent.to(kind), raw, self.bins)
-            local = (shift + torch.exp(log_scale) * bent).float()
+            local = (shift + torch.exp(log_scale) * bent).to(base.dtype)
             centre = self._centre(d, bright, z_here)
             x = local if centre is None else local + centre
             latents.append(latent)
