@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pixsed.errors import PixsedError
+from pixsed.sps.ssp import POPULATION_KEYS
 
 
 @dataclass
@@ -107,13 +108,11 @@ def read_simulations(path):
         header, data = hdus["SIMS"].header, hdus["SIMS"].data
         names = [name for name in data.names if name not in ("UNIT", "FLUX")]
         bands = [header[f"BAND{i}"] for i in range(1, data["FLUX"].shape[1] + 1)]
-        keys = ("LIBRARY", "ISOCHRO", "SPECLIB", "IMF", "ZSUN", "LOGU", "ZINTERP", "NEBULAR",
-                "DUSTEM", "REMNANTS", "SEED")
         return Simulations(
             prior=header["PRIOR"],
             bands=bands,
             columns={name: np.array(data[name], dtype=float) for name in names},
             unit=np.array(data["UNIT"], dtype=float),
             flux=np.array(data["FLUX"], dtype=np.float32),
-            meta={key: header[key] for key in keys if key in header},
+            meta={key: header[key] for key in (*POPULATION_KEYS, "SEED") if key in header},
         )

@@ -90,6 +90,10 @@ class SSPGrid:
         return weights
 
 
+#: Header cards that say what the populations are; simulations carry them on.
+POPULATION_KEYS = ("LIBRARY", "ISOCHRO", "SPECLIB", "IMF", "ZSUN", "LOGU", "ZINTERP", "NEBULAR",
+                   "DUSTEM", "REMNANTS")  # fmt: skip
+
 _IMAGES = (
     # attribute, extension, unit, axes as the header names them
     ("spectra", "SPECTRA", "solLum Angstrom-1 solMass-1", "WAVE,AGE,METAL"),
@@ -181,8 +185,6 @@ def read_ssp(path):
             for attribute, name, _, _ in _IMAGES
         }
         age = hdus["AGE"].data
-        keys = ("LIBRARY", "ISOCHRO", "SPECLIB", "IMF", "ZSUN", "LOGU", "LSUN", "ZINTERP",
-                "NEBULAR", "DUSTEM", "REMNANTS")
         return SSPGrid(
             wave=np.array(hdus["WAVE"].data["WAVE"], dtype=float),
             age_edges=np.append(age["AGE_LO"][0], age["AGE_HI"]).astype(float),
@@ -191,6 +193,6 @@ def read_ssp(path):
             dust_wave=np.array(hdus["DUSTEM"].data["WAVE"], dtype=float),
             dust_spectrum=np.array(hdus["DUSTEM"].data["SPECTRUM"], dtype=float),
             igm_lines=np.array(hdus["IGMLINES"].data["COEF"], dtype=float),
-            meta={key: header[key] for key in keys if key in header},
+            meta={key: header[key] for key in (*POPULATION_KEYS, "LSUN") if key in header},
             **images,
         )
