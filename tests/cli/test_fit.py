@@ -1,9 +1,8 @@
-import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
 import click.testing
+import fakes
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -12,17 +11,6 @@ from astropy.table import Table
 from pixsed.cli.fit import command
 from pixsed.errors import PixsedError
 from pixsed.io.cube import write_cube
-
-
-def _fakes():
-    path = Path(__file__).parents[1] / "infer" / "fakes.py"
-    spec = importlib.util.spec_from_file_location("pixsed_fakes", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fakes = _fakes()
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,13 @@
-import importlib.util
 import shutil
-from pathlib import Path
 
 import click.testing
+import fakes
 import pytest
 
 import pixsed.models
 from pixsed.cli.models import command
 from pixsed.errors import PixsedError
 from pixsed.models import card, resolve, shipped
-
-
-def _fakes():
-    path = Path(__file__).parents[1] / "infer" / "fakes.py"
-    spec = importlib.util.spec_from_file_location("pixsed_fakes", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fakes = _fakes()
 
 
 @pytest.fixture

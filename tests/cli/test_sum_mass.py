@@ -1,7 +1,6 @@
-import importlib.util
-from pathlib import Path
 
 import click.testing
+import fakes
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -9,17 +8,6 @@ from astropy.table import Table
 
 from pixsed.cli.sum_mass import command
 from pixsed.io.cube import write_cube
-
-
-def _fakes():
-    path = Path(__file__).parents[1] / "infer" / "fakes.py"
-    spec = importlib.util.spec_from_file_location("pixsed_fakes", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fakes = _fakes()
 
 
 @pytest.fixture(scope="module")

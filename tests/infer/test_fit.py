@@ -1,8 +1,7 @@
-import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
+import fakes
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -15,17 +14,6 @@ from pixsed.infer.posterior import plan_batches, run_batches
 from pixsed.infer.properties import check_quantiles, ordered, quantile_name
 from pixsed.io.cube import Cube
 from pixsed.io.headers import shifted_header
-
-
-def _fakes():
-    path = Path(__file__).parents[1] / "infer" / "fakes.py"
-    spec = importlib.util.spec_from_file_location("pixsed_fakes", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fakes = _fakes()
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,11 @@
-import importlib.util
 import json
-from pathlib import Path
 
+import fakes
 import numpy as np
 import pytest
 
 from pixsed.errors import PixsedError
 from pixsed.infer.model import Model
-
-
-def _fakes():
-    path = Path(__file__).parents[1] / "infer" / "fakes.py"
-    spec = importlib.util.spec_from_file_location("pixsed_fakes", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fakes = _fakes()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
-import importlib.util
 import warnings
-from pathlib import Path
 
+import fakes
 import numpy as np
 import pytest
 from astropy import units as u
@@ -12,17 +11,6 @@ from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.infer.model import Model
 from pixsed.infer.photometry import fit_table, is_cube, read_table, write_table
 from pixsed.io.cube import write_cube
-
-
-def _fakes():
-    path = Path(__file__).parents[1] / "infer" / "fakes.py"
-    spec = importlib.util.spec_from_file_location("pixsed_fakes", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fakes = _fakes()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
-import importlib.util
-from pathlib import Path
 
+import fakes
 import numpy as np
 import pytest
 
@@ -8,17 +7,6 @@ from pixsed.infer.draws import global_indices, independent_normals
 from pixsed.infer.fit import select
 from pixsed.infer.model import Model
 from pixsed.infer.total import resolved_mass, sum_mass, summed_photometry
-
-
-def _fakes():
-    path = Path(__file__).parents[1] / "infer" / "fakes.py"
-    spec = importlib.util.spec_from_file_location("pixsed_fakes", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fakes = _fakes()
 
 
 @pytest.fixture(scope="module")

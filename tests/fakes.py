@@ -1,4 +1,4 @@
-"""A tiny ONNX of the model contract and a small cube, loaded by path where tests need them."""
+"""A tiny ONNX of the model contract and a small cube."""
 
 import json
 
