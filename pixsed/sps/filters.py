@@ -60,7 +60,7 @@ def cumulative_average(x, y, edges):
     return np.diff(at_edges, axis=-1) / np.diff(edges)
 
 
-def transmission_matrix(names, log_edges):
+def transmission_matrix(names, log_edges, curves=None):
     """Return the bands' transmission averaged over cells of log wavelength.
 
     Parameters
@@ -68,15 +68,34 @@ def transmission_matrix(names, log_edges):
     names : sequence of str
     log_edges : `~numpy.ndarray`, shape (M + 1,)
         Natural log of the cells' edges in Angstrom, evenly spaced.
+    curves : dict, optional
+        Wavelength [Angstrom] and transmission by band, instead of `load_curve`'s.
 
     Returns
     -------
     `~numpy.ndarray`, shape (M, B)
         Each column adds up to 1, so that the product with f_nu is the AB flux density.
+
+    Raises
+    ------
+    PixsedError
+        If there is no curve of a band, or it does not lie within the edges.
     """
     columns = []
     for name in names:
-        wave, transmission = load_curve(name)
+        if curves is None:
+            wave, transmission = load_curve(name)
+        elif name in curves:
+            wave, transmission = (np.asarray(values, dtype=float) for values in curves[name])
+        else:
+            raise PixsedError(f"curves has no {name}, only {' '.join(curves)}")
+        seen = np.log(wave[transmission != 0][[0, -1]])
+        if seen[0] < log_edges[0] or seen[1] > log_edges[-1]:
+            raise PixsedError(
+                f"{name} must lie within {np.exp(log_edges[0]):.0f} and "
+                f"{np.exp(log_edges[-1]):.0f} Angstrom, its curve goes from "
+                f"{np.exp(seen[0]):.0f} to {np.exp(seen[1]):.0f}"
+            )
         column = cumulative_average(np.log(wave), transmission, log_edges)
         columns.append(column / column.sum())
     return np.stack(columns, axis=1)

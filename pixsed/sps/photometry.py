@@ -10,14 +10,16 @@ import numpy as np
 
 from pixsed.cosmology import luminosity_distance
 from pixsed.errors import PixsedError
-from pixsed.sps.dust import calzetti
+from pixsed.sps.dust import attenuation_curves
 from pixsed.sps.filters import cumulative_average, transmission_matrix
-from pixsed.sps.igm import inoue14
+from pixsed.sps.igm import check_igm, transmission_table
 
 _C_ANGSTROM = 2.99792458e18  # per second
 _MPC_CM = 3.0856775814913674e24
 _CGS_NJY = 1e32  # erg/s/cm^2/Hz to nJy
 _LYMAN_ALPHA = 1215.67
+#: Stars younger than this, Gyr, are in their birth clouds.
+BIRTH_CLOUD = 0.01
 #: Width of a wavelength cell in ln(wavelength).
 STEP = 0.002
 
@@ -34,19 +36,36 @@ class PhotometryModel:
         Largest redshift that will be asked for.
     av_max : float, optional
         Largest A_V.
+    attenuation : {"calzetti", "charlot-fall", "smc"}, optional
+        Law of `pixsed.sps.dust`. In "charlot-fall" stars younger than 10 Myr and their
+        gas have more dust before them; A_V is that before all others.
+    igm : {"inoue14", "madau95", "none"}, optional
+        Absorption of `pixsed.sps.igm`.
+    curves : dict, optional
+        Filter curves by band, wavelength [Angstrom] and transmission, to be used instead
+        of the surveys'.
+
+    Raises
+    ------
+    PixsedError
+        If a band, a law or the absorption is not known, or if the law asks for an edge
+        of the SSP's age bins at 10 Myr that is not there.
     """
 
-    def __init__(self, ssp, bands, *, z_max=10.0, av_max=6.0):
+    def __init__(self, ssp, bands, *, z_max=10.0, av_max=6.0, attenuation="calzetti",
+                 igm="inoue14", curves=None):  # fmt: skip
         self.ssp = ssp
         self.bands = list(bands)
         self.z_max = z_max
+        old, young = attenuation_curves(attenuation)
+        check_igm(igm)
 
         # Observed cells over all bands, and rest-frame cells on the same grid, which
         # reach further to the blue: rest cell i sits at observed cell i + shift.
         n_shift = int(np.ceil(np.log1p(z_max) / STEP)) + 1
         first, last = int(np.floor(np.log(3300.0) / STEP)), int(np.ceil(np.log(54000.0) / STEP))
         observed_edges = (np.arange(first, last + 1) - 0.5) * STEP
-        self._filters = transmission_matrix(self.bands, observed_edges).astype(np.float32)
+        self._filters = transmission_matrix(self.bands, observed_edges, curves).astype(np.float32)
         used = np.flatnonzero(self._filters.any(axis=1))
         first += used[0]
         self._filters = np.ascontiguousarray(self._filters[used[0] : used[-1] + 1])
@@ -58,12 +77,25 @@ class PhotometryModel:
         #: Rest-frame wavelength of each cell, Angstrom.
         self.wave = np.exp(np.arange(rest_first, rest_first + n_rest) * STEP)
 
+        # Rows of the SSPs (metallicity, age) that one curve dims, and that curve.
+        self._screens = self._split_by_age(old, young)
         self._spectra = self._regrid()
-        self._curve = calzetti(self.wave).astype(np.float32) * np.float32(-0.4 * np.log(10))
         self._dust = self._regrid_dust()
         self._absorbed_av, self._absorbed = self._absorbed_energy(av_max)
         self._igm_cells = int(np.searchsorted(self._rest_edges, np.log(_LYMAN_ALPHA)))
-        self._igm_cache = {}
+        self._igm = transmission_table(igm, self._rest_edges[: self._igm_cells + 1], n_shift + 1)
+
+    def _split_by_age(self, old, young):
+        if old is young:
+            return [(slice(None), old)]
+        edges = self.ssp.age_edges
+        if not np.isclose(edges, BIRTH_CLOUD, rtol=1e-6).any():
+            raise PixsedError(
+                "this attenuation law needs an SSP grid with an edge of its age bins at 10 Myr; "
+                "try: pixsed ssp"
+            )
+        inside = np.tile(edges[1:] < BIRTH_CLOUD * (1 + 1e-6), len(self.ssp.metallicity))
+        return [(np.flatnonzero(~inside), old), (np.flatnonzero(inside), young)]
 
     def _regrid(self):
         """SSP spectra as L_nu [Lsun/Hz/Msun] averaged over cells, shape (Z * A, rest)."""
@@ -98,21 +130,13 @@ class PhotometryModel:
         trapezoid = np.zeros(len(ssp.wave))
         trapezoid[:-1] += 0.5 * np.diff(ssp.wave)
         trapezoid[1:] += 0.5 * np.diff(ssp.wave)
-        lost = -np.expm1(-0.4 * np.log(10) * av[:, None] * calzetti(ssp.wave))
-        lost_lines = -np.expm1(-0.4 * np.log(10) * av[:, None] * calzetti(ssp.line_wave))
-        absorbed = flat @ (trapezoid * lost).T
-        absorbed += ssp.lines.reshape(-1, len(ssp.line_wave)) @ lost_lines.T
-        return av, absorbed.astype(np.float32)
-
-    def _igm(self, shift):
-        if shift not in self._igm_cache:
-            z = np.expm1(shift * STEP)
-            fine = np.exp(
-                self._rest_edges[: self._igm_cells + 1, None] + np.linspace(0, STEP, 9)[:-1]
-            )
-            values = inoue14(fine.ravel(), z, self.ssp.igm_lines).reshape(fine.shape)
-            self._igm_cache[shift] = values.mean(axis=1)[: self._igm_cells].astype(np.float32)
-        return self._igm_cache[shift]
+        lines = ssp.lines.reshape(-1, len(ssp.line_wave))
+        absorbed = np.empty((len(flat), len(av)), dtype=np.float32)
+        for rows, curve in self._screens:
+            lost = -np.expm1(-0.4 * np.log(10) * av[:, None] * curve(ssp.wave))
+            lost_lines = -np.expm1(-0.4 * np.log(10) * av[:, None] * curve(ssp.line_wave))
+            absorbed[rows] = flat[rows] @ (trapezoid * lost).T + lines[rows] @ lost_lines.T
+        return av, absorbed
 
     def mix(self, age_weights, mh):
         """Return the weight of every SSP, from weights of age and [M/H].
@@ -148,7 +172,7 @@ class PhotometryModel:
         mh : `~numpy.ndarray`, shape (N,)
             [M/H].
         av : `~numpy.ndarray`, shape (N,)
-            A_V of one screen before all stars, mag.
+            A_V, mag; in "charlot-fall" of the diffuse medium alone.
 
         Returns
         -------
@@ -183,15 +207,21 @@ class PhotometryModel:
         scale = self.ssp.meta["LSUN"] * _CGS_NJY * (1 + z) / (4 * np.pi * distance**2)
         return out * scale[:, None]
 
+    def _depth(self, curve):
+        """Natural log of the transmission for A_V = 1, by rest-frame cell."""
+        return (-0.4 * np.log(10) * curve(self.wave)).astype(np.float32)
+
     def _one_shift(self, shift, steps, age_weights, mh, av):
         """Band luminosities of objects whose redshift lies between two steps."""
         mix = self.mix(age_weights, mh)
         # Observed cell j is rest cell j + n_shift - shift; one more for the next step.
         start = self._n_shift - shift - 1
         window = slice(start, start + self._n_observed + 1)
-        spectra = mix @ self._spectra[:, window]
-        av32 = av.astype(np.float32)[:, None]
-        spectra *= np.exp(av32 * self._curve[window])
+        spectra = 0.0
+        for rows, curve in self._screens:
+            dimmed = mix[:, rows] @ self._spectra[rows, window]
+            dimmed *= np.exp(av.astype(np.float32)[:, None] * self._depth(curve)[window])
+            spectra = spectra + dimmed
         position = av / (self._absorbed_av[1] - self._absorbed_av[0])
         low = np.minimum(position.astype(int), len(self._absorbed_av) - 2)
         share = (position - low).astype(np.float32)
@@ -206,7 +236,7 @@ class PhotometryModel:
             view = spectra[:, first : first + self._n_observed]
             count = min(max(cells - first, 0), self._n_observed)
             if count:
-                transmitted = view[:, :count] * self._igm(step)[start + first :][:count]
+                transmitted = view[:, :count] * self._igm[step, start + first :][:count]
                 flux = transmitted @ self._filters[:count] + view[:, count:] @ self._filters[count:]
             else:
                 flux = view @ self._filters

@@ -36,9 +36,6 @@ class SSPGrid:
         a solar mass formed.
     dust_wave, dust_spectrum : `~numpy.ndarray`, shape (D,)
         Infrared emission of dust that absorbed one Lsun: Lsun / Angstrom.
-    igm_lines : `~numpy.ndarray`, shape (39, 6)
-        Lyman-series coefficients of Inoue+14, table 2: wavelength, three of the
-        Lyman-alpha forest, two of the damped systems.
     meta : dict
         LIBRARY, ISOCHRO, SPECLIB, IMF, ZSUN, LOGU, LSUN (erg/s), ZINTERP
         ("log": spectra interpolated linearly in log Z; "linear": in Z), NEBULAR, DUSTEM.
@@ -54,7 +51,6 @@ class SSPGrid:
     remnant: np.ndarray
     dust_wave: np.ndarray
     dust_spectrum: np.ndarray
-    igm_lines: np.ndarray
     meta: dict = field(default_factory=dict)
 
     @property
@@ -111,7 +107,6 @@ _COMMENTS = {
 }
 
 
-
 def write_ssp(grid, path, overwrite=False, inputs=()):
     """Write an `SSPGrid` to FITS: images by metallicity, age and wavelength.
 
@@ -159,7 +154,6 @@ def write_ssp(grid, path, overwrite=False, inputs=()):
         table("LINEWAVE", WAVE=(grid.line_wave, "Angstrom")),
         table("DUSTEM", WAVE=(grid.dust_wave, "Angstrom"),
               SPECTRUM=(grid.dust_spectrum, "Angstrom-1")),
-        table("IGMLINES", COEF=(grid.igm_lines, None)),
     ]
     write_hdulist(fits.HDUList(hdus), path, overwrite)
 
@@ -192,7 +186,6 @@ def read_ssp(path):
             line_wave=np.array(hdus["LINEWAVE"].data["WAVE"], dtype=float),
             dust_wave=np.array(hdus["DUSTEM"].data["WAVE"], dtype=float),
             dust_spectrum=np.array(hdus["DUSTEM"].data["SPECTRUM"], dtype=float),
-            igm_lines=np.array(hdus["IGMLINES"].data["COEF"], dtype=float),
             meta={key: header[key] for key in (*POPULATION_KEYS, "LSUN") if key in header},
             **images,
         )

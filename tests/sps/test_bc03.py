@@ -135,7 +135,7 @@ def test_file_round_trip(ssp_grid, tmp_path):
     write_ssp(ssp_grid, path)
     back = read_ssp(path)
     for name in ("wave", "age_edges", "metallicity", "line_wave", "dust_wave", "dust_spectrum",
-                 "igm_lines", "spectra"):  # fmt: skip
+                 "spectra"):  # fmt: skip
         np.testing.assert_array_equal(getattr(back, name), getattr(ssp_grid, name), name)
     for name in ("lines", "living", "remnant"):
         np.testing.assert_allclose(getattr(back, name), getattr(ssp_grid, name), rtol=1e-6)

@@ -27,12 +27,12 @@ def reference(ssp_grid):
 def test_against_another_implementation(reference, ssp_grid, z):
     # Its optical depth may fall below zero by rounding of the published coefficients.
     expected = np.minimum(reference(WAVE, z), 1.0)
-    np.testing.assert_allclose(inoue14(WAVE, z, ssp_grid.igm_lines), expected, atol=1e-10)
+    np.testing.assert_allclose(inoue14(WAVE, z), expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("z", [0.1, 3.0, 7.0])
 def test_limits(ssp_grid, z):
-    found = inoue14(WAVE, z, ssp_grid.igm_lines)
+    found = inoue14(WAVE, z)
     assert np.all(found[WAVE >= 1215.67] == 1)
     assert found.min() >= 0 and found.max() <= 1
 
@@ -47,11 +47,11 @@ def test_lyman_alpha_forest_by_hand(ssp_grid):
         depth = forest[part] * ratio ** (1.2, 3.7, 5.5)[part]
         depth += damped[0] * ratio**2 if ratio < 3 else damped[1] * ratio**3
         expected = np.exp(-depth)
-        found = inoue14(np.array([1100.0]), z, ssp_grid.igm_lines)[0]
+        found = inoue14(np.array([1100.0]), z)[0]
         assert found == pytest.approx(expected, rel=1e-3)
 
 
 def test_forest_darkens_with_redshift(ssp_grid):
-    mean = [inoue14(np.linspace(1040, 1180, 200), z, ssp_grid.igm_lines).mean()
+    mean = [inoue14(np.linspace(1040, 1180, 200), z).mean()
             for z in (0.5, 2, 3, 4, 5, 6, 7)]  # fmt: skip
     assert np.all(np.diff(mean) < 0) and mean[-1] < 0.02 and mean[0] > 0.95

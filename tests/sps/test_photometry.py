@@ -61,10 +61,10 @@ def direct(grid, z, weights, mh, av):
     rest = np.union1d(grid.wave, np.geomspace(200, 60000, 30000))
     seen = np.interp(rest, grid.wave, spectrum) * screen(rest, av)
     seen += energy * np.interp(rest, grid.dust_wave, grid.dust_spectrum, left=0, right=0)
-    seen *= inoue14(rest, z, grid.igm_lines)
+    seen *= inoue14(rest, z)
     # Half of Lyman alpha has the forest before it: pixsed gives it all to the blue side.
     at = np.where(np.abs(grid.line_wave - 1215.67) < 1, 1215.0, grid.line_wave)
-    bright = lines * screen(grid.line_wave, av) * inoue14(at, z, grid.igm_lines)
+    bright = lines * screen(grid.line_wave, av) * inoue14(at, z)
     distance = FlatLambdaCDM(H0=70, Om0=0.3).luminosity_distance(z).to_value("cm")
     scale = grid.meta["LSUN"] / (4 * np.pi * distance**2)
     out = []
