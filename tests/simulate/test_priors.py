@@ -61,4 +61,4 @@ def test_coordinates_and_history_say_the_same(drawn):
 
 
 def test_known_priors():
-    assert PRIORS == {"tau": TauPrior}
+    assert PRIORS["tau"] is TauPrior

@@ -1,15 +1,8 @@
-"""Star-formation histories: the mass formed in bins of age, and what follows from it.
-
-Lookback time (age) and cosmic time are in Gyr. A history is normalised to
-1 Msun formed.
-"""
+"""Tau-delayed histories."""
 
 import numpy as np
 
-#: Time over which the star-formation rate is averaged, Gyr.
-SFR_TIME = 0.1
-#: Floor of log10 of the specific star-formation rate, SFR / formed mass [1/yr].
-LOG_SSFR_FLOOR = -14.0
+from pixsed.sps.sfh.base import History, per_galaxy
 
 
 def delayed_formed(x):
@@ -21,7 +14,7 @@ def delayed_formed(x):
     return np.where(x < 0.02, series, exact)
 
 
-class TauDelayed:
+class TauDelayed(History):
     """SFR(t) proportional to (t - t_i) exp(-(t - t_i) / tau) from t_i on.
 
     Parameters
@@ -41,14 +34,11 @@ class TauDelayed:
         self._total = delayed_formed(self.span / self.tau)
 
     def mass_younger(self, limit):
-        """Return the share of the formed mass younger than `limit` Gyr, shape (N,) or (N, K).
+        """Return the share of the formed mass younger than `limit` Gyr, (N,) or (N, K).
 
         Computed from the late end, where a short tau leaves tiny shares.
         """
-        limit = np.asarray(limit, dtype=float)
-        span, tau, total = self.span, self.tau, self._total
-        if limit.ndim:
-            span, tau, total = span[:, None], tau[:, None], total[:, None]
+        limit, span, tau, total = per_galaxy(limit, self.span, self.tau, self._total)
         later = np.minimum(limit, span)
         x1, x2 = (span - later) / tau, span / tau
         # Upper tails differ without cancelling; lower tails do for small x.
@@ -57,34 +47,24 @@ class TauDelayed:
         heads = delayed_formed(x2) - delayed_formed(x1)
         return np.clip(np.where(x2 > 0.5, tails, heads) / total, 0.0, 1.0)
 
-    def weights(self, edges):
-        """Return the share of mass formed in each age bin.
-
-        Parameters
-        ----------
-        edges : `~numpy.ndarray`, shape (A + 1,)
-            Gyr, from 0 upwards.
-
-        Returns
-        -------
-        `~numpy.ndarray`, shape (N, A)
-            Rows add up to 1: mass older than the last edge is counted in the last bin.
-        """
-        younger = self.mass_younger(edges)
-        younger[:, -1] = 1.0
-        return np.diff(younger, axis=1)
-
-    def log_sfr(self):
-        """Return log10 of the mean SFR over the last 100 Myr, for 1 Msun formed [1/yr]."""
-        with np.errstate(divide="ignore"):
-            log = np.log10(self.mass_younger(SFR_TIME)) - np.log10(SFR_TIME * 1e9)
-        return np.maximum(log, LOG_SSFR_FLOOR)
-
     def mass_weighted_age(self):
-        """Return the mean lookback time at which the mass formed, Gyr."""
+        """Return the mean lookback time at which the mass formed, Gyr, shape (N,)."""
         r = self.span / self.tau
         # Mean of x over x exp(-x) from 0 to r: gamma(3, r) / gamma(2, r).
         with np.errstate(under="ignore"):
             third = 2.0 - np.exp(-r) * (r**2 + 2 * r + 2)
         third = np.where(r < 0.05, r**3 * (1 / 3 - r * (1 / 4 - r / 10)), third)
         return self.span - self.tau * third / self._total
+
+    def formation_time(self, share):
+        """Return the cosmic time by which a share of the mass had formed, over the age.
+
+        Exact: the inverse of the incomplete gamma function. See `History.formation_time`.
+        """
+        from scipy.special import gammaincinv
+
+        share = np.asarray(share, dtype=float)
+        arrays = (self.tau, self.span, self.age, self._total)
+        _, tau, span, age, total = per_galaxy(share, *arrays)
+        later = np.minimum(tau * gammaincinv(2.0, share * total), span)
+        return np.clip((age - span + later) / age, 0.0, 1.0)

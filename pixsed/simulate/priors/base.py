@@ -1,0 +1,147 @@
+"""Priors: how populations are drawn, and the coordinates in which a flow sees them.
+
+A prior is one small class: its coordinates and its history. Every coordinate is the prior's
+own cumulative probability, so that no posterior can leave the prior, and no time can fall
+after the age of the Universe.
+"""
+
+import numpy as np
+
+from pixsed.cosmology import age
+from pixsed.simulate.priors.coordinates import Uniform, log_uniform_density
+
+#: Coordinates that every prior has.
+COMMON = (
+    Uniform("LOGMFORM", 4.0, 12.0, "dex(solMass)", "log10 of the stellar mass formed"),
+    Uniform("AV", 0.0, 4.0, "mag", "V-band attenuation of one screen, Calzetti"),
+    Uniform("METAL", -2.3, 0.4, "dex", "[M/H], log10 Z/Zsun, stars and gas"),
+)
+#: Columns of a table of simulations beside the parameters.
+DERIVED = {
+    "AGE": ("Gyr", "mass-weighted mean age of the stars formed"),
+    "T25": ("", "cosmic time by which 25 % of the mass had formed, over the age"),
+    "T50": ("", "cosmic time by which half of the mass had formed, over the age"),
+    "T75": ("", "cosmic time by which 75 % of the mass had formed, over the age"),
+}
+
+
+def parameters_with(own):
+    """Return the parameters of a prior, in order: name -> (unit, description).
+
+    Parameters
+    ----------
+    own : dict
+        Those of its histories.
+    """
+    unit = {c.name: (c.unit, c.description) for c in COMMON}
+    return {
+        "LOGMSTAR": ("dex(solMass)", "log10 of the mass in stars and remnants"),
+        "LOGMFORM": unit["LOGMFORM"],
+        "LOGSFR": ("dex(solMass yr-1)", "log10 of the mean SFR over the last 100 Myr"),
+        "METAL": unit["METAL"],
+        "AV": unit["AV"],
+        **own,
+        "REDSHIFT": ("", "redshift"),
+    }
+
+
+class Prior:
+    """A prior; a subclass gives NAME, COORDINATES, PARAMETERS and `history`.
+
+    Attributes
+    ----------
+    NAME : str
+    Z_RANGE : tuple of float
+        The redshift is uniform in it.
+    COORDINATES : tuple
+        `COMMON`, then those of the history: objects of
+        `pixsed.simulate.priors.coordinates`.
+    PARAMETERS : dict
+        Columns of a table of simulations and of a model's samples, in order:
+        name -> (unit, description).
+    """
+
+    Z_RANGE = (0.0, 7.5)
+
+    @classmethod
+    def columns(cls):
+        """Return all columns that `parameters` gives: name -> (unit, description)."""
+        coordinates = {c.name: (c.unit, c.description) for c in cls.COORDINATES}
+        return {**cls.PARAMETERS, **DERIVED, **coordinates} | cls.PARAMETERS
+
+    def draw(self, n, rng):
+        """Draw `n` populations.
+
+        Parameters
+        ----------
+        n : int
+        rng : `~numpy.random.Generator`
+
+        Returns
+        -------
+        z : `~numpy.ndarray`, shape (n,)
+        unit : `~numpy.ndarray`, shape (n, D)
+            Cumulative probability of each coordinate, in (0, 1).
+        """
+        tiny = 1e-9
+        u = np.clip(rng.random((n, 1 + len(self.COORDINATES))), tiny, 1 - tiny)
+        low, high = self.Z_RANGE
+        return low + (high - low) * u[:, 0], u[:, 1:]
+
+    def values(self, z, unit):
+        """Return the coordinates in physical units, as a dict of (n,) arrays by name."""
+        at_z = age(z)
+        return {c.name: c.value(unit[:, i], at_z) for i, c in enumerate(self.COORDINATES)}
+
+    def history(self, z, unit):
+        """Return the star-formation histories, an object of `pixsed.sps.sfh`."""
+        raise NotImplementedError
+
+    def parameters(self, z, unit, history, surviving):
+        """Return the columns of `columns` as a dict of (n,) arrays.
+
+        Parameters
+        ----------
+        z, unit : `~numpy.ndarray`
+            As `draw` returns them.
+        history : `~pixsed.sps.sfh.History`
+            As `history` returns it.
+        surviving : `~numpy.ndarray`, shape (n,)
+            Share of the formed mass in stars and remnants.
+        """
+        values = self.values(z, unit)
+        mass = values["LOGMFORM"]
+        known = values | {
+            "LOGMSTAR": mass + np.log10(surviving),
+            "LOGSFR": mass + history.log_sfr(),
+            "REDSHIFT": z,
+            "AGE": history.mass_weighted_age(),
+        }
+        if "T25" not in known:
+            times = history.formation_time(np.array([0.25, 0.5, 0.75]))
+            known |= dict(zip(("T25", "T50", "T75"), times.T, strict=True))
+        return {name: known[name] for name in self.columns()}
+
+    def log_density(self, columns):
+        """Return the natural log of the joint density of the prior.
+
+        Parameters
+        ----------
+        columns : dict of `~numpy.ndarray`, shape (n,)
+            The coordinates in physical units, by name, and REDSHIFT; others are ignored.
+
+        Returns
+        -------
+        `~numpy.ndarray`, shape (n,)
+            Density over the coordinates in their units and redshift; -inf outside, NaN where
+            a value is NaN.
+        """
+        z = np.asarray(columns["REDSHIFT"], dtype=float)
+        at_z = age(np.clip(z, *self.Z_RANGE))
+        names = [c.name for c in self.COORDINATES]
+        values = {name: np.asarray(columns[name], dtype=float) for name in names}
+        total = log_uniform_density(z, *self.Z_RANGE) + self._coordinates_density(values, at_z)
+        return np.where(np.isnan(sum(values.values()) + z), np.nan, total)
+
+    def _coordinates_density(self, values, at_z):
+        return sum(c.log_density(values[c.name], at_z) for c in self.COORDINATES)

@@ -1,0 +1,89 @@
+"""Coordinates of a prior: each its own cumulative probability, so that no draw can leave it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: A bound is widened by this share of the range, so that columns kept as float32 stay within.
+ROUNDING = 1e-6
+
+
+def log_uniform_density(value, low, high):
+    """Return the natural log of the density of a uniform variable, -inf outside."""
+    margin = ROUNDING * (high - low)
+    inside = (value >= low - margin) & (value <= high + margin)
+    return np.where(inside, -np.log(high - low), -np.inf)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """A parameter uniform in `low` to `high`; `log` says in its log10."""
+
+    name: str
+    low: float
+    high: float
+    unit: str
+    description: str
+    log: bool = False
+
+    def from_unit(self, u):
+        """Turn cumulative probability (0 to 1) into the parameter."""
+        value = self.low + (self.high - self.low) * u
+        return 10.0**value if self.log else value
+
+    def value(self, u, age):
+        """Return the parameter in physical units; `age` of the Universe in Gyr, (n,)."""
+        return self.from_unit(u)
+
+    def log_density(self, value, age):
+        """Return the natural log of the density of physical values, -inf outside, (n,)."""
+        if not self.log:
+            return log_uniform_density(value, self.low, self.high)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log = log_uniform_density(np.log10(value), self.low, self.high)
+            return np.where(value > 0, log - np.log(value * np.log(10.0)), -np.inf)
+
+
+@dataclass(frozen=True)
+class UniformToAge:
+    """A cosmic time uniform from `start` Gyr to the age of the Universe at the redshift.
+
+    `from_unit` gives it as a share of that range.
+    """
+
+    name: str
+    unit: str
+    description: str
+    start: float = 0.0
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False
+
+    def from_unit(self, u):
+        """Turn cumulative probability (0 to 1) into the share of the range."""
+        return self.low + (self.high - self.low) * u
+
+    def value(self, u, age):
+        """Return the time in Gyr; `age` of the Universe in Gyr, (n,)."""
+        return self.start + (age - self.start) * u
+
+    def log_density(self, value, age):
+        """Return the natural log of the density [1/Gyr] of times in Gyr, -inf outside, (n,)."""
+        return log_uniform_density(value, self.start, age)
+
+
+@dataclass(frozen=True)
+class Stick:
+    """The share that a break takes of what is left of a stick: Beta(1, `pieces`).
+
+    Breaks with pieces = K, K - 1 .. 1 left after them make the K + 1 parts Dirichlet(1).
+    """
+
+    name: str
+    pieces: int
+    unit: str
+    description: str
+
+    def from_unit(self, u):
+        """Turn cumulative probability (0 to 1) into the share of what is left."""
+        return -np.expm1(np.log1p(-u) / self.pieces)

@@ -1,0 +1,94 @@
+"""What every star-formation history can say, from the mass younger than a given age."""
+
+import numpy as np
+
+#: Time over which the star-formation rate is averaged, Gyr.
+SFR_TIME = 0.1
+#: Floor of log10 of the specific star-formation rate, SFR / formed mass [1/yr].
+LOG_SSFR_FLOOR = -14.0
+
+
+class History:
+    """Star-formation histories of N galaxies, each of 1 Msun formed.
+
+    Lookback time (age of the stars) and cosmic time are in Gyr. A history is a subclass with
+    `age`, `mass_younger` and `mass_weighted_age`; the rest follows.
+
+    Attributes
+    ----------
+    age : `~numpy.ndarray`, shape (N,)
+        Age of the Universe at the galaxy, Gyr.
+    """
+
+    def mass_younger(self, limit):
+        """Return the share of the formed mass younger than a lookback time.
+
+        Parameters
+        ----------
+        limit : float or `~numpy.ndarray`
+            Lookback time, Gyr, at least 0: one for all, (K,) for all galaxies alike, or
+            (N, K).
+
+        Returns
+        -------
+        `~numpy.ndarray`, shape (N,) or (N, K)
+            Between 0 and 1.
+        """
+        raise NotImplementedError
+
+    def mass_weighted_age(self):
+        """Return the mean lookback time at which the mass formed, Gyr, shape (N,)."""
+        raise NotImplementedError
+
+    def weights(self, edges):
+        """Return the share of mass formed in each age bin.
+
+        Parameters
+        ----------
+        edges : `~numpy.ndarray`, shape (A + 1,)
+            Gyr, from 0 upwards.
+
+        Returns
+        -------
+        `~numpy.ndarray`, shape (N, A)
+            Rows add up to 1: mass older than the last edge is counted in the last bin.
+        """
+        younger = self.mass_younger(edges)
+        younger[:, -1] = 1.0
+        return np.diff(younger, axis=1)
+
+    def log_sfr(self):
+        """Return log10 of the mean SFR over the last 100 Myr, for 1 Msun formed [1/yr], (N,)."""
+        with np.errstate(divide="ignore"):
+            log = np.log10(self.mass_younger(SFR_TIME)) - np.log10(SFR_TIME * 1e9)
+        return np.maximum(log, LOG_SSFR_FLOOR)
+
+    def formation_time(self, share):
+        """Return the cosmic time by which a share of the mass had formed.
+
+        Parameters
+        ----------
+        share : float or `~numpy.ndarray`, shape (K,)
+            Between 0 and 1: 0.25, 0.5 and 0.75 for t25, t50 and t75.
+
+        Returns
+        -------
+        `~numpy.ndarray`, shape (N,) or (N, K)
+            Over the age of the Universe at the galaxy, between 0 and 1.
+        """
+        share = np.asarray(share, dtype=float)
+        wanted = 1.0 - np.atleast_1d(share)
+        low = np.zeros((len(self.age), len(wanted)))  # lookback times
+        high = np.repeat(self.age[:, None], len(wanted), axis=1)
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            younger = self.mass_younger(middle) < wanted
+            low, high = np.where(younger, middle, low), np.where(younger, high, middle)
+        time = 1.0 - 0.5 * (low + high) / self.age[:, None]
+        return time if share.ndim else time[:, 0]
+
+
+def per_galaxy(limit, *arrays):
+    """Return `limit` as an array, and (N,) `arrays` shaped to broadcast with it."""
+    limit = np.asarray(limit, dtype=float)
+    return limit, *(a[:, None] if limit.ndim else a for a in arrays)

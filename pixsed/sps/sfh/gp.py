@@ -1,0 +1,238 @@
+"""Histories through mass quantiles: the Gaussian process of Dense Basis, in batches.
+
+`dense_basis.gp_sfh.tuple_to_sfh` (Iyer & Gawiser 2017, Iyer+2019), one object at a time
+there: a Gaussian process through the points (cosmic time over age, share of mass formed) of
+the three times and of three points that carry the present star-formation rate; its slope on a
+grid of 1000 times is the star-formation rate. Same points, kernel, errors, grid and treatment
+of the last 10 Myr; the mass formed is then made 1 exactly.
+"""
+
+import numpy as np
+
+from pixsed.sps.sfh.base import History, per_galaxy
+
+GRID = 1000
+#: Shares of mass at which the present star-formation rate is imposed.
+SFR_SHARES = (0.97, 0.98, 0.99)
+#: Largest difference in dex from the wanted present rate that is left as it is.
+SFR_TOLERANCE = 0.05
+#: Time before observation in which the rate may be set apart from the rest, Gyr.
+DECOUPLED = 0.01
+#: george's white noise, and the error of the three times in share of mass.
+_JITTER = 1.25e-12
+_TIME_ERROR = 0.001 / np.sqrt(3.0)
+_CHUNK = 500
+
+
+def training_points(log_ssfr, times, age):
+    """Return the points that the Gaussian process goes through.
+
+    Parameters
+    ----------
+    log_ssfr : `~numpy.ndarray`, shape (N,)
+        log10 of the present SFR over the mass formed [1/yr].
+    times : `~numpy.ndarray`, shape (N, 3)
+        t25, t50, t75: cosmic times over the age.
+    age : `~numpy.ndarray`, shape (N,)
+        Gyr.
+
+    Returns
+    -------
+    x, y : `~numpy.ndarray`, shape (N, 9)
+        Cosmic time over the age, share of the mass formed; x is not always in order.
+    """
+    n = len(age)
+    x, y = np.empty((n, 9)), np.empty((n, 9))
+    x[:, 0], x[:, 1], x[:, 8] = 0.0, 0.01, 1.0
+    y[:, 0], y[:, 1], y[:, 8] = 0.0, 0.0, 1.0
+    x[:, 2:5], y[:, 2:5] = times, (0.25, 0.5, 0.75)
+    rate = 10.0**log_ssfr * age * 1e9  # shares of mass per age of the Universe
+    for column, share in enumerate(SFR_SHARES, 5):
+        when = 1.0 - (1.0 - share) / rate
+        late = (when > x[:, column - 1]) & (when > 0.9)
+        x[:, column] = np.where(late, when, share)
+        y[:, column] = np.where(late, share, 1.0 - (1.0 - share) * rate)
+    return x, y
+
+
+def _mean_coefficients(x, y):
+    """Return what the mean of the Gaussian process is between its points.
+
+    Between neighbouring points it is (a + b s) exp(-q s) + (c + d s) exp(q s) + e s^2, with s
+    cosmic time over the age: the Matern-3/2 kernel on the points to the left and right.
+
+    Returns
+    -------
+    pieces : tuple of `~numpy.ndarray`, shape (N, 10)
+        a, b, c, d, from before the first point to after the last.
+    square, rate : `~numpy.ndarray`, shape (N,)
+        e and q.
+    x : `~numpy.ndarray`, shape (N, 9)
+        The points in order.
+    """
+    order = np.argsort(x, axis=1, kind="stable")
+    noise = np.full(9, _JITTER)
+    noise[2:5] += _TIME_ERROR**2
+    noise = noise[order]
+    variance, middle = y.var(axis=1), np.median(y, axis=1)
+    x, y = np.take_along_axis(x, order, axis=1), np.take_along_axis(y, order, axis=1)
+    rate = np.sqrt(3.0 / middle)
+    linear = np.exp(-middle)
+    distance = rate[:, None, None] * np.abs(x[:, :, None] - x[:, None, :])
+    kernel = (1.0 + distance) * np.exp(-distance)
+    kernel += linear[:, None, None] * (x[:, :, None] * x[:, None, :]) ** 2
+    kernel *= variance[:, None, None]
+    kernel[:, range(9), range(9)] += noise
+    alpha = np.linalg.solve(kernel, y[:, :, None])[:, :, 0] * variance[:, None]
+    s = rate[:, None] * x
+    grow, decay = alpha * np.exp(s), alpha * np.exp(-s)
+
+    def left(terms):
+        return np.pad(np.cumsum(terms, axis=1), ((0, 0), (1, 0)))
+
+    def right(terms):
+        return np.pad(np.cumsum(terms[:, ::-1], axis=1)[:, ::-1], ((0, 0), (0, 1)))
+
+    pieces = (
+        left(grow * (1.0 - s)), left(grow) * rate[:, None],
+        right(decay * (1.0 + s)), -right(decay) * rate[:, None],
+    )  # fmt: skip
+    return pieces, linear * (alpha * x**2).sum(axis=1), rate, x
+
+
+def _mass_on_grid(pieces, square, rate, x):
+    """Return the mean of the Gaussian process on the grid, shape (N, GRID)."""
+    first = np.ceil(x * (GRID - 1)).astype(int)  # first time of the grid not before each point
+    ends = np.pad(first, ((0, 0), (1, 1)), constant_values=((0, 0), (0, GRID)))
+    counts = np.diff(ends, axis=1).ravel()
+    a, b, c, d = (np.repeat(p.ravel(), counts).reshape(len(x), GRID) for p in pieces)
+    s = np.linspace(0.0, 1.0, GRID)
+    if np.all(rate == rate[0]):  # nearly always: the median of the points is then 0.75
+        rate = rate[:1]
+    grow = np.exp(rate[:, None] * s)
+    b *= s
+    b += a
+    b /= grow
+    d *= s
+    d += c
+    d *= grow
+    b += d
+    b += square[:, None] * s**2
+    return b
+
+
+class GPHistory(History):
+    """Dense Basis histories of given t25, t50, t75 and present specific SFR.
+
+    The times at which 25, 50 and 75 % of the mass formed are those given within the errors of
+    the Gaussian process, the clipping of negative rates, and the last 10 Myr; the history's own
+    are `formation_time`.
+
+    Parameters
+    ----------
+    log_ssfr : `~numpy.ndarray`, shape (N,)
+        log10 of the present SFR over the mass formed [1/yr].
+    times : `~numpy.ndarray`, shape (N, 3)
+        t25 <= t50 <= t75: cosmic times over the age, 0 to 1.
+    age : `~numpy.ndarray`, shape (N,)
+        Age of the Universe at the galaxy, Gyr.
+
+    Attributes
+    ----------
+    rates : `~numpy.ndarray`, shape (N, 1000), float32
+        Star-formation rate at equal steps of cosmic time from 0 to `age`, straight between
+        them, in shares of the mass per step.
+    """
+
+    def __init__(self, log_ssfr, times, age):
+        self.age = np.asarray(age, dtype=float)
+        log_ssfr, times = np.asarray(log_ssfr, dtype=float), np.asarray(times, dtype=float)
+        n = len(self.age)
+        self.rates = np.empty((n, GRID), dtype=np.float32)
+        # From the late end, so that float32 keeps the digits of small shares.
+        self._younger = np.empty((n, GRID), dtype=np.float32)
+        x, y = training_points(log_ssfr, times, self.age)
+        pieces, square, rate, x = _mean_coefficients(x, y)
+        order = np.argsort(rate, kind="stable")
+        for start in range(0, n, _CHUNK):
+            rows = order[start : start + _CHUNK]
+            mass = _mass_on_grid([p[rows] for p in pieces], square[rows], rate[rows], x[rows])
+            self.rates[rows], self._younger[rows] = _rates(mass, log_ssfr[rows], self.age[rows])
+
+    def mass_younger(self, limit):
+        """Return the share of the formed mass younger than `limit` Gyr, (N,) or (N, K)."""
+        limit, age = per_galaxy(limit, self.age)
+        position = np.clip(1.0 - limit / age, 0.0, 1.0) * (GRID - 1)
+        node = np.minimum(position.astype(int), GRID - 2)
+        part = position - node
+        flat = node + per_galaxy(limit, np.arange(len(self.age)) * GRID)[1]
+        r0, r1 = (self.rates.ravel()[flat + i].astype(float) for i in (0, 1))
+        before, after = (self._younger.ravel()[flat + i].astype(float) for i in (0, 1))
+        younger = after + (1.0 - part) * (r1 + 0.5 * (1.0 - part) * (r0 - r1))
+        return np.clip(younger, after, before)  # float32 must not break the order
+
+    def mass_weighted_age(self):
+        """Return the mean lookback time at which the mass formed, Gyr, shape (N,)."""
+        # The integrals of lookback time over the triangles of linear interpolation.
+        moments = np.arange(GRID - 1, -1, -1, dtype=float)
+        moments[0], moments[-1] = 0.5 * (GRID - 1) - 1 / 6, 1 / 6
+        mean = np.empty(len(self.age))
+        for start in range(0, len(mean), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            mean[rows] = self.rates[rows].astype(float) @ moments
+        return mean * self.age / (GRID - 1)
+
+    def formation_time(self, share):
+        """Return the cosmic time by which a share of the mass had formed, over the age.
+
+        See `History.formation_time`.
+        """
+        share = np.asarray(share, dtype=float)
+        columns = [self._formed_at(one) for one in np.atleast_1d(share)]
+        return np.stack(columns, axis=1) if share.ndim else columns[0]
+
+    def _formed_at(self, share):
+        rows = np.arange(len(self.age))
+        node = np.empty(len(rows), dtype=int)
+        for start in range(0, len(rows), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            node[part] = np.count_nonzero(self._younger[part] > 1.0 - share, axis=1)
+        node = np.clip(node - 1, 0, GRID - 2)
+        r0, r1 = (self.rates[rows, node + i].astype(float) for i in (0, 1))
+        needed = np.maximum(self._younger[rows, node] - (1.0 - share), 0.0)
+        root = r0 + np.sqrt(np.maximum(r0**2 + 2 * (r1 - r0) * needed, 0.0))
+        part = np.divide(2 * needed, root, out=np.zeros_like(root), where=root > 0)
+        return (node + np.clip(part, 0.0, 1.0)) / (GRID - 1)
+
+
+def _rates(mass, log_ssfr, age):
+    """Return rates (shares of mass per step) and the share younger, on the grid, (n, GRID)."""
+    n = len(mass)
+    rates = np.empty((n, GRID))
+    np.subtract(mass[:, 1:], mass[:, :-1], out=rates[:, 1:])
+    np.maximum(rates[:, 1:], 0.0, out=rates[:, 1:])
+    rates[:, 0] = 0.0
+    rates *= GRID / (GRID - 1)  # as there: a step is 1/1000 of the age in the rates, 1/999 in time
+    # Points of the grid in the last 10 Myr: 1 at redshift 0, 14 at 7.5.
+    late = np.ceil(DECOUPLED * (GRID - 1) / age - 0.5).astype(int)
+    late = np.clip(late, 1, GRID - 2)
+    is_late = np.arange(GRID) >= GRID - late[:, None]
+    rows, last = np.arange(n), GRID - 1 - late
+    # Trapezoids from the end: the mass in the last points, and in those before them.
+    sums = np.cumsum(rates[:, ::-1], axis=1)[:, ::-1]
+    in_last = sums[rows, last + 1] - 0.5 * (rates[rows, last + 1] + rates[:, -1])
+    before = sums[:, 0] - sums[rows, last + 1] - 0.5 * (rates[:, 0] + rates[rows, last])
+    scale = np.maximum(1.0 - in_last, 0.0)
+    scale = np.divide(scale, before, out=np.zeros(n), where=before > 0)
+    wanted = 10.0**log_ssfr * age * 1e9 / (GRID - 1)
+    with np.errstate(divide="ignore"):
+        off = np.abs(np.log10(rates[:, -1]) - np.log10(wanted)) > SFR_TOLERANCE
+    rates *= np.where(is_late, 1.0, scale[:, None])
+    np.copyto(rates, wanted[:, None], where=is_late & off[:, None])
+    younger = np.zeros((n, GRID))
+    steps = 0.5 * (rates[:, 1:] + rates[:, :-1])
+    np.cumsum(steps[:, ::-1], axis=1, out=younger[:, -2::-1])
+    total = younger[:, :1].copy()
+    rates /= total
+    younger /= total
+    return rates, younger
