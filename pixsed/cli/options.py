@@ -85,6 +85,22 @@ model = click.option(
 )
 
 
+def noise(default, help):
+    """Add `--noise` and `--noise-floor`."""
+
+    def decorate(function):
+        function = click.option(
+            "--noise-floor", type=click.FloatRange(min=0), default=0.0, metavar="SHARE",
+            help="With a FILE: this share of the flux, added in quadrature to the errors; "
+                 "without it they stop growing in the brightest bin, as in the paper.",
+        )(function)
+        return click.option(
+            "--noise", default=default, show_default=True, metavar="[wide|depth|FILE]", help=help,
+        )(function)
+
+    return decorate
+
+
 def examples(*lines):
     """Return the epilog that ends a `--help`: the examples, kept line by line."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

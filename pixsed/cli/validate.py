@@ -2,13 +2,14 @@
 
 import click
 
-from pixsed.cli.options import examples, jobs, output, quiet_verbose, seed, show_progress
+from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, seed, show_progress
 
 
 @click.command(
     "validate",
     epilog=examples(
         "pixsed validate tau test.fits -o report.fits",
+        "pixsed validate mine.onnx test.fits --noise noise.fits -o report.fits",
         "pixsed validate tau.onnx test.fits -n 2000 --cases paper --max-miss 0.02 -o report.fits",
     ),
 )
@@ -16,8 +17,8 @@ from pixsed.cli.options import examples, jobs, output, quiet_verbose, seed, show
 @click.argument("simulations", type=click.Path())
 @click.option("-n", "number", type=click.IntRange(min=100), default=10_000, show_default=True,
               help="Simulations above the S/N cut, a case.")  # fmt: skip
-@click.option("--noise", type=click.Choice(["depth", "wide"]), default="depth", show_default=True,
-              help="depth: the paper's Table 1, scatter 0.25, 2 % of the flux.")  # fmt: skip
+@noise(default="depth", help="depth: the paper's Table 1, scatter 0.25, 2 % of the flux; wide: "
+       "what the shipped models are trained under; or a FILE of 'pixsed noise'.")  # fmt: skip
 @click.option("--cases", default="paper,paper-drop,all,all-drop", show_default=True,
               help="Band sets: the paper's 19 or all; -drop: less 3 to 10 at random.")  # fmt: skip
 @click.option("--samples", type=click.IntRange(min=50), default=500, show_default=True)
@@ -30,8 +31,8 @@ from pixsed.cli.options import examples, jobs, output, quiet_verbose, seed, show
 @seed
 @jobs
 @quiet_verbose
-def command(model, simulations, number, noise, cases, samples, snr_min, max_miss, card, output,
-            overwrite, seed, jobs):  # fmt: skip
+def command(model, simulations, number, noise, noise_floor, cases, samples, snr_min, max_miss,
+            card, output, overwrite, seed, jobs):  # fmt: skip
     """Test a model on simulations: accuracy and calibration.
 
     For each parameter: R^2 of the posterior medians, median bias, posterior over prior
@@ -49,7 +50,7 @@ def command(model, simulations, number, noise, cases, samples, snr_min, max_miss
     from pixsed.io.atomic import atomic_path, check_output, write_hdulist
     from pixsed.io.provenance import stamp
     from pixsed.models import resolve
-    from pixsed.simulate.noise import NOISE_MODELS
+    from pixsed.simulate.noise import NOISE_MODELS, choose_noise
     from pixsed.simulate.table import read_simulations
     from pixsed.train.calibration import CASES, assess, observe_test_set, summarise
     from pixsed.train.card import card_text
@@ -61,6 +62,8 @@ def command(model, simulations, number, noise, cases, samples, snr_min, max_miss
     sims = read_simulations(simulations)
     if sims.bands != flow.bands:
         raise PixsedError(f"{simulations} has other bands than {model}; simulate with the model's")
+    errors = choose_noise(noise, sims.bands, floor=noise_floor)
+    inputs = [simulations] if noise in NOISE_MODELS else [simulations, noise]
 
     def sampler(flux, flux_err, z, z_err, base):
         drawn, _ = flow.sample(flux, flux_err, z, z_err, base)
@@ -71,14 +74,14 @@ def command(model, simulations, number, noise, cases, samples, snr_min, max_miss
     chosen = [case.strip() for case in cases.split(",")]
     known = {label: (bands, drop) for label, bands, drop in CASES}
     primary = fits.PrimaryHDU()
-    stamp(primary.header, inputs=[simulations], MODEL=flow.name, MODELSHA=flow.sha256,
-          NOISE=noise, NSAMP=samples, SNRMIN=snr_min, SEED=seed)  # fmt: skip
+    stamp(primary.header, inputs=inputs, MODEL=flow.name, MODELSHA=flow.sha256,
+          NOISE=errors.name, NSAMP=samples, SNRMIN=snr_min, SEED=seed)  # fmt: skip
     hdus, worst, whole_tables = [primary], (0.0, ""), {}
     for label in chosen:
         if label not in known:
             raise PixsedError(f"--cases: no case {label!r}; choose from {', '.join(known)}")
         bands, drop = known[label]
-        observed = observe_test_set(sims, NOISE_MODELS[noise], bands=bands, drop=drop,
+        observed = observe_test_set(sims, errors, bands=bands, drop=drop,
                                     snr_min=snr_min, number=number, seed=seed)  # fmt: skip
         with tqdm(total=number, desc=label, unit="pix", disable=not show_progress()) as bar:
             result = assess(observed, sampler, names, samples=samples, dim=flow.base_dim,
@@ -95,7 +98,7 @@ def command(model, simulations, number, noise, cases, samples, snr_min, max_miss
             if miss > worst[0]:
                 worst = (miss, f"{row['PARAMETER']} ({label})")
         hdus.append(fits.BinTableHDU(table, name=label.upper().replace("-", "_")))
-        click.echo(f"{label}: {number} simulations, mean S/N > {snr_min:g}, noise {noise}")
+        click.echo(f"{label}: {number} simulations, mean S/N > {snr_min:g}, noise {errors.name}")
         click.echo(f"{'':10s}{'R2':>8s}{'bias':>9s}{'width':>8s}{'50 %':>8s}{'68 %':>8s}"
                    f"{'95 %':>8s}{'SBC p':>9s}")  # fmt: skip
         for row in whole_tables[label]:
@@ -106,8 +109,8 @@ def command(model, simulations, number, noise, cases, samples, snr_min, max_miss
     write_hdulist(fits.HDUList(hdus), output, overwrite)
     if card:
         text = card_text(
-            flow.metadata, whole_tables, noise=noise, samples=samples, snr_min=snr_min,
-            command=f"pixsed validate {flow.name} SIMULATIONS -n {number} --noise {noise}",
+            flow.metadata, whole_tables, noise=errors.name, samples=samples, snr_min=snr_min,
+            command=f"pixsed validate {flow.name} SIMULATIONS -n {number} --noise {errors.name}",
         )  # fmt: skip
         with atomic_path(card, overwrite) as temporary:
             temporary.write_text(text)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pixsed.bands import BY_NAME, PAPER_BANDS
+from pixsed.bands import PAPER_BANDS
 
 _WIDE = "F115W F150W F200W F277W F356W F444W".split()
 _CANDELS = "F435W F606W F775W F814W F850LP F105W F125W F160W".split()
@@ -74,11 +74,6 @@ def drop_bands(mask, count, rng):
     return mask & (rank >= count[:, None])
 
 
-def depths(bands):
-    """Return the nominal 1-sigma depth of each band, nJy, shape (B,)."""
-    return np.array([BY_NAME[band].depth for band in bands])
-
-
 def observe(flux, bands, noise, mask, rng):
     """Return noisy fluxes and their errors, NaN where `mask` is false.
 
@@ -87,7 +82,8 @@ def observe(flux, bands, noise, mask, rng):
     flux : `~numpy.ndarray`, shape (N, B)
         Noiseless, nJy.
     bands : sequence of str
-    noise : `~pixsed.simulate.noise.NoiseModel`
+    noise : noise model
+        As of `pixsed.simulate.noise`.
     mask : `~numpy.ndarray` of bool, shape (N, B)
     rng : `~numpy.random.Generator`
 
@@ -95,7 +91,7 @@ def observe(flux, bands, noise, mask, rng):
     -------
     flux, flux_err : `~numpy.ndarray`, shape (N, B), float32
     """
-    sigma = noise.draw(flux, depths(bands), rng)
+    sigma = noise.draw(flux, bands, rng)
     noisy = flux + sigma * rng.standard_normal(flux.shape)
     noisy, sigma = noisy.astype(np.float32), sigma.astype(np.float32)
     noisy[~mask] = np.nan

@@ -48,7 +48,7 @@ def observe_test_set(simulations, noise, *, bands="paper", drop=(0, 0), snr_min=
     Parameters
     ----------
     simulations : `~pixsed.simulate.table.Simulations`
-    noise : `~pixsed.simulate.noise.NoiseModel`
+    noise : noise model of `pixsed.simulate.noise`
     bands : str
         As of `band_set`.
     drop : tuple of int

@@ -78,9 +78,14 @@ def card_text(metadata, tables, *, noise, samples, snr_min, command):
 
 
 def _noise(noise):
+    if noise.get("form") == "binned":
+        count = max(len(values["mean"]) for values in noise["bands"].values())
+        floor = f", and {100 * noise['floor']:g} % of the flux" if noise["floor"] else ""
+        return f"measured, {noise['name']}: Gaussians of errors in {count} bins of flux{floor}"
+    of = f"those of {noise['base']['name']}" if "base" in noise else "the paper's"
     return (
-        f"{noise['name']}: depths {noise['scale_low']:g} to {noise['scale_high']:g} times the "
-        f"paper's, scatter {noise['scatter']:g} in ln; in {100 * noise['odd_rows']:g} % of pixels "
+        f"{noise['name']}: depths {noise['scale_low']:g} to {noise['scale_high']:g} times "
+        f"{of}, scatter {noise['scatter']:g} in ln; in {100 * noise['odd_rows']:g} % of pixels "
         f"{100 * noise['odd_share']:g} % of bands off by {noise['odd_low']:g} to "
         f"{noise['odd_high']:g}; error of bright pixels {100 * noise['fraction_low']:g} to "
         f"{100 * noise['fraction_high']:g} %, scatter {noise['fraction_scatter']:g} in ln"

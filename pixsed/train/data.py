@@ -34,7 +34,7 @@ class Observer:
     Parameters
     ----------
     simulations : `~pixsed.simulate.table.Simulations`
-    noise : `~pixsed.simulate.noise.NoiseModel`
+    noise : noise model of `pixsed.simulate.noise`
     rows : `~numpy.ndarray`
         The rows to use.
     """

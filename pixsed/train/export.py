@@ -9,7 +9,7 @@ import torch
 from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError
 from pixsed.io.atomic import atomic_path
-from pixsed.simulate.noise import NOISE_MODELS
+from pixsed.simulate.noise import from_description
 from pixsed.simulate.observe import MIN_BANDS, draw_masks, observe
 from pixsed.simulate.priors import PRIORS
 from pixsed.sps.sfh import LOG_SSFR_FLOOR
@@ -66,7 +66,7 @@ def chi2_table(network, simulations, noise, seed=11):
     network : `~pixsed.train.flow.PixelFlow`
     simulations : `~pixsed.simulate.table.Simulations`
         Not those of the training.
-    noise : `~pixsed.simulate.noise.NoiseModel`
+    noise : noise model of `pixsed.simulate.noise`
     seed : int, optional
     """
     rng = np.random.default_rng(seed)
@@ -126,7 +126,7 @@ def export(checkpoint, output, *, name="tau", simulations=None, overwrite=False)
     if simulations is not None:
         if simulations.bands != checkpoint["bands"]:
             raise PixsedError("the simulations have other bands than the checkpoint")
-        noise = NOISE_MODELS[checkpoint["noise"]["name"]]
+        noise = from_description(checkpoint["noise"])
         description["calibration"]["chi2"] = chi2_table(network, simulations, noise)
     example = _example(len(checkpoint["bands"]), 7, 5)
     n, s = torch.export.Dim("N"), torch.export.Dim("S")

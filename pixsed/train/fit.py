@@ -3,13 +3,14 @@
 import copy
 import math
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from pixsed import __version__, cosmology
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.observe import MIN_BANDS
 from pixsed.train import physics, spline
@@ -95,7 +96,7 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
         Each population is observed anew in every epoch; a fiftieth, 20 000 at the most, is
         held out.
     ssp : `~pixsed.sps.ssp.SSPGrid`
-    noise : `~pixsed.simulate.noise.NoiseModel`
+    noise : noise model of `pixsed.simulate.noise`
     output : path-like
         The checkpoint; replaced after each epoch.
     epochs, batch, rate, seed : optional
@@ -116,6 +117,11 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
     ------
     PixsedError
         If there are too few simulations or bands, or `resume` is of another run.
+
+    Warns
+    -----
+    PixsedWarning
+        If `resume` was trained under other noise: a run may well change it, knowingly.
     """
     sizes = dict(sizes or {})
     if len(simulations.bands) < MIN_BANDS:
@@ -125,6 +131,13 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
             f"{len(simulations)} simulations are too few to hold any out; simulate 50 or more"
         )
     saved = _read_resumed(resume, simulations, sizes, epochs) if resume is not None else None
+    if saved is not None and saved["noise"] != noise.describe():
+        warnings.warn(
+            f"{resume} was trained under other noise ({saved['noise']['name']}); it goes on "
+            f"under {noise.name}",
+            PixsedWarning,
+            stacklevel=2,
+        )
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(seed)

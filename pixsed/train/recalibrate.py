@@ -6,7 +6,7 @@ import math
 import numpy as np
 import torch
 
-from pixsed.simulate.noise import DEPTH
+from pixsed.simulate.noise import nominal
 from pixsed.train.data import Observer
 from pixsed.train.flow import DIM, ORDER
 
@@ -23,14 +23,15 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS)
     """Fit `PixelFlow.recalibration` to the latents of simulations, all else kept.
 
     A flow that is right carries every truth to a standard normal. Half of the simulations
-    are seen under the training noise, half under the nominal depths, where most pixels are.
+    are seen under the training noise, half under the nominal one (the depths, or the
+    measured noise as it is), where most pixels are.
 
     Parameters
     ----------
     network : `~pixsed.train.flow.PixelFlow`
         Trained; its recalibration is replaced.
     simulations : `~pixsed.simulate.table.Simulations`
-    noise : `~pixsed.simulate.noise.NoiseModel`
+    noise : noise model of `pixsed.simulate.noise`
     seed, rows, steps : int, optional
 
     Returns
@@ -42,9 +43,9 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS)
     torch.manual_seed(seed)
     chosen = rng.permutation(len(simulations))[:rows]
     latents, known = [], []
-    for kind in (noise, DEPTH):
+    halves = chosen[: len(chosen) // 2], chosen[len(chosen) // 2 :]
+    for kind, half in zip((noise, nominal(noise)), halves, strict=True):
         observer = Observer(simulations, kind, chosen)
-        half = chosen[: len(chosen) // 2] if kind is noise else chosen[len(chosen) // 2 :]
         for start in range(0, len(half), 4096):
             seen = observer.batch(half[start : start + 4096], rng)
             with torch.no_grad():

@@ -1,0 +1,43 @@
+"""The depth table: the noise of empty sky, of the bands that pixsed knows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixsed.bands import BY_NAME
+from pixsed.errors import PixsedError
+
+
+def depths(bands):
+    """Return the nominal 1-sigma depth of each band, nJy, shape (B,).
+
+    Raises
+    ------
+    PixsedError
+        If a band is not one of `pixsed.bands.BANDS`.
+    """
+    unknown = [band for band in bands if band not in BY_NAME]
+    if unknown:
+        raise PixsedError(
+            f"the depth of {' '.join(unknown)} is not known; measure it with 'pixsed noise'"
+        )
+    return np.array([BY_NAME[band].depth for band in bands])
+
+
+@dataclass(frozen=True)
+class DepthTable:
+    """sigma = the nominal depth (Table 1 of Iglesias-Navarro+25), whatever the flux."""
+
+    name: str = "depths"
+
+    def draw(self, flux, bands, rng):
+        """Return sigma, nJy, the shape of `flux` (N, B); no random number is drawn."""
+        return np.broadcast_to(depths(bands), np.shape(flux))
+
+    def noise_corr(self, bands):
+        """Return 1 a band: pixels taken as independent."""
+        return np.ones(len(bands))
+
+    def describe(self):
+        """Return the form's name, for a model's metadata."""
+        return {"form": "depths", "name": self.name}
