@@ -87,3 +87,35 @@ class Stick:
     def from_unit(self, u):
         """Turn cumulative probability (0 to 1) into the share of what is left."""
         return -np.expm1(np.log1p(-u) / self.pieces)
+
+
+@dataclass(frozen=True)
+class StudentT:
+    """A parameter that follows Student's t with two degrees of freedom, cut at +-`bound`."""
+
+    name: str
+    scale: float
+    bound: float
+    unit: str
+    description: str
+
+    @property
+    def _edge(self):
+        # Of two degrees of freedom: cdf(t) = (1 + t / sqrt(2 + t^2)) / 2.
+        t = self.bound / self.scale
+        return t / np.sqrt(2.0 + t**2)
+
+    def from_unit(self, u):
+        """Turn cumulative probability (0 to 1) into the parameter."""
+        q = (2.0 * np.asarray(u) - 1.0) * self._edge
+        return np.clip(self.scale * q * np.sqrt(2.0 / (1.0 - q**2)), -self.bound, self.bound)
+
+    def value(self, u, age):
+        """Return the parameter; `age` is not used."""
+        return self.from_unit(u)
+
+    def log_density(self, value, age):
+        """Return the natural log of the density, -inf outside, (n,)."""
+        t = value / self.scale
+        log = -1.5 * np.log(2.0 + t**2) - np.log(self.scale * self._edge)
+        return np.where(np.abs(value) <= self.bound * (1.0 + ROUNDING), log, -np.inf)

@@ -80,7 +80,7 @@ class History:
         wanted = 1.0 - np.atleast_1d(share)
         low = np.zeros((len(self.age), len(wanted)))  # lookback times
         high = np.repeat(self.age[:, None], len(wanted), axis=1)
-        for _ in range(40):
+        for _ in range(32):  # to 2e-10 of the age
             middle = 0.5 * (low + high)
             younger = self.mass_younger(middle) < wanted
             low, high = np.where(younger, middle, low), np.where(younger, high, middle)

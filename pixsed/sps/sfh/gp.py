@@ -21,6 +21,9 @@ DECOUPLED = 0.01
 #: george's white noise, and the error of the three times in share of mass.
 _JITTER = 1.25e-12
 _TIME_ERROR = 0.001 / np.sqrt(3.0)
+#: The kernel's length squared is the median share of the points, 0.75 for all but a few in a
+#: thousand; with t75 at 1 and a high rate it may be 0 or less, of which there is no kernel.
+_LEAST_MEDIAN = 0.05
 _CHUNK = 500
 
 
@@ -74,7 +77,7 @@ def _mean_coefficients(x, y):
     noise = np.full(9, _JITTER)
     noise[2:5] += _TIME_ERROR**2
     noise = noise[order]
-    variance, middle = y.var(axis=1), np.median(y, axis=1)
+    variance, middle = y.var(axis=1), np.maximum(np.median(y, axis=1), _LEAST_MEDIAN)
     x, y = np.take_along_axis(x, order, axis=1), np.take_along_axis(y, order, axis=1)
     rate = np.sqrt(3.0 / middle)
     linear = np.exp(-middle)
@@ -152,11 +155,10 @@ class GPHistory(History):
         # From the late end, so that float32 keeps the digits of small shares.
         self._younger = np.empty((n, GRID), dtype=np.float32)
         x, y = training_points(log_ssfr, times, self.age)
-        pieces, square, rate, x = _mean_coefficients(x, y)
-        order = np.argsort(rate, kind="stable")
+        order = np.argsort(np.median(y, axis=1), kind="stable")  # alike kernels together
         for start in range(0, n, _CHUNK):
             rows = order[start : start + _CHUNK]
-            mass = _mass_on_grid([p[rows] for p in pieces], square[rows], rate[rows], x[rows])
+            mass = _mass_on_grid(*_mean_coefficients(x[rows], y[rows]))
             self.rates[rows], self._younger[rows] = _rates(mass, log_ssfr[rows], self.age[rows])
 
     def mass_younger(self, limit):
@@ -208,31 +210,33 @@ class GPHistory(History):
 def _rates(mass, log_ssfr, age):
     """Return rates (shares of mass per step) and the share younger, on the grid, (n, GRID)."""
     n = len(mass)
-    rates = np.empty((n, GRID))
+    rates = np.zeros((n, GRID))
     np.subtract(mass[:, 1:], mass[:, :-1], out=rates[:, 1:])
-    np.maximum(rates[:, 1:], 0.0, out=rates[:, 1:])
-    rates[:, 0] = 0.0
+    np.maximum(rates, 0.0, out=rates)
     rates *= GRID / (GRID - 1)  # as there: a step is 1/1000 of the age in the rates, 1/999 in time
-    # Points of the grid in the last 10 Myr: 1 at redshift 0, 14 at 7.5.
-    late = np.ceil(DECOUPLED * (GRID - 1) / age - 0.5).astype(int)
-    late = np.clip(late, 1, GRID - 2)
-    is_late = np.arange(GRID) >= GRID - late[:, None]
-    rows, last = np.arange(n), GRID - 1 - late
-    # Trapezoids from the end: the mass in the last points, and in those before them.
-    sums = np.cumsum(rates[:, ::-1], axis=1)[:, ::-1]
-    in_last = sums[rows, last + 1] - 0.5 * (rates[rows, last + 1] + rates[:, -1])
-    before = sums[:, 0] - sums[rows, last + 1] - 0.5 * (rates[:, 0] + rates[rows, last])
-    scale = np.maximum(1.0 - in_last, 0.0)
-    scale = np.divide(scale, before, out=np.zeros(n), where=before > 0)
+    # Points of the grid in the last 10 Myr: 1 at redshift 0, 14 at 7.5; they are apart.
+    count = np.ceil(DECOUPLED * (GRID - 1) / age - 0.5).astype(int)
+    count = np.clip(count, 1, GRID // 2)
+    tail = rates[:, GRID - count.max() :]
+    late = np.arange(tail.shape[1]) >= tail.shape[1] - count[:, None]
+    first, before = (rates[np.arange(n), GRID - count - i] for i in (0, 1))
+    # Trapezoids on equal steps: sums less half of the ends.
+    late_sum = np.where(late, tail, 0.0).sum(axis=1)
+    in_late = late_sum - 0.5 * (first + tail[:, -1])
+    early_sum = rates.sum(axis=1) - late_sum
+    in_early = early_sum - 0.5 * (rates[:, 0] + before)
+    scale = np.maximum(1.0 - in_late, 0.0)
+    scale = np.divide(scale, in_early, out=np.zeros(n), where=in_early > 0)
     wanted = 10.0**log_ssfr * age * 1e9 / (GRID - 1)
     with np.errstate(divide="ignore"):
-        off = np.abs(np.log10(rates[:, -1]) - np.log10(wanted)) > SFR_TOLERANCE
-    rates *= np.where(is_late, 1.0, scale[:, None])
-    np.copyto(rates, wanted[:, None], where=is_late & off[:, None])
+        off = np.abs(np.log10(tail[:, -1]) - np.log10(wanted)) > SFR_TOLERANCE
+    new_tail = np.where(late, np.where(off[:, None], wanted[:, None], tail), scale[:, None] * tail)
+    late_sum = np.where(late, new_tail, 0.0).sum(axis=1)
+    total = scale * (early_sum - 0.5 * rates[:, 0]) + late_sum - 0.5 * new_tail[:, -1]
+    rates *= (scale / total)[:, None]
+    rates[:, GRID - tail.shape[1] :] = new_tail / total[:, None]
     younger = np.zeros((n, GRID))
-    steps = 0.5 * (rates[:, 1:] + rates[:, :-1])
-    np.cumsum(steps[:, ::-1], axis=1, out=younger[:, -2::-1])
-    total = younger[:, :1].copy()
-    rates /= total
-    younger /= total
+    np.add(rates[:, :0:-1], rates[:, -2::-1], out=younger[:, -2::-1])
+    np.cumsum(younger[:, ::-1], axis=1, out=younger[:, ::-1])
+    younger *= 0.5
     return rates, younger
