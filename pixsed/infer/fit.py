@@ -182,7 +182,7 @@ def select(cube, model, snr_min=5.0, all_pixels=False, name="cube"):
     nbands = np.isfinite(flux).sum(axis=0).astype(np.int16)
     dq = np.zeros(cube.shape, dtype=np.int32)
     if not all_pixels:
-        dq[~_segment(cube, name)] |= 1
+        dq[~cube.segment(name)] |= 1
     dq[~(snr >= snr_min)] |= 2
     dq[nbands < MIN_BANDS] |= 4
     dq[nbands < len(bands)] |= 16
@@ -198,25 +198,6 @@ def select(cube, model, snr_min=5.0, all_pixels=False, name="cube"):
             stacklevel=2,
         )
     return Selection(flux, err, columns, bands, snr, snr_bands, nbands, dq, chosen)
-
-
-def _segment(cube, name):
-    """Return the pixels of the cube's object; all without a map that holds it."""
-    everything = np.ones(cube.shape, dtype=bool)
-    if cube.segmap is None:
-        return everything
-    try:
-        inside = cube.segmap == int(cube.object_id)
-    except (ValueError, OverflowError):
-        inside = ~everything
-    if not inside.any():
-        warnings.warn(
-            f"{name}: its SEGMAP does not hold OBJECT {cube.object_id!r}; every pixel counts",
-            PixsedWarning,
-            stacklevel=3,
-        )
-        return everything
-    return inside
 
 
 def tiles(shape, size):

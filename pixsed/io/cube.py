@@ -8,7 +8,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import write_hdulist
 from pixsed.io.bandnames import check_band_name, filter_name, instrument_name, pivot_um
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
@@ -18,6 +18,52 @@ from pixsed.io.provenance import stamp
 _MAKE = "make it with pixsed cutout"
 _COLUMNS = ("band", "instrument", "pivot_um", "depth_1sigma_njy", "sky_rms_njy", "noise_corr")
 _UNITS = {"pivot_um": "um", "depth_1sigma_njy": "nJy", "sky_rms_njy": "nJy"}
+
+
+@dataclass
+class Binning:
+    """How the pixels of a cube are grouped into bins.
+
+    Attributes
+    ----------
+    binmap : `~numpy.ndarray`
+        (ny, nx) int32: a pixel's bin, from 1; 0 = in none.
+    method : str
+        ``"voronoi"`` or ``"sed"``.
+    snr : float
+        The target S/N of a bin.
+    snr_bands : tuple of str
+        The bands whose mean S/N it is.
+    table : `~astropy.table.Table` or None
+        A row a bin: bin, npix, snr, x, y; `x` and `y` the mean place of its pixels,
+        counted from 1 as FITS does.
+    """
+
+    binmap: np.ndarray
+    method: str
+    snr: float
+    snr_bands: tuple
+    table: Table | None = None
+
+    def __post_init__(self):
+        self.binmap = np.asarray(self.binmap, dtype=np.int32)
+        if (self.binmap < 0).any():
+            raise PixsedError("binmap must hold bins from 1, and 0 for none, got less than 0")
+
+    @property
+    def npix(self):
+        """(ny, nx) int64: the number of pixels of a pixel's bin, 0 in none."""
+        count = np.bincount(self.binmap.ravel())
+        count[0] = 0
+        return count[self.binmap]
+
+    @property
+    def first(self):
+        """(ny, nx) bool: one pixel a bin, the first in the order of rows."""
+        labels, index = np.unique(self.binmap, return_index=True)
+        found = np.zeros(self.binmap.size, dtype=bool)
+        found[index[labels > 0]] = True
+        return found.reshape(self.binmap.shape)
 
 
 @dataclass
@@ -50,6 +96,9 @@ class Cube:
         noise_corr. By default without depths (NaN), noise_corr 1.
     psfmatch : dict, optional
         Band -> what its PSF was matched to: a band, ``"none"`` or ``"unknown"``.
+    binning : `Binning`, optional
+        Of a cube whose pixels are binned: `flux` and `err` are then those of the whole
+        bin over its number of pixels, and noise_corr of `table` is of a sum of bins.
 
     Raises
     ------
@@ -68,6 +117,7 @@ class Cube:
     pixar_a2: float | None = None
     table: Table | None = None
     psfmatch: dict = field(default_factory=dict)
+    binning: Binning | None = None
 
     def __post_init__(self):
         self.bands = [check_band_name(band, "band") for band in self.bands]
@@ -104,6 +154,10 @@ class Cube:
             raise PixsedError(
                 f"segmap must be of shape {self.flux.shape[1:]}, got {self.segmap.shape}"
             )
+        if self.binning is not None and self.binning.binmap.shape != self.flux.shape[1:]:
+            raise PixsedError(
+                f"binmap must be of shape {self.flux.shape[1:]}, got {self.binning.binmap.shape}"
+            )
         missing = [name for name in _COLUMNS if name not in self.table.colnames]
         if missing:
             raise PixsedError(f"table must have the columns {', '.join(missing)}")
@@ -118,6 +172,28 @@ class Cube:
     def shape(self):
         """(ny, nx)."""
         return self.flux.shape[1:]
+
+    def segment(self, name="cube"):
+        """Return the (ny, nx) bool mask of the object's segment.
+
+        All pixels where there is no segmentation map, or, with a warning that names the
+        file `name`, where it does not hold the object.
+        """
+        everything = np.ones(self.shape, dtype=bool)
+        if self.segmap is None:
+            return everything
+        try:
+            inside = self.segmap == int(self.object_id)
+        except (ValueError, OverflowError):
+            inside = ~everything
+        if not inside.any():
+            warnings.warn(
+                f"{name}: its SEGMAP does not hold OBJECT {self.object_id!r}; every pixel counts",
+                PixsedWarning,
+                stacklevel=3,
+            )
+            return everything
+        return inside
 
 
 def bands_table(bands, *, instruments=None, pivots=None, depths=None, sky_rms=None,
@@ -177,6 +253,8 @@ def write_cube(cube, path, overwrite=False, inputs=(), history=()):
     primary.header["REDSHIFT"] = (float(cube.redshift), "redshift")
     primary.header["ZERR"] = (float(cube.zerr), "1-sigma error of the redshift, 0 = known")
     primary.header["PIXAR_A2"] = (float(cube.pixar_a2), "[arcsec2] area of a pixel, from the WCS")
+    if cube.binning is not None:
+        primary.header.update(binning_cards(cube.binning))
     stamp(primary.header, inputs=inputs, history=history)
     hdus = [primary]
     for i, band in enumerate(cube.bands):
@@ -191,10 +269,28 @@ def write_cube(cube, path, overwrite=False, inputs=(), history=()):
         hdus.append(fits.ImageHDU(cube.err[i], header, name=f"{band}_ERR"))
     if cube.segmap is not None:
         hdus.append(fits.ImageHDU(cube.segmap, cube.header.copy(), name="SEGMAP"))
-    table = fits.table_to_hdu(cube.table[list(_COLUMNS)])
-    table.name = "BANDS"
-    hdus.append(table)
+    if cube.binning is not None:
+        hdus.append(fits.ImageHDU(cube.binning.binmap, cube.header.copy(), name="BINMAP"))
+        if cube.binning.table is not None:
+            hdus.append(_table_hdu(cube.binning.table, "BINS"))
+    hdus.append(_table_hdu(cube.table[list(_COLUMNS)], "BANDS"))
     write_hdulist(fits.HDUList(hdus), path, overwrite)
+
+
+def binning_cards(binning):
+    """Return the cards of a primary header that say how pixels are binned."""
+    return {
+        "BINNED": (True, "pixels are grouped, see BINMAP"),
+        "BINMETH": (binning.method, "method of binning"),
+        "BINSNR": (float(binning.snr), "target S/N of a bin"),
+        "BINBANDS": (",".join(binning.snr_bands), "bands of its mean S/N"),
+    }
+
+
+def _table_hdu(table, name):
+    hdu = fits.table_to_hdu(table)
+    hdu.name = name
+    return hdu
 
 
 def read_cube(path):
@@ -218,16 +314,7 @@ def read_cube(path):
         names = {hdu.name for hdu in hdulist}
         if "BANDS" not in names:
             raise PixsedError(f"{path} is not a pixsed cube: it has no table BANDS; {_MAKE}")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", AstropyWarning)
-                table = Table.read(hdulist["BANDS"], mask_invalid=False)
-            table.meta.clear()
-            table["band"] = [str(band).strip() for band in table["band"]]
-        except (KeyError, ValueError, OSError, TypeError) as error:
-            raise PixsedError(
-                f"{path}: its table BANDS cannot be read ({error}); {_MAKE}"
-            ) from error
+        table = _read_table(hdulist, "BANDS", path)
         bands = list(table["band"])
         missing = [b for band in bands for b in (band, f"{band}_ERR") if b not in names]
         if missing:
@@ -251,6 +338,7 @@ def read_cube(path):
             segmap = hdulist["SEGMAP"].data.astype(np.int32)
         try:
             return Cube(
+                binning=_read_binning(hdulist, names, path),
                 bands=bands,
                 flux=np.stack(planes[""]),
                 err=np.stack(planes["_ERR"]),
@@ -265,6 +353,37 @@ def read_cube(path):
             )
         except PixsedError as error:
             raise PixsedError(f"{path}: {error}; {_MAKE}") from error
+
+
+def _read_table(hdulist, name, path):
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            table = Table.read(hdulist[name], mask_invalid=False)
+        table.meta.clear()
+        if name == "BANDS":
+            table["band"] = [str(band).strip() for band in table["band"]]
+    except (KeyError, ValueError, OSError, TypeError) as error:
+        raise PixsedError(f"{path}: its table {name} cannot be read ({error}); {_MAKE}") from error
+    return table
+
+
+def _read_binning(hdulist, names, path):
+    """Return the `Binning` of a cube, None where its pixels are not binned."""
+    primary = hdulist[0].header
+    if "BINMAP" not in names:
+        if primary.get("BINNED"):
+            raise PixsedError(
+                f"{path} is a binned cube without its extension BINMAP; make it with pixsed bin"
+            )
+        return None
+    return Binning(
+        binmap=hdulist["BINMAP"].data,
+        method=str(primary.get("BINMETH", "unknown")),
+        snr=_number(primary, "BINSNR", path) if "BINSNR" in primary else np.nan,
+        snr_bands=tuple(b for b in str(primary.get("BINBANDS", "")).split(",") if b),
+        table=_read_table(hdulist, "BINS", path) if "BINS" in names else None,
+    )
 
 
 def _number(header, key, path):
