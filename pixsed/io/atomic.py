@@ -72,11 +72,18 @@ def atomic_path(path, overwrite=False):
         temporary.unlink(missing_ok=True)
 
 
+def name_long_strings(header):
+    """Name the convention in a header where a string goes on in CONTINUE cards, in place.
+
+    fitsverify wants it.
+    """
+    if "LONGSTRN" not in header and any(len(card.image) > 80 for card in header.cards):
+        header["LONGSTRN"] = ("OGIP 1.0", "the OGIP long string convention may be used")
+
+
 def write_hdulist(hdulist, path, overwrite=False):
     """Write an `~astropy.io.fits.HDUList` atomically, with CHECKSUM and DATASUM."""
     for hdu in hdulist:
-        # fitsverify wants the convention named where a string goes on in CONTINUE cards.
-        if "LONGSTRN" not in hdu.header and any(len(c.image) > 80 for c in hdu.header.cards):
-            hdu.header["LONGSTRN"] = ("OGIP 1.0", "the OGIP long string convention may be used")
+        name_long_strings(hdu.header)
     with atomic_path(path, overwrite) as temporary:
         hdulist.writeto(temporary, overwrite=True, checksum=True, output_verify="exception")

@@ -1,0 +1,95 @@
+"""What tests of `pixsed.parallel` run: worker processes import it by name."""
+
+import contextlib
+import logging
+import os
+import signal
+import time
+
+import pytest
+
+from pixsed.errors import PixsedError
+
+
+@contextlib.contextmanager
+def dask_cluster(workers):
+    """Yield the address of a Dask cluster of processes on this machine; skip without Dask."""
+    distributed = pytest.importorskip("distributed", reason="--scheduler needs dask[distributed]")
+    with distributed.LocalCluster(
+        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0",
+        silence_logs=logging.CRITICAL,
+    ) as cluster:  # fmt: skip
+        yield cluster.scheduler_address
+
+
+class Adder:
+    """The state of a worker: a number, the process, and how often it was made there."""
+
+    made = 0
+
+    def __init__(self, number):
+        Adder.made += 1
+        self.number = number
+
+
+def add(state, task):
+    return state.number + task, os.getpid(), Adder.made
+
+
+def slow_first(state, task):
+    time.sleep(1.0 if task == 0 else 0.0)
+    return task
+
+
+def threads(state, task):
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return {name: os.environ.get(name) for name in names}
+
+
+def fail(state, task):
+    if task == 2:
+        raise PixsedError("task 2 cannot be done")
+    return task
+
+
+class Unpicklable(Exception):
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def fail_oddly(state, task):
+    raise Unpicklable("one", "two")
+
+
+def die(state, task):
+    if task == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
+def die_once(path, task):
+    """End the process that is the first to do task 2."""
+    if task == 2 and not os.path.exists(path):
+        with open(path, "w"):
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
+def broken_setup():
+    raise PixsedError("this cannot be set up")
+
+
+def large(state, task):
+    return bytes(task)
+
+
+def note(folder, task):
+    """Leave a file, so that a test sees which tasks were begun."""
+    with open(os.path.join(folder, str(task)), "w"):
+        return task
+
+
+def forever(state, task):
+    time.sleep(0.2)
+    return task

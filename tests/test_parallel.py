@@ -1,0 +1,214 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from functools import partial
+
+import parallel_tasks as tasks
+import pytest
+
+from pixsed import parallel
+from pixsed.errors import PixsedError
+from pixsed.parallel import one_thread, run_tasks
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Dask cluster of two processes on this machine."""
+    with tasks.dask_cluster(2) as address:
+        yield address
+
+
+@pytest.fixture(params=["here", "processes", "dask"])
+def where(request):
+    """Keywords of `run_tasks` for each of the three ways."""
+    if request.param == "dask":
+        return {"scheduler": request.getfixturevalue("cluster")}
+    return {"jobs": 1 if request.param == "here" else 2}
+
+
+def run(function, todo, setup=None, **where):
+    setup = setup or partial(tasks.Adder, 100)
+    return list(run_tasks(function, todo, setup=setup, **where))
+
+
+def test_results_in_order(where):
+    found = run(tasks.add, range(20), **where)
+    assert [value for value, _, _ in found] == list(range(100, 120))
+
+
+def test_a_worker_is_set_up_once(where):
+    found = run(tasks.add, range(12), setup=partial(tasks.Adder, 7), **where)
+    made = {}
+    for _, process, count in found:
+        made.setdefault(process, set()).add(count)
+    assert all(len(counts) == 1 for counts in made.values())
+    assert (os.getpid() in made) == (where.get("jobs") == 1)
+
+
+def test_order_holds_when_the_first_is_slow(where):
+    assert run(tasks.slow_first, range(6), **where) == list(range(6))
+
+
+def test_large_results(where):
+    sizes = [3_000_000, 10, 5_000_000, 0]
+    assert [len(found) for found in run(tasks.large, sizes, **where)] == sizes
+
+
+def test_no_tasks(where):
+    assert run(tasks.add, [], **where) == []
+
+
+def test_an_error_comes_through(where):
+    results = run_tasks(tasks.fail, range(8), setup=dict, **where)
+    with pytest.raises(PixsedError, match="task 2 cannot be done"):
+        list(results)
+
+
+def test_an_error_of_the_setup_comes_through(where):
+    with pytest.raises(PixsedError, match="this cannot be set up"):
+        run(tasks.fail, range(8), setup=tasks.broken_setup, **where)
+
+
+def test_few_in_flight(tmp_path):
+    results = run_tasks(tasks.note, range(30), setup=partial(str, tmp_path), jobs=2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    time.sleep(0.5)
+    assert len(list(tmp_path.iterdir())) <= 3 + 4
+    results.close()
+
+
+def test_processes_end_with_the_generator():
+    results = run_tasks(tasks.add, range(30), setup=partial(tasks.Adder, 0), jobs=2)
+    pids = {next(results)[1] for _ in range(6)}
+    results.close()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_an_error_that_cannot_be_sent():
+    with pytest.raises(RuntimeError, match="Unpicklable: one and two"):
+        run(tasks.fail_oddly, range(3), jobs=2)
+
+
+def test_a_process_that_dies():
+    with pytest.raises(PixsedError, match=r"ended by itself \(signal 9\).*fewer --jobs"):
+        run(tasks.die, range(8), jobs=2)
+
+
+def test_one_thread_a_process(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    before = dict(os.environ)
+    found = run(tasks.threads, range(2), jobs=2)
+    assert dict(os.environ) == before
+    assert all(value == "1" for value in found[0].values())
+
+
+def test_the_users_threads_win(monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    found = run(tasks.threads, range(2), jobs=2)
+    assert found[0]["OMP_NUM_THREADS"] == "3" and found[0]["OPENBLAS_NUM_THREADS"] is None
+    with one_thread():
+        assert os.environ["OMP_NUM_THREADS"] == "3"
+
+
+def runs(pid):
+    """Return whether a process is there; one that has ended but not been waited for is not."""
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return bool(found.stdout.strip()) and not found.stdout.strip().startswith("Z")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("signal_name", ["SIGKILL", "SIGINT"])
+def test_no_process_outlives_its_parent(signal_name, tmp_path):
+    """Killed, or stopped by Ctrl-C: the workers end as well, silently."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import multiprocessing, sys
+            import parallel_tasks
+            from pixsed.parallel import run_tasks
+
+            if __name__ == "__main__":
+                results = run_tasks(parallel_tasks.forever, range(1000), setup=dict, jobs=2)
+                try:
+                    for result in results:
+                        if result == 0:
+                            pids = [child.pid for child in multiprocessing.active_children()]
+                            print(*pids, flush=True)
+                except KeyboardInterrupt:
+                    sys.exit(3)
+            """
+        )
+    )
+    path = os.pathsep.join([os.path.dirname(tasks.__file__), os.getcwd()])
+    parent = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": path}, start_new_session=True,
+    )  # fmt: skip
+    with parent:
+        pids = [int(word) for word in parent.stdout.readline().split()]
+        number = getattr(signal, signal_name)
+        # A terminal sends Ctrl-C to all processes of the group.
+        (os.killpg if signal_name == "SIGINT" else os.kill)(parent.pid, number)
+        assert parent.wait(10) == (3 if signal_name == "SIGINT" else -number)
+        assert len(pids) == 2
+        deadline = time.monotonic() + 10
+        while any(runs(pid) for pid in pids):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert parent.stderr.read() == ""
+
+
+def test_a_lost_dask_worker(tmp_path):
+    """The nanny starts another, which is set up anew; the task is done again."""
+    with tasks.dask_cluster(1) as address:
+        found = run(tasks.die_once, range(6), partial(str, tmp_path / "died"), scheduler=address)
+        assert found == list(range(6))
+    assert (tmp_path / "died").exists()
+
+
+def test_no_scheduler_there(monkeypatch):
+    pytest.importorskip("distributed", reason="--scheduler needs dask[distributed]")
+    monkeypatch.setattr(parallel, "_CONNECT", 0.5)
+    with pytest.raises(PixsedError, match="no Dask scheduler at tcp://127.0.0.1:1.*check the addr"):
+        run(tasks.add, range(3), scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(PixsedError, match="no Dask scheduler at nonsense://x"):
+        run(tasks.add, range(3), scheduler="nonsense://x")
+
+
+def test_a_scheduler_without_workers(monkeypatch):
+    monkeypatch.setattr(parallel, "_FIRST_WORKER", 0.5)
+    with (
+        tasks.dask_cluster(0) as address,
+        pytest.raises(PixsedError, match="has no workers; start some with: dask worker tcp://"),
+    ):
+        run(tasks.add, range(3), scheduler=address)
+
+
+def test_dask_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(PixsedError, match=r"not installed; try: pip install 'pixsed\[dask\]'"):
+        run(tasks.add, range(3), scheduler="tcp://127.0.0.1:1")
+
+
+def test_workers_of_another_version(cluster, monkeypatch):
+    from distributed import Client
+
+    found = Client.get_versions
+
+    def other(self, **kwargs):
+        versions = found(self, **kwargs)
+        for worker in versions["workers"].values():
+            worker["packages"]["pixsed"] = "0.0.1"
+        return versions
+
+    monkeypatch.setattr(Client, "get_versions", other)
+    with pytest.raises(PixsedError, match="has pixsed 0.0.1, this is .*; install the same there"):
+        run(tasks.add, range(3), scheduler=cluster)
