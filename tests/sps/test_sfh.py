@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from pixsed.sps.sfh import LOG_SSFR_FLOOR, TauDelayed, delayed_formed
+from pixsed.sps.sfh import LOG_SSFR_FLOOR, History, TauDelayed, delayed_formed
 
 EDGES = np.array([0.0, 0.003, 0.01, 0.05, 0.1, 0.4, 1.0, 3.0, 6.0, 13.5])
 CASES = [  # tau, t_i, age of the Universe
@@ -82,3 +82,32 @@ def test_formed_has_no_jump_where_the_series_ends():
     x = np.geomspace(1e-6, 1, 2000)
     expected = np.array([quad(lambda t: t * np.exp(-t), 0, b, epsrel=1e-12)[0] for b in x])
     np.testing.assert_allclose(delayed_formed(x), expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("tau, start, age", CASES)
+def test_formation_times(tau, start, age):
+    """The share of the mass that had formed by t25, t50, t75."""
+    shares = np.array([0.25, 0.5, 0.75])
+    history = TauDelayed([tau], [start], [age])
+    times = history.formation_time(shares)[0] * age
+    span = age - start
+    whole = formed(tau, span, 0, span)
+    assert [formed(tau, span, age - t, span) / whole for t in times] == pytest.approx(
+        shares, abs=1e-9
+    )
+    assert history.formation_time(0.5) == pytest.approx(times[1] / age)
+
+
+def test_formation_times_are_those_of_the_general_search():
+    rng = np.random.default_rng(2)
+    age = rng.uniform(0.6, 13.4, 3000)
+    history = TauDelayed(10 ** rng.uniform(-2, 2, 3000), rng.random(3000) * age, age)
+    shares = np.array([0.25, 0.5, 0.75])
+    exact = history.formation_time(shares)
+    assert np.all(np.diff(exact, axis=1) > 0) and exact.min() > 0 and exact.max() <= 1
+    np.testing.assert_allclose(exact, History.formation_time(history, shares), atol=1e-8)
+
+
+def test_formation_time_at_the_age_of_the_universe():
+    times = TauDelayed([100.0, 0.01], [5.0, 0.0], [5.0, 5.0]).formation_time(0.5)
+    assert times == pytest.approx([1.0, 0.01 * 1.6783469900166610 / 5.0])

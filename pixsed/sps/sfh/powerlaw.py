@@ -85,11 +85,12 @@ class DoublePowerLaw(History):
         with np.errstate(under="ignore"):
             rising = _polynomial([c / (a + k) for k, c in enumerate(coefficients)], np.exp(before))
             total = np.exp(a * before) * rising
-            # After the peak the exponents a - 1 - k may vanish; the first is kept exact.
+            # After the peak the exponents a - 1 - k may vanish: 0 is allowed for below, a whole
+            # a - 1 moved off by 1e-7.
             first = a - 1.0
-            powers = [first - k for k in range(1, len(coefficients))]
-            powers = [np.where(np.abs(q) < 1e-6, 1e-6, q) for q in powers]
-            terms = [c / q for c, q in zip(coefficients[1:], powers, strict=True)]
+            whole = np.maximum(np.round(first), 1.0)
+            first = np.where(np.abs(first - whole) < 1e-7, whole + 1e-7, first)
+            terms = [c / (first - k) for k, c in enumerate(coefficients[1:], 1)]
             decay = np.exp(-after)
             falling = np.exp(first * after) * decay * _polynomial(terms, decay) - sum(terms)
             near = np.abs(first) < 1e-12
