@@ -61,4 +61,5 @@ def test_coordinates_and_history_say_the_same(drawn):
 
 
 def test_known_priors():
-    assert PRIORS["tau"] is TauPrior
+    assert list(PRIORS) == ["tau", "dirichlet", "continuity", "powerlaw", "dpl"]
+    assert PRIORS["tau"] is TauPrior and all(PRIORS[name].NAME == name for name in PRIORS)
