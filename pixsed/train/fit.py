@@ -21,6 +21,8 @@ from pixsed.train.recalibrate import recalibrate
 #: Weight of the predicted photometry in the loss.
 PREDICTION_WEIGHT = 0.05
 CHECKPOINT_FORMAT = 1
+#: Priors whose histories the exported graph can turn into masses and rates.
+TRAINABLE = ("tau",)
 
 
 def loss_terms(network, batch):
@@ -116,7 +118,8 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
     Raises
     ------
     PixsedError
-        If there are too few simulations or bands, or `resume` is of another run.
+        If the prior is none of `TRAINABLE`, there are too few simulations or bands, or
+        `resume` is of another run.
 
     Warns
     -----
@@ -124,6 +127,11 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
         If `resume` was trained under other noise: a run may well change it, knowingly.
     """
     sizes = dict(sizes or {})
+    if simulations.prior not in TRAINABLE:
+        raise PixsedError(
+            f"no network has the histories of the prior {simulations.prior!r} yet; train on "
+            f"simulations made with --prior {' or '.join(TRAINABLE)}"
+        )
     if len(simulations.bands) < MIN_BANDS:
         raise PixsedError(f"a model needs {MIN_BANDS} bands or more, got {len(simulations.bands)}")
     if len(simulations) < 50:
