@@ -17,21 +17,31 @@ EPILOG = examples(
               help="Side of a background box in pixels.")
 @click.option("--filter-size", type=click.IntRange(min=1), default=3, show_default=True,
               help="Boxes a side over which the median smooths; odd.")
+@click.option("--estimator",
+              type=click.Choice(["mean", "median", "mode", "sextractor", "biweight"]),
+              default="mean", show_default=True,
+              help="What of a box's clipped pixels is its level.")
+@click.option("--sigma", type=click.FloatRange(min=0, min_open=True), default=3.0,
+              show_default=True, help="Clipping, in standard deviations.")
 @click.option("--mask", metavar="SEG",
               help="Segmentation map of the sources to leave out of the sky.")
 @click.option("--dilate", type=click.IntRange(min=0), default=0, show_default=True,
               help="Pixels by which the masked sources are grown.")
-@click.option("--err", metavar="EXT|FILE",
-              help="Where the errors are.  [default: ERR, WHT, or a file beside the image]")
+@click.option("--coverage", metavar="MAP",
+              help="Exposure or weight map: where it is zero or NaN there are no data.")
+@click.option("--err", metavar="EXT|FILE|sky",
+              help="Where the errors are; sky: the sky's rms alone.  [default: ERR, WHT, or a "
+              "file beside the image]")
 @hdu
 @output()
 @quiet_verbose
-def command(image, box, filter_size, mask, dilate, err, hdu, output, overwrite):
+def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, err, hdu,
+            output, overwrite):
     """Subtract the sky background and add its rms to the errors.
 
     The mean of the 3-sigma clipped pixels of each box, smoothed and interpolated, is
     subtracted; the rms is added to the errors in quadrature. SCI, ERR, BKG and BKGRMS
-    are written in the image's own unit.
+    are written in the image's own unit. An image larger than memory is done in stripes.
     """
     if filter_size % 2 == 0:
         raise click.BadParameter(f"{filter_size} is not odd", param_hint="--filter-size")
@@ -39,53 +49,64 @@ def command(image, box, filter_size, mask, dilate, err, hdu, output, overwrite):
         raise click.UsageError("--dilate grows the sources of --mask; give it")
 
     import contextlib
+    import functools
     import warnings
 
-    from pixsed.cli.options import say
+    import numpy as np
+    from tqdm import tqdm
+
+    from pixsed.cli.options import say, show_progress
     from pixsed.errors import PixsedError, PixsedWarning
-    from pixsed.images.background import subtract_background
-    from pixsed.images.segmap import SegmentationMap, source_mask
+    from pixsed.images.background import MosaicBackground
+    from pixsed.images.segmap import SegmentationMap
     from pixsed.io.atomic import check_output
-    from pixsed.io.image import ImageFile, write_image
-    from pixsed.io.locate import open_fits, parse_location
+    from pixsed.io.image import ImageFile
+    from pixsed.io.locate import choose_image, open_fits, parse_location
+    from pixsed.io.planes import PlanesWriter
+    from pixsed.io.rows import RowReader
 
     check_output(output, overwrite)
+    bar = functools.partial(tqdm, unit="stripe", disable=not show_progress())
     with contextlib.ExitStack() as stack:
         place = parse_location(image, hdu, band=True)
         source = stack.enter_context(ImageFile(place, err=err, measure_sky=False))
         inputs = list(source.files)
-        if source.err_source == "none":
+        if source.err_source == "none" and err is None:
             warnings.warn(
                 f"{source.name}: no errors found; ERR is the sky's rms, without the sources' "
                 "noise; name them with --err",
                 PixsedWarning,
                 stacklevel=1,
             )
-        sources = None
+        segmap = weight = None
         if mask:
             where = parse_location(mask)
-            segmap = SegmentationMap(stack.enter_context(open_fits(where.path)), where)
-            sources = source_mask(segmap.read(), dilate)
+            segmap = SegmentationMap(
+                stack.enter_context(open_fits(where.path, memmap=False)), where
+            )
             inputs.append(where.path)
-        data, error = source.read(native=True)
+        if coverage:
+            where = parse_location(coverage)
+            opened = stack.enter_context(open_fits(where.path, memmap=False))
+            weight = RowReader(choose_image(opened, where))
+            inputs.append(where.path)
         try:
-            found = subtract_background(
-                data, error, box=box, filter_size=filter_size, mask=sources
+            found = MosaicBackground(
+                source, segmap=segmap, dilate=dilate, coverage=weight, box=box,
+                filter_size=filter_size, estimator=estimator, sigma=sigma, progress=bar,
             )
         except PixsedError as trouble:
             raise PixsedError(f"{source.name}: {trouble}") from trouble
-        planes = {
-            "SCI": (found.data, {}),
-            "ERR": (found.err, {}),
-            "BKG": (found.background, {}),
-            "BKGRMS": (found.rms, {}),
-        }
-        step = f"bkg: box {box}, filter {filter_size}, 3-sigma clipped mean"
-        write_image(source, planes, output, overwrite=overwrite, inputs=inputs, history=[step])
-    import numpy as np
-
+        step = f"bkg: box {box}, filter {filter_size}, {sigma:g}-sigma clipped {estimator}"
+        with PlanesWriter(
+            source, ("SCI", "ERR", "BKG", "BKGRMS"), output, overwrite=overwrite, inputs=inputs,
+            history=[step],
+        ) as writer:
+            for part in found.stripes(bar):
+                planes = (part.data, part.err, part.background, part.rms)
+                writer.append(dict(zip(("SCI", "ERR", "BKG", "BKGRMS"), planes, strict=True)))
     unit = str(source.header.get("BUNIT", "")).strip()
     say(
-        f"{output}: background {np.nanmedian(found.background):.4g}, "
-        f"rms {np.nanmedian(found.rms):.4g} {unit}".rstrip()
+        f"{output}: background {np.median(found.map.mesh):.4g}, "
+        f"rms {np.median(found.map.rms_mesh):.4g} {unit}".rstrip()
     )

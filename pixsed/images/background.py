@@ -7,14 +7,18 @@ import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
 
+#: How the level of a box is taken from its clipped pixels.
+ESTIMATORS = ("mean", "median", "mode", "sextractor", "biweight")
 # A box with this share of its pixels masked is filled in from its neighbours; photutils'
 # own 10 % would leave hardly a box of a deep field whose sources are masked.
-_EXCLUDE_PERCENT = 80.0
+_EXCLUDE = 0.8
+# Pixels of an image in memory at once, if a row of boxes has no more.
+_STRIPE_PIXELS = 4_000_000
 
 
 @dataclass
 class Background:
-    """An image after background subtraction; every array (ny, nx) float32, its unit.
+    """An image, or rows of it, after background subtraction; (ny, nx) float32, its unit.
 
     Attributes
     ----------
@@ -32,7 +36,160 @@ class Background:
     rms: np.ndarray
 
 
-def subtract_background(data, err=None, *, box=200, filter_size=3, mask=None, sigma=3.0):
+class BackgroundMap:
+    """The sky of an image, box by box, and interpolated between them.
+
+    The same as `photutils.background.Background2D` gives for the whole image, made and
+    interpolated in rows of boxes: it needs memory for those, not for the image.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(start, stop)`` returns those rows, (stop - start, nx), NaN where a pixel is
+        not sky.
+    shape : tuple of int
+        (ny, nx) of the image.
+    box : int, optional
+        Side of a box in pixels. Where the image is smaller, a box is the image, with a
+        `PixsedWarning`.
+    filter_size : int, optional
+        Boxes a side, odd, over which the median smooths.
+    estimator : str, optional
+        One of `ESTIMATORS`: the mean, as in the paper; the median; the mode, 3 median -
+        2 mean; SExtractor's choice between the two; the biweight location.
+    sigma : float, optional
+        Clipping, in standard deviations.
+    progress : callable, optional
+        Wraps the iterable of stripes, as `tqdm.tqdm` does.
+
+    Attributes
+    ----------
+    mesh, rms_mesh : `~numpy.ndarray`
+        A value a box, float64: the level and its rms, gaps filled and smoothed.
+    stripes : list of (int, int)
+        First row and end of the parts that are in memory at once.
+
+    Raises
+    ------
+    PixsedError
+        If an option is out of range, or no box has enough sky.
+    """
+
+    def __init__(self, read, shape, *, box=200, filter_size=3, estimator="mean", sigma=3.0,
+                 progress=None):
+        _validate(box, filter_size, estimator, sigma)
+        self.shape = tuple(shape)
+        self.box = tuple(min(box, n) for n in shape)
+        if self.box != (box, box):
+            warnings.warn(
+                f"the image, {shape[1]} x {shape[0]} pixels, is smaller than a background "
+                f"box of {box}; the box is {self.box[1]} x {self.box[0]}",
+                PixsedWarning,
+                stacklevel=3,
+            )
+        height = self.box[0] * max(1, _STRIPE_PIXELS // (self.box[0] * shape[1]))
+        self.stripes = [(y, min(shape[0], y + height)) for y in range(0, shape[0], height)]
+        stripes = self.stripes if progress is None else progress(self.stripes)
+        found = [_box_statistics(read(*rows), self.box, estimator, sigma) for rows in stripes]
+        meshes = [np.vstack(parts) for parts in zip(*found, strict=True)]
+        if np.isnan(meshes[0]).all():
+            raise PixsedError(
+                f"the background cannot be measured (no box has {1 - _EXCLUDE:.0%} of its pixels "
+                "left); try a larger --box, or less of the image masked"
+            )
+        self.mesh, self.rms_mesh = (_filled_and_smoothed(mesh, filter_size) for mesh in meshes)
+        from scipy.ndimage import spline_filter
+
+        self._splines = [spline_filter(m, mode="reflect") for m in (self.mesh, self.rms_mesh)]
+
+    def rows(self, start, stop):
+        """Return the background and its rms in rows `start` to `stop`, float64."""
+        from scipy.ndimage import affine_transform
+
+        # Centres of pixels, in boxes: what scipy.ndimage.zoom does for the whole image.
+        step = 1.0 / np.array(self.box)
+        offset = (np.array([start, 0]) + 0.5) * step - 0.5
+        planes = []
+        for mesh, spline in zip((self.mesh, self.rms_mesh), self._splines, strict=True):
+            plane = affine_transform(
+                spline, step, offset, (stop - start, self.shape[1]), mode="reflect",
+                prefilter=False,
+            )
+            planes.append(np.clip(plane, mesh.min(), mesh.max(), out=plane))
+        return planes
+
+    def subtracted(self, data, err, start=0):
+        """Return the `Background` of rows of the image.
+
+        Parameters
+        ----------
+        data : `~numpy.ndarray`
+            (n, nx) float, rows from `start` on; NaN = no data.
+        err : `~numpy.ndarray` or None
+            (n, nx) 1-sigma errors.
+        start : int, optional
+        """
+        background, rms = self.rows(start, start + len(data))
+        empty = ~np.isfinite(data)
+        total = rms
+        if err is not None:
+            empty |= ~np.isfinite(err)
+            total = np.hypot(err, rms)
+        planes = (data - background, total, background, rms)
+        return Background(*(np.where(empty, np.nan, plane).astype(np.float32) for plane in planes))
+
+
+def _box_statistics(data, box, estimator, sigma):
+    """Return the level and rms of the boxes of some rows; NaN where too little is left."""
+    from astropy.stats import SigmaClip
+    from photutils import background
+
+    data = np.array(data, dtype=np.float64)
+    empty = ~np.isfinite(data)
+    boxes = tuple(-(-n // size) for n, size in zip(data.shape, box, strict=True))
+    if empty.all():
+        return np.full(boxes, np.nan), np.full(boxes, np.nan)
+    found = background.Background2D(
+        data,
+        box,
+        mask=empty,
+        exclude_percentile=100,  # applied below: at the edge a stripe's box is smaller
+        filter_size=1,
+        sigma_clip=SigmaClip(sigma=sigma),
+        # Background2D clips for both.
+        bkg_estimator=_estimator(estimator),
+        bkg_rms_estimator=background.StdBackgroundRMS(sigma_clip=None),
+    )
+    few = found.n_pixels_mesh <= (1 - _EXCLUDE) * box[0] * box[1]
+    return [np.where(few, np.nan, mesh)
+            for mesh in (found.background_mesh, found.background_rms_mesh)]
+
+
+def _estimator(name):
+    from photutils import background
+
+    classes = {
+        "mean": background.MeanBackground,
+        "median": background.MedianBackground,
+        "mode": background.ModeEstimatorBackground,
+        "sextractor": background.SExtractorBackground,
+        "biweight": background.BiweightLocationBackground,
+    }
+    return classes[name](sigma_clip=None)
+
+
+def _filled_and_smoothed(mesh, filter_size):
+    """Return a mesh with its NaN filled in from the nearest boxes, then median-smoothed."""
+    from photutils.background import Background2D, MeanBackground
+
+    # Boxes of one pixel: photutils does with the mesh what it does with its own.
+    return Background2D(
+        mesh, 1, mask=np.isnan(mesh), exclude_percentile=50, filter_size=filter_size,
+        sigma_clip=None, bkg_estimator=MeanBackground(sigma_clip=None),
+    ).background_mesh  # fmt: skip
+
+
+def subtract_background(data, err=None, *, mask=None, coverage_mask=None, **options):
     """Subtract the mean of the clipped sky, box by box, interpolated between boxes.
 
     Parameters
@@ -42,15 +199,12 @@ def subtract_background(data, err=None, *, box=200, filter_size=3, mask=None, si
     err : `~numpy.ndarray`, optional
         (ny, nx) 1-sigma errors in the same unit; NaN = no data. By default none: the
         errors are then the sky's rms.
-    box : int, optional
-        Side of a box in pixels. Where the image is smaller, a box is the image, with a
-        `PixsedWarning`.
-    filter_size : int, optional
-        Boxes a side, odd, over which the median smooths.
     mask : `~numpy.ndarray`, optional
         (ny, nx) bool, true = source, left out of the sky.
-    sigma : float, optional
-        Clipping, in standard deviations.
+    coverage_mask : `~numpy.ndarray`, optional
+        (ny, nx) bool, true = no data.
+    **options
+        box, filter_size, estimator, sigma: as for `BackgroundMap`.
 
     Returns
     -------
@@ -59,60 +213,100 @@ def subtract_background(data, err=None, *, box=200, filter_size=3, mask=None, si
     Raises
     ------
     PixsedError
-        If shapes do not agree, `box` or `filter_size` is out of range, or no box has
-        enough sky.
+        If shapes do not agree, an option is out of range, or no box has enough sky.
     """
-    _validate(data, err, mask, box, filter_size)
-    from astropy.stats import SigmaClip
-    from photutils.background import Background2D, MeanBackground, StdBackgroundRMS
-
-    data = np.asarray(data, dtype=np.float64)
-    empty = ~np.isfinite(data)
-    if err is not None:
-        empty |= ~np.isfinite(err)
-    if empty.all():
-        raise PixsedError("the image has no data: every pixel is NaN or of zero weight")
-    box_size = tuple(min(box, n) for n in data.shape)
-    if box_size != (box, box):
-        warnings.warn(
-            f"the image, {data.shape[1]} x {data.shape[0]} pixels, is smaller than a background "
-            f"box of {box}; the box is {box_size[1]} x {box_size[0]}",
-            PixsedWarning,
-            stacklevel=2,
-        )
-    try:
-        found = Background2D(
-            np.where(empty, 0.0, data),
-            box_size,
-            mask=mask,
-            coverage_mask=empty,
-            fill_value=np.nan,
-            exclude_percentile=_EXCLUDE_PERCENT,
-            filter_size=filter_size,
-            sigma_clip=SigmaClip(sigma=sigma),
-            # Background2D clips for both.
-            bkg_estimator=MeanBackground(sigma_clip=None),
-            bkg_rms_estimator=StdBackgroundRMS(sigma_clip=None),
-        )
-        background, rms = found.background, found.background_rms
-    except ValueError as error:
-        raise PixsedError(
-            f"the background cannot be measured ({' '.join(str(error).split())}); "
-            "try a larger --box, or less of the image masked"
-        ) from error
-    total = rms if err is None else np.hypot(err, rms)
-    planes = (data - background, total, background, rms)
-    return Background(*(np.where(empty, np.nan, plane).astype(np.float32) for plane in planes))
-
-
-def _validate(data, err, mask, box, filter_size):
     shape = np.shape(data)
     if len(shape) != 2:
         raise PixsedError(f"data must be 2-D, got {len(shape)}-D")
-    for name, array in (("err", err), ("mask", mask)):
+    arrays = {"err": err, "mask": mask, "coverage_mask": coverage_mask}
+    for name, array in arrays.items():
         if array is not None and np.shape(array) != shape:
             raise PixsedError(f"{name} must be of shape {shape}, got {np.shape(array)}")
+    data = np.array(data, dtype=np.float64)
+    if coverage_mask is not None:
+        data[coverage_mask] = np.nan
+    sky = data if err is None else np.where(np.isfinite(err), data, np.nan)
+    if not np.isfinite(sky).any():
+        raise PixsedError(_NO_DATA)
+    if mask is not None:
+        sky = np.where(mask, np.nan, sky)
+    found = BackgroundMap(lambda start, stop: sky[start:stop], shape, **options)
+    return found.subtracted(data, err)
+
+
+class MosaicBackground:
+    """The background of an image on disk, measured and subtracted in stripes.
+
+    Parameters
+    ----------
+    image : `~pixsed.io.image.ImageFile`
+        Of any size; a stripe of it is in memory at a time, in its own unit.
+    segmap : `~pixsed.images.segmap.SegmentationMap`, optional
+        Its sources are left out of the sky.
+    dilate : int, optional
+        Pixels by which they are grown.
+    coverage : `~pixsed.io.rows.RowReader`, optional
+        A map on the image's pixels, of exposure or weight, say: where it is zero, NaN or
+        below zero there are no data.
+    **options
+        As for `BackgroundMap`.
+
+    Attributes
+    ----------
+    map : `BackgroundMap`
+
+    Raises
+    ------
+    PixsedError
+        If a map is of another shape, an option is out of range, or no box has enough sky.
+    """
+
+    def __init__(self, image, *, segmap=None, dilate=0, coverage=None, **options):
+        for name, other in (("mask", segmap), ("coverage map", coverage)):
+            if other is not None and other.shape != image.shape:
+                raise PixsedError(
+                    f"its {name} is of shape {other.shape}, the image of {image.shape}; "
+                    "give one of the same grid"
+                )
+        self._image, self._segmap, self._dilate = image, segmap, dilate
+        self._coverage = coverage
+        self._any_data = False
+        try:
+            self.map = BackgroundMap(self._sky, image.shape, **options)
+        except PixsedError as error:
+            if self._any_data:
+                raise
+            raise PixsedError(_NO_DATA) from error
+
+    def _read(self, start, stop):
+        data, err = self._image.read(slice(start, stop), native=True)
+        if self._coverage is not None:
+            data[~(self._coverage.read(slice(start, stop)) > 0)] = np.nan
+        return data, err
+
+    def _sky(self, start, stop):
+        sky, _ = self._read(start, stop)
+        self._any_data |= bool(np.isfinite(sky).any())
+        if self._segmap is not None:
+            sky[self._segmap.sources(slice(start, stop), self._dilate)] = np.nan
+        return sky
+
+    def stripes(self, progress=None):
+        """Yield the `Background` of the image's stripes, from row 0 on."""
+        stripes = self.map.stripes if progress is None else progress(self.map.stripes)
+        for start, stop in stripes:
+            yield self.map.subtracted(*self._read(start, stop), start)
+
+
+_NO_DATA = "the image has no data: every pixel is NaN or of zero weight"
+
+
+def _validate(box, filter_size, estimator, sigma):
     if box < 2:
         raise PixsedError(f"box must be 2 pixels or more, got {box}")
     if filter_size < 1 or filter_size % 2 == 0:
         raise PixsedError(f"filter_size must be odd, got {filter_size}")
+    if estimator not in ESTIMATORS:
+        raise PixsedError(f"estimator must be one of {', '.join(ESTIMATORS)}, got {estimator!r}")
+    if not sigma > 0:
+        raise PixsedError(f"sigma must be above 0, got {sigma}")

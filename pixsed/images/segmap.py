@@ -3,10 +3,11 @@
 import numpy as np
 
 from pixsed.errors import PixsedError
-from pixsed.io.image import read_section
 from pixsed.io.locate import choose_image, is_image
+from pixsed.io.rows import RowReader
 
-_STRIP = 1024
+# Pixels of the map in memory at once, where it is gone through whole.
+_STRIP_PIXELS = 4_000_000
 
 
 class SegmentationMap:
@@ -15,7 +16,7 @@ class SegmentationMap:
     Parameters
     ----------
     hdulist : `~astropy.io.fits.HDUList`
-        Open file.
+        Open file, best not memory-mapped.
     location : `~pixsed.io.locate.Location`
         With no extension asked for, one named SEG or SEGMAP is taken first.
 
@@ -32,12 +33,13 @@ class SegmentationMap:
             self._hdu = named[0]
         else:
             self._hdu = choose_image(hdulist, location)
+        self.rows = RowReader(self._hdu)
         self.shape = self._hdu.shape
         self.header = self._hdu.header
 
     def read(self, y=slice(None), x=slice(None)):
         """Return (ny, nx) int32 of a part of the map."""
-        values = read_section(self._hdu, y, x)
+        values = self.rows.read(y, x)
         if values.dtype.kind == "f":
             # NaN and fractions are no ids: an image given for the map.
             if not np.array_equal(values, np.round(values)):
@@ -45,6 +47,13 @@ class SegmentationMap:
                     f"{self.name} does not hold integer ids; give a segmentation map"
                 )
         return values.astype(np.int32)
+
+    def sources(self, y=slice(None), dilate=0):
+        """Return the (ny, nx) bool mask of the sources in rows `y`, grown by `dilate` pixels."""
+        start, stop, _ = y.indices(self.shape[0])
+        first = max(0, start - dilate)
+        mask = source_mask(self.read(slice(first, stop + dilate)), dilate)
+        return mask[start - first : stop - first]
 
     def boxes(self, ids=None):
         """Return the bounding box of segments: id -> (y0, y1, x0, x1), ends excluded.
@@ -55,8 +64,9 @@ class SegmentationMap:
             By default every id of the map. Ids that are not in it are left out.
         """
         boxes = {}
-        for start in range(0, self.shape[0], _STRIP):
-            strip = self.read(slice(start, start + _STRIP))
+        height = max(1, _STRIP_PIXELS // self.shape[1])
+        for start in range(0, self.shape[0], height):
+            strip = self.read(slice(start, start + height))
             wanted = strip > 0 if ids is None else np.isin(strip, list(ids)) & (strip > 0)
             y, x = np.nonzero(wanted)
             labels, which = np.unique(strip[y, x], return_inverse=True)

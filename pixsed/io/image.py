@@ -27,11 +27,12 @@ from pixsed.io.locate import (
     parse_location,
 )
 from pixsed.io.provenance import stamp
+from pixsed.io.rows import RowReader, sampled_rows
 from pixsed.io.units import njy_per_unit
 
 _ARCSEC2_SR = (np.pi / 180.0 / 3600.0) ** 2
 _WEIGHT = re.compile(r"(^|[_-])(WHT|WEIGHT|IVM)([_-]|$)")
-_MAX_SKY_ROWS = 1000
+_SKY_PIXELS = 2_000_000
 
 
 @dataclass
@@ -69,8 +70,7 @@ class Image:
 class ImageFile:
     """An image of one band on disk, open: parts of it are read as flux and error.
 
-    A context manager; the file is memory-mapped, and only what `read` is asked for is
-    loaded.
+    A context manager; only the rows that `read` is asked for are loaded.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class ImageFile:
         Where the errors are: an extension of the file, or another file. By default the
         file's ERR (for ``SCI_X``, ``ERR_X`` first; for ``X``, ``X_ERR``); else WHT, an
         inverse variance; else a file beside it with ``_err`` or ``_wht`` for ``_sci``;
-        else the rms of the sky, with a `PixsedWarning`.
+        else the rms of the sky, with a `PixsedWarning`. ``"sky"`` asks for that rms.
     measure_sky : bool, optional
         If false, an image without errors is read as such: `read` returns None for them.
 
@@ -116,7 +116,7 @@ class ImageFile:
         self._sky = None
         self._factor = None
         with contextlib.ExitStack() as stack:
-            self._hdulist = stack.enter_context(open_fits(location.path))
+            self._hdulist = stack.enter_context(open_fits(location.path, memmap=False))
             self.files = [location.path]
             self._hdu = choose_image(self._hdulist, location)
             self.shape = self._hdu.shape
@@ -124,6 +124,8 @@ class ImageFile:
             self.primary = self._hdulist[0].header
             self._all_cards = merged_header(self.header, self.primary)
             self._err_hdu, self.err_source = self._find_error(err, stack, measure_sky)
+            self._rows = RowReader(self._hdu)
+            self._err_rows = None if self._err_hdu is None else RowReader(self._err_hdu)
             self._stack = stack.pop_all()
 
     def __enter__(self):
@@ -144,7 +146,12 @@ class ImageFile:
     @property
     def band_or_none(self):
         """The band, or None where nothing tells it."""
-        return self.location.band or band_name_or_none(self._all_cards)
+        return self.location.band or self.band_in_header
+
+    @property
+    def band_in_header(self):
+        """The band that the header tells, or None."""
+        return band_name_or_none(self._all_cards)
 
     @property
     def instrument(self):
@@ -192,6 +199,11 @@ class ImageFile:
             area = None
         return njy_per_unit(header, unit, name=self.name, pixel_area_sr=area)
 
+    @property
+    def row_readers(self):
+        """The `~pixsed.io.rows.RowReader` of the image, and of its errors where there are."""
+        return [rows for rows in (self._rows, self._err_rows) if rows is not None]
+
     def read(self, y=slice(None), x=slice(None), *, native=False):
         """Return (data, err) of a part of the image.
 
@@ -210,7 +222,7 @@ class ImageFile:
             there are no errors and none were to be measured.
         """
         factor = 1.0 if native else self.factor
-        data = read_section(self._hdu, y, x).astype(np.float64) * factor
+        data = self._rows.read(y, x).astype(np.float64) * factor
         data[~np.isfinite(data)] = np.nan
         if self.err_source == "none":
             return data.astype(np.float32), None
@@ -222,9 +234,9 @@ class ImageFile:
 
     def _read_error(self, y, x, shape):
         """Return the errors in the unit of the data."""
-        if self._err_hdu is None:
+        if self._err_rows is None:
             return np.full(shape, self.sky_rms())
-        values = read_section(self._err_hdu, y, x).astype(np.float64)
+        values = self._err_rows.read(y, x).astype(np.float64)
         if self.err_source == "weight":
             good = values > 0
             return np.divide(1.0, np.sqrt(values, where=good, out=np.ones_like(values)),
@@ -243,14 +255,15 @@ class ImageFile:
     def sky_rms(self):
         """Return the robust rms of the whole image, in its own unit (sources clipped)."""
         if self._sky is None:
-            step = max(1, self.shape[0] // _MAX_SKY_ROWS)
-            rows = [read_section(self._hdu, slice(r, r + 1), slice(None))
-                    for r in range(0, self.shape[0], step)]
-            self._sky = robust_rms(np.concatenate(rows))
+            rows = RowReader(self._hdu)
+            sample = [rows.read(slice(r, r + 1)) for r in sampled_rows(self.shape, _SKY_PIXELS)]
+            self._sky = robust_rms(np.concatenate(sample))
         return self._sky
 
     def _find_error(self, err, stack, measure_sky):
         """Return (HDU or None, source) of the errors, checked for shape."""
+        if err == "sky" and not Path(err).is_file():
+            return None, "sky" if measure_sky else "none"
         if err is not None:
             hdu, source = self._error_asked_for(err, stack)
         else:
@@ -274,7 +287,7 @@ class ImageFile:
     def _error_asked_for(self, err, stack):
         place = parse_location(err)
         if Path(place.path).is_file():
-            hdulist = stack.enter_context(open_fits(place.path))
+            hdulist = stack.enter_context(open_fits(place.path, memmap=False))
             self.files.append(place.path)
             hdu = _only(hdulist, ("ERR", "WHT")) if place.ext is None else None
             hdu = hdu or choose_image(hdulist, place)
@@ -309,7 +322,7 @@ class ImageFile:
             for ending in (tail, tail.removesuffix(".gz"), f"{tail}.gz"):
                 beside = path.with_name(head + word + ending)
                 if beside.is_file():
-                    hdulist = stack.enter_context(open_fits(beside))
+                    hdulist = stack.enter_context(open_fits(beside, memmap=False))
                     self.files.append(str(beside))
                     wanted = (word[1:].upper(), "SCI")
                     hdu = _only(hdulist, wanted) or choose_image(hdulist, Location(str(beside)))
@@ -372,18 +385,31 @@ def write_image(image, planes, path, *, overwrite=False, inputs=(), history=()):
     PixsedError
         If the file is there already, or its folder is not.
     """
-    in_primary = image.header is image.primary
-    primary = fits.PrimaryHDU(header=None if in_primary else copied_header(image.primary))
-    stamp(primary.header, inputs=inputs, history=history)
-    shared = copied_header(image.header)
-    if image.location.band and band_name_or_none(image._all_cards) is None:
-        shared["BAND"] = (image.location.band, "band, as named on the command line")
-    hdus = [primary]
+    primary, shared = output_headers(image, inputs=inputs, history=history)
+    hdus = [fits.PrimaryHDU(header=primary)]
     for name, (array, cards) in planes.items():
         header = shared.copy() if array.shape == image.shape else fits.Header()
         header.update(cards)
         hdus.append(fits.ImageHDU(np.asarray(array, dtype=np.float32), header, name=name))
     write_hdulist(fits.HDUList(hdus), path, overwrite)
+
+
+def output_headers(image, *, inputs=(), history=()):
+    """Return the headers of what is made from an `ImageFile`: PRIMARY's, and its planes'.
+
+    Parameters
+    ----------
+    image : `ImageFile`
+    inputs, history
+        As for `pixsed.io.cube.write_cube`.
+    """
+    in_primary = image.header is image.primary
+    primary = fits.PrimaryHDU(header=None if in_primary else copied_header(image.primary)).header
+    stamp(primary, inputs=inputs, history=history)
+    shared = copied_header(image.header)
+    if image.location.band and image.band_in_header is None:
+        shared["BAND"] = (image.location.band, "band, as named on the command line")
+    return primary, shared
 
 
 def robust_rms(values):
@@ -421,13 +447,6 @@ def merged_header(header, primary):
     result = header.copy()
     result.extend(primary, unique=True, strip=True)
     return result
-
-
-def read_section(hdu, y, x):
-    """Return rows `y` and columns `x` of an HDU, loading no more where the file allows."""
-    # Seeking in a gzipped stream unpacks it anew each time.
-    zipped = hdu.fileinfo()["file"].compression is not None if hdu.fileinfo() else True
-    return np.asarray(hdu.data[y, x] if zipped else hdu.section[y, x])
 
 
 def _find(hdulist, name, version):

@@ -1,10 +1,15 @@
 """Which file, and which extension of it: `[BAND=]path[EXT,VER]`, patterns, HDU choice."""
 
 import contextlib
+import errno
 import fnmatch
 import glob
+import gzip
 import re
+import shutil
+import tempfile
 import warnings
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +18,7 @@ from astropy.io import fits
 from pixsed.errors import PixsedError
 
 _EXTENSION = re.compile(r"^(?P<path>.+)\[(?P<ext>[^\[\]]*)\]$")
+_READ = 1 << 20
 _BAND = re.compile(r"^(?P<band>[A-Za-z0-9_*?-]+)=(?P<rest>.+)$", re.DOTALL)
 
 
@@ -186,10 +192,18 @@ def _band_of_match(band, pattern, path):
 
 
 @contextlib.contextmanager
-def open_fits(path):
+def open_fits(path, *, memmap=None):
     """Yield the open `~astropy.io.fits.HDUList` of `path` (.fits or .fits.gz).
 
-    Memory-mapped where the file allows: neither zipped nor scaled.
+    A gzipped file is unpacked to a temporary one first, in the folder of TMPDIR, so that
+    parts of it can be read.
+
+    Parameters
+    ----------
+    path : str or path-like
+    memmap : bool, optional
+        By default the file is mapped into memory where it is not scaled; if false it is
+        read in pieces.
 
     Raises
     ------
@@ -200,25 +214,46 @@ def open_fits(path):
         raise PixsedError(f"{path}: no such file; check the name and the folder")
     if Path(path).is_dir():
         raise PixsedError(f"{path} is a folder; give a FITS file")
-    hdulist = trouble = None
-    try:
-        # Of what astropy mends while it reads, only damage concerns the user.
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            hdulist = fits.open(path)
-            len(hdulist)  # reads every header
-        trouble = next((w.message for w in caught if "truncated" in str(w.message)), None)
-    except (OSError, fits.VerifyError, ValueError, EOFError) as error:
-        trouble = error
-    if trouble is not None:
-        if hdulist is not None:
-            hdulist.close()
-        raise PixsedError(
-            f"{path} cannot be read as FITS ({' '.join(str(trouble).split())}); "
-            "check that it is a FITS file and whole"
-        )
-    with hdulist:
+    with contextlib.ExitStack() as stack:
+        trouble = None
+        try:
+            # Of what astropy mends while it reads, only damage concerns the user.
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                plain = stack.enter_context(_unpacked(path))
+                hdulist = stack.enter_context(fits.open(plain, memmap=memmap))
+                len(hdulist)  # reads every header
+            trouble = next((w.message for w in caught if "truncated" in str(w.message)), None)
+        except (OSError, fits.VerifyError, ValueError, EOFError, zlib.error) as error:
+            trouble = error
+        if trouble is not None:
+            raise PixsedError(
+                f"{path} cannot be read as FITS ({' '.join(str(trouble).split())}); "
+                "check that it is a FITS file and whole"
+            )
         yield hdulist
+
+
+@contextlib.contextmanager
+def _unpacked(path):
+    """Yield `path`, or that of a temporary copy if it is gzipped."""
+    with open(path, "rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            yield path
+            return
+    with tempfile.TemporaryDirectory(prefix="pixsed-") as folder:
+        plain = Path(folder) / "plain.fits"
+        try:
+            with gzip.open(path) as source, open(plain, "wb") as target:
+                shutil.copyfileobj(source, target, _READ)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise PixsedError(
+                f"{path}: no room to unpack it in {folder}; gunzip it, or set TMPDIR to a larger "
+                "disk"
+            ) from error
+        yield plain
 
 
 def describe_images(hdulist):

@@ -85,6 +85,79 @@ def test_image_without_errors_or_unit(write_fits, wcs_header, run_cli, tmp_path,
         np.testing.assert_array_equal(hdulist["ERR"].data, hdulist["BKGRMS"].data)
 
 
+def test_errors_not_wanted(path, run_cli, tmp_path):
+    out = tmp_path / "out.fits"
+    result = run_cli("bkg", path, "--box", "40", "--err", "sky", "-o", out)
+    assert result.exit_code == 0 and not result.warned
+    with fits.open(out) as hdulist:
+        np.testing.assert_array_equal(hdulist["ERR"].data, hdulist["BKGRMS"].data)
+
+
+def test_coverage(path, write_fits, run_cli, tmp_path):
+    exposure = np.full(SCI.shape, 1e3, np.float32)
+    exposure[:25] = 0
+    exposure[25:30] = np.nan
+    where = write_fits("exp.fits", primary=(exposure, None))
+    out = tmp_path / "out.fits"
+    result = run_cli("bkg", path, "--box", "30", "--coverage", where, "-o", out)
+    assert result.exit_code == 0, result.output
+    with fits.open(out) as hdulist:
+        for name in ("SCI", "ERR", "BKG", "BKGRMS"):
+            assert np.isnan(hdulist[name].data[:30]).all()
+            assert np.isfinite(hdulist[name].data[30:]).all()
+        assert hdulist[0].header["INFILE2"] == "exp.fits"
+
+
+def test_estimators(write_fits, wcs_header, run_cli, tmp_path):
+    """A skewed sky: the mean lies above the median, that above the mode."""
+    skewed = np.random.default_rng(2).gamma(2.0, 1.0, (80, 90)).astype(np.float32)
+    path = write_fits("s.fits", SCI=(skewed, wcs_header(BUNIT="nJy")), ERR=(ERR, None))
+    level = {}
+    for estimator in ("mean", "median", "mode"):
+        out = tmp_path / f"{estimator}.fits"
+        args = ["--box", "40", "--sigma", "5", "--estimator", estimator]
+        assert run_cli("bkg", path, *args, "-o", out).exit_code == 0
+        assert f"5-sigma clipped {estimator}" in str(fits.getheader(out)["HISTORY"])
+        level[estimator] = fits.getdata(out, "BKG").mean()
+    assert level["mean"] == pytest.approx(2.0, abs=0.1)
+    assert level["median"] == pytest.approx(1.678, abs=0.1)
+    assert level["mode"] == pytest.approx(3 * 1.678 - 2 * 2.0, abs=0.25)
+
+
+def test_stripes_are_the_whole(path, write_fits, run_cli, tmp_path, monkeypatch):
+    segmap = np.zeros(SCI.shape, np.int32)
+    segmap[18:22, 30:50] = 3  # grown, it lies in both stripes
+    seg = write_fits("seg.fits", primary=(segmap, None))
+    args = ["bkg", path, "--box", "20", "--mask", seg, "--dilate", "5", "-o"]
+    assert run_cli(*args, tmp_path / "whole.fits").exit_code == 0
+    monkeypatch.setattr("pixsed.images.background._STRIPE_PIXELS", 1)
+    assert run_cli(*args, tmp_path / "parts.fits").exit_code == 0
+    with fits.open(tmp_path / "whole.fits") as whole, fits.open(tmp_path / "parts.fits") as parts:
+        for name in ("SCI", "ERR", "BKG", "BKGRMS"):
+            np.testing.assert_allclose(parts[name].data, whole[name].data, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("option", ["--mask", "--coverage"])
+def test_maps_of_another_shape(path, write_fits, run_cli, tmp_path, option):
+    other = write_fits("o.fits", primary=(np.zeros((5, 5), np.int32), None))
+    result = run_cli("bkg", path, "--box", "30", option, other, "-o", tmp_path / "out.fits")
+    assert result.exit_code == 1
+    assert r"is of shape (5, 5), the image of (80, 90)" in str(result.exception)
+
+
+def test_image_of_nothing(write_fits, wcs_header, run_cli, tmp_path):
+    path = write_fits("n.fits", SCI=(SCI * np.nan, wcs_header(BUNIT="nJy")), ERR=(ERR, None))
+    result = run_cli("bkg", path, "--box", "30", "-o", tmp_path / "out.fits")
+    assert "n.fits: the image has no data" in str(result.exception)
+    assert not (tmp_path / "out.fits").exists()
+
+
+def test_all_of_it_sources(path, write_fits, run_cli, tmp_path):
+    seg = write_fits("seg.fits", primary=(np.ones(SCI.shape, np.int32), None))
+    result = run_cli("bkg", path, "--box", "30", "--mask", seg, "-o", tmp_path / "out.fits")
+    assert "cannot be measured" in str(result.exception)
+
+
 def test_small_image_warns(path, run_cli, tmp_path):
     result = run_cli("bkg", path, "-o", tmp_path / "out.fits")
     assert result.exit_code == 0

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.background import subtract_background
+from pixsed.images.background import BackgroundMap, subtract_background
 from pixsed.images.segmap import source_mask
 
 NY, NX, SIGMA = 300, 360, 2.0
@@ -43,20 +43,62 @@ def test_mask_matters(field):
     assert np.median(bare.background - sky) > 2 * abs(np.median(masked.background - sky))
 
 
-def test_same_as_photutils(field):
-    from astropy.stats import SigmaClip
-    from photutils.background import Background2D, MeanBackground, StdBackgroundRMS
+PHOTUTILS = {
+    "mean": "MeanBackground",
+    "median": "MedianBackground",
+    "mode": "ModeEstimatorBackground",
+    "sextractor": "SExtractorBackground",
+    "biweight": "BiweightLocationBackground",
+}
 
-    image = field[2]
-    clip = SigmaClip(sigma=3.0)
-    theirs = Background2D(
-        image, 60, filter_size=3, sigma_clip=clip, exclude_percentile=80,
-        bkg_estimator=MeanBackground(sigma_clip=clip),
-        bkg_rms_estimator=StdBackgroundRMS(sigma_clip=clip),
+
+@pytest.mark.parametrize("estimator", PHOTUTILS)
+@pytest.mark.parametrize(("box", "stripe"), [(60, 4_000_000), (60, 1), (70, 1), (32, 70 * NX)])
+def test_same_as_photutils(field, monkeypatch, estimator, box, stripe):
+    """In stripes or whole, boxes aligned or not, with boxes of no data and of few."""
+    from astropy.stats import SigmaClip
+    from photutils import background
+
+    monkeypatch.setattr("pixsed.images.background._STRIPE_PIXELS", stripe)
+    image, segmap = field[2].copy(), field[3]
+    image[:75, :130] = np.nan
+    image[200:263, 100:170] = np.nan
+    theirs = background.Background2D(
+        image, box, mask=segmap > 0, coverage_mask=np.isnan(image), fill_value=np.nan,
+        filter_size=5, sigma_clip=SigmaClip(sigma=2.5), exclude_percentile=80,
+        bkg_estimator=getattr(background, PHOTUTILS[estimator])(),
+        bkg_rms_estimator=background.StdBackgroundRMS(),
     )
-    mine = subtract_background(image, box=60)
-    np.testing.assert_allclose(mine.background, theirs.background, rtol=1e-5)
-    np.testing.assert_allclose(mine.rms, theirs.background_rms, rtol=1e-5)
+    mine = subtract_background(
+        image, box=box, filter_size=5, estimator=estimator, sigma=2.5, mask=segmap > 0
+    )
+    np.testing.assert_allclose(mine.background, theirs.background, rtol=1e-6)
+    np.testing.assert_allclose(mine.rms, theirs.background_rms, rtol=1e-6)
+
+
+def test_stripes_are_the_whole(field, monkeypatch):
+    image, segmap = field[2], field[3]
+    whole = subtract_background(image, box=45, mask=segmap > 0)
+    monkeypatch.setattr("pixsed.images.background._STRIPE_PIXELS", 1)
+    found = BackgroundMap(
+        lambda start, stop: np.where(segmap > 0, np.nan, image)[start:stop], image.shape, box=45
+    )
+    assert found.stripes[:2] == [(0, 45), (45, 90)] and found.stripes[-1] == (270, NY)
+    # Interpolated wherever one likes.
+    for start, stop in ((0, 7), (100, 300), (299, 300)):
+        background, rms = found.rows(start, stop)
+        np.testing.assert_allclose(background, whole.background[start:stop], rtol=1e-6)
+        np.testing.assert_allclose(rms, whole.rms[start:stop], rtol=1e-6)
+
+
+def test_coverage_mask_is_no_data(field):
+    image = field[2]
+    empty = np.zeros(image.shape, bool)
+    empty[:, 200:] = True
+    found = subtract_background(image, box=60, coverage_mask=empty)
+    same = subtract_background(np.where(empty, np.nan, image), box=60)
+    assert np.isnan(found.data[:, 200:]).all()
+    np.testing.assert_array_equal(found.background, same.background)
 
 
 def test_rms_is_added_in_quadrature(field):
@@ -92,6 +134,9 @@ def test_small_image_shrinks_the_box(field):
     [
         ({"box": 1}, "box must be 2 pixels or more, got 1"),
         ({"filter_size": 4}, "filter_size must be odd, got 4"),
+        ({"estimator": "max"}, "estimator must be one of mean, median, .*, got 'max'"),
+        ({"sigma": 0.0}, "sigma must be above 0, got 0.0"),
+        ({"coverage_mask": np.ones((2, 2), bool)}, "coverage_mask must be of shape"),
         ({"err": np.ones((2, 2))}, r"err must be of shape \(300, 360\), got \(2, 2\)"),
         ({"mask": np.ones((2, 2), bool)}, "mask must be of shape"),
         ({"mask": np.ones((NY, NX), bool), "box": 60}, "cannot be measured.*try a larger --box"),

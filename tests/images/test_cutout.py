@@ -46,8 +46,8 @@ def test_boxes_of_segments(field, monkeypatch):
     from scipy.ndimage import find_objects
 
     _, segmap, seg_path = field
-    for strip in (1024, 7):
-        monkeypatch.setattr("pixsed.images.segmap._STRIP", strip)
+    for pixels in (4_000_000, 7 * NX, 1):
+        monkeypatch.setattr("pixsed.images.segmap._STRIP_PIXELS", pixels)
         with open_fits(seg_path) as hdulist:
             found = SegmentationMap(hdulist, parse_location(seg_path))
             boxes = found.boxes()

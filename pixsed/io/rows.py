@@ -1,0 +1,57 @@
+"""Parts of an image on disk, read by whole rows: memory does not grow with the image."""
+
+import numpy as np
+
+
+class RowReader:
+    """Reads boxes of a 2-D HDU, of an open file, by the rows that they lie in.
+
+    One long read is faster than many short ones, and a tile-compressed file is as a rule
+    compressed by rows. Where `ahead` is set, that many more rows are read than asked for,
+    and kept: boxes in order of their rows then cost one pass over the file.
+
+    Parameters
+    ----------
+    hdu : image HDU
+
+    Attributes
+    ----------
+    ahead : int
+        Rows read beyond those asked for; 0 keeps nothing.
+    row_bytes : int
+        Memory of a row.
+    """
+
+    def __init__(self, hdu):
+        self._hdu = hdu
+        self.shape = hdu.shape
+        self.row_bytes = abs(hdu.header["BITPIX"]) // 8 * hdu.shape[1]
+        self.ahead = 0
+        self._kept, self._first = None, 0
+
+    def read(self, y=slice(None), x=slice(None)):
+        """Return rows `y` and columns `x`, slices of step 1: a view of what was read."""
+        start, stop, _ = y.indices(self.shape[0])
+        if self._kept is not None and self._first <= start and stop <= self._end():
+            return self._kept[start - self._first : stop - self._first, x]
+        self._kept = None  # not held while the next are read
+        rows = read_section(self._hdu, slice(start, stop + self.ahead), slice(None))
+        if self.ahead:
+            self._kept, self._first = rows, start
+        return rows[: stop - start, x]
+
+    def _end(self):
+        return self._first + len(self._kept)
+
+
+def read_section(hdu, y, x):
+    """Return rows `y` and columns `x` of an HDU, loading no more where the file allows."""
+    # Seeking in a compressed stream unpacks it anew each time.
+    zipped = hdu.fileinfo()["file"].compression is not None if hdu.fileinfo() else True
+    return np.asarray(hdu.data[y, x] if zipped else hdu.section[y, x])
+
+
+def sampled_rows(shape, pixels):
+    """Return numbers of rows, evenly spread, of about `pixels` pixels in all."""
+    step = max(1, shape[0] * shape[1] // pixels)
+    return range(min(step // 2, shape[0] - 1), shape[0], step)
