@@ -15,6 +15,8 @@ COMMANDS = {
     "bkg": "Subtract the sky background and add its rms to the errors.",
     "psfmatch": "Convolve an image to another image's PSF, errors included.",
     "cutout": "Cut galaxies out of mosaics into photometric cubes.",
+    "noise": "Measure the noise of pixels on cubes, for training.",
+    "bin": "Group the pixels of a galaxy to a target S/N.",
     "fit": "Fit a cube, or a table of photometry: maps of posterior quantiles.",
     "sum-mass": "Total stellar mass of galaxies, resolved and integrated.",
     "plot": "Draw maps as a picture.",

@@ -27,6 +27,9 @@ class BandNoise:
     noise_corr, noise_corr_err : float
         Factor by which the noise of a sum of many pixels exceeds that of independent
         ones, and its error where it was measured; else NaN.
+    corr_from : str
+        ``"apertures"``: measured in empty sky; ``"cubes"``: from the cubes' tables;
+        ``"lower limit"``: of the largest empty apertures that the cubes have.
     depth : float
         1-sigma depth of a pixel of sky; NaN = not known.
     psfmatch : str
@@ -39,6 +42,7 @@ class BandNoise:
     npix: np.ndarray
     noise_corr: float = 1.0
     noise_corr_err: float = float("nan")
+    corr_from: str = "cubes"
     depth: float = float("nan")
     psfmatch: str = "unknown"
 
@@ -104,10 +108,11 @@ def write_noise(table, path, overwrite=False, inputs=(), history=()):
         bins[name].unit = "nJy"
     bands = Table(
         rows=[
-            (band, float(n.noise_corr), float(n.noise_corr_err), float(n.depth), n.psfmatch)
+            (band, float(n.noise_corr), float(n.noise_corr_err), n.corr_from, float(n.depth),
+             n.psfmatch)
             for band, n in table.bands.items()
         ],
-        names=("BAND", "NOISE_CORR", "NOISE_CORR_ERR", "DEPTH", "PSFMATCH"),
+        names=("BAND", "NOISE_CORR", "NOISE_CORR_ERR", "CORR_FROM", "DEPTH", "PSFMATCH"),
     )
     bands["DEPTH"].unit = "nJy"
     primary = fits.PrimaryHDU()
@@ -146,7 +151,8 @@ def read_noise(path):
                     edges=np.append(mine["FLUX_LO"], mine["FLUX_HI"][-1:]),
                     mean=mine["SIGMA_MEAN"], std=mine["SIGMA_STD"], npix=mine["NPIX"],
                     noise_corr=float(row["NOISE_CORR"]),
-                    noise_corr_err=float(row["NOISE_CORR_ERR"]), depth=float(row["DEPTH"]),
+                    noise_corr_err=float(row["NOISE_CORR_ERR"]),
+                    corr_from=str(row["CORR_FROM"]).strip(), depth=float(row["DEPTH"]),
                     psfmatch=str(row["PSFMATCH"]).strip(),
                 )  # fmt: skip
         except KeyError as error:

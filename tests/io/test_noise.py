@@ -11,7 +11,8 @@ from pixsed.io.noise import BandNoise, NoiseTable, read_noise, write_noise
 def made():
     return NoiseTable(
         {
-            "F444W": BandNoise([-1, 0, 10], [1, 2], [0.1, 0.0], [100, 101], 3.5, 0.1, 0.9, "F444W"),
+            "F444W": BandNoise([-1, 0, 10], [1, 2], [0.1, 0.0], [100, 101], 3.5, 0.1, "apertures",
+                               0.9, "F444W"),
             "F150W": BandNoise([0, 1, 2, 3], [1, 2, 3], [0.1, 0.2, 0.3], [5, 5, 6]),
         }
     )

@@ -104,6 +104,7 @@ class BinnedNoise:
                     "std": noise.std.tolist(), "npix": noise.npix.tolist(),
                     "noise_corr": number(noise.noise_corr),
                     "noise_corr_err": number(noise.noise_corr_err),
+                    "corr_from": noise.corr_from,
                     "depth": number(noise.depth), "psfmatch": noise.psfmatch,
                 }
                 for band, noise in self.table.bands.items()

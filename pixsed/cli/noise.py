@@ -1,0 +1,66 @@
+"""`pixsed noise`: cubes in, a table of the pixels' noise out."""
+
+import click
+
+from pixsed.cli.options import examples, output, quiet_verbose
+
+
+@click.command(
+    "noise",
+    epilog=examples(
+        "pixsed noise cubes/*.fits -o noise.fits",
+        "pixsed noise 531.fits 370.fits --bins 3 -o noise.fits",
+    ),
+)
+@click.argument("cubes", nargs=-1, required=True, metavar="CUBE...")
+@click.option("--bins", type=click.IntRange(min=1), default=5, show_default=True,
+              help="Bins of flux a band, of equal numbers of pixels.")  # fmt: skip
+@output("Noise table to write; - for standard output.")
+@quiet_verbose
+def command(cubes, bins, output, overwrite):
+    """Measure the noise of pixels on cubes, for training.
+
+    In each band, the pixels of the galaxies' own segments are split into bins of flux, and
+    a Gaussian is fitted to their errors. The correlation of the noise comes from empty
+    apertures where there is sky enough, else from the cubes. Measure on what will be
+    fitted: after psfmatch, and with errors that agree with the sky. 'pixsed train --noise'
+    and 'pixsed validate --noise' take the table.
+    """
+    from tqdm import tqdm
+
+    from pixsed.cli.options import say, show_progress
+    from pixsed.images.noise import NoiseMeasurement
+    from pixsed.io.atomic import check_output
+    from pixsed.io.cube import read_cube
+    from pixsed.io.noise import write_noise
+
+    check_output(output, overwrite)
+    measurement = NoiseMeasurement()
+    for name in tqdm(cubes, unit="cube", disable=not (len(cubes) > 1 and show_progress())):
+        measurement.add(read_cube(name), name)
+    table = measurement.table(bins)
+    write_noise(
+        table, output, overwrite, inputs=cubes,
+        history=[f"noise: {measurement.cubes} cubes, {bins} bins of flux a band"],
+    )  # fmt: skip
+    for line in _lines(table):
+        say(line)
+    say(f"{output}: {len(table.bands)} bands of {measurement.cubes} cubes")
+
+
+def _lines(table):
+    """Return the table as text: errors in nJy, mean and scatter, by bin of flux."""
+    bins = max(len(noise.mean) for noise in table.bands.values())
+    width = max(len(band) for band in table.bands)
+    head = "".join(f"{f'bin {k + 1}':>20s}" for k in range(bins))
+    yield f"{'':{width}s}{'pixels':>9s}{'depth':>9s}{'corr':>15s}{head}"
+    for band, noise in table.bands.items():
+        corr = {
+            "apertures": f"{noise.noise_corr:.2f} +- {noise.noise_corr_err:.2f}",
+            "lower limit": f"> {noise.noise_corr:.2f}",
+        }.get(noise.corr_from, f"{noise.noise_corr:.2f} (cubes)")
+        cells = "".join(
+            f"{f'{mean:.3g} +- {std:.2g}':>20s}"
+            for mean, std in zip(noise.mean, noise.std, strict=True)
+        )
+        yield f"{band:{width}s}{noise.npix.sum():9d}{noise.depth:9.3g}{corr:>15s}{cells}"
