@@ -79,6 +79,11 @@ jobs = click.option(
     show_default="all cores", help="Processes or threads at once.",
 )
 
+scheduler = click.option(
+    "--scheduler", metavar="ADDRESS",
+    help="Dask scheduler whose workers do the work, as tcp://host:8786, in place of --jobs.",
+)
+
 model = click.option(
     "--model", "model", default="tau", show_default=True, metavar="NAME|FILE",
     help="A shipped model's name, or an .onnx file.",

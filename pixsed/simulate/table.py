@@ -8,6 +8,17 @@ import numpy as np
 from pixsed.errors import PixsedError
 from pixsed.sps.ssp import POPULATION_KEYS
 
+#: Cards of a table of simulations that `read_simulations` gives, beside the SSP grid's.
+RUN_KEYS = ("ATTENUAT", "IGM", "SEED")
+_COMMENTS = {
+    "SEED": "seed of the random numbers",
+    "ATTENUAT": "attenuation law",
+    "IGM": "absorption by the intergalactic medium",
+    "SSPSHA": "digest of the SSP grid (SHA-256)",
+    "BATCH": "rows that share a stream of random numbers",
+    "PIXSVER": "version of pixsed that made the rows",
+}
+
 
 @dataclass
 class Simulations:
@@ -24,7 +35,7 @@ class Simulations:
     flux : `~numpy.ndarray`, shape (N, B)
         Noiseless, nJy.
     meta : dict
-        What the SSP grid says of itself, and SEED.
+        What the SSP grid says of itself, and `RUN_KEYS`; of an older file, those it has.
     """
 
     prior: str
@@ -38,81 +49,99 @@ class Simulations:
         return len(self.flux)
 
 
-def write_simulations(batches, path, *, prior, bands, n, meta, units, overwrite=False, inputs=()):
-    """Write batches, as `simulate` yields them, to a FITS table.
+def simulations_writer(path, dtype, n, *, prior, bands, meta, units, block, overwrite=False,
+                       resume=False, inputs=()):  # fmt: skip
+    """Return the `~pixsed.io.stream.TableWriter` of a table of simulations.
 
     Parameters
     ----------
-    batches : iterable
     path : path-like
-    prior : str
-    bands : sequence of str
+    dtype : `~numpy.dtype`
+        Of a row: `pixsed.simulate.batches.row_dtype`.
     n : int
         Rows in all.
+    prior : str
+    bands : sequence of str
     meta : dict
-        Header cards of the SSP grid.
+        Cards of the table's header. A run goes on only where these, the layout, `prior`,
+        `bands` and `n` are the same.
     units : dict of str
-        FITS unit of each parameter.
-    overwrite : bool, optional
+        FITS unit of each parameter that has one.
+    block : int
+        Rows a batch.
+    overwrite, resume : bool, optional
     inputs : sequence of path-like, optional
     """
     from astropy.io import fits
 
-    from pixsed.io.atomic import write_hdulist
     from pixsed.io.provenance import stamp
+    from pixsed.io.stream import TableWriter
 
-    data = None
-    start = 0
-    for columns, unit, fluxes in batches:
-        if data is None:
-            dtype = [(name, ">f8") for name in columns]
-            dtype += [("UNIT", ">f8", (unit.shape[1],)), ("FLUX", ">f4", (fluxes.shape[1],))]
-            data = np.empty(n, dtype=dtype)
-        rows = slice(start, start + len(fluxes))
-        for name, values in columns.items():
-            data[name][rows] = values
-        data["UNIT"][rows] = unit
-        data["FLUX"][rows] = fluxes
-        start += len(fluxes)
-    primary = fits.PrimaryHDU()
-    stamp(primary.header, inputs=inputs)
-    table = fits.BinTableHDU(data, name="SIMS")
-    for number, name in enumerate(data.dtype.names, 1):
-        if units.get(name):
-            table.header[f"TUNIT{number}"] = units[name]
-    table.header[f"TUNIT{len(data.dtype.names)}"] = "nJy"
-    table.header["SIMULATD"] = (True, "simulated, not observed")
-    table.header["PRIOR"] = prior
+    primary = fits.PrimaryHDU().header
+    stamp(primary, inputs=inputs)
+    table = fits.BinTableHDU(np.empty(0, dtype), name="SIMS").header
+    table["NAXIS2"] = (n, "rows")
+    for number, name in enumerate(dtype.names, 1):
+        if unit := {**units, "FLUX": "nJy"}.get(name):
+            table[f"TUNIT{number}"] = unit
+    table["SIMULATD"] = (True, "simulated, not observed")
+    table["PRIOR"] = (prior, "prior of the populations")
     for number, band in enumerate(bands, 1):
-        table.header[f"BAND{number}"] = (band, f"FLUX element {number}")
+        table[f"BAND{number}"] = (band, f"FLUX element {number}")
     for key, value in meta.items():
-        table.header[key] = value
-    write_hdulist(fits.HDUList([primary, table]), path, overwrite)
+        table[key] = (value, _COMMENTS.get(key, ""))
+    return TableWriter(path, primary, table, block=block, overwrite=overwrite, resume=resume)
 
 
-def read_simulations(path):
-    """Read what `write_simulations` wrote.
+def read_simulations(path, rows=None):
+    """Read a table of simulations.
+
+    Parameters
+    ----------
+    path : path-like
+    rows : int or slice, optional
+        The first so many, or which; all by default.
+
+    Returns
+    -------
+    `Simulations`
 
     Raises
     ------
     PixsedError
-        If the file is not a table of simulations.
+        If the file is not a table of simulations, or not whole.
     """
-    from astropy.io import fits
+    from pixsed.io.locate import open_fits
+    from pixsed.io.stream import part_path
 
     if not Path(path).is_file():
+        part = part_path(path)
+        if part.is_file():
+            raise PixsedError(f"{path} is not finished: {part} is there; go on with "
+                              "'pixsed simulate --resume'")  # fmt: skip
         raise PixsedError(f"{path}: no such file; make one with 'pixsed simulate'")
-    with fits.open(path, memmap=False) as hdus:
+    with open_fits(path) as hdus:
         if "SIMS" not in hdus or not hdus["SIMS"].header.get("SIMULATD"):
             raise PixsedError(f"{path} holds no simulations; make some with 'pixsed simulate'")
-        header, data = hdus["SIMS"].header, hdus["SIMS"].data
-        names = [name for name in data.names if name not in ("UNIT", "FLUX")]
-        bands = [header[f"BAND{i}"] for i in range(1, data["FLUX"].shape[1] + 1)]
-        return Simulations(
-            prior=header["PRIOR"],
-            bands=bands,
-            columns={name: np.array(data[name], dtype=float) for name in names},
-            unit=np.array(data["UNIT"], dtype=float),
-            flux=np.array(data["FLUX"], dtype=np.float32),
-            meta={key: header[key] for key in (*POPULATION_KEYS, "SEED") if key in header},
-        )
+        header = hdus["SIMS"].header
+        # The rows as they lie in the file: astropy would copy each column by itself.
+        raw = hdus["SIMS"].data.view(np.ndarray)
+        raw = raw[rows if isinstance(rows, slice) else slice(rows)]
+        native = {
+            name: np.empty((len(raw), *field.shape), field.base.newbyteorder("="))
+            for name, (field, _) in raw.dtype.fields.items()
+        }
+        # A block at a time, so that every page of the file is passed over once.
+        for start in range(0, len(raw), 1 << 14):
+            block = slice(start, start + (1 << 14))
+            for name, values in native.items():
+                values[block] = raw[name][block]
+    unit, flux = native.pop("UNIT"), native.pop("FLUX")
+    return Simulations(
+        prior=header["PRIOR"],
+        bands=[header[f"BAND{i}"] for i in range(1, flux.shape[1] + 1)],
+        columns=native,
+        unit=unit,
+        flux=flux,
+        meta={key: header[key] for key in (*POPULATION_KEYS, *RUN_KEYS) if key in header},
+    )

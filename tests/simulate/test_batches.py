@@ -1,80 +1,143 @@
+import multiprocessing
+
 import numpy as np
+import parallel_tasks
 import pytest
 
 from pixsed.cosmology import age
-from pixsed.simulate import batches
-from pixsed.simulate.batches import simulate
-from pixsed.simulate.priors import TauPrior
+from pixsed.simulate.batches import BatchMaker, row_dtype, simulate, ssp_digest
+from pixsed.simulate.priors import PRIORS, TauPrior
 from pixsed.sps.sfh import TauDelayed
 
 BANDS = ["F606W", "F150W", "F444W"]
 
 
 @pytest.fixture(scope="module")
-def path(ssp_file):
+def grid(ssp_grid):
     pytest.importorskip("sedpy", reason="filter curves come from astro-sedpy")
-    return ssp_file
+    return ssp_grid
 
 
 def gather(*args, **kwargs):
-    columns, unit, flux = zip(*simulate(*args, **kwargs), strict=True)
-    joined = {key: np.concatenate([c[key] for c in columns]) for key in columns[0]}
-    return joined, np.concatenate(unit), np.concatenate(flux)
+    batches = list(simulate(*args, **kwargs))
+    return np.concatenate(batches, dtype=batches[0].dtype, casting="no")
 
 
-@pytest.fixture
-def small_batches(monkeypatch):
-    """Batches of 80 rows in this process.
-
-    Processes started afresh draw a whole batch of 50 000 and keep the first 80, which are
-    the same rows: the property that a test of the jobs needs, tested below.
-    """
-    monkeypatch.setattr(batches, "BATCH", 80)
+@pytest.fixture(scope="module")
+def few(grid):
+    """170 populations, in batches of 80."""
+    return gather(grid, "tau", BANDS, 170, seed=7, batch=80)
 
 
-def test_rows_do_not_depend_on_jobs(path, small_batches):
-    one = gather(path, "tau", BANDS, 200, seed=7, jobs=1)
-    two = gather(path, "tau", BANDS, 200, seed=7, jobs=2)
-    np.testing.assert_array_equal(one[1], two[1])
-    for key in one[0]:
-        np.testing.assert_array_equal(one[0][key], two[0][key], key)
-    np.testing.assert_allclose(one[2], two[2], rtol=1e-5)
-    assert one[2].shape == (200, 3) and len(one[0]["AV"]) == 200
+def same_rows(found, expected):
+    """Compare rows: all bits but those of the fluxes, which the threads of numpy can change."""
+    for name in set(expected.dtype.names) - {"FLUX"}:
+        np.testing.assert_array_equal(found[name], expected[name], name)
+    np.testing.assert_allclose(found["FLUX"], expected["FLUX"], rtol=1e-5)
 
 
-def test_a_longer_run_begins_as_a_shorter_one(path, small_batches):
-    short, long = (gather(path, "tau", BANDS, n, seed=7) for n in (100, 170))
-    np.testing.assert_array_equal(short[1], long[1][:100])
-    np.testing.assert_allclose(short[2], long[2][:100], rtol=1e-4)
+def test_rows_do_not_depend_on_jobs(grid, few):
+    two = gather(grid, "tau", BANDS, 170, seed=7, batch=80, jobs=2)
+    three = gather(grid, "tau", BANDS, 170, seed=7, batch=80, jobs=3)
+    same_rows(two, few)
+    # Processes have one thread each.
+    assert two.tobytes() == three.tobytes()
+    assert not multiprocessing.active_children()
+
+
+def test_rows_do_not_depend_on_dask(grid, few):
+    with parallel_tasks.dask_cluster(2) as address:
+        same_rows(gather(grid, "tau", BANDS, 170, seed=7, batch=80, scheduler=address), few)
+
+
+def test_a_later_start_gives_the_later_rows(grid, few):
+    late = gather(grid, "tau", BANDS, 170, seed=7, batch=80, start=80)
+    assert late.tobytes() == few[80:].tobytes()
+    assert not list(simulate(grid, "tau", BANDS, 160, seed=7, batch=80, start=160))
+
+
+def test_a_longer_run_begins_as_a_shorter_one(grid, few):
+    short = gather(grid, "tau", BANDS, 100, seed=7, batch=80)
+    same_rows(few[:100], short)
     # Batches have streams of their own.
-    assert not np.isin(long[1][80:160], long[1][:80]).any()
+    assert not np.isin(few["UNIT"][80:160], few["UNIT"][:80]).any()
 
 
-def test_a_batch_begins_alike_whatever_its_size():
-    few, many = (TauPrior().draw(n, np.random.Generator(np.random.Philox(3))) for n in (80, 5000))
-    np.testing.assert_array_equal(few[0], many[0][:80])
-    np.testing.assert_array_equal(few[1], many[1][:80])
+def test_a_batch_alone(grid, few):
+    """The rows of a batch depend on the seed and its number, not on what was made before."""
+    batch = BatchMaker(grid, "tau", BANDS).make(7, 1, 80, 80)
+    assert batch.tobytes() == few[80:160].tobytes()
 
 
-def test_seed(path):
-    a, b, c = (gather(path, "tau", BANDS, 40, seed=s) for s in (1, 1, 2))
-    np.testing.assert_array_equal(a[2], b[2])
-    assert not np.isin(c[1], a[1]).any()
+def test_seed(grid):
+    a, b, c = (gather(grid, "tau", BANDS, 40, seed=s) for s in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert not np.isin(c["UNIT"], a["UNIT"]).any()
 
 
-def test_what_is_simulated(path, ssp_grid):
+def test_random_numbers_of_a_batch():
+    """What a seed means: Philox, keyed by the seed and the batch's number."""
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(42, spawn_key=(3,))))
+    z, unit = TauPrior().draw(5, rng)
+    expected = [5.04353964, 6.91235529, 5.83003317, 1.27473953, 4.72492276]
+    np.testing.assert_allclose(z, expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_every_prior(grid, prior):
+    rows = gather(grid, prior, BANDS, 50, seed=3)
+    assert rows.dtype == row_dtype(prior, BANDS)
+    assert rows["FLUX"].shape == (50, 3) and rows["FLUX"].dtype == ">f4"
+    for name in rows.dtype.names:
+        assert np.isfinite(rows[name]).all(), name
+    values = PRIORS[prior]().values(rows["REDSHIFT"].astype(float), rows["UNIT"].astype(float))
+    for name in ("METAL", "AV", "LOGMFORM"):
+        np.testing.assert_array_equal(rows[name], values[name])
+    assert ((rows["T25"] <= rows["T50"]) & (rows["T50"] <= rows["T75"])).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"attenuation": "smc", "igm": "none"}])
+def test_what_is_simulated(grid, options):
     from pixsed.sps.photometry import PhotometryModel
 
-    columns, unit, flux = gather(path, "tau", BANDS, 60, seed=3)
+    rows = gather(grid, "tau", BANDS, 60, seed=3, **options)
+    columns = {name: rows[name].astype(float) for name in rows.dtype.names}
     z = columns["REDSHIFT"]
-    assert flux.dtype == np.float32 and unit.shape == (60, 5)
     history = TauDelayed(columns["TAU"], columns["TSTART"], age(z))
-    weights = history.weights(ssp_grid.age_edges)
-    model = PhotometryModel(ssp_grid, BANDS, z_max=8.0)
+    weights = history.weights(grid.age_edges)
+    model = PhotometryModel(grid, BANDS, z_max=8.0, **options)
     expected = model.fluxes(z, weights, columns["METAL"], columns["AV"])
     expected *= 10 ** columns["LOGMFORM"][:, None]
-    np.testing.assert_allclose(flux, expected, rtol=1e-3)
+    np.testing.assert_allclose(rows["FLUX"], expected, rtol=1e-3)
     share = 10 ** (columns["LOGMSTAR"] - columns["LOGMFORM"])
     np.testing.assert_allclose(share, model.surviving(weights, columns["METAL"]), rtol=1e-5)
     assert share.min() > 0.4 and share.max() <= 1
     np.testing.assert_allclose(columns["LOGSFR"] - columns["LOGMFORM"], history.log_sfr())
+
+
+def test_digest_of_a_grid(ssp_grid, ssp_file):
+    from dataclasses import replace
+
+    from pixsed.sps.ssp import read_ssp
+
+    read = read_ssp(ssp_file)
+    assert ssp_digest(read) == ssp_digest(read_ssp(ssp_file))
+    assert len(ssp_digest(read)) == 32
+    spectra = read.spectra.copy()
+    spectra[3, 20, 5000] *= 1.001
+    others = [
+        replace(read, spectra=spectra),
+        replace(read, meta=read.meta | {"ZINTERP": "linear"}),
+        replace(read, remnant=read.remnant * 0.9),
+    ]
+    assert len({ssp_digest(grid) for grid in (read, *others)}) == 4
+
+
+def test_unknown_law(grid):
+    from pixsed.errors import PixsedError
+
+    for options in ({"attenuation": "grey"}, {"igm": "thick"}):
+        with pytest.raises(PixsedError, match="grey|thick"):
+            gather(grid, "tau", BANDS, 5, **options)
+    with pytest.raises(PixsedError, match="F123X"):
+        gather(grid, "tau", ["F123X"], 170, batch=80, jobs=2)
