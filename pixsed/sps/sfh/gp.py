@@ -24,6 +24,8 @@ _TIME_ERROR = 0.001 / np.sqrt(3.0)
 #: The kernel's length squared is the median share of the points, 0.75 for all but a few in a
 #: thousand; with t75 at 1 and a high rate it may be 0 or less, of which there is no kernel.
 _LEAST_MEDIAN = 0.05
+#: Points that may be in the last 10 Myr: all down to an age of 0.2 Gyr, redshift 18.
+_TAIL = 50
 _CHUNK = 500
 
 
@@ -181,7 +183,7 @@ class GPHistory(History):
         mean = np.empty(len(self.age))
         for start in range(0, len(mean), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            mean[rows] = self.rates[rows].astype(float) @ moments
+            mean[rows] = (self.rates[rows] * moments).sum(axis=1)
         return mean * self.age / (GRID - 1)
 
     def formation_time(self, share):
@@ -216,9 +218,9 @@ def _rates(mass, log_ssfr, age):
     rates *= GRID / (GRID - 1)  # as there: a step is 1/1000 of the age in the rates, 1/999 in time
     # Points of the grid in the last 10 Myr: 1 at redshift 0, 14 at 7.5; they are apart.
     count = np.ceil(DECOUPLED * (GRID - 1) / age - 0.5).astype(int)
-    count = np.clip(count, 1, GRID // 2)
-    tail = rates[:, GRID - count.max() :]
-    late = np.arange(tail.shape[1]) >= tail.shape[1] - count[:, None]
+    count = np.clip(count, 1, _TAIL)
+    tail = rates[:, GRID - _TAIL :]
+    late = np.arange(_TAIL) >= _TAIL - count[:, None]
     first, before = (rates[np.arange(n), GRID - count - i] for i in (0, 1))
     # Trapezoids on equal steps: sums less half of the ends.
     late_sum = np.where(late, tail, 0.0).sum(axis=1)
@@ -234,7 +236,7 @@ def _rates(mass, log_ssfr, age):
     late_sum = np.where(late, new_tail, 0.0).sum(axis=1)
     total = scale * (early_sum - 0.5 * rates[:, 0]) + late_sum - 0.5 * new_tail[:, -1]
     rates *= (scale / total)[:, None]
-    rates[:, GRID - tail.shape[1] :] = new_tail / total[:, None]
+    rates[:, GRID - _TAIL :] = new_tail / total[:, None]
     younger = np.zeros((n, GRID))
     np.add(rates[:, :0:-1], rates[:, -2::-1], out=younger[:, -2::-1])
     np.cumsum(younger[:, ::-1], axis=1, out=younger[:, ::-1])
