@@ -7,7 +7,7 @@ from pixsed.cli.options import examples, hdu, output, quiet_verbose
 EPILOG = examples(
     "pixsed cutout 'F*=JOF_531_F*.fits[SCI_PSFM]' --segmap JOF_531_seg.fits --id 531 "
     "--redshift 5.24 -o 531.fits",
-    "pixsed cutout *_sci.fits --segmap seg.fits --catalog z.csv --all -o cubes/",
+    "pixsed cutout *_sci.fits --segmap seg.fits --catalog z.csv --all --neighbours mask -o cubes/",
 )
 
 
@@ -30,21 +30,27 @@ EPILOG = examples(
               help="Centre, without a map: degrees, or hours and degrees with colons.")
 @click.option("--size", type=click.FloatRange(min=0, min_open=True), metavar="ARCSEC",
               help="Side of the square around --position.")
+@click.option("--region", metavar="FILE.reg",
+              help="DS9 regions, in place of a map; a cube each, named by their labels.")
 @click.option("--pad", metavar="N|full",
-              help="Pixels around the segment, or the full image.  [default: 10; full where one "
-              "galaxy is asked for and the image is at most 200 x 200 pixels]")
-@click.option("--err", "errors", multiple=True, metavar="[BAND=]EXT|FILE",
-              help="Where the errors are.  [default: ERR, WHT, or a file beside the image]")
+              help="Pixels around the segment or region, or the full image.  [default: 10; full "
+              "where one galaxy is asked for and the image is at most 200 x 200 pixels]")
+@click.option("--neighbours", type=click.Choice(["keep", "mask"]), default="keep",
+              show_default=True, help="Whether pixels of other segments keep their flux.")
+@click.option("--err", "errors", multiple=True, metavar="[BAND=]EXT|FILE|sky",
+              help="Where the errors are; sky: the rms of the image's sky.  [default: ERR, WHT, "
+              "or a file beside the image]")
 @click.option("--unit", "units", multiple=True, metavar="[BAND=]UNIT",
               help='Unit of the images, as uJy, or "zp=25.94" for an AB zero point.  '
               "[default: BUNIT]")
 @click.option("--rescale-errors", is_flag=True,
-              help="Scale each band's errors so that their median over the sky is its scatter.")
+              help="Scale each band's errors to the scatter of its sky.")
 @hdu
 @output(help="Cube to write, or a folder for several galaxies, <ID>.fits each.")
 @quiet_verbose
 def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_col, z_col, zerr_col,
-            position, size, pad, errors, units, rescale_errors, hdu, output, overwrite):
+            position, size, region, pad, neighbours, errors, units, rescale_errors, hdu, output,
+            overwrite):
     """Cut galaxies out of mosaics into photometric cubes.
 
     A cube holds, a band at a time, flux and error in nJy on the pixels of the first
@@ -54,7 +60,8 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
     """
     ids = _split_ids(ids)
     pad = _parse_pad(pad)
-    _check_usage(segmap, catalog, ids, all_ids, redshift, redshift_err, position, size)
+    _check_usage(segmap, catalog, ids, all_ids, redshift, redshift_err, position, size, region,
+                 neighbours)
     centre = _parse_position(position) if position else None
 
     import contextlib
@@ -75,18 +82,27 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
         seg = None
         if segmap:
             place = parse_location(segmap)
-            seg = SegmentationMap(stack.enter_context(open_fits(place.path)), place)
+            seg = SegmentationMap(stack.enter_context(open_fits(place.path, memmap=False)), place)
             inputs.append(place.path)
         mosaics = Mosaics(files, seg)
         if catalog:
             inputs.append(parse_location(catalog).path)
-        if seg is None:
+        if region:
+            inputs.append(region)
+        redshifts = _redshifts(catalog, redshift, redshift_err, id_col, z_col, zerr_col)
+        if position:
             jobs = [_job_at(mosaics, centre, size, ids, redshift, redshift_err)]
+        elif region:
+            jobs = _jobs_of_regions(mosaics, region, redshifts, catalog, pad)
         else:
-            redshifts = _redshifts(catalog, ids, redshift, redshift_err, id_col, z_col, zerr_col)
             jobs = _jobs_in_map(mosaics, seg, redshifts, ids, catalog, pad)
-        several = all_ids or len(ids) > 1
-        _write(mosaics, jobs, output, overwrite, several, inputs, rescale_errors)
+        several = all_ids or len(ids) > 1 or len(jobs) > 1
+        if not rescale_errors:
+            mosaics.warn_of_errors()
+        _write(
+            mosaics, jobs, output, overwrite, several, inputs,
+            mask_neighbours=neighbours == "mask", rescale_errors=rescale_errors,
+        )
 
 
 def _split_ids(values):
@@ -126,25 +142,33 @@ def _parse_position(position):
         return float(sky.ra.deg), float(sky.dec.deg)
 
 
-def _check_usage(segmap, catalog, ids, all_ids, redshift, redshift_err, position, size):
+def _check_usage(segmap, catalog, ids, all_ids, redshift, redshift_err, position, size, region,
+                 neighbours):
     if position:
-        if segmap or all_ids or catalog:
-            raise click.UsageError("--position goes without --segmap, --catalog and --all")
+        if segmap or all_ids or catalog or region:
+            raise click.UsageError("--position goes without --segmap, --catalog, --all, --region")
         if size is None or redshift is None or len(ids) > 1:
             raise click.UsageError("--position needs --size and --redshift, and takes one --id")
+    elif region:
+        if segmap or all_ids or ids:
+            raise click.UsageError("--region goes without --segmap, --id and --all")
     else:
         if not segmap:
-            raise click.UsageError("give --segmap with --id or --all, or --position with --size")
-        if size is not None:
-            raise click.UsageError("--size goes with --position; with --segmap, --pad")
+            raise click.UsageError(
+                "give --segmap with --id or --all, --position with --size, or --region"
+            )
         if bool(ids) == all_ids:
             raise click.UsageError("say which galaxies: --id ID, or --all")
-        if (redshift is None) == (catalog is None):
-            raise click.UsageError("give either --redshift or --catalog")
         if redshift is not None and len(ids) != 1:
             raise click.UsageError("--redshift is of one galaxy: with one --id")
+    if size is not None and not position:
+        raise click.UsageError("--size goes with --position; else, --pad")
+    if (redshift is None) == (catalog is None):
+        raise click.UsageError("give either --redshift or --catalog")
     if redshift_err is not None and redshift is None:
         raise click.UsageError("--redshift-err goes with --redshift")
+    if neighbours == "mask" and not segmap:
+        raise click.UsageError("--neighbours mask needs --segmap to know them")
 
 
 def _per_band(locations, errors, units):
@@ -180,7 +204,7 @@ def _per_band(locations, errors, units):
 
 
 def _job_at(mosaics, centre, size, ids, redshift, redshift_err):
-    from pixsed.images.cutout import Target
+    from pixsed.images.cutout import Job, Target
 
     if ids:
         name = str(ids[0])
@@ -191,35 +215,78 @@ def _job_at(mosaics, centre, size, ids, redshift, redshift_err):
         ra = sky.ra.to_string("hour", sep="", precision=2, pad=True)
         dec = sky.dec.to_string("deg", sep="", precision=1, pad=True, alwayssign=True)
         name = f"J{ra}{dec}"
-    return Target(name, redshift, redshift_err or 0.0), mosaics.box_at(*centre, size)
+    return Job(Target(name, redshift, redshift_err or 0.0), mosaics.box_at(*centre, size))
 
 
-def _redshifts(catalog, ids, redshift, redshift_err, id_col, z_col, zerr_col):
-    """Return id -> (redshift, error)."""
+def _redshifts(catalog, redshift, redshift_err, id_col, z_col, zerr_col):
+    """Return what gives an id's (redshift, error): NaN where there is none."""
+    import math
+
+    from pixsed.errors import PixsedError
+
     if catalog is None:
-        return {ids[0]: (redshift, redshift_err or 0.0)}
+        return lambda number: (redshift, redshift_err or 0.0)
     from pixsed.images.catalog import read_redshifts
 
-    return read_redshifts(catalog, id_col=id_col, z_col=z_col, zerr_col=zerr_col)
+    table = read_redshifts(catalog, id_col=id_col, z_col=z_col, zerr_col=zerr_col)
+
+    def of(number):
+        found = table.get(number, (math.nan, 0.0))
+        if found is None:
+            raise PixsedError(f"{catalog}: id {number} comes twice; keep one row of it")
+        return found
+
+    return of
+
+
+def _jobs_of_regions(mosaics, path, redshifts, catalog, pad):
+    import math
+
+    from pixsed.errors import PixsedError
+    from pixsed.images.cutout import Job, Target
+    from pixsed.images.regions import read_regions
+
+    jobs = []
+    for region in read_regions(path, mosaics.wcs):
+        redshift, zerr = redshifts(region.number)
+        if not math.isfinite(redshift):
+            raise PixsedError(
+                f"{catalog} has no redshift of region {region.number}; add it, or give --redshift"
+            )
+        if not mosaics.holds(region.box):
+            raise PixsedError(
+                f"{path}: region {region.number} is not on {mosaics.images[0].name}; remove it"
+            )
+        box = _padded(mosaics, region.box, pad, False)
+        target = Target(str(region.number), redshift, zerr)
+        jobs.append(Job(target, box, region.segmap(box)))
+    return jobs
+
+
+def _padded(mosaics, box, pad, one):
+    """Return the box to cut: `pad` as asked for, or by default."""
+    from pixsed.images.cutout import SMALL_IMAGE
+
+    ny, nx = mosaics.shape
+    if pad == "full" or (pad is None and one and max(ny, nx) <= SMALL_IMAGE):
+        return 0, ny, 0, nx
+    return mosaics.box_around(box, 10 if pad is None else pad)
 
 
 def _jobs_in_map(mosaics, seg, redshifts, ids, catalog, pad):
-    """Return (target, box) of each galaxy asked for; with --all, of those that can be cut."""
+    """Return the `Job` of each galaxy asked for; with --all, of those that can be cut."""
     import math
     import warnings
 
     from pixsed.errors import PixsedError, PixsedWarning
-    from pixsed.images.cutout import SMALL_IMAGE, Target
+    from pixsed.images.cutout import Job, Target
 
     boxes = seg.boxes(ids or None)
     jobs, without = [], 0
     for number in ids or sorted(boxes):
         if number not in boxes:
             raise PixsedError(f"id {number} is not in {seg.name}; is it the map's own numbering?")
-        found = redshifts.get(number, (math.nan, 0.0))
-        if found is None:
-            raise PixsedError(f"{catalog}: id {number} comes twice; keep one row of it")
-        redshift, zerr = found
+        redshift, zerr = redshifts(number)
         if not math.isfinite(redshift):
             if ids:
                 raise PixsedError(
@@ -227,14 +294,8 @@ def _jobs_in_map(mosaics, seg, redshifts, ids, catalog, pad):
                 )
             without += 1
             continue
-        whole = pad == "full" or (
-            pad is None and len(ids) == 1 and max(mosaics.shape) <= SMALL_IMAGE
-        )
-        ny, nx = mosaics.shape
-        box = (0, ny, 0, nx)
-        if not whole:
-            box = mosaics.box_around(boxes[number], 10 if pad is None else pad)
-        jobs.append((Target(str(number), redshift, zerr), box))
+        box = _padded(mosaics, boxes[number], pad, len(ids) == 1)
+        jobs.append(Job(Target(str(number), redshift, zerr), box))
     if not jobs:
         raise PixsedError(
             f"no galaxy of {seg.name} has a redshift in {catalog}; is it the map's own numbering?"
@@ -249,7 +310,7 @@ def _jobs_in_map(mosaics, seg, redshifts, ids, catalog, pad):
     return jobs
 
 
-def _write(mosaics, jobs, output, overwrite, several, inputs, rescale_errors):
+def _write(mosaics, jobs, output, overwrite, several, inputs, **options):
     """Cut and write, having made sure first that every output may be written."""
     from pathlib import Path
 
@@ -267,16 +328,18 @@ def _write(mosaics, jobs, output, overwrite, several, inputs, rescale_errors):
         if folder.exists() and not folder.is_dir():
             raise PixsedError(f"{output} is a file; give a folder for several galaxies")
         folder.mkdir(parents=True, exist_ok=True)
-    paths = [str(folder / f"{target.name}.fits") if folder else output for target, _ in jobs]
+    if several:
+        jobs = mosaics.in_order(jobs)
+    paths = [str(folder / f"{job.target.name}.fits") if folder else output for job in jobs]
     for path in paths:
         check_output(path, overwrite)
     # A galaxy off every image ends one that was asked for, not the rest of many.
     empty = []
-    for path, (target, box) in zip(
+    for path, job in zip(
         tqdm(paths, unit="galaxy", disable=not (several and show_progress())), jobs, strict=True
     ):
         try:
-            cube, history = mosaics.cut(target, box, rescale_errors=rescale_errors)
+            cube, history = mosaics.cut(job.target, job.box, segmap=job.segmap, **options)
         except PixsedError as error:
             if not several:
                 raise

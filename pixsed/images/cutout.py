@@ -10,6 +10,7 @@ from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.cube import Cube, bands_table
 from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2, shifted_header
 from pixsed.io.image import robust_rms
+from pixsed.io.rows import sampled_rows
 
 #: An image no larger than this, each way, is taken for a cutout already made.
 SMALL_IMAGE = 200
@@ -18,6 +19,10 @@ GRID_TOLERANCE = 0.1
 #: ERR over the sky's scatter beyond this, or under its inverse, is worth a warning.
 ERROR_RATIO = 3.0
 _MIN_SKY_PIXELS = 10
+# Pixels of a mosaic on which its errors are compared with its sky.
+_CHECKED_PIXELS = 1_000_000
+# Memory for the rows of all mosaics that are read ahead.
+_AHEAD_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,15 @@ class Target:
     name: str
     redshift: float
     zerr: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cube to make: `target`, its `box` (y0, y1, x0, x1), its own segmentation map or None."""
+
+    target: Target
+    box: tuple
+    segmap: np.ndarray | None = None
 
 
 class Mosaics:
@@ -74,6 +88,7 @@ class Mosaics:
             self._announce_reprojection(first)
         if segmap is not None:
             self._check_segmap(first)
+        self._scatter = None
 
     def _announce_reprojection(self, first):
         listed = ", ".join(sorted(self._apart))
@@ -112,6 +127,11 @@ class Mosaics:
         ny, nx = self.shape
         return max(0, y0 - pad), min(ny, y1 + pad), max(0, x0 - pad), min(nx, x1 + pad)
 
+    def holds(self, box):
+        """Return whether any pixel of `box` is on the image."""
+        y0, y1, x0, x1 = box
+        return y0 < self.shape[0] and y1 > 0 and x0 < self.shape[1] and x1 > 0
+
     def box_at(self, ra, dec, size):
         """Return the box of `size` arcsec centred at `ra`, `dec` in degrees, clipped.
 
@@ -134,7 +154,75 @@ class Mosaics:
         x0, y0 = round(x - (n - 1) / 2), round(y - (n - 1) / 2)
         return max(0, y0), min(ny, y0 + n), max(0, x0), min(nx, x0 + n)
 
-    def cut(self, target, box, *, rescale_errors=False):
+    def in_order(self, jobs):
+        """Return a list of `Job` in the order of their rows, and read ahead for them.
+
+        Each mosaic on the first one's grid is then read about once, from top to bottom,
+        whatever its compression; the rows read ahead take 0.5 GB at most in all.
+        """
+        self.scatter_over_errors()  # of rows far apart: before any are read ahead
+        readers = [
+            rows
+            for band, image in zip(self.bands, self.images, strict=True)
+            if band not in self._apart
+            for rows in image.row_readers
+        ]
+        if self.segmap is not None:
+            readers.append(self.segmap.rows)
+        ahead = _AHEAD_BYTES // sum(rows.row_bytes for rows in readers)
+        for rows in readers:
+            rows.ahead = ahead
+        return sorted(jobs, key=lambda job: (job.box[0], job.box[2]))
+
+    def scatter_over_errors(self):
+        """Return, a band, the scatter of the sky over its errors: 1 = they agree.
+
+        The robust rms of flux over error, on rows spread over the mosaic, outside the
+        segments: right for a mosaic of several depths too. NaN where there are too few
+        such pixels, or the errors are the sky's rms.
+        """
+        if self._scatter is None:
+            pairs = zip(self.bands, self.images, strict=True)
+            self._scatter = {band: self._scatter_of(band, image) for band, image in pairs}
+        return self._scatter
+
+    def _scatter_of(self, band, image):
+        if image.err_source == "sky":
+            return math.nan
+        sample, errors = [], []
+        for row in sampled_rows(image.shape, _CHECKED_PIXELS):
+            flux, err = image.read(slice(row, row + 1))
+            if self.segmap is not None and band not in self._apart:
+                flux[self.segmap.read(slice(row, row + 1)) > 0] = np.nan
+            good = np.isfinite(flux)
+            sample.append(flux[good])
+            errors.append(err[good])
+        sample, errors = np.concatenate(sample), np.concatenate(errors)
+        if not sample.size:
+            return math.nan
+        # A level that was not subtracted is no scatter.
+        return robust_rms((sample - np.median(sample)) / errors)
+
+    def warn_of_errors(self):
+        """Warn, in one line, of bands whose errors are 3 times the sky's scatter, or a third.
+
+        Warns
+        -----
+        PixsedWarning
+        """
+        ratios = {band: 1 / value for band, value in self.scatter_over_errors().items()
+                  if value > 0}
+        odd = [f"{band} {ratio:.2g}" for band, ratio in ratios.items()
+               if ratio > ERROR_RATIO or ratio < 1 / ERROR_RATIO]
+        if odd:
+            warnings.warn(
+                f"errors over the scatter of the sky: {', '.join(odd)} (1 = they agree); "
+                "--rescale-errors makes them agree",
+                PixsedWarning,
+                stacklevel=2,
+            )
+
+    def cut(self, target, box, *, segmap=None, mask_neighbours=False, rescale_errors=False):
         """Return the cube of one galaxy, and what was done, a line a step.
 
         Parameters
@@ -142,8 +230,13 @@ class Mosaics:
         target : `Target`
         box : tuple of int
             (y0, y1, x0, x1) on the first image's grid, ends excluded.
+        segmap : `~numpy.ndarray`, optional
+            (y1 - y0, x1 - x0) int, in place of that part of the segmentation map.
+        mask_neighbours : bool, optional
+            Make pixels of other segments than the target's NaN, in every band.
         rescale_errors : bool, optional
-            Scale each band's errors so that their median over the sky is the sky's rms.
+            Scale each band's errors to the scatter of its mosaic's sky
+            (`scatter_over_errors`).
 
         Returns
         -------
@@ -154,12 +247,6 @@ class Mosaics:
         ------
         PixsedError
             If no band has data in the box.
-
-        Warns
-        -----
-        PixsedWarning
-            One line, naming the bands whose errors are over 3 times more, or less,
-            than the sky's scatter.
         """
         y0, y1, x0, x1 = box
         header = shifted_header(self.header, x0, y0)
@@ -170,21 +257,22 @@ class Mosaics:
             raise PixsedError(
                 f"{target.name}: no data at its place in any band; is it on these images?"
             )
-        segmap = None
-        if self.segmap is not None:
+        if segmap is None and self.segmap is not None:
             segmap = self.segmap.read(slice(y0, y1), slice(x0, x1))
         history = [f"cutout: pixels x {x0 + 1}:{x1}, y {y0 + 1}:{y1} of the first image, from 1"]
+        if rescale_errors:
+            for i, (band, factor) in enumerate(self.scatter_over_errors().items()):
+                if factor > 0:
+                    err[i] *= np.float32(factor)
+                    history.append(f"cutout: errors of {band} multiplied by {factor:.4g}")
         sky = np.ones(flux[0].shape, dtype=bool) if segmap is None else segmap == 0
         rms = [sky_rms(plane, sky) for plane in flux]
         depth = [median_error(plane, sky) for plane in err]
-        if rescale_errors:
-            for i, band in enumerate(self.bands):
-                if np.isfinite(rms[i]) and depth[i] > 0:
-                    factor = rms[i] / depth[i]
-                    err[i], depth[i] = err[i] * np.float32(factor), rms[i]
-                    history.append(f"cutout: errors of {band} multiplied by {factor:.4g}")
-        else:
-            _warn_of_errors(target.name, self.bands, depth, rms)
+        if mask_neighbours and segmap is not None:
+            others = (segmap != 0) & (segmap != int(target.name))
+            for plane in (*flux, *err):
+                plane[others] = np.nan
+            history.append("cutout: pixels of other segments masked")
         table = bands_table(
             self.bands,
             instruments=[image.instrument for image in self.images],
@@ -283,17 +371,3 @@ def median_error(err, sky):
         return float("nan")
     values = err[good & sky]
     return float(np.median(values if values.size >= _MIN_SKY_PIXELS else err[good]))
-
-
-def _warn_of_errors(name, bands, depth, rms):
-    ratios = [(band, d / r) for band, d, r in zip(bands, depth, rms, strict=True) if r > 0]
-    odd = [f"{band} {ratio:.2g}" for band, ratio in ratios
-           if ratio > ERROR_RATIO or ratio < 1 / ERROR_RATIO]
-    if odd:
-        warnings.warn(
-            f"{name}: errors over the scatter of the sky: {', '.join(odd)} (1 = they agree); "
-            "--rescale-errors makes them agree",
-            PixsedWarning,
-            stacklevel=3,
-        )
-

@@ -107,6 +107,100 @@ def test_position(cut, field, wcs_header):
     np.testing.assert_array_equal(other.flux, cube.flux)
 
 
+def write_regions(field, *lines):
+    path = field / "galaxies.reg"
+    path.write_text("# Region file format: DS9\nimage\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def test_regions(cut, field, fitsverify):
+    pytest.importorskip("regions", reason="region files need the package regions")
+    path = write_regions(field, "circle(78,55,6) # text={7}", "circle(106,160,4) # text={8}")
+    args = ["--region", path, "--pad", "5"]
+    result = cut(*args, "--catalog", field / "cat.csv", seg=False, out="cubes")
+    assert result.exit_code == 0, result.output
+    for number, z, (x, y), radius in ((7, 1.5, (77, 54), 6), (8, 3.2, (105, 159), 4)):
+        fitsverify(field / "cubes" / f"{number}.fits")
+        cube = read_cube(field / "cubes" / f"{number}.fits")
+        assert (cube.object_id, cube.redshift) == (str(number), z)
+        assert cube.shape == (2 * radius + 11, 2 * radius + 11)
+        assert set(np.unique(cube.segmap)) == {0, number}
+        dy, dx = np.indices(cube.shape) - (radius + 5)
+        np.testing.assert_array_equal(cube.segmap > 0, np.hypot(dx, dy) < radius)
+        with fits.open(field / "jof_F444W.fits") as hdulist:
+            half = radius + 5
+            np.testing.assert_allclose(
+                cube.flux[1], hdulist["SCI"].data[y - half : y + half + 1, x - half : x + half + 1],
+                rtol=1e-6,
+            )
+
+
+def test_one_region(cut, field):
+    pytest.importorskip("regions", reason="region files need the package regions")
+    path = write_regions(field, "circle(78,55,6)")
+    result = cut("--region", path, "--redshift", "2", "--redshift-err", "0.1", seg=False)
+    assert result.exit_code == 0, result.output
+    cube = read_cube(field / "out.fits")
+    assert (cube.object_id, cube.redshift, cube.zerr) == ("1", 2, 0.1)
+    assert fits.getheader(field / "out.fits")["INFILE3"] == "galaxies.reg"
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ("circle(900,55,6) # text={7}", "region 7 is not on .*jof_F444W.fits"),
+        ("circle(78,55,6) # text={9}", "cat.csv has no redshift of region 9"),
+    ],
+)
+def test_regions_that_cannot_be_cut(cut, field, line, match):
+    pytest.importorskip("regions", reason="region files need the package regions")
+    path = write_regions(field, line)
+    result = cut("--region", path, "--catalog", field / "cat.csv", seg=False)
+    assert result.exit_code == 1
+    with pytest.raises(type(result.exception), match=match):
+        raise result.exception
+
+
+def test_neighbours(cut, field):
+    args = ["--id", "7", "--redshift", "1.5"]
+    assert cut(*args).exit_code == 0
+    result = cut(*args, "--neighbours", "mask", out="m.fits")
+    assert result.exit_code == 0, result.output
+    kept, masked = read_cube(field / "out.fits"), read_cube(field / "m.fits")
+    neighbour = masked.segmap == 9
+    assert neighbour.sum() > 10
+    np.testing.assert_array_equal(
+        np.isnan(masked.flux), np.broadcast_to(neighbour, masked.flux.shape)
+    )
+    assert np.isfinite(kept.flux).all()
+
+
+def test_errors_from_the_sky(cut, field):
+    with fits.open(field / "jof_F606W.fits", mode="update") as hdulist:
+        hdulist["ERR"].data *= 15
+    result = cut("--id", "7", "--redshift", "1.5", "--err", "F606W=sky")
+    assert result.exit_code == 0 and not result.warned, result.output
+    cube = read_cube(field / "out.fits")
+    assert np.ptp(cube.err[0]) == 0
+    assert cube.err[0, 0, 0] == pytest.approx(2.0, rel=0.02)
+    np.testing.assert_allclose(cube.err[1], 2.0)
+
+
+def test_wrong_errors_of_many_galaxies_are_told_once(cut, field):
+    with fits.open(field / "jof_F606W.fits", mode="update") as hdulist:
+        hdulist["ERR"].data *= 15
+    args = ["--id", "7,8", "--catalog", field / "cat.csv"]
+    result = cut(*args, out="cubes")
+    assert result.exit_code == 0
+    assert len(result.warned) == 1 and "F606W 15" in result.warned[0]
+    # Scaled alike, by what the whole mosaic says, with hardly any sky in the cut.
+    result = cut(*args, "--rescale-errors", "--pad", "0", out="again")
+    assert result.exit_code == 0 and not result.warned
+    for number in (7, 8):
+        err = read_cube(field / "again" / f"{number}.fits").err
+        np.testing.assert_allclose(err[0], 2.0, rtol=0.02)
+
+
 def test_units_and_errors_by_band(cut, field, write_fits):
     with fits.open(field / "jof_F606W.fits", mode="update") as hdulist:
         del hdulist["SCI"].header["BUNIT"]
@@ -171,6 +265,10 @@ def test_bands_must_differ(cut):
 @pytest.mark.parametrize(
     ("args", "seg", "match"),
     [
+        (["--region", "r", "--redshift", "1"], True, "--region goes without --segmap"),
+        (["--region", "r"], False, "either --redshift or --catalog"),
+        (["--region", "r", "--redshift", "1", "--size", "3"], False, "--size goes with --position"),
+        (["--region", "r", "--redshift", "1", "--neighbours", "mask"], False, "needs --segmap"),
         (["--redshift", "1"], True, "say which galaxies"),
         (["--id", "7", "--all", "--catalog", "c"], True, "say which galaxies"),
         (["--id", "7"], True, "either --redshift or --catalog"),

@@ -7,7 +7,7 @@ from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.cutout import Mosaics, Target, median_error, reproject_plane, sky_rms
+from pixsed.images.cutout import Job, Mosaics, Target, median_error, reproject_plane, sky_rms
 from pixsed.images.segmap import SegmentationMap
 from pixsed.io.image import ImageFile
 from pixsed.io.locate import open_fits, parse_location
@@ -129,12 +129,60 @@ def test_wrong_errors_warn_and_are_rescaled(field, write_fits, wcs_header, facto
     with ImageFile(planes["F444W"][0]) as a, ImageFile(path) as b, open_fits(seg_path) as seg:
         mosaics = Mosaics([a, b], SegmentationMap(seg, parse_location(seg_path)))
         with pytest.warns(PixsedWarning, match="F606W (15|0.06).*--rescale-errors") as caught:
-            mosaics.cut(TARGET, (0, NY, 0, NX))
+            mosaics.warn_of_errors()
         assert "F444W" not in str(caught[0].message)
         cube, history = mosaics.cut(TARGET, (0, NY, 0, NX), rescale_errors=True)
     assert np.median(cube.err[0]) == pytest.approx(2.0, rel=0.03)
-    assert cube.table["depth_1sigma_njy"][0] == cube.table["sky_rms_njy"][0]
+    depth, rms = cube.table["depth_1sigma_njy"][0], cube.table["sky_rms_njy"][0]
+    assert depth == pytest.approx(rms, rel=0.02)
     assert any("errors of F606W multiplied by" in line for line in history)
+
+
+def test_errors_are_checked_against_noise_of_varying_depth(write_fits, wcs_header):
+    """A mosaic of two depths, its level not subtracted: right errors are found right."""
+    rng = np.random.default_rng(4)
+    sigma = np.where(np.arange(NX) < NX // 2, 1.0, 10.0) * np.ones((NY, NX))
+    data = 7.0 + rng.normal(0, sigma)
+    header = wcs_header(BUNIT="nJy", FILTER="F444W")
+    paths = [write_fits(f"{f}.fits", SCI=(data, header), ERR=(sigma * f, None)) for f in (1, 2)]
+    for path, factor in zip(paths, (1, 2), strict=True):
+        with ImageFile(path) as image:
+            found = Mosaics([image]).scatter_over_errors()["F444W"]
+        assert found == pytest.approx(1 / factor, rel=0.03)
+
+
+def test_neighbours_are_masked(opened):
+    kept, _ = opened.cut(TARGET, (30, 70, 60, 100))
+    cube, history = opened.cut(TARGET, (30, 70, 60, 100), mask_neighbours=True)
+    other = cube.segmap == 8
+    assert other.any()
+    for plane in (*cube.flux, *cube.err):
+        np.testing.assert_array_equal(np.isnan(plane), other)
+    np.testing.assert_array_equal(cube.flux[:, ~other], kept.flux[:, ~other])
+    np.testing.assert_array_equal(cube.table["sky_rms_njy"], kept.table["sky_rms_njy"])
+    assert "other segments masked" in history[-1]
+
+
+def test_jobs_in_order_read_each_mosaic_once(opened, monkeypatch):
+    from pixsed.io import rows as module
+
+    boxes = [(y, y + 12, x, x + 15) for y in range(0, 100, 7) for x in (3, 90, 41)]
+    alone = {box: opened.cut(TARGET, box)[0] for box in boxes}
+    monkeypatch.setattr("pixsed.images.cutout._AHEAD_BYTES", 5 * NX * 4 * 60)
+    read, real = [], module.read_section
+    monkeypatch.setattr(
+        module, "read_section", lambda hdu, y, x: read.append(y) or real(hdu, y, x)
+    )
+    opened.scatter_over_errors()
+    read.clear()
+    jobs = opened.in_order([Job(TARGET, box) for box in boxes])
+    assert [job.box[0] for job in jobs] == sorted(box[0] for box in boxes)
+    for job in jobs:
+        cube, _ = opened.cut(TARGET, job.box)
+        np.testing.assert_array_equal(cube.flux, alone[job.box].flux)
+        np.testing.assert_array_equal(cube.err, alone[job.box].err)
+        np.testing.assert_array_equal(cube.segmap, alone[job.box].segmap)
+    assert len(read) <= 3 * 5  # parts, of five planes; 45 boxes would be 225
 
 
 def test_no_data_at_all(field, write_fits):

@@ -1,0 +1,99 @@
+"""Regions drawn in DS9, as segments: their pixels on an image."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pixsed.errors import PixsedError, PixsedWarning
+
+
+@dataclass
+class Region:
+    """A region on the pixels of an image.
+
+    Attributes
+    ----------
+    number : int
+        Its label in the file, if that is a whole number above 0, else its place there,
+        from 1.
+    shape : `regions.PixelRegion`
+    box : tuple of int
+        (y0, y1, x0, x1) that holds it, ends excluded; it may reach beyond the image.
+    """
+
+    number: int
+    shape: object
+    box: tuple
+
+    def segmap(self, box):
+        """Return (ny, nx) int32 of a box: `number` where a pixel's centre is inside, else 0."""
+        from regions import PixCoord
+
+        y0, y1, x0, x1 = box
+        y, x = np.mgrid[y0:y1, x0:x1]
+        return np.where(self.shape.contains(PixCoord(x, y)), self.number, 0).astype(np.int32)
+
+
+def read_regions(path, wcs):
+    """Read the regions of a DS9 file.
+
+    Parameters
+    ----------
+    path : str
+    wcs : `~astropy.wcs.WCS`
+        Of the image; regions in sky coordinates are put on its pixels, those in image
+        coordinates are taken to be on them.
+
+    Returns
+    -------
+    list of `Region`
+
+    Raises
+    ------
+    PixsedError
+        If the package regions is absent, the file cannot be read or holds no region, two
+        have one number, or one is without area or excluded (``-circle``).
+    """
+    try:
+        from regions import PixelRegion, Regions
+    except ImportError:
+        raise PixsedError(
+            f"{path}: region files need the package regions; pip install regions"
+        ) from None
+    if not Path(path).is_file():
+        raise PixsedError(f"{path}: no such file; check the name and the folder")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            shapes = list(Regions.read(path, format="ds9"))
+        except Exception as error:  # the parser's own, and those of coordinates
+            raise PixsedError(
+                f"{path} cannot be read as DS9 regions ({' '.join(str(error).split())[:200]}); "
+                "save it from DS9 in its own format"
+            ) from error
+    for warning in caught:
+        warnings.warn(f"{path}: {warning.message}", PixsedWarning, stacklevel=2)
+    if not shapes:
+        raise PixsedError(f"{path} holds no region; draw one, and save it in DS9's own format")
+    found = []
+    for place, shape in enumerate(shapes, 1):
+        label = str(shape.meta.get("text", "")).strip()
+        number = int(label) if label.isdecimal() and int(label) > 0 else place
+        if not shape.meta.get("include", True):
+            raise PixsedError(f"{path}: region {number} is an excluded one; remove it, or its -")
+        if not isinstance(shape, PixelRegion):
+            shape = shape.to_pixel(wcs)
+        if not shape.area > 0:
+            raise PixsedError(
+                f"{path}: region {number} has no area; draw a circle, an ellipse or a polygon"
+            )
+        edge = shape.bounding_box
+        found.append(Region(number, shape, (edge.iymin, edge.iymax, edge.ixmin, edge.ixmax)))
+    numbers = [region.number for region in found]
+    if twice := sorted({n for n in numbers if numbers.count(n) > 1}):
+        raise PixsedError(
+            f"{path}: two regions have the number {twice[0]}; label each with one of its own"
+        )
+    return found
