@@ -5,10 +5,10 @@ the rest-frame wavelength only says which lines lie before the source. So one ta
 over observed wavelength, summed up over the lines, serves every redshift.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Callable
 
 import numpy as np
 
@@ -95,10 +95,11 @@ def transmission_table(igm, log_edges, n_shift):
     PixsedError
         If `igm` is not known.
     """
+    check_igm(igm)
     cells = len(log_edges) - 1
-    if igm == "none":
+    if igm == "none" or not cells:
         return np.ones((n_shift, cells), dtype=np.float32)
-    law = {"inoue14": _inoue14, "madau95": lambda: _MADAU95}[check_igm(igm)]()
+    law = _inoue14() if igm == "inoue14" else _MADAU95
     step = (log_edges[-1] - log_edges[0]) / cells
     rest = np.exp(log_edges[0] + step / _FINE * np.arange(cells * _FINE))
     observed = np.exp(log_edges[0] + step / _FINE * np.arange((cells + n_shift) * _FINE))

@@ -1,27 +1,34 @@
 """Photometry of stellar populations in batches: what pixsed simulates with.
 
-On a grid even in log wavelength a redshift is a shift. Objects are sorted by
-redshift; those that fall between two steps of the grid share one product of
-their star-formation histories with the SSP spectra and one product with the
-filters. No Python loop runs over objects.
+On a grid even in log wavelength a redshift is a shift. At each step of the grid the
+SSPs' light through every band is tabulated at a few values of the attenuation curve
+(`pixsed.sps.nodes`), behind the intergalactic medium. Objects are sorted by redshift;
+those next to a step share one product of their star-formation histories with its table,
+and fluxes are interpolated between two steps. No Python loop runs over objects.
 """
 
 import numpy as np
 
 from pixsed.cosmology import luminosity_distance
 from pixsed.errors import PixsedError
+from pixsed.sps.band_tables import BandTables
 from pixsed.sps.dust import attenuation_curves
 from pixsed.sps.filters import cumulative_average, transmission_matrix
-from pixsed.sps.igm import check_igm, transmission_table
+from pixsed.sps.igm import transmission_table
 
 _C_ANGSTROM = 2.99792458e18  # per second
 _MPC_CM = 3.0856775814913674e24
 _CGS_NJY = 1e32  # erg/s/cm^2/Hz to nJy
 _LYMAN_ALPHA = 1215.67
+_DIMMING = 0.4 * np.log(10.0)  # optical depth a magnitude
 #: Stars younger than this, Gyr, are in their birth clouds.
 BIRTH_CLOUD = 0.01
 #: Width of a wavelength cell in ln(wavelength).
 STEP = 0.002
+# Objects whose mixtures of SSPs are held at once.
+_ROWS = 4096
+# Points in A_V at which the energy that dust takes is tabulated.
+_AV_POINTS = 61
 
 
 class PhotometryModel:
@@ -58,34 +65,38 @@ class PhotometryModel:
         self.bands = list(bands)
         self.z_max = z_max
         old, young = attenuation_curves(attenuation)
-        check_igm(igm)
 
         # Observed cells over all bands, and rest-frame cells on the same grid, which
-        # reach further to the blue: rest cell i sits at observed cell i + shift.
-        n_shift = int(np.ceil(np.log1p(z_max) / STEP)) + 1
+        # reach further to the blue.
+        steps = int(np.ceil(np.log1p(z_max) / STEP)) + 2
         first, last = int(np.floor(np.log(3300.0) / STEP)), int(np.ceil(np.log(54000.0) / STEP))
         observed_edges = (np.arange(first, last + 1) - 0.5) * STEP
-        self._filters = transmission_matrix(self.bands, observed_edges, curves).astype(np.float32)
-        used = np.flatnonzero(self._filters.any(axis=1))
-        first += used[0]
-        self._filters = np.ascontiguousarray(self._filters[used[0] : used[-1] + 1])
-        self._n_observed = len(self._filters)
-        self._n_shift = n_shift
-        rest_first = first - n_shift
-        n_rest = self._n_observed + n_shift
-        self._rest_edges = (np.arange(rest_first, rest_first + n_rest + 1) - 0.5) * STEP
+        filters = transmission_matrix(self.bands, observed_edges, curves).astype(np.float32)
+        used = np.flatnonzero(filters.any(axis=1))
+        filters = filters[used[0] : used[-1] + 1]
+        cells = first + used[0] - (steps - 1) + np.arange(len(filters) + steps - 1)
         #: Rest-frame wavelength of each cell, Angstrom.
-        self.wave = np.exp(np.arange(rest_first, rest_first + n_rest) * STEP)
+        self.wave = np.exp(cells * STEP)
+        self._rest_edges = (np.append(cells, cells[-1] + 1) - 0.5) * STEP
 
-        # Rows of the SSPs (metallicity, age) that one curve dims, and that curve.
-        self._screens = self._split_by_age(old, young)
-        self._spectra = self._regrid()
-        self._dust = self._regrid_dust()
-        self._absorbed_av, self._absorbed = self._absorbed_energy(av_max)
-        self._igm_cells = int(np.searchsorted(self._rest_edges, np.log(_LYMAN_ALPHA)))
-        self._igm = transmission_table(igm, self._rest_edges[: self._igm_cells + 1], n_shift + 1)
+        blue = int(np.searchsorted(self._rest_edges, np.log(_LYMAN_ALPHA)))
+        transmission = transmission_table(igm, self._rest_edges[: blue + 1], steps)
+        spectra = self._regrid()
+        self._av = av_max * np.linspace(0.0, 1.0, _AV_POINTS) ** 2
+        self._energy = np.empty((len(spectra), 2 * _AV_POINTS), dtype=np.float32)
+        #: SSPs that a curve dims, and their tables.
+        self._screens = []
+        for rows, curve in self._split_by_age(old, young):
+            self._energy[rows] = self._energy_taken(rows, curve)
+            depth = _DIMMING * curve(self.wave)
+            tables = BandTables(spectra[rows], depth, filters, transmission, av_max)
+            self._screens.append((rows, tables))
+        self._emission = BandTables(
+            self._regrid_dust(), np.zeros(len(self.wave)), filters, transmission, av_max
+        )
 
     def _split_by_age(self, old, young):
+        """Pairs of rows (metallicity, age) and the curve that dims them."""
         if old is young:
             return [(slice(None), old)]
         edges = self.ssp.age_edges
@@ -120,23 +131,41 @@ class PhotometryModel:
     def _regrid_dust(self):
         ssp = self.ssp
         f_nu = ssp.dust_spectrum * (ssp.dust_wave**2 / _C_ANGSTROM)
-        return cumulative_average(np.log(ssp.dust_wave), f_nu, self._rest_edges).astype(np.float32)
+        average = cumulative_average(np.log(ssp.dust_wave), f_nu, self._rest_edges)
+        return average.astype(np.float32)[None]
 
-    def _absorbed_energy(self, av_max):
-        """Energy that a screen of A_V takes from each SSP, Lsun/Msun, on a grid of A_V."""
+    def _energy_taken(self, rows, curve):
+        """Energy that dust takes from SSPs, Lsun/Msun, and its slope, at the points in A_V.
+
+        Returns an array of shape (rows, 2 * points).
+        """
         ssp = self.ssp
-        av = np.linspace(0.0, av_max, int(round(av_max / 0.025)) + 1)
-        flat = ssp.spectra.reshape(-1, len(ssp.wave)).astype(float)
         trapezoid = np.zeros(len(ssp.wave))
         trapezoid[:-1] += 0.5 * np.diff(ssp.wave)
         trapezoid[1:] += 0.5 * np.diff(ssp.wave)
-        lines = ssp.lines.reshape(-1, len(ssp.line_wave))
-        absorbed = np.empty((len(flat), len(av)), dtype=np.float32)
-        for rows, curve in self._screens:
-            lost = -np.expm1(-0.4 * np.log(10) * av[:, None] * curve(ssp.wave))
-            lost_lines = -np.expm1(-0.4 * np.log(10) * av[:, None] * curve(ssp.line_wave))
-            absorbed[rows] = flat[rows] @ (trapezoid * lost).T + lines[rows] @ lost_lines.T
-        return av, absorbed
+        spectra = ssp.spectra.reshape(-1, len(ssp.wave))[rows]
+        lines = ssp.lines.reshape(-1, len(ssp.line_wave))[rows]
+        result = 0.0
+        for light, wave, width in ((spectra, ssp.wave, trapezoid), (lines, ssp.line_wave, 1.0)):
+            depth = _DIMMING * curve(wave)
+            dimming = np.exp(-self._av[:, None] * depth)
+            kernel = np.vstack([width * (1.0 - dimming), width * depth * dimming])
+            result = result + light @ kernel.T
+        return result
+
+    def _energy_at(self, mix, av):
+        """Energy that dust takes, Lsun/Msun: a cubic between the points in A_V, shape (N,)."""
+        table = mix @ self._energy
+        low = np.clip(np.searchsorted(self._av, av, side="right") - 1, 0, _AV_POINTS - 2)
+        step = self._av[low + 1] - self._av[low]
+        t = (av - self._av[low]) / step
+        at = np.arange(len(av))
+        value, slope = table[:, :_AV_POINTS], table[:, _AV_POINTS:]
+        return (
+            (1 + 2 * t) * (1 - t) ** 2 * value[at, low]
+            + t**2 * (3 - 2 * t) * value[at, low + 1]
+            + step * t * (1 - t) * ((1 - t) * slope[at, low] - t * slope[at, low + 1])
+        )
 
     def mix(self, age_weights, mh):
         """Return the weight of every SSP, from weights of age and [M/H].
@@ -151,14 +180,14 @@ class PhotometryModel:
         -------
         `~numpy.ndarray`, shape (N, Z * A), float32
         """
-        metals = self.ssp.metallicity_weights(mh)
-        both = metals[:, :, None] * age_weights[:, None, :]
-        return both.reshape(len(mh), -1).astype(np.float32)
+        metals = self.ssp.metallicity_weights(mh).astype(np.float32)
+        both = metals[:, :, None] * np.asarray(age_weights, dtype=np.float32)[:, None, :]
+        return both.reshape(len(mh), -1)
 
     def surviving(self, age_weights, mh):
         """Return the mass in stars and remnants, of the mass formed, shape (N,)."""
         metals = self.ssp.metallicity_weights(mh)
-        return np.einsum("nz,za,na->n", metals, self.ssp.surviving, age_weights, optimize=True)
+        return (metals * (age_weights @ self.ssp.surviving.T)).sum(axis=1)
 
     def fluxes(self, z, age_weights, mh, av):
         """Return fluxes for 1 Msun formed.
@@ -188,58 +217,38 @@ class PhotometryModel:
         if z.size and (z.min() <= 0 or z.max() > self.z_max):
             raise PixsedError(f"redshift must be above 0 and up to {self.z_max}, "
                               f"got {z.min():.4g} to {z.max():.4g}")  # fmt: skip
-        if av.size and (av.min() < 0 or av.max() > self._absorbed_av[-1]):
-            raise PixsedError(f"A_V must be 0 to {self._absorbed_av[-1]:g}, "
+        if av.size and (av.min() < 0 or av.max() > self._av[-1]):
+            raise PixsedError(f"A_V must be 0 to {self._av[-1]:g}, "
                               f"got {av.min():.4g} to {av.max():.4g}")  # fmt: skip
-        out = np.empty((len(z), len(self.bands)))
         steps = np.log1p(z) / STEP
-        shifts = steps.astype(int)
-        order = np.argsort(shifts, kind="stable")
-        bounds = np.flatnonzero(np.diff(shifts[order])) + 1
-        for rows in np.split(order, bounds):
-            for start in range(0, len(rows), 256):  # a block that fits the cache
-                part = rows[start : start + 256]
-                if len(part):
-                    out[part] = self._one_shift(
-                        int(shifts[part[0]]), steps[part], age_weights[part], mh[part], av[part]
-                    )
+        order = np.argsort(steps)
+        out = np.empty((len(z), len(self.bands)))
+        for start in range(0, len(order), _ROWS):
+            rows = order[start : start + _ROWS]
+            out[rows] = self._sorted(steps[rows], age_weights[rows], mh[rows], av[rows])
         distance = luminosity_distance(z) * _MPC_CM
         scale = self.ssp.meta["LSUN"] * _CGS_NJY * (1 + z) / (4 * np.pi * distance**2)
         return out * scale[:, None]
 
-    def _depth(self, curve):
-        """Natural log of the transmission for A_V = 1, by rest-frame cell."""
-        return (-0.4 * np.log(10) * curve(self.wave)).astype(np.float32)
-
-    def _one_shift(self, shift, steps, age_weights, mh, av):
-        """Band luminosities of objects whose redshift lies between two steps."""
+    def _sorted(self, steps, age_weights, mh, av):
+        """Band luminosities [Lsun/Hz/Msun] of objects in order of redshift."""
         mix = self.mix(age_weights, mh)
-        # Observed cell j is rest cell j + n_shift - shift; one more for the next step.
-        start = self._n_shift - shift - 1
-        window = slice(start, start + self._n_observed + 1)
-        spectra = 0.0
-        for rows, curve in self._screens:
-            dimmed = mix[:, rows] @ self._spectra[rows, window]
-            dimmed *= np.exp(av.astype(np.float32)[:, None] * self._depth(curve)[window])
-            spectra = spectra + dimmed
-        position = av / (self._absorbed_av[1] - self._absorbed_av[0])
-        low = np.minimum(position.astype(int), len(self._absorbed_av) - 2)
-        share = (position - low).astype(np.float32)
-        energy = np.einsum("ns,sn->n", mix, self._absorbed[:, low]) * (1 - share)
-        energy += np.einsum("ns,sn->n", mix, self._absorbed[:, low + 1]) * share
-        spectra += energy[:, None] * self._dust[window]
-
-        # The step below reads cells 1.., the step above cells 0..
-        result = []
-        cells = self._igm_cells - start
-        for step, first in ((shift, 1), (shift + 1, 0)):
-            view = spectra[:, first : first + self._n_observed]
-            count = min(max(cells - first, 0), self._n_observed)
-            if count:
-                transmitted = view[:, :count] * self._igm[step, start + first :][:count]
-                flux = transmitted @ self._filters[:count] + view[:, count:] @ self._filters[count:]
-            else:
-                flux = view @ self._filters
-            result.append(flux)
-        fraction = (steps - shift)[:, None]
-        return (1 - fraction) * result[0] + fraction * result[1]
+        energy = self._energy_at(mix, av).astype(np.float32)[:, None]
+        parts = [np.ascontiguousarray(mix[:, rows]) for rows, _ in self._screens]
+        av = av.astype(np.float32)[:, None]
+        below = steps.astype(int)
+        fraction = (steps - below).astype(np.float32)
+        out = np.zeros((len(steps), len(self.bands)), dtype=np.float32)
+        near = np.unique(np.concatenate([below, below + 1]))
+        first, last = np.searchsorted(below, near - 1), np.searchsorted(below, near, side="right")
+        for step, low, high in zip(near, first, last, strict=True):
+            here = slice(low, high)
+            flux = energy[here] * self._emission.at(step)[0]
+            for part, (_, tables) in zip(parts, self._screens, strict=True):
+                light, depth, columns = tables.at(step)
+                seen = part[here] @ light
+                seen *= np.exp(-av[here] * depth)
+                flux += np.add.reduceat(seen, columns, axis=1)
+            weight = np.where(below[here] == step, 1 - fraction[here], fraction[here])
+            out[here] += weight[:, None] * flux
+        return out

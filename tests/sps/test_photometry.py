@@ -1,6 +1,6 @@
 """The batched photometry against a slow direct integration, written out here."""
 
-import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from astropy.cosmology import FlatLambdaCDM
 from pixsed.bands import BANDS
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError
-from pixsed.sps.dust import calzetti
+from pixsed.sps.dust import calzetti, smc
 from pixsed.sps.filters import load_curve
 from pixsed.sps.igm import inoue14
 from pixsed.sps.sfh import TauDelayed
@@ -35,8 +35,16 @@ def draw(grid, n, seed, z_low=0.05):
     return z, weights, rng.uniform(-2.3, 0.4, n), rng.uniform(0, 4, n)
 
 
-def screen(wave, av):
-    return 10 ** (-0.4 * av * calzetti(wave))
+def power_law(wave):
+    return (np.asarray(wave) / 5500.0) ** -0.7
+
+
+#: Curves of old and of young stars, A(lambda) / A_V.
+LAWS = {
+    "calzetti": (calzetti, calzetti),
+    "charlot-fall": (power_law, lambda wave: power_law(wave) / 0.3),
+    "smc": (smc, smc),
+}
 
 
 def population(grid, weights, mh):
@@ -49,22 +57,34 @@ def population(grid, weights, mh):
     return (1 - t) * by_metal[low] + t * by_metal[high], (1 - t) * lines[low] + t * lines[high]
 
 
-def absorbed(grid, spectrum, lines, av):
-    lost = np.trapezoid(spectrum * (1 - screen(grid.wave, av)), grid.wave)
-    return lost + (lines * (1 - screen(grid.line_wave, av))).sum()
+def dusty(grid, weights, mh, av, law="calzetti"):
+    """Spectrum and lines behind dust, and the energy it took, young and old stars apart."""
+    spectrum, lines, energy = 0.0, 0.0, 0.0
+    young = grid.age_edges[1:] < 0.0100001
+    for part, curve in zip((~young, young), LAWS[law], strict=True):
+        stars, gas = population(grid, weights * part, mh)
+        left = 10 ** (-0.4 * av * curve(grid.wave))
+        left_lines = 10 ** (-0.4 * av * curve(grid.line_wave))
+        energy += np.trapezoid(stars * (1 - left), grid.wave) + (gas * (1 - left_lines)).sum()
+        spectrum, lines = spectrum + stars * left, lines + gas * left_lines
+    return spectrum, lines, energy
 
 
-def direct(grid, z, weights, mh, av):
+def direct(grid, z, weights, mh, av, law="calzetti"):
     """One population's AB fluxes [nJy] at the library's full resolution."""
-    spectrum, lines = population(grid, weights, mh)
-    energy = absorbed(grid, spectrum, lines, av)
     rest = np.union1d(grid.wave, np.geomspace(200, 60000, 30000))
-    seen = np.interp(rest, grid.wave, spectrum) * screen(rest, av)
-    seen += energy * np.interp(rest, grid.dust_wave, grid.dust_spectrum, left=0, right=0)
-    seen *= inoue14(rest, z)
+    seen, lines, energy = 0.0, 0.0, 0.0
+    young = grid.age_edges[1:] < 0.0100001
     # Half of Lyman alpha has the forest before it: pixsed gives it all to the blue side.
     at = np.where(np.abs(grid.line_wave - 1215.67) < 1, 1215.0, grid.line_wave)
-    bright = lines * screen(grid.line_wave, av) * inoue14(at, z)
+    for part, curve in zip((~young, young), LAWS[law], strict=True):
+        stars, gas = population(grid, weights * part, mh)
+        seen = seen + np.interp(rest, grid.wave, stars) * 10 ** (-0.4 * av * curve(rest))
+        lines = lines + gas * 10 ** (-0.4 * av * curve(grid.line_wave))
+    energy = dusty(grid, weights, mh, av, law)[2]
+    seen += energy * np.interp(rest, grid.dust_wave, grid.dust_spectrum, left=0, right=0)
+    seen *= inoue14(rest, z)
+    bright = lines * inoue14(at, z)
     distance = FlatLambdaCDM(H0=70, Om0=0.3).luminosity_distance(z).to_value("cm")
     scale = grid.meta["LSUN"] / (4 * np.pi * distance**2)
     out = []
@@ -82,29 +102,91 @@ def direct(grid, z, weights, mh, av):
     return np.array(out) * 1e32
 
 
-def test_against_direct_integration(model, ssp_grid):
-    z, weights, mh, av = draw(ssp_grid, 10, seed=4)
-    found = model.fluxes(z, weights, mh, av)
+@pytest.fixture(scope="module")
+def models(ssp_grid, model):
+    """A model for every attenuation law."""
+    from pixsed.sps.photometry import PhotometryModel
+
+    others = {
+        law: PhotometryModel(ssp_grid, NAMES, z_max=8.0, attenuation=law)
+        for law in LAWS
+        if law != "calzetti"
+    }
+    return {"calzetti": model, **others}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_against_direct_integration(models, ssp_grid, law):
+    n = 10 if law == "calzetti" else 5
+    z, weights, mh, av = draw(ssp_grid, n, seed=4)
+    found = models[law].fluxes(z, weights, mh, av)
     blue = np.array([load_curve(name)[0][np.cumsum(t := load_curve(name)[1]) > 1e-3 * t.sum()][0]
                      for name in NAMES])  # fmt: skip
-    for i in range(10):
-        expected = direct(ssp_grid, z[i], weights[i], mh[i], av[i])
+    for i in range(n):
+        expected = direct(ssp_grid, z[i], weights[i], mh[i], av[i], law)
         use = blue / (1 + z[i]) > 1300
         assert use.sum() >= 15
         difference = 2.5 * np.log10(found[i, use] / expected[use])
         assert np.abs(difference).max() <= 0.01, (z[i], difference.round(4))
 
 
-def test_energy_absorbed_is_emitted(model, ssp_grid):
-    z, weights, mh, av = draw(ssp_grid, 6, seed=5)
-    mix = model.mix(weights, mh)
-    for i in range(6):
-        expected = absorbed(ssp_grid, *population(ssp_grid, weights[i], mh[i]), av[i])
-        k = np.searchsorted(model._absorbed_av, av[i])
-        low, high = model._absorbed_av[k - 1 : k + 1]
-        t = (av[i] - low) / (high - low)
-        table = (1 - t) * model._absorbed[:, k - 1] + t * model._absorbed[:, k]
-        assert mix[i] @ table == pytest.approx(expected, rel=1e-3)
+@pytest.mark.parametrize("law", ["calzetti", "charlot-fall"])
+@pytest.mark.parametrize("z", [0.02, 0.2, 0.45])
+def test_bands_beyond_3_micron_at_low_redshift(models, ssp_grid, law, z):
+    """Dust emission, 3.3 micron PAH included, is a good part of them: energy balance."""
+    history = TauDelayed([3.0], [1.0], age([z]))
+    weights, mh, av = history.weights(ssp_grid.age_edges), np.array([0.0]), np.array([2.5])
+    found = models[law].fluxes(np.array([z]), weights, mh, av)[0]
+    expected = direct(ssp_grid, z, weights[0], 0.0, 2.5, law)
+    stars_alone = replace(ssp_grid, dust_spectrum=0 * ssp_grid.dust_spectrum)
+    without = direct(stars_alone, z, weights[0], 0.0, 2.5, law)
+    red = [NAMES.index(name) for name in ("F335M", "F410M", "F430M", "F444W", "F460M", "F480M")]
+    assert (expected / without)[red].max() > 1.2
+    assert np.abs(2.5 * np.log10(found / expected))[red].max() <= 0.005
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_energy_absorbed_is_emitted(models, ssp_grid, law):
+    z, weights, mh, av = draw(ssp_grid, 8, seed=5)
+    av[:3] = 0.0, 0.01, 6.0
+    found = models[law]._energy_at(models[law].mix(weights, mh), av)
+    for i in range(8):
+        expected = dusty(ssp_grid, weights[i], mh[i], av[i], law)[2]
+        assert found[i] == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_tables_of_nodes_against_every_wavelength(models, ssp_grid, law):
+    """The same cells, summed up one by one in float64: the nodes lose below 1e-4 mag."""
+    from pixsed.sps.photometry import STEP
+
+    model = models[law]
+    steps = np.array([20, 300, 700, 1000, 1060])
+    z = np.expm1(steps * STEP) * (1 + 1e-12)
+    _, weights, mh, _ = draw(ssp_grid, len(z), seed=9)
+    young = ssp_grid.age_edges[1:] < 0.0100001
+    weights[1] = young / young.sum()
+    av = np.array([6.0, 6.0, 3.0, 5.0, 0.5])
+    found = model.fluxes(z, weights, mh, av)
+    mix = model.mix(weights, mh).astype(float)
+    found /= found[:, [26]]
+    for i in range(len(z)):
+        spectrum = dusty(ssp_grid, weights[i], mh[i], av[i], law)[2] * model._emission.spectra[0]
+        for (rows, tables), curve in zip(model._screens, LAWS[law], strict=False):
+            left = 10 ** (-0.4 * av[i] * curve(model.wave))
+            spectrum = spectrum + (mix[i][rows] @ tables.spectra.astype(float)) * left
+        absorbed = np.ones(len(spectrum))
+        absorbed[: tables._igm.shape[1]] = tables._igm[steps[i]]
+        expected = []
+        for first, transmission in tables._bands:
+            here = slice(first + tables.steps - 1 - steps[i], None)
+            seen = (spectrum * absorbed)[here][: len(transmission)]
+            expected.append(seen @ transmission.astype(float))
+        expected = np.array(expected) / expected[26]
+        bright = expected > 1e-10
+        assert bright.sum() > 15
+        difference = 2.5 * np.log10(found[i, bright] / expected[bright])
+        assert np.abs(difference).max() <= 1e-4, (law, z[i])
 
 
 def test_dust_emission_reaches_the_reddest_bands(model, ssp_grid):
@@ -163,64 +245,66 @@ def test_surviving_mass(model, ssp_grid):
     np.testing.assert_allclose(model.surviving(weights, mh), expected, rtol=1e-6)
 
 
-@pytest.mark.slow
-def test_against_bagpipes(ssp_grid, tmp_path, monkeypatch):
-    """The package itself, on its own sampling: its import writes a table into its folder."""
-    import sys
-    import types
-
-    pytest.importorskip("sedpy", reason="filter curves come from astro-sedpy")
-    from dataclasses import replace
-
+def test_curves_of_ones_own(model, ssp_grid):
     from pixsed.sps.photometry import PhotometryModel
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    if "pymultinest" not in sys.modules:
-        monkeypatch.setitem(sys.modules, "pymultinest", types.ModuleType("pymultinest"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipes = pytest.importorskip(
-            "bagpipes", reason="bagpipes cannot be imported", exc_type=ImportError
-        )
-        curves = []
-        for name in NAMES:
-            np.savetxt(tmp_path / f"{name}.dat", np.column_stack(load_curve(name)))
-            curves.append(str(tmp_path / f"{name}.dat"))
-        grid = replace(ssp_grid, meta=dict(ssp_grid.meta, ZINTERP="linear"))
-        model = PhotometryModel(grid, NAMES, z_max=8.0)
-        n, rng = 40, np.random.default_rng(3)
-        z = rng.uniform(0.05, 7.4, n)
-        at_z = age(z)
-        tau, start = 10 ** rng.uniform(-1.5, 2, n), rng.uniform(0, 0.95, n) * at_z
-        mh, av = rng.uniform(-2.3, 0.4, n), rng.uniform(0, 4, n)
-        history = TauDelayed(tau, start, at_z)
-        weights = history.weights(grid.age_edges)
-        found = model.fluxes(z, weights, mh, av) * 1e10
-        expected, derived, galaxy = [], [], None
-        for i in range(n):
-            parts = {
-                "redshift": z[i], "t_bc": 0.01, "nebular": {"logU": -2.0001},
-                "delayed": {"age": at_z[i] - start[i], "tau": tau[i], "massformed": 10.0,
-                            "metallicity": 10 ** mh[i]},
-                "dust": {"type": "Calzetti", "Av": av[i], "eta": 1.0},
-            }  # fmt: skip
-            if galaxy is None:
-                galaxy = pipes.model_galaxy(parts, filt_list=curves, phot_units="mujy")
-            else:
-                galaxy.update(parts)
-            expected.append(galaxy.photometry * 1e3)
-            sfh = galaxy.sfh
-            derived.append((sfh.stellar_mass, np.log10(max(sfh.sfr, 1e-4)),
-                            np.log10(sfh.mass_weighted_age)))  # fmt: skip
-    expected, derived = np.array(expected), np.array(derived)
-    pivot = np.array([band.pivot_um for band in BANDS]) * 1e4
-    use = (pivot * 0.85 / (1 + z[:, None]) > 1300) & (expected > 0)
-    difference = np.abs(2.5 * np.log10(found[use] / expected[use]))
-    assert np.median(difference) <= 0.01
-    assert np.percentile(difference, 95) <= 0.05
-    metals = grid.metallicity_weights(mh)
-    living = 10 + np.log10(np.einsum("nz,za,na->n", metals, grid.living, weights))
-    rate = np.maximum(10 + history.log_sfr(), -4)
-    ours = np.column_stack([living, rate, np.log10(history.mass_weighted_age())])
-    assert np.abs(ours - derived).max() <= 0.01
+    args = draw(ssp_grid, 20, seed=2)
+    names = ["F606W", "F444W"]
+    curves = {name: load_curve(name) for name in [*names, "F115W"]}
+    found = PhotometryModel(ssp_grid, names, z_max=8.0, curves=curves).fluxes(*args)
+    expected = model.fluxes(*args)[:, [NAMES.index(name) for name in names]]
+    np.testing.assert_allclose(found, expected, rtol=2e-5)
+    box = {"BOX": (np.array([1e4, 1.0001e4, 2e4, 2.0001e4]), np.array([0.0, 1.0, 1.0, 0.0]))}
+    assert PhotometryModel(ssp_grid, ["BOX"], curves=box).fluxes(*args).min() > 0
+    with pytest.raises(PixsedError, match="curves has no F200W, only F606W F444W F115W"):
+        PhotometryModel(ssp_grid, ["F200W"], curves=curves)
+    far = {"W4": (np.array([2e5, 2.5e5]), np.ones(2))}
+    with pytest.raises(PixsedError, match="W4 must lie within 3... and 54... Angstrom"):
+        PhotometryModel(ssp_grid, ["W4"], curves=far)
+
+
+def test_bands_that_never_see_lyman_alpha(ssp_grid, model):
+    from pixsed.sps.photometry import PhotometryModel
+
+    args = draw(ssp_grid, 5, seed=3)
+    args = (np.linspace(0.1, 0.9, 5), *args[1:])
+    found = PhotometryModel(ssp_grid, ["F444W"], z_max=1.0).fluxes(*args)[:, 0]
+    np.testing.assert_allclose(found, model.fluxes(*args)[:, NAMES.index("F444W")], rtol=2e-5)
+
+
+def test_igm_by_option(ssp_grid, model):
+    from pixsed.sps.photometry import PhotometryModel
+
+    args = draw(ssp_grid, 30, seed=10, z_low=2.0)
+    found = {"inoue14": model.fluxes(*args)}
+    for name in ("madau95", "none"):
+        found[name] = PhotometryModel(ssp_grid, NAMES, z_max=8.0, igm=name).fluxes(*args)
+    at = NAMES.index("F435W")
+    for name in ("inoue14", "madau95"):
+        assert np.all(found[name][:, at] < found["none"][:, at])
+    red = [NAMES.index("F277W"), NAMES.index("F444W")]
+    np.testing.assert_allclose(found["madau95"][:, red], found["none"][:, red], rtol=1e-6)
+
+
+@pytest.mark.parametrize("option, message", [
+    ({"attenuation": "milky-way"}, "attenuation must be one of calzetti, charlot-fall, smc"),
+    ({"igm": "madau"}, "igm must be one of inoue14, madau95, none, got 'madau'"),
+])  # fmt: skip
+def test_unknown_option(ssp_grid, option, message):
+    pytest.importorskip("sedpy", reason="filter curves come from astro-sedpy")
+    from pixsed.sps.photometry import PhotometryModel
+
+    with pytest.raises(PixsedError, match=message):
+        PhotometryModel(ssp_grid, ["F444W"], **option)
+
+
+def test_birth_clouds_need_an_edge_at_10_myr(ssp_grid):
+    pytest.importorskip("sedpy", reason="filter curves come from astro-sedpy")
+    from pixsed.sps.photometry import PhotometryModel
+
+    edges = ssp_grid.age_edges.copy()
+    edges[np.argmin(np.abs(edges - 0.01))] = 0.0105
+    grid = replace(ssp_grid, age_edges=edges)
+    with pytest.raises(PixsedError, match="needs an SSP grid with an edge .* at 10 Myr"):
+        PhotometryModel(grid, ["F444W"], attenuation="charlot-fall")
+    PhotometryModel(grid, ["F444W"])

@@ -1,0 +1,93 @@
+"""Spectra through all bands at every step of redshift, ready to be dimmed by any A_V."""
+
+import numpy as np
+
+from pixsed.sps.nodes import how_many, share_out
+
+# Steps whose tables are made together, when one of them is first asked for.
+_BLOCK = 16
+# Share of a band's greatest transmission below which its blue end is taken together.
+_NEGLIGIBLE = 1e-5
+
+
+class BandTables:
+    """Light of spectra through bands, shared out between nodes of an attenuation curve.
+
+    On a grid even in log wavelength a redshift is a shift: rest-frame cell i is seen in
+    observed cell i - `steps` + 1 + step, where ln(1 + z) is `step` cells.
+
+    Parameters
+    ----------
+    spectra : `~numpy.ndarray`, shape (R, C), float32
+        f_nu by rest-frame cell.
+    depth : `~numpy.ndarray`, shape (C,)
+        Optical depth for A_V = 1.
+    filters : `~numpy.ndarray`, shape (O, B)
+        Transmission by observed cell, columns adding up to 1.
+    igm : `~numpy.ndarray`, shape (steps, I)
+        Transmission of the first I rest-frame cells at each step; 1 beyond.
+    av_max : float
+        Largest A_V that will be asked for.
+    """
+
+    def __init__(self, spectra, depth, filters, igm, av_max):
+        self.spectra = spectra
+        self.depth = depth
+        self.steps = len(igm)
+        self._igm = np.hstack([igm, np.ones((self.steps, 1), dtype=igm.dtype)])
+        self._av_max = av_max
+        self._bands = []
+        for transmission in filters.T:
+            used = np.flatnonzero(transmission)
+            self._bands.append((used[0], transmission[used[0] : used[-1] + 1]))
+        self._blocks = {}
+
+    def at(self, step):
+        """Return the tables at ln(1 + z) = `step` cells.
+
+        Parameters
+        ----------
+        step : int
+
+        Returns
+        -------
+        light : `~numpy.ndarray`, shape (R, K), float32
+            AB flux density of each spectrum that belongs to each node.
+        depth : `~numpy.ndarray`, shape (K,), float32
+            Optical depth there for A_V = 1.
+        columns : `~numpy.ndarray`, shape (B,)
+            Where each band's nodes begin.
+        """
+        block, row = divmod(step, _BLOCK)
+        if block not in self._blocks:
+            self._blocks[block] = self._make(block * _BLOCK, min((block + 1) * _BLOCK, self.steps))
+        light, depth, columns = self._blocks[block]
+        return light[row], depth[row], columns
+
+    def _make(self, start, stop):
+        steps = np.arange(start, stop)
+        light, depth = [], []
+        for first, transmission in self._bands:
+            at = first + self.steps - 1 - steps
+            cells = at[:, None] + np.arange(len(transmission))
+            weight = transmission * self._igm[
+                steps[:, None], np.minimum(cells, self._igm.shape[1] - 1)
+            ]
+            # What hardly passes at the blue end, dimmed most of all, needs no node of its own.
+            seen = self.depth[cells]
+            passes = weight > _NEGLIGIBLE * weight.max(axis=1, keepdims=True)
+            seen = np.minimum(seen, np.where(passes, seen, 0.0).max(axis=1, keepdims=True))
+            counts = how_many(0.5 * self._av_max * np.ptp(seen, axis=1).max())
+            shares, nodes = share_out(seen, *counts)
+            # One product for all steps, in which each is a set of columns.
+            kernel = np.zeros((cells[0, -1] + 1 - at[-1], *nodes.shape), dtype=np.float32)
+            for row, begin in enumerate(at - at[-1]):
+                np.multiply(weight[row][:, None], shares[row],
+                            out=kernel[begin : begin + len(transmission), row],
+                            casting="same_kind")  # fmt: skip
+            spectra = self.spectra[:, at[-1] : at[-1] + len(kernel)]
+            light.append((spectra @ kernel.reshape(len(kernel), -1)).reshape(-1, *nodes.shape))
+            depth.append(nodes)
+        columns = np.cumsum([0] + [nodes.shape[1] for nodes in depth[:-1]])
+        light = np.concatenate([part.swapaxes(0, 1) for part in light], axis=2)
+        return light, np.concatenate(depth, axis=1).astype(np.float32), columns
