@@ -113,13 +113,13 @@ def _fit_cube(text, model, draws, cuts, tile, redshift, zerr, unit, output, over
     from pixsed.cli.options import say
     from pixsed.infer.fit import DQ_BITS, fit_cube, select
     from pixsed.infer.properties import quantile_name, unit_and_description
-    from pixsed.io.cube import read_cube
+    from pixsed.io.cube import binning_cards, read_cube
     from pixsed.io.maps import write_maps
 
     cube = read_cube(text)
     replace_redshift(cube, redshift, zerr)
     selection = select(cube, model, **cuts, name=text)
-    with progress_bar(int(selection.chosen.sum())) as bar:
+    with progress_bar(int(selection.fitted.sum())) as bar:
         maps = fit_cube(cube, model, selection, **draws, tile=tile, progress=bar.update)
     cards = {
         "OBJECT": (cube.object_id, "galaxy"),
@@ -132,14 +132,19 @@ def _fit_cube(text, model, draws, cuts, tile, redshift, zerr, unit, output, over
         "FITBANDS": (",".join(selection.bands), "bands fitted"),
         "NFIT": (maps.nfit, "pixels fitted"),
     }
+    fitted = f"{maps.nfit} pixels"
+    if cube.binning is not None:
+        cards |= binning_cards(cube.binning)
+        cards["NBINS"] = (maps.nbins, "bins fitted, each on its summed flux")
+        fitted += f" in {maps.nbins} bins"
     write_maps(
         output, maps.planes, maps.properties, maps.quantiles, header=cube.header,
         units={name: unit_and_description(name, model) for name in maps.properties},
         quantile_name=quantile_name, dq_bits=DQ_BITS, cards=cards, inputs=[text],
-        history=[f"fit: {maps.nfit} pixels, {draws['samples']} draws each"], overwrite=overwrite,
+        history=[f"fit: {fitted}, {draws['samples']} draws each"], overwrite=overwrite,
     )
     ood = int((maps.planes["DQ"] & 8 > 0).sum())
-    say(f"{output}: {maps.nfit} pixels fitted, {ood} of them out of distribution")
+    say(f"{output}: {fitted} fitted, {ood} of them out of distribution")
     if not maps.nfit:
         say(f"{output}: no pixel has a mean S/N of {cuts['snr_min']:g}; try a lower --snr-min")
 

@@ -45,7 +45,7 @@ def command(cubes, model, samples, snr_min, all_pixels, seed, jobs, output, over
     for name in cubes:
         cube = read_cube(name)
         selection = select(cube, loaded, snr_min, all_pixels, name=name)
-        with progress_bar(int(selection.chosen.sum())) as bar:
+        with progress_bar(int(selection.fitted.sum())) as bar:
             row = sum_mass(cube, loaded, selection, samples=samples, seed=seed, jobs=jobs,
                            progress=bar.update)
         rows.append(row)

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.infer.draws import global_indices
 from pixsed.infer.posterior import MIN_BANDS, OOD_LIMIT, output_names, summarise
 from pixsed.infer.properties import check_quantiles, ordered, quantile_name
+from pixsed.io.cube import Binning
 
 #: Bits of DQ, from the lowest: value -> meaning.
 DQ_BITS = {
@@ -40,6 +42,8 @@ class Selection:
     dq : `~numpy.ndarray`, shape (ny, nx), int32
         `DQ_BITS` but 8.
     chosen : `~numpy.ndarray`, shape (ny, nx), bool
+    binning : `~pixsed.io.cube.Binning` or None
+        Where pixels are binned: a bin is fitted once, on its sum.
     """
 
     flux: np.ndarray
@@ -51,13 +55,33 @@ class Selection:
     nbands: np.ndarray
     dq: np.ndarray
     chosen: np.ndarray
+    binning: Binning | None = None
+
+    @cached_property
+    def fitted(self):
+        """(ny, nx) bool: where the model is called, `chosen` or the first pixel of each bin."""
+        if self.binning is None:
+            return self.chosen
+        labels, index = np.unique(np.where(self.chosen, self.binning.binmap, 0), return_index=True)
+        found = np.zeros(self.chosen.shape, dtype=bool)
+        found.flat[index[labels > 0]] = True
+        return found
+
+    def npix(self, y, x):
+        """Return the number of pixels of the bins of pixels, shape (N,); None without bins."""
+        return None if self.binning is None else self.binning.npix[y, x]
 
     def rows(self, model, y, x):
-        """Return flux and err of pixels, shape (N, B of the model), NaN = missing."""
+        """Return flux and err of pixels, or of all of their bins, NaN = missing.
+
+        Both are of shape (N, B of the model).
+        """
         result = []
+        count = self.npix(y, x)
         for cube in (self.flux, self.err):
+            values = cube[:, y, x] if count is None else cube[:, y, x] * count
             wide = np.full((len(y), len(model.bands)), np.nan, dtype=np.float32)
-            wide[:, self.columns] = cube[:, y, x].T
+            wide[:, self.columns] = values.T
             result.append(wide)
         return result
 
@@ -78,6 +102,8 @@ class Maps:
     snr_bands : list of str
     nfit : int
         Pixels fitted.
+    nbins : int or None
+        Bins fitted, where pixels are binned; BINMAP (int32) is then among the planes.
     """
 
     properties: list
@@ -85,6 +111,7 @@ class Maps:
     planes: dict = field(default_factory=dict)
     snr_bands: list = field(default_factory=list)
     nfit: int = 0
+    nbins: int | None = None
 
 
 def match_bands(bands, model, name):
@@ -156,9 +183,9 @@ def outside_range(model, redshift, zerr):
 def select(cube, model, snr_min=5.0, all_pixels=False, name="cube"):
     """Return the `Selection` of a cube.
 
-    A pixel is fitted if it is in the segment of the cube's object (where the segmentation
-    map holds it, and not `all_pixels`), its mean S/N is `snr_min` or more, and three bands
-    have data.
+    A pixel, or a bin of them, is fitted if it is in the segment of the cube's object (where
+    the segmentation map holds it, and not `all_pixels`), its mean S/N is `snr_min` or more,
+    and three bands have data.
 
     Parameters
     ----------
@@ -184,6 +211,8 @@ def select(cube, model, snr_min=5.0, all_pixels=False, name="cube"):
     if not all_pixels:
         dq[~cube.segment(name)] |= 1
     dq[~(snr >= snr_min)] |= 2
+    if cube.binning is not None:
+        dq[cube.binning.binmap == 0] |= 4
     dq[nbands < MIN_BANDS] |= 4
     dq[nbands < len(bands)] |= 16
     chosen = (dq & 7) == 0
@@ -197,7 +226,7 @@ def select(cube, model, snr_min=5.0, all_pixels=False, name="cube"):
             PixsedWarning,
             stacklevel=2,
         )
-    return Selection(flux, err, columns, bands, snr, snr_bands, nbands, dq, chosen)
+    return Selection(flux, err, columns, bands, snr, snr_bands, nbands, dq, chosen, cube.binning)
 
 
 def tiles(shape, size):
@@ -214,13 +243,14 @@ def fit_tiles(cube, model, selection, *, samples=500, quantiles=(0.5, 0.16, 0.84
     Yields
     ------
     y, x : `~numpy.ndarray`, shape (N,), int
-        Pixels of the cube.
+        Pixels of the cube, or the first of each bin.
     found : dict of str to `~numpy.ndarray`, shape (N,)
         As of `pixsed.infer.posterior.summarise`.
     """
     row_key, column_key = global_indices(cube.header, cube.shape)
+    fitted = selection.fitted
     for where in tiles(cube.shape, tile):
-        y, x = np.nonzero(selection.chosen[where])
+        y, x = np.nonzero(fitted[where])
         if not len(y):
             continue
         y, x = y + where[0].start, x + where[1].start
@@ -228,7 +258,7 @@ def fit_tiles(cube, model, selection, *, samples=500, quantiles=(0.5, 0.16, 0.84
         found = summarise(
             model, flux, err, np.full(len(y), cube.redshift), np.full(len(y), cube.zerr),
             row_key[y], column_key[x], samples=samples, quantiles=quantiles, seed=seed, jobs=jobs,
-            pixel_area=cube.pixar_a2, progress=progress,
+            pixel_area=cube.pixar_a2, npix=selection.npix(y, x), progress=progress,
         )
         yield y, x, found
 
@@ -236,6 +266,9 @@ def fit_tiles(cube, model, selection, *, samples=500, quantiles=(0.5, 0.16, 0.84
 def fit_cube(cube, model, selection=None, *, samples=500, quantiles=(0.16, 0.5, 0.84),
              snr_min=5.0, all_pixels=False, tile=(256, 256), seed=42, jobs=1, progress=None):
     """Fit the pixels of a cube.
+
+    Bins of pixels are fitted once, on their sum, with the draws of their first pixel;
+    their pixels get masses and SFRs over the number of pixels, and else the bin's own.
 
     Parameters
     ----------
@@ -273,6 +306,8 @@ def fit_cube(cube, model, selection=None, *, samples=500, quantiles=(0.16, 0.5, 
     for name in names:
         for suffix in [*map(quantile_name, quantiles), "STD"]:
             maps.planes[f"{name}_{suffix}"] = empty()
+    if selection.binning is not None:
+        maps.nbins = int(selection.fitted.sum())
     maps.planes["SNR"] = selection.snr
     maps.planes["NBANDS"] = selection.nbands
     maps.planes["OOD"] = empty()
@@ -283,6 +318,20 @@ def fit_cube(cube, model, selection=None, *, samples=500, quantiles=(0.16, 0.5, 
         for key, values in found.items():
             if key in maps.planes:
                 maps.planes[key][y, x] = values
+    if selection.binning is not None:
+        _paint(maps, selection)
     with np.errstate(invalid="ignore"):
         dq[maps.planes["OOD"] < OOD_LIMIT] |= 8
     return maps
+
+
+def _paint(maps, selection):
+    """Give every pixel of a bin what its first one has, and add the plane BINMAP."""
+    binmap = selection.binning.binmap
+    first, chosen = np.nonzero(selection.fitted), selection.chosen
+    place = np.zeros(binmap.max() + 1, dtype=int)
+    place[binmap[first]] = np.arange(len(first[0]))
+    for plane in maps.planes.values():
+        if plane.dtype == np.float32:  # the others are of the pixels already
+            plane[chosen] = plane[first][place[binmap[chosen]]]
+    maps.planes["BINMAP"] = binmap

@@ -20,6 +20,8 @@ BATCH = 32
 LANES = 16
 #: Fewest bands a pixel is fitted with.
 MIN_BANDS = 3
+#: Properties of the whole: of N pixels together, N times those of one.
+EXTENSIVE = ("LOGMSTAR", "LOGMFORM", "LOGSFR")
 #: Below this share the model cannot explain the photometry.
 OOD_LIMIT = 1e-3
 
@@ -118,7 +120,7 @@ def output_names(model, fit_redshift, with_area):
 
 
 def summarise(model, flux, err, redshift, zerr, y, x, *, samples, quantiles, seed, jobs=1,
-              pixel_area=None, progress=None):
+              pixel_area=None, npix=None, progress=None):
     """Fit N rows of photometry and return the quantiles of their posteriors.
 
     Parameters
@@ -135,6 +137,8 @@ def summarise(model, flux, err, redshift, zerr, y, x, *, samples, quantiles, see
     seed, jobs : int
     pixel_area : float, optional
         arcsec^2, for LOGSIGMA.
+    npix : `~numpy.ndarray`, shape (N,), optional
+        Pixels that a row is the sum of: masses and SFRs are given a pixel, divided by it.
     progress : callable, optional
         Called with the number of rows done.
 
@@ -152,6 +156,10 @@ def summarise(model, flux, err, redshift, zerr, y, x, *, samples, quantiles, see
         draws, flux_model = model.sample(f, e, z, dz, base)
         draws, f, e, z, dz = (values[keep] for values in (draws, f, e, z, dz))
         columns = {name: draws[:, :, i] for i, name in enumerate(model.parameters)}
+        if npix is not None:
+            share = np.log10(npix[rows[keep]])[:, None]
+            columns |= {name: columns[name].astype(float) - share
+                        for name in EXTENSIVE if name in columns}
         z_draws = np.broadcast_to(z[:, None], draws.shape[:2]).astype(float)
         if "REDSHIFT" in columns:
             z_draws = np.where(dz[:, None] > 0, columns["REDSHIFT"], z_draws)

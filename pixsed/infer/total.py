@@ -37,7 +37,8 @@ def resolved_mass(cube, model, selection, *, redshifts=None, samples=500, seed=4
     """Return posterior draws of the total surviving mass, pixels taken as independent.
 
     Draw k of the total is the sum of draw k of every pixel, all at one redshift: pixels
-    that each drew their own would average its error away.
+    that each drew their own would average its error away. Bins count as pixels here, each
+    once.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def resolved_mass(cube, model, selection, *, redshifts=None, samples=500, seed=4
     ood_share : float
         Share of the pixels with OOD below the limit; 0 where the model cannot tell.
     """
-    y, x = np.nonzero(selection.chosen)
+    y, x = np.nonzero(selection.fitted)
     row_key, column_key = global_indices(cube.header, cube.shape)
     key_y, key_x = row_key[y], column_key[x]
     column = model.parameters.index("LOGMSTAR")
@@ -107,8 +108,10 @@ def summed_photometry(cube, selection):
         nJy, the bands of `selection`; NaN = left out. Errors in quadrature, times
         noise_corr of the cube's table.
     """
-    flux = selection.flux[:, selection.chosen].astype(float)
-    err = selection.err[:, selection.chosen].astype(float)
+    where = np.nonzero(selection.fitted)
+    count = selection.npix(*where)
+    flux, err = (plane[:, *where].astype(float) * (1 if count is None else count)
+                 for plane in (selection.flux, selection.err))  # fmt: skip
     index = [selection.bands.index(band) for band in selection.snr_bands]
     present = np.isfinite(flux)
     light = np.where(present[index], flux[index], 0.0).sum(axis=0)

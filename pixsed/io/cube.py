@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from astropy.io import fits
@@ -50,20 +51,12 @@ class Binning:
         if (self.binmap < 0).any():
             raise PixsedError("binmap must hold bins from 1, and 0 for none, got less than 0")
 
-    @property
+    @cached_property
     def npix(self):
         """(ny, nx) int64: the number of pixels of a pixel's bin, 0 in none."""
         count = np.bincount(self.binmap.ravel())
         count[0] = 0
         return count[self.binmap]
-
-    @property
-    def first(self):
-        """(ny, nx) bool: one pixel a bin, the first in the order of rows."""
-        labels, index = np.unique(self.binmap, return_index=True)
-        found = np.zeros(self.binmap.size, dtype=bool)
-        found[index[labels > 0]] = True
-        return found.reshape(self.binmap.shape)
 
 
 @dataclass

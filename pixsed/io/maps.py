@@ -24,8 +24,8 @@ def maps_hdulist(planes, properties, quantiles, *, header, units, quantile_name,
     Parameters
     ----------
     planes : dict of str to `~numpy.ndarray`, shape (ny, nx)
-        ``<PROP>_P50``, ..., ``<PROP>_STD`` of each property, and those of `QUALITY`.
-        NaN where not fitted.
+        ``<PROP>_P50``, ..., ``<PROP>_STD`` of each property, and those of `QUALITY`;
+        BINMAP where pixels are binned. NaN where not fitted.
     properties : sequence of str
         In the order of the file.
     quantiles : sequence of float
@@ -77,6 +77,8 @@ def maps_hdulist(planes, properties, quantiles, *, header, units, quantile_name,
         add(f"{prop}_STD", prop, "STD", unit, f"standard deviation: {description}")
     for name, description in QUALITY.items():
         add(name, name, None, "", description)
+    if "BINMAP" in planes:
+        add("BINMAP", "BINMAP", None, "", "bin of the pixel, 0 = in none")
     hdus.append(_table(rows))
     return fits.HDUList(hdus)
 

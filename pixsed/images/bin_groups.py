@@ -1,0 +1,179 @@
+"""Groups of pixels that grow pixel by pixel: their sums, S/N and neighbours."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from pixsed.images.bin_noise import correlation
+
+_AROUND = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
+
+
+@dataclass
+class Pixels:
+    """The N pixels to be grouped, in B bands.
+
+    Attributes
+    ----------
+    y, x : `~numpy.ndarray`, shape (N,), int
+    flux, err : `~numpy.ndarray`, shape (B, N), float64
+        NaN in both = no data.
+    width : `~numpy.ndarray`, shape (B,)
+        `pixsed.images.bin_noise.correlation_width` of each band.
+    snr_index : `~numpy.ndarray`, int
+        The bands over which the mean S/N is taken.
+    shape : tuple of int
+        (ny, nx) of the image.
+    """
+
+    y: np.ndarray
+    x: np.ndarray
+    flux: np.ndarray
+    err: np.ndarray
+    width: np.ndarray
+    snr_index: np.ndarray
+    shape: tuple
+
+    def __post_init__(self):
+        number = np.full((self.shape[0] + 2, self.shape[1] + 2), -1)
+        number[self.y + 1, self.x + 1] = np.arange(len(self.y))
+        #: (N, 8) int: the pixels that touch each, corners included; -1 = none.
+        self.around = np.stack(
+            [number[self.y + 1 + dy, self.x + 1 + dx] for dy, dx in _AROUND], axis=1
+        )
+        self.good = np.isfinite(self.flux)
+        self.flux0 = np.where(self.good, self.flux, 0.0)
+        self.err0 = np.where(self.good, self.err, 0.0)
+
+    def __len__(self):
+        return len(self.y)
+
+    @property
+    def brightness(self):
+        """(N,): mean S/N over the bands of `snr_index`; 0 without data."""
+        return mean_snr(self.flux0[self.snr_index], self.err0[self.snr_index] ** 2)
+
+    def image(self, labels):
+        """Return labels of pixels, from 0, -1 = none, as an image from 1."""
+        plane = np.zeros(self.shape, dtype=np.int32)
+        plane[self.y, self.x] = labels + 1
+        return plane
+
+
+def mean_snr(flux, variance):
+    """Return the mean over bands (axis 0) of the S/N; 0 where none has data."""
+    present = variance > 0
+    ratio = np.where(present, flux, 0.0) / np.sqrt(np.where(present, variance, 1.0))
+    return ratio.sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+
+
+class Group:
+    """Pixels that grow to a bin.
+
+    Attributes
+    ----------
+    members : list of int
+    flux, variance, count : `~numpy.ndarray`, shape (B,)
+        Sum, its variance with the correlation of the noise, and the pixels with data.
+    """
+
+    def __init__(self, pixels):
+        bands = len(pixels.flux)
+        self.pixels = pixels
+        self.members = []
+        self.flux, self.variance, self.count = (np.zeros(bands) for _ in range(3))
+
+    def __len__(self):
+        return len(self.members)
+
+    def add(self, pixel):
+        """Add a pixel."""
+        self.variance = self._variance_with(pixel)
+        self.flux = self.flux + self.pixels.flux0[:, pixel]
+        self.count = self.count + self.pixels.good[:, pixel]
+        self.members.append(pixel)
+
+    def _variance_with(self, pixel):
+        pixels, err = self.pixels, self.pixels.err0
+        variance = self.variance + err[:, pixel] ** 2
+        if self.members and pixels.width.any():
+            others = np.array(self.members)
+            distance2 = ((pixels.y[others] - pixels.y[pixel]) ** 2
+                         + (pixels.x[others] - pixels.x[pixel]) ** 2)  # fmt: skip
+            shared = (correlation(distance2, pixels.width) * err[:, others]).sum(axis=1)
+            variance = variance + 2 * err[:, pixel] * shared
+        return variance
+
+    @property
+    def snr(self):
+        """Mean S/N of the sums."""
+        index = self.pixels.snr_index
+        return float(mean_snr(self.flux[index], self.variance[index]))
+
+    def snr_with(self, pixel):
+        """Mean S/N were a pixel added."""
+        index = self.pixels.snr_index
+        flux = self.flux[index] + self.pixels.flux0[index, pixel]
+        return float(mean_snr(flux, self._variance_with(pixel)[index]))
+
+    @property
+    def sed(self):
+        """Mean flux a pixel, and its error, shape (B,); NaN in both without data."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            none = self.count == 0
+            return (np.where(none, np.nan, self.flux / self.count),
+                    np.where(none, np.nan, np.sqrt(self.variance) / self.count))  # fmt: skip
+
+
+def contiguous(pixels, labels):
+    """Give pixels cut off from the rest of their bin to a bin that they touch.
+
+    Parameters
+    ----------
+    pixels : `Pixels`
+    labels : `~numpy.ndarray`, shape (N,), int
+        From 0; -1 = none yet, treated as pixels cut off.
+
+    Returns
+    -------
+    `~numpy.ndarray`, shape (N,), int
+        Every bin in one piece, corners included, the numbers without gaps. A piece that
+        touches no other bin is one of its own.
+    """
+    here = np.repeat(np.arange(len(pixels)), 8)
+    there = pixels.around.ravel()
+    touch = there >= 0
+    here, there = here[touch], there[touch]
+    same = labels[here] == labels[there]
+    graph = coo_matrix((np.ones(same.sum()), (here[same], there[same])), shape=(len(pixels),) * 2)
+    _, piece = connected_components(graph, directed=False)
+    size = np.bincount(piece)
+    label_of = np.full(len(size), -1)
+    label_of[piece] = labels
+    # The largest piece of a label keeps it, and the others have none.
+    order = np.lexsort((np.arange(len(size)), -size, label_of))
+    sorted_labels = label_of[order]
+    main = np.ones(len(order), dtype=bool)
+    main[1:] = sorted_labels[1:] != sorted_labels[:-1]
+    owner = np.full(len(size), -1)
+    keep = order[main & (sorted_labels >= 0)]
+    owner[keep] = label_of[keep]
+    while (owner < 0).any():
+        borders = (owner[piece[here]] < 0) & (owner[piece[there]] >= 0)
+        if not borders.any():  # an island: one bin
+            number = int(owner.max()) + 1
+            lost = np.flatnonzero(owner < 0)
+            owner[lost[np.argmax(size[lost])]] = number
+            continue
+        pairs, length = np.unique(
+            np.stack([piece[here[borders]], owner[piece[there[borders]]]]), axis=1,
+            return_counts=True,
+        )
+        # To the bin along the longest border, the lowest number of equal ones.
+        best = np.lexsort((pairs[1], -length, pairs[0]))
+        first = np.ones(len(best), dtype=bool)
+        first[1:] = pairs[0, best][1:] != pairs[0, best][:-1]
+        owner[pairs[0, best][first]] = pairs[1, best][first]
+    return np.unique(owner[piece], return_inverse=True)[1]

@@ -1,0 +1,158 @@
+"""Voronoi bins of a target S/N: accretion, then a weighted tessellation.
+
+Bins grow as of Cappellari & Copin (2003, section 5.1), but a bin's S/N is that of its
+sum, with correlated noise; the tessellation is that of Diehl & Statler (2006), which asks
+of the S/N no more than that it grows with a bin.
+"""
+
+import numpy as np
+
+from pixsed.images.bin_groups import Group, contiguous, mean_snr
+from pixsed.images.bin_noise import sum_variance
+
+#: A bin this share of the target or more stands.
+ENOUGH = 0.8
+# Farther from round than this, and a bin grows no more.
+_ROUNDNESS = 0.3
+_ROUNDS = 50
+# Pixels times bins of one array of distances.
+_BLOCK = 4_000_000
+
+
+def voronoi_bins(pixels, target, fewest=1):
+    """Return the bin of each pixel.
+
+    Parameters
+    ----------
+    pixels : `~pixsed.images.bin_groups.Pixels`
+    target : float
+        S/N of a bin, mean over the bands of `pixels.snr_index`.
+    fewest : int, optional
+        Pixels a bin has at least, as far as the tessellation allows.
+
+    Returns
+    -------
+    `~numpy.ndarray`, shape (N,), int
+        From 0. One bin where all pixels together do not reach the target.
+    """
+    labels = _accrete(pixels, target, fewest)
+    count = labels.max(initial=-1) + 1
+    if count == 0:
+        return contiguous(pixels, np.zeros(len(pixels), dtype=int))
+    # Pixels that reach the target alone stay; the others are shared out anew.
+    size = np.bincount(labels[labels >= 0], minlength=count)
+    alone = (labels >= 0) & (size[labels] == 1)
+    shared = np.flatnonzero(~alone)
+    seeds = np.unique(labels[shared][labels[shared] >= 0])
+    if len(seeds):
+        labels[shared] = seeds[_tessellate(pixels, shared, labels, seeds, target, fewest)]
+    return contiguous(pixels, labels)
+
+
+def _accrete(pixels, target, fewest):
+    """Return bins grown to the target one after another, -1 where one failed."""
+    labels = np.full(len(pixels), -1)
+    free = np.ones(len(pixels), dtype=bool)
+    start = int(np.argmax(pixels.brightness))
+    done = np.zeros(3)  # pixels binned, and the sums of their y and x
+    count = 0
+    while True:
+        group = _grow(pixels, free, start, target, fewest)
+        members = np.array(group.members)
+        free[members] = False
+        if group.snr >= ENOUGH * target and len(group) >= fewest:
+            labels[members] = count
+            count += 1
+        done += len(members), pixels.y[members].sum(), pixels.x[members].sum()
+        left = np.flatnonzero(free)
+        if not len(left):
+            return labels
+        # The next begins nearest to the centre of those there are.
+        start = int(left[_nearest(pixels, left, done[1] / done[0], done[2] / done[0])])
+
+
+def _nearest(pixels, candidates, y, x):
+    return np.argmin((pixels.y[candidates] - y) ** 2 + (pixels.x[candidates] - x) ** 2)
+
+
+def _grow(pixels, free, start, target, fewest):
+    group = Group(pixels)
+    group.add(start)
+    free[start] = False
+    border = set()
+    y, x = float(pixels.y[start]), float(pixels.x[start])
+    newest, snr = start, group.snr
+    while snr < target or len(group) < fewest:
+        border.update(int(p) for p in pixels.around[newest] if p >= 0 and free[p])
+        border.discard(newest)
+        if not border:
+            break
+        candidates = np.array(sorted(border))
+        newest = int(candidates[_nearest(pixels, candidates, y, x)])
+        n = len(group) + 1
+        y1, x1 = y + (pixels.y[newest] - y) / n, x + (pixels.x[newest] - x) / n
+        members = np.array([*group.members, newest])
+        farthest = np.hypot(pixels.y[members] - y1, pixels.x[members] - x1).max()
+        if farthest > (1 + _ROUNDNESS) * np.sqrt(n / np.pi):
+            break
+        with_it = group.snr_with(newest)
+        if n > fewest and with_it > target and with_it - target > target - snr:
+            break  # nearer to the target without it
+        group.add(newest)
+        free[newest] = False
+        y, x, snr = y1, x1, with_it
+    return group
+
+
+def _tessellate(pixels, shared, labels, seeds, target, fewest):
+    """Return, for each pixel of `shared`, the place of its bin among `seeds`.
+
+    A pixel goes to the bin at the least distance over the bin's scale, and scales follow
+    from the bins' size and S/N, round by round.
+    """
+    y, x = pixels.y[shared].astype(float), pixels.x[shared].astype(float)
+    member = np.searchsorted(seeds, labels[shared])
+    known = labels[shared] >= 0
+    count = len(seeds)
+    n = np.bincount(member[known], minlength=count)
+    centre = np.stack([np.bincount(member[known], v[known], minlength=count) / n for v in (y, x)])
+    scale = np.ones(count)
+    before = [None, None]
+    for _ in range(_ROUNDS):
+        member = _assign(y, x, centre, scale)
+        if any(old is not None and np.array_equal(member, old) for old in before):
+            break
+        before = [before[1], member]
+        n = np.bincount(member, minlength=count)
+        there = n > 0
+        snr = _snr_of(pixels, shared, member, count)
+        # A bin without pixels, or of none but noise, keeps a scale near the others'.
+        wanted = np.maximum(target / np.clip(snr, 0.1 * target, None), fewest / np.maximum(n, 1))
+        scale[there] = np.sqrt(n * wanted)[there]
+        for axis, values in enumerate((y, x)):
+            sums = np.bincount(member, values, minlength=count)
+            centre[axis, there] = sums[there] / n[there]
+    return member
+
+
+def _assign(y, x, centre, scale):
+    result = np.empty(len(y), dtype=int)
+    step = max(1, _BLOCK // len(scale))
+    for start in range(0, len(y), step):
+        part = slice(start, start + step)
+        distance2 = (y[part, None] - centre[0]) ** 2 + (x[part, None] - centre[1]) ** 2
+        result[part] = np.argmin(distance2 / scale**2, axis=1)
+    return result
+
+
+def _snr_of(pixels, shared, member, count):
+    index = pixels.snr_index
+    plane = np.zeros(pixels.shape, dtype=int)
+    plane[pixels.y[shared], pixels.x[shared]] = member + 1
+    err = np.zeros((len(index), *pixels.shape))
+    err[:, pixels.y, pixels.x] = pixels.err0[index]
+    variance = np.zeros((len(index), count))
+    found = sum_variance(plane, err, pixels.width[index])
+    variance[:, : found.shape[1]] = found
+    flux = np.array([np.bincount(member, pixels.flux0[i, shared], minlength=count) for i in index])
+    return mean_snr(flux, variance)
