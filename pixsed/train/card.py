@@ -1,5 +1,10 @@
 """The card of a model: what it was trained on, and how it did on fresh simulations."""
 
+_DISTRIBUTIONS = {
+    "Stick": "over the age of the Universe: Dirichlet(1) with the other times",
+    "StudentT": "Student's t",
+}
+
 
 def card_text(metadata, tables, *, noise, samples, snr_min, command):
     """Return a model's card in Markdown.
@@ -45,13 +50,16 @@ def card_text(metadata, tables, *, noise, samples, snr_min, command):
         "",
         "## Prior",
         "",
-        "| parameter | uniform in |",
+        "| parameter | distribution |",
         "|---|---|",
     ]
     for item in prior["coordinates"]:
+        if "low" not in item:
+            lines.append(f"| {item['name']} | {_DISTRIBUTIONS[item['distribution']]} |")
+            continue
         name = f"log10 {item['name']}" if item["log10"] else item["name"]
         name += " / age of the Universe at z" if item["over_age_at_z"] else ""
-        lines.append(f"| {name} | {item['low']:g} to {item['high']:g} |")
+        lines.append(f"| {name} | uniform, {item['low']:g} to {item['high']:g} |")
     lines += [
         "",
         "## Tests on fresh simulations",

@@ -2,30 +2,33 @@
 
 import numpy as np
 import torch
-from scipy.special import ndtri
 
 from pixsed.errors import PixsedError
+from pixsed.simulate.noise import nominal
 from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
-from pixsed.simulate.priors import PRIORS
-from pixsed.train.flow import ORDER
+from pixsed.train.spaces import SPACES
 
 #: Share of training rows with a photometric redshift, and the largest error over 1 + z.
 PHOTO_Z_SHARE = 0.35
-PHOTO_Z_MAX = 0.1
+PHOTO_Z_MAX = 0.5
+#: Share of rows seen under the nominal noise, which most pixels of a survey have.
+NOMINAL_SHARE = 0.35
 
 
-def flow_coordinates(simulations):
-    """Return the flow's coordinates behind the redshift, shape (N, 5), float64.
+def space_of(prior):
+    """Return the class of `pixsed.train.spaces` for a prior.
 
-    The logit of the mass's prior probability, and the normal quantile of the others'.
+    Raises
+    ------
+    PixsedError
+        If there is none yet.
     """
-    if simulations.prior != "tau":
-        raise PixsedError(f"no network for the prior {simulations.prior!r}; it must be tau")
-    names = [c.name for c in PRIORS[simulations.prior].COORDINATES]
-    u = np.clip(simulations.unit[:, [names.index(name) for name in ORDER]], 1e-7, 1 - 1e-7)
-    x = ndtri(u)
-    x[:, 0] = np.log(u[:, 0]) - np.log1p(-u[:, 0])
-    return x
+    if prior not in SPACES:
+        raise PixsedError(
+            f"no network has the histories of the prior {prior!r} yet; train on "
+            f"simulations made with --prior {' or '.join(SPACES)}"
+        )
+    return SPACES[prior]
 
 
 class Observer:
@@ -40,12 +43,14 @@ class Observer:
     """
 
     def __init__(self, simulations, noise, rows):
+        space = space_of(simulations.prior)
         self.bands = simulations.bands
         self.noise = noise
         self.rows = rows
         self.flux = simulations.flux
         self.z = simulations.columns["REDSHIFT"]
-        self.coordinates = flow_coordinates(simulations)
+        self.coordinates = space.coordinates(simulations).astype(np.float32)
+        self.targets = space.targets(simulations.columns).astype(np.float32)
 
     def batch(self, rows, rng, keep_faint=0.2):
         """Observe `rows` once.
@@ -56,11 +61,16 @@ class Observer:
         Returns
         -------
         dict of tensor
-            flux, flux_err, true_flux (n, B), z, z_err (n,), coordinates (n, 6).
+            flux, flux_err, true_flux (n, B), z, z_err (n,), coordinates (n, D),
+            targets (n, T).
         """
         true = self.flux[rows].astype(np.float64)
         mask = draw_masks(self.bands, len(rows), rng)
-        flux, err = observe(true, self.bands, self.noise, mask, rng)
+        # Rows come shuffled: the first ones are as good as any.
+        first = round(NOMINAL_SHARE * len(rows))
+        parts = ((nominal(self.noise), slice(first)), (self.noise, slice(first, None)))
+        seen = [observe(true[part], self.bands, kind, mask[part], rng) for kind, part in parts]
+        flux, err = (np.concatenate(arrays) for arrays in zip(*seen, strict=True))
         z_obs, z_err = draw_redshift_error(self.z[rows], PHOTO_Z_SHARE, PHOTO_Z_MAX, rng)
         power = np.nansum((flux / err) ** 2, axis=1)
         count = mask.sum(axis=1)
@@ -77,4 +87,5 @@ class Observer:
         return {
             "flux": tensor(flux), "flux_err": tensor(err), "true_flux": tensor(true),
             "z": tensor(z_obs), "z_err": tensor(z_err), "coordinates": tensor(coordinates),
+            "targets": tensor(self.targets[rows]),
         }  # fmt: skip

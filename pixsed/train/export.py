@@ -13,8 +13,8 @@ from pixsed.simulate.noise import from_description
 from pixsed.simulate.observe import MIN_BANDS, draw_masks, observe
 from pixsed.simulate.priors import PRIORS
 from pixsed.sps.sfh import LOG_SSFR_FLOOR
+from pixsed.train.data import space_of
 from pixsed.train.fit import load_network
-from pixsed.train.flow import DIM, OUTPUTS
 
 INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
 #: Largest difference allowed between the two runtimes, over max(1, |value|).
@@ -24,25 +24,22 @@ _PROBABILITIES = (0.999, 0.99, 0.95, 0.84, 0.5, 0.16, 0.05, 0.01, 3e-3, 1e-3, 3e
 
 def metadata(checkpoint, name):
     """Return what a model says of itself, as a dict fit for JSON."""
-    prior = PRIORS[checkpoint["prior"]]
+    prior, space = PRIORS[checkpoint["prior"]], space_of(checkpoint["prior"])
+    columns = prior.columns()
     return {
         "format": 1,
         "name": name,
         "pixsed_version": __version__,
         "bands": list(checkpoint["bands"]),
         "parameters": [
-            {"name": key, "unit": prior.PARAMETERS[key][0], "description": prior.PARAMETERS[key][1]}
-            for key in OUTPUTS
+            {"name": key, "unit": columns[key][0], "description": columns[key][1]}
+            for key in space.OUTPUTS
         ],
-        "base_dim": DIM,
+        "base_dim": 1 + len(space.ORDER),
         "prior": {
             "sfh": prior.NAME,
             "redshift": list(prior.Z_RANGE),
-            "coordinates": [
-                {"name": c.name, "low": c.low, "high": c.high, "log10": c.log,
-                 "over_age_at_z": c.name == "TSTART"}
-                for c in prior.COORDINATES
-            ],
+            "coordinates": [_said_of(c) for c in prior.COORDINATES],
             "log_ssfr_floor": LOG_SSFR_FLOOR,
         },
         "redshift_range": list(prior.Z_RANGE),
@@ -53,6 +50,16 @@ def metadata(checkpoint, name):
         "training": checkpoint["training"],
         "calibration": {},
     }  # fmt: skip
+
+
+def _said_of(coordinate):
+    """Return what the metadata say of a prior's coordinate."""
+    said = {"name": coordinate.name, "distribution": type(coordinate).__name__}
+    if hasattr(coordinate, "low"):
+        over = coordinate.name == "TSTART"
+        said |= {"low": coordinate.low, "high": coordinate.high, "log10": coordinate.log,
+                 "over_age_at_z": over}  # fmt: skip
+    return said
 
 
 def chi2_table(network, simulations, noise, seed=11):
@@ -81,7 +88,7 @@ def chi2_table(network, simulations, noise, seed=11):
         with torch.no_grad():
             predicted = network.encode(
                 torch.from_numpy(flux), torch.from_numpy(err), z, torch.zeros_like(z)
-            )[1].numpy()
+            )[2].numpy()
         chi2.append(np.nansum(((flux - predicted) / err) ** 2, axis=1) / mask.sum(axis=1))
         counts.append(mask.sum(axis=1))
     chi2, counts = np.concatenate(chi2), np.concatenate(counts)
@@ -128,7 +135,7 @@ def export(checkpoint, output, *, name="tau", simulations=None, overwrite=False)
             raise PixsedError("the simulations have other bands than the checkpoint")
         noise = from_description(checkpoint["noise"])
         description["calibration"]["chi2"] = chi2_table(network, simulations, noise)
-    example = _example(len(checkpoint["bands"]), 7, 5)
+    example = _example(len(checkpoint["bands"]), network.space.dim, 7, 5)
     n, s = torch.export.Dim("N"), torch.export.Dim("S")
     shapes = ({0: n}, {0: n}, {0: n}, {0: n}, {0: n, 1: s})
     with warnings.catch_warnings():
@@ -151,7 +158,7 @@ def export(checkpoint, output, *, name="tau", simulations=None, overwrite=False)
     return difference
 
 
-def _example(bands, pixels, samples, seed=0):
+def _example(bands, dim, pixels, samples, seed=0):
     generator = torch.Generator().manual_seed(seed)
     flux = torch.exp(2.0 * torch.randn(pixels, 1, generator=generator)).expand(pixels, bands)
     err = 0.1 + 0.05 * flux
@@ -159,7 +166,7 @@ def _example(bands, pixels, samples, seed=0):
     flux[torch.rand(pixels, bands, generator=generator) < 0.2] = float("nan")
     z = 7.0 * torch.rand(pixels, generator=generator)
     z_err = torch.where(torch.arange(pixels) % 2 == 0, torch.zeros(pixels), 0.05 * (1 + z))
-    base = torch.randn(pixels, samples, DIM, generator=generator)
+    base = torch.randn(pixels, samples, dim, generator=generator)
     return flux, err.contiguous(), z, z_err, base
 
 
@@ -170,7 +177,9 @@ def compare(network, path, pixels=200, samples=50):
     """
     import onnxruntime
 
-    inputs = _example(network.predict.out_features, pixels, samples, seed=1)
+    inputs = _example(
+        network.encoder.predict.out_features, network.space.dim, pixels, samples, seed=1
+    )
     with torch.no_grad():
         expected = network(*inputs)[0].numpy()
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""Train a flow: Adam with a cosine schedule, weights averaged, checkpoints each epoch."""
+"""Train a flow: the encoder first, then both; weights averaged, checkpoints each epoch."""
 
 import copy
 import math
@@ -13,36 +13,62 @@ from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.observe import MIN_BANDS
-from pixsed.train import physics, spline
-from pixsed.train.data import PHOTO_Z_MAX, PHOTO_Z_SHARE, Observer
+from pixsed.train import spline
+from pixsed.train.data import NOMINAL_SHARE, PHOTO_Z_MAX, PHOTO_Z_SHARE, Observer, space_of
+from pixsed.train.encoder import pinball
 from pixsed.train.flow import PixelFlow
 from pixsed.train.recalibrate import recalibrate
 
 #: Weight of the predicted photometry in the loss.
 PREDICTION_WEIGHT = 0.05
-CHECKPOINT_FORMAT = 1
-#: Priors whose histories the exported graph can turn into masses and rates.
-TRAINABLE = ("tau",)
+#: Upper end of the redshifts.
+Z_MAX = 7.5
+#: Share of the epochs in which the encoder learns alone, from marginal quantiles.
+ENCODER_SHARE = 0.5
+#: How much of the flow's gradient reaches the encoder, and the encoder's learning rate then.
+FLOW_TO_ENCODER, ENCODER_RATE = 0.05, 0.4
+CHECKPOINT_FORMAT = 2
 
 
-def loss_terms(network, batch):
-    """Return the mean negative log density by coordinate (6,), and the prediction's loss."""
-    log_prob, predicted = network.log_prob(
-        batch["coordinates"], batch["flux"], batch["flux_err"], batch["z"], batch["z_err"]
-    )
-    err, true = batch["flux_err"], batch["true_flux"]
+def loss_terms(network, batch, with_flow=True):
+    """Return the terms of the loss.
+
+    Returns
+    -------
+    density : tensor, shape (D,)
+        Mean negative log density by coordinate; zeros without the flow.
+    quantiles : tensor, shape (T,)
+        Mean pinball loss by property.
+    miss : tensor
+        Of the predicted photometry.
+    """
+    flux, err, z, z_err = (batch[key] for key in ("flux", "flux_err", "z", "z_err"))
+    encoded = network.encode(flux, err, z, z_err)
+    known, quantiles, predicted, bright, _ = encoded
+    true = batch["true_flux"]
     good = err == err
     sigma = torch.where(good, err, torch.ones_like(err))
     residual = torch.where(good, (predicted - true) / sigma, torch.zeros_like(err))
     # Grows like a logarithm: bright rows far off must not own the gradient.
     miss = torch.log1p(residual * residual).sum(dim=1) / good.sum(dim=1)
-    return -log_prob.mean(dim=0), miss.mean()
+    by_property = pinball(quantiles, network.standardise(batch["targets"], bright, z, z_err))
+    density = torch.zeros(network.space.dim)
+    if with_flow:
+        # The sharpest posteriors have the steepest gradients, a hundred times the others'; the
+        # encoder is to serve all pixels.
+        known = known.detach() + FLOW_TO_ENCODER * (known - known.detach())
+        latent, log_slope = network.latents(batch["coordinates"], known, bright, z, z_err)
+        normal = -0.5 * latent * latent - 0.5 * math.log(2 * math.pi)
+        density = -(normal + log_slope).mean(dim=0)
+    return density, by_property, miss.mean()
 
 
-def build(simulations, ssp, sizes):
+def build(simulations, ssp, sizes, seed=42):
     """Return an untrained `PixelFlow` for a set of simulations and the SSP grid they came from."""
-    surviving = physics.Surviving(*physics.surviving_table(ssp))
-    network = PixelFlow(len(simulations.bands), surviving, z_max=7.5, **sizes)
+    space_class = space_of(simulations.prior)
+    network = PixelFlow(
+        len(simulations.bands), space_class.fit(simulations, ssp, seed), z_max=Z_MAX, **sizes
+    )
     # Typical mass over brightness, so that the mass starts near its place.
     part = slice(0, min(len(simulations), 20000))
     flux = np.median(simulations.flux[part], axis=1).astype(float)
@@ -50,7 +76,14 @@ def build(simulations, ssp, sizes):
     ok = (flux > 0) & (z > 0.05)
     distance = cosmology.luminosity_distance(z[ok])
     guess = np.log10(flux[ok]) + 2 * np.log10(distance) - np.log10(1 + z[ok])
-    network.mass_offset = float(np.median(simulations.columns["LOGMFORM"][part][ok] - guess))
+    masses = simulations.columns["LOGMFORM"][part][ok]
+    network.mass_offset = float(np.median(masses - guess))
+    targets = space_class.targets(simulations.columns)[part][ok]
+    for i, name in enumerate(space_class.TARGETS):
+        if name in ("LOGMSTAR", "LOGMFORM", "LOGSFR"):
+            targets[:, i] -= guess + network.mass_offset
+    network.target_mean.copy_(torch.from_numpy(targets.mean(axis=0)))
+    network.target_std.copy_(torch.from_numpy(targets.std(axis=0)))
     return network
 
 
@@ -118,7 +151,7 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
     Raises
     ------
     PixsedError
-        If the prior is none of `TRAINABLE`, there are too few simulations or bands, or
+        If the prior has no space (`pixsed.train.spaces`), there are too few simulations or bands, or
         `resume` is of another run.
 
     Warns
@@ -127,11 +160,7 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
         If `resume` was trained under other noise: a run may well change it, knowingly.
     """
     sizes = dict(sizes or {})
-    if simulations.prior not in TRAINABLE:
-        raise PixsedError(
-            f"no network has the histories of the prior {simulations.prior!r} yet; train on "
-            f"simulations made with --prior {' or '.join(TRAINABLE)}"
-        )
+    space_of(simulations.prior)
     if len(simulations.bands) < MIN_BANDS:
         raise PixsedError(f"a model needs {MIN_BANDS} bands or more, got {len(simulations.bands)}")
     if len(simulations) < 50:
@@ -149,9 +178,12 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    network = build(simulations, ssp, sizes)
+    network = build(simulations, ssp, sizes, seed)
     average = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
+    encoder = list(network.encoder.parameters())
+    flow = list(network.conditioners.parameters())
+    optimiser = torch.optim.AdamW([{"params": encoder}, {"params": flow}], lr=rate,
+                                  weight_decay=1e-4)  # fmt: skip
     held = min(len(simulations) // 50, 20000)
     order = np.random.default_rng(seed).permutation(len(simulations))
     observer = Observer(simulations, noise, order[held:])
@@ -159,7 +191,8 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
         order[:held], np.random.default_rng(seed + 1)
     )
     steps = math.ceil(len(observer.rows) / batch)
-    total, history, start_epoch = steps * epochs, [], 0
+    alone = round(ENCODER_SHARE * epochs)
+    history, start_epoch = [], 0
     if saved is not None:
         network.load_state_dict(saved["network"])
         average.load_state_dict(saved["average"])
@@ -172,20 +205,25 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
         rng = np.random.default_rng([seed, epoch])
         shuffled = rng.permutation(observer.rows)
         network.train()
+        with_flow = epoch >= alone
+        first, last = (alone, epochs) if with_flow else (0, alone)
         for step in range(steps):
-            now = epoch * steps + step
+            now, total = (epoch - first) * steps + step, (last - first) * steps
             warm = min(1.0, (now + 1) / 500)
-            for group in optimiser.param_groups:
-                group["lr"] = rate * warm * (0.5 + 0.5 * math.cos(math.pi * now / total)) + 1e-6
-            terms, miss = loss_terms(
-                network, observer.batch(shuffled[step * batch : (step + 1) * batch], rng)
+            now_rate = rate * warm * (0.5 + 0.5 * math.cos(math.pi * now / total)) + 1e-6
+            optimiser.param_groups[0]["lr"] = now_rate * (ENCODER_RATE if with_flow else 1.0)
+            optimiser.param_groups[1]["lr"] = now_rate
+            density, by_property, miss = loss_terms(
+                network, observer.batch(shuffled[step * batch : (step + 1) * batch], rng),
+                with_flow,
             )
-            loss = terms.sum() + PREDICTION_WEIGHT * miss
+            loss = density.sum() + by_property.sum() + PREDICTION_WEIGHT * miss
             if not torch.isfinite(loss):
                 continue
             optimiser.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            for part in (encoder, flow):
+                torch.nn.utils.clip_grad_norm_(part, 5.0)
             optimiser.step()
             running.append(float(loss.detach()))
             decay = min(0.999, (now + 1) / (now + 10))
@@ -195,16 +233,18 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
         average.eval()
         with torch.no_grad():
             parts = [
-                loss_terms(average, {k: v[i : i + 4096] for k, v in held_batch.items()})
+                loss_terms(average, {k: v[i : i + 4096] for k, v in held_batch.items()}, with_flow)
                 for i in range(0, len(held_batch["z"]), 4096)
             ]
-        terms = torch.stack([p[0] for p in parts]).mean(dim=0)
+        density, by_property, miss = (torch.stack(terms).mean(dim=0) for terms in
+                                      zip(*parts, strict=True))  # fmt: skip
         row = {
             "epoch": epoch + 1,
             "train": float(np.mean(running)),
-            "held_out": float(terms.sum()),
-            "by_coordinate": [round(float(t), 4) for t in terms],
-            "prediction": float(torch.stack([p[1] for p in parts]).mean()),
+            "held_out": float(density.sum() + by_property.sum()),
+            "by_coordinate": [round(float(t), 4) for t in density] if with_flow else [],
+            "quantiles": [round(float(t), 4) for t in by_property],
+            "prediction": float(miss),
             "seconds": time.monotonic() - began,
         }
         history.append(row)
@@ -217,11 +257,11 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
             "mass_offset": network.mass_offset, "bands": simulations.bands,
             "prior": simulations.prior, "sps": simulations.meta, "noise": noise.describe(),
             "spline": spline.constants(),
-            "surviving": [network.surviving.span0, network.surviving.dspan,
-                          network.surviving.tau0, network.surviving.dtau],
+            "space": network.space.describe(),
             "training": {"simulations": len(simulations), "epochs": epoch + 1, "batch": batch,
                          "rate": rate, "seed": seed, "photo_z_share": PHOTO_Z_SHARE,
-                         "photo_z_max": PHOTO_Z_MAX},
+                         "photo_z_max": PHOTO_Z_MAX,
+                         "nominal_share": NOMINAL_SHARE, "encoder_epochs": alone},
         }  # fmt: skip
         with atomic_path(output, overwrite=True) as temporary:
             torch.save(checkpoint, temporary)
@@ -247,17 +287,12 @@ def load_network(checkpoint):
             f"the checkpoint was trained with other spline constants ({trained}) than this pixsed "
             f"has; use pixsed {checkpoint['pixsed']}, or train again"
         )
-    span0, dspan, tau0, dtau = checkpoint["surviving"]
-    state = checkpoint["average"]
-    surviving = physics.Surviving(
-        state["surviving.table"], [span0, span0 + dspan], [tau0, tau0 + dtau],
-        state["surviving.metal"],
-    )  # fmt: skip
     network = PixelFlow(
-        len(checkpoint["bands"]), surviving, mass_offset=checkpoint["mass_offset"],
-        **checkpoint["sizes"],
+        len(checkpoint["bands"]), space_of(checkpoint["prior"]).from_description(
+            checkpoint["space"]
+        ), mass_offset=checkpoint["mass_offset"], z_max=Z_MAX, **checkpoint["sizes"],
     )  # fmt: skip
-    network.load_state_dict(state)
+    network.load_state_dict(checkpoint["average"])
     network.recalibration.load_state_dict(
         checkpoint.get("recalibration", network.recalibration.state_dict())
     )

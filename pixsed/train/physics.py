@@ -15,6 +15,8 @@ from pixsed.sps.sfh import LOG_SSFR_FLOOR, SFR_TIME
 
 _LN10 = math.log(10.0)
 Z_FLOOR = 1e-3
+#: Distances are right up to here, and constant beyond.
+Z_MAX = 9.0
 
 
 def normal_cdf(x):
@@ -67,7 +69,7 @@ def log_sfr_tau(tau, span):
 class LogDistance(nn.Module):
     """log10 of the luminosity distance in Mpc, a polynomial in ln(1 + z) and log10 z."""
 
-    def __init__(self, z_max=9.0, degree=10):
+    def __init__(self, z_max=Z_MAX, degree=10):
         super().__init__()
         z = np.expm1(np.linspace(np.log1p(1e-4), np.log1p(z_max), 3000))
         x = np.log1p(z) / np.log1p(z_max)
@@ -77,7 +79,7 @@ class LogDistance(nn.Module):
         self.coefficients = [float(c) for c in coefficients]
 
     def forward(self, z):
-        z = torch.clamp(z, min=Z_FLOOR)
+        z = torch.clamp(z, Z_FLOOR, Z_MAX)
         x = torch.log(1.0 + z) * self.scale
         value = torch.full_like(x, self.coefficients[-1])
         for c in self.coefficients[-2::-1]:

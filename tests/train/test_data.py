@@ -9,9 +9,7 @@ from scipy.stats import kstest
 from pixsed.errors import PixsedError
 from pixsed.simulate.noise import WIDE, NoiseModel
 from pixsed.simulate.table import Simulations
-from pixsed.train.data import Observer, flow_coordinates
-from pixsed.train.flow import ORDER, OUTPUTS, PixelFlow
-from pixsed.train.physics import Surviving
+from pixsed.train.data import Observer
 
 NAMES = ["F606W", "F115W", "F150W", "F277W", "F356W", "F444W"]
 
@@ -28,41 +26,21 @@ def made(n, seed=0, prior="tau"):
     return Simulations(prior, NAMES, columns, unit, flux.astype(np.float32), {})
 
 
-def test_coordinates_give_the_parameters_back():
-    """Through the graph's own parameters: the columns of the table, in float32."""
-    sims = made(3000)
-    zero = np.zeros((2, 2, 2))
-    net = PixelFlow(
-        len(NAMES), Surviving(zero, [-3.0, 1.0], [-2.0, 2.0], [-2.3, 0.4]), width=8, blocks=1
-    )
-    coordinates = np.column_stack([np.zeros(3000), flow_coordinates(sims)])
-    z = torch.as_tensor(sims.columns["REDSHIFT"], dtype=torch.float32)
-    with torch.no_grad():
-        found = net.parameters_from(
-            torch.as_tensor(coordinates, dtype=torch.float32)[:, None], z, torch.zeros(3000)
-        )[:, 0].numpy()
-    for name, tolerance in (("LOGMFORM", 1e-4), ("AV", 1e-4), ("METAL", 1e-4), ("LOGSFR", 0.02),
-                            ("TAU", None), ("TSTART", 1e-4), ("REDSHIFT", 1e-5)):  # fmt: skip
-        values, truth = found[:, OUTPUTS.index(name)], sims.columns[name]
-        if tolerance is None:
-            np.testing.assert_allclose(values, truth, rtol=1e-4)
-        else:
-            # A span that is a difference of nearly equal times has few digits in float32.
-            well = sims.unit[:, 4] < 0.999
-            np.testing.assert_allclose(values[well], truth[well], atol=tolerance, err_msg=name)
-
-
-def test_coordinates_are_standard():
-    x = flow_coordinates(made(20000))
-    assert x.shape == (20000, len(ORDER))
-    assert kstest(x[:, 0], "logistic").pvalue > 1e-3
-    for column in x[:, 1:].T:
-        assert kstest(column, "norm").pvalue > 1e-3
-
-
 def test_another_prior_is_refused():
-    with pytest.raises(PixsedError, match="no network for the prior 'dirichlet'"):
-        flow_coordinates(made(3, prior="dirichlet"))
+    with pytest.raises(PixsedError, match="histories of the prior 'powerlaw' yet"):
+        Observer(made(3, prior="powerlaw"), WIDE, np.arange(3))
+
+
+def test_a_share_of_rows_is_seen_under_the_nominal_noise():
+    sims = made(4000)
+    wide = NoiseModel("shallow", scale_low=1e3, scale_high=1e3)
+    batch = Observer(sims, wide, np.arange(4000)).batch(
+        np.arange(4000), np.random.default_rng(0), keep_faint=1.0
+    )
+    from pixsed.simulate.noise import depths
+
+    sky = (batch["flux_err"] / torch.as_tensor(depths(NAMES))).nanmedian(dim=1).values
+    assert 0.30 < (sky[batch["true_flux"].amax(dim=1) < 10] < 100).float().mean() < 0.40
 
 
 def test_batch():

@@ -17,7 +17,9 @@ from pixsed.simulate.table import read_simulations
 from pixsed.train import export as module
 from pixsed.train.export import INPUTS, TOLERANCE, compare, export
 from pixsed.train.fit import load_network
-from pixsed.train.flow import DIM, OUTPUTS
+from pixsed.train.spaces import TauSpace
+
+DIM, OUTPUTS = 6, TauSpace.OUTPUTS
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,7 @@ def test_what_the_model_says_of_itself(model_file, few_bands):
     over = [c["name"] for c in said["prior"]["coordinates"] if c["over_age_at_z"]]
     assert over == ["TSTART"]
     assert said["sps"]["IMF"] == "Kroupa" and said["noise"]["name"] == "depth"
-    assert said["redshift_err_max"] == 0.1
+    assert said["redshift_err_max"] == 0.5
 
 
 def test_calibration_of_the_score(model_file):

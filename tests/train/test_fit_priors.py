@@ -8,10 +8,11 @@ from pixsed.errors import PixsedError
 from pixsed.simulate.noise import DEPTH
 from pixsed.simulate.priors import PRIORS
 from pixsed.simulate.table import Simulations
-from pixsed.train.fit import TRAINABLE, train
+from pixsed.train.fit import train
+from pixsed.train.spaces import SPACES
 
 
-@pytest.mark.parametrize("name", sorted(set(PRIORS) - set(TRAINABLE)))
+@pytest.mark.parametrize("name", sorted(set(PRIORS) - set(SPACES)))
 def test_a_prior_without_a_network_is_said_before_anything_else(name, tmp_path):
     """Before the grid or the bands are looked at, and nothing is written."""
     simulations = Simulations(name, [], {}, np.empty((0, 7)), np.empty((0, 0)), {})

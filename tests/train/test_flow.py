@@ -7,9 +7,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="the flow is made with torch")
 
 from pixsed import cosmology
-from pixsed.simulate.priors import TauPrior
 from pixsed.train import physics
-from pixsed.train.flow import DIM, ORDER, OUTPUTS, PixelFlow
+from pixsed.train.emulator import Emulator
+from pixsed.train.flow import PixelFlow
+from pixsed.train.spaces import SPACES, DirichletSpace, TauSpace
 
 BANDS = 7
 SIZES = dict(width=24, blocks=1, context=16, hidden=12, bins=5)
@@ -24,10 +25,22 @@ def table():
     return values, log_span, log_tau, metal
 
 
-def network(spread=0.4, seed=0):
+def space(prior="tau"):
+    """A space whose table or emulator is made up, within what is physical."""
+    if prior == "tau":
+        return TauSpace(physics.Surviving(*table()))
+    emulator = Emulator(6, 2)
+    emulator.width.fill_(1.0)
+    emulator.low.copy_(torch.tensor([-0.5, 0.0]))
+    emulator.high.copy_(torch.tensor([0.0, 1.0]))
+    emulator.spread.fill_(0.3)
+    return DirichletSpace(emulator)
+
+
+def network(spread=0.4, seed=0, prior="tau"):
     """A small network whose last layers, zero at the start of training, are random."""
     torch.manual_seed(seed)
-    net = PixelFlow(BANDS, physics.Surviving(*table()), mass_offset=1.0, **SIZES)
+    net = PixelFlow(BANDS, space(prior), mass_offset=1.0, **SIZES)
     for conditioner in net.conditioners:
         torch.nn.init.normal_(conditioner.last.weight, std=spread)
         torch.nn.init.normal_(conditioner.last.bias, std=spread)
@@ -44,20 +57,42 @@ def pixels(n, seed=0, dtype=torch.float32):
     return tuple(torch.as_tensor(v, dtype=dtype) for v in (flux, err, z, z_err))
 
 
-def test_shapes():
-    net, seen = network(), pixels(9)
-    base = torch.randn(9, 4, DIM, generator=torch.Generator().manual_seed(0))
+DIM = 6
+OUTPUTS = TauSpace.OUTPUTS
+
+
+@pytest.mark.parametrize("prior", SPACES)
+def test_shapes(prior):
+    net, seen = network(prior=prior), pixels(9)
+    dim = net.space.dim
+    base = torch.randn(9, 4, dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         samples, predicted = net(*seen, base)
-        terms, _ = net.log_prob(base[:, 0], *seen)
-    assert samples.shape == (9, 4, len(OUTPUTS)) and predicted.shape == (9, BANDS)
-    assert terms.shape == (9, DIM)
+        terms = net.log_prob(base[:, 0], *seen)
+    assert samples.shape == (9, 4, len(net.space.OUTPUTS)) and predicted.shape == (9, BANDS)
+    assert terms.shape == (9, dim)
     assert torch.isfinite(samples).all() and torch.all(predicted > 0)
 
 
-def test_names():
-    assert OUTPUTS == tuple(TauPrior.PARAMETERS)
-    assert sorted(ORDER) == sorted(c.name for c in TauPrior.COORDINATES) and DIM == 6
+def test_quantiles_do_not_cross():
+    net, seen = network(), pixels(40)
+    torch.nn.init.normal_(net.encoder.to_quantiles.weight, std=3.0)
+    with torch.no_grad():
+        quantiles = net.encode(*seen)[1]
+    assert quantiles.shape == (40, len(TauSpace.TARGETS), 5)
+    assert torch.all(quantiles.diff(dim=2) >= 0)
+
+
+def test_quantiles_come_back_in_physical_units():
+    net, (flux, err, z, z_err) = network(), pixels(10)
+    net.target_mean.copy_(torch.arange(9.0))
+    net.target_std.copy_(1 + torch.arange(9.0))
+    targets = torch.randn(10, 9, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        bright = net.encode(flux, err, z, z_err)[3]
+        standard = net.standardise(targets, bright, z, z_err)
+        back = net.physical_quantiles(standard.unsqueeze(-1), bright, z, z_err)[..., 0]
+    assert torch.allclose(back, targets, atol=1e-4)
 
 
 def test_density_of_draws():
@@ -75,7 +110,7 @@ def test_density_of_draws():
     _, log_det = torch.linalg.slogdet(matrix)
     normal = -0.5 * (base**2).sum(dim=1) - 0.5 * DIM * math.log(2 * math.pi)
     with torch.no_grad():
-        found = net.log_prob(drawn(base), *seen)[0].sum(dim=1)
+        found = net.log_prob(drawn(base), *seen).sum(dim=1)
     assert torch.abs(found - (normal - log_det)).max() < 1e-6
     # Autoregressive: no coordinate heeds a later normal.
     assert torch.abs(torch.triu(matrix, diagonal=1)).max() < 1e-12
@@ -89,7 +124,7 @@ def test_density_integrates_to_one():
     coordinates = torch.zeros(4001, DIM, dtype=torch.float64)
     coordinates[:, 0] = x
     with torch.no_grad():
-        density = torch.exp(net.log_prob(coordinates, *seen)[0][:, 0])
+        density = torch.exp(net.log_prob(coordinates, *seen)[:, 0])
     assert torch.trapezoid(density, x).item() == pytest.approx(1, abs=2e-3)
 
 
@@ -112,6 +147,27 @@ def test_no_draw_leaves_the_prior(spread):
     assert np.all(found["LOGMSTAR"] <= found["LOGMFORM"] + 1e-5)
     specific = found["LOGSFR"] - found["LOGMFORM"]
     assert specific.min() >= -14 - 1e-5 and specific.max() <= -8 + 1e-5
+
+
+@pytest.mark.parametrize("spread", [0.4, 3.0])
+def test_no_draw_leaves_the_dirichlet_prior(spread):
+    net, seen = network(spread, prior="dirichlet"), pixels(32)
+    corners = torch.cartesian_prod(*[torch.tensor([-5.0, 5.0])] * 8)
+    wild = 5 * torch.randn(64, 8, generator=torch.Generator().manual_seed(1))
+    base = torch.cat([corners, wild]).unsqueeze(0).expand(32, -1, -1)
+    with torch.no_grad():
+        samples = net(*seen, base)[0].double().numpy()
+    assert np.isfinite(samples).all()
+    found = dict(zip(DirichletSpace.OUTPUTS, np.moveaxis(samples, -1, 0), strict=True))
+    for name, (low, high) in {"LOGMFORM": (4, 12), "AV": (0, 4), "METAL": (-2.3, 0.4)}.items():
+        assert found[name].min() >= low and found[name].max() <= high, name
+    assert np.all(found["T25"] > 0) and np.all(found["T75"] < 1)
+    assert np.all(found["T25"] < found["T50"]) and np.all(found["T50"] < found["T75"])
+    assert np.all(found["LOGMSTAR"] <= found["LOGMFORM"] + 1e-5)
+    specific = found["LOGSFR"] - found["LOGMFORM"]
+    assert specific.min() >= -14 - 1e-5 and specific.max() <= -8 + 1e-5
+    at_z = cosmology.age(found["REDSHIFT"])
+    assert np.all(found["AGE"] >= 0) and np.all(found["AGE"] <= at_z * (1 + 1e-5))
 
 
 def test_exact_redshift_is_kept():
@@ -150,7 +206,7 @@ def test_few_bands(left):
     base = torch.randn(6, 3, DIM, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         samples, predicted = net(flux, err, z, z_err, base)
-        terms, _ = net.log_prob(base[:, 0], flux, err, z, z_err)
+        terms = net.log_prob(base[:, 0], flux, err, z, z_err)
     assert all(torch.isfinite(v).all() for v in (samples, predicted, terms))
 
 
