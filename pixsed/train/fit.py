@@ -151,7 +151,7 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
     Raises
     ------
     PixsedError
-        If the prior has no space (`pixsed.train.spaces`), there are too few simulations or bands, or
+        If the prior has no space yet, there are too few simulations or bands, or
         `resume` is of another run.
 
     Warns
