@@ -105,6 +105,7 @@ def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, e
             for part in found.stripes(bar):
                 planes = (part.data, part.err, part.background, part.rms)
                 writer.append(dict(zip(("SCI", "ERR", "BKG", "BKGRMS"), planes, strict=True)))
+                del part, planes  # not held while the next are made
     unit = str(source.header.get("BUNIT", "")).strip()
     say(
         f"{output}: background {np.median(found.map.mesh):.4g}, "

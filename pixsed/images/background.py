@@ -13,7 +13,7 @@ ESTIMATORS = ("mean", "median", "mode", "sextractor", "biweight")
 # own 10 % would leave hardly a box of a deep field whose sources are masked.
 _EXCLUDE = 0.8
 # Pixels of an image in memory at once, if a row of boxes has no more.
-_STRIPE_PIXELS = 4_000_000
+_STRIPE_PIXELS = 2_000_000
 
 
 @dataclass

@@ -20,8 +20,9 @@ GRID_TOLERANCE = 0.1
 ERROR_RATIO = 3.0
 _MIN_SKY_PIXELS = 10
 # Pixels of a mosaic on which its errors are compared with its sky.
-_CHECKED_PIXELS = 1_000_000
-# Memory for the rows of all mosaics that are read ahead.
+_CHECKED_PIXELS = 400_000
+# Rows that are read ahead, and the memory for those of all mosaics.
+_AHEAD_ROWS = 256
 _AHEAD_BYTES = 512 << 20
 
 
@@ -169,7 +170,7 @@ class Mosaics:
         ]
         if self.segmap is not None:
             readers.append(self.segmap.rows)
-        ahead = _AHEAD_BYTES // sum(rows.row_bytes for rows in readers)
+        ahead = min(_AHEAD_ROWS, _AHEAD_BYTES // sum(rows.row_bytes for rows in readers))
         for rows in readers:
             rows.ahead = ahead
         return sorted(jobs, key=lambda job: (job.box[0], job.box[2]))

@@ -7,7 +7,7 @@ from pixsed.io.locate import choose_image, is_image
 from pixsed.io.rows import RowReader
 
 # Pixels of the map in memory at once, where it is gone through whole.
-_STRIP_PIXELS = 4_000_000
+_STRIP_PIXELS = 1_000_000
 
 
 class SegmentationMap:
