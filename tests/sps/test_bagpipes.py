@@ -1,0 +1,150 @@
+"""pixsed against Bagpipes: same SSPs, same parameters, its own conventions."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pixsed.bands import BANDS
+from pixsed.cosmology import age
+from pixsed.simulate.priors import PRIORS
+from pixsed.sps.filters import load_curve
+
+NAMES = [band.name for band in BANDS]
+NEEDED = "bagpipes sedpy corner h5py matplotlib msgpack nautilus pandas spectres".split()
+#: pixsed's attenuation laws: Bagpipes' name and depth before young stars over that of others.
+LAWS = {"calzetti": ("Calzetti", 1.0), "charlot-fall": ("CF00", 1 / 0.3)}
+
+
+class Comparison:
+    """Populations of the tau prior in Bagpipes and in pixsed."""
+
+    def __init__(self, grid, folder, n, law="calzetti", resolution=100):
+        from pixsed.sps.photometry import PhotometryModel
+
+        prior = PRIORS["tau"]()
+        self.z, unit = prior.draw(n, np.random.default_rng(1))
+        self.history = prior.history(self.z, unit)
+        columns = prior.parameters(self.z, unit, self.history, np.ones(n))
+        self.mh, self.av = columns["METAL"], columns["AV"]
+        # Bagpipes interpolates in Z.
+        self.grid = replace(grid, meta=dict(grid.meta, ZINTERP="linear"))
+        self.model = PhotometryModel(self.grid, NAMES, z_max=8.0, attenuation=law)
+        self.weights = self.history.weights(grid.age_edges)
+        curves = [load_curve(name) for name in NAMES]
+        blue = np.array([wave[np.cumsum(t) > 1e-3 * t.sum()][0] for wave, t in curves])
+        self.use = blue / (1 + self.z[:, None]) > 1300
+        name, eta = LAWS[law]
+        np.savez(
+            folder / "in.npz", z=self.z, age=age(self.z), tau=columns["TAU"],
+            start=columns["TSTART"], mh=self.mh, av=self.av, law=name, eta=eta,
+            resolution=resolution, bands=len(NAMES),
+            **{f"wave_{i}": wave for i, (wave, _) in enumerate(curves)},
+            **{f"transmission_{i}": t for i, (_, t) in enumerate(curves)},
+        )  # fmt: skip
+        script = Path(__file__).with_name("run_bagpipes.py")
+        result = subprocess.run(
+            [sys.executable, script, "in.npz", "out.npz"], cwd=folder, capture_output=True,
+            text=True, timeout=600, env=dict(os.environ, MPLBACKEND="Agg"),
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr[-2000:]
+        with np.load(folder / "out.npz") as out:
+            self.flux, self.derived, self.formed = out["flux"], out["derived"], out["formed"]
+            self.edges = out["edges"]
+
+    def their_weights(self):
+        """The mass that Bagpipes put in its age bins, the one around 10 Myr cut there."""
+        formed = np.concatenate([np.zeros((len(self.z), 1)), self.formed.cumsum(axis=1)], axis=1)
+        ours = self.grid.age_edges
+        return np.diff(np.stack([np.interp(ours, self.edges, row) for row in formed]), axis=1)
+
+    def difference(self, weights=None, grid=None):
+        """|pixsed - Bagpipes| in mag; NaN blueward of rest-frame 1300 Angstrom."""
+        from pixsed.sps.photometry import PhotometryModel
+
+        model = self.model if grid is None else PhotometryModel(grid, NAMES, z_max=8.0)
+        weights = self.weights if weights is None else weights
+        found = model.fluxes(self.z, weights, self.mh, self.av) * 1e10
+        return np.abs(2.5 * np.log10(np.where(self.use, found / self.flux, np.nan)))
+
+
+def percentiles(difference):
+    """Median and 95 % of each band."""
+    return np.nanpercentile(difference, [50, 95], axis=0)
+
+
+@pytest.fixture(scope="module")
+def compare(ssp_grid, tmp_path_factory):
+    for name in NEEDED:
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"Bagpipes cannot run: {name} is not installed")
+
+    def run(n, **options):
+        return Comparison(ssp_grid, tmp_path_factory.mktemp("bagpipes"), n, **options)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def default(compare, request):
+    return compare(300 if request.config.getoption("--run-slow") else 20)
+
+
+def test_every_band(default):
+    median, most = percentiles(default.difference())
+    for name, m, p in zip(NAMES, median, most, strict=True):
+        print(f"{name:7s} median {m:.4f} 95 % {p:.4f} mag")
+    assert median.max() <= 0.01
+    assert np.nanpercentile(default.difference(), 95) <= 0.05
+    if len(default.z) >= 300:  # of 20 values the 95th percentile is the largest
+        assert most.max() <= 0.05
+
+
+def test_mass_rate_and_age(default):
+    metals = default.grid.metallicity_weights(default.mh)
+    living = np.log10(np.einsum("nz,za,na->n", metals, default.grid.living, default.weights))
+    mass = 10 + living - default.derived[:, 0]
+    rate = np.maximum(10 + default.history.log_sfr(), -4)
+    rate -= np.log10(np.maximum(default.derived[:, 1], 1e-4))
+    ages = default.history.mass_weighted_age()
+    old = ages > 0.02
+    # Bagpipes has no stars between 0 and 1 Myr, which a burst that has just begun feels.
+    aged = np.log10(ages / default.derived[:, 2])
+    for name, values in (("mass", mass), ("rate", rate), ("age", aged[old])):
+        values = np.abs(values)
+        print(f"{name} median {np.median(values):.5f} largest {values.max():.5f} dex")
+        assert values.max() <= 0.01
+    assert np.percentile(np.abs(aged), 95) <= 0.01
+
+
+def test_it_is_its_sampling_and_its_age_bins(compare):
+    """With ten times its resolution and its masses of age bins next to nothing is left."""
+    fine = compare(20, resolution=1000)
+    ours, theirs = fine.difference(), fine.difference(fine.their_weights())
+    print(f"median {np.nanmedian(ours):.4f}, its age bins {np.nanmedian(theirs):.4f} mag; "
+          f"95 % {np.nanpercentile(ours, 95):.4f}, {np.nanpercentile(theirs, 95):.4f}")  # fmt: skip
+    assert np.nanpercentile(ours, 95) <= 0.01
+    assert np.nanmedian(theirs) <= 0.0005 and np.nanpercentile(theirs, 95) <= 0.003
+
+
+def test_it_is_its_interpolation_in_metallicity(default, ssp_grid):
+    """pixsed's own, linear in log Z, is another choice between the grid's metallicities."""
+    apart = np.abs(default.mh[:, None] - ssp_grid.metallicity).min(axis=1) > 0.1
+    logarithmic = default.difference(grid=ssp_grid)[apart]
+    assert np.nanmedian(logarithmic) > 2 * np.nanmedian(default.difference()[apart])
+
+
+def test_birth_clouds(compare):
+    """Charlot & Fall: Bagpipes with young stars behind 1 / 0.3 of A_V, at ten times its grid.
+
+    What is left is that it has one spectrum on both sides of 10 Myr within an age bin.
+    """
+    found = compare(20, law="charlot-fall", resolution=1000)
+    left = found.difference(found.their_weights())
+    print(f"median {np.nanmedian(left):.4f}, 95 % {np.nanpercentile(left, 95):.4f} mag")
+    assert np.nanmedian(left) <= 0.002 and np.nanpercentile(left, 95) <= 0.01
