@@ -1,4 +1,4 @@
-"""A tiny ONNX of the model contract and a small cube."""
+"""A tiny ONNX of the model contract, a small cube, and the same binned."""
 
 import json
 
@@ -106,3 +106,14 @@ def make_cube(*, bands=("F115W", "F200W", "F277W", "F356W", "F444W"), ny=20, nx=
                      header=wcs.to_header(), redshift=2.0, object_id="531", zerr=zerr,
                      segmap=segmap)
     return Cube(**(arguments | changes))
+
+
+def binned_cube(**changes):
+    """Return the cube of `make_cube` in bins of 4 x 5 pixels of the segment."""
+    from pixsed.images.binning import binned
+
+    cube = make_cube(**changes)
+    y, x = np.indices(cube.shape)
+    labels = np.where(cube.segmap == 531, 100 + 10 * (y // 4) + x // 5, 0)
+    binmap = np.unique(labels, return_inverse=True)[1].reshape(cube.shape).astype(np.int32)
+    return binned(cube, binmap, "voronoi", 10.0, ("F277W", "F356W", "F444W"))

@@ -19,6 +19,9 @@ METHODS = ("voronoi", "sed")
 PSF_FWHM = 0.145
 #: A band without data in more than this share of a bin's pixels has none in the bin.
 MAX_MISSING = 0.5
+# Share of the pixels in bins short of the target that is worth a warning: islands, which
+# nothing touches, and few others are always short.
+_MANY_SHORT = 0.1
 
 
 def bin_cube(cube, *, method="voronoi", snr=10.0, bands=None, min_size=None, chi2_max=4.0,
@@ -57,7 +60,7 @@ def bin_cube(cube, *, method="voronoi", snr=10.0, bands=None, min_size=None, chi
     Warns
     -----
     PixsedWarning
-        If bins fall short of the target.
+        If bins of more than a tenth of the pixels fall short of the target.
     """
     bands = _check(cube, method, snr, bands, min_size, chi2_max, name)
     pixels = galaxy_pixels(cube, bands, name)
@@ -69,11 +72,13 @@ def bin_cube(cube, *, method="voronoi", snr=10.0, bands=None, min_size=None, chi
         labels = sed_bins(pixels, snr, min_size, chi2_max)
     binmap = pixels.image(_in_order(pixels, labels))
     result = binned(cube, binmap, method, snr, bands)
-    found = np.asarray(result.binning.table["snr"])
-    if (short := int((found < ENOUGH * snr).sum())) > 0:
+    found, npix = (np.asarray(result.binning.table[key]) for key in ("snr", "npix"))
+    short = found < ENOUGH * snr
+    if npix[short].sum() > _MANY_SHORT * npix.sum():
         warnings.warn(
-            f"{name}: {short} of {len(found)} bins have less than {ENOUGH:g} of the S/N of "
-            f"{snr:g}; try a lower --snr, or leave them to fit's --snr-min",
+            f"{name}: {short.sum()} of {len(found)} bins, with {npix[short].sum()} of "
+            f"{npix.sum()} pixels, have less than {ENOUGH:g} of the S/N of {snr:g}; try a lower "
+            "--snr, or leave them to fit's --snr-min",
             PixsedWarning,
             stacklevel=2,
         )

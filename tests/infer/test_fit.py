@@ -4,13 +4,15 @@ import sys
 import fakes
 import numpy as np
 import pytest
+from astropy.table import Table
 from numpy.testing import assert_array_equal
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.infer.draws import base_normals, global_indices
 from pixsed.infer.fit import fit_cube, mean_snr, select, tiles
 from pixsed.infer.model import Model
-from pixsed.infer.posterior import plan_batches, run_batches
+from pixsed.infer.photometry import fit_table
+from pixsed.infer.posterior import plan_batches, run_batches, summarise
 from pixsed.infer.properties import check_quantiles, ordered, quantile_name
 from pixsed.io.cube import Cube
 from pixsed.io.headers import shifted_header
@@ -183,6 +185,88 @@ def test_nothing_to_fit(model):
     maps = fit_cube(fakes.make_cube(), model, snr_min=1e6)
     assert maps.nfit == 0
     assert np.isnan(maps.planes["LOGMSTAR_P50"]).all()
+
+
+def _sums(cube):
+    """Return the bins' numbers, first pixels, npix, and summed flux and err of the cube."""
+    binmap = cube.binning.binmap
+    labels, index = np.unique(binmap, return_index=True)
+    labels, index = labels[labels > 0], index[labels > 0]
+    y, x = np.unravel_index(index, binmap.shape)
+    npix = np.bincount(binmap.ravel())[labels]
+    flux, err = (plane[:, y, x].T * npix[:, None] for plane in (cube.flux, cube.err))
+    return labels, y, x, npix, flux, err
+
+
+def test_bins_are_fitted_once_on_their_sum(model):
+    cube = fakes.binned_cube()
+    maps = fit_cube(cube, model, samples=200, snr_min=0)
+    binmap = cube.binning.binmap
+    labels, y, x, npix, flux, err = _sums(cube)
+    assert maps.nbins == len(labels)
+    assert maps.nfit == (binmap > 0).sum() == npix.sum()
+    wide = np.full((2, len(labels), len(model.bands)), np.nan, np.float32)
+    columns = [model.bands.index(band) for band in cube.bands]
+    wide[0][:, columns], wide[1][:, columns] = flux, err
+    row_key, column_key = global_indices(cube.header, cube.shape)
+    z = np.full(len(labels), 2.0)
+    direct = summarise(model, *wide, z, 0 * z, row_key[y], column_key[x], samples=200,
+                       quantiles=(0.5, 0.16, 0.84), seed=42, pixel_area=cube.pixar_a2)
+    for name in ("LOGMSTAR_P50", "LOGMFORM_P16", "LOGSFR_P84", "LOGSIGMA_P50"):
+        np.testing.assert_allclose(maps.planes[name][y, x], direct[name] - np.log10(npix),
+                                   atol=1e-5, err_msg=name)
+    for name in ("AV_P50", "TAU_P16", "METAL_P84", "AGE_P50", "LOGMSTAR_STD", "CHI2", "OOD"):
+        np.testing.assert_allclose(maps.planes[name][y, x], direct[name], rtol=1e-5, err_msg=name)
+    # Every pixel of a bin has what its bin has, the others nothing.
+    for name, plane in maps.planes.items():
+        if name in ("NBANDS", "DQ", "BINMAP"):
+            continue
+        assert np.isfinite(plane[binmap > 0]).all() and np.isnan(plane[binmap == 0]).all(), name
+        for label, value in zip(labels, plane[y, x], strict=True):
+            assert (plane[binmap == label] == value).all()
+    assert_array_equal(maps.planes["BINMAP"], binmap)
+    # The mass of all pixels is that of all bins.
+    mass = 10.0 ** maps.planes["LOGMSTAR_P50"][binmap > 0].astype(float)
+    np.testing.assert_allclose(mass.sum(), (10.0 ** direct["LOGMSTAR_P50"].astype(float)).sum(),
+                               rtol=1e-5)
+
+
+def test_bins_against_a_table_of_their_photometry(model):
+    cube = fakes.binned_cube()
+    maps = fit_cube(cube, model, samples=500, snr_min=0)
+    _, y, x, npix, flux, err = _sums(cube)
+    table = Table({"REDSHIFT": np.full(len(npix), 2.0)})
+    for i, band in enumerate(cube.bands):
+        table[band], table[f"{band}_ERR"] = flux[:, i], err[:, i]
+    found, _ = fit_table(table, model, samples=500, unit="nJy")
+    # Other draws, of the same posterior.
+    for name in ("LOGMSTAR_P50", "LOGMFORM_P84", "LOGSFR_P16"):
+        np.testing.assert_allclose(maps.planes[name][y, x] + np.log10(npix), found[name], atol=0.01)
+    np.testing.assert_allclose(maps.planes["AV_P50"][y, x], found["AV_P50"], atol=0.02)
+    for name in ("SNR", "CHI2", "NBANDS"):
+        np.testing.assert_allclose(maps.planes[name][y, x], found[name], rtol=1e-5)
+
+
+def test_bins_below_the_cut_or_in_no_bin(model):
+    cube = fakes.binned_cube()
+    snr = np.asarray(cube.binning.table["snr"])
+    cut = float(np.median(snr))
+    selection = select(cube, model, snr_min=cut)
+    maps = fit_cube(cube, model, selection, samples=20)
+    fitted = np.isfinite(maps.planes["AV_P50"])
+    binmap = cube.binning.binmap
+    assert_array_equal(fitted, (binmap > 0) & (np.append(np.nan, snr)[binmap] >= cut))
+    assert maps.nbins == (snr >= cut).sum()
+    assert (selection.dq[binmap == 0] & 4).all()
+    assert_array_equal(maps.planes["BINMAP"], binmap)
+    everything = select(cube, model, snr_min=-np.inf, all_pixels=True)
+    assert_array_equal(everything.chosen, binmap > 0)
+
+
+@pytest.mark.parametrize("options", [{"tile": (5, 7)}, {"jobs": 3}])
+def test_bins_do_not_depend_on_tiles_or_jobs(model, options):
+    cube = fakes.binned_cube(zerr=0.1)
+    _same(fit_cube(cube, model, samples=50), fit_cube(cube, model, samples=50, **options))
 
 
 def test_tiles_cover_once():

@@ -123,3 +123,36 @@ def test_flags(model):
     row = sum_mass(cube, model, select(cube, model), samples=20)
     assert row["FLAG"] & 8 and row["FLAG"] & 16
     assert np.isnan(row["INT_LOGMSTAR_P50"]) and np.isfinite(row["RES_LOGMSTAR_P50"])
+
+
+def test_bins_count_once(model):
+    cube, whole = fakes.binned_cube(), fakes.make_cube()
+    selection = select(cube, model, snr_min=0)
+    first = selection.fitted
+    npix = cube.binning.npix[first]
+    assert first.sum() == cube.binning.binmap.max()
+    # Their light is that of the pixels, their errors too, whatever the noise's correlation.
+    pixels = select(whole, model, snr_min=-np.inf)
+    flux, err = summed_photometry(cube, selection)
+    flux_pixels, err_pixels = summed_photometry(whole, pixels)
+    np.testing.assert_allclose(flux[1:], flux_pixels[1:], rtol=1e-5)
+    np.testing.assert_allclose(err[1:], err_pixels[1:], rtol=1e-5)
+    # The fake bin: log-normal of 0.1 dex around the mean flux over the bands of its sum.
+    total, _ = resolved_mass(cube, model, selection, samples=2000)
+    width = 0.1 * np.log(10)
+    mean = 10**7.8 * np.nanmean(cube.flux[:, first], axis=0) * npix
+    np.testing.assert_allclose(total.mean(), mean.sum() * np.exp(width**2 / 2), rtol=4e-3)
+    expected = np.sqrt((mean**2 * np.exp(width**2) * np.expm1(width**2)).sum())
+    np.testing.assert_allclose(total.std(), expected, rtol=0.06)
+    row = sum_mass(cube, model, selection, samples=100)
+    assert row["NPIX"] == npix.sum()
+
+
+def test_errors_of_a_sum_of_bins_with_correlated_noise(model):
+    from pixsed.io.cube import bands_table
+
+    table = bands_table(["F115W", "F200W", "F277W", "F356W", "F444W"], noise_corr=[1, 2, 3, 4, 5])
+    cube, whole = fakes.binned_cube(table=table), fakes.make_cube(table=table)
+    _, err = summed_photometry(cube, select(cube, model, snr_min=-np.inf))
+    _, expected = summed_photometry(whole, select(whole, model, snr_min=-np.inf))
+    np.testing.assert_allclose(err[1:], expected[1:], rtol=1e-5)

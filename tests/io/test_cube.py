@@ -5,7 +5,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError
-from pixsed.io.cube import Cube, bands_table, read_cube, write_cube
+from pixsed.io.cube import Binning, Cube, bands_table, read_cube, write_cube
 
 BANDS = ["F444W", "HSC_G", "F606W", "UVIS_F275W"]
 
@@ -177,3 +177,59 @@ def test_damaged_files(cube, tmp_path, damage, match):
 def test_what_is_no_file(tmp_path):
     with pytest.raises(PixsedError, match="no such file"):
         read_cube(tmp_path / "no.fits")
+
+
+@pytest.fixture
+def binned(cube):
+    binmap = np.zeros((7, 9), int)
+    binmap[2:5, 3:5], binmap[2:5, 5] = 1, 2
+    table = Table({"bin": [1, 2], "npix": [6, 3], "snr": [11.0, 9.5], "x": [4.5, 6], "y": [4, 4.0]})
+    cube.binning = Binning(binmap, "voronoi", 10.0, ("F606W", "F444W"), table)
+    return cube
+
+
+def test_binned_cubes(binned, tmp_path, fitsverify):
+    path = tmp_path / "b.fits"
+    write_cube(binned, path)
+    fitsverify(path)
+    with fits.open(path) as hdulist:
+        assert [hdu.name for hdu in hdulist[-4:]] == ["SEGMAP", "BINMAP", "BINS", "BANDS"]
+        primary = hdulist[0].header
+        assert primary["BINNED"] is True
+        assert (primary["BINMETH"], primary["BINSNR"]) == ("voronoi", 10.0)
+        assert primary["BINBANDS"] == "F606W,F444W"
+        assert hdulist["BINMAP"].header["CRPIX1"] == hdulist["F444W"].header["CRPIX1"]
+    back = read_cube(path).binning
+    np.testing.assert_array_equal(back.binmap, binned.binning.binmap)
+    assert back.binmap.dtype == np.int32 and back.binmap.dtype.isnative
+    assert (back.method, back.snr, back.snr_bands) == ("voronoi", 10.0, ("F606W", "F444W"))
+    np.testing.assert_array_equal(back.table["snr"], [11.0, 9.5])
+    assert (back.npix[3, 3], back.npix[3, 5], back.npix[0, 0]) == (6, 3, 0)
+
+
+def test_damaged_bins(binned, tmp_path):
+    whole, path = tmp_path / "whole.fits", tmp_path / "b.fits"
+    write_cube(binned, whole)
+
+    def damaged(damage):
+        with fits.open(whole) as hdulist:
+            damage(hdulist)
+            hdulist.writeto(path, overwrite=True)
+        return path
+
+    with pytest.raises(PixsedError, match="b.fits is a binned cube without its extension BINMAP"):
+        read_cube(damaged(lambda h: h.pop("BINMAP")))
+    with pytest.raises(PixsedError, match="b.fits: binmap must be of shape"):
+        read_cube(damaged(lambda h: setattr(h["BINMAP"], "data", np.ones((2, 2), "i4"))))
+    with pytest.raises(PixsedError, match="binmap must hold bins from 1"):
+        read_cube(damaged(lambda h: setattr(h["BINMAP"], "data", np.full((7, 9), -1, "i4"))))
+    assert read_cube(damaged(lambda h: h.pop("BINS"))).binning.table is None
+
+
+def test_segment(cube):
+    assert cube.segment().sum() == 9
+    cube.object_id = "a name"
+    with pytest.warns(UserWarning, match="c.fits: its SEGMAP does not hold OBJECT 'a name'"):
+        assert cube.segment("c.fits").all()
+    cube.segmap = None
+    assert cube.segment().all()

@@ -135,6 +135,17 @@ def test_fitsverify(maps_file):
     assert "found 0 warning(s) and 0 error(s)" in found.stdout
 
 
+def test_binmap(maps_file, wcs_header, tmp_path):
+    _, planes, names = maps_file
+    binmap = np.arange(24, dtype=np.int32).reshape(4, 6)
+    write_maps(tmp_path / "m.fits", {**planes, "BINMAP": binmap}, names, QUANTILES,
+               header=wcs_header, units=PROPERTIES, quantile_name=quantile_name, dq_bits=DQ_BITS)
+    with fits.open(tmp_path / "m.fits") as hdulist:
+        assert [hdu.name for hdu in hdulist[-3:]] == ["DQ", "BINMAP", "MAPS"]
+        np.testing.assert_array_equal(hdulist["BINMAP"].data, binmap)
+        assert hdulist["MAPS"].data["extname"][-1].strip() == "BINMAP"
+
+
 def test_safe_cards():
     found = safe_cards({"A": ("x" * 70, "comment"), "B": ("café", "c"), "C": 1})
     assert found == {"A": ("x" * 70, ""), "B": ("caf?", "c"), "C": (1, "")}
