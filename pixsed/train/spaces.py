@@ -152,16 +152,18 @@ class DirichletSpace(Space):
     """Dense Basis histories.
 
     The rate is drawn as the mean over 100 Myr itself, between its floor and the whole mass
-    formed in that time. Surviving mass and age follow by an emulator of the simulations.
+    formed in that time, and the mass-weighted age as a share of the age of the Universe: the
+    history between the times of the prior says more than they do. Surviving mass follows by
+    an emulator of the simulations.
 
     Parameters
     ----------
     emulator : `~pixsed.train.emulator.Emulator`
-        Of log10 surviving / formed mass, and of age over the age of the Universe.
+        Of log10 surviving / formed mass.
     """
 
     PRIOR = "dirichlet"
-    ORDER = ("LOGMFORM", "AV", "LOGSFR", "T75", "T50", "T25", "METAL")
+    ORDER = ("LOGMFORM", "AV", "LOGSFR", "AGE", "T75", "T50", "T25", "METAL")
     OUTPUTS = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "T25", "T50", "T75", "REDSHIFT",
                "AGE")  # fmt: skip
     TARGETS = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "T25", "T50", "T75", "AGE_SHARE")
@@ -177,6 +179,8 @@ class DirichletSpace(Space):
             low, high = cls._SSFR
             specific = simulations.columns["LOGSFR"] - simulations.columns["LOGMFORM"]
             return (specific - low) / (high - low)
+        if name == "AGE":
+            return simulations.columns["AGE"] / age(simulations.columns["REDSHIFT"])
         if name in ("T50", "T25"):  # drawn from the last time to the first, as shares
             above = {"T50": "T75", "T25": "T50"}[name]
             return simulations.columns[name] / simulations.columns[above]
@@ -189,9 +193,11 @@ class DirichletSpace(Space):
         """Return the space of simulations; the emulator is trained on them."""
         c = simulations.columns
         at_z = age(c["REDSHIFT"])
-        inputs = [at_z, c["LOGSFR"] - c["LOGMFORM"], c["T25"], c["T50"], c["T75"], c["METAL"]]
-        outputs = [c["LOGMSTAR"] - c["LOGMFORM"], c["AGE"] / at_z]
-        return cls(Emulator.fit(np.stack(inputs, axis=1), np.stack(outputs, axis=1), seed=seed))
+        share = c["AGE"] / at_z
+        inputs = [at_z, c["LOGSFR"] - c["LOGMFORM"], np.log(share), share, c["T25"], c["T50"],
+                  c["T75"], c["METAL"]]  # fmt: skip
+        output = (c["LOGMSTAR"] - c["LOGMFORM"])[:, None]
+        return cls(Emulator.fit(np.stack(inputs, axis=1), output, seed=seed))
 
     def describe(self):
         """Return what `from_description` makes an empty space of, for a checkpoint."""
@@ -204,17 +210,16 @@ class DirichletSpace(Space):
 
     def parameters(self, coordinates, z):
         mass = self.mass(coordinates[..., 1])
-        av, rate, t75, t50, t25, metal = (
-            physics.normal_cdf(coordinates[..., i]) for i in range(2, 8)
+        av, rate, share, t75, t50, t25, metal = (
+            physics.normal_cdf(coordinates[..., i]) for i in range(2, 9)
         )
         low, high = self._SSFR
         specific, metal = low + (high - low) * rate, -2.3 + 2.7 * metal
         t50 = t75 * t50
         t25 = t50 * t25
         at_z = physics.age(z)
-        lost, share = self.emulator(
-            torch.stack([at_z, specific, t25, t50, t75, metal], dim=-1)
-        ).unbind(dim=-1)
+        known = [at_z, specific, torch.log(share), share, t25, t50, t75, metal]
+        lost = self.emulator(torch.stack(known, dim=-1)).squeeze(-1)
         return torch.stack(
             [mass + lost, mass, mass + specific, metal, 4.0 * av, t25, t50, t75, z, share * at_z],
             dim=-1,

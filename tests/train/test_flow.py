@@ -29,10 +29,10 @@ def space(prior="tau"):
     """A space whose table or emulator is made up, within what is physical."""
     if prior == "tau":
         return TauSpace(physics.Surviving(*table()))
-    emulator = Emulator(6, 2)
+    emulator = Emulator(8, 1)
     emulator.width.fill_(1.0)
-    emulator.low.copy_(torch.tensor([-0.5, 0.0]))
-    emulator.high.copy_(torch.tensor([0.0, 1.0]))
+    emulator.low.copy_(torch.tensor([-0.5]))
+    emulator.high.copy_(torch.tensor([0.0]))
     emulator.spread.fill_(0.3)
     return DirichletSpace(emulator)
 
@@ -151,10 +151,10 @@ def test_no_draw_leaves_the_prior(spread):
 
 @pytest.mark.parametrize("spread", [0.4, 3.0])
 def test_no_draw_leaves_the_dirichlet_prior(spread):
-    net, seen = network(spread, prior="dirichlet"), pixels(32)
-    corners = torch.cartesian_prod(*[torch.tensor([-5.0, 5.0])] * 8)
-    wild = 5 * torch.randn(64, 8, generator=torch.Generator().manual_seed(1))
-    base = torch.cat([corners, wild]).unsqueeze(0).expand(32, -1, -1)
+    net, seen = network(spread, prior="dirichlet"), pixels(8)
+    corners = torch.cartesian_prod(*[torch.tensor([-5.0, 5.0])] * 9)
+    wild = 5 * torch.randn(64, 9, generator=torch.Generator().manual_seed(1))
+    base = torch.cat([corners, wild]).unsqueeze(0).expand(8, -1, -1)
     with torch.no_grad():
         samples = net(*seen, base)[0].double().numpy()
     assert np.isfinite(samples).all()

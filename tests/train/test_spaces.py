@@ -55,10 +55,10 @@ def test_tau_coordinates_give_the_parameters_back():
 
 def test_dirichlet_coordinates_give_the_parameters_back():
     sims = made(2000, "dirichlet")
-    emulator = Emulator(6, 2)
+    emulator = Emulator(8, 1)
     emulator.width.fill_(1.0)
     found = parameters(DirichletSpace(emulator), sims)
-    for name in ("LOGMFORM", "AV", "METAL", "LOGSFR", "T25", "T50", "T75", "REDSHIFT"):
+    for name in ("LOGMFORM", "AV", "METAL", "LOGSFR", "T25", "T50", "T75", "AGE", "REDSHIFT"):
         np.testing.assert_allclose(found[name], sims.columns[name], atol=2e-4, err_msg=name)
 
 
@@ -68,7 +68,7 @@ def test_coordinates_are_on_the_whole_line(prior):
     assert x.shape == (5000, len(SPACES[prior].ORDER)) and np.isfinite(x).all()
     assert kstest(x[:, 0], "logistic").pvalue > 1e-3
     for name, column in zip(SPACES[prior].ORDER[1:], x.T[1:], strict=True):
-        if name not in ("LOGSFR", "T75", "T50", "T25"):  # not the prior's own coordinates
+        if name not in ("LOGSFR", "AGE", "T75", "T50", "T25"):  # not the prior's own coordinates
             assert kstest(column, "norm").pvalue > 1e-3, name
 
 
