@@ -4,6 +4,10 @@ import click
 
 from pixsed.cli.options import examples, hdu, output, quiet_verbose
 
+# Written out, since --help is to import no numpy; a test holds each against its room.
+METHODS = ("fourier", "wiener", "laplacian", "biharmonic")
+WINDOWS = ("tukey", "cosine-bell", "split-cosine-bell", "hanning", "top-hat", "none")
+
 EPILOG = examples(
     "pixsed psfmatch jof_F200W.fits --psf psf_F200W.fits --target psf_F444W.fits "
     "-o F200W_psfm.fits",
@@ -21,36 +25,53 @@ EPILOG = examples(
               help="Band of the target PSF.  [default: from its header]")
 @click.option("--psf-scale", type=click.FloatRange(min=0, min_open=True), metavar="ARCSEC",
               help="Pixel of a PSF whose header does not tell it.")
-@click.option("--window", type=click.Choice(["tukey", "cosine-bell"]), default="tukey",
-              show_default=True,
-              help="Taper of the kernel's transform: flat, then falling; or falling throughout.")
+@click.option("--psf-angle", type=float, default=0.0, show_default=True, metavar="DEG",
+              help="Turn both PSFs first, from the x axis towards y.")
+@click.option("--method", type=click.Choice(METHODS), default="fourier", show_default=True,
+              help="Kernel: ratio of Fourier transforms; or damped, by a constant (wiener) or "
+              "more at high frequencies.")
+@click.option("--window", type=click.Choice(WINDOWS),
+              help="Taper of the kernel's transform.  [default: tukey, flat, then falling; "
+              "with a damped method none]")
 @click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True,
               help="Share of the frequencies that the taper takes.")
+@click.option("--beta", type=click.FloatRange(0, 1), default=0.5, show_default=True,
+              help="Share that split-cosine-bell and top-hat leave whole.")
+@click.option("--regularization", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+              default=1e-4, show_default=True,
+              help="Damping; for fourier the share of its peak below which a transform is zero.")
+@click.option("--max-residual", type=click.FloatRange(min=0), metavar="SHARE",
+              help="Fail where the encircled energy stays further off the target's.  "
+              "[default: warn above 0.02]")
 @click.option("--err", metavar="EXT|FILE",
               help="Where the errors are.  [default: ERR, WHT, or a file beside the image]")
 @hdu
 @output()
 @quiet_verbose
-def command(image, psf, target, kernel, target_name, psf_scale, window, alpha, err,
-            hdu, output, overwrite):
+def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, max_residual,
+            hdu, output, overwrite, **options):
     """Convolve an image to another image's PSF, errors included.
 
     The kernel is the ratio of the PSFs' Fourier transforms under a cosine taper; the
-    PSFs may be on pixels of any scale. SCI, ERR and KERNEL are written, with
-    PSFMATCH, the encircled-energy residual EERESID and the noise correlation NOISECOR
-    in the header. An image already at the target, and F460M or F480M, pass unchanged.
+    PSFs may be on pixels of any scale. SCI, ERR, KERNEL and the table EECURVE of
+    encircled energies are written, with PSFMATCH, the encircled-energy residual EERESID
+    and the noise correlation NOISECOR in the header. An image already at the target, and
+    F460M or F480M, pass unchanged.
     """
     if bool(psf) != bool(target):
         raise click.UsageError("--psf and --target go together")
     if bool(kernel) == bool(psf):
         raise click.UsageError("give --psf and --target, or --kernel")
+    if kernel and (max_residual is not None or psf_angle):
+        raise click.UsageError("--max-residual and --psf-angle go with --psf and --target")
 
-    from pixsed.cli.options import say
-    from pixsed.images.psf_matching import match_image, read_kernel, read_psf
+    from pixsed.cli.options import say, show_progress
+    from pixsed.images.psf_matching import plan_match, read_kernel, read_psf
     from pixsed.io.atomic import check_output
     from pixsed.io.bandnames import check_band_name
-    from pixsed.io.image import ImageFile, write_image
+    from pixsed.io.image import ImageFile
     from pixsed.io.locate import parse_location
+    from pixsed.io.planes import PlanesWriter
 
     check_output(output, overwrite)
     paths = [parse_location(p).path for p in (psf, target, kernel) if p]
@@ -61,24 +82,44 @@ def command(image, psf, target, kernel, target_name, psf_scale, window, alpha, e
     else:
         psf, target = (read_psf(p, scale=psf_scale) for p in (psf, target))
     with ImageFile(parse_location(image, hdu, band=True), err=err) as source:
-        match = match_image(
+        match = plan_match(
             source, psf=psf, target=target, kernel=kernel, target_band=band,
-            window=window, alpha=alpha,
+            angle=psf_angle, max_residual=max_residual, **options,
         )
-        cards = _cards(match)
         done = f"unchanged, {match.unchanged}" if match.unchanged else f"PSF of {match.psfmatch}"
-        planes = {"SCI": match.data, "ERR": match.err, "KERNEL": match.kernel}
-        write_image(
-            source,
-            {name: (plane, cards) for name, plane in planes.items()},
-            output,
-            overwrite=overwrite,
-            inputs=[*source.files, *paths],
-            history=[f"psfmatch: {done}"],
-        )
+        how = _how(kernel is not None, psf_angle, **options)
+        history = [f"psfmatch: {done}" + ("" if match.unchanged else f"; {how}")]
+        cards = _cards(match)
+        with PlanesWriter(
+            source, ("SCI", "ERR"), output, overwrite=overwrite, inputs=[*source.files, *paths],
+            history=history, cards=cards, after=_after(match, cards),
+        ) as writer, _progress(source.shape[0], show_progress()) as bar:
+            for data, error in match.strips(source):
+                writer.append({"SCI": data, "ERR": error})
+                bar.update(len(data))
     if match.residual is not None:
         done += f"; encircled energy within {match.residual:.2g} of it"
     say(f"{output}: {done}")
+
+
+def _progress(rows, shown):
+    from tqdm import tqdm
+
+    return tqdm(total=rows, unit="row", disable=not shown)
+
+
+def _how(own_kernel, angle, method, window, alpha, beta, regularization):
+    """Return how the kernel was made, for HISTORY."""
+    from pixsed.images.psf_matching import default_window
+
+    if own_kernel:
+        return "kernel given"
+    window = window or default_window(method)
+    widths = {"tukey": f" alpha {alpha:g}", "cosine-bell": f" alpha {alpha:g}",
+              "split-cosine-bell": f" alpha {alpha:g} beta {beta:g}",
+              "top-hat": f" beta {beta:g}"}  # fmt: skip
+    text = f"{method} {regularization:g}, window {window}{widths.get(window, '')}"
+    return text + (f", PSFs turned {angle:g} deg" if angle else "")
 
 
 def _cards(match):
@@ -87,7 +128,34 @@ def _cards(match):
         cards["EERESID"] = (
             round(match.residual, 6), "max encircled-energy residual, 0.1-0.5 arcsec"
         )
+        for tenth in range(1, 6):
+            for key, value, whose in zip(
+                ("EE", "EET"), match.curve.at(tenth / 10), ("matched", "target"), strict=True
+            ):
+                cards[f"{key}0{tenth}"] = (
+                    round(value, 5), f"encircled energy, 0.{tenth} arcsec: {whose}"
+                )
     cards["NOISECOR"] = (
         round(match.noise_corr, 6), "noise of a large sum over that of pixel errors"
     )
     return cards
+
+
+def _after(match, cards):
+    """Return the HDUs that follow the image: the kernel, and the curves where known."""
+    import numpy as np
+    from astropy.io import fits
+
+    kernel = fits.ImageHDU(match.kernel.astype(np.float32), name="KERNEL")
+    kernel.header.update(cards)
+    if match.curve is None:
+        return [kernel]
+    curve = match.curve
+    columns = [
+        fits.Column(name, "E", unit=unit, array=values)
+        for name, unit, values in (
+            ("RADIUS", "arcsec", curve.radii), ("EE_BEFORE", None, curve.before),
+            ("EE_AFTER", None, curve.after), ("EE_TARGET", None, curve.target),
+        )
+    ]  # fmt: skip
+    return [kernel, fits.BinTableHDU.from_columns(columns, name="EECURVE")]

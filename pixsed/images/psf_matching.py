@@ -13,13 +13,20 @@ from pixsed.io.locate import choose_image, open_fits, parse_location
 
 #: Redward of F444W: their PSFs are broader, and they are left as they are.
 KEPT_BANDS = ("F460M", "F480M")
-WINDOWS = ("tukey", "cosine-bell")
+WINDOWS = ("tukey", "cosine-bell", "split-cosine-bell", "hanning", "top-hat", "none")
+METHODS = ("fourier", "wiener", "laplacian", "biharmonic")
 #: A kernel that leaves more than this of the encircled energy is worth a warning.
 MAX_RESIDUAL = 0.02
 #: Radii in arcsec between which encircled energies are compared.
 EE_RADII = (0.1, 0.5)
 _SCALE_CARDS = ("PIXSCALE", "PIXSCL", "PIXELSCL")
-_STRIP = 1024
+# The pixel that an effective PSF's values include, where it is not that of its grid.
+_PIXEL_CARD = "PSFPIX"
+# Pixels of a mosaic that are convolved at once: some 0.5 GB of transforms.
+_STRIP_PIXELS = 4_000_000
+_CURVE_STEP = 0.02
+# A PSF broader than the target's by this share of its FWHM is said to be so.
+_BROADER = 1.02
 # Less of the kernel's weight than this on good pixels, and the result is no data: a little
 # under the quarter that a corner of an image has.
 _MIN_WEIGHT = 0.2
@@ -27,12 +34,17 @@ _MIN_WEIGHT = 0.2
 
 @dataclass
 class Psf:
-    """A PSF: `data` (ny, nx) float64 of any sum, `scale` in arcsec a pixel, `band` or None."""
+    """A PSF: `data` (ny, nx) float64 of any sum, `scale` in arcsec a pixel, `band` or None.
+
+    `pixel` is the side in arcsec of the pixel that each value is the light of; None = `scale`.
+    An effective PSF, oversampled, has values closer than its pixels are wide.
+    """
 
     data: np.ndarray
     scale: float
     band: str | None = None
     name: str = "PSF"
+    pixel: float | None = None
 
     def same_as(self, other):
         """Return whether another PSF is this one, pixel for pixel."""
@@ -71,7 +83,10 @@ def read_psf(text, *, scale=None):
         )
     if not np.isfinite(data).all() or data.sum() <= 0 or min(data.shape) < 3:
         raise PixsedError(f"{text} is not a PSF: it must be finite, with a sum above zero")
-    return Psf(data, float(scale), band_name_or_none(header), str(text))
+    pixel = header.get(_PIXEL_CARD)
+    known = isinstance(pixel, int | float) and np.isfinite(pixel) and pixel > 0
+    return Psf(data, float(scale), band_name_or_none(header), str(text),
+               float(pixel) if known else None)  # fmt: skip
 
 
 def read_kernel(text):
@@ -138,11 +153,11 @@ def centroid(data):
     return float(np.clip(x0, 0, nx - 1)), float(np.clip(y0, 0, ny - 1))
 
 
-def resample_psf(psf, scale, size):
+def resample_psf(psf, scale, size, angle=0.0):
     """Return a PSF on pixels of another scale, its core on the central pixel.
 
-    Cubic splines between the samples; an output pixel of two or more input pixels is
-    the mean over it, so that its light is summed, not sampled.
+    Cubic splines between the samples; an output pixel of two or more of the pixels that
+    the values include is the mean over it, so that its light is summed, not sampled.
 
     Parameters
     ----------
@@ -151,6 +166,8 @@ def resample_psf(psf, scale, size):
         Arcsec a pixel of the result.
     size : int
         Side of the result, odd.
+    angle : float, optional
+        Degrees by which it is turned, from the x axis towards y.
 
     Returns
     -------
@@ -163,10 +180,12 @@ def resample_psf(psf, scale, size):
         raise PixsedError(f"size must be odd, 3 or more, got {size}")
     ratio = scale / psf.scale
     x0, y0 = centroid(psf.data)
-    fine = max(1, round(ratio))
+    fine = max(1, round(scale / (psf.pixel or psf.scale)))
     steps = (np.arange(size * fine) - (size * fine - 1) / 2) / fine * ratio
-    y, x = np.meshgrid(y0 + steps, x0 + steps, indexing="ij")
-    values = map_coordinates(psf.data, [y, x], order=3, mode="constant")
+    dy, dx = np.meshgrid(steps, steps, indexing="ij")
+    cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    places = [y0 - sine * dx + cosine * dy, x0 + cosine * dx + sine * dy]
+    values = map_coordinates(psf.data, places, order=3, mode="constant")
     values = values.reshape(size, fine, size, fine).mean(axis=(1, 3))
     return values / values.sum()
 
@@ -178,40 +197,96 @@ def common_size(psf, target, scale):
     return max(3, size - (size + 1) % 2)
 
 
-def matching_kernel(source, target, *, window="tukey", alpha=0.5):
-    """Return the kernel that turns one PSF into another.
+def matching_kernel(source, target, *, method="fourier", window=None, alpha=0.5, beta=0.5,
+                    regularization=1e-4):
+    """Return the kernel that turns one PSF into another, by photutils.
 
-    The ratio of Fourier transforms under a cosine taper, by photutils. The window
-    multiplies the target's resolution: where it falls below 1 at frequencies that the
-    target has, the result is broader than the target.
+    The window multiplies the target's resolution: where it falls below 1 at frequencies
+    that the target has, the result is broader than the target.
 
     Parameters
     ----------
     source, target : `~numpy.ndarray`
         (n, n), n odd, centred, on the same pixels.
-    window : {"tukey", "cosine-bell"}, optional
-        ``tukey`` is flat up to 1 - `alpha` of the Nyquist frequency, and falls to zero
-        there; ``cosine-bell`` falls from frequency zero to zero at `alpha`.
-    alpha : float, optional
+    method : {"fourier", "wiener", "laplacian", "biharmonic"}, optional
+        The ratio of Fourier transforms; or that with a term in its denominator: a constant
+        (Wiener's), or one that grows with frequency (with the Laplacian: Boucaud et al.
+        2016, A&A 596, A63).
+    window : str, optional
+        One of `WINDOWS`: ``tukey`` is flat up to 1 - `alpha` of the Nyquist frequency, and
+        falls to zero there; ``cosine-bell`` falls from frequency zero to zero at `alpha`;
+        ``split-cosine-bell`` is flat up to `beta`, and falls to zero over `alpha`;
+        ``top-hat`` is cut off at `beta`; ``hanning`` falls from zero to Nyquist. By
+        default ``tukey`` for ``fourier``, else ``none``.
+    alpha, beta : float, optional
         0 to 1.
+    regularization : float, optional
+        For ``fourier``, the share of its peak under which the source's transform is taken
+        as zero; else the weight of the term.
 
     Returns
     -------
     `~numpy.ndarray`
         (n, n) float64, sum 1.
     """
-    from photutils.psf_matching import CosineBellWindow, TukeyWindow, make_kernel
+    from photutils import psf_matching as photutils
 
-    if window not in WINDOWS:
-        raise PixsedError(f"window must be one of {', '.join(WINDOWS)}, got {window!r}")
-    taper = {"tukey": TukeyWindow, "cosine-bell": CosineBellWindow}[window](alpha=alpha)
+    window = window or default_window(method)
+    for value, name, known in ((method, "method", METHODS), (window, "window", WINDOWS)):
+        if value not in known:
+            raise PixsedError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+    taper = {
+        "tukey": lambda: photutils.TukeyWindow(alpha=alpha),
+        "cosine-bell": lambda: photutils.CosineBellWindow(alpha=alpha),
+        "split-cosine-bell": lambda: photutils.SplitCosineBellWindow(alpha=alpha, beta=beta),
+        "hanning": photutils.HanningWindow,
+        "top-hat": lambda: photutils.TopHatWindow(beta=beta),
+        "none": lambda: None,
+    }[window]()
+    options = {"window": taper, "regularization": regularization}
     try:
-        return make_kernel(source, target, window=taper)
+        if method == "fourier":
+            kernel = photutils.make_kernel(source, target, **options)
+        else:
+            penalty = None if method == "wiener" else method
+            kernel = photutils.make_wiener_kernel(source, target, penalty=penalty, **options)
     except ValueError as error:
         raise PixsedError(
             f"no kernel between these PSFs ({' '.join(str(error).split())}); "
             "is the target the broader one?"
         ) from error
+    if not np.isfinite(kernel).all():
+        raise PixsedError("the kernel between these PSFs is not finite; try --method wiener")
+    return kernel
+
+
+def default_window(method):
+    """Return the window that goes with a method."""
+    return "tukey" if method == "fourier" else "none"
+
+
+def fwhm_arcsec(psf, scale):
+    """Return the FWHM of a PSF, in the unit of `scale`.
+
+    That of the circle with the area where a cubic spline through the values is above half
+    of its highest.
+
+    Parameters
+    ----------
+    psf : `~numpy.ndarray`
+        (n, n), centred.
+    scale : float
+        Length a pixel.
+    """
+    from scipy.ndimage import map_coordinates
+
+    middle = (len(psf) - 1) / 2
+    half = min(middle, np.sqrt((psf > psf.max() / 2).sum()) + 2)
+    fine = np.linspace(-half, half, 601)
+    y, x = np.meshgrid(middle + fine, middle + fine, indexing="ij")
+    values = map_coordinates(psf, [y, x], order=3)
+    area = (values > values.max() / 2).sum() * (fine[1] - fine[0]) ** 2
+    return float(2 * np.sqrt(area / np.pi) * scale)
 
 
 def encircled_energy(psf, scale, radii):
@@ -237,8 +312,25 @@ def encircled_energy(psf, scale, radii):
     return np.array(sums) / psf.sum()
 
 
-def energy_residual(source, target, kernel, scale):
-    """Return the largest difference in encircled energy, 0.1 to 0.5 arcsec, after matching.
+@dataclass
+class EnergyCurve:
+    """Encircled energy of an image's PSF: `before`, `after` matching, and the `target`'s.
+
+    `radii` in arcsec; shares of the light within the PSFs' common square.
+    """
+
+    radii: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    target: np.ndarray
+
+    def at(self, radius):
+        """Return (after, target) at a radius in arcsec."""
+        return tuple(float(np.interp(radius, self.radii, e)) for e in (self.after, self.target))
+
+
+def energy_curve(source, target, kernel, scale):
+    """Return the `EnergyCurve` of a match, out to the PSFs' edge.
 
     Parameters
     ----------
@@ -248,6 +340,20 @@ def energy_residual(source, target, kernel, scale):
         Applied to `source`.
     scale : float
         Arcsec a pixel.
+    """
+    from scipy.signal import fftconvolve
+
+    extent = (len(source) - 1) / 2 * scale
+    radii = np.arange(_CURVE_STEP, extent + 1e-9, _CURVE_STEP)
+    matched = fftconvolve(source, kernel, mode="same")
+    curves = [encircled_energy(p, scale, radii) for p in (source, matched, target)]
+    return EnergyCurve(radii, *curves)
+
+
+def energy_residual(source, target, kernel, scale):
+    """Return the largest difference in encircled energy, 0.1 to 0.5 arcsec, after matching.
+
+    Parameters as for `energy_curve`.
     """
     from scipy.signal import fftconvolve
 
@@ -285,34 +391,51 @@ def convolve_image(data, err, kernel):
         with too little of the kernel on good pixels. `err` is the error of a pixel,
         sqrt(err^2 * kernel^2), taking the input's pixels as independent.
     """
-    from scipy.signal import oaconvolve
+    kernel = _checked_kernel(kernel)
+    if np.shape(err) != np.shape(data):
+        raise PixsedError(f"err must be of shape {np.shape(data)}, got {np.shape(err)}")
+    out = np.empty((2, *np.shape(data)), dtype=np.float32)
+    strips = _convolved_strips(lambda rows: (data[rows], err[rows]), np.shape(data), kernel)
+    for rows, *planes in strips:
+        out[:, rows] = planes
+    return out[0], out[1]
 
+
+def _checked_kernel(kernel):
     kernel = np.asarray(kernel, dtype=float)
     if kernel.ndim != 2 or kernel.shape[0] % 2 == 0 or kernel.shape[1] % 2 == 0:
         raise PixsedError(f"kernel must be 2-D of odd sides, got {kernel.shape}")
-    if np.shape(err) != np.shape(data):
-        raise PixsedError(f"err must be of shape {np.shape(data)}, got {np.shape(err)}")
-    kernel = kernel / kernel.sum()
-    ny = data.shape[0]
+    return kernel / kernel.sum()
+
+
+def _convolved_strips(read, shape, kernel):
+    """Yield (rows, data, err) of an image convolved, a strip at a time.
+
+    `read` returns the data and errors of a slice of rows: a mosaic, and its transforms,
+    need not be in memory at once.
+    """
+    from scipy.signal import oaconvolve
+
+    ny, nx = shape
     halo = kernel.shape[0] // 2
-    out = np.full((2, *data.shape), np.nan, dtype=np.float32)
-    # In strips, so that a mosaic's transforms need not be in memory at once.
-    for start in range(0, ny, _STRIP):
-        stop = min(ny, start + _STRIP)
+    strip = max(2 * halo, _STRIP_PIXELS // nx, 1)
+    for start in range(0, ny, strip):
+        stop = min(ny, start + strip)
         low, high = max(0, start - halo), min(ny, stop + halo)
-        value = np.asarray(data[low:high], dtype=float)
-        error = np.asarray(err[low:high], dtype=float)
+        value, error = (np.array(plane, dtype=float) for plane in read(slice(low, high)))
         good = np.isfinite(value) & np.isfinite(error)
         weight = oaconvolve(good.astype(float), kernel, mode="same")
-        mean = oaconvolve(np.where(good, value, 0.0), kernel, mode="same")
-        variance = oaconvolve(np.where(good, error, 0.0) ** 2, kernel**2, mode="same")
         keep = good & (weight > _MIN_WEIGHT)
+        weight[~keep] = np.nan
+        value[~good] = 0.0
+        error[~good] = 0.0
+        mean = oaconvolve(value, kernel, mode="same")
+        del value
+        mean /= weight
+        error = np.square(error, out=error)
+        error = np.sqrt(np.maximum(oaconvolve(error, kernel**2, mode="same"), 0.0)) / weight
         rows = slice(start - low, stop - low)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            planes = mean / weight, np.sqrt(np.maximum(variance, 0.0)) / weight
-        for plane, result in zip(planes, out, strict=True):
-            result[start:stop] = np.where(keep, plane, np.nan)[rows]
-    return out[0], out[1]
+        yield slice(start, stop), mean[rows].astype(np.float32), error[rows].astype(np.float32)
 
 
 def reason_unchanged(band, target_band, source=None, target=None):
@@ -337,36 +460,51 @@ def reason_unchanged(band, target_band, source=None, target=None):
 
 @dataclass
 class Match:
-    """An image matched to a target PSF, in its own unit.
+    """How an image is matched to a target PSF (`plan_match`).
 
     Attributes
     ----------
-    data, err : `~numpy.ndarray`
-        (ny, nx) float32; NaN = no data.
     kernel : `~numpy.ndarray`
-        (n, n), sum 1; a single 1 where nothing was convolved.
+        (n, n), sum 1; a single 1 where nothing is convolved.
     psfmatch : str
         The target's band, ``"none"`` for a band left broader, or ``"unknown"``.
     residual : float or None
         Of encircled energy (`energy_residual`); None without the PSFs.
+    curve : `EnergyCurve` or None
     noise_corr : float
         `noise_correlation`, times what the image had before.
     unchanged : str or None
-        Why it was not convolved.
+        Why it is not convolved.
+    data, err : `~numpy.ndarray` or None
+        From `match_image`: (ny, nx) float32 in the image's own unit; NaN = no data.
     """
 
-    data: np.ndarray
-    err: np.ndarray
     kernel: np.ndarray
     psfmatch: str
     residual: float | None
+    curve: EnergyCurve | None
     noise_corr: float
     unchanged: str | None
+    data: np.ndarray | None = None
+    err: np.ndarray | None = None
+
+    def strips(self, image):
+        """Yield (data, err) of the image matched, from row 0 on, some rows at a time."""
+        def read(rows):
+            return image.read(rows, native=True)
+
+        if self.unchanged:
+            step = max(1, _STRIP_PIXELS // image.shape[1])
+            for start in range(0, image.shape[0], step):
+                yield read(slice(start, min(image.shape[0], start + step)))
+            return
+        for _, data, err in _convolved_strips(read, image.shape, _checked_kernel(self.kernel)):
+            yield data, err
 
 
-def match_image(image, *, psf=None, target=None, kernel=None, target_band=None,
-                window="tukey", alpha=0.5):
-    """Give an image the PSF of another.
+def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
+               max_residual=None, angle=0.0, **options):
+    """Make what gives an image the PSF of another, and check it.
 
     Parameters
     ----------
@@ -378,12 +516,22 @@ def match_image(image, *, psf=None, target=None, kernel=None, target_band=None,
         2-D of odd sides on the image's pixels, in place of the PSFs.
     target_band : str, optional
         By default that of `target`.
-    window, alpha
-        As for `matching_kernel`.
+    max_residual : float, optional
+        A larger `energy_residual` is an error; by default one above `MAX_RESIDUAL` is a
+        warning.
+    angle : float, optional
+        Degrees by which both PSFs are turned first, as for `resample_psf`.
+    **options
+        method, window, alpha, beta, regularization: as for `matching_kernel`.
 
     Returns
     -------
     `Match`
+
+    Raises
+    ------
+    PixsedError
+        If there is no kernel, or a poorer one than `max_residual` allows.
 
     Warns
     -----
@@ -394,44 +542,69 @@ def match_image(image, *, psf=None, target=None, kernel=None, target_band=None,
     band = image.band_or_none
     target_band = target_band or (target.band if target else None)
     unchanged = reason_unchanged(band, target_band, psf, target)
-    residual = None
+    residual = curve = None
     if unchanged:
         kernel = np.ones((1, 1))
     if psf is not None and target is not None:
         size = common_size(psf, target, scale)
-        planes = [resample_psf(p, scale, size) for p in (psf, target)]
+        planes = [resample_psf(p, scale, size, angle) for p in (psf, target)]
         if not unchanged:
-            kernel = matching_kernel(*planes, window=window, alpha=alpha)
+            kernel = matching_kernel(*planes, **options)
         residual = energy_residual(*planes, kernel, scale)
-    data, err = image.read(native=True)
+        curve = energy_curve(*planes, kernel, scale)
     if not unchanged:
-        data, err = convolve_image(data, err, kernel)
-        _warn_of_match(image.name, kernel, residual)
+        widths = [fwhm_arcsec(p, scale) for p in planes] if curve is not None else None
+        _check_match(image.name, kernel, residual, widths, max_residual, options)
     left_broader = unchanged and band in KEPT_BANDS and band != target_band
     return Match(
-        data=data,
-        err=err,
         kernel=kernel,
         psfmatch="none" if left_broader else target_band or "unknown",
         residual=residual,
+        curve=curve,
         noise_corr=image.noise_corr * noise_correlation(kernel),
         unchanged=unchanged,
     )
 
 
-def _warn_of_match(name, kernel, residual):
+def match_image(image, **options):
+    """Give an image the PSF of another, in memory: `plan_match`, and its `Match` filled."""
+    match = plan_match(image, **options)
+    planes = list(match.strips(image))
+    match.data, match.err = (np.concatenate(part) for part in zip(*planes, strict=True))
+    return match
+
+
+def _check_match(name, kernel, residual, widths, max_residual, options):
+    """Raise or warn where a kernel is poor, and say which option helps."""
     growth = float(np.sqrt((kernel**2).sum()) / kernel.sum())
+    broader = widths is not None and widths[0] > _BROADER * widths[1]
+    poor = residual is not None and residual > (MAX_RESIDUAL if max_residual is None
+                                                else max_residual)  # fmt: skip
+    faults = []
+    if poor:
+        limit = "" if max_residual is None else f", above --max-residual {max_residual:g}"
+        faults.append(f"encircled energy stays {residual:.2g} off the target's between "
+                      f"{EE_RADII[0]} and {EE_RADII[1]} arcsec{limit}")  # fmt: skip
+    if broader:
+        faults.append(f"its PSF, FWHM {widths[0]:.3f} arcsec, is broader than the target's, "
+                      f"{widths[1]:.3f}")  # fmt: skip
     if growth > 1:
-        warnings.warn(
-            f"{name}: its PSF is sharpened, and the noise of a pixel grows {growth:.3g} times; "
-            "match the others to this, the broader one",
-            PixsedWarning,
-            stacklevel=3,
-        )
-    elif residual is not None and residual > MAX_RESIDUAL:
-        warnings.warn(
-            f"{name}: encircled energy stays {residual:.2g} off the target's between "
-            f"{EE_RADII[0]} and {EE_RADII[1]} arcsec; try --window tukey, or smaller pixels",
-            PixsedWarning,
-            stacklevel=3,
-        )
+        faults.append(f"the noise of a pixel grows {growth:.3g} times")
+    if broader or growth > 1:
+        cure = "match the others to this, the broader one, or damp the kernel with --method wiener"
+    else:
+        cure = _cure(**options)
+    if poor and max_residual is not None:
+        raise PixsedError(f"{name}: {', '.join(faults)}; {cure}")
+    if faults:
+        warnings.warn(f"{name}: {', '.join(faults)}; {cure}", PixsedWarning, stacklevel=4)
+
+
+def _cure(method="fourier", window=None, alpha=0.5, beta=0.5, regularization=1e-4):
+    window = window or default_window(method)
+    if window in ("cosine-bell", "hanning", "split-cosine-bell", "top-hat"):
+        return "try --window tukey, or smaller pixels"
+    if method != "fourier":
+        return f"try --method fourier, or a --regularization below {regularization:g}"
+    smaller = f"a smaller --alpha than {alpha:g}, " if window == "tukey" and alpha > 0 else ""
+    return f"try {smaller}PSFs on wider stamps, or smaller pixels"

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import io
 import shutil
 from pathlib import Path
 
@@ -33,6 +34,10 @@ class PlanesWriter:
         ``"-"`` is standard output, which gets the file when it is whole.
     overwrite, inputs, history
         As for `pixsed.io.cube.write_cube`.
+    cards : dict, optional
+        Added to the header of every plane.
+    after : sequence of HDUs, optional
+        Written after the planes: what is small, or on other pixels.
 
     Raises
     ------
@@ -40,11 +45,14 @@ class PlanesWriter:
         If the file is there already, or its folder is not.
     """
 
-    def __init__(self, image, names, path, *, overwrite=False, inputs=(), history=()):
+    def __init__(self, image, names, path, *, overwrite=False, inputs=(), history=(), cards=None,
+                 after=()):
         self._shape = image.shape
         self._path, self._overwrite = path, overwrite
         self._primary, shared = output_headers(image, inputs=inputs, history=history)
         name_long_strings(self._primary)
+        shared.update(cards or {})
+        self._after = list(after)
         self._headers = {name: self._header(name, shared) for name in names}
         self._sums = dict.fromkeys(names, 0)
         self._done = 0
@@ -102,6 +110,11 @@ class PlanesWriter:
             header["CHECKSUM"] = encode_checksum(total)
             self._file.seek(self._headers_at[name])
             self._file.write(header.tostring().encode("ascii"))
+        if self._after:
+            buffer = io.BytesIO()
+            fits.HDUList([fits.PrimaryHDU(), *self._after]).writeto(buffer, checksum=True)
+            self._file.seek(0, 2)
+            self._file.write(buffer.getbuffer()[_FITS_BLOCK:])  # without that empty PRIMARY
         self._file.flush()
         if self._zipped:
             self._file.seek(0)

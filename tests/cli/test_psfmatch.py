@@ -35,7 +35,9 @@ def test_psfs(files, run_cli, tmp_path, fitsverify):
     assert "PSF of F444W; encircled energy within" in result.stderr
     fitsverify(out)
     with fits.open(out) as hdulist:
-        assert [hdu.name for hdu in hdulist] == ["PRIMARY", "SCI", "ERR", "KERNEL"]
+        assert [hdu.name for hdu in hdulist] == [
+            "PRIMARY", "SCI", "ERR", "KERNEL", "EECURVE"
+        ]
         header = hdulist["SCI"].header
         assert header["PSFMATCH"] == "F444W"
         assert header["EERESID"] < 0.005
