@@ -1,0 +1,131 @@
+"""A mosaic whose sky and noise are known, through bkg, the PSF convolution and cutout."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from scipy.ndimage import binary_dilation, gaussian_filter
+
+from pixsed.images.psf_matching import convolve_image
+from pixsed.io.cube import read_cube
+from pixsed.io.image import ImageFile, write_image
+
+N, SIGMA, BOX = 1000, 2.0, 100
+
+
+def mock_mosaic(seed, drizzle=0.0, tilt=1.0):
+    """Make a mosaic of a tilted sky, noise, stars and galaxies.
+
+    `drizzle` is the sigma in pixels of the Gaussian that has correlated the noise, whose
+    rms is `SIGMA` after it. `tilt` is what the sky changes by, in `SIGMA`, from left to right.
+
+    Returns
+    -------
+    image, sky : (N, N) float
+    segmap : (N, N) int32
+        Sources out to where they are a tenth of the noise, or 40 pixels.
+    """
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:N, :N]
+    shape = x / N - 0.6 * y / N + 0.2 * np.sin(2 * np.pi * x / N)
+    sky = 40.0 + tilt * SIGMA * shape
+    noise = rng.standard_normal((N, N))
+    if drizzle:
+        noise = gaussian_filter(noise, drizzle, mode="wrap")
+    noise *= SIGMA / noise.std()
+    light = np.zeros((N, N))
+    segmap = np.zeros((N, N), np.int32)
+    for number in range(1, 141):
+        xc, yc = rng.uniform(0, N, 2)
+        ys, xs = (slice(max(0, int(c) - 45), int(c) + 46) for c in (yc, xc))
+        dx, dy = x[ys, xs] - xc, y[ys, xs] - yc
+        peak = SIGMA * 10 ** rng.uniform(0.7, 2.5)
+        if number % 3:  # an exponential disc
+            q, angle = rng.uniform(0.3, 1), rng.uniform(0, np.pi)
+            along = dx * np.cos(angle) + dy * np.sin(angle)
+            across = (dy * np.cos(angle) - dx * np.sin(angle)) / q
+            profile = peak * np.exp(-np.hypot(along, across) / rng.uniform(2, 5))
+        else:  # a star, a Moffat
+            profile = 3 * peak * (1 + (dx**2 + dy**2) / 2.5**2) ** -2.5
+        light[ys, xs] += profile
+        segmap[ys, xs][profile > 0.1 * SIGMA] = number
+    return sky + light + noise, sky, segmap
+
+
+@pytest.fixture
+def write(write_fits, wcs_header, tmp_path):
+    """Write a mock mosaic and its map; return their paths."""
+
+    def make(image, segmap):
+        header = wcs_header(BUNIT="nJy", FILTER="F200W")
+        err = np.full(image.shape, SIGMA, np.float32)
+        path = write_fits("mock.fits", SCI=(image.astype(np.float32), header), ERR=(err, header))
+        return path, write_fits("seg.fits", SEG=(segmap, wcs_header()))
+
+    return make
+
+
+@pytest.mark.parametrize("drizzle", [0.0, 0.7, 1.5])
+def test_background(write, run_cli, tmp_path, drizzle):
+    image, sky, segmap = mock_mosaic(31, drizzle)
+    path, seg = write(image, segmap)
+    out = tmp_path / "bkg.fits"
+    result = run_cli("bkg", path, "--box", BOX, "--mask", seg, "--dilate", "3", "-o", out)
+    assert result.exit_code == 0, result.output
+    with fits.open(out) as hdulist:
+        off = (hdulist["BKG"].data - sky) / SIGMA
+        rms = hdulist["BKGRMS"].data
+    assert np.sqrt(np.mean(off**2)) < 0.1
+    assert abs(np.mean(off)) < 0.03
+    # Beyond the centres of the outermost boxes the sky is not extrapolated.
+    inner = slice(BOX // 2, -BOX // 2)
+    assert np.abs(off[inner, inner]).max() < 0.2
+    np.testing.assert_allclose(rms, SIGMA, rtol=0.05)
+
+
+def test_background_without_a_mask(write, run_cli, tmp_path):
+    """Clipping alone: the wings of sources stay in the sky, and that is what it costs."""
+    image, sky, segmap = mock_mosaic(32, 0.7)
+    path, _ = write(image, segmap)
+    level = {}
+    for estimator in ("mean", "median", "mode"):
+        out = tmp_path / f"{estimator}.fits"
+        args = ["--box", BOX, "--estimator", estimator, "-q"]
+        assert run_cli("bkg", path, *args, "-o", out).exit_code == 0
+        level[estimator] = np.mean(fits.getdata(out, "BKG") - sky) / SIGMA
+    assert 0.3 > level["mean"] > level["median"] > abs(level["mode"])
+
+
+@pytest.mark.parametrize("drizzle", [0.0, 0.7])
+def test_errors_after_matching_are_the_scatter_of_the_sky(write, run_cli, tmp_path, drizzle):
+    # A sky that changes little from box to box: what is left of a steep one is scatter too.
+    image, _, segmap = mock_mosaic(33, drizzle, tilt=0.2)
+    path, seg = write(image, segmap)
+    sky_free = tmp_path / "bkg.fits"
+    args = ["--box", BOX, "--mask", seg, "--dilate", "3"]
+    # The noise is all sky, and ERR already holds it: its rms must not count twice.
+    assert run_cli("bkg", path, *args, "--err", "sky", "-o", sky_free).exit_code == 0
+    matched = tmp_path / "matched.fits"
+    y, x = np.mgrid[-8:9, -8:9]
+    kernel = np.exp(-0.5 * (x**2 + y**2) / 1.8**2) + 0.02 * np.exp(-np.hypot(x, y) / 3)
+    with ImageFile(str(sky_free)) as source:
+        data, err = convolve_image(*source.read(), kernel)
+        write_image(source, {"SCI": (data, {}), "ERR": (err, {})}, matched)
+    empty = ~binary_dilation(segmap > 0, iterations=14)
+    assert empty.sum() > 50_000
+    scatter = data[empty].std()
+    if not drizzle:
+        # Noise of independent pixels: propagation alone is right.
+        assert np.median(err[empty]) == pytest.approx(scatter, rel=0.03)
+    else:
+        # Drizzled noise is correlated, which no kernel knows of: errors come out too small.
+        assert np.median(err[empty]) < 0.8 * scatter
+    # Whatever the correlation, --rescale-errors makes them agree.
+    grown = np.where(segmap > 0, segmap, np.where(empty, 0, 999)).astype(np.int32)
+    with fits.open(seg, mode="update") as hdulist:
+        hdulist["SEG"].data[:] = grown
+    cube = tmp_path / "cube.fits"
+    result = run_cli("cutout", matched, "--segmap", seg, "--id", segmap.max(), "--redshift", "1",
+                     "--pad", "full", "--rescale-errors", "-o", cube)  # fmt: skip
+    assert result.exit_code == 0, (result.output, result.exception)
+    cube = read_cube(cube)
+    assert np.median(cube.err[0][empty]) == pytest.approx(scatter, rel=0.03)
