@@ -5,6 +5,7 @@ results come in the order of the tasks, and few are in flight at a time.
 """
 
 import contextlib
+import logging
 import os
 import pickle
 import signal
@@ -279,6 +280,10 @@ def _on_dask(function, tasks, setup, address):
     from distributed.scheduler import KilledWorker
 
     futures = deque()
+    # What becomes of the connection is said once, by the error raised here.
+    logger = logging.getLogger("distributed.client")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
         message = pickle.dumps((function, setup))
         key = sha256(message).hexdigest()
@@ -301,3 +306,4 @@ def _on_dask(function, tasks, setup, address):
         for future in futures:
             future.cancel()
         client.close()
+        logger.setLevel(level)
