@@ -1,6 +1,7 @@
 """`pixsed train`."""
 
 import click
+from click.core import ParameterSource
 
 from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say, seed
 
@@ -11,30 +12,41 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
         "pixsed train train.fits --ssp bc03.fits --noise wide -o tau.ckpt",
         "pixsed train train.fits --ssp bc03.fits --noise noise.fits --widen -o mine.ckpt",
         "pixsed train train.fits --ssp bc03.fits --resume tau.ckpt --overwrite -o tau.ckpt",
+        "pixsed train train.fits --net maf-paper --noise noise.fits -o maf.ckpt",
     ),
 )
 @click.argument("simulations", type=click.Path())
-@click.option("--ssp", "ssp_path", required=True, type=click.Path(),
-              help="The SSP grid that the simulations came from.")  # fmt: skip
-@noise(default="wide", help="wide: depths over a factor of 300; depth: the paper's; or a FILE of "
-       "'pixsed noise': the paper's five bins of flux, measured.")  # fmt: skip
+@click.option("--net", type=click.Choice(["default", "maf-paper"]), default="default",
+              show_default=True, help="maf-paper: the network of Iglesias-Navarro+25, for "
+              "comparison; it takes all of the paper's bands and exact redshifts.")  # fmt: skip
+@click.option("--ssp", "ssp_path", type=click.Path(),
+              help="The SSP grid that the simulations came from; not for maf-paper.")  # fmt: skip
+@noise(default="wide", help="wide: depths over a factor of 300; depth: the paper's, and the "
+       "default of maf-paper; or a FILE of 'pixsed noise': the paper's five bins of flux, "
+       "measured.")  # fmt: skip
 @click.option("--widen", is_flag=True,
               help="Widen the noise of a FILE as wide does the paper's depths.")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(min=1), default=12, show_default=True)
-@click.option("--batch", type=click.IntRange(min=16), default=2048, show_default=True)
-@click.option("--rate", type=float, default=1e-3, show_default=True, help="Learning rate.")
+@click.option("--epochs", type=click.IntRange(min=1),
+              show_default="12; maf-paper: until 20 are no better on the simulations held out",
+              help="Passes over the simulations.")  # fmt: skip
+@click.option("--batch", type=click.IntRange(min=16), show_default="2048; maf-paper: 200")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True),
+              show_default="1e-3; maf-paper: 5e-4", help="Learning rate.")  # fmt: skip
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
+              help="Where maf-paper is trained.")  # fmt: skip
 @click.option("--resume", type=click.Path(), help="Go on from a checkpoint of the same run.")
 @output("Checkpoint to write, after each epoch.")
 @seed
 @jobs
 @quiet_verbose
-def command(simulations, ssp_path, noise, noise_floor, widen, epochs, batch, rate, resume, output,
-            overwrite, seed, jobs):  # fmt: skip
+@click.pass_context
+def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epochs, batch, rate,
+            device, resume, output, overwrite, seed, jobs):  # fmt: skip
     """Train a flow on simulations.
 
     Bands, errors and noise are drawn anew for every population in every epoch, so that the
-    model serves any subset of the bands at any depth. Needs the extra: pip install
-    'pixsed[train]'.
+    model serves any subset of the bands at any depth; with --net maf-paper once, as in the
+    paper. Needs the extra: pip install 'pixsed[train]'.
     """
     from pixsed.errors import PixsedError
     from pixsed.io.atomic import check_output
@@ -42,25 +54,45 @@ def command(simulations, ssp_path, noise, noise_floor, widen, epochs, batch, rat
     from pixsed.simulate.table import read_simulations
     from pixsed.sps.ssp import read_ssp
 
+    paper = net == "maf-paper"
+    if not paper and ssp_path is None:
+        raise click.UsageError("Missing option '--ssp', which --net default needs.")
+    if not paper and device != "cpu":
+        raise click.UsageError("--device cuda is of --net maf-paper.")
+    if paper and context.get_parameter_source("noise") is ParameterSource.DEFAULT:
+        noise = "depth"
     check_output(output, overwrite)
     try:
-        from pixsed.train.fit import train
+        if paper:
+            from pixsed.train.maf_paper import train
+        else:
+            from pixsed.train.fit import train
     except ImportError as error:
         raise PixsedError(
             f"training needs {error.name}, which is not installed; "
             "try: pip install 'pixsed[train]'"
         ) from None
-
-    def report(row):
-        say(f"epoch {row['epoch']}: train {row['train']:.4f}, held out {row['held_out']:.4f} "
-            f"{row['by_coordinate']}, prediction {row['prediction']:.3f}, "
-            f"{row['seconds']:.0f} s")  # fmt: skip
-
     sims = read_simulations(simulations)
-    model = choose_noise(noise, sims.bands, wide=widen, floor=noise_floor)
-    train(
-        sims, read_ssp(ssp_path), model, output,
-        epochs=epochs, batch=batch, rate=rate, seed=seed, resume=resume, report=report,
-        threads=jobs,
-    )  # fmt: skip
-    say(f"{output}: trained for {epochs} epochs")
+    given = {"epochs": epochs, "batch": batch, "rate": rate}
+    settings = {key: value for key, value in given.items() if value is not None}
+    settings |= {"seed": seed, "resume": resume, "threads": jobs}
+    errors = choose_noise(noise, sims.bands, wide=widen, floor=noise_floor)
+    if paper:
+        done = train(sims, errors, output, device=device, report=_paper_epoch, **settings)
+        best = min(done["history"], key=lambda row: row["held_out"])
+        say(f"best on the simulations held out: epoch {best['epoch']}, {best['held_out']:.4f}")
+    else:
+        done = train(sims, read_ssp(ssp_path), errors, output, report=_epoch, **settings)
+    say(f"{output}: trained for {done['epoch']} epochs")
+
+
+def _epoch(row):
+    say(f"epoch {row['epoch']}: train {row['train']:.4f}, held out {row['held_out']:.4f} "
+        f"{row['by_coordinate']}, prediction {row['prediction']:.3f}, "
+        f"{row['seconds']:.0f} s")  # fmt: skip
+
+
+def _paper_epoch(row):
+    better = f", no better for {row['fruitless']}" if row["fruitless"] else ""
+    say(f"epoch {row['epoch']}: train {row['train']:.4f}, held out {row['held_out']:.4f}"
+        f"{better}, {row['seconds']:.0f} s")  # fmt: skip

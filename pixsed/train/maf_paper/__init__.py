@@ -1,0 +1,7 @@
+"""The network of Iglesias-Navarro+25, through sbi: the yardstick for pixsed's own."""
+
+from pixsed.train.maf_paper.fit import train
+from pixsed.train.maf_paper.inputs import network_input
+from pixsed.train.maf_paper.sampler import Sampler, load_sampler, outside_prior
+
+__all__ = ["Sampler", "load_sampler", "network_input", "outside_prior", "train"]
