@@ -94,7 +94,7 @@ def smc(wave):
     Returns
     -------
     `~numpy.ndarray`
-        A(lambda) / A_V, the shape of `wave`.
+        A(lambda) / A_V, the shape of `wave`, never negative.
 
     References
     ----------
@@ -116,7 +116,7 @@ def smc(wave):
         np.concatenate([[0.0], 1.0 / micron, joint]),
         np.concatenate([[0.0], ratio, ultraviolet(joint)]),
     )
-    return np.where(x < joint[0], spline(x), ultraviolet(x))
+    return np.where(x < joint[0], np.maximum(spline(x), 0.0), ultraviolet(x))
 
 
 #: Curves of stars older than their birth clouds, and of younger ones with their gas.

@@ -29,8 +29,8 @@ def main(source, target):
     galaxy, flux, derived, formed = None, [], [], []
     seconds = 0.0
     for i in range(len(given["z"])):
-        z, age, tau, start, mh, av = (float(given[name][i])
-                                      for name in ("z", "age", "tau", "start", "mh", "av"))  # fmt: skip
+        values = (float(given[key][i]) for key in ("z", "age", "tau", "start", "mh", "av"))
+        z, age, tau, start, mh, av = values
         parts = {
             "redshift": z, "t_bc": 0.01, "nebular": {"logU": -2.0001},
             "delayed": {"age": age - start, "tau": tau, "massformed": 10.0,

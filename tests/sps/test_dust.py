@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from astropy import units as u
 
-from pixsed.sps.dust import calzetti
+from pixsed.errors import PixsedError
+from pixsed.sps.dust import attenuation_curves, calzetti, charlot_fall, charlot_fall_young, smc
 
 
 def test_unity_in_v():
@@ -30,3 +32,48 @@ def test_continuous_at_its_joints():
         low, high = calzetti(np.array([joint * (1 - 1e-9), joint * (1 + 1e-9)]))
         assert low == pytest.approx(high, rel=0.008)
     assert calzetti(600.0) / calzetti(1200.0 * (1 - 1e-12)) == pytest.approx(2**0.77)
+
+
+@pytest.mark.parametrize(
+    "micron, ratio",
+    # Gordon+03, table 4, SMC Bar: the observed average curve, good to some per cent.
+    [(0.1159, 6.992), (0.1231, 6.297), (0.1311, 5.795), (0.1404, 5.272), (0.1509, 4.776),
+     (0.1633, 4.243), (0.1778, 3.866), (0.1951, 3.489), (0.2162, 3.161), (0.2424, 2.661),
+     (0.2759, 2.220), (0.2963, 2.000), (0.37, 1.672), (0.44, 1.374), (0.55, 1.0), (0.65, 0.801),
+     (0.81, 0.567), (1.65, 0.169)],
+)  # fmt: skip
+def test_smc_published_values(micron, ratio):
+    assert smc(micron * 1e4) == pytest.approx(ratio, rel=0.06)
+
+
+def test_smc_against_another_implementation():
+    averages = pytest.importorskip("dust_extinction.averages", reason="needs dust_extinction")
+    x = np.linspace(0.31, 9.99, 3000)
+    found, expected = smc(1e4 / x), averages.G03_SMCBar()(x / u.micron)
+    np.testing.assert_allclose(found[x > 3.71], expected[x > 3.71], rtol=1e-6)
+    # Its spline has no end at infinity.
+    np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+def test_smc_everywhere():
+    wave = np.geomspace(90, 1e7, 5000)
+    curve = smc(wave)
+    assert np.all(curve >= 0) and np.all(np.diff(curve) <= 1e-9)
+    assert smc(500.0) == smc(912.0) and smc(1e6) < 2e-3
+    joint = 2700.0
+    assert smc(joint * (1 - 1e-7)) == pytest.approx(smc(joint * (1 + 1e-7)), rel=1e-5)
+
+
+def test_charlot_fall():
+    """Their equation 3: slope -0.7; a third of the young stars' depth is the diffuse medium's."""
+    wave = np.array([1500.0, 5500.0, 22000.0])
+    np.testing.assert_allclose(charlot_fall(wave), [2.4831, 1.0, 0.3789], rtol=1e-4)
+    cloud = charlot_fall_young(wave) - charlot_fall(wave)
+    np.testing.assert_allclose(charlot_fall(wave) / (cloud + charlot_fall(wave)), 0.3)
+
+
+def test_names():
+    assert attenuation_curves("calzetti") == (calzetti, calzetti)
+    assert attenuation_curves("charlot-fall") == (charlot_fall, charlot_fall_young)
+    with pytest.raises(PixsedError, match="one of calzetti, charlot-fall, smc, got 'mw'"):
+        attenuation_curves("mw")
