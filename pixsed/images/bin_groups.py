@@ -74,7 +74,7 @@ class Group:
 
     Attributes
     ----------
-    members : list of int
+    members : `~numpy.ndarray`, shape (n,), int
     flux, variance, count : `~numpy.ndarray`, shape (B,)
         Sum, its variance with the correlation of the noise, and the pixels with data.
     """
@@ -82,24 +82,39 @@ class Group:
     def __init__(self, pixels):
         bands = len(pixels.flux)
         self.pixels = pixels
-        self.members = []
+        self._room = np.empty(16, dtype=int)
+        self._size = 0
+        self._tried = None  # the pixel last asked about, and the variance with it
         self.flux, self.variance, self.count = (np.zeros(bands) for _ in range(3))
 
     def __len__(self):
-        return len(self.members)
+        return self._size
+
+    @property
+    def members(self):
+        return self._room[: self._size]
 
     def add(self, pixel):
         """Add a pixel."""
         self.variance = self._variance_with(pixel)
         self.flux = self.flux + self.pixels.flux0[:, pixel]
         self.count = self.count + self.pixels.good[:, pixel]
-        self.members.append(pixel)
+        if self._size == len(self._room):
+            self._room = np.concatenate([self._room, np.empty_like(self._room)])
+        self._room[self._size] = pixel
+        self._size += 1
+        self._tried = None
 
     def _variance_with(self, pixel):
+        if self._tried is None or self._tried[0] != pixel:
+            self._tried = pixel, self._compute_variance_with(pixel)
+        return self._tried[1]
+
+    def _compute_variance_with(self, pixel):
         pixels, err = self.pixels, self.pixels.err0
         variance = self.variance + err[:, pixel] ** 2
-        if self.members and pixels.width.any():
-            others = np.array(self.members)
+        if self._size and pixels.width.any():
+            others = self.members
             distance2 = ((pixels.y[others] - pixels.y[pixel]) ** 2
                          + (pixels.x[others] - pixels.x[pixel]) ** 2)  # fmt: skip
             shared = (correlation(distance2, pixels.width) * err[:, others]).sum(axis=1)
