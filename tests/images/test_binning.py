@@ -111,7 +111,7 @@ def noise_images(kernel, count, n, seed):
     return fftconvolve(white, kernel[None], mode="valid", axes=(1, 2))
 
 
-def moffat(fwhm, n=31):
+def moffat(fwhm, n=21):
     y, x = np.mgrid[:n, :n] - n // 2
     alpha = fwhm / 2 / np.sqrt(2 ** (1 / 2.5) - 1)
     psf = (1 + (y**2 + x**2) / alpha**2) ** -2.5
