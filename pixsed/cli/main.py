@@ -13,6 +13,7 @@ from pixsed import __version__
 # none of them. A test holds each line against the command's own short help.
 COMMANDS = {
     "bkg": "Subtract the sky background and add its rms to the errors.",
+    "psf": "Make the effective PSF of an image from its stars.",
     "psfmatch": "Convolve an image to another image's PSF, errors included.",
     "cutout": "Cut galaxies out of mosaics into photometric cubes.",
     "noise": "Measure the noise of pixels on cubes, for training.",

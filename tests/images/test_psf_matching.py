@@ -251,7 +251,7 @@ def test_match_image_unchanged(image_path, band, psfmatch):
 def test_match_image_warns(image_path):
     sharp, broad = Psf(gaussian(99, 2.0), 0.03), Psf(gaussian(99, 2.6), 0.03)
     with ImageFile(image_path) as image:
-        with pytest.warns(PixsedWarning, match="its PSF, FWHM 0.18.* broader than .*, 0.14.* grows .* --method wiener"):
+        with pytest.warns(PixsedWarning, match="FWHM 0.18.* broader than .* grows .* wiener"):
             match_image(image, psf=broad, target=sharp)
         with pytest.warns(PixsedWarning, match="encircled energy stays 0.* --window tukey"):
             match_image(image, psf=sharp, target=broad, window="cosine-bell", alpha=0.3)
