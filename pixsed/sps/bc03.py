@@ -37,6 +37,8 @@ _UMIN = np.array([0.10, 0.15, 0.20, 0.30, 0.40, 0.50, 0.70, 0.80, 1.00, 1.20, 1.
                   2.50, 3.00, 4.00, 5.00, 7.00, 8.00, 10.0, 12.0, 15.0, 20.0])  # fmt: skip
 #: Populations younger than this, Gyr, ionise their gas.
 BIRTH_CLOUD = 0.01
+# From where on age bins may be cut finer, Gyr.
+_REFINED = 0.2
 
 
 def grid_folder():
@@ -62,16 +64,33 @@ def grid_folder():
     )
 
 
-def age_bin_edges():
+def age_bin_edges(refine=1):
     """Return the edges of the age bins, Gyr.
 
     A tenth of a dex wide from 1 Myr on, as the CLOUDY grids were computed, the first
     reaching down to 0 and the last up to the age of the Universe; the bin that holds
     10 Myr is split there, where the ionised gas ends.
+
+    Parameters
+    ----------
+    refine : int, optional
+        Cut each bin older than 0.2 Gyr into so many. A burst much shorter than its bin
+        has the light of the bin's mean age: for the tau prior 0.06 mag at the 95th
+        percentile with 1, 0.02 with 2, 0.008 with 3.
+
+    Returns
+    -------
+    `~numpy.ndarray`, shape (A + 1,)
     """
     edges = 10.0 ** np.arange(6.05, 10.06, 0.1) / 1e9
     edges = np.concatenate([[0.0], edges, [float(age(0.0))]])
-    return np.insert(edges, np.searchsorted(edges, BIRTH_CLOUD), BIRTH_CLOUD)
+    edges = np.insert(edges, np.searchsorted(edges, BIRTH_CLOUD), BIRTH_CLOUD)
+    if refine == 1:
+        return edges
+    first = np.searchsorted(edges, _REFINED)
+    parts = [np.geomspace(low, high, refine + 1)[1:]
+             for low, high in zip(edges[first:-1], edges[first + 1 :], strict=True)]  # fmt: skip
+    return np.concatenate([edges[: first + 1], *parts])
 
 
 def bin_average_matrix(nodes, edges):
@@ -164,7 +183,7 @@ def _dust_emission(folder, qpah, umin, gamma):
     return wave, spectrum / np.trapezoid(spectrum, wave)
 
 
-def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01):
+def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01, refine=1):
     """Build the `SSPGrid`.
 
     Stars younger than 10 Myr lose all light below 912 Angstrom to their gas, which gives
@@ -178,6 +197,8 @@ def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01):
         How users of the grid shall interpolate in metallicity.
     qpah, umin, gamma : float, optional
         Draine & Li (2007) dust emission.
+    refine : int, optional
+        Age bins finer than the CLOUDY grids', as in `age_bin_edges`.
 
     Returns
     -------
@@ -193,7 +214,7 @@ def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01):
         raise PixsedError(f"log U must be one of {_LOGU.tolist()}, got {log_u}")
     logu_index = int(matches[0])
 
-    edges = age_bin_edges()
+    edges = age_bin_edges(refine)
     middle = np.sqrt(np.maximum(edges[:-1], 1e-4) * edges[1:])
     young = np.flatnonzero(edges[1:] <= BIRTH_CLOUD * (1 + 1e-9))
 
