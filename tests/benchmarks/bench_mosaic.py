@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+import pixsed
+
 BLOCK = 200
 STAMP = 41
 
@@ -74,7 +76,7 @@ def make(folder, shape, galaxies, seed=1):
 
 def run(folder, *args):
     """Run pixsed in `folder`; return (peak memory in MB, seconds)."""
-    place = str(Path(__file__).resolve().parents[2])
+    place = str(Path(pixsed.__file__).parents[1])  # the one imported here
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([place, os.environ.get("PYTHONPATH", "")])}
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "pixsed", *args], cwd=folder, env=env)

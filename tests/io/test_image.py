@@ -114,6 +114,16 @@ def test_measured_sky(write_fits, header):
     assert image.err[0, 0] == pytest.approx(2000, rel=0.06)
 
 
+def test_sky_asked_for(write_fits, header, tmp_path, monkeypatch):
+    path = write_fits("a.fits", SCI=(SCI, header), ERR=(ERR * 9, header), SKY=(ERR, header))
+    image = read_image(path, err="sky")  # no warning: it was asked for
+    assert image.err_source == "sky"
+    assert image.err[0, 0] == pytest.approx(2000, rel=0.06) and np.ptp(image.err) == 0
+    check(read_image(path, err="[SKY]"))  # the extension of that name
+    with ImageFile(path, err="sky", measure_sky=False) as image:
+        assert image.read()[1] is None
+
+
 def test_without_measuring(write_fits, header):
     path = write_fits("a.fits", SCI=(SCI, header))
     with ImageFile(path, measure_sky=False) as image:

@@ -1,4 +1,7 @@
+import errno
 import gzip
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +144,40 @@ def test_gzip(write_fits, tmp_path):
         target.write(source.read())
     with open_fits(zipped) as hdulist:
         np.testing.assert_array_equal(hdulist[0].data, PLANE)
+
+
+@pytest.fixture
+def zipped(write_fits, tmp_path, monkeypatch):
+    path = write_fits("z.fits", primary=(PLANE, None))
+    zipped = tmp_path / "z.fits.gz"
+    zipped.write_bytes(gzip.compress(Path(path).read_bytes()))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    return zipped
+
+
+def test_unpacked_copy_is_removed(zipped, tmp_path):
+    with open_fits(zipped) as hdulist:
+        assert len(list((tmp_path / "tmp").iterdir())) == 1
+        np.testing.assert_array_equal(hdulist[0].section[1:, :], PLANE[1:])
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b[:30] + b"x" * 50])
+def test_damaged_gzip(zipped, tmp_path, damage):
+    zipped.write_bytes(damage(zipped.read_bytes()))
+    with pytest.raises(PixsedError, match="z.fits.gz cannot be read as FITS"), open_fits(zipped):
+        pass
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_no_room_to_unpack(zipped, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(PixsedError, match="no room to unpack it .* TMPDIR"), open_fits(zipped):
+        pass
 
 
 def test_unclear_extension_lists_them(write_fits):
