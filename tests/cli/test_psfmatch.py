@@ -56,6 +56,42 @@ def test_psfs(files, run_cli, tmp_path, fitsverify):
     assert image.psfmatch == "F444W" and image.noise_corr > 1
 
 
+def test_curve_in_header_and_table(files, run_cli, tmp_path):
+    out = tmp_path / "out.fits"
+    run_cli("psfmatch", files["image"], "--psf", files["F200W"], "--target", files["F444W"],
+            "--method", "wiener", "--regularization", "1e-5", "-o", out)  # fmt: skip
+    with fits.open(out) as hdulist:
+        curve, header = hdulist["EECURVE"].data, hdulist["SCI"].header
+        assert curve.names == ["RADIUS", "EE_BEFORE", "EE_AFTER", "EE_TARGET"]
+        assert hdulist["EECURVE"].columns["RADIUS"].unit == "arcsec"
+        for name, sigma in (("EE_BEFORE", 0.06), ("EE_AFTER", 0.09), ("EE_TARGET", 0.09)):
+            expected = 1 - np.exp(-0.5 * (curve["RADIUS"] / sigma) ** 2)
+            np.testing.assert_allclose(curve[name], expected, atol=0.01)
+        for tenth in range(1, 6):
+            expected = 1 - np.exp(-0.5 * (tenth / 0.9) ** 2)
+            assert header[f"EE0{tenth}"] == pytest.approx(expected, abs=0.01)
+            assert header[f"EET0{tenth}"] == pytest.approx(expected, abs=0.01)
+        assert "wiener 1e-05, window none" in str(hdulist[0].header["HISTORY"])
+
+
+def test_max_residual(files, run_pixsed, tmp_path):
+    out = tmp_path / "out.fits"
+    done = run_pixsed("psfmatch", files["image"], "--psf", files["F200W"], "--target",
+                      files["F444W"], "--window", "cosine-bell", "--alpha", "0.2",
+                      "--max-residual", "0.02", "-o", out)  # fmt: skip
+    assert done.returncode == 1 and not out.exists()
+    assert "above --max-residual 0.02; try --window tukey" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_choices_are_the_rooms():
+    from pixsed.cli import psfmatch
+    from pixsed.images import psf_matching
+
+    assert psfmatch.METHODS == psf_matching.METHODS
+    assert psfmatch.WINDOWS == psf_matching.WINDOWS
+
+
 def test_kernel_of_an_output_gives_the_same(files, run_cli, tmp_path):
     first, second = tmp_path / "a.fits", tmp_path / "b.fits"
     run_cli("psfmatch", files["image"], "--psf", files["F200W"], "--target", files["F444W"],
@@ -113,6 +149,7 @@ def test_psf_scale(files, write_fits, run_cli, tmp_path):
         ([], "give --psf and --target, or --kernel"),
         (["--psf", "a"], "--psf and --target go together"),
         (["--psf", "a", "--target", "b", "--kernel", "c"], "or --kernel"),
+        (["--kernel", "c", "--psf-angle", "3"], "--psf-angle go with --psf"),
     ],
 )
 def test_usage(files, run_cli, options, match):

@@ -5,6 +5,7 @@ from scipy.signal import fftconvolve
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.psf_matching import (
+    WINDOWS,
     Psf,
     centroid,
     common_size,
@@ -14,6 +15,7 @@ from pixsed.images.psf_matching import (
     match_image,
     matching_kernel,
     noise_correlation,
+    plan_match,
     read_kernel,
     read_psf,
     reason_unchanged,
@@ -70,6 +72,75 @@ def test_kernel_between_gaussians_is_the_gaussian_between():
     assert kernel.sum() == pytest.approx(1.0)
     np.testing.assert_allclose(kernel, gaussian(61, np.sqrt(5.0)), atol=1e-3 * kernel.max())
     assert energy_residual(gaussian(61, 2.0), gaussian(61, 3.0), kernel, 0.03) < 1e-4
+
+
+def test_methods_are_photutils():
+    from photutils.psf_matching import SplitCosineBellWindow, make_kernel, make_wiener_kernel
+
+    source, target = gaussian(61, 2.0), gaussian(61, 3.0)
+    for method, penalty in (("wiener", None), ("laplacian", "laplacian"),
+                            ("biharmonic", "biharmonic")):  # fmt: skip
+        kernel = matching_kernel(source, target, method=method, regularization=1e-5)
+        np.testing.assert_array_equal(
+            kernel, make_wiener_kernel(source, target, penalty=penalty, regularization=1e-5)
+        )
+        assert energy_residual(source, target, kernel, 0.03) < 0.01
+    np.testing.assert_array_equal(
+        matching_kernel(source, target, window="split-cosine-bell", alpha=0.3, beta=0.4),
+        make_kernel(source, target, window=SplitCosineBellWindow(0.3, 0.4)),
+    )
+    with pytest.raises(PixsedError, match="method must be one of fourier, wiener.* got 'x'"):
+        matching_kernel(source, target, method="x")
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_every_window_makes_a_kernel(window):
+    kernel = matching_kernel(gaussian(61, 2.0), gaussian(61, 3.0), window=window)
+    assert kernel.shape == (61, 61) and kernel.sum() == pytest.approx(1)
+
+
+def test_damping_keeps_noise_out_of_a_sharpening_kernel():
+    growth = {
+        method: np.sqrt((matching_kernel(gaussian(61, 2.6), gaussian(61, 2.0), method=method,
+                                         regularization=1e-2) ** 2).sum())
+        for method in ("fourier", "wiener", "laplacian")
+    }  # fmt: skip
+    assert growth["wiener"] < growth["fourier"] and growth["laplacian"] < growth["fourier"]
+
+
+@pytest.mark.parametrize("angle", [0.0, 30.0, -115.0])
+def test_turned_psf(angle):
+    y, x = np.indices((101, 101)) - 50
+    broad = np.exp(-0.5 * ((x / 6.0) ** 2 + (y / 3.0) ** 2))
+    got = resample_psf(Psf(broad, 0.03), 0.03, 61, angle)
+    y, x = np.indices((61, 61)) - 30
+    a = np.radians(angle)  # its long axis, x, goes to this angle
+    along, across = x * np.cos(a) + y * np.sin(a), y * np.cos(a) - x * np.sin(a)
+    expected = np.exp(-0.5 * ((along / 6.0) ** 2 + (across / 3.0) ** 2))
+    np.testing.assert_allclose(got, expected / expected.sum(), atol=1e-6)
+
+
+def test_effective_psf_is_sampled_not_averaged():
+    fine = gaussian(121, 6.0)  # three values a pixel, each the light of a whole pixel
+    psf = Psf(fine, 0.01, pixel=0.03)
+    expected = gaussian(31, 2.0)
+    np.testing.assert_allclose(resample_psf(psf, 0.03, 31), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("ratio", [0.37, 0.8, 1.3, 2.0])
+def test_resampling_keeps_the_curve_of_growth(ratio):
+    # A Moffat off the centre of its pixels, on pixels of any other size.
+    scale = 0.02
+    y, x = np.indices((161, 161)) * scale
+    profile = (1 + ((x - 1.613) ** 2 + (y - 1.594) ** 2) / 0.12**2) ** -2.5
+    out = scale * ratio
+    size = int(2.9 / out) // 2 * 2 + 1
+    radii = np.arange(0.15, 0.6, 0.05)
+    got = encircled_energy(resample_psf(Psf(profile, scale), out, size), out, radii)
+    # The integral to r, over that of the square, which the sum of the profile is.
+    square = profile[np.maximum(abs(x - 1.613), abs(y - 1.594)) < size * out / 2].sum()
+    inside = np.pi * 0.12**2 / 1.5 * (1 - (1 + (radii / 0.12) ** 2) ** -1.5) / scale**2
+    np.testing.assert_allclose(got, inside / square, atol=0.006)
 
 
 def test_cosine_bell_is_photutils():
@@ -154,6 +225,40 @@ def test_agrees_with_scipy_inside():
     expected = fftconvolve(data, kernel, mode="same")
     inside = (slice(10, -10), slice(10, -10))
     np.testing.assert_allclose(out[inside], expected[inside], atol=1e-6)
+
+
+def test_agrees_with_astropy_around_holes_and_edges():
+    from astropy.convolution import convolve_fft
+
+    rng = np.random.default_rng(9)
+    data = rng.normal(5, 1, (60, 70))
+    data[rng.random(data.shape) < 0.05] = np.nan
+    data[20:28, 30:41] = np.nan
+    kernel = gaussian(15, 2.0)
+    out, _ = convolve_image(data, np.ones_like(data), kernel)
+    # Beyond the edge there are no data, as in a hole.
+    padded = np.pad(data, 7, constant_values=np.nan)
+    expected = convolve_fft(padded, kernel, nan_treatment="interpolate", preserve_nan=True)
+    np.testing.assert_allclose(out, expected[7:-7, 7:-7], rtol=1e-5)
+
+
+def test_errors_around_holes_are_the_measured_scatter():
+    rng = np.random.default_rng(3)
+    err = np.full((40, 40), 2.0)
+    err[:, 20:] = 3.0
+    holes = rng.random(err.shape) < 0.1
+    kernel = matching_kernel(gaussian(21, 1.2), gaussian(21, 1.9))
+
+    def draw():
+        data = rng.normal(0, err)
+        data[holes] = np.nan
+        return convolve_image(data, err, kernel)
+
+    draws = [draw() for _ in range(400)]
+    ratio = (np.std([d for d, _ in draws], axis=0) / draws[0][1])[~holes]
+    assert ratio.mean() == pytest.approx(1, abs=0.01)
+    assert ratio.std() < 0.05  # that of 400 draws: 1/sqrt(800)
+    assert ratio.reshape(-1)[:30].mean() == pytest.approx(1, abs=0.03)  # at the edge
 
 
 @pytest.mark.parametrize(
@@ -255,6 +360,24 @@ def test_match_image_warns(image_path):
             match_image(image, psf=broad, target=sharp)
         with pytest.warns(PixsedWarning, match="encircled energy stays 0.* --window tukey"):
             match_image(image, psf=sharp, target=broad, window="cosine-bell", alpha=0.3)
+
+
+def test_match_image_curve_and_limit(image_path):
+    psf, target = Psf(gaussian(99, 2.0), 0.03), Psf(gaussian(99, 2.6), 0.03)
+    with ImageFile(image_path) as image:
+        curve = plan_match(image, psf=psf, target=target).curve
+        inside = curve.radii <= 0.5
+        for energies, sigma in ((curve.before, 0.06), (curve.after, 0.078), (curve.target, 0.078)):
+            expected = 1 - np.exp(-0.5 * (curve.radii / sigma) ** 2)
+            np.testing.assert_allclose(energies[inside], expected[inside], atol=0.01)
+        options = dict(psf=psf, target=target, max_residual=0.01)
+        plan_match(image, **options)
+        with pytest.raises(PixsedError, match="above --max-residual 0.01; try --window tukey"):
+            plan_match(image, **options, window="cosine-bell")
+        with pytest.raises(PixsedError, match="try --method fourier, or a --regularization below"):
+            plan_match(image, **options, method="wiener", regularization=0.1)
+        with pytest.raises(PixsedError, match="try a smaller --alpha than 1"):
+            plan_match(image, **options, alpha=1.0)
 
 
 BANDS = "F090W F115W F150W F162M F182M F200W F210M F250M F277W F300M F335M F356W F410M".split()
