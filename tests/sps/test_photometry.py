@@ -117,7 +117,7 @@ def models(ssp_grid, model):
 
 @pytest.mark.parametrize("law", LAWS)
 def test_against_direct_integration(models, ssp_grid, law):
-    n = 10 if law == "calzetti" else 5
+    n = 10 if law == "calzetti" else 3
     z, weights, mh, av = draw(ssp_grid, n, seed=4)
     found = models[law].fluxes(z, weights, mh, av)
     blue = np.array([load_curve(name)[0][np.cumsum(t := load_curve(name)[1]) > 1e-3 * t.sum()][0]
@@ -276,14 +276,13 @@ def test_igm_by_option(ssp_grid, model):
     from pixsed.sps.photometry import PhotometryModel
 
     args = draw(ssp_grid, 30, seed=10, z_low=2.0)
-    found = {"inoue14": model.fluxes(*args)}
+    names = ["F435W", "F277W", "F444W"]
+    found = {"inoue14": model.fluxes(*args)[:, [NAMES.index(name) for name in names]]}
     for name in ("madau95", "none"):
-        found[name] = PhotometryModel(ssp_grid, NAMES, z_max=8.0, igm=name).fluxes(*args)
-    at = NAMES.index("F435W")
+        found[name] = PhotometryModel(ssp_grid, names, z_max=8.0, igm=name).fluxes(*args)
     for name in ("inoue14", "madau95"):
-        assert np.all(found[name][:, at] < found["none"][:, at])
-    red = [NAMES.index("F277W"), NAMES.index("F444W")]
-    np.testing.assert_allclose(found["madau95"][:, red], found["none"][:, red], rtol=1e-6)
+        assert np.all(found[name][:, 0] < found["none"][:, 0])
+        np.testing.assert_allclose(found[name][:, 1:], found["none"][:, 1:], rtol=2e-5)
 
 
 @pytest.mark.parametrize("option, message", [

@@ -1,0 +1,173 @@
+"""How fast populations are simulated: python tests/benchmarks/bench_simulate.py [-n N].
+
+Prints, from one run: `pixsed simulate` of N populations in 29 bands on all cores, with the
+memory of all its processes; the rate of Bagpipes' model_galaxy.update; that of python-fsps'
+get_mags, nebular and dust emission on, where PIXSED_SPS_HOME or SPS_HOME names FSPS's data
+(made-up data will do, as rates alone are taken); and their ratios beside the targets. Run it
+on a machine that does nothing else.
+"""
+
+import argparse
+import importlib.util
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+MINUTES, GIGABYTES, BAGPIPES, FSPS = 5.0, 4.0, 300.0, 50.0
+BAGPIPES_MODELS, FSPS_MODELS = 100, 60
+
+FSPS_CODE = """
+import sys, time, numpy as np, fsps
+population = fsps.StellarPopulation(
+    zcontinuous=1, sfh=4, dust_type=2, imf_type=1, logzsol=0.0, add_neb_emission=True,
+    add_neb_continuum=True, add_dust_emission=True, gas_logu=-2.0)
+bands = [b for b in fsps.list_filters() if b.startswith(("jwst_f", "acs_", "wfc_acs"))][:29]
+rng = np.random.default_rng(1)
+def model():
+    population.params["tau"] = 10 ** rng.uniform(-1, 1)
+    population.params["sf_start"] = rng.uniform(0, 3)
+    population.params["dust2"] = rng.uniform(0, 3)
+    population.params["zred"] = z = rng.uniform(0.1, 2)
+    population.get_mags(tage=13.0 - 4 * z, redshift=z, bands=bands)
+model()
+begin = time.perf_counter()
+for _ in range(int(sys.argv[1])):
+    model()
+print("DONE", len(bands), (time.perf_counter() - begin) / int(sys.argv[1]))
+"""
+
+
+def memory(root):
+    """Bytes that a process and its descendants hold in memory (Linux; shared pages once each)."""
+    children, total = {}, 0
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                stat = Path(entry.path, "stat").read_text().rsplit(")", 1)[1].split()
+                children.setdefault(int(stat[1]), []).append(int(entry.name))
+            except OSError:
+                pass
+    family = [root]
+    for pid in family:
+        family += children.get(pid, [])
+        try:
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        except OSError:
+            pass
+    return total * os.sysconf("SC_PAGE_SIZE")
+
+
+def pixsed(folder, n, ssp, jobs):
+    """Seconds and peak bytes of `pixsed simulate`."""
+    if ssp is None:
+        from pixsed.sps import bc03
+        from pixsed.sps.ssp import write_ssp
+
+        ssp = folder / "bc03.fits"
+        write_ssp(bc03.build()[0], ssp)
+    command = [sys.executable, "-m", "pixsed", "simulate", "--ssp", str(ssp), "--prior", "tau",
+               "-n", str(n), "--seed", "1", "-q", "-o", "sims.fits"]  # fmt: skip
+    if jobs:
+        command += ["--jobs", str(jobs)]
+    begin, peak = time.perf_counter(), 0
+    process = subprocess.Popen(command, cwd=folder)
+    while process.poll() is None:
+        peak = max(peak, memory(process.pid))
+        time.sleep(0.1)
+    if process.returncode:
+        sys.exit("pixsed simulate failed")
+    return time.perf_counter() - begin, peak
+
+
+def bagpipes(folder):
+    """Seconds a model, or the reason why there are none."""
+    from pixsed.bands import BANDS
+    from pixsed.cosmology import age
+    from pixsed.simulate.priors import PRIORS
+    from pixsed.sps.filters import load_curve
+
+    for name in ("bagpipes", "corner", "h5py", "msgpack", "nautilus", "pandas", "spectres"):
+        if importlib.util.find_spec(name) is None:
+            return f"{name} is not installed"
+    prior = PRIORS["tau"]()
+    z, unit = prior.draw(BAGPIPES_MODELS, np.random.default_rng(1))
+    history = prior.history(z, unit)
+    columns = prior.parameters(z, unit, history, np.ones(len(z)))
+    curves = [load_curve(band.name) for band in BANDS]
+    np.savez(
+        folder / "in.npz", z=z, age=age(z), tau=columns["TAU"], start=columns["TSTART"],
+        mh=columns["METAL"], av=columns["AV"], law="Calzetti", eta=1.0, resolution=100,
+        bands=len(curves), **{f"wave_{i}": wave for i, (wave, _) in enumerate(curves)},
+        **{f"transmission_{i}": t for i, (_, t) in enumerate(curves)},
+    )  # fmt: skip
+    script = Path(__file__).resolve().parents[1] / "sps" / "run_bagpipes.py"
+    result = subprocess.run(
+        [sys.executable, script, "in.npz", "out.npz"], cwd=folder, capture_output=True, text=True,
+        env=dict(os.environ, MPLBACKEND="Agg", OMP_NUM_THREADS="1"),
+    )  # fmt: skip
+    if result.returncode:
+        return "it failed: " + result.stderr.strip().splitlines()[-1]
+    return float(np.load(folder / "out.npz")["seconds"])
+
+
+def fsps(folder):
+    """Seconds a model, or the reason why there are none."""
+    home = os.environ.get("PIXSED_SPS_HOME") or os.environ.get("SPS_HOME")
+    if not home:
+        return "neither PIXSED_SPS_HOME nor SPS_HOME is set"
+    if importlib.util.find_spec("fsps") is None:
+        return "fsps is not installed"
+    result = subprocess.run(
+        [sys.executable, "-c", FSPS_CODE, str(FSPS_MODELS)], cwd=folder, capture_output=True,
+        text=True, env=dict(os.environ, SPS_HOME=home, OMP_NUM_THREADS="1"),
+    )  # fmt: skip
+    last = (result.stdout.strip().splitlines() or [""])[-1].split()
+    if not last or last[0] != "DONE":  # its Fortran ends Python with status 0
+        return "it stopped: " + (result.stdout + result.stderr).strip()[-200:]
+    return float(last[2])
+
+
+def verdict(value, target, most=False):
+    met = value <= target if most else value >= target
+    return f"target {'<' if most else '>'} {target:g}: {'met' if met else 'NOT MET'}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-n", type=int, default=1_000_000, help="populations")
+    parser.add_argument("--ssp", help="SSP grid; default: BC03, made on the spot")
+    parser.add_argument("--jobs", type=int, help="processes; default: all cores")
+    args = parser.parse_args()
+    cores = args.jobs or len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        ssp = None if args.ssp is None else Path(args.ssp).resolve()
+        others = {"Bagpipes": bagpipes(folder), "python-fsps": fsps(folder)}
+        seconds, peak = pixsed(folder, args.n, ssp, args.jobs)
+    rate = args.n / seconds
+    print(f"{platform.processor() or platform.machine()}, {cores} cores; load average "
+          f"{os.getloadavg()[0]:.1f}")  # fmt: skip
+    print(f"pixsed simulate  {args.n} populations x 29 bands: {seconds:.1f} s, {rate:,.0f} a "
+          f"second, {rate / cores:,.0f} a core")  # fmt: skip
+    million = seconds / args.n * 1e6 / 60
+    print(f"  a million      {million:.2f} min; {verdict(million, MINUTES, most=True)}")
+    gigabytes = peak / 1e9
+    print(f"  peak memory    {gigabytes:.2f} GB; {verdict(gigabytes, GIGABYTES, most=True)}")
+    for (name, value), target in zip(others.items(), (BAGPIPES, FSPS), strict=True):
+        if isinstance(value, str):
+            print(f"{name:16s} skipped: {value}")
+            continue
+        print(f"{name:16s} {value * 1e3:.2f} ms a model, {1 / value:.0f} a second on one core")
+        each = rate * value / cores
+        print(f"  pixsed         {rate * value:,.0f} times that with all cores; a core "
+              f"{each:,.0f} times; {verdict(each, target)}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
