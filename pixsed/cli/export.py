@@ -9,18 +9,20 @@ from pixsed.cli.options import examples, output, quiet_verbose, say
     "export",
     epilog=examples(
         "pixsed export tau.ckpt --sims test.fits -o tau.onnx",
-        "pixsed export tau.ckpt --name mine -o mine.onnx",
+        "pixsed export tau.ckpt tau-2.ckpt tau-3.ckpt --name mine -o mine.onnx",
     ),
 )
-@click.argument("checkpoint", type=click.Path())
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(),
+                metavar="CHECKPOINT...")
 @click.option("--sims", "sims", type=click.Path(),
               help="Fresh simulations to calibrate the OOD score; else it is NaN.")  # fmt: skip
 @click.option("--name", default="tau", show_default=True, help="The model's name.")
 @output("Model to write.")
 @quiet_verbose
-def command(checkpoint, sims, name, output, overwrite):
+def command(checkpoints, sims, name, output, overwrite):
     """Export a trained flow to ONNX.
 
+    Several checkpoints, of networks trained alike, make one model whose samples they share.
     The file takes fluxes in nJy and gives samples in physical units, with onnxruntime alone.
     It is compared with torch before it is written. Needs the extra: pip install
     'pixsed[train]'.
@@ -32,16 +34,17 @@ def command(checkpoint, sims, name, output, overwrite):
     from pixsed.simulate.table import read_simulations
 
     check_output(output, overwrite)
-    if not Path(checkpoint).is_file():
-        raise PixsedError(f"{checkpoint}: no such file; make one with 'pixsed train'")
+    for path in checkpoints:
+        if not Path(path).is_file():
+            raise PixsedError(f"{path}: no such file; make one with 'pixsed train'")
     try:
+        from pixsed.train.checkpoint import read_checkpoint
         from pixsed.train.export import export
-        from pixsed.train.fit import read_checkpoint
     except ImportError as error:
         raise PixsedError(
             f"export needs {error.name}, which is not installed; try: pip install 'pixsed[train]'"
         ) from None
     simulations = read_simulations(sims) if sims else None
-    saved = read_checkpoint(checkpoint)
+    saved = [read_checkpoint(path) for path in checkpoints]
     difference = export(saved, output, name=name, simulations=simulations, overwrite=overwrite)
     say(f"{output}: agrees with torch to {difference:.1e}")

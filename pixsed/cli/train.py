@@ -27,13 +27,21 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
 @click.option("--widen", is_flag=True,
               help="Widen the noise of a FILE as wide does the paper's depths.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(min=1),
-              show_default="12; maf-paper: until 20 are no better on the simulations held out",
+              show_default="24; maf-paper: until 20 are no better on the simulations held out",
               help="Passes over the simulations.")  # fmt: skip
-@click.option("--batch", type=click.IntRange(min=16), show_default="2048; maf-paper: 200")
+@click.option("--batch", type=click.IntRange(min=16), show_default="1024; maf-paper: 200")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True),
               show_default="1e-3; maf-paper: 5e-4", help="Learning rate.")  # fmt: skip
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
-              help="Where maf-paper is trained.")  # fmt: skip
+              help="Where the network is trained; on cuda in mixed precision.")  # fmt: skip
+@click.option("--patience", type=click.IntRange(min=1),
+              help="End a stage after so many epochs without a better loss on the simulations "
+              "held out; not for maf-paper, whose 20 are the paper's.")  # fmt: skip
+@click.option("--ensemble", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Networks to train, with seeds one apart; those after the first are written "
+              "to NAME-2, NAME-3 and so on. 'pixsed export' makes one model of them.")  # fmt: skip
+@click.option("--curve", type=click.Path(),
+              help="Learning curve: a picture, or a table (.ecsv, .fits) by its ending.")
 @click.option("--resume", type=click.Path(), help="Go on from a checkpoint of the same run.")
 @output("Checkpoint to write, after each epoch.")
 @seed
@@ -41,7 +49,8 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
 @quiet_verbose
 @click.pass_context
 def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epochs, batch, rate,
-            device, resume, output, overwrite, seed, jobs):  # fmt: skip
+            device, patience, ensemble, curve, resume, output, overwrite, seed,
+            jobs):  # fmt: skip
     """Train a flow on simulations.
 
     Bands, errors and noise are drawn anew for every population in every epoch, so that the
@@ -57,11 +66,15 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     paper = net == "maf-paper"
     if not paper and ssp_path is None:
         raise click.UsageError("Missing option '--ssp', which --net default needs.")
-    if not paper and device != "cpu":
-        raise click.UsageError("--device cuda is of --net maf-paper.")
+    if paper and (patience or ensemble > 1 or curve):
+        raise click.UsageError("--patience, --ensemble and --curve are of --net default.")
+    if ensemble > 1 and resume:
+        raise click.UsageError("--resume goes on with one network; give it without --ensemble.")
     if paper and context.get_parameter_source("noise") is ParameterSource.DEFAULT:
         noise = "depth"
-    check_output(output, overwrite)
+    outputs = [_member(output, i) for i in range(ensemble)]
+    for path in [*outputs, *([curve] if curve else [])]:
+        check_output(path, overwrite)
     try:
         if paper:
             from pixsed.train.maf_paper import train
@@ -81,9 +94,26 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
         done = train(sims, errors, output, device=device, report=_paper_epoch, **settings)
         best = min(done["history"], key=lambda row: row["held_out"])
         say(f"best on the simulations held out: epoch {best['epoch']}, {best['held_out']:.4f}")
-    else:
-        done = train(sims, read_ssp(ssp_path), errors, output, report=_epoch, **settings)
-    say(f"{output}: trained for {done['epoch']} epochs")
+        say(f"{output}: trained for {done['epoch']} epochs")
+        return
+    ssp, histories = read_ssp(ssp_path), []
+    for i, path in enumerate(outputs):
+        done = train(sims, ssp, errors, path, report=_epoch, device=device, patience=patience,
+                     **(settings | {"seed": seed + i}))  # fmt: skip
+        histories.append(done["history"])
+        say(f"{path}: trained for {done['epoch']} epochs")
+    if curve:
+        from pixsed.products.learning_curve import write_curve
+
+        write_curve(histories, curve, overwrite=overwrite)
+
+
+def _member(output, number):
+    """The checkpoint of a member of an ensemble: tau.ckpt, tau-2.ckpt and so on."""
+    from pathlib import Path
+
+    path = Path(output)
+    return output if number == 0 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
 
 
 def _epoch(row):

@@ -6,6 +6,7 @@ import numpy as np
 
 from pixsed.cosmology import kpc_per_arcsec
 from pixsed.errors import PixsedError
+from pixsed.products.figure import new_figure
 
 #: The properties drawn where none is asked for.
 DEFAULT = ("LOGSIGMA", "LOGSFR", "AGE", "METAL", "AV")
@@ -139,18 +140,11 @@ def draw(panels):
     PixsedError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise PixsedError(
-            "pictures are drawn by matplotlib, which is not installed; "
-            "try: pip install 'pixsed[plot]'"
-        ) from None
     count = len(panels.properties)
     ny, nx = panels.median[0].shape
     # The panels' shape follows the maps', within reason.
     height = _INCHES * float(np.clip(ny / nx, 0.5, 1.8)) + 0.75
-    figure = Figure(figsize=(_INCHES * count + 0.4, 2 * height + 0.35), layout="constrained")
+    figure = new_figure(figsize=(_INCHES * count + 0.4, 2 * height + 0.35))
     axes = figure.subplots(2, count, squeeze=False, sharex=True, sharey=True)
     for column, name in enumerate(panels.properties):
         label = _LABELS.get(name, f"{name} [{panels.units[column]}]")

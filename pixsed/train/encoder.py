@@ -103,6 +103,6 @@ def pinball(quantiles, targets):
     quantiles : tensor, shape (N, T, Q)
     targets : tensor, shape (N, T)
     """
-    level = torch.tensor(LEVELS, dtype=quantiles.dtype)
+    level = quantiles.new_tensor(LEVELS)
     off = targets.unsqueeze(-1) - quantiles
     return torch.maximum(level * off, (level - 1.0) * off).mean(dim=(0, 2))

@@ -13,8 +13,9 @@ from pixsed.simulate.noise import from_description
 from pixsed.simulate.observe import MIN_BANDS, draw_masks, observe
 from pixsed.simulate.priors import PRIORS
 from pixsed.sps.sfh import LOG_SSFR_FLOOR
+from pixsed.train.checkpoint import load_network
 from pixsed.train.data import space_of
-from pixsed.train.fit import load_network
+from pixsed.train.ensemble import Ensemble, check_members
 
 INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
 #: Largest difference allowed between the two runtimes, over max(1, |value|).
@@ -86,9 +87,9 @@ def chi2_table(network, simulations, noise, seed=11):
         flux, err = observe(true, bands, noise, mask, rng)
         z = torch.as_tensor(simulations.columns["REDSHIFT"][rows], dtype=torch.float32)
         with torch.no_grad():
-            predicted = network.encode(
+            predicted = network.predict(
                 torch.from_numpy(flux), torch.from_numpy(err), z, torch.zeros_like(z)
-            )[2].numpy()
+            ).numpy()
         chi2.append(np.nansum(((flux - predicted) / err) ** 2, axis=1) / mask.sum(axis=1))
         counts.append(mask.sum(axis=1))
     chi2, counts = np.concatenate(chi2), np.concatenate(counts)
@@ -104,12 +105,13 @@ def chi2_table(network, simulations, noise, seed=11):
     return table
 
 
-def export(checkpoint, output, *, name="tau", simulations=None, overwrite=False):
+def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False):
     """Write the .onnx file, after checking it against torch.
 
     Parameters
     ----------
-    checkpoint : dict
+    checkpoints : dict or sequence of dict
+        Of one network, or of several that share the samples among them.
     output : path-like
     name : str, optional
     simulations : `~pixsed.simulate.table.Simulations`, optional
@@ -124,12 +126,18 @@ def export(checkpoint, output, *, name="tau", simulations=None, overwrite=False)
     Raises
     ------
     PixsedError
-        If that difference is above `TOLERANCE`.
+        If that difference is above `TOLERANCE`, or the networks are not of one kind.
     """
     import onnx
 
-    network = load_network(checkpoint)
+    checkpoints = [checkpoints] if isinstance(checkpoints, dict) else list(checkpoints)
+    check_members(checkpoints)
+    checkpoint = checkpoints[0]
+    networks = [load_network(one) for one in checkpoints]
+    network = networks[0] if len(networks) == 1 else Ensemble(networks)
     description = metadata(checkpoint, name)
+    description["training"]["members"] = len(networks)
+    description["training"]["seeds"] = [one["training"]["seed"] for one in checkpoints]
     if simulations is not None:
         if simulations.bands != checkpoint["bands"]:
             raise PixsedError("the simulations have other bands than the checkpoint")
@@ -145,6 +153,7 @@ def export(checkpoint, output, *, name="tau", simulations=None, overwrite=False)
             output_names=["samples", "flux_model"], dynamic_shapes=shapes, opset_version=18,
         )  # fmt: skip
     proto = program.model_proto
+    _store_single(proto)
     entry = proto.metadata_props.add()
     entry.key, entry.value = "pixsed", json.dumps(description)
     with atomic_path(output, overwrite) as temporary:
@@ -156,6 +165,29 @@ def export(checkpoint, output, *, name="tau", simulations=None, overwrite=False)
                 f"{TOLERANCE:g}; nothing was written"
             )
     return difference
+
+
+def _store_single(proto):
+    """Keep weights of float64 as the float32 numbers that they are, cast when the model loads.
+
+    Trained in float32 and widened afterwards, they take half the room and lose nothing.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for tensor in proto.graph.initializer:
+        if tensor.data_type != TensorProto.DOUBLE:
+            continue
+        values = numpy_helper.to_array(tensor)
+        single = values.astype(np.float32)
+        if values.size < 256 or not np.array_equal(single, values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(single, f"{name}_single"))
+        casts.append(helper.make_node("Cast", [f"{name}_single"], [name], to=TensorProto.DOUBLE))
+    nodes = list(proto.graph.node)
+    del proto.graph.node[:]
+    proto.graph.node.extend(casts + nodes)
 
 
 def _example(bands, dim, pixels, samples, seed=0):
@@ -177,9 +209,7 @@ def compare(network, path, pixels=200, samples=50):
     """
     import onnxruntime
 
-    inputs = _example(
-        network.encoder.predict.out_features, network.space.dim, pixels, samples, seed=1
-    )
+    inputs = _example(network.bands, network.space.dim, pixels, samples, seed=1)
     with torch.no_grad():
         expected = network(*inputs)[0].numpy()
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

@@ -1,10 +1,9 @@
-"""Train a flow: the encoder first, then both; weights averaged, checkpoints each epoch."""
+"""Train the default network: the encoder first, then the flow too; a checkpoint each epoch."""
 
 import copy
 import math
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,60 +13,25 @@ from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.observe import MIN_BANDS
 from pixsed.train import spline
+from pixsed.train.checkpoint import CHECKPOINT_FORMAT, load_network, read_checkpoint
 from pixsed.train.data import NOMINAL_SHARE, PHOTO_Z_MAX, PHOTO_Z_SHARE, Observer, space_of
-from pixsed.train.encoder import pinball
 from pixsed.train.flow import PixelFlow
+from pixsed.train.loss import held_out, loss_terms, total
 from pixsed.train.recalibrate import recalibrate
 
-#: Weight of the predicted photometry in the loss.
-PREDICTION_WEIGHT = 0.05
-#: Upper end of the redshifts.
-Z_MAX = 7.5
 #: Share of the epochs in which the encoder learns alone, from marginal quantiles.
 ENCODER_SHARE = 0.5
-#: How much of the flow's gradient reaches the encoder, and the encoder's learning rate then.
-FLOW_TO_ENCODER, ENCODER_RATE = 0.05, 0.4
-CHECKPOINT_FORMAT = 2
-
-
-def loss_terms(network, batch, with_flow=True):
-    """Return the terms of the loss.
-
-    Returns
-    -------
-    density : tensor, shape (D,)
-        Mean negative log density by coordinate; zeros without the flow.
-    quantiles : tensor, shape (T,)
-        Mean pinball loss by property.
-    miss : tensor
-        Of the predicted photometry.
-    """
-    flux, err, z, z_err = (batch[key] for key in ("flux", "flux_err", "z", "z_err"))
-    encoded = network.encode(flux, err, z, z_err)
-    known, quantiles, predicted, bright, _ = encoded
-    true = batch["true_flux"]
-    good = err == err
-    sigma = torch.where(good, err, torch.ones_like(err))
-    residual = torch.where(good, (predicted - true) / sigma, torch.zeros_like(err))
-    # Grows like a logarithm: bright rows far off must not own the gradient.
-    miss = torch.log1p(residual * residual).sum(dim=1) / good.sum(dim=1)
-    by_property = pinball(quantiles, network.standardise(batch["targets"], bright, z, z_err))
-    density = torch.zeros(network.space.dim)
-    if with_flow:
-        # The sharpest posteriors have the steepest gradients, a hundred times the others'; the
-        # encoder is to serve all pixels.
-        known = known.detach() + FLOW_TO_ENCODER * (known - known.detach())
-        latent, log_slope = network.latents(batch["coordinates"], known, bright, z, z_err)
-        normal = -0.5 * latent * latent - 0.5 * math.log(2 * math.pi)
-        density = -(normal + log_slope).mean(dim=0)
-    return density, by_property, miss.mean()
+#: The encoder's learning rate over the flow's, once both learn.
+ENCODER_RATE = 0.4
+_WARM_STEPS = 500
+_CLIP = 5.0
 
 
 def build(simulations, ssp, sizes, seed=42):
     """Return an untrained `PixelFlow` for a set of simulations and the SSP grid they came from."""
     space_class = space_of(simulations.prior)
     network = PixelFlow(
-        len(simulations.bands), space_class.fit(simulations, ssp, seed), z_max=Z_MAX, **sizes
+        len(simulations.bands), space_class.fit(simulations, ssp, seed), **sizes
     )
     # Typical mass over brightness, so that the mass starts near its place.
     part = slice(0, min(len(simulations), 20000))
@@ -87,42 +51,27 @@ def build(simulations, ssp, sizes, seed=42):
     return network
 
 
-def read_checkpoint(path):
-    """Read what `train` wrote.
-
-    Raises
-    ------
-    PixsedError
-        If the file is not a checkpoint.
-    """
-    if not Path(path).is_file():
-        raise PixsedError(f"{path}: no such file; make one with 'pixsed train'")
-    try:
-        saved = torch.load(path, weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file of another format
-        raise PixsedError(
-            f"{path} is not a checkpoint of 'pixsed train' ({type(error).__name__})"
-        ) from None
-    if not isinstance(saved, dict) or saved.get("format") != CHECKPOINT_FORMAT:
-        raise PixsedError(f"{path} is not a checkpoint of this version of 'pixsed train'")
-    return saved
-
-
-def _read_resumed(path, simulations, sizes, epochs):
+def _read_resumed(path, simulations, run):
+    """Read the checkpoint of a run that shall go on, and check that it is that run."""
     saved = read_checkpoint(path)
     if (saved["bands"], saved["prior"]) != (simulations.bands, simulations.prior):
         raise PixsedError(f"{path} was trained on other bands or another prior; train anew")
-    if saved["sizes"] != sizes:
-        raise PixsedError(f"{path} is of a network of other sizes; train anew")
-    if saved["epoch"] >= epochs:
-        raise PixsedError(
-            f"{path} has {saved['epoch']} epochs already; give the epochs of the whole run"
-        )
+    for key, value in run.items():
+        if saved["run"][key] != value and not (key == "epochs" and value > saved["run"][key]):
+            raise PixsedError(
+                f"{path} is of a run with other {key} ({saved['run'][key]}, not {value}); "
+                "give the same, or train anew"
+            )
+    if run["epochs"] > saved["run"]["epochs"]:  # asked to train on
+        saved["ends"][1] = run["epochs"]
+    if saved["epoch"] >= saved["ends"][1]:
+        raise PixsedError(f"{path} has {saved['epoch']} epochs already; nothing is left to do")
     return saved
 
 
-def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, seed=42,
-          sizes=None, resume=None, report=None, threads=None):  # fmt: skip
+def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, seed=42,
+          sizes=None, resume=None, report=None, threads=None, device="cpu",
+          patience=None):  # fmt: skip
     """Train on simulations and write a checkpoint after each epoch.
 
     Parameters
@@ -142,6 +91,10 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
     report : callable, optional
         Called with a dict after each epoch.
     threads : int, optional
+    device : str, optional
+        "cpu", or "cuda" with the encoder in mixed precision.
+    patience : int, optional
+        A stage ends after so many epochs without a better held-out loss.
 
     Returns
     -------
@@ -167,7 +120,9 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
         raise PixsedError(
             f"{len(simulations)} simulations are too few to hold any out; simulate 50 or more"
         )
-    saved = _read_resumed(resume, simulations, sizes, epochs) if resume is not None else None
+    run = {"epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "sizes": sizes,
+           "simulations": len(simulations)}  # fmt: skip
+    saved = _read_resumed(resume, simulations, run) if resume is not None else None
     if saved is not None and saved["noise"] != noise.describe():
         warnings.warn(
             f"{resume} was trained under other noise ({saved['noise']['name']}); it goes on "
@@ -178,52 +133,46 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    network = build(simulations, ssp, sizes, seed)
+    network = build(simulations, ssp, sizes, seed).to(device)
     average = copy.deepcopy(network)
-    encoder = list(network.encoder.parameters())
-    flow = list(network.conditioners.parameters())
-    optimiser = torch.optim.AdamW([{"params": encoder}, {"params": flow}], lr=rate,
-                                  weight_decay=1e-4)  # fmt: skip
+    # The encoder, then the flow: each has a learning rate, and its gradient is clipped, of its own.
+    parts = [list(network.encoder.parameters()), list(network.conditioners.parameters())]
+    optimiser = torch.optim.AdamW([{"params": part} for part in parts], lr=rate, weight_decay=1e-4)
     held = min(len(simulations) // 50, 20000)
     order = np.random.default_rng(seed).permutation(len(simulations))
     observer = Observer(simulations, noise, order[held:])
-    held_batch = Observer(simulations, noise, order[:held]).batch(
-        order[:held], np.random.default_rng(seed + 1)
-    )
+    fixed = observer.batch(order[:held], np.random.default_rng(seed + 1))
+    fixed = {key: values.to(device) for key, values in fixed.items()}
     steps = math.ceil(len(observer.rows) / batch)
-    alone = round(ENCODER_SHARE * epochs)
-    history, start_epoch = [], 0
+    # Ends of the two stages; patience brings them forward.
+    ends, history = [round(ENCODER_SHARE * epochs), epochs], []
     if saved is not None:
         network.load_state_dict(saved["network"])
         average.load_state_dict(saved["average"])
         optimiser.load_state_dict(saved["optimiser"])
-        history, start_epoch = saved["history"], saved["epoch"]
-    checkpoint = None
-    for epoch in range(start_epoch, epochs):
+        history, ends = saved["history"], list(saved["ends"])
+    checkpoint = saved
+    while len(history) < ends[1]:
+        epoch = len(history)
         began, running = time.monotonic(), []
+        with_flow = epoch >= ends[0]
+        first, last = (ends[0], ends[1]) if with_flow else (0, ends[0])
         # A stream of its own for each epoch, so that a resumed run sees the same batches.
         rng = np.random.default_rng([seed, epoch])
         shuffled = rng.permutation(observer.rows)
         network.train()
-        with_flow = epoch >= alone
-        first, last = (alone, epochs) if with_flow else (0, alone)
         for step in range(steps):
-            now, total = (epoch - first) * steps + step, (last - first) * steps
-            warm = min(1.0, (now + 1) / 500)
-            now_rate = rate * warm * (0.5 + 0.5 * math.cos(math.pi * now / total)) + 1e-6
-            optimiser.param_groups[0]["lr"] = now_rate * (ENCODER_RATE if with_flow else 1.0)
-            optimiser.param_groups[1]["lr"] = now_rate
-            density, by_property, miss = loss_terms(
-                network, observer.batch(shuffled[step * batch : (step + 1) * batch], rng),
-                with_flow,
-            )
-            loss = density.sum() + by_property.sum() + PREDICTION_WEIGHT * miss
+            now = (epoch - first) * steps + step
+            _set_rates(optimiser, rate, now, (last - first) * steps, with_flow)
+            seen = observer.batch(shuffled[step * batch : (step + 1) * batch], rng)
+            seen = {key: values.to(device) for key, values in seen.items()}
+            loss = total(loss_terms(network, seen, with_flow, mixed=device == "cuda"))
             if not torch.isfinite(loss):
                 continue
             optimiser.zero_grad()
             loss.backward()
-            for part in (encoder, flow):
-                torch.nn.utils.clip_grad_norm_(part, 5.0)
+            for part in parts:
+                torch.nn.utils.clip_grad_norm_(part, _CLIP)
             optimiser.step()
             running.append(float(loss.detach()))
             decay = min(0.999, (now + 1) / (now + 10))
@@ -231,13 +180,7 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
                 for a, b in zip(average.parameters(), network.parameters(), strict=True):
                     a.lerp_(b, 1 - decay)
         average.eval()
-        with torch.no_grad():
-            parts = [
-                loss_terms(average, {k: v[i : i + 4096] for k, v in held_batch.items()}, with_flow)
-                for i in range(0, len(held_batch["z"]), 4096)
-            ]
-        density, by_property, miss = (torch.stack(terms).mean(dim=0) for terms in
-                                      zip(*parts, strict=True))  # fmt: skip
+        density, by_property, miss = held_out(average, fixed, with_flow)
         row = {
             "epoch": epoch + 1,
             "train": float(np.mean(running)),
@@ -250,18 +193,19 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
         history.append(row)
         if report:
             report(row)
+        _bring_forward(ends, history, first, patience)
         checkpoint = {
             "format": CHECKPOINT_FORMAT, "pixsed": __version__, "epoch": epoch + 1,
             "network": network.state_dict(), "average": average.state_dict(),
-            "optimiser": optimiser.state_dict(), "history": history, "sizes": sizes,
-            "mass_offset": network.mass_offset, "bands": simulations.bands,
-            "prior": simulations.prior, "sps": simulations.meta, "noise": noise.describe(),
-            "spline": spline.constants(),
+            "optimiser": optimiser.state_dict(), "history": history, "ends": ends,
+            "run": run, "sizes": sizes, "mass_offset": network.mass_offset,
+            "bands": simulations.bands, "prior": simulations.prior, "sps": simulations.meta,
+            "noise": noise.describe(), "spline": spline.constants(),
             "space": network.space.describe(),
             "training": {"simulations": len(simulations), "epochs": epoch + 1, "batch": batch,
                          "rate": rate, "seed": seed, "photo_z_share": PHOTO_Z_SHARE,
-                         "photo_z_max": PHOTO_Z_MAX,
-                         "nominal_share": NOMINAL_SHARE, "encoder_epochs": alone},
+                         "photo_z_max": PHOTO_Z_MAX, "nominal_share": NOMINAL_SHARE,
+                         "encoder_epochs": ends[0]},
         }  # fmt: skip
         with atomic_path(output, overwrite=True) as temporary:
             torch.save(checkpoint, temporary)
@@ -273,27 +217,21 @@ def train(simulations, ssp, noise, output, *, epochs=12, batch=2048, rate=1e-3, 
     return checkpoint
 
 
-def load_network(checkpoint):
-    """Return the averaged `PixelFlow` of a checkpoint, ready for use.
+def _set_rates(optimiser, rate, now, steps, with_flow):
+    """A rise over the first steps of a stage, then half a cosine down to nothing."""
+    warm = min(1.0, (now + 1) / _WARM_STEPS)
+    rate = rate * warm * (0.5 + 0.5 * math.cos(math.pi * now / steps)) + 1e-6
+    encoder, flow = optimiser.param_groups
+    encoder["lr"], flow["lr"] = rate * (ENCODER_RATE if with_flow else 1.0), rate
 
-    Parameters
-    ----------
-    checkpoint : dict
-        What `train` returned or `torch.load` read.
-    """
-    trained = checkpoint.get("spline", spline.constants())
-    if trained != spline.constants():
-        raise PixsedError(
-            f"the checkpoint was trained with other spline constants ({trained}) than this pixsed "
-            f"has; use pixsed {checkpoint['pixsed']}, or train again"
-        )
-    network = PixelFlow(
-        len(checkpoint["bands"]), space_of(checkpoint["prior"]).from_description(
-            checkpoint["space"]
-        ), mass_offset=checkpoint["mass_offset"], z_max=Z_MAX, **checkpoint["sizes"],
-    )  # fmt: skip
-    network.load_state_dict(checkpoint["average"])
-    network.recalibration.load_state_dict(
-        checkpoint.get("recalibration", network.recalibration.state_dict())
-    )
-    return network.refine().eval()
+
+def _bring_forward(ends, history, first, patience):
+    """End the stage that began after epoch `first` now, if it has been fruitless for too long."""
+    losses = [row["held_out"] for row in history[first:]]
+    if patience is None or len(losses) - 1 - int(np.argmin(losses)) < patience:
+        return
+    done = len(history)
+    if done < ends[0]:
+        ends[:] = [done, ends[1] - (ends[0] - done)]
+    else:
+        ends[1] = done

@@ -76,7 +76,7 @@ class PixelFlow(nn.Module):
     def __init__(self, bands, space, *, width=320, blocks=4, context=128, hidden=64,
                  bins=10, mass_offset=0.0, z_max=7.5):  # fmt: skip
         super().__init__()
-        self.space = space
+        self.space, self.bands = space, bands
         self.bins, self.z_max, self.mass_offset = bins, z_max, mass_offset
         targets = len(space.TARGETS)
         self.encoder = Encoder(bands, targets, width=width, blocks=blocks, context=context)
@@ -95,6 +95,10 @@ class PixelFlow(nn.Module):
         kind = self.encoder.first.weight.dtype
         found = self.encoder(*(t.to(kind) for t in (flux, flux_err, z, z_err)))
         return tuple(t.to(flux.dtype) for t in found)
+
+    def predict(self, flux, flux_err, z, z_err):
+        """Return the photometry (N, B) that the encoder takes for the true one, nJy."""
+        return self.encode(flux, flux_err, z, z_err)[2]
 
     def refine(self):
         """Turn the encoder to float64, for use after training.
@@ -122,7 +126,7 @@ class PixelFlow(nn.Module):
         z = torch.sqrt(z * z + 0.25 * z_err * z_err)
         log_mass = self._log_mass(bright, z.unsqueeze(1))
         masses = [float(name in ("LOGMSTAR", "LOGMFORM", "LOGSFR")) for name in self.space.TARGETS]
-        return log_mass * torch.tensor(masses, dtype=log_mass.dtype)
+        return log_mass * log_mass.new_tensor(masses)
 
     def true_redshift(self, z, z_err, deviation):
         """The redshift that a deviation in units of the error stands for."""

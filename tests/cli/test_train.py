@@ -36,7 +36,7 @@ def test_resuming_what_is_done(torch, run_cli, simulations_file, ssp_file, check
     args = ["train", simulations_file, "--ssp", ssp_file, "--jobs", 1, "-o", tmp_path / "m.ckpt"]
     result = run_cli(*args, "--resume", checkpoint_file)
     assert isinstance(result.exception, PixsedError)
-    assert "is of a network of other sizes" in str(result.exception)  # the fixture's are small
+    assert "is of a run with other batch (256, not 1024)" in str(result.exception)
     result = run_cli(*args, "--resume", simulations_file)
     assert "is not a checkpoint of 'pixsed train'" in str(result.exception)
     result = run_cli(*args, "--resume", tmp_path / "none.ckpt")

@@ -15,8 +15,8 @@ from pixsed import __version__
 from pixsed.errors import PixsedError
 from pixsed.simulate.table import read_simulations
 from pixsed.train import export as module
+from pixsed.train.checkpoint import load_network
 from pixsed.train.export import INPUTS, TOLERANCE, compare, export
-from pixsed.train.fit import load_network
 from pixsed.train.spaces import TauSpace
 
 DIM, OUTPUTS = 6, TauSpace.OUTPUTS

@@ -6,7 +6,9 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 from pixsed.errors import PixsedError
 from pixsed.simulate.noise import DEPTH
 from pixsed.simulate.table import read_simulations
-from pixsed.train.fit import load_network, loss_terms, read_checkpoint, train
+from pixsed.train.checkpoint import load_network, read_checkpoint
+from pixsed.train.fit import _bring_forward, train
+from pixsed.train.loss import loss_terms
 
 SETTINGS = dict(
     epochs=2, batch=128, rate=0.03, seed=1, threads=1,
@@ -67,6 +69,8 @@ def test_another_run_is_not_gone_on_with(run, simulations, ssp_grid, tmp_path):
     _, _, path = run
     with pytest.raises(PixsedError, match="two.ckpt has 2 epochs already"):
         train(simulations, ssp_grid, DEPTH, tmp_path / "a", resume=path, **SETTINGS)
+    with pytest.raises(PixsedError, match=r"other seed \(1, not 2\); give the same"):
+        train(simulations, ssp_grid, DEPTH, tmp_path / "a", resume=path, **(SETTINGS | {"seed": 2}))
     other = replace(simulations, bands=simulations.bands[::-1])
     with pytest.raises(PixsedError, match="other bands or another prior"):
         train(other, ssp_grid, DEPTH, tmp_path / "a", resume=path, **(SETTINGS | {"epochs": 3}))
@@ -74,6 +78,18 @@ def test_another_run_is_not_gone_on_with(run, simulations, ssp_grid, tmp_path):
     with pytest.raises(PixsedError, match="x.ckpt is not a checkpoint of this version"):
         read_checkpoint(tmp_path / "x.ckpt")
     assert not (tmp_path / "a").exists()
+
+
+def test_patience_ends_a_stage():
+    def after(losses, first, ends, patience=2):
+        _bring_forward(ends, [{"held_out": loss} for loss in losses], first, patience)
+        return ends
+
+    assert after([3, 2, 2.5, 2.4], 0, [8, 20]) == [4, 16]  # the flow has its epochs still
+    assert after([3, 2, 2.5, 1.9], 0, [8, 20]) == [8, 20]
+    assert after([3, 2, 9, 8, 8.5, 8.6], 2, [2, 20]) == [2, 6]
+    assert after([3, 2, 9, 8, 8.5, 7], 2, [2, 20]) == [2, 20]
+    assert after([3, 4, 5, 6], 0, [8, 20], None) == [8, 20]
 
 
 def test_checkpoint(run, few_bands):

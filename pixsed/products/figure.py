@@ -1,0 +1,26 @@
+"""The one place that imports matplotlib."""
+
+from pixsed.errors import PixsedError
+
+
+def new_figure(**settings):
+    """Return a `matplotlib.figure.Figure` that is not tied to a screen.
+
+    Parameters
+    ----------
+    **settings
+        As of `~matplotlib.figure.Figure`; the layout is constrained.
+
+    Raises
+    ------
+    PixsedError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise PixsedError(
+            "pictures are drawn by matplotlib, which is not installed; "
+            "try: pip install 'pixsed[plot]'"
+        ) from None
+    return Figure(layout="constrained", **settings)
