@@ -257,3 +257,28 @@ def test_rate_without_calibration(make, lay_out, segmap, run_cli, tmp_path):
                      "-o", tmp_path / "cube.fits")  # fmt: skip
     assert "needs PHOTFLAM with PHOTPLAM" in str(result.exception)
     assert "--unit" in str(result.exception)
+
+
+@pytest.mark.parametrize("tile", [(1, NX), (32, 32)])
+def test_tile_compressed(tile, lay_out, segmap, run_cli, tmp_path):
+    """As fpack makes them, without loss here: the same cube, the same background."""
+    image, _, _ = lay_out(hst_drizzle)
+    for name in (image, image.replace("_sci", "_wht")):
+        with fits.open(name) as hdulist:
+            packed = fits.CompImageHDU(
+                hdulist[0].data, hdulist[0].header, compression_type="GZIP_2", quantize_level=0,
+                tile_shape=tile,
+            )
+            fits.HDUList([fits.PrimaryHDU(), packed]).writeto(f"{name}.fz")
+    found = {}
+    for path in (image, f"{image}.fz"):
+        cube, bkg = tmp_path / "cube.fits", tmp_path / "bkg.fits"
+        result = run_cli("cutout", path, "--segmap", segmap, "--id", "3", "--redshift", "2",
+                         "--overwrite", "-o", cube)  # fmt: skip
+        assert result.exit_code == 0, (result.output, result.exception)
+        assert run_cli("bkg", path, "--box", "45", "--overwrite", "-o", bkg).exit_code == 0
+        found[path] = read_cube(cube), fits.getdata(bkg, "SCI"), fits.getdata(bkg, "ERR")
+    (a, *planes), (b, *others) = found.values()
+    np.testing.assert_array_equal(a.flux, b.flux)
+    np.testing.assert_array_equal(a.err, b.err)
+    np.testing.assert_array_equal(planes, others)
