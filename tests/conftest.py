@@ -1,5 +1,6 @@
 """What every room's tests share."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -148,6 +149,34 @@ def ssp_file(ssp_grid, tmp_path_factory):
     path = tmp_path_factory.mktemp("ssp") / "bc03.fits"
     write_ssp(ssp_grid, path)
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def sps_home(tmp_path_factory):
+    """A stand-in for FSPS's data, made up, on which python-fsps runs; removed at the end.
+
+    PIXSED_SPS_HOME names one made before.
+    """
+    import shutil
+
+    if importlib.util.find_spec("fsps") is None:
+        pytest.skip("fsps is not installed")
+    if named := os.environ.get("PIXSED_SPS_HOME"):
+        yield Path(named)
+        return
+    for folder in Path(__file__).resolve().parents:
+        maker = folder / "shared" / "fsps_standin" / "make_sps_home.py"
+        if maker.is_file():
+            break
+    else:
+        pytest.skip("no FSPS data: ../shared/fsps_standin is absent, PIXSED_SPS_HOME not set")
+    home = tmp_path_factory.mktemp("fsps") / "SPS_HOME"
+    subprocess.run(
+        [sys.executable, maker, "--data", maker.parent / "data", "--out", home],
+        check=True, capture_output=True, timeout=300,
+    )  # fmt: skip
+    yield home
+    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,5 @@
+import os
+
 from astropy.io import fits
 
 from pixsed.sps.ssp import read_ssp
@@ -32,3 +34,40 @@ def test_log_u(run_pixsed, ssp_grid, tmp_path):
 def test_library(run_cli, tmp_path):
     result = run_cli("ssp", "--library", "maraston", "-o", tmp_path / "g.fits")
     assert result.exit_code == 2 and "maraston" in result.stderr
+
+
+def test_fsps(run_cli, sps_home, tmp_path):
+    """On the stand-in: said in warnings and in the file."""
+    path = tmp_path / "fsps.fits"
+    result = run_cli("ssp", "--library", "fsps", "--sps-home", sps_home, "--imf", "kroupa",
+                     "--no-agb-dust", "-o", path)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    said = result.stderr.strip()
+    assert len(said.splitlines()) == 1 and "NOT FOR SCIENCE, 13 metallicities x" in said
+    assert said.endswith("Kroupa IMF") and not result.stdout
+    assert "NOT FOR SCIENCE" in result.warned[0] and "not MILES" in result.warned[1]
+    header = fits.getheader(path)
+    assert "NOT FOR SCIENCE" in header["LIBRARY"] and header["SPECLIB"].startswith("C3K_LR")
+    assert header["ISOCHRO"] == "MIST" and header["IMF"] == "Kroupa"
+    assert header["AGBDUST"] == "none" and header["DUSTEM"].startswith("DL07")
+    assert header["ZCOPIED"] == "0.25 0.5" and "-1.25" in header["ZMIXED"]
+    assert read_ssp(path).spectra.shape[0] == 13
+
+
+def test_fsps_without_data(run_pixsed, tmp_path):
+    env = {key: value for key, value in os.environ.items() if key != "SPS_HOME"}
+    result = run_pixsed("ssp", "--library", "fsps", "-o", tmp_path / "g.fits", env=env)
+    assert result.returncode == 1 and not list(tmp_path.iterdir())
+    assert len(result.stderr.splitlines()) == 1
+    assert "set the environment variable SPS_HOME, or add --sps-home" in result.stderr
+
+
+def test_bc03_has_one_imf(run_pixsed, tmp_path):
+    result = run_pixsed("ssp", "--library", "bc03", "--imf", "chabrier", "-o", tmp_path / "g.fits")
+    assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
+    assert "BC03 grids have the Kroupa IMF, fixed, not chabrier" in result.stderr
+
+
+def test_options_of_the_other_library(run_pixsed, tmp_path):
+    result = run_pixsed("ssp", "--library", "bc03", "--no-agb-dust", "-o", tmp_path / "g.fits")
+    assert result.returncode == 1 and "for --library fsps alone" in result.stderr
