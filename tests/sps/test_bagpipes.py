@@ -124,7 +124,7 @@ def test_mass_rate_and_age(default):
 
 def test_it_is_its_sampling_and_its_age_bins(compare):
     """With ten times its resolution and its masses of age bins next to nothing is left."""
-    fine = compare(20, resolution=1000)
+    fine = compare(12, resolution=1000)
     ours, theirs = fine.difference(), fine.difference(fine.their_weights())
     print(f"median {np.nanmedian(ours):.4f}, its age bins {np.nanmedian(theirs):.4f} mag; "
           f"95 % {np.nanpercentile(ours, 95):.4f}, {np.nanpercentile(theirs, 95):.4f}")  # fmt: skip
