@@ -23,7 +23,7 @@ EPILOG = examples(
 @click.option("--size", type=click.IntRange(min=15), default=101, show_default=True,
               metavar="PIXELS", help="Side of the PSF, odd.")
 @click.option("--oversampling", type=click.IntRange(1, 4), default=2, show_default=True,
-              help="Values of the PSF a pixel of the image; time grows with its square.")
+              help="Values of the PSF a pixel of the image; time grows with its cube.")
 @click.option("--saturation", type=float, metavar="VALUE",
               help="Leave out stars with a pixel as bright, in the image's unit.")
 @click.option("--min-snr", type=click.FloatRange(min=0), default=50.0, show_default=True,
