@@ -3,66 +3,188 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+from pixsed.cli import validate
 from pixsed.errors import PixsedError
 
 FEW = ("-n", 300, "--samples", 60, "--jobs", 1)
 
 
-def test_validate(run_cli, model_file, simulations_file, tmp_path):
-    path = tmp_path / "report.fits"
-    args = ("validate", model_file, simulations_file, *FEW, "--cases", "paper,all-drop", "-o", path)
-    result = run_cli(*args)
+def test_cases_are_those_of_the_room():
+    from pixsed.validate.cases import CASES
+
+    assert validate.CASES.split(",") == [*CASES, "ood"]
+
+
+def read(path, name, **wanted):
+    table = Table(fits.getdata(path, name))  # without units, and NaN as NaN
+    for key, value in wanted.items():
+        table = table[[str(v).strip() == value for v in table[key]]]
+    return table
+
+
+def test_validate(run_cli, model_file, simulations_file, tmp_path, fitsverify):
+    path, card = tmp_path / "report.fits", tmp_path / "card.md"
+    args = ("validate", model_file, simulations_file, *FEW, "--cases", "paper,all-drop,ood",
+            "-o", path)  # fmt: skip
+    result = run_cli(*args, "--card", card)
     assert result.exit_code == 0, (result.output, result.exception)
     assert "paper: 300 simulations, mean S/N > 1, noise depth" in result.stdout
-    assert "LOGMSTAR" in result.stdout
+    for text in ("LOGMSTAR", "JOINT", "S/N 5-10", "z > 4", "SPIKE"):
+        assert text in result.stdout
     with fits.open(path) as hdus:
-        assert [hdu.name for hdu in hdus[1:]] == ["PAPER", "ALL_DROP"]
+        assert [hdu.name for hdu in hdus[1:]] == [
+            "TESTS", "RANKS", "COVERAGE", "RESIDUALS", "WIDTHS", "OOD", "POINTS",
+        ]  # fmt: skip
         header = hdus[0].header
         assert header["MODEL"] == "small" and header["NSAMP"] == 60 and header["NOISE"] == "depth"
-        worst = header["WORST68"]
-    table = Table.read(path, hdu="PAPER")
-    whole = table[np.isinf(table["SNR_MAX"]) & (table["SNR_MIN"] == 1)]
+        worst = header["WORSTCOV"]
+        for hdu in hdus[1:]:
+            assert hdu.header["SUBJECT"]
+            for number in range(1, hdu.header["TFIELDS"] + 1):
+                assert hdu.header[f"TCOMM{number}"]
+    fitsverify(path)
+
+    whole = read(path, "TESTS", CASE="paper", BY="ALL")
     names = [str(n).strip() for n in whole["PARAMETER"]]
-    assert {"LOGMSTAR", "LOGSFR", "METAL", "AV", "TAU", "TSTART", "AGE"} <= set(names)
-    assert "REDSHIFT" not in names and np.all(whole["N"] == 300)
-    for level in (50, 68, 95):
-        assert np.all((table[f"COV{level}"] >= 0) & (table[f"COV{level}"] <= 1))
-    misses = [
-        np.abs(t["COV68"] - 0.68)[np.isinf(t["SNR_MAX"]) & (t["SNR_MIN"] == 1)].max()
-        for t in (table, Table.read(path, hdu="ALL_DROP"))
-    ]
-    assert worst == pytest.approx(max(misses))
+    assert names == ["LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "TAU", "TSTART", "AGE",
+                     "T50LB", "JOINT"]  # fmt: skip
+    assert np.all(whole["N"] == 300) and np.all(whole["LEAK"][:-1] == 0)
+    assert whole["R2_PAPER"][:4].tolist()[::2] == [0.99, 0.67]
+    table = read(path, "TESTS")
+    assert len(table) == 2 * 7 * 10
+    marginal = table[[str(p).strip() != "JOINT" for p in table["PARAMETER"]]]
+    misses = [marginal[f"COV{p}"][marginal["N"] > 1] - p / 100 for p in (50, 68, 95)]
+    assert abs(worst) == pytest.approx(np.max(np.abs(misses)))
+
+    # The numbers of a row follow from the points.
+    points = read(path, "POINTS")
+    header = fits.getheader(path, "POINTS")
+    column = list(points.columns).index("AV_P50") + 1
+    assert len(points) == 300 and header[f"TUNIT{column}"] == "mag"
+    truth, median = (np.asarray(points[f"AV_{s}"], dtype=float) for s in ("TRUTH", "P50"))
+    r2 = 1 - ((truth - median) ** 2).sum() / ((truth - truth.mean()) ** 2).sum()
+    av = whole[[n == "AV" for n in names]]
+    assert av["R2"][0] == pytest.approx(r2, abs=1e-4)
+    assert av["COV68"][0] == pytest.approx(np.mean(np.abs(points["AV_RANK"] - 0.5) < 0.34))
+    assert set(read(path, "OOD")["KIND"]) == {"SIMULATIONS", "STAR", "SPIKE", "ZEROPOINT", "BAND"}
+    text = card.read_text()
+    assert "### paper (300 simulations)" in text and "| LOGMSTAR | " in text
+    assert "### R^2 in other bands" in text and "| all-drop | z > 4 |" in text
+    assert "Largest share of draws outside the prior: 0." in text and "| star | paper |" in text
 
     again = run_cli(*args)
     assert isinstance(again.exception, PixsedError) and "exists" in str(again.exception)
 
 
-def test_a_miss_too_large_is_an_error_after_the_report(run_cli, model_file, simulations_file,
-                                                       tmp_path):  # fmt: skip
+def test_jobs_change_nothing(run_cli, model_file, simulations_file, tmp_path):
+    found = []
+    for jobs in (1, 3):
+        path = tmp_path / f"{jobs}.fits"
+        result = run_cli("validate", model_file, simulations_file, "-n", 200, "--samples", 50,
+                         "--jobs", jobs, "--cases", "paper,ood", "-o", path)  # fmt: skip
+        assert result.exit_code == 0, result.exception
+        with fits.open(path) as hdus:
+            found.append([hdu.data.tobytes() for hdu in hdus[1:]])
+    assert found[0] == found[1]
+
+
+def test_redshifts_with_errors(run_cli, model_file, simulations_file, tmp_path):
     path = tmp_path / "report.fits"
-    result = run_cli("validate", model_file, simulations_file, *FEW, "--cases", "all",
-                     "--max-miss", 0.001, "-o", path)  # fmt: skip
+    result = run_cli("validate", model_file, simulations_file, *FEW, "--cases", "paper-photoz",
+                     "-o", path)  # fmt: skip
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert "REDSHIFT" in [str(n).strip() for n in read(path, "TESTS")["PARAMETER"]]
+
+
+def test_without_cases_all_that_are_possible(run_cli, model_file, simulations_file, tmp_path):
+    """The model has nine bands."""
+    path = tmp_path / "report.fits"
+    result = run_cli("validate", model_file, simulations_file, "-n", 100, "--samples", 50,
+                     "--jobs", 1, "-o", path)  # fmt: skip
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert "redshift errors: paper-14, paper-10" in result.stderr
+    cases = dict.fromkeys(str(c).strip() for c in read(path, "TESTS")["CASE"])
+    assert list(cases) == ["paper", "paper-6", "paper-drop", "paper-photoz", "all", "all-drop"]
+
+
+@pytest.mark.parametrize(
+    "limit, text",
+    [
+        (("--max-miss", 0.001), "more than 0.001"),
+        (("--max-joint", 0.001), "joint coverage in all"),
+        (("--min-p", 1), "are not uniform"),
+    ],
+)
+def test_a_limit_missed_is_an_error_after_the_report(run_cli, model_file, simulations_file,
+                                                     tmp_path, limit, text):  # fmt: skip
+    path = tmp_path / "report.fits"
+    result = run_cli("validate", model_file, simulations_file, *FEW, "--cases", "all", *limit,
+                     "-o", path)  # fmt: skip
     assert isinstance(result.exception, PixsedError)
-    assert "misses by" in str(result.exception) and "more than 0.001" in str(result.exception)
+    assert text in str(result.exception) and "\n" not in str(result.exception)
     assert path.is_file()
 
 
-def test_a_narrow_cut_of_snr(run_cli, model_file, simulations_file, tmp_path):
+def test_a_narrow_range_of_snr(run_cli, model_file, simulations_file, tmp_path):
     """No row falls in the lower bins."""
+    path = tmp_path / "r.fits"
     result = run_cli("validate", model_file, simulations_file, "-n", 100, "--samples", 50,
-                     "--jobs", 1, "--snr-min", 12, "--cases", "all",
-                     "-o", tmp_path / "r.fits")  # fmt: skip
+                     "--jobs", 1, "--snr-min", 12, "--snr-max", 49, "--cases", "all",
+                     "-o", path)  # fmt: skip
     assert result.exit_code == 0, (result.output, result.exception)
     assert not result.warned
-    table = fits.getdata(tmp_path / "r.fits", "ALL")
-    lower = table[table["SNR_MAX"] <= 10]
+    assert "mean S/N > 12 to 49" in result.stdout and fits.getheader(path)["SNRMAX"] == 49
+    table = read(path, "TESTS")
+    lower = table[(table["HIGH"] <= 10) & [str(b).strip() == "SNR" for b in table["BY"]]]
     assert len(lower) and np.all(lower["N"] == 0) and np.isnan(lower["COV68"]).all()
+
+
+def test_pictures(run_cli, model_file, simulations_file, tmp_path):
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib")
+    args = ("validate", model_file, simulations_file, "-n", 200, "--samples", 50, "--jobs", 1,
+            "--cases", "paper", "--plot")  # fmt: skip
+    result = run_cli(*args, tmp_path / "p.png", "-o", tmp_path / "r.fits")
+    assert result.exit_code == 0, (result.output, result.exception)
+    for name in ("residuals", "ranks", "coverage", "widths"):
+        assert (tmp_path / f"p_{name}.png").read_bytes().startswith(b"\x89PNG")
+    again = run_cli(*args, tmp_path / "p.png", "-o", tmp_path / "s.fits")
+    assert "p_residuals.png exists" in str(again.exception)
+    other = run_cli(*args, tmp_path / "p.pdf", "-o", tmp_path / "s.fits")
+    assert "ends in .png" in str(other.exception)
+
+
+@pytest.fixture
+def cross_file(ssp_file, few_bands, run_cli, tmp_path):
+    path = tmp_path / "dirichlet.fits"
+    result = run_cli("simulate", "--ssp", ssp_file, "--prior", "dirichlet", "-n", 600, "--jobs", 1,
+                     "--bands", ",".join(few_bands), "-o", path)  # fmt: skip
+    assert result.exit_code == 0, result.exception
+    return path
+
+
+def test_cross_test(run_cli, model_file, cross_file, tmp_path):
+    path = tmp_path / "r.fits"
+    result = run_cli("validate", model_file, cross_file, *FEW, "--cases", "paper", "-o", path)
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert "cross-test, tau model on dirichlet simulations: LOGMSTAR off by" in result.stdout
+    assert "the paper's mean -0.147" in result.stdout
+    table = read(path, "TESTS", BY="ALL")
+    assert [str(n).strip() for n in table["PARAMETER"]] == [
+        "LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "AGE", "T50LB", "JOINT",
+    ]  # fmt: skip
+    assert np.isnan(table["WIDTH"]).all() and np.isnan(table["R2_PAPER"]).all()
+    header = fits.getheader(path)
+    assert header["PRIOR"] == "tau" and header["SIMPRIOR"] == "dirichlet"
+    limited = run_cli("validate", model_file, cross_file, *FEW, "--max-miss", 0.1,
+                      "-o", tmp_path / "s.fits")  # fmt: skip
+    assert "a cross-test has no limits" in str(limited.exception)
 
 
 @pytest.mark.parametrize(
     "change, message",
     [
-        (["--cases", "most"], "no case 'most'; choose from paper, paper-drop, all, all-drop"),
+        (["--cases", "most"], "no case 'most'; choose from paper, paper-14, paper-10, paper-6,"),
+        (["--cases", "paper-14"], "has too few bands, or no redshift errors; leave it out"),
         (["-n", "3000"], "of 3000 simulations have a mean S/N above 1"),
     ],
 )

@@ -1,0 +1,119 @@
+"""What no galaxy looks like, made on simulations: does the out-of-distribution score see it?"""
+
+import numpy as np
+
+from pixsed.bands import BY_NAME
+from pixsed.infer.posterior import run_batches
+from pixsed.validate.cases import row_snr
+from pixsed.validate.statistics import uniformity
+
+#: Mean S/N of the artefacts.
+SNR_RANGE = (5.0, 50.0)
+_HC_OVER_K = 14387.77  # micron K
+KINDS = {
+    "STAR": "blackbody of 3000 to 6000 K, as bright as the galaxy",
+    "SPIKE": "one band negative, 5 to 50 sigma",
+    "ZEROPOINT": "half of the bands 0.3 mag brighter or fainter, all alike",
+    "BAND": "one band 0.5 mag brighter or fainter",
+}
+
+
+def make(kind, observed, bands, noise, rng):
+    """Return fluxes and errors (N, B) of an artefact made on rows of a test set.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `KINDS`.
+    observed : `~pixsed.validate.cases.Observed`
+    bands : sequence of str
+        Bands of `pixsed.bands`.
+    noise : noise model of `pixsed.simulate.noise`
+        Of the stars; the others keep theirs.
+    rng : `~numpy.random.Generator`
+    """
+    flux, err = observed.flux.astype(float), observed.flux_err.astype(float)
+    present = np.isfinite(flux)
+    n = len(flux)
+    if kind == "STAR":
+        wave = np.array([BY_NAME[band].pivot_um for band in bands])
+        x = _HC_OVER_K / (wave * rng.uniform(3000.0, 6000.0, (n, 1)))
+        light = wave**-3.0 / np.expm1(x)  # F_nu
+        scale = np.nansum(flux, axis=1) / np.where(present, light, 0.0).sum(axis=1)
+        true = light * np.maximum(scale, 0.0)[:, None]
+        err = np.where(present, noise.draw(true, bands, rng), np.nan)
+        return true + err * rng.standard_normal(true.shape), err
+    # The present bands in random order: the first of them, or half.
+    key = np.where(present, rng.random(flux.shape), 2.0)
+    rank = np.argsort(np.argsort(key, axis=1), axis=1)
+    if kind == "SPIKE":
+        depth = np.exp(rng.uniform(np.log(5.0), np.log(50.0), (n, 1)))
+        return np.where(rank == 0, -depth * err, flux), err
+    share, step = {"ZEROPOINT": (0.5, 0.3), "BAND": (0.0, 0.5)}[kind]
+    off = rank < np.maximum(share * present.sum(axis=1), 1)[:, None]
+    factor = 10.0 ** (0.4 * step * rng.choice((-1.0, 1.0), (n, 1)))
+    factor = np.where(off, factor, 1.0)
+    return flux * factor, err * factor
+
+
+def scores(sampler, flux, flux_err, z, z_err, *, jobs=1):
+    """Return the model's p-value of each row of photometry, (N,)."""
+    number = np.arange(len(flux))
+    found = np.empty(len(flux))
+
+    def one(rows, keep):
+        base = np.zeros((len(rows), 1, sampler.dim))
+        return sampler(flux[rows], flux_err[rows], z[rows], z_err[rows], base)[2][keep]
+
+    for rows, ood in run_batches(one, 0 * number, number, jobs):
+        found[rows] = ood
+    return found
+
+
+def row_of(kind, case, ood, snr, low, high):
+    """Return a row of the table of scores: their distribution in a bin of mean S/N."""
+    some = ood[(snr >= low) & (snr < high)]
+    head = {"KIND": kind, "CASE": case, "SNR_LOW": low, "SNR_HIGH": high, "N": len(some)}
+    some = some[np.isfinite(some)]
+    if len(some) < 2:
+        keys = ("OOD_P05", "OOD_P50", "OOD_P95", "BELOW01", "BELOW001", "KS_D", "KS_P")
+        return head | dict.fromkeys(keys, np.nan)
+    levels = np.quantile(some, (0.05, 0.5, 0.95))
+    tests = uniformity(some)
+    return head | {
+        **dict(zip(("OOD_P05", "OOD_P50", "OOD_P95"), levels, strict=True)),
+        "BELOW01": float(np.mean(some < 0.01)), "BELOW001": float(np.mean(some < 0.001)),
+        "KS_D": tests["KS_D"], "KS_P": tests["KS_P"],
+    }  # fmt: skip
+
+
+def of_simulations(result, case):
+    """Return rows of the scores of a case's simulations: they should be uniform."""
+    edges = ((-np.inf, np.inf), (-np.inf, 5.0), (5.0, 10.0), (10.0, np.inf))
+    return [row_of("SIMULATIONS", case, result.ood, result.snr, *edge) for edge in edges]
+
+
+def of_artefacts(observed, bands, noise, sampler, case, *, seed=3, jobs=1):
+    """Return rows of the scores of every kind of artefact, made on rows of S/N 5 to 50.
+
+    Parameters
+    ----------
+    observed : `~pixsed.validate.cases.Observed`
+    bands : sequence of str
+    noise : noise model of `pixsed.simulate.noise`
+    sampler : `~pixsed.validate.sampling.ModelSampler`
+    case : str
+    seed, jobs : int, optional
+    """
+    low, high = SNR_RANGE
+    chosen = observed.rows((observed.snr >= low) & (observed.snr < high))
+    table = []
+    for i, kind in enumerate(KINDS):
+        flux, err = make(kind, chosen, bands, noise, np.random.default_rng([seed, i]))
+        flux, err = flux.astype(np.float32), err.astype(np.float32)
+        ood = scores(sampler, flux, err, chosen.redshift, chosen.redshift_err, jobs=jobs)
+        # A star has noise of its own; the others' S/N is that of the galaxy.
+        snr = row_snr(flux, err, bands) if kind == "STAR" else chosen.snr
+        for edge in ((low, high), (low, 10.0), (10.0, high)):
+            table.append(row_of(kind, case, ood, snr, *edge))
+    return table

@@ -1,0 +1,70 @@
+"""Whether draws are inside the prior."""
+
+import numpy as np
+
+from pixsed.cosmology import age
+
+#: Draws are float32: a bound is widened by this share of the range.
+ROUNDING = 2e-6
+#: log10 of the years over which the rate is a mean.
+_LOG_SFR_TIME = 8.0
+
+
+def outside(draws, redshift, metadata):
+    """Return which draws are outside the prior that a model's metadata state.
+
+    Beside the coordinates of the prior: times in order and not after the age of the
+    Universe, no more mass left than formed, rates between the floor and all of the mass
+    within 100 Myr, redshifts in the prior's range; nothing infinite or NaN.
+
+    Parameters
+    ----------
+    draws : dict of str to `~numpy.ndarray`, shape (N, S)
+    redshift : `~numpy.ndarray`, shape (N, 1) or (N, S)
+        Of each draw.
+    metadata : dict
+        The JSON of the model.
+
+    Returns
+    -------
+    dict of str to `~numpy.ndarray` of bool, shape (N, S)
+        A key each of `draws`.
+    """
+    prior = metadata.get("prior", {})
+    at_z = age(np.asarray(redshift, dtype=float))
+    values = {name: np.asarray(v, dtype=float) for name, v in draws.items()}
+    found = {name: ~np.isfinite(v) for name, v in values.items()}
+
+    def limit(name, value, low, high):
+        margin = ROUNDING * (high - low)
+        found[name] |= ~((value >= low - margin) & (value <= high + margin))
+
+    for item in prior.get("coordinates", ()):
+        name = item["name"]
+        if name not in values or "low" not in item:
+            continue
+        value = values[name]
+        if item.get("log10"):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                value = np.log10(value)
+        scale = at_z if item.get("over_age_at_z") else 1.0
+        limit(name, value, item["low"] * scale, item["high"] * scale)
+    for name in ("AGE", "T50LB"):
+        if name in values:
+            limit(name, values[name], 0.0, at_z)
+    last = None
+    for name in ("T25", "T50", "T75"):
+        if name in values:
+            limit(name, values[name], 0.0 if last is None else np.minimum(last, 1.0), 1.0)
+            last = values[name]
+    formed = values.get("LOGMFORM")
+    if formed is not None and "LOGMSTAR" in values:
+        found["LOGMSTAR"] |= ~(values["LOGMSTAR"] < formed + 1e-5)
+    if formed is not None and "LOGSFR" in values and "log_ssfr_floor" in prior:
+        # The difference of two float32 near 10.
+        rate = values["LOGSFR"] - formed
+        found["LOGSFR"] |= ~((rate > prior["log_ssfr_floor"] - 1e-5)
+                             & (rate < -_LOG_SFR_TIME + 1e-5))  # fmt: skip
+    if "REDSHIFT" in values and "redshift" in prior:
+        limit("REDSHIFT", values["REDSHIFT"], *map(float, prior["redshift"]))
+    return found

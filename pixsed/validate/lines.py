@@ -1,0 +1,64 @@
+"""The report in short, as lines of text."""
+
+import numpy as np
+
+from pixsed.validate.artefacts import KINDS
+from pixsed.validate.report import bins_of, largest_miss
+from pixsed.validate.statistics import JOINT, LEVELS, bin_name
+
+_LEVELS = [f"COV{round(100 * level)}" for level in LEVELS]
+
+
+def case_lines(tests, case, title):
+    """Return the lines of a case: all of it by property, then each bin's largest misses."""
+    (_, whole), *_ = bins = list(bins_of(tests, case))
+    lines = [
+        title,
+        f"{'':10s}{'R2':>7s}{'se':>6s}{'paper':>7s}{'offset':>9s}{'scatter':>9s}{'width':>7s}"
+        f"{'50 %':>8s}{'68 %':>8s}{'95 %':>8s}{'KS p':>9s}{'leak':>6s}",
+    ]
+    for row in whole:
+        covered = "".join(f"{row[key]:8.3f}" for key in _LEVELS)
+        if row["PARAMETER"] == JOINT:
+            lines.append(f"{JOINT:55s}{covered}{row['KS_P']:9.2g}")
+            continue
+        # Empty where the paper has none.
+        paper = f"{row['R2_PAPER']:7.2f}" if row["R2_PAPER"] == row["R2_PAPER"] else " " * 7
+        lines.append(
+            f"{row['PARAMETER']:10s}{row['R2']:7.3f}{row['R2_SE']:6.3f}{paper}{row['OFFSET']:+9.3f}"
+            f"{row['SCATTER']:9.3f}{row['WIDTH']:7.3f}{covered}{row['KS_P']:9.2g}"
+            f"{row['LEAK']:6.2g}"
+        )
+    lines.append(f"{'bin':12s}{'N':>8s}   {'largest miss of coverage':34s}{'joint, TARP':>14s}")
+    for name, rows in bins:
+        worst = largest_miss(rows)
+        if worst is None:
+            lines.append(f"{name:12s}{rows[0]['N']:8d}")
+            continue
+        miss, error, what = worst
+        said = f"{miss:+.3f} +- {error:.3f}  {what}"
+        d = next(r["KS_D"] for r in rows if r["PARAMETER"] == JOINT)
+        lines.append(
+            f"{name:12s}{rows[0]['N']:8d}   {said:34s}{d:.3f} +- {0.5 / rows[0]['N'] ** 0.5:.3f}"
+        )
+    return lines
+
+
+def ood_lines(rows):
+    """Return the lines of the out-of-distribution score."""
+    lines = [
+        "out-of-distribution score: a p-value, uniform for simulations",
+        f"{'':13s}{'case':14s}{'':12s}{'N':>8s}{'5 %':>8s}{'median':>8s}{'< 0.01':>8s}"
+        f"{'< 0.001':>9s}{'KS D':>8s}{'KS p':>9s}",
+    ]
+    for row in rows:
+        whole = row["SNR_LOW"] == -np.inf and row["SNR_HIGH"] == np.inf
+        if row["KIND"] not in KINDS and row["CASE"] != "paper" and not whole:
+            continue
+        bin_ = bin_name("ALL" if whole else "SNR", row["SNR_LOW"], row["SNR_HIGH"])
+        tests = f"{row['KS_D']:8.3f}{row['KS_P']:9.2g}" if row["KIND"] not in KINDS else ""
+        lines.append(
+            f"{row['KIND']:13s}{row['CASE']:14s}{bin_:>12s}{row['N']:8d}{row['OOD_P05']:8.2g}"
+            f"{row['OOD_P50']:8.2g}{row['BELOW01']:8.3f}{row['BELOW001']:9.3f}{tests}"
+        )
+    return lines

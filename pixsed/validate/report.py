@@ -1,0 +1,209 @@
+"""The report of a validation: FITS tables, and the limits that they are held against."""
+
+import numpy as np
+
+from pixsed.infer.properties import unit_and_description
+from pixsed.validate.statistics import JOINT, LEVELS, bin_name
+
+#: Rows of the test set that the report carries, for pictures.
+POINTS = 10_000
+
+#: Table -> what it holds, and its columns: (unit, description).
+SUBJECTS = {
+    "TESTS": (
+        "accuracy and calibration, by case, bin and property", {
+            "CASE": ("", "how the simulations are seen"),
+            "BY": ("", "what the bin is in: ALL, SNR (mean S/N) or REDSHIFT"),
+            "LOW": ("", "lower edge of the bin"),
+            "HIGH": ("", "upper edge of the bin"),
+            "PARAMETER": ("", "property; JOINT: all free ones, by TARP"),
+            "UNIT": ("", "unit of OFFSET, MEAN, SCATTER and STD"),
+            "N": ("", "simulations"),
+            "R2": ("", "coefficient of determination of the medians"),
+            "R2_SE": ("", "its standard error"),
+            "OFFSET": ("", "median of posterior median - truth"),
+            "OFFSET_SE": ("", "its standard error"),
+            "MEAN": ("", "mean of posterior median - truth"),
+            "SCATTER": ("", "standard deviation of the same"),
+            "STD": ("", "mean posterior standard deviation"),
+            "WIDTH": ("", "posterior over prior width"),
+            "LEAK": ("", "share of draws outside the prior"),
+            "R2_PAPER": ("", "R2 of Iglesias-Navarro+25, Table 3"),
+            **{f"COV{round(100 * level)}{suffix}": ("", text) for level in LEVELS
+               for suffix, text in (("", f"coverage of {100 * level:g} % intervals"),
+                                    ("_SE", "standard error, were the model right"))},
+            "KS_D": ("", "largest miss of the ranks' distribution"),
+            "KS_P": ("", "p-value of Kolmogorov and Smirnov"),
+            "CHI2": ("", "chi^2 of the histogram of ranks, 20 bins"),
+            "CHI2_P": ("", "its p-value"),
+        },
+    ),
+    "RANKS": (
+        "histograms of ranks of the truths", {
+            "COUNTS": ("", "simulations in 20 even bins of rank"),
+        },
+    ),
+    "COVERAGE": (
+        "coverage of central intervals, and of TARP regions (JOINT)", {
+            "LEVEL": ("", "nominal"), "COVERAGE": ("", "share of truths inside"),
+        },
+    ),
+    "RESIDUALS": (
+        "posterior median - truth, against truth", {
+            "TRUTH_LOW": ("", "lower edge of the truth"),
+            "TRUTH_HIGH": ("", "upper edge of the truth"),
+            "RES_P16": ("", "16 % of posterior median - truth"),
+            "RES_P50": ("", "median of posterior median - truth"),
+            "RES_P84": ("", "84 % of posterior median - truth"),
+        },
+    ),
+    "WIDTHS": (
+        "posterior over prior width against S/N, by redshift", {
+            "Z_LOW": ("", "lower edge of the redshift"),
+            "Z_HIGH": ("", "upper edge of the redshift"),
+            "SNR": ("", "median of the mean S/N"),
+            "KIND": ("", "STD: of standard deviations; IQR: of interquartile ranges"),
+            "WIDTH": ("", "mean posterior over prior width"),
+            "WIDTH_SE": ("", "its standard error"),
+        },
+    ),
+    "OOD": (
+        "p-values of photometry: uniform for simulations, small for artefacts", {
+            "KIND": ("", "SIMULATIONS, or what was made on them"),
+            "OOD_P05": ("", "5 % of the p-values"),
+            "OOD_P50": ("", "median p-value"),
+            "OOD_P95": ("", "95 % of the p-values"),
+            "BELOW01": ("", "share below 0.01"),
+            "BELOW001": ("", "share below 0.001"),
+        },
+    ),
+    "POINTS": (
+        "each simulation of the first case", {
+            "SNR": ("", "mean S/N"), "REDSHIFT": ("", "as observed"),
+            "OOD": ("", "p-value of the photometry"),
+        },
+    ),
+}  # fmt: skip
+_COMMON = SUBJECTS["TESTS"][1] | {
+    "SNR_LOW": ("", "lower edge of the mean S/N"), "SNR_HIGH": ("", "upper edge of the mean S/N"),
+}  # fmt: skip
+_POINTS = {
+    "TRUTH": "truth", "P50": "posterior median", "STD": "posterior standard deviation",
+    "RANK": "share of draws below the truth",
+}  # fmt: skip
+
+
+def table_hdu(name, rows):
+    """Return a list of dicts as a `~astropy.io.fits.BinTableHDU`, its columns described."""
+    from astropy.table import Table
+
+    columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    return _described(name, Table(columns), {**_COMMON, **SUBJECTS[name][1]})
+
+
+def points_hdu(result):
+    """Return the first `POINTS` simulations of a `~pixsed.validate.sampling.Result` as an HDU."""
+    from astropy.table import Table
+
+    few = slice(POINTS)
+    columns = {"SNR": result.snr, "REDSHIFT": result.redshift, "OOD": result.ood}
+    said = dict(SUBJECTS["POINTS"][1])
+    for name, values in result.values.items():
+        unit, what = unit_and_description(name)
+        for suffix, key in (("TRUTH", "truth"), ("P50", "median"), ("STD", "std"),
+                            ("RANK", "rank")):  # fmt: skip
+            columns[f"{name}_{suffix}"] = values[key]
+            said[f"{name}_{suffix}"] = ("" if key == "rank" else unit, f"{_POINTS[suffix]}: {what}")
+    table = Table({key: v[few].astype(np.float32) for key, v in columns.items()})
+    return _described("POINTS", table, said)
+
+
+def _described(name, table, said):
+    from astropy.io import fits
+
+    hdu = fits.BinTableHDU(table, name=name)
+    hdu.header["SUBJECT"] = SUBJECTS[name][0]
+    for number, column in enumerate(table.colnames, 1):
+        unit, text = said[column]
+        if unit:
+            hdu.header[f"TUNIT{number}"] = unit
+        hdu.header[f"TCOMM{number}"] = text
+    return hdu
+
+
+def misses(tests, *, coverage=None, joint=None, p_value=None):
+    """Return the limits that are missed, a line each, the worst first.
+
+    Parameters
+    ----------
+    tests : list of dict
+        Rows of the table TESTS.
+    coverage : float, optional
+        Largest miss of the coverage of any interval, property and bin.
+    joint : float, optional
+        Largest miss of joint coverage (TARP), in any bin, at any level.
+    p_value : float, optional
+        Smallest p-value of ranks, over all rows of a case.
+
+    Returns
+    -------
+    list of str
+    """
+    found = []  # by how many times a limit is missed, what is said
+
+    def add(value, limit, text):
+        if limit is not None and value > limit:
+            found.append((value / limit if limit else np.inf, f"{text}, more than {limit:g}"))
+
+    for row in tests:
+        where = f"in {row['CASE']}, {bin_name(*map(row.get, _BIN))}"
+        if row["PARAMETER"] == JOINT:
+            error = 0.5 / max(row["N"], 1) ** 0.5
+            add(row["KS_D"], joint, f"joint coverage {where} misses by {row['KS_D']:.3f} "
+                                    f"(standard error {error:.3f})")  # fmt: skip
+            continue
+        where = f"of {row['PARAMETER']} {where}"
+        if row["LEAK"] > 0:  # worse than any number
+            found.append((np.inf, f"a share {row['LEAK']:.2g} of the draws {where} is outside the "
+                                  "prior"))  # fmt: skip
+        if p_value is not None and row["BY"] == "ALL" and row["KS_P"] < p_value:
+            found.append((p_value / max(row["KS_P"], 1e-300),
+                          f"the ranks {where} are not uniform: p = {row['KS_P']:.2g}, less than "
+                          f"{p_value:g}"))  # fmt: skip
+        for level in LEVELS:
+            key = f"COV{round(100 * level)}"
+            miss = abs(row[key] - level)
+            add(miss, coverage, f"{100 * level:g} % coverage {where} misses by {miss:.3f} "
+                                f"(standard error {row[key + '_SE']:.3f})")  # fmt: skip
+    return [text for _, text in sorted(found, key=lambda item: -item[0])]
+
+
+_BIN = ("BY", "LOW", "HIGH")
+
+
+def largest_miss(rows):
+    """Return the largest miss of coverage among rows of TESTS, or None.
+
+    Returns
+    -------
+    miss, error : float
+        Coverage less nominal, and its standard error.
+    what : str
+        Property and level.
+    """
+    found = [
+        (row[f"COV{p}"] - p / 100, row[f"COV{p}_SE"], f"{row['PARAMETER']} {p} %")
+        for row in rows if row["PARAMETER"] != JOINT and row["N"] > 1
+        for p in (round(100 * level) for level in LEVELS)
+    ]  # fmt: skip
+    return max(found, key=lambda item: abs(item[0]), default=None)
+
+
+def bins_of(tests, case):
+    """Yield (name of the bin, its rows) of a case in the table TESTS."""
+    seen = {}
+    for row in tests:
+        if row["CASE"] == case:
+            seen.setdefault(tuple(map(row.get, _BIN)), []).append(row)
+    for bin_, rows in seen.items():
+        yield bin_name(*bin_), rows

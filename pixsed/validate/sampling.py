@@ -1,0 +1,146 @@
+"""Posteriors of a test set, a batch at a time, and what is kept of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixsed.infer.derived import derive
+from pixsed.infer.draws import base_normals
+from pixsed.infer.posterior import chi_square, run_batches
+from pixsed.validate.bounds import outside
+from pixsed.validate.tarp import closer_share, place_among
+
+#: What two priors have in common.
+SHARED = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "AGE", "T50LB")
+
+
+class ModelSampler:
+    """Draws of a model and all that follows from them.
+
+    Parameters
+    ----------
+    model : `~pixsed.infer.model.Model`
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.dim = model.base_dim
+
+    def names(self, truth, *, photo_z=False, same_prior=True):
+        """Return the properties that model and truth have, the model's order."""
+        ones = {p: np.ones((1, 1)) for p in self.model.parameters}
+        names = [*self.model.parameters, *derive(ones, self.model.sfh, np.ones((1, 1)))]
+        names = [n for n in dict.fromkeys(names) if n in truth and (photo_z or n != "REDSHIFT")]
+        return names if same_prior else [n for n in names if n in (*SHARED, "REDSHIFT")]
+
+    def joint_names(self, names):
+        """Return those of `names` that are free: the prior's coordinates, and what stands for one.
+
+        A rate or a history that the model draws otherwise than the prior is taken as LOGSFR.
+        """
+        prior = self.model.metadata.get("prior", {})
+        coordinates = [c["name"] for c in prior.get("coordinates", ())]
+        rate = "LOGSFR" if set(coordinates) - set(names) else ""
+        return [n for n in names if n in (*coordinates, rate, "REDSHIFT")]
+
+    def __call__(self, flux, flux_err, z, z_err, base):
+        """Return draws (dict of (n, S)), their redshifts (n, 1) or (n, S), and the OOD (n,)."""
+        drawn, predicted = self.model.sample(flux, flux_err, z, z_err, base)
+        found = {name: drawn[..., i] for i, name in enumerate(self.model.parameters)}
+        redshift = np.asarray(z, dtype=float)[:, None]
+        if "REDSHIFT" in found and np.any(z_err > 0):
+            redshift = np.where(np.asarray(z_err)[:, None] > 0, found["REDSHIFT"], redshift)
+        found |= derive(found, self.model.sfh, redshift)
+        return found, redshift, self.ood(flux, flux_err, predicted)
+
+    def ood(self, flux, flux_err, predicted):
+        """Return the model's p-values of photometry, (n,); NaN where it has none."""
+        if predicted is None:
+            return np.full(len(flux), np.nan)
+        chi2 = chi_square(flux, flux_err, predicted)
+        return self.model.survival(chi2, np.isfinite(flux).sum(axis=1))
+
+
+@dataclass
+class Result:
+    """What is kept of the posteriors of N rows.
+
+    Attributes
+    ----------
+    values : dict of str to dict of `~numpy.ndarray`, shape (N,)
+        Of each property truth, median, std, iqr (75 % less 25 %), rank (share of smaller
+        draws) and leak (share of draws outside the prior).
+    joint : `~numpy.ndarray`, shape (N,)
+        As of `pixsed.validate.tarp.closer_share`.
+    ood, snr, redshift : `~numpy.ndarray`, shape (N,)
+    """
+
+    values: dict
+    joint: np.ndarray
+    ood: np.ndarray
+    snr: np.ndarray
+    redshift: np.ndarray
+
+    def __len__(self):
+        return len(self.snr)
+
+
+def assess(observed, sampler, names, cube, *, samples=500, seed=9, jobs=1, metadata=None,
+           progress=None):  # fmt: skip
+    """Sample every row's posterior and compare it with the truth.
+
+    Parameters
+    ----------
+    observed : `~pixsed.validate.cases.Observed`
+    sampler : callable
+        As `ModelSampler`: of (flux, flux_err, z, z_err, base); its ``dim`` that of `base`.
+    names : sequence of str
+        Properties to compare, keys of the draws and of the truth.
+    cube : `~pixsed.validate.tarp.UnitCube`
+        Of the properties tested jointly.
+    samples, seed : int, optional
+        The draws are those of `pixsed fit`: quasi-random, keyed by row.
+    jobs : int, optional
+        Threads; results do not depend on it.
+    metadata : dict, optional
+        Of the model, for the bounds of its prior.
+    progress : callable, optional
+        Called with the rows done.
+
+    Returns
+    -------
+    `Result`
+    """
+    n = len(observed)
+    rng = np.random.default_rng(seed)
+    chance = rng.random((len(names) + 1, n))
+    reference = rng.random((n, len(cube.names)))
+    truth = {name: np.asarray(observed.truth[name], dtype=float) for name in names}
+    place = cube({name: observed.truth[name] for name in cube.names})
+    number = np.arange(n)
+
+    def one(rows, keep):
+        base = base_normals(seed, np.zeros_like(rows), rows, samples, sampler.dim)
+        z, z_err = observed.redshift[rows], observed.redshift_err[rows]
+        draws, redshift, ood = sampler(observed.flux[rows], observed.flux_err[rows], z, z_err, base)
+        draws = {name: np.asarray(draws[name], dtype=float)[keep] for name in draws}
+        redshift, rows = redshift[keep], rows[keep]
+        leaks = outside(draws, redshift, metadata or {})
+        found = {}
+        for i, name in enumerate(names):
+            values = draws[name]
+            low, median, high = np.quantile(values, (0.25, 0.5, 0.75), axis=1)
+            rank = place_among(truth[name][rows][:, None], values, chance[i, rows])
+            found[name] = median, values.std(axis=1), high - low, rank, leaks[name].mean(axis=1)
+        joint = closer_share(place[rows], cube(draws), reference[rows], chance[-1, rows])
+        return found, joint, ood[keep]
+
+    keys = ("median", "std", "iqr", "rank", "leak")
+    values = {name: {key: np.empty(n) for key in keys} | {"truth": truth[name]} for name in names}
+    joint, oods = np.empty(n), np.empty(n)
+    for rows, (found, shares, ood) in run_batches(one, 0 * number, number, jobs, progress):
+        for name in names:
+            for key, column in zip(keys, found[name], strict=True):
+                values[name][key][rows] = column
+        joint[rows], oods[rows] = shares, ood
+    return Result(values, joint, oods, observed.snr, observed.redshift)

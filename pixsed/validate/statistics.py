@@ -1,0 +1,239 @@
+"""From posteriors and truths to tables: accuracy, calibration, widths, leakage."""
+
+import numpy as np
+from scipy.stats import chisquare, kstest
+
+from pixsed.infer.properties import unit_and_description
+
+#: Central intervals whose coverage is tabulated.
+LEVELS = (0.50, 0.68, 0.95)
+#: Bins in which everything is tabulated: what by, lowest, highest; ALL of it first.
+BINS = (
+    ("ALL", -np.inf, np.inf),
+    ("SNR", -np.inf, 5.0), ("SNR", 5.0, 10.0), ("SNR", 10.0, np.inf),
+    ("REDSHIFT", -np.inf, 2.0), ("REDSHIFT", 2.0, 4.0), ("REDSHIFT", 4.0, np.inf),
+)  # fmt: skip
+#: The row of the joint test by TARP.
+JOINT = "JOINT"
+#: R^2 of Iglesias-Navarro+25, Table 3 (the age: section 3), by prior.
+TABLE3 = {
+    "tau": {"LOGMSTAR": 0.99, "LOGSFR": 0.67, "TAU": 0.07, "TSTART": 0.77, "METAL": 0.60,
+            "AV": 0.95, "AGE": 0.94},
+    "dirichlet": {"LOGMSTAR": 0.98, "LOGSFR": 0.54, "T25": 0.49, "T50": 0.40, "T75": 0.40,
+                  "METAL": 0.39, "AV": 0.92},
+}  # fmt: skip
+#: Mean offset of LOGMSTAR [dex] of its Fig. 16: (the model's prior, the simulations').
+FIGURE16 = {("tau", "dirichlet"): -0.147, ("dirichlet", "tau"): 0.016}
+#: Properties whose widths are interquartile ranges in its Fig. 12.
+BY_QUARTILES = ("TAU", "T25", "T50", "T75")
+#: Mean S/N between which Fig. 12 is drawn.
+SNR_EDGES = (-np.inf, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, np.inf)
+RANK_BINS = 20
+CURVE_LEVELS = np.arange(1, 100) / 100
+
+
+def r_squared(truth, median):
+    """Return the coefficient of determination of the medians and its standard error.
+
+    1 - sum (truth - median)^2 / sum (truth - mean truth)^2 (footnote 3 of
+    Iglesias-Navarro+25); the error by the delta method. NaN where all truths are equal.
+    """
+    square, deviation = (truth - median) ** 2, (truth - truth.mean()) ** 2
+    total = deviation.mean()
+    if not total > 0:
+        return np.nan, np.nan
+    left = square.mean() / total
+    return 1.0 - left, float((square - left * deviation).std() / total / np.sqrt(len(truth)))
+
+
+def in_bin(result, bin_):
+    """Return which rows (N,) are in an entry of `BINS`."""
+    by, low, high = bin_
+    value = {"ALL": np.zeros(len(result)), "SNR": result.snr, "REDSHIFT": result.redshift}[by]
+    return (value >= low) & (value < high)
+
+
+def bin_name(by, low, high):
+    """Return a bin as text, ``S/N 5-10``."""
+    if by == "ALL":
+        return "all"
+    name = {"SNR": "S/N", "REDSHIFT": "z"}[by]
+    if np.isinf(high):
+        return f"{name} > {low:g}"
+    return f"{name} < {high:g}" if np.isinf(low) else f"{name} {low:g}-{high:g}"
+
+
+def uniformity(rank):
+    """Return tests of numbers that should be uniform between 0 and 1, as a dict.
+
+    KS_D and KS_P of Kolmogorov and Smirnov, D being the largest miss of the cumulative
+    distribution; CHI2 and CHI2_P of a histogram of `RANK_BINS`. NaN for fewer than two.
+    """
+    if len(rank) < 2:
+        return dict.fromkeys(("KS_D", "KS_P", "CHI2", "CHI2_P"), np.nan)
+    ks, chi2 = kstest(rank, "uniform"), chisquare(histogram(rank))
+    return {"KS_D": float(ks.statistic), "KS_P": float(ks.pvalue),
+            "CHI2": float(chi2.statistic), "CHI2_P": float(chi2.pvalue)}  # fmt: skip
+
+
+def histogram(rank):
+    """Return the counts of ranks in `RANK_BINS` even bins."""
+    return np.histogram(rank, RANK_BINS, (0.0, 1.0))[0]
+
+
+def _distance(rank, joint):
+    """Credibility of the central interval (of a joint rank: of the region) that ends at a truth."""
+    return rank if joint else 2 * np.abs(rank - 0.5)
+
+
+def coverage(rank, joint=False):
+    """Return COV50 and so on, with their standard errors were the model right, as a dict."""
+    found = {}
+    for level in LEVELS:
+        key = f"COV{round(100 * level)}"
+        inside = _distance(rank, joint) < level
+        found[key] = float(np.mean(inside)) if len(rank) else np.nan
+        found[f"{key}_SE"] = (level * (1 - level) / len(rank)) ** 0.5 if len(rank) else np.nan
+    return found
+
+
+def coverage_curve(rank, joint=False):
+    """Return the coverage at `CURVE_LEVELS`, shape (99,)."""
+    distance = np.sort(_distance(rank, joint))
+    return np.searchsorted(distance, CURVE_LEVELS) / max(len(rank), 1)
+
+
+def summarise(result, case, prior, paper=None):
+    """Return the rows of the table of tests: a bin and a property each.
+
+    Parameters
+    ----------
+    result : `~pixsed.validate.sampling.Result`
+    case : str
+    prior : dict of str to `~numpy.ndarray`, shape (M,), or None
+        Draws of the prior, with REDSHIFT: widths are taken over theirs.
+    paper : dict, optional
+        R^2 of the paper, by property.
+
+    Returns
+    -------
+    list of dict
+    """
+    table = []
+    for bin_ in BINS:
+        rows = in_bin(result, bin_)
+        head = dict(zip(("CASE", "BY", "LOW", "HIGH"), (case, *bin_), strict=True))
+        inside = _prior_in(prior, bin_)
+        for name, values in result.values.items():
+            found = _accuracy({key: v[rows] for key, v in values.items()}, name, inside)
+            known = (paper or {}).get(name, np.nan) if bin_[0] == "ALL" else np.nan
+            rank = values["rank"][rows]
+            table.append(
+                head | {"PARAMETER": name, "UNIT": unit_and_description(name)[0]} | found
+                | {"R2_PAPER": known} | coverage(rank) | uniformity(rank)
+            )  # fmt: skip
+        nothing = {key: np.nan for key in found if key != "N"} | {"N": found["N"]}
+        rank = result.joint[rows]
+        table.append(
+            head | {"PARAMETER": JOINT, "UNIT": ""} | nothing | {"R2_PAPER": np.nan}
+            | coverage(rank, joint=True) | uniformity(rank)
+        )  # fmt: skip
+    return table
+
+
+def _prior_in(prior, bin_):
+    """Draws of the prior in a bin of redshift; in one of S/N, all."""
+    by, low, high = bin_
+    if prior is None or by != "REDSHIFT":
+        return prior
+    rows = (prior["REDSHIFT"] >= low) & (prior["REDSHIFT"] < high)
+    return {name: v[rows] for name, v in prior.items()}
+
+
+def _accuracy(values, name, prior):
+    truth, median, std = (values[key] for key in ("truth", "median", "std"))
+    keys = ("R2", "R2_SE", "OFFSET", "OFFSET_SE", "MEAN", "SCATTER", "STD", "WIDTH", "LEAK")
+    if len(truth) < 2:
+        return {"N": len(truth)} | dict.fromkeys(keys, np.nan)
+    residual = median - truth
+    q25, q50, q75 = np.quantile(residual, (0.25, 0.5, 0.75))
+    numbers = (
+        *r_squared(truth, median),
+        q50,
+        # Of a median, by the spread of the inner half.
+        1.2533 * (q75 - q25) / 1.349 / np.sqrt(len(truth)),
+        residual.mean(), residual.std(), std.mean(),
+        _width(values, name, prior)[0], values["leak"].mean(),
+    )  # fmt: skip
+    found = dict(zip(keys, map(float, numbers), strict=True))
+    return {"N": len(truth)} | found
+
+
+def _width(values, name, prior):
+    """Mean posterior over prior width, and its standard error."""
+    key = "iqr" if name in BY_QUARTILES else "std"
+    if prior is None or name not in prior or len(prior[name]) < 2 or len(values[key]) < 2:
+        return np.nan, np.nan
+    drawn = prior[name]
+    whole = np.subtract(*np.quantile(drawn, (0.75, 0.25))) if key == "iqr" else drawn.std()
+    if not whole > 0:
+        return np.nan, np.nan
+    return values[key].mean() / whole, values[key].std() / whole / np.sqrt(len(values[key]))
+
+
+def widths(result, case, prior):
+    """Return posterior over prior width against S/N in bins of redshift (Fig. 12), as rows."""
+    table = []
+    for by, low, high in (bin_ for bin_ in BINS if bin_[0] != "SNR"):
+        inside = _prior_in(prior, (by, low, high))
+        at_z = in_bin(result, (by, low, high))
+        for first, last in zip(SNR_EDGES[:-1], SNR_EDGES[1:], strict=True):
+            rows = at_z & (result.snr >= first) & (result.snr < last)
+            for name, values in result.values.items():
+                some = {key: v[rows] for key, v in values.items()}
+                width, error = _width(some, name, inside)
+                table.append({
+                    "CASE": case, "Z_LOW": low, "Z_HIGH": high, "SNR_LOW": first,
+                    "SNR_HIGH": last, "SNR": np.median(result.snr[rows]) if rows.any() else np.nan,
+                    "PARAMETER": name, "KIND": "IQR" if name in BY_QUARTILES else "STD",
+                    "N": int(rows.sum()), "WIDTH": width, "WIDTH_SE": error,
+                })  # fmt: skip
+    return table
+
+
+def residuals(result, case, bins=15):
+    """Return residuals against truth in bins of S/N (Figs. 1 and 2), as rows."""
+    table = []
+    for bin_ in (bin_ for bin_ in BINS if bin_[0] != "REDSHIFT"):
+        rows = in_bin(result, bin_)
+        for name, values in result.values.items():
+            truth, median, std = (values[key] for key in ("truth", "median", "std"))
+            edges = np.linspace(*np.quantile(truth, (0.005, 0.995)), bins + 1)
+            for low, high in zip(edges[:-1], edges[1:], strict=True):
+                here = rows & (truth >= low) & (truth < high)
+                if here.sum() < 2:
+                    continue
+                levels = np.quantile((median - truth)[here], (0.16, 0.5, 0.84))
+                table.append({
+                    "CASE": case, "SNR_LOW": bin_[1], "SNR_HIGH": bin_[2], "PARAMETER": name,
+                    "UNIT": unit_and_description(name)[0], "TRUTH_LOW": low, "TRUTH_HIGH": high,
+                    "N": int(here.sum()),
+                    **dict(zip(("RES_P16", "RES_P50", "RES_P84"), levels, strict=True)),
+                    "STD": std[here].mean(),
+                })  # fmt: skip
+    return table
+
+
+def ranks(result, case):
+    """Return histograms of ranks and coverage curves, as two lists of rows (Figs. 9 to 11)."""
+    counts, curves = [], []
+    for bin_ in BINS:
+        rows = in_bin(result, bin_)
+        all_ranks = {name: v["rank"] for name, v in result.values.items()} | {JOINT: result.joint}
+        for name, rank in all_ranks.items():
+            head = dict(zip(("CASE", "BY", "LOW", "HIGH"), (case, *bin_), strict=True))
+            head |= {"PARAMETER": name, "N": int(rows.sum())}
+            counts.append(head | {"COUNTS": histogram(rank[rows])})
+            curve = coverage_curve(rank[rows], name == JOINT)
+            curves.append(head | {"LEVEL": CURVE_LEVELS, "COVERAGE": curve})
+    return counts, curves
