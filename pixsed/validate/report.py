@@ -1,6 +1,7 @@
 """The report of a validation: FITS tables, and the limits that they are held against."""
 
 import numpy as np
+from scipy.stats import norm
 
 from pixsed.infer.properties import unit_and_description
 from pixsed.validate.statistics import JOINT, LEVELS, bin_name
@@ -132,7 +133,7 @@ def _described(name, table, said):
 
 
 def misses(tests, *, coverage=None, joint=None, p_value=None):
-    """Return the limits that are missed, a line each, the worst first.
+    """Return the limits that are missed, a line each, the most significant first.
 
     Parameters
     ----------
@@ -149,32 +150,31 @@ def misses(tests, *, coverage=None, joint=None, p_value=None):
     -------
     list of str
     """
-    found = []  # by how many times a limit is missed, what is said
+    found = []  # by how many standard errors a limit is missed, what is said
 
-    def add(value, limit, text):
+    def add(value, limit, error, text):
         if limit is not None and value > limit:
-            found.append((value / limit if limit else np.inf, f"{text}, more than {limit:g}"))
+            text = f"{text} misses by {value:.3f} (standard error {error:.3f})"
+            found.append(((value - limit) / error, f"{text}, more than {limit:g}"))
 
     for row in tests:
         where = f"in {row['CASE']}, {bin_name(*map(row.get, _BIN))}"
         if row["PARAMETER"] == JOINT:
             error = 0.5 / max(row["N"], 1) ** 0.5
-            add(row["KS_D"], joint, f"joint coverage {where} misses by {row['KS_D']:.3f} "
-                                    f"(standard error {error:.3f})")  # fmt: skip
+            add(row["KS_D"], joint, error, f"joint coverage {where}")
             continue
         where = f"of {row['PARAMETER']} {where}"
         if row["LEAK"] > 0:  # worse than any number
             found.append((np.inf, f"a share {row['LEAK']:.2g} of the draws {where} is outside the "
                                   "prior"))  # fmt: skip
         if p_value is not None and row["BY"] == "ALL" and row["KS_P"] < p_value:
-            found.append((p_value / max(row["KS_P"], 1e-300),
+            found.append((-norm.ppf(max(row["KS_P"], 1e-300)),
                           f"the ranks {where} are not uniform: p = {row['KS_P']:.2g}, less than "
                           f"{p_value:g}"))  # fmt: skip
         for level in LEVELS:
             key = f"COV{round(100 * level)}"
-            miss = abs(row[key] - level)
-            add(miss, coverage, f"{100 * level:g} % coverage {where} misses by {miss:.3f} "
-                                f"(standard error {row[key + '_SE']:.3f})")  # fmt: skip
+            add(abs(row[key] - level), coverage, row[f"{key}_SE"],
+                f"{100 * level:g} % coverage {where}")  # fmt: skip
     return [text for _, text in sorted(found, key=lambda item: -item[0])]
 
 

@@ -29,6 +29,8 @@ def test_no_limit_is_missed():
          "than 0.015"),
         ([row(COV95=0.97), row(COV50=0.45, case="all")], {"coverage": 0.015},
          "50 % coverage of AV in all, all misses by 0.050"),
+        ([row(COV50=0.8, COV50_SE=0.2), row("TAU", COV50=0.47)], {"coverage": 0.015},
+         "50 % coverage of TAU in paper, all misses by 0.030"),
         ([row("JOINT", by="REDSHIFT", low=4, KS_D=0.03, LEAK=np.nan)], {"joint": 0.02},
          "joint coverage in paper, z > 4 misses by 0.030 (standard error 0.005), more than 0.02"),
         ([row(KS_P=0.001)], {"p_value": 0.01},
