@@ -2,6 +2,6 @@
 
 from pixsed.train.maf_paper.fit import train
 from pixsed.train.maf_paper.inputs import network_input
-from pixsed.train.maf_paper.sampler import Sampler, load_sampler, outside_prior
+from pixsed.train.maf_paper.sampler import PaperModel, PaperSampler, load_sampler
 
-__all__ = ["Sampler", "load_sampler", "network_input", "outside_prior", "train"]
+__all__ = ["PaperModel", "PaperSampler", "load_sampler", "network_input", "train"]

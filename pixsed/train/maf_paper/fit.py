@@ -261,8 +261,9 @@ def train(simulations, noise, output, *, epochs=None, batch=BATCH, rate=RATE, pa
             "outputs": list(OUTPUTS[simulations.prior]), "sps": simulations.meta,
             "noise": noise.describe(), "training": training,
         }  # fmt: skip
-        with atomic_path(output, overwrite=True) as temporary:
-            torch.save(checkpoint, temporary)
+        # Through a handle: torch refuses names like the temporary one's without a suffix.
+        with atomic_path(output, overwrite=True) as temporary, open(temporary, "wb") as handle:
+            torch.save(checkpoint, handle)
         # After the file is safe: a report that fails loses nothing.
         if report:
             report(row)
