@@ -28,11 +28,14 @@ class BandTables:
         Transmission of the first I rest-frame cells at each step; 1 beyond.
     av_max : float
         Largest A_V that will be asked for.
+    emission : `~numpy.ndarray`, shape (C,)
+        A spectrum that is not dimmed, behind `igm` alone.
     """
 
-    def __init__(self, spectra, depth, filters, igm, av_max):
+    def __init__(self, spectra, depth, filters, igm, av_max, emission):
         self.spectra = spectra
         self.depth = depth
+        self.emission = emission
         self.steps = len(igm)
         self._igm = np.hstack([igm, np.ones((self.steps, 1), dtype=igm.dtype)])
         self._av_max = av_max
@@ -55,18 +58,20 @@ class BandTables:
             AB flux density of each spectrum that belongs to each node.
         depth : `~numpy.ndarray`, shape (K,), float32
             Optical depth there for A_V = 1.
-        columns : `~numpy.ndarray`, shape (B,)
-            Where each band's nodes begin.
+        bands : `~numpy.ndarray`, shape (K, B), float32
+            1 where a node is of a band: the product with it sums up each band's nodes.
+        emission : `~numpy.ndarray`, shape (B,), float32
+            AB flux density of what is not dimmed.
         """
         block, row = divmod(step, _BLOCK)
         if block not in self._blocks:
             self._blocks[block] = self._make(block * _BLOCK, min((block + 1) * _BLOCK, self.steps))
-        light, depth, columns = self._blocks[block]
-        return light[row], depth[row], columns
+        light, depth, bands, emission = self._blocks[block]
+        return light[row], depth[row], bands, emission[row]
 
     def _make(self, start, stop):
         steps = np.arange(start, stop)
-        light, depth = [], []
+        light, depth, emission = [], [], []
         for first, transmission in self._bands:
             at = first + self.steps - 1 - steps
             cells = at[:, None] + np.arange(len(transmission))
@@ -88,6 +93,9 @@ class BandTables:
             spectra = self.spectra[:, at[-1] : at[-1] + len(kernel)]
             light.append((spectra @ kernel.reshape(len(kernel), -1)).reshape(-1, *nodes.shape))
             depth.append(nodes)
-        columns = np.cumsum([0] + [nodes.shape[1] for nodes in depth[:-1]])
+            emission.append((weight * self.emission[cells]).sum(axis=1))
+        counts = [nodes.shape[1] for nodes in depth]
+        bands = np.repeat(np.eye(len(counts), dtype=np.float32), counts, axis=0)
         light = np.concatenate([part.swapaxes(0, 1) for part in light], axis=2)
-        return light, np.concatenate(depth, axis=1).astype(np.float32), columns
+        depth = np.concatenate(depth, axis=1).astype(np.float32)
+        return light, depth, bands, np.stack(emission, axis=1).astype(np.float32)

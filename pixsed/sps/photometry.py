@@ -27,8 +27,10 @@ BIRTH_CLOUD = 0.01
 STEP = 0.002
 # Objects whose mixtures of SSPs are held at once.
 _ROWS = 4096
+# Share of the mass that is none.
+_NO_MASS = 1e-10
 # Points in A_V at which the energy that dust takes is tabulated.
-_AV_POINTS = 61
+_AV_POINTS = 49
 
 
 class PhotometryModel:
@@ -81,7 +83,7 @@ class PhotometryModel:
 
         blue = int(np.searchsorted(self._rest_edges, np.log(_LYMAN_ALPHA)))
         transmission = transmission_table(igm, self._rest_edges[: blue + 1], steps)
-        spectra = self._regrid()
+        spectra, emission = self._regrid(), self._regrid_dust()
         self._av = av_max * np.linspace(0.0, 1.0, _AV_POINTS) ** 2
         self._energy = np.empty((len(spectra), 2 * _AV_POINTS), dtype=np.float32)
         #: SSPs that a curve dims, and their tables.
@@ -89,27 +91,24 @@ class PhotometryModel:
         for rows, curve in self._split_by_age(old, young):
             self._energy[rows] = self._energy_taken(rows, curve)
             depth = _DIMMING * curve(self.wave)
-            tables = BandTables(spectra[rows], depth, filters, transmission, av_max)
+            tables = BandTables(spectra[rows], depth, filters, transmission, av_max, emission)
             self._screens.append((rows, tables))
-        self._emission = BandTables(
-            self._regrid_dust(), np.zeros(len(self.wave)), filters, transmission, av_max
-        )
 
     def _split_by_age(self, old, young):
-        """Pairs of rows (metallicity, age) and the curve that dims them."""
+        """Pairs of rows (age, metallicity) and the curve that dims them."""
         if old is young:
-            return [(slice(None), old)]
-        edges = self.ssp.age_edges
-        if not np.isclose(edges, BIRTH_CLOUD, rtol=1e-6).any():
+            return [(slice(0, None), old)]
+        inside = int(np.argmin(np.abs(self.ssp.age_edges - BIRTH_CLOUD)))
+        if not np.isclose(self.ssp.age_edges[inside], BIRTH_CLOUD, rtol=1e-6):
             raise PixsedError(
                 "this attenuation law needs an SSP grid with an edge of its age bins at 10 Myr; "
                 "try: pixsed ssp"
             )
-        inside = np.tile(edges[1:] < BIRTH_CLOUD * (1 + 1e-6), len(self.ssp.metallicity))
-        return [(np.flatnonzero(~inside), old), (np.flatnonzero(inside), young)]
+        inside *= len(self.ssp.metallicity)
+        return [(slice(0, inside), young), (slice(inside, None), old)]
 
     def _regrid(self):
-        """SSP spectra as L_nu [Lsun/Hz/Msun] averaged over cells, shape (Z * A, rest)."""
+        """SSP spectra as L_nu [Lsun/Hz/Msun] averaged over cells, shape (A * Z, rest)."""
         ssp = self.ssp
         x = np.log(ssp.wave)
         f_nu = ssp.spectra * (ssp.wave**2 / _C_ANGSTROM)
@@ -126,13 +125,12 @@ class PhotometryModel:
                 share = 0.0  # all of it blueward, where the IGM takes its part
             grid[:, :, low] += (1 - share) * density
             grid[:, :, low + 1] += share * density
-        return np.ascontiguousarray(grid.reshape(-1, len(self.wave)), dtype=np.float32)
+        return _by_age(grid.astype(np.float32))
 
     def _regrid_dust(self):
         ssp = self.ssp
         f_nu = ssp.dust_spectrum * (ssp.dust_wave**2 / _C_ANGSTROM)
-        average = cumulative_average(np.log(ssp.dust_wave), f_nu, self._rest_edges)
-        return average.astype(np.float32)[None]
+        return cumulative_average(np.log(ssp.dust_wave), f_nu, self._rest_edges).astype(np.float32)
 
     def _energy_taken(self, rows, curve):
         """Energy that dust takes from SSPs, Lsun/Msun, and its slope, at the points in A_V.
@@ -143,8 +141,7 @@ class PhotometryModel:
         trapezoid = np.zeros(len(ssp.wave))
         trapezoid[:-1] += 0.5 * np.diff(ssp.wave)
         trapezoid[1:] += 0.5 * np.diff(ssp.wave)
-        spectra = ssp.spectra.reshape(-1, len(ssp.wave))[rows]
-        lines = ssp.lines.reshape(-1, len(ssp.line_wave))[rows]
+        spectra, lines = _by_age(ssp.spectra)[rows], _by_age(ssp.lines)[rows]
         result = 0.0
         for light, wave, width in ((spectra, ssp.wave, trapezoid), (lines, ssp.line_wave, 1.0)):
             depth = _DIMMING * curve(wave)
@@ -155,7 +152,7 @@ class PhotometryModel:
 
     def _energy_at(self, mix, av):
         """Energy that dust takes, Lsun/Msun: a cubic between the points in A_V, shape (N,)."""
-        table = mix @ self._energy
+        table = mix @ self._energy[: mix.shape[1]]
         low = np.clip(np.searchsorted(self._av, av, side="right") - 1, 0, _AV_POINTS - 2)
         step = self._av[low + 1] - self._av[low]
         t = (av - self._av[low]) / step
@@ -178,10 +175,10 @@ class PhotometryModel:
 
         Returns
         -------
-        `~numpy.ndarray`, shape (N, Z * A), float32
+        `~numpy.ndarray`, shape (N, A * Z), float32
         """
         metals = self.ssp.metallicity_weights(mh).astype(np.float32)
-        both = metals[:, :, None] * np.asarray(age_weights, dtype=np.float32)[:, None, :]
+        both = np.asarray(age_weights, dtype=np.float32)[:, :, None] * metals[:, None, :]
         return both.reshape(len(mh), -1)
 
     def surviving(self, age_weights, mh):
@@ -232,10 +229,12 @@ class PhotometryModel:
 
     def _sorted(self, steps, age_weights, mh, av):
         """Band luminosities [Lsun/Hz/Msun] of objects in order of redshift."""
-        mix = self.mix(age_weights, mh)
+        # Far away no star is old: ages that nobody has, rounding aside, are left out.
+        ages = 1 + np.flatnonzero(np.abs(age_weights).max(axis=0) > _NO_MASS).max(initial=0)
+        mix = self.mix(age_weights[:, :ages], mh)
         energy = self._energy_at(mix, av).astype(np.float32)[:, None]
-        parts = [np.ascontiguousarray(mix[:, rows]) for rows, _ in self._screens]
-        av = av.astype(np.float32)[:, None]
+        parts = [mix[:, rows] for rows, _ in self._screens]
+        av = -av.astype(np.float32)[:, None]
         below = steps.astype(int)
         fraction = (steps - below).astype(np.float32)
         out = np.zeros((len(steps), len(self.bands)), dtype=np.float32)
@@ -243,12 +242,18 @@ class PhotometryModel:
         first, last = np.searchsorted(below, near - 1), np.searchsorted(below, near, side="right")
         for step, low, high in zip(near, first, last, strict=True):
             here = slice(low, high)
-            flux = energy[here] * self._emission.at(step)[0]
+            flux = 0.0
             for part, (_, tables) in zip(parts, self._screens, strict=True):
-                light, depth, columns = tables.at(step)
-                seen = part[here] @ light
-                seen *= np.exp(-av[here] * depth)
-                flux += np.add.reduceat(seen, columns, axis=1)
+                light, depth, bands, emission = tables.at(step)
+                seen = part[here] @ light[: part.shape[1]]
+                seen *= np.exp(av[here] * depth)
+                flux += seen @ bands
+            flux += energy[here] * emission
             weight = np.where(below[here] == step, 1 - fraction[here], fraction[here])
             out[here] += weight[:, None] * flux
         return out
+
+
+def _by_age(array):
+    """(Z, A, ...) to (A * Z, ...): ages in order, all metallicities of each together."""
+    return np.ascontiguousarray(array.swapaxes(0, 1)).reshape(-1, array.shape[2])

@@ -171,8 +171,9 @@ def test_tables_of_nodes_against_every_wavelength(models, ssp_grid, law):
     mix = model.mix(weights, mh).astype(float)
     found /= found[:, [26]]
     for i in range(len(z)):
-        spectrum = dusty(ssp_grid, weights[i], mh[i], av[i], law)[2] * model._emission.spectra[0]
-        for (rows, tables), curve in zip(model._screens, LAWS[law], strict=False):
+        spectrum = dusty(ssp_grid, weights[i], mh[i], av[i], law)[2] * model._screens[0][1].emission
+        old, young = LAWS[law]
+        for (rows, tables), curve in zip(model._screens, (young, old), strict=False):
             left = 10 ** (-0.4 * av[i] * curve(model.wave))
             spectrum = spectrum + (mix[i][rows] @ tables.spectra.astype(float)) * left
         absorbed = np.ones(len(spectrum))
