@@ -356,7 +356,9 @@ class Comparison:
     def surviving(self, grid, table, variant):
         model = PhotometryModel(grid, self.bands[:1], curves=self.curves, igm="none")
         found = model.surviving(self.weights(grid, table), self.draws["mh"])
-        return np.abs(np.log10(found / self.fsps["mass"][:, self.index(*variant)])).max()
+        apart = np.abs(np.log10(found / self.fsps["mass"][:, self.index(*variant)])).max()
+        print(f"{'  surviving mass':60s} max {apart:.5f} dex")
+        return apart
 
 
 def names(variant):
