@@ -3,6 +3,7 @@
 import numpy as np
 
 from pixsed.bands import PAPER_BANDS
+from pixsed.simulate.noise.depth import total_error
 
 _WIDE = "F115W F150W F200W F277W F356W F444W".split()
 _CANDELS = "F435W F606W F775W F814W F850LP F105W F125W F160W".split()
@@ -74,6 +75,30 @@ def drop_bands(mask, count, rng):
     return mask & (rank >= count[:, None])
 
 
+def measure(flux, bands, noise, rng):
+    """Return noisy fluxes, and the errors that they would be published with.
+
+    That part of an error which grows with the flux is known from the observed flux alone:
+    from the true one it would give the truth away.
+
+    Parameters
+    ----------
+    flux : `~numpy.ndarray`, shape (N, B)
+        Noiseless, nJy.
+    bands : sequence of str
+    noise : noise model
+        As of `pixsed.simulate.noise`.
+    rng : `~numpy.random.Generator`
+
+    Returns
+    -------
+    flux, flux_err : `~numpy.ndarray`, shape (N, B)
+    """
+    sky, fraction = noise.parts(flux, bands, rng)
+    noisy = flux + total_error(flux, sky, fraction) * rng.standard_normal(flux.shape)
+    return noisy, total_error(noisy, sky, fraction)
+
+
 def observe(flux, bands, noise, mask, rng):
     """Return noisy fluxes and their errors, NaN where `mask` is false.
 
@@ -91,8 +116,7 @@ def observe(flux, bands, noise, mask, rng):
     -------
     flux, flux_err : `~numpy.ndarray`, shape (N, B), float32
     """
-    sigma = noise.draw(flux, bands, rng)
-    noisy = flux + sigma * rng.standard_normal(flux.shape)
+    noisy, sigma = measure(flux, bands, noise, rng)
     noisy, sigma = noisy.astype(np.float32), sigma.astype(np.float32)
     noisy[~mask] = np.nan
     sigma[~mask] = np.nan

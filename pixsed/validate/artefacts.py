@@ -4,6 +4,7 @@ import numpy as np
 
 from pixsed.bands import BY_NAME
 from pixsed.infer.posterior import run_batches
+from pixsed.simulate.observe import measure
 from pixsed.validate.cases import row_snr
 from pixsed.validate.statistics import uniformity
 
@@ -41,8 +42,8 @@ def make(kind, observed, bands, noise, rng):
         light = wave**-3.0 / np.expm1(x)  # F_nu
         scale = np.nansum(flux, axis=1) / np.where(present, light, 0.0).sum(axis=1)
         true = light * np.maximum(scale, 0.0)[:, None]
-        err = np.where(present, noise.draw(true, bands, rng), np.nan)
-        return true + err * rng.standard_normal(true.shape), err
+        flux, err = measure(true, bands, noise, rng)
+        return np.where(present, flux, np.nan), np.where(present, err, np.nan)
     # The present bands in random order: the first of them, or half.
     key = np.where(present, rng.random(flux.shape), 2.0)
     rank = np.argsort(np.argsort(key, axis=1), axis=1)

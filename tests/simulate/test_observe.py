@@ -75,13 +75,26 @@ def test_observe():
     assert flux.dtype == err.dtype == np.float32
     np.testing.assert_array_equal(np.isnan(flux), ~mask)
     np.testing.assert_array_equal(np.isnan(err), ~mask)
-    pull = ((flux - true) / err)[mask]
+    # The error is told from the observed flux; the noise was drawn from the true one's.
+    share = 0.02
+    sigma = np.sqrt(err**2.0 - (share * flux) ** 2 + (share * true) ** 2)
+    pull = ((flux - true) / sigma)[mask]
     assert kstest(pull, "norm").pvalue > 1e-3
 
 
+def test_errors_do_not_give_the_truth_away():
+    """Of a bright pixel the error is a share of what was observed, not of what is true."""
+    rng = np.random.default_rng(4)
+    true = np.full((2000, 29), 1e5)
+    flux, err = observe(true, NAMES, DEPTH, np.ones(true.shape, bool), rng)
+    np.testing.assert_allclose(err / flux, 0.02, rtol=1e-4)
+    assert np.std(flux / true) == pytest.approx(0.02, rel=0.05)
+
+
 def test_noise_is_that_of_the_band():
-    flux, err = observe(np.zeros((1, 29)), NAMES, NoiseModel("plain"),
-                        np.ones((1, 29), bool), np.random.default_rng(0))  # fmt: skip
+    sky = NoiseModel("sky", fraction_low=1e-9, fraction_high=1e-9)
+    flux, err = observe(np.zeros((1, 29)), NAMES, sky, np.ones((1, 29), bool),
+                        np.random.default_rng(0))  # fmt: skip
     np.testing.assert_allclose(err[0], depths(NAMES), rtol=1e-6)
 
 

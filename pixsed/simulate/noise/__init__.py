@@ -1,8 +1,9 @@
 """Noise of simulated pixels: what error a pixel has, given its flux.
 
 A noise model has a ``name``, ``draw(flux, bands, rng)``, the errors of fluxes (N, B) in
-nJy, ``noise_corr(bands)``, how far the noise of a sum exceeds that of independent pixels,
-and ``describe()``, a dict fit for JSON that `from_description` turns back into it.
+nJy, and ``parts``, the same in two parts; ``noise_corr(bands)``, how far the noise of a sum
+exceeds that of independent pixels; and ``describe()``, a dict fit for JSON that
+`from_description` turns back into it.
 """
 
 from pathlib import Path

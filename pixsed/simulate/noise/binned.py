@@ -5,6 +5,7 @@ from scipy.special import ndtr, ndtri
 
 from pixsed.errors import PixsedError
 from pixsed.io.noise import BandNoise, NoiseTable
+from pixsed.simulate.noise.depth import total_error
 
 #: No drawn error is below this share of its bin's mean.
 LEAST = 0.1
@@ -47,8 +48,8 @@ class BinnedNoise:
                 f"{','.join(self.table.bands)}, or measure the others with 'pixsed noise'"
             )
 
-    def draw(self, flux, bands, rng):
-        """Draw the error of every flux.
+    def parts(self, flux, bands, rng):
+        """Draw the error of every flux, in its two parts.
 
         Parameters
         ----------
@@ -59,8 +60,10 @@ class BinnedNoise:
 
         Returns
         -------
-        `~numpy.ndarray`, shape (N, B)
-            sigma, nJy, above 0.
+        sky : `~numpy.ndarray`, shape (N, B)
+            What the bins say, nJy, above 0.
+        fraction : float
+            The floor; both add in quadrature.
 
         Raises
         ------
@@ -78,7 +81,11 @@ class BinnedNoise:
         # By the inverse of the cumulative distribution: one random number an error.
         share = ndtr(np.divide(mean - least, std, out=np.full(flux.shape, np.inf), where=std > 0))
         sigma = mean - std * ndtri((1.0 - rng.random(flux.shape)) * share)
-        return np.hypot(np.maximum(sigma, least), self.floor * flux)
+        return np.maximum(sigma, least), self.floor
+
+    def draw(self, flux, bands, rng):
+        """Draw the error of every flux, (N, B), nJy, above 0; parameters as of `parts`."""
+        return total_error(flux, *self.parts(flux, bands, rng))
 
     def noise_corr(self, bands):
         """Return the factor by which the noise of a sum exceeds that of independent pixels.

@@ -24,15 +24,24 @@ def depths(bands):
     return np.array([BY_NAME[band].depth for band in bands])
 
 
+def total_error(flux, sky, fraction):
+    """Return the error of fluxes from its two parts: of the sky, and a fraction of the flux."""
+    return np.hypot(sky, fraction * flux)
+
+
 @dataclass(frozen=True)
 class DepthTable:
     """sigma = the nominal depth (Table 1 of Iglesias-Navarro+25), whatever the flux."""
 
     name: str = "depths"
 
+    def parts(self, flux, bands, rng):
+        """Return sigma, nJy, the shape of `flux` (N, B), and no fraction of the flux."""
+        return np.broadcast_to(depths(bands), np.shape(flux)), 0.0
+
     def draw(self, flux, bands, rng):
         """Return sigma, nJy, the shape of `flux` (N, B); no random number is drawn."""
-        return np.broadcast_to(depths(bands), np.shape(flux))
+        return self.parts(flux, bands, rng)[0]
 
     def noise_corr(self, bands):
         """Return 1 a band: pixels taken as independent."""

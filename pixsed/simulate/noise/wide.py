@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pixsed.simulate.noise.depth import DepthTable
+from pixsed.simulate.noise.depth import DepthTable, total_error
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class NoiseModel:
         Error of a bright pixel over its flux: log-uniform, one for all bands, with a
         scatter between them, ln.
     base : noise model
-        What is widened: any object with draw, noise_corr and describe. By default the
+        What is widened: any object with parts, noise_corr and describe. By default the
         nominal depths.
     """
 
@@ -49,8 +49,8 @@ class NoiseModel:
     fraction_scatter: float = 0.0
     base: object = DepthTable()
 
-    def draw(self, flux, bands, rng):
-        """Draw the error of every flux.
+    def parts(self, flux, bands, rng):
+        """Draw the error of every flux, in its two parts.
 
         Parameters
         ----------
@@ -61,15 +61,17 @@ class NoiseModel:
 
         Returns
         -------
-        `~numpy.ndarray`, shape (N, B)
-            sigma, nJy, above 0.
+        sky : `~numpy.ndarray`, shape (N, B)
+            nJy, above 0.
+        fraction : `~numpy.ndarray`, shape (N, B)
+            Error over flux; both add in quadrature.
         """
         n, count = flux.shape
 
         def log_uniform(low, high, shape):
             return np.exp(rng.uniform(np.log(low), np.log(high), shape))
 
-        sky = self.base.draw(flux, bands, rng)
+        sky, floor = self.base.parts(flux, bands, rng)
         sky = sky * log_uniform(self.scale_low, self.scale_high, (n, 1))
         sky = sky * np.exp(self.scatter * rng.standard_normal((n, count)))
         if self.odd_share:
@@ -77,7 +79,11 @@ class NoiseModel:
             sky = np.where(odd, sky * log_uniform(self.odd_low, self.odd_high, (n, count)), sky)
         fraction = log_uniform(self.fraction_low, self.fraction_high, (n, 1))
         fraction = fraction * np.exp(self.fraction_scatter * rng.standard_normal((n, count)))
-        return np.hypot(sky, fraction * flux)
+        return sky, np.hypot(floor, fraction)
+
+    def draw(self, flux, bands, rng):
+        """Draw the error of every flux, (N, B), nJy, above 0; parameters as of `parts`."""
+        return total_error(flux, *self.parts(flux, bands, rng))
 
     def noise_corr(self, bands):
         """Return that of `base`, shape (B,)."""

@@ -19,6 +19,7 @@ from pixsed import __version__
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.noise import depths
+from pixsed.simulate.observe import measure
 from pixsed.train.maf_paper.inputs import OUTPUTS, network_input, paper_bands
 
 FORMAT = "maf-paper-1"
@@ -68,8 +69,7 @@ def observed(simulations, noise, seed):
         rows = slice(start, start + _OBSERVED_AT_ONCE)
         rng = np.random.default_rng([seed, start])
         true = simulations.flux[rows][:, columns].astype(float)
-        sigma = noise.draw(true, bands, rng)
-        flux = true + sigma * rng.standard_normal(true.shape)
+        flux, sigma = measure(true, bands, noise, rng)
         x[rows] = network_input(flux, sigma, z[rows], depth, bands)
     names = OUTPUTS[simulations.prior]
     return np.stack([simulations.columns[name] for name in names], axis=1).astype(np.float32), x
