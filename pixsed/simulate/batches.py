@@ -72,8 +72,9 @@ class BatchMaker:
         self.dtype = row_dtype(prior, bands)
         self.prior = PRIORS[prior]()
         self.model = PhotometryModel(
-            ssp, bands, z_max=self.prior.Z_RANGE[1] + 0.5, attenuation=attenuation, igm=igm
-        )
+            ssp, bands, z_max=self.prior.Z_RANGE[1] + 0.1, av_max=self.prior.AV_MAX,
+            attenuation=attenuation, igm=igm,
+        )  # fmt: skip
 
     def make(self, seed, number, rows, batch=BATCH):
         """Return the first `rows` of batch `number`, a structured array of `row_dtype`.

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.cosmology import FlatLambdaCDM
 
-from pixsed.cosmology import age, astropy_cosmology
+from pixsed.cosmology import H0, OM0, age
 from pixsed.sps.sfh import GPHistory
 from pixsed.sps.sfh.gp import training_points
 
@@ -43,7 +44,7 @@ def reference():
     package = types.ModuleType("dense_basis")
     package.__path__ = [str(folder)]
     priors = types.ModuleType("dense_basis.priors")
-    priors.cosmo = astropy_cosmology()
+    priors.cosmo = FlatLambdaCDM(H0=H0, Om0=OM0)
     resources = types.ModuleType("pkg_resources")  # gone from setuptools
     opened = []
 
@@ -68,7 +69,7 @@ def from_dense_basis(reference, z, log_ssfr, times):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         sfh, _ = reference.tuple_to_sfh(
-            [10.0, 10.0 + log_ssfr, 3, *times], z, cosmo=astropy_cosmology()
+            [10.0, 10.0 + log_ssfr, 3, *times], z, cosmo=FlatLambdaCDM(H0=H0, Om0=OM0)
         )
     return sfh / np.trapezoid(sfh)
 

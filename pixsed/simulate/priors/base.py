@@ -62,6 +62,7 @@ class Prior:
     """
 
     Z_RANGE = (0.0, 7.5)
+    AV_MAX = COMMON[1].high
 
     @classmethod
     def columns(cls):
