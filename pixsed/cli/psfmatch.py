@@ -5,6 +5,7 @@ import click
 from pixsed.cli.options import examples, hdu, output, quiet_verbose
 
 # Written out, since --help is to import no numpy; a test holds each against its room.
+CORRELATIONS = ("auto", "none")
 METHODS = ("fourier", "wiener", "laplacian", "biharmonic")
 WINDOWS = ("tukey", "cosine-bell", "split-cosine-bell", "hanning", "top-hat", "none")
 
@@ -43,20 +44,27 @@ EPILOG = examples(
 @click.option("--max-residual", type=click.FloatRange(min=0), metavar="SHARE",
               help="Fail where the encircled energy stays further off the target's.  "
               "[default: warn above 0.02]")
+@click.option("--correlation", type=click.Choice(CORRELATIONS), default="auto", show_default=True,
+              help="Measure, on empty sky, how far the image's noise is correlated already, as "
+              "by drizzling, for ERR and NOISECOR; none: not at all.")
+@click.option("--mask", metavar="SEG",
+              help="Segmentation map of the sources to leave out of that sky.  "
+              "[default: they are found]")
 @click.option("--err", metavar="EXT|FILE",
               help="Where the errors are.  [default: ERR, WHT, or a file beside the image]")
 @hdu
 @output()
 @quiet_verbose
 def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, max_residual,
-            hdu, output, overwrite, **options):
+            correlation, mask, hdu, output, overwrite, **options):
     """Convolve an image to another image's PSF, errors included.
 
     The kernel is the ratio of the PSFs' Fourier transforms under a cosine taper; the
     PSFs may be on pixels of any scale. SCI, ERR, KERNEL and the table EECURVE of
     encircled energies are written, with PSFMATCH, the encircled-energy residual EERESID
-    and the noise correlation NOISECOR in the header. An image already at the target, and
-    F460M or F480M, pass unchanged.
+    and the noise correlation NOISECOR in the header. Noise that was correlated before is
+    allowed for in ERR, by the factor ERRCORR. An image already at the target, and F460M
+    or F480M, pass unchanged.
     """
     if bool(psf) != bool(target):
         raise click.UsageError("--psf and --target go together")
@@ -64,31 +72,43 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
         raise click.UsageError("give --psf and --target, or --kernel")
     if kernel and (max_residual is not None or psf_angle):
         raise click.UsageError("--max-residual and --psf-angle go with --psf and --target")
+    if mask and correlation == "none":
+        raise click.UsageError("--mask is of the sky that --correlation auto measures on")
+
+    import contextlib
 
     from pixsed.cli.options import say, show_progress
     from pixsed.images.psf_matching import plan_match, read_kernel, read_psf
+    from pixsed.images.segmap import SegmentationMap
     from pixsed.io.atomic import check_output
     from pixsed.io.bandnames import check_band_name
     from pixsed.io.image import ImageFile
-    from pixsed.io.locate import parse_location
+    from pixsed.io.locate import open_fits, parse_location
     from pixsed.io.planes import PlanesWriter
 
     check_output(output, overwrite)
-    paths = [parse_location(p).path for p in (psf, target, kernel) if p]
+    paths = [parse_location(p).path for p in (psf, target, kernel, mask) if p]
     band = check_band_name(target_name, "--target-name") if target_name else None
     if kernel:
         kernel, kernel_band = read_kernel(kernel)
         band = band or kernel_band
     else:
         psf, target = (read_psf(p, scale=psf_scale) for p in (psf, target))
-    with ImageFile(parse_location(image, hdu, band=True), err=err) as source:
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(ImageFile(parse_location(image, hdu, band=True), err=err))
+        segmap = None
+        if mask:
+            place = parse_location(mask)
+            opened = stack.enter_context(open_fits(place.path, memmap=False))
+            segmap = SegmentationMap(opened, place)
         match = plan_match(
-            source, psf=psf, target=target, kernel=kernel, target_band=band,
-            angle=psf_angle, max_residual=max_residual, **options,
+            source, psf=psf, target=target, kernel=kernel, target_band=band, angle=psf_angle,
+            max_residual=max_residual, correlation=correlation, segmap=segmap, **options,
         )
         done = f"unchanged, {match.unchanged}" if match.unchanged else f"PSF of {match.psfmatch}"
         how = _how(kernel is not None, psf_angle, **options)
-        history = [f"psfmatch: {done}" + ("" if match.unchanged else f"; {how}")]
+        history = [f"psfmatch: {done}" + ("" if match.unchanged else f"; {how}"),
+                   f"psfmatch: {_noise(match)}"]  # fmt: skip
         cards = _cards(match)
         with PlanesWriter(
             source, ("SCI", "ERR"), output, overwrite=overwrite, inputs=[*source.files, *paths],
@@ -122,6 +142,18 @@ def _how(own_kernel, angle, method, window, alpha, beta, regularization):
     return text + (f", PSFs turned {angle:g} deg" if angle else "")
 
 
+def _noise(match):
+    """Return what was found about the noise before, for HISTORY."""
+    if match.correlation is None:
+        return "errors as of independent pixels"
+    factor, uncertainty = match.correlation.error_factor(match.kernel)
+    return (
+        f"noise correlated to {match.correlation.reach} pixels, on {match.correlation.pixels} "
+        "of sky; " + ("errors unchanged" if match.unchanged else
+                      f"errors times {factor:.4g} +- {uncertainty:.2g}")
+    )  # fmt: skip
+
+
 def _cards(match):
     cards = {"PSFMATCH": (match.psfmatch, "band whose PSF this one has")}
     if match.residual is not None:
@@ -135,6 +167,10 @@ def _cards(match):
                 cards[f"{key}0{tenth}"] = (
                     round(value, 5), f"encircled energy, 0.{tenth} arcsec: {whose}"
                 )
+    known = "measured" if match.correlation else "not measured"
+    cards["ERRCORR"] = (
+        round(match.err_factor, 6), f"ERR's factor for correlation, {known}"
+    )
     cards["NOISECOR"] = (
         round(match.noise_corr, 6), "noise of a large sum over that of pixel errors"
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.images.autocorrelation import Autocorrelation, measure_autocorrelation
 from pixsed.io.bandnames import band_name_or_none, pivot_um
 from pixsed.io.headers import celestial_wcs, pixel_area_arcsec2
 from pixsed.io.image import merged_header
@@ -15,6 +16,8 @@ from pixsed.io.locate import choose_image, open_fits, parse_location
 KEPT_BANDS = ("F460M", "F480M")
 WINDOWS = ("tukey", "cosine-bell", "split-cosine-bell", "hanning", "top-hat", "none")
 METHODS = ("fourier", "wiener", "laplacian", "biharmonic")
+#: Whether the noise's correlation before matching is measured.
+CORRELATIONS = ("auto", "none")
 #: A kernel that leaves more than this of the encircled energy is worth a warning.
 MAX_RESIDUAL = 0.02
 #: Radii in arcsec between which encircled energies are compared.
@@ -27,6 +30,8 @@ _STRIP_PIXELS = 4_000_000
 _CURVE_STEP = 0.02
 # A PSF broader than the target's by this share of its FWHM is said to be so.
 _BROADER = 1.02
+# Errors scaled by a factor less certain than this would be no better for it.
+_CERTAIN = 0.1
 # Less of the kernel's weight than this on good pixels, and the result is no data: a little
 # under the quarter that a corner of an image has.
 _MIN_WEIGHT = 0.2
@@ -368,12 +373,12 @@ def noise_correlation(kernel):
 
     The errors of a convolved image are those of single pixels; their neighbours' are
     correlated, and the noise of a sum over many pixels is this factor larger than the
-    sum of squared errors says.
+    sum of squared errors says. That is of noise that was not correlated before.
     """
     return float(kernel.sum() / np.sqrt((kernel**2).sum()))
 
 
-def convolve_image(data, err, kernel):
+def convolve_image(data, err, kernel, *, err_factor=1.0):
     """Convolve an image, and propagate its errors.
 
     Parameters
@@ -382,6 +387,9 @@ def convolve_image(data, err, kernel):
         (ny, nx), any unit; NaN = no data.
     kernel : `~numpy.ndarray`
         2-D of odd sides.
+    err_factor : float, optional
+        Of noise that was correlated before
+        (`~pixsed.images.autocorrelation.Autocorrelation.error_factor`).
 
     Returns
     -------
@@ -389,13 +397,14 @@ def convolve_image(data, err, kernel):
         (ny, nx) float32. Pixels without data, and those beyond the edge, are left out of
         the averages, the kernel's other weights scaled up; they stay NaN, as do the few
         with too little of the kernel on good pixels. `err` is the error of a pixel,
-        sqrt(err^2 * kernel^2), taking the input's pixels as independent.
+        sqrt(err^2 * kernel^2) of independent pixels, times `err_factor`.
     """
     kernel = _checked_kernel(kernel)
     if np.shape(err) != np.shape(data):
         raise PixsedError(f"err must be of shape {np.shape(data)}, got {np.shape(err)}")
     out = np.empty((2, *np.shape(data)), dtype=np.float32)
-    strips = _convolved_strips(lambda rows: (data[rows], err[rows]), np.shape(data), kernel)
+    strips = _convolved_strips(lambda rows: (data[rows], err[rows]), np.shape(data), kernel,
+                               err_factor)
     for rows, *planes in strips:
         out[:, rows] = planes
     return out[0], out[1]
@@ -408,7 +417,7 @@ def _checked_kernel(kernel):
     return kernel / kernel.sum()
 
 
-def _convolved_strips(read, shape, kernel):
+def _convolved_strips(read, shape, kernel, err_factor):
     """Yield (rows, data, err) of an image convolved, a strip at a time.
 
     `read` returns the data and errors of a slice of rows: a mosaic, and its transforms,
@@ -434,6 +443,7 @@ def _convolved_strips(read, shape, kernel):
         mean /= weight
         error = np.square(error, out=error)
         error = np.sqrt(np.maximum(oaconvolve(error, kernel**2, mode="same"), 0.0)) / weight
+        error *= err_factor
         rows = slice(start - low, stop - low)
         yield slice(start, stop), mean[rows].astype(np.float32), error[rows].astype(np.float32)
 
@@ -472,7 +482,12 @@ class Match:
         Of encircled energy (`energy_residual`); None without the PSFs.
     curve : `EnergyCurve` or None
     noise_corr : float
-        `noise_correlation`, times what the image had before.
+        The noise of a large sum over that of the errors.
+    err_factor : float
+        By which the errors of independent pixels are multiplied; 1 where nothing is
+        convolved, or it is not known.
+    correlation : `~pixsed.images.autocorrelation.Autocorrelation` or None
+        Of the image's noise before; None where it is not measured.
     unchanged : str or None
         Why it is not convolved.
     data, err : `~numpy.ndarray` or None
@@ -485,6 +500,8 @@ class Match:
     curve: EnergyCurve | None
     noise_corr: float
     unchanged: str | None
+    err_factor: float = 1.0
+    correlation: Autocorrelation | None = None
     data: np.ndarray | None = None
     err: np.ndarray | None = None
 
@@ -498,12 +515,13 @@ class Match:
             for start in range(0, image.shape[0], step):
                 yield read(slice(start, min(image.shape[0], start + step)))
             return
-        for _, data, err in _convolved_strips(read, image.shape, _checked_kernel(self.kernel)):
+        kernel = _checked_kernel(self.kernel)
+        for _, data, err in _convolved_strips(read, image.shape, kernel, self.err_factor):
             yield data, err
 
 
 def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
-               max_residual=None, angle=0.0, **options):
+               max_residual=None, angle=0.0, correlation="auto", segmap=None, **options):
     """Make what gives an image the PSF of another, and check it.
 
     Parameters
@@ -521,6 +539,12 @@ def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
         warning.
     angle : float, optional
         Degrees by which both PSFs are turned first, as for `resample_psf`.
+    correlation : {"auto", "none"}, optional
+        Whether the correlation that the image's noise has before (from drizzling, say) is
+        measured on its empty sky, and goes into errors and `Match.noise_corr`; else the
+        noise of its pixels is taken as independent.
+    segmap : `~pixsed.images.segmap.SegmentationMap`, optional
+        Sources to leave out of that sky; by default they are found.
     **options
         method, window, alpha, beta, regularization: as for `matching_kernel`.
 
@@ -531,13 +555,24 @@ def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
     Raises
     ------
     PixsedError
-        If there is no kernel, or a poorer one than `max_residual` allows.
+        If there is no kernel, or a poorer one than `max_residual` allows, or the map is
+        of another shape.
 
     Warns
     -----
     PixsedWarning
-        If the match is poor, or it makes the noise of a pixel larger.
+        If the match is poor, it makes the noise of a pixel larger, or there is too little
+        empty sky to measure the correlation.
     """
+    if correlation not in CORRELATIONS:
+        raise PixsedError(
+            f"correlation must be one of {', '.join(CORRELATIONS)}, got {correlation!r}"
+        )
+    if segmap is not None and segmap.shape != image.shape:
+        raise PixsedError(
+            f"{segmap.name} is of shape {segmap.shape}, {image.name} of {image.shape}; "
+            "give a segmentation map of the same grid"
+        )
     scale = float(np.sqrt(pixel_area_arcsec2(image.wcs)))
     band = image.band_or_none
     target_band = target_band or (target.band if target else None)
@@ -552,18 +587,47 @@ def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
             kernel = matching_kernel(*planes, **options)
         residual = energy_residual(*planes, kernel, scale)
         curve = energy_curve(*planes, kernel, scale)
+    noise, err_factor = None, 1.0
+    if correlation == "auto":
+        noise, err_factor = _measured_noise(image, kernel, segmap)
     if not unchanged:
         widths = [fwhm_arcsec(p, scale) for p in planes] if curve is not None else None
-        _check_match(image.name, kernel, residual, widths, max_residual, options)
+        growth = err_factor * float(np.sqrt((kernel**2).sum()) / kernel.sum())
+        _check_match(image.name, growth, residual, widths, max_residual, options)
+    # What a header tells is in the measured noise too: the larger, not the product.
+    before = max(image.noise_corr, noise.large_sum) if noise else image.noise_corr
     left_broader = unchanged and band in KEPT_BANDS and band != target_band
     return Match(
         kernel=kernel,
         psfmatch="none" if left_broader else target_band or "unknown",
         residual=residual,
         curve=curve,
-        noise_corr=image.noise_corr * noise_correlation(kernel),
+        noise_corr=before * noise_correlation(kernel) / err_factor,
         unchanged=unchanged,
+        err_factor=err_factor,
+        correlation=noise,
     )
+
+
+def _measured_noise(image, kernel, segmap):
+    """Return the `Autocorrelation` of an image's noise and the factor of the errors.
+
+    None and 1 where there is too little sky to know it, with a warning.
+    """
+    noise = measure_autocorrelation(image, segmap)
+    factor, uncertainty = noise.error_factor(kernel) if noise else (np.nan, np.nan)
+    if uncertainty < _CERTAIN * factor:
+        return noise, factor
+    if kernel.size == 1:  # nothing is convolved: the errors stay what they are
+        return None, 1.0
+    warnings.warn(
+        f"{image.name}: too little empty sky to tell how correlated its noise is; its pixels "
+        "are taken as independent, which makes errors of drizzled images too small; try "
+        "--mask with its sources, or --correlation none to say so",
+        PixsedWarning,
+        stacklevel=4,
+    )
+    return None, 1.0
 
 
 def match_image(image, **options):
@@ -574,9 +638,8 @@ def match_image(image, **options):
     return match
 
 
-def _check_match(name, kernel, residual, widths, max_residual, options):
+def _check_match(name, growth, residual, widths, max_residual, options):
     """Raise or warn where a kernel is poor, and say which option helps."""
-    growth = float(np.sqrt((kernel**2).sum()) / kernel.sum())
     broader = widths is not None and widths[0] > _BROADER * widths[1]
     poor = residual is not None and residual > (MAX_RESIDUAL if max_residual is None
                                                 else max_residual)  # fmt: skip
