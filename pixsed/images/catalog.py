@@ -1,13 +1,11 @@
 """Redshifts of galaxies from a catalogue, by their id in the segmentation map."""
 
 import re
-import warnings
-from pathlib import Path
 
 import numpy as np
 
 from pixsed.errors import PixsedError
-from pixsed.io.locate import parse_location
+from pixsed.images.tables import find_column, read_table
 
 _ID = "id number objid obj_id object_id source_id id_source galid label seg_id segid".split()
 _Z = (
@@ -39,14 +37,14 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
     PixsedError
         If the table cannot be read, or a column is absent or could be one of several.
     """
-    table = _read_table(path)
+    table = read_table(path)
     names = table.colnames
-    id_col = _column(names, id_col, _ID, "--id-col", path)
-    z_col = _column(names, z_col, _Z, "--z-col", path)
+    id_col = find_column(names, id_col, _ID, "--id-col", path)
+    z_col = find_column(names, z_col, _Z, "--z-col", path)
     if zerr_col is None:
         zerr_col = _error_column(names, z_col, path)
     else:
-        zerr_col = _column(names, zerr_col, (), "--zerr-col", path)
+        zerr_col = find_column(names, zerr_col, (), "--zerr-col", path)
     ids = _integers(table[id_col], id_col, path)
     redshifts = _floats(table[z_col], z_col, path)
     errors = np.zeros(len(table)) if zerr_col is None else _floats(table[zerr_col], zerr_col, path)
@@ -58,46 +56,6 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
         number = int(number)
         result[number] = None if number in result else (float(redshift), float(error))
     return result
-
-
-def _read_table(path):
-    from astropy.table import Table
-
-    location = parse_location(str(path))
-    if not Path(location.path).is_file():
-        raise PixsedError(f"{path}: no such catalogue; check the name and the folder")
-    options = {} if location.ext is None else {"hdu": location.ext}
-    try:
-        with warnings.catch_warnings():
-            # Units that astropy does not know, several tables in a file: no matter here.
-            warnings.simplefilter("ignore")
-            try:
-                return Table.read(location.path, **options)
-            except Exception:
-                if options:
-                    raise
-                return Table.read(location.path, format="ascii")
-    except Exception as error:  # every reader has its own
-        text = " ".join(str(error).split())[:200]
-        raise PixsedError(
-            f"{path} cannot be read as a table ({text}); save it as FITS, ECSV or CSV"
-        ) from error
-
-
-def _column(names, asked, usual, option, path):
-    """Return the column asked for, or the one whose name is usual for it."""
-    if asked is not None:
-        if asked not in names:
-            raise PixsedError(f"{path} has no column {asked!r}; it has {_listed(names)}; {option}")
-        return asked
-    found = [name for name in names if name.lower() in usual]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise PixsedError(
-            f"{path}: which column is it, {', '.join(found)}? Name one with {option}"
-        )
-    raise PixsedError(f"{path}: name a column with {option}; it has {_listed(names)}")
 
 
 def _error_column(names, z_col, path):
@@ -112,11 +70,6 @@ def _error_column(names, z_col, path):
             "Name one with --zerr-col"
         )
     return found[0] if found else None
-
-
-def _listed(names):
-    shown = ", ".join(names[:30])
-    return shown if len(names) <= 30 else f"{shown} and {len(names) - 30} more"
 
 
 def _integers(column, name, path):

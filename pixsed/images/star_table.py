@@ -3,8 +3,8 @@
 import numpy as np
 
 from pixsed.errors import PixsedError
-from pixsed.images.catalog import _column, _listed, _read_table
 from pixsed.images.psf import Star
+from pixsed.images.tables import find_column, listed, read_table
 
 _ID = "id number objid obj_id object_id source_id id_source label seg_id segid".split()
 _RA = "ra radeg ra_deg raj2000 ra_icrs ra_j2000 alpha_j2000 alphawin_j2000 alpha sky_ra".split()
@@ -46,26 +46,26 @@ def read_stars(path, wcs, *, ra_col=None, dec_col=None, x_col=None, y_col=None, 
     PixsedError
         If the table cannot be read, or a column is absent or could be one of several.
     """
-    table = _read_table(path)
+    table = read_table(path)
     names = table.colnames
     lower = {name.lower() for name in names}
     sky = ra_col or dec_col or (not (x_col or y_col) and lower & set(_RA) and lower & set(_DEC))
     if sky:
-        ra_col = _column(names, ra_col, _RA, "--ra-col", path)
-        dec_col = _column(names, dec_col, _DEC, "--dec-col", path)
+        ra_col = find_column(names, ra_col, _RA, "--ra-col", path)
+        dec_col = find_column(names, dec_col, _DEC, "--dec-col", path)
         x, y = _pixels(table, ra_col, dec_col, wcs, path)
     else:
         if not (x_col or y_col) and not lower & {*_X, *_X_FROM_1}:
             raise PixsedError(
                 f"{path}: where are the stars? Name columns with --ra-col and --dec-col, or "
-                f"--x-col and --y-col; it has {_listed(names)}"
+                f"--x-col and --y-col; it has {listed(names)}"
             )
-        x_col = _column(names, x_col, _X + _X_FROM_1, "--x-col", path)
-        y_col = _column(names, y_col, _Y + _Y_FROM_1, "--y-col", path)
+        x_col = find_column(names, x_col, _X + _X_FROM_1, "--x-col", path)
+        y_col = find_column(names, y_col, _Y + _Y_FROM_1, "--y-col", path)
         x = _numbers(table[x_col], x_col, path) - (x_col.lower() in _X_FROM_1)
         y = _numbers(table[y_col], y_col, path) - (y_col.lower() in _Y_FROM_1)
     if id_col or len([name for name in names if name.lower() in _ID]) == 1:
-        ids = [str(value) for value in table[_column(names, id_col, _ID, "--id-col", path)]]
+        ids = [str(value) for value in table[find_column(names, id_col, _ID, "--id-col", path)]]
     else:
         ids = [str(number) for number in range(1, len(table) + 1)]
     stars = [Star(*row) for row in zip(ids, map(float, x), map(float, y), strict=True)]
