@@ -22,12 +22,15 @@ from pixsed.cli.options import examples, output, quiet_verbose, say, show_progre
               help="Ionisation parameter of the nebular emission.")  # fmt: skip
 @click.option("--zinterp", type=click.Choice(["log", "linear"]), default="log", show_default=True,
               help="Interpolate spectra linearly in log Z or in Z.")  # fmt: skip
+@click.option("--refine", type=click.IntRange(1, 10), default=1, show_default=True,
+              help="bc03: cut each bin of age older than 0.2 Gyr into so many; 3 for bursts "
+                   "shorter than a tenth of a dex. The shipped models have 1.")  # fmt: skip
 @click.option("--sps-home", type=click.Path(), metavar="DIR",
               help="FSPS's data folder; default: the environment variable SPS_HOME.")  # fmt: skip
 @click.option("--no-agb-dust", is_flag=True, help="fsps: no dust shells around AGB stars.")
 @output()
 @quiet_verbose
-def command(library, imf, log_u, zinterp, sps_home, no_agb_dust, output, overwrite):
+def command(library, imf, log_u, zinterp, refine, sps_home, no_agb_dust, output, overwrite):
     """Make a grid of simple stellar populations.
 
     Stars with nebular continuum and lines, dust emission and the surviving mass, by
@@ -47,8 +50,10 @@ def command(library, imf, log_u, zinterp, sps_home, no_agb_dust, output, overwri
             )
         if sps_home or no_agb_dust:
             raise PixsedError("--sps-home and --no-agb-dust are for --library fsps alone")
-        grid, inputs = bc03.build(log_u, zinterp=zinterp)
+        grid, inputs = bc03.build(log_u, zinterp=zinterp, refine=refine)
     else:
+        if refine > 1:
+            raise PixsedError("--refine is for --library bc03 alone; FSPS's bins are fine already")
         from tqdm import tqdm
 
         from pixsed.sps import fsps_grid

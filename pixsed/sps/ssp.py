@@ -88,7 +88,7 @@ class SSPGrid:
 
 #: Header cards that say what the populations are; simulations carry them on.
 POPULATION_KEYS = ("LIBRARY", "ISOCHRO", "SPECLIB", "IMF", "ZSUN", "LOGU", "ZINTERP", "NEBULAR",
-                   "DUSTEM", "REMNANTS")  # fmt: skip
+                   "DUSTEM", "REMNANTS", "AGBDUST", "FSPSVERS", "ZCOPIED", "ZMIXED")  # fmt: skip
 
 _IMAGES = (
     # attribute, extension, unit, axes as the header names them
@@ -100,7 +100,7 @@ _IMAGES = (
 
 _COMMENTS = {
     "LIBRARY": "stellar population library",
-    "IMF": "initial mass function, 0.1 to 100 Msun",
+    "IMF": "initial mass function",
     "LOGU": "ionisation parameter",
     "LSUN": "erg/s, of the library",
     "ZINTERP": "spectra interpolated linearly in log or Z",

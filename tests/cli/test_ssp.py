@@ -18,6 +18,16 @@ def test_ssp(run_cli, ssp_grid, tmp_path):
     assert header["IMF"] == "Kroupa" and header["SPECLIB"] == "MILES"
 
 
+def test_finer_bins(run_cli, ssp_grid, tmp_path):
+    from pixsed.sps.ssp import read_ssp
+
+    result = run_cli("ssp", "--library", "bc03", "--refine", 2, "-o", tmp_path / "g.fits")
+    assert result.exit_code == 0, result.output
+    assert len(read_ssp(tmp_path / "g.fits").age_edges) == 62
+    result = run_cli("ssp", "--library", "fsps", "--refine", 2, "-o", tmp_path / "f.fits")
+    assert "--refine is for --library bc03 alone" in str(result.exception)
+
+
 def test_overwrite(run_cli, ssp_file, run_pixsed):
     result = run_pixsed("ssp", "--library", "bc03", "-o", ssp_file)
     assert result.returncode == 1 and not result.stdout
