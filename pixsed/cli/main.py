@@ -64,7 +64,7 @@ def cli():
     """Maps of stellar mass, star formation, age, metallicity and dust, pixel by
     pixel, from JWST and HST images: FITS in, FITS out.
 
-    The way from images to maps: bkg, psfmatch, cutout, fit, sum-mass.
+    The way from images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, sum-mass.
     The way to a model of one's own: ssp, simulate, train, export, validate.
     """
 
