@@ -42,10 +42,15 @@ class NoiseMeasurement:
         Raises
         ------
         PixsedError
-            If the cube has no segmentation map, or none that holds its galaxy.
+            If the cube is binned, has no segmentation map, or none that holds its galaxy.
         """
         from scipy.ndimage import binary_dilation
 
+        if cube.binning is not None:
+            raise PixsedError(
+                f"{name} is a binned cube, whose errors are of groups of pixels; "
+                "give the cube that it was made from"
+            )
         if cube.segmap is None:
             raise PixsedError(
                 f"{name} has no SEGMAP to tell the galaxy's pixels; cut it with --segmap"

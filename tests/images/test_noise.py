@@ -196,3 +196,12 @@ def test_errors_that_are_not_gaussian(mock):
     cube.err[1].flat[odd] = 50
     with pytest.warns(PixsedWarning, match=r"errors off the Gaussian .*: F444W 1\d % in bin"):
         measured(cube)
+
+
+def test_binned_cubes_are_refused(mock):
+    from pixsed.images.binning import bin_cube
+
+    cube = mock(size=80)
+    cube = bin_cube(cube, snr=20)
+    with pytest.raises(PixsedError, match="7.fits is a binned cube.* give the cube that it was"):
+        NoiseMeasurement().add(cube, "7.fits")
