@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 from astropy.io import fits
+from scipy.ndimage import uniform_filter
+from scipy.signal import fftconvolve
 
 from pixsed.io.image import read_image
 
@@ -90,6 +92,65 @@ def test_choices_are_the_rooms():
 
     assert psfmatch.METHODS == psf_matching.METHODS
     assert psfmatch.WINDOWS == psf_matching.WINDOWS
+    assert psfmatch.CORRELATIONS == psf_matching.CORRELATIONS
+
+
+@pytest.fixture
+def drizzled(write_fits, wcs_header):
+    """An image of noise averaged over 3 x 3 pixels, a galaxy on it; its map; a kernel."""
+    noise = uniform_filter(np.random.default_rng(3).standard_normal((300, 300)), 3) * 3
+    galaxy = 300 * gaussian(300, 20.0) * 2 * np.pi * 400
+    header = wcs_header(BUNIT="uJy", FILTER="F200W")
+    segmap = (galaxy > 0.05).astype(np.int32)
+    return (
+        write_fits("drizzled.fits", SCI=(noise + galaxy, header), ERR=(0 * noise + 1, header)),
+        write_fits("seg.fits", SEG=(segmap, wcs_header())),
+        write_fits("k.fits", primary=(gaussian(17, 1.8), None)),
+    )
+
+
+def test_noise_correlated_before(drizzled, run_cli, tmp_path, fitsverify):
+    image, seg, kernel = drizzled
+    box, single = np.ones((3, 3)) / 3, np.pad(np.ones((1, 1)), 1)
+    kernel_alone = gaussian(17, 1.8) / gaussian(17, 1.8).sum()
+    expected, factor = {}, {}
+    for name, before in (("auto", box), ("none", single)):
+        both = fftconvolve(before, kernel_alone)
+        expected[name] = np.sqrt((both**2).sum())  # of a pixel
+        factor[name] = before.sum() / expected[name]
+    for name, options in (("auto", []), ("auto", ["--mask", seg]),
+                          ("none", ["--correlation", "none"])):  # fmt: skip
+        out = tmp_path / "out.fits"
+        result = run_cli("psfmatch", image, "--kernel", kernel, *options, "--overwrite", "-o", out)
+        assert result.exit_code == 0 and not result.warned, (result.output, result.exception)
+        fitsverify(out)
+        with fits.open(out) as hdulist:
+            header, history = hdulist["SCI"].header, str(hdulist[0].header["HISTORY"])
+            err = hdulist["ERR"].data[50, 50]
+        assert err == pytest.approx(expected[name], rel=0.03)
+        assert header["ERRCORR"] == pytest.approx(expected[name] / expected["none"], rel=0.03)
+        assert header["NOISECOR"] == pytest.approx(factor[name], rel=0.03)
+        said = {"auto": "noise correlated to ", "none": "errors as of independent pixels"}
+        assert said[name] in history.replace("\n", " ")
+    # An image that stays as it is: its errors are right, its sums' are known better.
+    result = run_cli("psfmatch", f"F444W={image}", "--kernel", kernel, "--target-name", "F444W",
+                     "--overwrite", "-o", out)  # fmt: skip
+    header = fits.getheader(out, "SCI")
+    assert header["ERRCORR"] == 1 and header["NOISECOR"] == pytest.approx(3, rel=0.03)
+
+
+def test_too_little_sky(drizzled, write_fits, wcs_header, run_cli, tmp_path):
+    image, seg, kernel = drizzled
+    full = write_fits("full.fits", SEG=(np.ones((300, 300), np.int32), wcs_header()))
+    out = tmp_path / "out.fits"
+    result = run_cli("psfmatch", image, "--kernel", kernel, "--mask", full, "-o", out)
+    assert result.exit_code == 0 and fits.getheader(out, "SCI")["ERRCORR"] == 1
+    assert len(result.warned) == 1
+    assert "too little empty sky" in result.warned[0] and "--correlation none" in result.warned[0]
+    small = write_fits("small.fits", SEG=(np.ones((30, 300), np.int32), wcs_header()))
+    result = run_cli("psfmatch", image, "--kernel", kernel, "--mask", small, "-o", tmp_path / "b")
+    assert result.exit_code == 1
+    assert "give a segmentation map of the same grid" in str(result.exception)
 
 
 def test_kernel_of_an_output_gives_the_same(files, run_cli, tmp_path):
@@ -150,6 +211,7 @@ def test_psf_scale(files, write_fits, run_cli, tmp_path):
         (["--psf", "a"], "--psf and --target go together"),
         (["--psf", "a", "--target", "b", "--kernel", "c"], "or --kernel"),
         (["--kernel", "c", "--psf-angle", "3"], "--psf-angle go with --psf"),
+        (["--kernel", "c", "--mask", "s", "--correlation", "none"], "--correlation auto"),
     ],
 )
 def test_usage(files, run_cli, options, match):
