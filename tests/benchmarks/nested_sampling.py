@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+import pixsed
 from pixsed.bands import PAPER_BANDS
 from pixsed.cosmology import age
 from pixsed.infer.draws import base_normals
@@ -145,9 +146,11 @@ def bagpipes(forward, z, flux, err, live):
         for i, band in enumerate(PAPER_BANDS):
             curves[f"wave_{i}"], curves[f"transmission_{i}"] = load_curve(band)
         np.savez(Path(folder, "in.npz"), z=z, age=age(z), flux=flux, err=err, live=live, **curves)
+        place = str(Path(pixsed.__file__).parents[1])
         done = subprocess.run(
             [sys.executable, str(Path(__file__).resolve()), "--inside", "in.npz", "out.npz"],
-            cwd=folder, env=dict(os.environ, MPLBACKEND="Agg"), capture_output=True, text=True,
+            cwd=folder, capture_output=True, text=True,
+            env=dict(os.environ, MPLBACKEND="Agg", PYTHONPATH=place),
         )  # fmt: skip
         if done.returncode:
             raise SystemExit(f"Bagpipes failed: {done.stderr[-1500:]}")
