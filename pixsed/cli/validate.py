@@ -71,17 +71,15 @@ def command(model, simulations, number, noise, noise_floor, cases, samples, snr_
     from tqdm import tqdm
 
     from pixsed.errors import PixsedError
-    from pixsed.infer.model import Model
     from pixsed.io.atomic import atomic_path, check_output, write_hdulist
     from pixsed.io.provenance import stamp
-    from pixsed.models import resolve
     from pixsed.simulate.noise import NOISE_MODELS, choose_noise
     from pixsed.train.card import card_text
     from pixsed.validate import artefacts, report, statistics
     from pixsed.validate.cases import CASES as KNOWN
     from pixsed.validate.cases import blocks, observe_case, with_t50lb
     from pixsed.validate.lines import case_lines, ood_lines
-    from pixsed.validate.sampling import ModelSampler, assess
+    from pixsed.validate.sampling import assess
     from pixsed.validate.tarp import UnitCube
 
     pictures = {}
@@ -91,10 +89,11 @@ def command(model, simulations, number, noise, noise_floor, cases, samples, snr_
         pictures = paths(plot)
     for path in filter(None, (output, card, *pictures.values())):
         check_output(path, overwrite)
-    flow = Model(resolve(model), threads=1)
     first = next(blocks(simulations), None)
     if first is None:
         raise PixsedError(f"{simulations} is empty; simulate some with 'pixsed simulate'")
+    sampler = _sampler(model, first.bands)
+    flow = sampler.model
     if first.bands != flow.bands:
         raise PixsedError(f"{simulations} has other bands than {model}; simulate with the model's")
     errors = choose_noise(noise, first.bands, floor=noise_floor)
@@ -131,7 +130,6 @@ def command(model, simulations, number, noise, noise_floor, cases, samples, snr_
     for case in plain:  # before the long work: whether there are enough
         observe(case)
     up_to = f" to {snr_max:g}" if snr_max < float("inf") else ""
-    sampler = ModelSampler(flow)
     prior = with_t50lb(first.columns)
     tables = {name: [] for name in ("TESTS", "RANKS", "COVERAGE", "RESIDUALS", "WIDTHS", "OOD")}
     points = None
@@ -213,3 +211,23 @@ def _cross(tests, model, simulations, case):
     beside = f"; the paper's mean {said:+.3f}" if said is not None else ""
     return (f"cross-test, {model} model on {simulations} simulations: LOGMSTAR off by "
             f"{row['OFFSET']:+.3f} dex (median), {row['MEAN']:+.3f} (mean){beside}")  # fmt: skip
+
+
+def _sampler(model, bands):
+    """What draws posteriors: of an exported model, or of a checkpoint of the paper's network."""
+    from pixsed.errors import PixsedError
+
+    if not model.endswith(".ckpt"):
+        from pixsed.infer.model import Model
+        from pixsed.models import resolve
+        from pixsed.validate.sampling import ModelSampler
+
+        return ModelSampler(Model(resolve(model), threads=1))
+    try:
+        from pixsed.train.maf_paper import load_sampler
+    except ImportError as error:
+        raise PixsedError(
+            f"the paper's network needs {error.name}, which is not installed; "
+            "try: pip install 'pixsed[train]'"
+        ) from None
+    return load_sampler(model, bands, threads=1)

@@ -378,3 +378,13 @@ def test_the_posterior_of_a_problem_with_an_answer(tmp_path):
 
 def test_every_band_of_the_paper_is_known():
     assert len(PAPER_BANDS) == 19 and np.all(depths(PAPER_BANDS) > 0)
+
+
+@pytest.mark.slow
+def test_validate_takes_a_checkpoint(run, run_cli, simulations_file, tmp_path):
+    """`pixsed validate` counts its draws outside the prior, and fails for them."""
+    _, _, path = run
+    result = run_cli("validate", path, simulations_file, "-n", 200, "--samples", 50, "--jobs", 1,
+                     "--cases", "paper", "-o", tmp_path / "r.fits")  # fmt: skip
+    assert "LOGMSTAR" in result.stdout, (result.output, result.exception)
+    assert "outside the prior" in str(result.exception)
