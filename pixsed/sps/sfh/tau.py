@@ -43,9 +43,11 @@ class TauDelayed(History):
         x1, x2 = (span - later) / tau, span / tau
         # Upper tails differ without cancelling; lower tails do for small x.
         with np.errstate(under="ignore"):
-            tails = np.exp(-x1) * ((1 + x1) - (1 + x2) * np.exp(-(x2 - x1)))
-        heads = delayed_formed(x2) - delayed_formed(x1)
-        return np.clip(np.where(x2 > 0.5, tails, heads) / total, 0.0, 1.0)
+            share = np.exp(-x1) * ((1 + x1) - (1 + x2) * np.exp(x1 - x2))
+        short = self.span / self.tau <= 0.5
+        share[short] = delayed_formed(x2[short]) - delayed_formed(x1[short])
+        share /= total
+        return np.clip(share, 0.0, 1.0, out=share)
 
     def mass_weighted_age(self):
         """Return the mean lookback time at which the mass formed, Gyr, shape (N,)."""
