@@ -8,6 +8,7 @@ import numpy as np
 
 from pixsed.parallel import run_tasks
 from pixsed.simulate.priors import PRIORS
+from pixsed.sps.filters import load_curve
 
 #: Rows that share one stream of random numbers; part of what a seed means.
 BATCH = 50_000
@@ -62,18 +63,18 @@ class BatchMaker:
     prior : str
         A name in `pixsed.simulate.priors.PRIORS`.
     bands : sequence of str
-    attenuation, igm : str, optional
+    attenuation, igm, curves : optional
         As `~pixsed.sps.photometry.PhotometryModel` takes them.
     """
 
-    def __init__(self, ssp, prior, bands, *, attenuation="calzetti", igm="inoue14"):
+    def __init__(self, ssp, prior, bands, *, attenuation="calzetti", igm="inoue14", curves=None):
         from pixsed.sps.photometry import PhotometryModel
 
         self.dtype = row_dtype(prior, bands)
         self.prior = PRIORS[prior]()
         self.model = PhotometryModel(
             ssp, bands, z_max=self.prior.Z_RANGE[1] + 0.1, av_max=self.prior.AV_MAX,
-            attenuation=attenuation, igm=igm,
+            attenuation=attenuation, igm=igm, curves=curves,
         )  # fmt: skip
 
     def make(self, seed, number, rows, batch=BATCH):
@@ -140,5 +141,9 @@ def simulate(ssp, prior, bands, n, *, seed=42, jobs=1, scheduler=None, start=0, 
     depend on it. `pixsed.parallel.one_thread` sets it.
     """
     tasks = [(seed, at // batch, min(batch, n - at), batch) for at in range(start, n, batch)]
-    setup = partial(BatchMaker, ssp, prior, list(bands), attenuation=attenuation, igm=igm)
+    # Read once, here: sedpy's reader takes a quarter of a second for these bands.
+    curves = {band: load_curve(band) for band in bands}
+    setup = partial(
+        BatchMaker, ssp, prior, list(bands), attenuation=attenuation, igm=igm, curves=curves
+    )
     yield from run_tasks(_make, tasks, setup=setup, jobs=jobs, scheduler=scheduler)

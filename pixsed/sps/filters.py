@@ -1,11 +1,14 @@
 """Filter transmission on a grid even in log wavelength."""
 
+from functools import cache
+
 import numpy as np
 
 from pixsed.bands import BY_NAME
 from pixsed.errors import PixsedError
 
 
+@cache
 def load_curve(name):
     """Return the transmission curve of a band, from astro-sedpy.
 
@@ -17,7 +20,7 @@ def load_curve(name):
     Returns
     -------
     wave, transmission : `~numpy.ndarray`
-        Angstrom, and photons counted, any scale.
+        Angstrom, and photons counted, any scale. Not to be changed: kept for the next call.
     """
     if name not in BY_NAME:
         raise PixsedError(
