@@ -57,6 +57,7 @@ def test_unknown_band():
 
 
 def test_without_sedpy(monkeypatch):
+    load_curve.cache_clear()
     monkeypatch.setitem(sys.modules, "sedpy.observate", None)
     monkeypatch.setitem(sys.modules, "sedpy", None)
     with pytest.raises(PixsedError, match="astro-sedpy, which is not installed"):
