@@ -44,6 +44,20 @@ print("DONE", len(bands), (time.process_time() - begin) / int(sys.argv[1]))
 """
 
 
+STEADY_CODE = """
+import sys, time
+from pixsed.bands import BANDS
+from pixsed.simulate.batches import BatchMaker
+from pixsed.sps.ssp import read_ssp
+maker = BatchMaker(read_ssp(sys.argv[1]), "tau", [band.name for band in BANDS])
+maker.make(1, 0, 50000)
+begin = time.process_time()
+for number in range(1, 6):
+    maker.make(1, number, 50000)
+print((time.process_time() - begin) / 250000)
+"""
+
+
 def memory(root):
     """Bytes that a process and its descendants hold in memory (Linux; shared pages once each)."""
     children, total = {}, 0
@@ -66,12 +80,6 @@ def memory(root):
 
 def pixsed(folder, n, ssp, jobs):
     """Seconds, CPU seconds and peak bytes of `pixsed simulate`."""
-    if ssp is None:
-        from pixsed.sps import bc03
-        from pixsed.sps.ssp import write_ssp
-
-        ssp = folder / "bc03.fits"
-        write_ssp(bc03.build()[0], ssp)
     command = [sys.executable, "-m", "pixsed", "simulate", "--ssp", str(ssp), "--prior", "tau",
                "-n", str(n), "--seed", "1", "-q", "-o", "sims.fits"]  # fmt: skip
     if jobs:
@@ -87,6 +95,15 @@ def pixsed(folder, n, ssp, jobs):
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     return time.perf_counter() - begin, cpu, peak
+
+
+def steady(ssp):
+    """CPU seconds a population of a process that has started, as those of the others are."""
+    result = subprocess.run(
+        [sys.executable, "-c", STEADY_CODE, str(ssp)], capture_output=True, text=True, check=True,
+        env=dict(os.environ, OMP_NUM_THREADS="1"),
+    )  # fmt: skip
+    return float(result.stdout)
 
 
 def bagpipes(folder):
@@ -151,14 +168,23 @@ def main():
     cores = args.jobs or len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        ssp = None if args.ssp is None else Path(args.ssp).resolve()
+        if args.ssp:
+            ssp = Path(args.ssp).resolve()
+        else:
+            from pixsed.sps import bc03
+            from pixsed.sps.ssp import write_ssp
+
+            ssp = folder / "bc03.fits"
+            write_ssp(bc03.build()[0], ssp)
         others = {"Bagpipes": bagpipes(folder), "python-fsps": fsps(folder)}
         seconds, cpu, peak = pixsed(folder, args.n, ssp, args.jobs)
+        once_started = 1.0 / steady(ssp)
     rate, each = args.n / seconds, args.n / cpu
     print(f"{platform.processor() or platform.machine()}, {cores} cores; load average "
           f"{os.getloadavg()[0]:.1f}")  # fmt: skip
     print(f"pixsed simulate  {args.n} populations x 29 bands: {seconds:.1f} s, {rate:,.0f} a "
           f"second; {cpu:.1f} s of CPU, {each:,.0f} a second of it")  # fmt: skip
+    print(f"  once started   {once_started:,.0f} a second of CPU")
     million = seconds / args.n * 1e6 / 60
     print(f"  a million      {million:.2f} min; {verdict(million, MINUTES, most=True)}")
     gigabytes = peak / 1e9
@@ -168,8 +194,10 @@ def main():
             print(f"{name:16s} skipped: {value}")
             continue
         print(f"{name:16s} {value * 1e3:.2f} ms of CPU a model, {1 / value:.0f} a second")
-        print(f"  pixsed         {each * value:,.0f} times that a core, {rate * value:,.0f} times "
-              f"with all of them; {verdict(each * value, target)}")  # fmt: skip
+        print(f"  pixsed         {once_started * value:,.0f} times that a core once started, as "
+              f"theirs is; {verdict(once_started * value, target)}")  # fmt: skip
+        print(f"                 {each * value:,.0f} times a core and {rate * value:,.0f} times on "
+              "all of them, start and file included")  # fmt: skip
 
 
 if __name__ == "__main__":
