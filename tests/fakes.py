@@ -110,7 +110,7 @@ def make_cube(*, bands=("F115W", "F200W", "F277W", "F356W", "F444W"), ny=20, nx=
 
 def binned_cube(**changes):
     """Return the cube of `make_cube` in bins of 4 x 5 pixels of the segment."""
-    from pixsed.images.binning import binned
+    from pixsed.images.binning.cube import binned
 
     cube = make_cube(**changes)
     y, x = np.indices(cube.shape)

@@ -43,7 +43,7 @@ def command(cube, method, snr, bands, min_size, max_chi2, output, overwrite):
     correlation of the noise that the cube tells. fit and sum-mass fit each bin once.
     """
     from pixsed.cli.options import say
-    from pixsed.images.binning import bin_cube
+    from pixsed.images.binning.cube import bin_cube
     from pixsed.io.atomic import check_output
     from pixsed.io.cube import read_cube, write_cube
 

@@ -29,7 +29,7 @@ def command(cubes, bins, output, overwrite):
     from tqdm import tqdm
 
     from pixsed.cli.options import say, show_progress
-    from pixsed.images.noise import NoiseMeasurement
+    from pixsed.images.noise.measure import NoiseMeasurement
     from pixsed.io.atomic import check_output
     from pixsed.io.cube import read_cube
     from pixsed.io.noise import write_noise

@@ -45,9 +45,9 @@ def command(image, stars, ra_col, dec_col, x_col, y_col, id_col, size, oversampl
         raise click.BadParameter(f"{size} is not odd", param_hint="--size")
 
     from pixsed.cli.options import say
-    from pixsed.images.psf import make_psf, summary
-    from pixsed.images.psf_io import write_psf
-    from pixsed.images.star_table import read_stars
+    from pixsed.images.psf.build import make_psf, summary
+    from pixsed.images.psf.files import write_psf
+    from pixsed.images.psf.stars import read_stars
     from pixsed.io.atomic import check_output
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import parse_location

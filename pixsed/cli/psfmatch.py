@@ -78,7 +78,7 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
     import contextlib
 
     from pixsed.cli.options import say, show_progress
-    from pixsed.images.psf_matching import plan_match, read_kernel, read_psf
+    from pixsed.images.psf.matching import plan_match, read_kernel, read_psf
     from pixsed.images.segmap import SegmentationMap
     from pixsed.io.atomic import check_output
     from pixsed.io.bandnames import check_band_name
@@ -130,7 +130,7 @@ def _progress(rows, shown):
 
 def _how(own_kernel, angle, method, window, alpha, beta, regularization):
     """Return how the kernel was made, for HISTORY."""
-    from pixsed.images.psf_matching import default_window
+    from pixsed.images.psf.matching import default_window
 
     if own_kernel:
         return "kernel given"

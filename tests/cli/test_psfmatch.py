@@ -88,11 +88,11 @@ def test_max_residual(files, run_pixsed, tmp_path):
 
 def test_choices_are_the_rooms():
     from pixsed.cli import psfmatch
-    from pixsed.images import psf_matching
+    from pixsed.images.psf import matching
 
-    assert psfmatch.METHODS == psf_matching.METHODS
-    assert psfmatch.WINDOWS == psf_matching.WINDOWS
-    assert psfmatch.CORRELATIONS == psf_matching.CORRELATIONS
+    assert psfmatch.METHODS == matching.METHODS
+    assert psfmatch.WINDOWS == matching.WINDOWS
+    assert psfmatch.CORRELATIONS == matching.CORRELATIONS
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
 from pixsed.errors import PixsedError
-from pixsed.images.autocorrelation import Autocorrelation, measure_autocorrelation
-from pixsed.images.psf_matching import convolve_image, noise_correlation, plan_match
+from pixsed.images.psf.autocorrelation import Autocorrelation, measure_autocorrelation
+from pixsed.images.psf.matching import convolve_image, noise_correlation, plan_match
 from pixsed.io.image import ImageFile
 
 

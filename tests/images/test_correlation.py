@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.signal import fftconvolve
 
-from pixsed.images.correlation import EmptyApertures
-from pixsed.images.psf_matching import noise_correlation
+from pixsed.images.noise.correlation import EmptyApertures
+from pixsed.images.psf.matching import noise_correlation
 
 
 def gaussian(sigma):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pixsed.images.gaussian import fit_gaussian
+from pixsed.images.noise.gaussian import fit_gaussian
 
 
 def test_against_the_quantiles_of_a_gaussian():

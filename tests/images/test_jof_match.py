@@ -10,7 +10,7 @@ from astropy.stats import mad_std
 from photutils.aperture import CircularAperture
 from scipy.ndimage import binary_dilation
 
-from pixsed.images.psf_matching import match_image, read_psf
+from pixsed.images.psf.matching import match_image, read_psf
 from pixsed.io.headers import celestial_wcs
 from pixsed.io.image import ImageFile
 

@@ -4,7 +4,7 @@ from scipy.signal import fftconvolve
 from scipy.stats import ks_2samp
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.noise import NoiseMeasurement
+from pixsed.images.noise.measure import NoiseMeasurement
 from pixsed.io.cube import Cube, bands_table
 from pixsed.simulate.noise import BinnedNoise
 
@@ -199,7 +199,7 @@ def test_errors_that_are_not_gaussian(mock):
 
 
 def test_binned_cubes_are_refused(mock):
-    from pixsed.images.binning import bin_cube
+    from pixsed.images.binning.cube import bin_cube
 
     cube = mock(size=80)
     cube = bin_cube(cube, snr=20)

@@ -5,8 +5,8 @@ import pytest
 from scipy.ndimage import shift
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.psf import Star, make_psf, summary
-from pixsed.images.psf_matching import Psf, encircled_energy, read_psf, resample_psf
+from pixsed.images.psf.build import Star, make_psf, summary
+from pixsed.images.psf.matching import Psf, encircled_energy, read_psf, resample_psf
 from pixsed.io.image import ImageFile
 
 SIZE = 51

@@ -4,7 +4,7 @@ from astropy.io import fits
 from scipy.signal import fftconvolve
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.psf_matching import (
+from pixsed.images.psf.matching import (
     WINDOWS,
     Psf,
     centroid,
@@ -213,7 +213,7 @@ def test_strips_make_no_seams(monkeypatch):
     data, err = rng.normal(size=(70, 30)), rng.uniform(1, 2, (70, 30))
     kernel = gaussian(11, 1.5)
     whole = convolve_image(data, err, kernel)
-    monkeypatch.setattr("pixsed.images.psf_matching._STRIP_PIXELS", 16 * 30)
+    monkeypatch.setattr("pixsed.images.psf.matching._STRIP_PIXELS", 16 * 30)
     np.testing.assert_allclose(convolve_image(data, err, kernel), whole, rtol=1e-5, atol=1e-6)
 
 

@@ -7,7 +7,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError
-from pixsed.images.star_table import read_stars
+from pixsed.images.psf.stars import read_stars
 
 X, Y = np.array([10.25, 40.0, 77.5]), np.array([5.0, 60.75, 33.0])
 

@@ -3,7 +3,7 @@
 import numpy as np
 from astropy.io import fits
 
-from pixsed.images.psf import REASONS, summary
+from pixsed.images.psf.build import REASONS, summary
 from pixsed.io.atomic import write_hdulist
 from pixsed.io.bandnames import instrument_name
 from pixsed.io.provenance import stamp
@@ -24,7 +24,7 @@ def write_psf(image, psf, path, *, overwrite=False, inputs=()):
     ----------
     image : `~pixsed.io.image.ImageFile`
         What it was made of.
-    psf : `~pixsed.images.psf.EmpiricalPsf`
+    psf : `~pixsed.images.psf.build.EmpiricalPsf`
     path, overwrite, inputs
         As for `pixsed.io.cube.write_cube`.
     """

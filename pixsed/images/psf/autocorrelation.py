@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pixsed.images.bin_noise import correlation_width
+from pixsed.images.binning.errors import correlation_width
 from pixsed.images.segmap import source_mask
 
 #: Lags in pixels, each way, to which noise is taken to be correlated; further where the

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pixsed.images.gaussian import fit_gaussian
+from pixsed.images.noise.gaussian import fit_gaussian
 
 #: Sides of the square apertures, pixels.
 SIDES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from pixsed.images.bin_noise import correlation
+from pixsed.images.binning.errors import correlation
 
 _AROUND = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
 
@@ -21,7 +21,7 @@ class Pixels:
     flux, err : `~numpy.ndarray`, shape (B, N), float64
         NaN in both = no data.
     width : `~numpy.ndarray`, shape (B,)
-        `pixsed.images.bin_noise.correlation_width` of each band.
+        `pixsed.images.binning.errors.correlation_width` of each band.
     snr_index : `~numpy.ndarray`, int
         The bands over which the mean S/N is taken.
     shape : tuple of int

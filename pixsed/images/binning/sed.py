@@ -9,7 +9,7 @@ import heapq
 
 import numpy as np
 
-from pixsed.images.bin_groups import Group, contiguous
+from pixsed.images.binning.groups import Group, contiguous
 
 #: A bin that had the target keeps standing with this share of it, as pixels join.
 ENOUGH = 0.8
@@ -48,7 +48,7 @@ def sed_bins(pixels, target, diameter, chi2_max=4.0):
 
     Parameters
     ----------
-    pixels : `~pixsed.images.bin_groups.Pixels`
+    pixels : `~pixsed.images.binning.groups.Pixels`
     target : float
         S/N of a bin, mean over the bands of `pixels.snr_index`.
     diameter : float

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.autocorrelation import Autocorrelation, measure_autocorrelation
+from pixsed.images.psf.autocorrelation import Autocorrelation, measure_autocorrelation
 from pixsed.io.bandnames import band_name_or_none, pivot_um
 from pixsed.io.headers import celestial_wcs, pixel_area_arcsec2
 from pixsed.io.image import merged_header
@@ -389,7 +389,7 @@ def convolve_image(data, err, kernel, *, err_factor=1.0):
         2-D of odd sides.
     err_factor : float, optional
         Of noise that was correlated before
-        (`~pixsed.images.autocorrelation.Autocorrelation.error_factor`).
+        (`~pixsed.images.psf.autocorrelation.Autocorrelation.error_factor`).
 
     Returns
     -------
@@ -486,7 +486,7 @@ class Match:
     err_factor : float
         By which the errors of independent pixels are multiplied; 1 where nothing is
         convolved, or it is not known.
-    correlation : `~pixsed.images.autocorrelation.Autocorrelation` or None
+    correlation : `~pixsed.images.psf.autocorrelation.Autocorrelation` or None
         Of the image's noise before; None where it is not measured.
     unchanged : str or None
         Why it is not convolved.

@@ -8,10 +8,10 @@ from astropy.table import Table
 
 from pixsed.bands import SNR_BANDS
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.bin_groups import Pixels, mean_snr
-from pixsed.images.bin_noise import correlation_width, sum_variance
-from pixsed.images.bin_sed import sed_bins
-from pixsed.images.bin_voronoi import ENOUGH, voronoi_bins
+from pixsed.images.binning.errors import correlation_width, sum_variance
+from pixsed.images.binning.groups import Pixels, mean_snr
+from pixsed.images.binning.sed import sed_bins
+from pixsed.images.binning.voronoi import ENOUGH, voronoi_bins
 from pixsed.io.cube import Binning
 
 METHODS = ("voronoi", "sed")
@@ -33,7 +33,7 @@ def bin_cube(cube, *, method="voronoi", snr=10.0, bands=None, min_size=None, chi
     cube : `~pixsed.io.cube.Cube`
         Its segmentation map says which pixels are the galaxy's.
     method : {"voronoi", "sed"}, optional
-        `pixsed.images.bin_voronoi` or `pixsed.images.bin_sed`.
+        `pixsed.images.binning.voronoi` or `pixsed.images.binning.sed`.
     snr : float, optional
         Target of a bin: the mean over `bands` of the S/N of its summed flux.
     bands : sequence of str, optional
@@ -105,7 +105,7 @@ def _check(cube, method, snr, bands, min_size, chi2_max, name):
 
 
 def galaxy_pixels(cube, snr_bands, name="cube"):
-    """Return the `~pixsed.images.bin_groups.Pixels` of a cube's galaxy that have any data.
+    """Return the `~pixsed.images.binning.groups.Pixels` of a cube's galaxy that have any data.
 
     Raises
     ------

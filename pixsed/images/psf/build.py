@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.epsf import fit_epsf
-from pixsed.images.psf_matching import centroid, encircled_energy, fwhm_arcsec
+from pixsed.images.psf.epsf import fit_epsf
+from pixsed.images.psf.matching import centroid, encircled_energy, fwhm_arcsec
 from pixsed.io.headers import pixel_area_arcsec2
 
 #: Why a star of the table was not used, by the word that stands in the table STARS.
@@ -94,7 +94,7 @@ def make_psf(image, stars, *, size=101, oversampling=2, saturation=None, min_snr
     size : int, optional
         Side of the stamps in pixels, odd, 15 or more.
     oversampling : int, optional
-        As for `pixsed.images.epsf.fit_epsf`.
+        As for `pixsed.images.psf.epsf.fit_epsf`.
     saturation : float, optional
         In the image's unit: a star with a pixel as bright is not used. Without it only
         a flat top (4 equal pixels) tells.

@@ -6,9 +6,9 @@ from collections import Counter
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.correlation import EmptyApertures
-from pixsed.images.gaussian import fit_gaussian
-from pixsed.images.psf_matching import KEPT_BANDS
+from pixsed.images.noise.correlation import EmptyApertures
+from pixsed.images.noise.gaussian import fit_gaussian
+from pixsed.images.psf.matching import KEPT_BANDS
 from pixsed.io.noise import BandNoise, NoiseTable
 
 #: Errors over the sky's scatter beyond this, or under its inverse, are worth a warning.

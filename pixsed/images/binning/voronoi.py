@@ -7,8 +7,8 @@ of the S/N no more than that it grows with a bin.
 
 import numpy as np
 
-from pixsed.images.bin_groups import Group, contiguous, mean_snr
-from pixsed.images.bin_noise import sum_variance
+from pixsed.images.binning.errors import sum_variance
+from pixsed.images.binning.groups import Group, contiguous, mean_snr
 
 #: A bin this share of the target or more stands.
 ENOUGH = 0.8
@@ -24,7 +24,7 @@ def voronoi_bins(pixels, target, fewest=1):
 
     Parameters
     ----------
-    pixels : `~pixsed.images.bin_groups.Pixels`
+    pixels : `~pixsed.images.binning.groups.Pixels`
     target : float
         S/N of a bin, mean over the bands of `pixels.snr_index`.
     fewest : int, optional

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pixsed.errors import PixsedError
-from pixsed.images.psf import Star
+from pixsed.images.psf.build import Star
 from pixsed.images.tables import find_column, listed, read_table
 
 _ID = "id number objid obj_id object_id source_id id_source label seg_id segid".split()
@@ -38,7 +38,7 @@ def read_stars(path, wcs, *, ra_col=None, dec_col=None, x_col=None, y_col=None, 
 
     Returns
     -------
-    list of `~pixsed.images.psf.Star`
+    list of `~pixsed.images.psf.build.Star`
         In the table's order; those without a finite place are left out.
 
     Raises

@@ -1,0 +1,1 @@
+"""The noise of pixels as cubes have it: bins of flux, and correlated neighbours."""

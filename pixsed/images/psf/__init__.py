@@ -1,0 +1,1 @@
+"""PSFs: made from stars, matched, and what matching does to the noise."""
