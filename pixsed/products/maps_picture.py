@@ -10,7 +10,8 @@ from pixsed.products.figure import new_figure
 
 #: The properties drawn where none is asked for.
 DEFAULT = ("LOGSIGMA", "LOGSFR", "AGE", "METAL", "AV")
-_LABELS = {
+#: How properties are written on axes.
+LABELS = {
     "LOGMSTAR": r"$\log M_*$ [M$_\odot$]",
     "LOGMFORM": r"$\log M_{\rm formed}$ [M$_\odot$]",
     "LOGSIGMA": r"$\log \Sigma_*$ [M$_\odot$ kpc$^{-2}$]",
@@ -147,7 +148,7 @@ def draw(panels):
     figure = new_figure(figsize=(_INCHES * count + 0.4, 2 * height + 0.35))
     axes = figure.subplots(2, count, squeeze=False, sharex=True, sharey=True)
     for column, name in enumerate(panels.properties):
-        label = _LABELS.get(name, f"{name} [{panels.units[column]}]")
+        label = LABELS.get(name, f"{name} [{panels.units[column]}]")
         _panel(figure, axes[0, column], panels.median[column], label, _COLOURS.get(name, "viridis"))
         _panel(figure, axes[1, column], panels.std[column], rf"$\sigma$: {label}", "magma",
                from_zero=True)  # fmt: skip

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.stats import binom
 
 from pixsed.errors import PixsedError
-from pixsed.products.maps_picture import _LABELS
+from pixsed.products.figure import new_figure
+from pixsed.products.maps_picture import LABELS
 from pixsed.validate.statistics import bin_name
 
 NAMES = ("residuals", "ranks", "coverage", "widths")
@@ -45,13 +46,6 @@ def draw(hdus):
     PixsedError
         If matplotlib is not installed.
     """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise PixsedError(
-            "pictures are drawn by matplotlib, which is not installed; "
-            "try: pip install 'pixsed[plot]'"
-        ) from None
     there = {hdu.name for hdu in hdus}
     makers = {"residuals": ("POINTS", _residuals), "ranks": ("RANKS", _ranks),
               "coverage": ("COVERAGE", _coverage), "widths": ("WIDTHS", _widths)}  # fmt: skip
@@ -59,9 +53,7 @@ def draw(hdus):
 
 
 def _figure(columns, rows, width=2.5, height=2.1):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width * columns + 0.5, height * rows + 0.5), layout="constrained")
+    figure = new_figure(figsize=(width * columns + 0.5, height * rows + 0.5))
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
@@ -97,7 +89,7 @@ def _residuals(hdus):
             if name == "TAU":
                 axis.set_xscale("log")
             axis.set_xlim(truth.min(), truth.max())
-            axis.set_xlabel(_LABELS.get(name, name), fontsize=7, labelpad=1)
+            axis.set_xlabel(LABELS.get(name, name), fontsize=7, labelpad=1)
             _small(axis)
         line[0].set_ylabel("median - truth", fontsize=7)
         bar = figure.colorbar(dots, ax=line, aspect=12, pad=0.01)
@@ -145,7 +137,7 @@ def _ranks(hdus):
         axis.axhline(mean, color="k", lw=0.8, ls="--")
         axis.stairs(counts, np.linspace(0, 1, len(counts) + 1), color="C0")
         axis.set_ylim(0, max(counts.max(), high) * 1.25)
-        axis.set_title(_LABELS.get(row["PARAMETER"], row["PARAMETER"]), fontsize=7)
+        axis.set_title(LABELS.get(row["PARAMETER"], row["PARAMETER"]), fontsize=7)
         _small(axis)
     for axis in axes.flat[len(rows) :]:
         axis.set_axis_off()
@@ -205,7 +197,7 @@ def _widths(hdus):
         axis.xaxis.set_minor_formatter("")
         axis.set_ylim(0, None)
         kind = "IQR" if some["KIND"][0] == "IQR" else r"$\sigma$"
-        axis.set_title(f"{_LABELS.get(name, name)}, {kind}", fontsize=7)
+        axis.set_title(f"{LABELS.get(name, name)}, {kind}", fontsize=7)
         _small(axis)
     for axis in axes.flat[len(names) :]:
         axis.set_axis_off()
