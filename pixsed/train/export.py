@@ -153,6 +153,7 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
             output_names=["samples", "flux_model"], dynamic_shapes=shapes, opset_version=18,
         )  # fmt: skip
     proto = program.model_proto
+    _forget_source(proto)
     _store_single(proto)
     entry = proto.metadata_props.add()
     entry.key, entry.value = "pixsed", json.dumps(description)
@@ -165,6 +166,15 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
                 f"{TOLERANCE:g}; nothing was written"
             )
     return difference
+
+
+def _forget_source(proto):
+    """Drop what the exporter writes of its source: stack traces, with the paths of a machine."""
+    graph = proto.graph
+    for part in (proto, graph, *graph.node, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        if hasattr(part, "metadata_props"):
+            del part.metadata_props[:]
 
 
 def _store_single(proto):

@@ -94,6 +94,12 @@ def test_what_the_model_says_of_itself(model_file, few_bands):
     assert said["redshift_err_max"] == 0.5
 
 
+def test_no_path_of_a_machine_is_in_it(model_file):
+    content = Path(model_file).read_bytes()
+    assert b"site-packages" not in content and b".py" not in content
+    assert str(Path(module.__file__).parent).encode() not in content
+
+
 def test_calibration_of_the_score(model_file):
     onnx = pytest.importorskip("onnx")
     proto = onnx.load(model_file)
