@@ -18,16 +18,6 @@ from pixsed.io.cube import Cube
 from pixsed.io.headers import shifted_header
 
 
-@pytest.fixture(scope="module")
-def model_path(tmp_path_factory):
-    return fakes.fake_model(tmp_path_factory.mktemp("model") / "fake.onnx")
-
-
-@pytest.fixture(scope="module")
-def model(model_path):
-    return Model(model_path)
-
-
 def test_planes_and_nan_policy(model):
     cube = fakes.make_cube()
     maps = fit_cube(cube, model, samples=50)

@@ -8,16 +8,6 @@ from pixsed.errors import PixsedError
 from pixsed.infer.model import Model
 
 
-@pytest.fixture(scope="module")
-def model_path(tmp_path_factory):
-    return fakes.fake_model(tmp_path_factory.mktemp("model") / "fake.onnx")
-
-
-@pytest.fixture(scope="module")
-def model(model_path):
-    return Model(model_path)
-
-
 def test_what_a_model_tells(model, model_path):
     import hashlib
 

@@ -8,19 +8,8 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.infer.model import Model
 from pixsed.infer.photometry import fit_table, is_cube, read_table, write_table
 from pixsed.io.cube import write_cube
-
-
-@pytest.fixture(scope="module")
-def model_path(tmp_path_factory):
-    return fakes.fake_model(tmp_path_factory.mktemp("model") / "fake.onnx")
-
-
-@pytest.fixture(scope="module")
-def model(model_path):
-    return Model(model_path)
 
 
 def make_table():

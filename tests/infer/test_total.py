@@ -1,22 +1,10 @@
 
 import fakes
 import numpy as np
-import pytest
 
 from pixsed.infer.draws import global_indices, independent_normals
 from pixsed.infer.fit import select
-from pixsed.infer.model import Model
 from pixsed.infer.total import resolved_mass, sum_mass, summed_photometry
-
-
-@pytest.fixture(scope="module")
-def model_path(tmp_path_factory):
-    return fakes.fake_model(tmp_path_factory.mktemp("model") / "fake.onnx")
-
-
-@pytest.fixture(scope="module")
-def model(model_path):
-    return Model(model_path)
 
 
 def test_resolved_mass_against_a_direct_sum(model):
