@@ -14,6 +14,7 @@ from torch import nn
 
 from pixsed.cosmology import age
 from pixsed.simulate.priors import PRIORS
+from pixsed.simulate.priors.base import COMMON
 from pixsed.sps.sfh import LOG_SSFR_FLOOR, SFR_TIME
 from pixsed.train import physics
 from pixsed.train.emulator import Emulator
@@ -91,9 +92,12 @@ class Space(nn.Module):
         raise NotImplementedError
 
     @staticmethod
-    def mass(coordinate):
-        """log10 of formed mass, 4 to 12."""
-        return 4.0 + 8.0 * torch.clamp(torch.sigmoid(coordinate), 0.0, 1.0 - 1e-6)
+    def common(mass, av, metal):
+        """Return formed mass, A_V and [M/H], within the bounds that every prior has."""
+        mass = torch.clamp(torch.sigmoid(mass), 0.0, 1.0 - 1e-6)
+        shares = {"LOGMFORM": mass, "AV": physics.normal_cdf(av),
+                  "METAL": physics.normal_cdf(metal)}  # fmt: skip
+        return tuple(c.from_unit(shares[c.name]) for c in COMMON)
 
 
 class TauSpace(Space):
@@ -136,16 +140,15 @@ class TauSpace(Space):
         )  # fmt: skip
 
     def parameters(self, coordinates, z):
-        mass = self.mass(coordinates[..., 1])
-        av, start, tau, metal = (physics.normal_cdf(coordinates[..., i]) for i in (2, 3, 4, 5))
+        mass, av, metal = self.common(*(coordinates[..., i] for i in (1, 2, 5)))
+        start, tau = (physics.normal_cdf(coordinates[..., i]) for i in (3, 4))
         at_z = physics.age(z)
         start = at_z * start
         tau = torch.exp(math.log(10.0) * (-2.0 + 4.0 * tau))
-        metal = -2.3 + 2.7 * metal
         span = torch.clamp(at_z - start, min=1e-6)
         star = mass + self.surviving(span, tau, metal)
         sfr = mass + physics.log_sfr_tau(tau, span)
-        return torch.stack([star, mass, sfr, metal, 4.0 * av, tau, start, z], dim=-1)
+        return torch.stack([star, mass, sfr, metal, av, tau, start, z], dim=-1)
 
 
 class DirichletSpace(Space):
@@ -209,19 +212,19 @@ class DirichletSpace(Space):
         return cls(Emulator(**said))
 
     def parameters(self, coordinates, z):
-        mass = self.mass(coordinates[..., 1])
-        av, rate, share, t75, t50, t25, metal = (
-            physics.normal_cdf(coordinates[..., i]) for i in range(2, 9)
+        mass, av, metal = self.common(*(coordinates[..., i] for i in (1, 2, 8)))
+        rate, share, t75, t50, t25 = (
+            physics.normal_cdf(coordinates[..., i]) for i in range(3, 8)
         )
         low, high = self._SSFR
-        specific, metal = low + (high - low) * rate, -2.3 + 2.7 * metal
+        specific = low + (high - low) * rate
         t50 = t75 * t50
         t25 = t50 * t25
         at_z = physics.age(z)
         known = [at_z, specific, torch.log(share), share, t25, t50, t75, metal]
         lost = self.emulator(torch.stack(known, dim=-1)).squeeze(-1)
         return torch.stack(
-            [mass + lost, mass, mass + specific, metal, 4.0 * av, t25, t50, t75, z, share * at_z],
+            [mass + lost, mass, mass + specific, metal, av, t25, t50, t75, z, share * at_z],
             dim=-1,
         )
 
