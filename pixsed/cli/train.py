@@ -12,6 +12,7 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
         "pixsed train train.fits --ssp bc03.fits --noise wide -o tau.ckpt",
         "pixsed train train.fits --ssp bc03.fits --noise noise.fits --widen -o mine.ckpt",
         "pixsed train train.fits --ssp bc03.fits --resume tau.ckpt --overwrite -o tau.ckpt",
+        "pixsed train refined.fits --ssp refined_ssp.fits --start tau.ckpt --mixed -o tau2.ckpt",
         "pixsed train train.fits --net maf-paper --noise noise.fits -o maf.ckpt",
     ),
 )
@@ -33,7 +34,7 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True),
               show_default="1e-3; maf-paper: 5e-4", help="Learning rate.")  # fmt: skip
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
-              help="Where the network is trained; on cuda in mixed precision.")  # fmt: skip
+              help="Where the network is trained.")  # fmt: skip
 @click.option("--patience", type=click.IntRange(min=1),
               help="End a stage after so many epochs without a better loss on the simulations "
               "held out; not for maf-paper, whose 20 are the paper's.")  # fmt: skip
@@ -43,13 +44,18 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
 @click.option("--curve", type=click.Path(),
               help="Learning curve: a picture, or a table (.ecsv, .fits) by its ending.")
 @click.option("--resume", type=click.Path(), help="Go on from a checkpoint of the same run.")
+@click.option("--start", type=click.Path(), help="Begin with the weights of a checkpoint that was "
+              "trained on other simulations of the same prior.")  # fmt: skip
+@click.option("--mixed/--single", default=None, help="Residual networks in bfloat16, faster where "
+              "the processor has it, or all in single precision; default: mixed on cuda "
+              "alone.")  # fmt: skip
 @output("Checkpoint to write, after each epoch.")
 @seed
 @jobs
 @quiet_verbose
 @click.pass_context
 def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epochs, batch, rate,
-            device, patience, ensemble, curve, resume, output, overwrite, seed,
+            device, patience, ensemble, curve, resume, start, mixed, output, overwrite, seed,
             jobs):  # fmt: skip
     """Train a flow on simulations.
 
@@ -66,8 +72,12 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     paper = net == "maf-paper"
     if not paper and ssp_path is None:
         raise click.UsageError("Missing option '--ssp', which --net default needs.")
-    if paper and (patience or ensemble > 1 or curve):
-        raise click.UsageError("--patience, --ensemble and --curve are of --net default.")
+    if paper and (patience or ensemble > 1 or curve or start or mixed):
+        raise click.UsageError(
+            "--patience, --ensemble, --curve, --start and --mixed are of --net default."
+        )
+    if resume and start:
+        raise click.UsageError("--resume goes on with its own weights; give it without --start.")
     if ensemble > 1 and resume:
         raise click.UsageError("--resume goes on with one network; give it without --ensemble.")
     if paper and context.get_parameter_source("noise") is ParameterSource.DEFAULT:
@@ -99,7 +109,7 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     ssp, histories = read_ssp(ssp_path), []
     for i, path in enumerate(outputs):
         done = train(sims, ssp, errors, path, report=_epoch, device=device, patience=patience,
-                     **(settings | {"seed": seed + i}))  # fmt: skip
+                     start=start, mixed=mixed, **(settings | {"seed": seed + i}))  # fmt: skip
         histories.append(done["history"])
         say(f"{path}: trained for {done['epoch']} epochs")
     if curve:

@@ -33,8 +33,8 @@ def survey_masks(bands):
 def draw_masks(bands, n, rng):
     """Draw which bands are present, for training.
 
-    A fifth of the rows have all bands, half a survey's (the paper's and JADES-like sets the
-    most often), the rest a random number; half of all then lose up to ten at random.
+    A tenth of the rows have all bands, six tenths a survey's (the paper's and JADES-like sets
+    the most often), the rest a random number; a third of all then lose up to ten at random.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def draw_masks(bands, n, rng):
     """
     total = len(bands)
     surveys = survey_masks(bands)
-    odds = np.array([4.0, 2.0, 2.0] + [1.0] * (len(surveys) - 3))
+    odds = np.array([5.0, 2.0, 2.0] + [1.0] * (len(surveys) - 3))
     # Of few bands a survey may hold too few to learn from.
     enough = surveys.sum(axis=1) >= MIN_BANDS
     if enough.any():
@@ -58,13 +58,13 @@ def draw_masks(bands, n, rng):
         surveys, odds = np.ones((1, total), dtype=bool), np.ones(1)
     mask = surveys[rng.choice(len(surveys), n, p=odds / odds.sum())]
     kind = rng.random(n)
-    mask[kind < 0.2] = True
+    mask[kind < 0.1] = True
     order = np.argsort(rng.random((n, total)), axis=1)
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(total), axis=1)
     some = kind > 0.7
     mask[some] = (rank < rng.integers(MIN_BANDS, total + 1, (n, 1)))[some]
-    return drop_bands(mask, np.where(rng.random(n) < 0.5, rng.integers(0, 11, n), 0), rng)
+    return drop_bands(mask, np.where(rng.random(n) < 1 / 3, rng.integers(0, 11, n), 0), rng)
 
 
 def drop_bands(mask, count, rng):

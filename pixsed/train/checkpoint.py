@@ -9,7 +9,7 @@ from pixsed.train import spline
 from pixsed.train.data import space_of
 from pixsed.train.flow import PixelFlow
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3
 
 
 def read_checkpoint(path):

@@ -9,10 +9,10 @@ from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
 from pixsed.train.spaces import SPACES
 
 #: Share of training rows with a photometric redshift, and the largest error over 1 + z.
-PHOTO_Z_SHARE = 0.35
+PHOTO_Z_SHARE = 0.3
 PHOTO_Z_MAX = 0.5
 #: Share of rows seen under the nominal noise, which most pixels of a survey have.
-NOMINAL_SHARE = 0.35
+NOMINAL_SHARE = 0.5
 
 
 def space_of(prior):

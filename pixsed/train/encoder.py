@@ -20,6 +20,31 @@ class _Block(nn.Module):
         return x + self.second(silu(self.first(self.norm(x))))
 
 
+class Trunk(nn.Module):
+    """A residual network of any features: of the encoder, and of the flow beside it.
+
+    Parameters
+    ----------
+    inputs, width, blocks : int
+    """
+
+    def __init__(self, inputs, width, blocks):
+        super().__init__()
+        self.first = nn.Linear(inputs, width)
+        self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x, mixed=False):
+        """Return (N, width) of features (N, inputs); `mixed` multiplies in bfloat16."""
+        if mixed:
+            with torch.autocast(x.device.type, torch.bfloat16):
+                return self(x).float()
+        h = self.first(x)
+        for block in self.blocks:
+            h = block(h)
+        return self.norm(h)
+
+
 class Encoder(nn.Module):
     """A residual network from photometry to a context, marginal quantiles and photometry.
 
@@ -38,16 +63,14 @@ class Encoder(nn.Module):
         super().__init__()
         self.features = Features(bands)
         self.targets = targets
-        self.first = nn.Linear(self.features.size, width)
-        self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
-        self.norm = nn.LayerNorm(width)
+        self.trunk = Trunk(self.features.size, width, blocks)
         self.to_context = nn.Linear(width, context)
         self.predict = nn.Linear(width, bands)
         self.to_quantiles = nn.Linear(width, targets * len(LEVELS))
         #: Numbers that describe a pixel to the flow.
         self.known = context + targets * len(LEVELS)
 
-    def forward(self, flux, flux_err, z, z_err):
+    def forward(self, flux, flux_err, z, z_err, mixed=False):
         """Return what is known of pixels.
 
         Parameters
@@ -55,6 +78,8 @@ class Encoder(nn.Module):
         flux, flux_err : tensor, shape (N, B)
             nJy; NaN = band missing.
         z, z_err : tensor, shape (N,)
+        mixed : bool, optional
+            As of `Trunk.forward`; the heads stay in full precision.
 
         Returns
         -------
@@ -66,21 +91,18 @@ class Encoder(nn.Module):
             Fluxes, nJy.
         bright : tensor, shape (N, 1)
             ln of the brightness, nJy.
-        summary : tensor, shape (N, 8)
+        features : tensor, shape (N, F)
         """
         flux, err, here = self.features.clean(flux, flux_err)
         z, z_err = z.unsqueeze(1), z_err.unsqueeze(1)
         bright = self.features.brightness(flux, err, here)
         features = self.features(flux, err, here, z, z_err)
-        h = self.first(features)
-        for block in self.blocks:
-            h = block(h)
-        h = self.norm(h)
+        h = self.trunk(features, mixed)
         predicted = torch.exp(torch.clamp(self.predict(h), -20.0, 8.0) + bright)
         quantiles = self._rising(self.to_quantiles(h))
         flat = quantiles.reshape(quantiles.shape[0], -1)
         known = torch.cat([silu(self.to_context(h)), torch.clamp(flat, -8.0, 8.0)], dim=1)
-        return known, quantiles, predicted, bright, features[:, -Features.SUMMARY :]
+        return known, quantiles, predicted, bright, features
 
     def _rising(self, raw):
         """Turn raw outputs into quantiles that cannot cross: the median, and steps from it."""

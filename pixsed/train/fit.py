@@ -69,9 +69,27 @@ def _read_resumed(path, simulations, run):
     return saved
 
 
+def _begin_with(network, path, simulations):
+    """Take over a checkpoint's weights; return what to say of its training."""
+    saved = read_checkpoint(path)
+    if (saved["bands"], saved["prior"]) != (simulations.bands, simulations.prior):
+        raise PixsedError(f"{path} was trained on other bands or another prior; train anew")
+    # The tables and the emulator of the space are those of the new simulations.
+    kept = ("space.", "recalibration.")
+    weights = {k: v for k, v in saved["average"].items() if not k.startswith(kept)}
+    mine = network.state_dict()
+    if any(key not in mine or mine[key].shape != v.shape for key, v in weights.items()):
+        raise PixsedError(f"{path} is of a network of another shape; train anew")
+    network.load_state_dict(weights, strict=False)
+    network.mass_offset = saved["mass_offset"]
+    before = saved["training"]
+    return [*before.get("started_from", []),
+            {key: before[key] for key in ("simulations", "epochs", "seed")}]  # fmt: skip
+
+
 def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, seed=42,
-          sizes=None, resume=None, report=None, threads=None, device="cpu",
-          patience=None):  # fmt: skip
+          sizes=None, resume=None, start=None, report=None, threads=None, device="cpu",
+          mixed=None, patience=None):  # fmt: skip
     """Train on simulations and write a checkpoint after each epoch.
 
     Parameters
@@ -88,11 +106,15 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
         Sizes of `PixelFlow`.
     resume : path-like, optional
         A checkpoint of the same run to go on from.
+    start : path-like, optional
+        A checkpoint of other simulations of the same prior, whose weights to begin with.
     report : callable, optional
         Called with a dict after each epoch.
     threads : int, optional
     device : str, optional
-        "cpu", or "cuda" with the encoder in mixed precision.
+        "cpu" or "cuda".
+    mixed : bool, optional
+        Residual networks in bfloat16; by default on cuda alone.
     patience : int, optional
         A stage ends after so many epochs without a better held-out loss.
 
@@ -104,8 +126,8 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     Raises
     ------
     PixsedError
-        If the prior has no space yet, there are too few simulations or bands, or
-        `resume` is of another run.
+        If the prior has no space yet, there are too few simulations or bands,
+        `resume` is of another run, or `start` of a network of another shape.
 
     Warns
     -----
@@ -133,10 +155,16 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    network = build(simulations, ssp, sizes, seed).to(device)
+    mixed = device == "cuda" if mixed is None else mixed
+    network = build(simulations, ssp, sizes, seed)
+    started = []
+    if start is not None:
+        started = _begin_with(network, start, simulations)
+    network = network.to(device)
     average = copy.deepcopy(network)
     # The encoder, then the flow: each has a learning rate, and its gradient is clipped, of its own.
-    parts = [list(network.encoder.parameters()), list(network.conditioners.parameters())]
+    flow = (network.trunk, network.conditioners)
+    parts = [list(network.encoder.parameters()), [p for part in flow for p in part.parameters()]]
     optimiser = torch.optim.AdamW([{"params": part} for part in parts], lr=rate, weight_decay=1e-4)
     held = min(len(simulations) // 50, 20000)
     order = np.random.default_rng(seed).permutation(len(simulations))
@@ -166,7 +194,7 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
             _set_rates(optimiser, rate, now, (last - first) * steps, with_flow)
             seen = observer.batch(shuffled[step * batch : (step + 1) * batch], rng)
             seen = {key: values.to(device) for key, values in seen.items()}
-            loss = total(loss_terms(network, seen, with_flow, mixed=device == "cuda"))
+            loss = total(loss_terms(network, seen, with_flow, mixed))
             if not torch.isfinite(loss):
                 continue
             optimiser.zero_grad()
@@ -205,7 +233,8 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
             "training": {"simulations": len(simulations), "epochs": epoch + 1, "batch": batch,
                          "rate": rate, "seed": seed, "photo_z_share": PHOTO_Z_SHARE,
                          "photo_z_max": PHOTO_Z_MAX, "nominal_share": NOMINAL_SHARE,
-                         "encoder_epochs": ends[0]},
+                         "encoder_epochs": ends[0], "mixed": mixed,
+                         "started_from": started},
         }  # fmt: skip
         with atomic_path(output, overwrite=True) as temporary:
             torch.save(checkpoint, temporary)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.functional import silu
 
 from pixsed.train import spline
-from pixsed.train.encoder import Encoder
+from pixsed.train.encoder import Encoder, Trunk
 from pixsed.train.features import Features
 
 
@@ -66,7 +66,10 @@ class PixelFlow(nn.Module):
     bands : int
     space : `~pixsed.train.spaces.Space`
     width, blocks, context, hidden, bins : int, optional
-        Sizes of the residual network, the context, the conditioners and the splines.
+        Sizes of the encoder, its context, the conditioners and the splines.
+    flow_width, flow_blocks : int, optional
+        Sizes of the flow's own residual network. The sharpest posteriors have the steepest
+        gradients and would bend the encoder to themselves; this one they may.
     mass_offset : float, optional
         Typical log10 of formed mass less the logarithm of brightness and distance.
     z_max : float, optional
@@ -74,7 +77,7 @@ class PixelFlow(nn.Module):
     """
 
     def __init__(self, bands, space, *, width=320, blocks=4, context=128, hidden=64,
-                 bins=10, mass_offset=0.0, z_max=7.5):  # fmt: skip
+                 bins=10, flow_width=192, flow_blocks=3, mass_offset=0.0, z_max=7.5):  # fmt: skip
         super().__init__()
         self.space, self.bands = space, bands
         self.bins, self.z_max, self.mass_offset = bins, z_max, mass_offset
@@ -83,18 +86,27 @@ class PixelFlow(nn.Module):
         self.register_buffer("target_mean", torch.zeros(targets))
         self.register_buffer("target_std", torch.ones(targets))
         self.recalibration = Recalibration(self.encoder.known, space.dim)
+        self.trunk = Trunk(self.encoder.features.size + self.encoder.known, flow_width, flow_blocks)
+        known = self.encoder.known + flow_width
         self.conditioners = nn.ModuleList(
-            _Conditioner(self.encoder.known, d, hidden, bins) for d in range(space.dim)
+            _Conditioner(known, d, hidden, bins) for d in range(space.dim)
         )
 
-    def encode(self, flux, flux_err, z, z_err):
+    def encode(self, flux, flux_err, z, z_err, mixed=False):
         """Return what `Encoder.forward` does, computed in the encoder's own precision.
 
         See `refine`; given back in that of `flux`.
         """
-        kind = self.encoder.first.weight.dtype
-        found = self.encoder(*(t.to(kind) for t in (flux, flux_err, z, z_err)))
+        kind = self.encoder.trunk.first.weight.dtype
+        found = self.encoder(*(t.to(kind) for t in (flux, flux_err, z, z_err)), mixed)
         return tuple(t.to(flux.dtype) for t in found)
+
+    def context(self, encoded, mixed=False):
+        """Return what the conditioners know of pixels, (N, K), from what `encode` returned."""
+        known, features = encoded[0], encoded[4]
+        kind = self.trunk.first.weight.dtype
+        own = self.trunk(torch.cat([features, known], dim=1).to(kind), mixed)
+        return torch.cat([known, own.to(known.dtype)], dim=1)
 
     def predict(self, flux, flux_err, z, z_err):
         """Return the photometry (N, B) that the encoder takes for the true one, nJy."""
@@ -107,7 +119,7 @@ class PixelFlow(nn.Module):
         encoder runs once a pixel, so that its precision costs next to nothing.
         """
         # [M/H], the last coordinate, has the steepest splines: kinks at the grid's metallicities.
-        for module in (self.encoder, self.conditioners[-1]):
+        for module in (self.encoder, self.trunk, self.conditioners[-1]):
             module.double()
         return self
 
@@ -170,7 +182,7 @@ class PixelFlow(nn.Module):
             A column a coordinate; the density is their sum.
         """
         encoded = self.encode(flux, flux_err, z, z_err)
-        latent, log_slope = self.latents(coordinates, encoded[0], encoded[3], z, z_err)
+        latent, log_slope = self.latents(coordinates, self.context(encoded), encoded[3], z, z_err)
         shift, log_scale = self.recalibration(self.seen(encoded))
         base = (latent - shift) * torch.exp(-log_scale)
         return -0.5 * base * base - 0.5 * math.log(2 * math.pi) + log_slope - log_scale
@@ -178,7 +190,7 @@ class PixelFlow(nn.Module):
     @staticmethod
     def seen(encoded):
         """Return what the recalibration sees, of what `encode` returned."""
-        return torch.cat([encoded[0], encoded[4]], dim=1)
+        return torch.cat([encoded[0], encoded[4][:, -Features.SUMMARY :]], dim=1)
 
     def latents(self, coordinates, known, bright, z, z_err):
         """Return what the flow carries coordinates to, before the recalibration.
@@ -219,7 +231,7 @@ class PixelFlow(nn.Module):
     def draw(self, flux, flux_err, z, z_err, base):
         """Return coordinates (N, S, D) for base normals (N, S, D), and predicted fluxes."""
         encoded = self.encode(flux, flux_err, z, z_err)
-        known, _, predicted, bright, _ = encoded
+        known, predicted, bright = self.context(encoded), encoded[2], encoded[3]
         shift, log_scale = self.recalibration(self.seen(encoded))
         base = shift.unsqueeze(1) + torch.exp(log_scale).unsqueeze(1) * base
         z, z_err = z.unsqueeze(1), z_err.unsqueeze(1)

@@ -22,7 +22,7 @@ def loss_terms(network, batch, with_flow=True, mixed=False):
         As `~pixsed.train.data.Observer.batch` gives it.
     with_flow : bool, optional
     mixed : bool, optional
-        Run the encoder in bfloat16 where a GPU does.
+        Run the residual networks in bfloat16.
 
     Returns
     -------
@@ -34,9 +34,7 @@ def loss_terms(network, batch, with_flow=True, mixed=False):
         Of the predicted photometry.
     """
     flux, err, z, z_err = (batch[key] for key in ("flux", "flux_err", "z", "z_err"))
-    with torch.autocast(flux.device.type, torch.bfloat16, enabled=mixed):
-        encoded = network.encode(flux, err, z, z_err)
-    known, quantiles, predicted, bright, _ = encoded
+    known, quantiles, predicted, bright, features = network.encode(flux, err, z, z_err, mixed)
     true = batch["true_flux"]
     good = err == err
     sigma = torch.where(good, err, torch.ones_like(err))
@@ -49,7 +47,8 @@ def loss_terms(network, batch, with_flow=True, mixed=False):
         # The sharpest posteriors have the steepest gradients, a hundred times the others'; the
         # encoder is to serve all pixels.
         known = known.detach() + FLOW_TO_ENCODER * (known - known.detach())
-        latent, log_slope = network.latents(batch["coordinates"], known, bright, z, z_err)
+        context = network.context((known, quantiles, predicted, bright, features), mixed)
+        latent, log_slope = network.latents(batch["coordinates"], context, bright, z, z_err)
         normal = -0.5 * latent * latent - 0.5 * math.log(2 * math.pi)
         density = -(normal + log_slope).mean(dim=0)
     return density, by_property, miss.mean()

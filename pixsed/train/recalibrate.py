@@ -50,7 +50,7 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS)
                 z, z_err = seen["z"], seen["z_err"]
                 encoded = network.encode(seen["flux"], seen["flux_err"], z, z_err)
                 latent, _ = network.latents(
-                    seen["coordinates"], encoded[0], encoded[3], z, z_err
+                    seen["coordinates"], network.context(encoded), encoded[3], z, z_err
                 )
             latents.append(latent)
             known.append(network.seen(encoded))

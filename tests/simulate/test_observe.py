@@ -33,8 +33,8 @@ def test_masks():
     count = mask.sum(axis=1)
     assert mask.shape == (n, len(NAMES)) and mask.dtype == bool
     assert count.min() >= MIN_BANDS and count.max() == len(NAMES)
-    # A fifth has all, of which half is left so, and a 26th part of half the random ones.
-    assert np.mean(count == len(NAMES)) == pytest.approx(0.2 * (0.5 + 0.5 / 11) + 0.006, abs=0.01)
+    # A tenth has all, of which two thirds are left so, and a 26th part of the random ones.
+    assert np.mean(count == len(NAMES)) == pytest.approx(0.1 * (2 / 3 + 1 / 33) + 0.008, abs=0.01)
     assert mask.mean(axis=0).min() > 0.2
     paper = survey_masks(NAMES)[0]
     assert np.mean((mask == paper).all(axis=1)) > 0.03

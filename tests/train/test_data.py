@@ -9,7 +9,7 @@ from scipy.stats import kstest
 from pixsed.errors import PixsedError
 from pixsed.simulate.noise import WIDE, NoiseModel
 from pixsed.simulate.table import Simulations
-from pixsed.train.data import Observer
+from pixsed.train.data import NOMINAL_SHARE, PHOTO_Z_SHARE, Observer
 
 NAMES = ["F606W", "F115W", "F150W", "F277W", "F356W", "F444W"]
 
@@ -40,7 +40,8 @@ def test_a_share_of_rows_is_seen_under_the_nominal_noise():
     from pixsed.simulate.noise import depths
 
     sky = (batch["flux_err"] / torch.as_tensor(depths(NAMES))).nanmedian(dim=1).values
-    assert 0.30 < (sky[batch["true_flux"].amax(dim=1) < 10] < 100).float().mean() < 0.40
+    share = (sky[batch["true_flux"].amax(dim=1) < 10] < 100).float().mean()
+    assert float(share) == pytest.approx(NOMINAL_SHARE, abs=0.05)
 
 
 def test_batch():
@@ -65,7 +66,7 @@ def test_redshift_deviation_recovers_the_true_redshift():
     back = batch["z"] + batch["coordinates"][:, 0] * batch["z_err"]
     np.testing.assert_allclose(back, sims.columns["REDSHIFT"], atol=1e-4)
     exact = batch["z_err"] == 0
-    assert 0.6 < exact.float().mean() < 0.7
+    assert float(exact.float().mean()) == pytest.approx(1 - PHOTO_Z_SHARE, abs=0.05)
     # With an exact redshift the deviation means nothing, and must be a standard normal.
     assert kstest(batch["coordinates"][exact, 0].numpy(), "norm").pvalue > 1e-3
 

@@ -12,7 +12,7 @@ from pixsed.train.loss import loss_terms
 
 SETTINGS = dict(
     epochs=2, batch=128, rate=0.03, seed=1, threads=1,
-    sizes=dict(width=32, blocks=1, context=16, hidden=12, bins=4),
+    sizes=dict(width=32, blocks=1, context=16, hidden=12, bins=4, flow_width=16, flow_blocks=1),
 )  # fmt: skip
 
 
@@ -80,6 +80,20 @@ def test_another_run_is_not_gone_on_with(run, simulations, ssp_grid, tmp_path):
     assert not (tmp_path / "a").exists()
 
 
+def test_other_simulations_begin_with_the_weights_of_a_run(run, simulations, ssp_grid, tmp_path):
+    whole, _, path = run
+    settings = SETTINGS | {"epochs": 1, "rate": 1e-9, "seed": 7}
+    other = train(simulations, ssp_grid, DEPTH, tmp_path / "other.ckpt", start=path, **settings)
+    before, after = whole["average"], other["average"]
+    name = "encoder.trunk.first.weight"
+    assert torch.allclose(after[name], before[name], atol=1e-5)
+    assert other["mass_offset"] == whole["mass_offset"]
+    assert other["training"]["started_from"][0]["epochs"] == 2
+    settings["sizes"] = settings["sizes"] | {"width": 24}
+    with pytest.raises(PixsedError, match="another shape; train anew"):
+        train(simulations, ssp_grid, DEPTH, tmp_path / "wide.ckpt", start=path, **settings)
+
+
 def test_patience_ends_a_stage():
     def after(losses, first, ends, patience=2):
         _bring_forward(ends, [{"held_out": loss} for loss in losses], first, patience)
@@ -95,10 +109,10 @@ def test_patience_ends_a_stage():
 def test_checkpoint(run, few_bands):
     checkpoint, _, path = run
     saved = torch.load(path, weights_only=True)
-    assert saved["bands"] == few_bands and saved["prior"] == "tau" and saved["format"] == 2
+    assert saved["bands"] == few_bands and saved["prior"] == "tau" and saved["format"] == 3
     assert saved["noise"]["name"] == "depth" and saved["sps"]["LIBRARY"] == "BC03"
     assert saved["training"]["simulations"] == 3000 and saved["training"]["epochs"] == 2
-    name = "encoder.first.weight"
+    name = "encoder.trunk.first.weight"
     assert torch.equal(saved["average"][name], checkpoint["average"][name])
 
 
