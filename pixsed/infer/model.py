@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pixsed.errors import PixsedError
+from pixsed.infer import ood
 
 #: Key of the custom metadata that holds the JSON.
 METADATA_KEY = "pixsed"
@@ -187,42 +188,7 @@ class Model:
             ) from error
         return found[0], found[1] if self.has_flux_model else None
 
-    def survival(self, chi2, nbands):
-        """Return the share of the model's own populations whose chi^2 is larger.
-
-        Parameters
-        ----------
-        chi2 : `~numpy.ndarray`, shape (N,)
-            Per band; NaN gives NaN.
-        nbands : `~numpy.ndarray`, shape (N,)
-            Bands that went in; the nearest column of the calibration table is taken.
-
-        Returns
-        -------
-        `~numpy.ndarray`, shape (N,), float64
-            Interpolated in its logarithm, clamped at the ends of the table; NaN without
-            a table.
-        """
-        chi2, nbands = np.asarray(chi2, dtype=float), np.asarray(nbands)
-        result = np.full(chi2.shape, np.nan)
+    def score(self, flux, flux_err, flux_model):
+        """Return chi^2 per band and the p-value of it; see `pixsed.infer.ood.score`."""
         calibration = self.metadata.get("calibration")
-        table = calibration.get("chi2") if isinstance(calibration, dict) else None
-        if not table:
-            return result
-        try:
-            counts = np.asarray(table["nbands"], dtype=float)
-            log_p = np.log(np.maximum(np.asarray(table["probability"], dtype=float), 1e-12))
-            values = np.asarray(table["value"], dtype=float)
-            fits = values.shape == (len(counts), len(log_p))
-        except (KeyError, TypeError, ValueError):
-            fits = False
-        if not fits:
-            raise PixsedError(
-                f"{self.path}: its calibration table cannot be read; export the model again"
-            )
-        nearest = np.abs(nbands[:, None] - counts).argmin(axis=1)
-        for row in np.unique(nearest):
-            at = (nearest == row) & np.isfinite(chi2)
-            order = np.argsort(values[row], kind="stable")
-            result[at] = np.exp(np.interp(chi2[at], values[row][order], log_p[order]))
-        return result
+        return ood.score(calibration, self.path, flux, flux_err, flux_model)

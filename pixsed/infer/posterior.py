@@ -98,20 +98,6 @@ def run_batches(function, y, x, jobs=1, progress=None):
                 future.cancel()
 
 
-def chi_square(flux, err, flux_model):
-    """Return chi^2 per band present, shape (N,); NaN without bands.
-
-    Parameters
-    ----------
-    flux, err, flux_model : `~numpy.ndarray`, shape (N, B)
-        nJy; NaN = band missing.
-    """
-    pulls = ((flux.astype(float) - flux_model) / err) ** 2
-    present = np.isfinite(flux) & np.isfinite(err)
-    with np.errstate(invalid="ignore"):
-        return np.where(present, pulls, 0.0).sum(axis=1) / present.sum(axis=1)
-
-
 def output_names(model, fit_redshift, with_area):
     """Return the properties that a fit gives, in no order."""
     names = [p for p in model.parameters if p != "REDSHIFT" or fit_redshift]
@@ -148,8 +134,6 @@ def summarise(model, flux, err, redshift, zerr, y, x, *, samples, quantiles, see
         ``LOGMSTAR_P50`` and so on, ``LOGMSTAR_STD``, ``CHI2`` and ``OOD`` (NaN where the
         model cannot tell). REDSHIFT is NaN where it is exact.
     """
-    nbands = np.isfinite(flux).sum(axis=1)
-
     def one(rows, keep):
         f, e, z, dz = flux[rows], err[rows], redshift[rows], zerr[rows]
         base = base_normals(seed, y[rows], x[rows], samples, model.base_dim)
@@ -173,10 +157,8 @@ def summarise(model, flux, err, redshift, zerr, y, x, *, samples, quantiles, see
             for level, q in zip(levels, quantiles, strict=True):
                 found[f"{name}_{quantile_name(q)}"] = level
             found[f"{name}_STD"] = values.std(axis=1)
-        found["CHI2"] = np.full(len(f), np.nan)
-        if flux_model is not None:
-            found["CHI2"] = chi_square(f, e, flux_model[keep])
-        found["OOD"] = model.survival(found["CHI2"], nbands[rows[keep]])
+        flux_model = None if flux_model is None else flux_model[keep]
+        found["CHI2"], found["OOD"] = model.score(f, e, flux_model)
         return {key: value.astype(np.float32) for key, value in found.items()}
 
     result = {}

@@ -9,7 +9,6 @@ from pixsed.infer.posterior import (
     BATCH,
     MIN_BANDS,
     OOD_LIMIT,
-    chi_square,
     run_batches,
     summarise,
 )
@@ -79,9 +78,7 @@ def resolved_mass(cube, model, selection, *, redshifts=None, samples=500, seed=4
                 flux_model = predicted
         nbad = 0
         if flux_model is not None:
-            chi2 = chi_square(flux, err, flux_model)[keep]
-            ood = model.survival(chi2, np.isfinite(flux).sum(axis=1)[keep])
-            nbad = int((ood < OOD_LIMIT).sum())
+            nbad = int((model.score(flux, err, flux_model)[1][keep] < OOD_LIMIT).sum())
         return mass, nbad
 
     total, bad = np.zeros(samples), 0

@@ -6,7 +6,7 @@ import numpy as np
 
 from pixsed.infer.derived import derive
 from pixsed.infer.draws import base_normals
-from pixsed.infer.posterior import chi_square, run_batches
+from pixsed.infer.posterior import run_batches
 from pixsed.validate.bounds import outside
 from pixsed.validate.tarp import closer_share, place_among
 
@@ -51,14 +51,7 @@ class ModelSampler:
         if "REDSHIFT" in found and np.any(z_err > 0):
             redshift = np.where(np.asarray(z_err)[:, None] > 0, found["REDSHIFT"], redshift)
         found |= derive(found, self.model.sfh, redshift)
-        return found, redshift, self.ood(flux, flux_err, predicted)
-
-    def ood(self, flux, flux_err, predicted):
-        """Return the model's p-values of photometry, (n,); NaN where it has none."""
-        if predicted is None:
-            return np.full(len(flux), np.nan)
-        chi2 = chi_square(flux, flux_err, predicted)
-        return self.model.survival(chi2, np.isfinite(flux).sum(axis=1))
+        return found, redshift, self.model.score(flux, flux_err, predicted)[1]
 
 
 @dataclass

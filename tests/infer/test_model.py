@@ -1,5 +1,3 @@
-import json
-
 import fakes
 import numpy as np
 import pytest
@@ -38,15 +36,7 @@ def test_a_model_without_predicted_fluxes(tmp_path):
     one = np.ones((1, 29))
     samples, flux_model = model.sample(one, one, np.ones(1), np.zeros(1), np.zeros((1, 2, 6)))
     assert flux_model is None
-    assert np.isnan(model.survival(np.ones(2), np.ones(2))).all()
-
-
-def test_survival(model):
-    chi2 = np.array([0.0, 2.0, 3.0, 1e9, np.nan, 1.5])
-    found = model.survival(chi2, np.array([4, 4, 4, 4, 4, 29]))
-    np.testing.assert_allclose(found[:4], [1.0, 0.1, np.sqrt(1e-3), 1e-4], rtol=1e-6)
-    assert np.isnan(found[4])
-    np.testing.assert_allclose(found[5], 0.1)  # the table of 10 bands is the nearest
+    assert np.isnan(model.score(one, one, flux_model)).all()
 
 
 def test_files_that_are_no_models(tmp_path):
@@ -64,8 +54,3 @@ def test_files_that_are_no_models(tmp_path):
         Model(fakes.fake_model(tmp_path / "c.onnx", parameters=["x"]))
     with pytest.raises(PixsedError, match="lack LOGMSTAR"):
         Model(fakes.fake_model(tmp_path / "d.onnx", parameters=[{"name": "AV"}]))
-    bad = {"chi2": {"nbands": [4], "probability": [1.0], "value": [[1.0, 2.0]]}}
-    model = Model(fakes.fake_model(tmp_path / "e.onnx", calibration=False, **{"name": "x"}))
-    model.metadata["calibration"] = json.loads(json.dumps(bad))
-    with pytest.raises(PixsedError, match="calibration table"):
-        model.survival(np.ones(1), np.ones(1))
