@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from astropy.wcs import WCS
+from scipy.special import ndtri
 
 from pixsed import bands as pixsed_bands
 from pixsed.io.cube import Cube
@@ -12,8 +13,18 @@ from pixsed.io.cube import Cube
 BANDS = [band.name for band in pixsed_bands.BANDS]
 
 
-def fake_model(path, *, flux_model=True, calibration=True, metadata=True, **changes):
-    """Write a tiny ONNX of the model contract: mass from the mean flux, the rest from noise."""
+#: Levels and properties of the fake model's quantiles.
+LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)
+PROPERTIES = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART REDSHIFT AGE T50LB LOGSIGMA".split()
+
+
+def fake_model(path, *, flux_model=True, calibration=True, metadata=True, quantiles=False,
+               **changes):
+    """Write a tiny ONNX of the model contract: mass from the mean flux, the rest from noise.
+
+    With `quantiles` it has them too: log10 of the mean flux + 8 and normal, 0.1 wide, for every
+    property.
+    """
     onnx = pytest.importorskip("onnx", reason="the fake model is built with onnx.helper")
     h, tensor = onnx.helper, onnx.TensorProto
 
@@ -51,17 +62,25 @@ def fake_model(path, *, flux_model=True, calibration=True, metadata=True, **chan
     op("Concat", *columns, out="samples", axis=2)
     if flux_model:
         op("Add", mean, op("Mul", op("Where", present, "flux", "zero"), "zero"), out="flux_model")
+    if quantiles:
+        op("Add", logm, "steps", out="quantiles")  # (N, 1, 1) + (1, P', L)
     numbers = dict(zero=0.0, tiny=1e-3, log10e=1 / np.log(10), eight=8.0, tenth=0.1, fifth=0.2,
                    nine=9.0, one=1.0, half=0.5)
     initial = [constant(key, np.float32(value)) for key, value in numbers.items()]
     initial += [constant(key, np.array(v)) for key, v in
                 dict(axis1=[1], axis2=[2], axes12=[1, 2]).items()]
     initial += [constant(f"i{i}", np.array([i])) for i in range(6)]
+    if quantiles:
+        steps = np.tile(0.1 * ndtri(LEVELS), (1, len(PROPERTIES), 1))
+        initial.append(constant("steps", steps.astype(np.float32)))
     shapes = dict(flux=["N", 29], flux_err=["N", 29], redshift=["N"], redshift_err=["N"],
                   base=["N", "S", 6])
     outputs = [h.make_tensor_value_info("samples", tensor.FLOAT, ["N", "S", 8])]
     if flux_model:
         outputs.append(h.make_tensor_value_info("flux_model", tensor.FLOAT, ["N", 29]))
+    if quantiles:
+        shape = ["N", len(PROPERTIES), len(LEVELS)]
+        outputs.append(h.make_tensor_value_info("quantiles", tensor.FLOAT, shape))
     graph = h.make_graph(
         nodes, "fake",
         [h.make_tensor_value_info(k, tensor.FLOAT, s) for k, s in shapes.items()],
@@ -79,6 +98,9 @@ def fake_model(path, *, flux_model=True, calibration=True, metadata=True, **chan
         content["calibration"] = {"chi2": {
             "nbands": [4, 10], "probability": [1.0, 0.1, 0.01, 1e-4],
             "value": [[0.0, 2.0, 4.0, 100.0], [0.0, 1.5, 3.0, 100.0]]}}
+    if quantiles:
+        said = {"levels": LEVELS, "properties": PROPERTIES}
+        content["quantiles"] = quantiles if isinstance(quantiles, dict) else said
     content.update(changes)
     if metadata:
         h.set_model_props(model, {"pixsed": json.dumps(content)})

@@ -10,6 +10,8 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
+#: Draws of a pixel's posterior unless told otherwise.
+DEFAULT_SAMPLES = 500
 # A float32 normal beyond it is a draw in ten million, where no flow was ever trained.
 _LIMIT = 5.2
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -41,6 +41,10 @@ class Model:
         D, the number of base normals a sample takes.
     has_flux_model : bool
         Whether the file predicts the fluxes, and so a chi^2.
+    quantile_levels : tuple of float
+        The L levels of `quantiles`; empty where the file has none.
+    quantile_properties : list of str
+        Its P' properties, derived ones included.
     sha256 : str
         Of the file, hexadecimal.
 
@@ -73,6 +77,9 @@ class Model:
                 f"{path} is not an ONNX model that onnxruntime can run ({first[:200]}); "
                 "give a file made by pixsed export"
             ) from error
+        # Of the outputs asked for alone, not of all that the graph has.
+        self._options = onnxruntime.RunOptions()
+        self._options.only_execute_path_to_fetches = True
         self.metadata = self._read_metadata()
         self.name = str(self.metadata.get("name", self.path.stem))
         self.bands = [str(band) for band in self.metadata["bands"]]
@@ -82,6 +89,16 @@ class Model:
         self.descriptions = {str(p["name"]): str(p.get("description", "")) for p in parameters}
         self.base_dim = int(self.metadata["base_dim"])
         self._check_graph()
+        self._warm()
+
+    def _warm(self):
+        """Ask once for what will be asked for: onnxruntime finds the nodes needed then, and it
+        may not do so in two threads at once."""
+        one = np.ones((1, len(self.bands)), dtype=np.float32)
+        z = np.ones(1)
+        self.sample(one, one, z, z, np.zeros((1, 1, self.base_dim)))
+        if self.quantile_levels:
+            self.quantiles(one, one, z, z)
 
     def _read_metadata(self):
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
@@ -119,10 +136,30 @@ class Model:
         self._inputs = [name for name in _INPUTS if name in inputs]
         self.has_flux_model = "flux_model" in outputs
         self._outputs = ["samples"] + ["flux_model"] * self.has_flux_model
+        self._read_quantiles("quantiles" in outputs)
         if "LOGMSTAR" not in self.parameters:
             raise PixsedError(
                 f"{self.path}: its parameters lack LOGMSTAR; give a file made by pixsed export"
             )
+
+    def _read_quantiles(self, there):
+        """Keep what the metadata say of the graph's quantiles; nothing where it has none."""
+        self.quantile_levels, self.quantile_properties = (), []
+        if not there:
+            return
+        try:
+            said = self.metadata["quantiles"]
+            self.quantile_levels = tuple(float(level) for level in said["levels"])
+            self.quantile_properties = [str(name) for name in said["properties"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise PixsedError(
+                f"{self.path}: its metadata do not describe its quantiles; export the model again"
+            ) from error
+
+    @property
+    def engines(self):
+        """Ways of fitting that the file has: ``"flow"``, and ``"quantile"`` where it gives them."""
+        return ("flow", "quantile") if self.quantile_levels else ("flow",)
 
     @property
     def sfh(self):
@@ -170,23 +207,46 @@ class Model:
         flux_model : `~numpy.ndarray`, shape (N, B), float32, or None
             Predicted noiseless fluxes, nJy; None where the model has none.
         """
-        feed = {
-            "flux": flux,
-            "flux_err": flux_err,
-            "redshift": redshift,
-            "redshift_err": redshift_err,
-            "base": base,
-        }
+        found = self._run(self._outputs, flux, flux_err, redshift, redshift_err, base)
+        return found[0], found[1] if self.has_flux_model else None
+
+    def quantiles(self, flux, flux_err, redshift, redshift_err):
+        """Return the marginal quantiles of the posterior of each of N pixels, without draws.
+
+        Parameters
+        ----------
+        flux, flux_err, redshift, redshift_err
+            As of `sample`.
+
+        Returns
+        -------
+        `~numpy.ndarray`, shape (N, P', L), float32
+            Of `quantile_properties` at `quantile_levels`, rising with the level.
+
+        Raises
+        ------
+        PixsedError
+            If the file has none.
+        """
+        if not self.quantile_levels:
+            raise PixsedError(
+                f"{self.path} has no marginal quantiles; try --engine flow, or a model exported "
+                "with them"
+            )
+        none = np.empty((len(flux), 0, self.base_dim), dtype=np.float32)
+        return self._run(["quantiles"], flux, flux_err, redshift, redshift_err, none)[0]
+
+    def _run(self, outputs, *inputs):
+        feed = dict(zip(_INPUTS, inputs, strict=True))
         feed = {key: np.ascontiguousarray(feed[key], dtype=np.float32) for key in self._inputs}
         try:
-            found = self._session.run(self._outputs, feed)
+            return self._session.run(outputs, feed, self._options)
         except Exception as error:  # onnxruntime's errors have no common class
             first = (str(error).splitlines() or [""])[0]
             raise PixsedError(
                 f"{self.path}: onnxruntime failed ({first[:200]}); "
                 "try fewer --samples, or another model"
             ) from error
-        return found[0], found[1] if self.has_flux_model else None
 
     def score(self, flux, flux_err, flux_model):
         """Return chi^2 per band and the p-value of it; see `pixsed.infer.ood.score`."""
