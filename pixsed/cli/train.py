@@ -49,14 +49,16 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
 @click.option("--mixed/--single", default=None, help="Residual networks in bfloat16, faster where "
               "the processor has it, or all in single precision; default: mixed on cuda "
               "alone.")  # fmt: skip
+@click.option("--infer-redshift", is_flag=True, help="A network that is not shown the redshift, "
+              "and gives it like the other properties.")  # fmt: skip
 @output("Checkpoint to write, after each epoch.")
 @seed
 @jobs
 @quiet_verbose
 @click.pass_context
 def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epochs, batch, rate,
-            device, patience, ensemble, curve, resume, start, mixed, output, overwrite, seed,
-            jobs):  # fmt: skip
+            device, patience, ensemble, curve, resume, start, mixed, infer_redshift, output,
+            overwrite, seed, jobs):  # fmt: skip
     """Train a flow on simulations.
 
     Bands, errors and noise are drawn anew for every population in every epoch, so that the
@@ -72,9 +74,10 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     paper = net == "maf-paper"
     if not paper and ssp_path is None:
         raise click.UsageError("Missing option '--ssp', which --net default needs.")
-    if paper and (patience or ensemble > 1 or curve or start or mixed):
+    if paper and (patience or ensemble > 1 or curve or start or mixed or infer_redshift):
         raise click.UsageError(
-            "--patience, --ensemble, --curve, --start and --mixed are of --net default."
+            "--patience, --ensemble, --curve, --start, --mixed and --infer-redshift are of "
+            "--net default."
         )
     if resume and start:
         raise click.UsageError("--resume goes on with its own weights; give it without --start.")
@@ -109,7 +112,8 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     ssp, histories = read_ssp(ssp_path), []
     for i, path in enumerate(outputs):
         done = train(sims, ssp, errors, path, report=_epoch, device=device, patience=patience,
-                     start=start, mixed=mixed, **(settings | {"seed": seed + i}))  # fmt: skip
+                     start=start, mixed=mixed,
+                     infer_redshift=infer_redshift, **(settings | {"seed": seed + i}))  # fmt: skip
         histories.append(done["history"])
         say(f"{path}: trained for {done['epoch']} epochs")
     if curve:

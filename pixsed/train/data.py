@@ -2,10 +2,12 @@
 
 import numpy as np
 import torch
+from scipy.special import ndtri
 
 from pixsed.errors import PixsedError
 from pixsed.simulate.noise import nominal
 from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
+from pixsed.simulate.priors import PRIORS
 from pixsed.train.spaces import SPACES
 
 #: Share of training rows with a photometric redshift, and the largest error over 1 + z.
@@ -40,9 +42,13 @@ class Observer:
     noise : noise model of `pixsed.simulate.noise`
     rows : `~numpy.ndarray`
         The rows to use.
+    infer_redshift : bool, optional
+        For a network that is not shown the redshift.
     """
 
-    def __init__(self, simulations, noise, rows):
+    def __init__(self, simulations, noise, rows, infer_redshift=False):
+        self.infer_redshift = infer_redshift
+        self.z_range = PRIORS[simulations.prior].Z_RANGE
         space = space_of(simulations.prior)
         self.bands = simulations.bands
         self.noise = noise
@@ -79,6 +85,9 @@ class Observer:
         with np.errstate(divide="ignore", invalid="ignore"):
             deviation = np.where(exact, rng.standard_normal(len(rows)),
                                  (self.z[rows] - z_obs) / z_err)  # fmt: skip
+        if self.infer_redshift:
+            low, high = self.z_range
+            deviation = ndtri(np.clip((self.z[rows] - low) / (high - low), 1e-7, 1 - 1e-7))
         coordinates = np.column_stack([deviation, self.coordinates[rows]])
 
         def tensor(values):

@@ -43,6 +43,7 @@ def metadata(checkpoint, name):
             "log_ssfr_floor": LOG_SSFR_FLOOR,
         },
         "redshift_range": list(prior.Z_RANGE),
+        "infer_redshift": checkpoint["sizes"].get("infer_redshift", False),
         "redshift_err_max": checkpoint["training"]["photo_z_max"],
         "sps": checkpoint["sps"],
         "cosmology": cosmology.NAME,

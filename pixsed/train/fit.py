@@ -15,7 +15,7 @@ from pixsed.simulate.observe import MIN_BANDS
 from pixsed.train import spline
 from pixsed.train.checkpoint import CHECKPOINT_FORMAT, load_network, read_checkpoint
 from pixsed.train.data import NOMINAL_SHARE, PHOTO_Z_MAX, PHOTO_Z_SHARE, Observer, space_of
-from pixsed.train.flow import PixelFlow
+from pixsed.train.flow import NEUTRAL, PixelFlow
 from pixsed.train.loss import held_out, loss_terms, total
 from pixsed.train.recalibrate import recalibrate
 
@@ -38,17 +38,23 @@ def build(simulations, ssp, sizes, seed=42):
     flux = np.median(simulations.flux[part], axis=1).astype(float)
     z = simulations.columns["REDSHIFT"][part]
     ok = (flux > 0) & (z > 0.05)
-    distance = cosmology.luminosity_distance(z[ok])
-    guess = np.log10(flux[ok]) + 2 * np.log10(distance) - np.log10(1 + z[ok])
+    guess = _log_mass(flux[ok], z[ok])
     masses = simulations.columns["LOGMFORM"][part][ok]
     network.mass_offset = float(np.median(masses - guess))
     targets = space_class.targets(simulations.columns)[part][ok]
+    shown = np.full(ok.sum(), NEUTRAL) if network.infer_redshift else z[ok]
     for i, name in enumerate(space_class.TARGETS):
         if name in ("LOGMSTAR", "LOGMFORM", "LOGSFR"):
-            targets[:, i] -= guess + network.mass_offset
+            targets[:, i] -= _log_mass(flux[ok], shown) + network.mass_offset
     network.target_mean.copy_(torch.from_numpy(targets.mean(axis=0)))
     network.target_std.copy_(torch.from_numpy(targets.std(axis=0)))
     return network
+
+
+def _log_mass(flux, z):
+    """log10 of brightness times the square of the distance."""
+    distance = cosmology.luminosity_distance(z)
+    return np.log10(flux) + 2 * np.log10(distance) - np.log10(1 + z)
 
 
 def _read_resumed(path, simulations, run):
@@ -89,7 +95,7 @@ def _begin_with(network, path, simulations):
 
 def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, seed=42,
           sizes=None, resume=None, start=None, report=None, threads=None, device="cpu",
-          mixed=None, patience=None):  # fmt: skip
+          mixed=None, patience=None, infer_redshift=False):  # fmt: skip
     """Train on simulations and write a checkpoint after each epoch.
 
     Parameters
@@ -117,6 +123,8 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
         Residual networks in bfloat16; by default on cuda alone.
     patience : int, optional
         A stage ends after so many epochs without a better held-out loss.
+    infer_redshift : bool, optional
+        Train a network that is not shown the redshift, and gives it.
 
     Returns
     -------
@@ -134,7 +142,7 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     PixsedWarning
         If `resume` was trained under other noise: a run may well change it, knowingly.
     """
-    sizes = dict(sizes or {})
+    sizes = dict(sizes or {}) | ({"infer_redshift": True} if infer_redshift else {})
     space_of(simulations.prior)
     if len(simulations.bands) < MIN_BANDS:
         raise PixsedError(f"a model needs {MIN_BANDS} bands or more, got {len(simulations.bands)}")
@@ -168,7 +176,7 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     optimiser = torch.optim.AdamW([{"params": part} for part in parts], lr=rate, weight_decay=1e-4)
     held = min(len(simulations) // 50, 20000)
     order = np.random.default_rng(seed).permutation(len(simulations))
-    observer = Observer(simulations, noise, order[held:])
+    observer = Observer(simulations, noise, order[held:], infer_redshift)
     fixed = observer.batch(order[:held], np.random.default_rng(seed + 1))
     fixed = {key: values.to(device) for key, values in fixed.items()}
     steps = math.ceil(len(observer.rows) / batch)

@@ -11,9 +11,12 @@ import torch
 from torch import nn
 from torch.nn.functional import silu
 
-from pixsed.train import spline
+from pixsed.train import physics, spline
 from pixsed.train.encoder import Encoder, Trunk
 from pixsed.train.features import Features
+
+#: Shown in place of a redshift by a network that infers it.
+NEUTRAL = 2.0
 
 
 class _Conditioner(nn.Module):
@@ -74,13 +77,18 @@ class PixelFlow(nn.Module):
         Typical log10 of formed mass less the logarithm of brightness and distance.
     z_max : float, optional
         Upper end of the redshift prior.
+    infer_redshift : bool, optional
+        Whatever redshift is given is not looked at: the first coordinate is then the normal
+        quantile of the redshift's prior, in place of its deviation from the one observed.
     """
 
     def __init__(self, bands, space, *, width=320, blocks=4, context=128, hidden=64,
-                 bins=10, flow_width=192, flow_blocks=3, mass_offset=0.0, z_max=7.5):  # fmt: skip
+                 bins=10, flow_width=192, flow_blocks=3, mass_offset=0.0, z_max=7.5,
+                 infer_redshift=False):  # fmt: skip
         super().__init__()
         self.space, self.bands = space, bands
         self.bins, self.z_max, self.mass_offset = bins, z_max, mass_offset
+        self.infer_redshift = infer_redshift
         targets = len(space.TARGETS)
         self.encoder = Encoder(bands, targets, width=width, blocks=blocks, context=context)
         self.register_buffer("target_mean", torch.zeros(targets))
@@ -97,9 +105,14 @@ class PixelFlow(nn.Module):
 
         See `refine`; given back in that of `flux`.
         """
+        z, z_err = self._given(z, z_err)
         kind = self.encoder.trunk.first.weight.dtype
         found = self.encoder(*(t.to(kind) for t in (flux, flux_err, z, z_err)), mixed)
         return tuple(t.to(flux.dtype) for t in found)
+
+    def _given(self, z, z_err):
+        """The redshift and its error that the network is shown."""
+        return (z * 0.0 + NEUTRAL, z_err * 0.0) if self.infer_redshift else (z, z_err)
 
     def context(self, encoded, mixed=False):
         """Return what the conditioners know of pixels, (N, K), from what `encode` returned."""
@@ -134,6 +147,7 @@ class PixelFlow(nn.Module):
         return quantiles * self.target_std[:, None] + reference.unsqueeze(-1)
 
     def _target_reference(self, bright, z, z_err):
+        z, z_err = self._given(z, z_err)
         # An observed redshift near zero with a large error says little of the distance.
         z = torch.sqrt(z * z + 0.25 * z_err * z_err)
         log_mass = self._log_mass(bright, z.unsqueeze(1))
@@ -142,6 +156,8 @@ class PixelFlow(nn.Module):
 
     def true_redshift(self, z, z_err, deviation):
         """The redshift that a deviation in units of the error stands for."""
+        if self.infer_redshift:
+            return self.z_max * physics.normal_cdf(deviation)
         return torch.clamp(z + deviation * z_err, 0.0, self.z_max)
 
     def _log_mass(self, bright, z):
@@ -207,6 +223,7 @@ class PixelFlow(nn.Module):
         latent, log_slope : tensor, shape (N, D)
             Standard normals, and the logs of their derivatives.
         """
+        z, z_err = self._given(z, z_err)
         bright = bright.squeeze(1)
         base, seen, slopes = [], [], []
         z_here = z
@@ -234,7 +251,7 @@ class PixelFlow(nn.Module):
         known, predicted, bright = self.context(encoded), encoded[2], encoded[3]
         shift, log_scale = self.recalibration(self.seen(encoded))
         base = shift.unsqueeze(1) + torch.exp(log_scale).unsqueeze(1) * base
-        z, z_err = z.unsqueeze(1), z_err.unsqueeze(1)
+        z, z_err = (t.unsqueeze(1) for t in self._given(z, z_err))
         zero = base[..., 0] * 0.0
         z_here = z
         latents, seen, out = [], [], []

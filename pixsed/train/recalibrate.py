@@ -43,7 +43,7 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS)
     latents, known = [], []
     halves = chosen[: len(chosen) // 2], chosen[len(chosen) // 2 :]
     for kind, half in zip((noise, nominal(noise)), halves, strict=True):
-        observer = Observer(simulations, kind, chosen)
+        observer = Observer(simulations, kind, chosen, network.infer_redshift)
         for start in range(0, len(half), 4096):
             seen = observer.batch(half[start : start + 4096], rng)
             with torch.no_grad():
@@ -76,7 +76,8 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS)
         optimiser.step()
     network.recalibration, checks = module, []
     for kind in (noise, nominal(noise)):
-        part = Observer(simulations, kind, chosen).batch(chosen[-_CHECK_ROWS // 2 :], rng)
+        observer = Observer(simulations, kind, chosen, network.infer_redshift)
+        part = observer.batch(chosen[-_CHECK_ROWS // 2 :], rng)
         checks.append(part)
     _widen(network, {key: torch.cat([c[key] for c in checks]) for key in checks[0]})
     return module.state_dict()
@@ -105,6 +106,7 @@ def _widen(network, seen):
             # The normal quantile of the rank, half a draw inside the ends.
             share = (below * _DRAWS + 0.5) / (_DRAWS + 1)
             scores.append(math.sqrt(2.0) * torch.erfinv(2.0 * share - 1.0))
-        # The redshift's coordinate means nothing where the redshift is exact.
         factor = torch.quantile(torch.cat(scores).abs(), _LEVEL, dim=0)
-        last.bias[dim + 1 :] += torch.log(factor[1:])
+        # The redshift's coordinate means nothing where the redshift is exact.
+        first = 0 if network.infer_redshift else 1
+        last.bias[dim + first :] += torch.log(factor[first:])

@@ -94,6 +94,22 @@ def test_other_simulations_begin_with_the_weights_of_a_run(run, simulations, ssp
         train(simulations, ssp_grid, DEPTH, tmp_path / "wide.ckpt", start=path, **settings)
 
 
+def test_a_network_that_infers_the_redshift_does_not_look_at_it(simulations, ssp_grid, tmp_path):
+    done = train(simulations, ssp_grid, DEPTH, tmp_path / "z.ckpt", infer_redshift=True,
+                 **SETTINGS)  # fmt: skip
+    network = load_network(done)
+    flux = torch.from_numpy(simulations.flux[:50])
+    err, base = 0.05 * flux.abs() + 0.1, torch.randn(50, 200, network.space.dim)
+    here, there = (network(flux, err, torch.full((50,), z), torch.full((50,), z), base)[0]
+                   for z in (0.5, 6.0))  # fmt: skip
+    assert torch.equal(here, there)
+    z = here[..., -1]
+    assert z.min() >= 0 and z.max() <= 7.5 and z.std(dim=1).min() > 0.05
+    with pytest.raises(PixsedError, match="other sizes"):
+        train(simulations, ssp_grid, DEPTH, tmp_path / "z2.ckpt", resume=tmp_path / "z.ckpt",
+              **(SETTINGS | {"epochs": 3}))  # fmt: skip
+
+
 def test_patience_ends_a_stage():
     def after(losses, first, ends, patience=2):
         _bring_forward(ends, [{"held_out": loss} for loss in losses], first, patience)
