@@ -187,6 +187,7 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
         average.load_state_dict(saved["average"])
         optimiser.load_state_dict(saved["optimiser"])
         history, ends = saved["history"], list(saved["ends"])
+        started = saved["training"]["started_from"]
     checkpoint = saved
     while len(history) < ends[1]:
         epoch = len(history)
