@@ -2,6 +2,15 @@
 
 import click
 
+from pixsed.cli.mosaics import (
+    catalog,
+    catalog_columns,
+    errors,
+    per_band,
+    rescale_errors,
+    segmap,
+    units,
+)
 from pixsed.cli.options import examples, hdu, output, quiet_verbose
 
 EPILOG = examples(
@@ -13,8 +22,8 @@ EPILOG = examples(
 
 @click.command(epilog=EPILOG)
 @click.argument("images", nargs=-1, required=True, metavar="[BAND=]IMAGE...")
-@click.option("--segmap", metavar="SEG", help="Segmentation map on the grid of the first image.")
-@click.option("--catalog", metavar="TABLE", help="Table of ids and redshifts.")
+@segmap
+@catalog
 @click.option("--id", "ids", multiple=True, metavar="ID",
               help="Galaxy to cut out, by its id in the map; again, or 1,2,3, for more.")
 @click.option("--all", "all_ids", is_flag=True,
@@ -23,9 +32,7 @@ EPILOG = examples(
               help="Redshift of the one galaxy, in place of a catalogue.")
 @click.option("--redshift-err", type=click.FloatRange(min=0), metavar="FLOAT",
               help="Its 1-sigma error.  [default: 0, known]")
-@click.option("--id-col", metavar="COL", help="Column of the ids.")
-@click.option("--z-col", metavar="COL", help="Column of the redshifts.")
-@click.option("--zerr-col", metavar="COL", help="Column of the redshifts' errors.")
+@catalog_columns
 @click.option("--position", nargs=2, metavar="RA DEC",
               help="Centre, without a map: degrees, or hours and degrees with colons.")
 @click.option("--size", type=click.FloatRange(min=0, min_open=True), metavar="ARCSEC",
@@ -37,14 +44,9 @@ EPILOG = examples(
               "where one galaxy is asked for and the image is at most 200 x 200 pixels]")
 @click.option("--neighbours", type=click.Choice(["keep", "mask"]), default="keep",
               show_default=True, help="Whether pixels of other segments keep their flux.")
-@click.option("--err", "errors", multiple=True, metavar="[BAND=]EXT|FILE|sky",
-              help="Where the errors are; sky: the rms of the image's sky.  [default: ERR, WHT, "
-              "or a file beside the image]")
-@click.option("--unit", "units", multiple=True, metavar="[BAND=]UNIT",
-              help='Unit of the images, as uJy, or "zp=25.94" for an AB zero point.  '
-              "[default: BUNIT]")
-@click.option("--rescale-errors", is_flag=True,
-              help="Scale each band's errors to the scatter of its sky.")
+@errors
+@units
+@rescale_errors
 @hdu
 @output(help="Cube to write, or a folder for several galaxies, <ID>.fits each.")
 @quiet_verbose
@@ -72,7 +74,7 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
     from pixsed.io.locate import expand_locations, open_fits, parse_location
 
     locations = expand_locations(images, hdu)
-    error_of, unit_of = _per_band(locations, errors, units)
+    error_of, unit_of = per_band(locations, errors, units)
     with contextlib.ExitStack() as stack:
         files = [
             stack.enter_context(ImageFile(place, unit=unit_of[place], err=error_of[place]))
@@ -169,38 +171,6 @@ def _check_usage(segmap, catalog, ids, all_ids, redshift, redshift_err, position
         raise click.UsageError("--redshift-err goes with --redshift")
     if neighbours == "mask" and not segmap:
         raise click.UsageError("--neighbours mask needs --segmap to know them")
-
-
-def _per_band(locations, errors, units):
-    """Return what --err and --unit say of each location."""
-    import re
-
-    from pixsed.errors import PixsedError
-    from pixsed.io.image import read_band
-    from pixsed.io.locate import expand_locations
-
-    err_by_band = {}
-    for text in errors:
-        if "=" not in text:
-            err_by_band[None] = text
-            continue
-        for place in expand_locations([text]):
-            err_by_band[place.band and place.band.upper()] = str(place)
-    unit_by_band = {}
-    for text in units:
-        match = re.fullmatch(r"(?!zp\s*=)([A-Za-z0-9_-]+)=(.+)", text)
-        unit_by_band[match[1].upper() if match else None] = match[2] if match else text
-    named = (set(err_by_band) | set(unit_by_band)) - {None}
-    bands = {place: read_band(place) for place in locations} if named else {}
-    if unknown := named - set(bands.values()):
-        raise PixsedError(
-            f"{', '.join(sorted(unknown))}: named in --err or --unit, but not a band of the "
-            f"images, which are {', '.join(sorted(bands.values()))}"
-        )
-    return tuple(
-        {place: table.get(bands.get(place), table.get(None)) for place in locations}
-        for table in (err_by_band, unit_by_band)
-    )
 
 
 def _job_at(mosaics, centre, size, ids, redshift, redshift_err):

@@ -18,7 +18,7 @@ COMMANDS = {
     "cutout": "Cut galaxies out of mosaics into photometric cubes.",
     "noise": "Measure the noise of pixels on cubes, for training.",
     "bin": "Group the pixels of a galaxy to a target S/N.",
-    "fit": "Fit a cube, or a table of photometry: maps of posterior quantiles.",
+    "fit": "Fit cubes, mosaics or a table of photometry: maps of posterior quantiles.",
     "sum-mass": "Total stellar mass of galaxies, resolved and integrated.",
     "plot": "Draw maps as a picture.",
     "models": "List the shipped models and their cards.",

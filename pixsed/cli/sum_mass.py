@@ -29,11 +29,14 @@ def command(cubes, model, samples, snr_min, all_pixels, seed, jobs, output, over
     Integrated: the fit of the photometry summed over the same pixels. OFFSET is the
     difference of the medians; the bits of FLAG are in the table's header.
     """
-    from pixsed.cli.fit import model_cards, progress_bar
-    from pixsed.cli.options import say
-    from pixsed.infer.fit import select
+    from tqdm import tqdm
+
+    from pixsed.cli.fit_runs import model_cards
+    from pixsed.cli.options import say, show_progress
+    from pixsed.errors import PixsedError
     from pixsed.infer.model import Model
     from pixsed.infer.photometry import write_table
+    from pixsed.infer.select import select
     from pixsed.infer.total import FLAG_BITS, sum_mass
     from pixsed.io.atomic import check_output
     from pixsed.io.cube import read_cube
@@ -41,11 +44,19 @@ def command(cubes, model, samples, snr_min, all_pixels, seed, jobs, output, over
 
     check_output(output, overwrite)
     loaded = Model(resolve(model))
-    rows = []
+    rows, bad = [], []
     for name in cubes:
-        cube = read_cube(name)
-        selection = select(cube, loaded, snr_min, all_pixels, name=name)
-        with progress_bar(int(selection.fitted.sum())) as bar:
+        try:
+            cube = read_cube(name)
+            selection = select(cube, loaded, snr_min, all_pixels, name=name)
+        except (PixsedError, OSError) as error:
+            if len(cubes) == 1:
+                raise
+            bad.append(name)
+            click.echo(f"pixsed: error: {' '.join(str(error).split())}", err=True)
+            continue
+        number = int(selection.fitted.sum())
+        with tqdm(total=number, unit="pix", disable=not show_progress()) as bar:
             row = sum_mass(cube, loaded, selection, samples=samples, seed=seed, jobs=jobs,
                            progress=bar.update)
         rows.append(row)
@@ -53,14 +64,21 @@ def command(cubes, model, samples, snr_min, all_pixels, seed, jobs, output, over
             f"{name}: {row['NPIX']} pixels, log10 M* resolved {row['RES_LOGMSTAR_P50']:.3f}, "
             f"integrated {row['INT_LOGMSTAR_P50']:.3f}, flag {row['FLAG']}"
         )
+    if not rows:
+        raise PixsedError(f"none of the {len(cubes)} cubes could be read; no table was written")
     flags = {f"FLAGBIT{value.bit_length() - 1}": f"{value}: {meaning}"
              for value, meaning in FLAG_BITS.items()}
     write_table(
-        _table(rows), output, overwrite=overwrite, inputs=cubes, name="MASS",
+        _table(rows), output, overwrite=overwrite, name="MASS",
+        inputs=[name for name in cubes if name not in bad],
         history=[f"sum-mass: {len(rows)} galaxies, {samples} draws a pixel"],
         **model_cards(loaded, seed, samples),
         SNRMIN=(snr_min, "least mean S/N of a pixel"), **flags,
     )
+    if bad:
+        raise PixsedError(
+            f"{len(bad)} of {len(cubes)} cubes could not be read; {output} has the others"
+        )
 
 
 def _table(rows):

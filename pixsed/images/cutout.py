@@ -53,6 +53,8 @@ class Mosaics:
         One a band; the first sets the grid.
     segmap : `~pixsed.images.segmap.SegmentationMap`, optional
         On the grid of the first image.
+    reproject : bool, optional
+        If false, a band on another grid is an error.
 
     Raises
     ------
@@ -61,7 +63,7 @@ class Mosaics:
         band is and reproject is not installed.
     """
 
-    def __init__(self, images, segmap=None):
+    def __init__(self, images, segmap=None, *, reproject=True):
         self.images = list(images)
         self.segmap = segmap
         self.bands = [image.band for image in self.images]
@@ -85,6 +87,11 @@ class Mosaics:
             if image.shape != self.shape
             or grid_offset(self.wcs, image.wcs, self.shape) > GRID_TOLERANCE
         }
+        if self._apart and not reproject:
+            raise PixsedError(
+                f"{', '.join(sorted(self._apart))}: not on the pixel grid of {first.name}; "
+                "reproject them to it first, or make cubes with pixsed cutout, which does"
+            )
         if self._apart:
             self._announce_reprojection(first)
         if segmap is not None:
@@ -161,6 +168,11 @@ class Mosaics:
         Each mosaic on the first one's grid is then read about once, from top to bottom,
         whatever its compression; the rows read ahead take 0.5 GB at most in all.
         """
+        self.read_ahead()
+        return sorted(jobs, key=lambda job: (job.box[0], job.box[2]))
+
+    def read_ahead(self):
+        """Read more rows than asked for from here on: for parts in the order of their rows."""
         self.scatter_over_errors()  # of rows far apart: before any are read ahead
         readers = [
             rows
@@ -173,7 +185,6 @@ class Mosaics:
         ahead = min(_AHEAD_ROWS, _AHEAD_BYTES // sum(rows.row_bytes for rows in readers))
         for rows in readers:
             rows.ahead = ahead
-        return sorted(jobs, key=lambda job: (job.box[0], job.box[2]))
 
     def scatter_over_errors(self):
         """Return, a band, the scatter of the sky over its errors: 1 = they agree.

@@ -55,6 +55,17 @@ class SegmentationMap:
         mask = source_mask(self.read(slice(first, stop + dilate)), dilate)
         return mask[start - first : stop - first]
 
+    def counts(self):
+        """Return the number of pixels of every segment: id -> count."""
+        counts = {}
+        height = max(1, _STRIP_PIXELS // self.shape[1])
+        for start in range(0, self.shape[0], height):
+            strip = self.read(slice(start, start + height))
+            labels, found = np.unique(strip[strip > 0], return_counts=True)
+            for label, count in zip(labels.tolist(), found.tolist(), strict=True):
+                counts[label] = counts.get(label, 0) + count
+        return counts
+
     def boxes(self, ids=None):
         """Return the bounding box of segments: id -> (y0, y1, x0, x1), ends excluded.
 

@@ -11,7 +11,6 @@ from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.infer.draws import key_of_name
-from pixsed.infer.fit import match_bands, mean_snr, outside_range, usable
 from pixsed.infer.posterior import MIN_BANDS, output_names, summarise
 from pixsed.infer.properties import (
     PROPERTIES,
@@ -20,6 +19,7 @@ from pixsed.infer.properties import (
     quantile_name,
     unit_and_description,
 )
+from pixsed.infer.select import match_bands, mean_snr, outside_range, usable
 from pixsed.io.atomic import atomic_path, write_hdulist
 from pixsed.io.locate import open_fits, parse_location
 from pixsed.io.maps import safe_cards
@@ -154,7 +154,7 @@ def plain(column):
 
 
 def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=None, samples=500,
-              quantiles=(0.16, 0.5, 0.84), seed=42, jobs=1, progress=None):
+              quantiles=(0.16, 0.5, 0.84), seed=42, engine="flow", jobs=1, progress=None):
     """Fit a table of photometry, a row a galaxy.
 
     Parameters
@@ -169,7 +169,7 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
         Unit of flux columns that have none.
     redshift, zerr : float, optional
         In place of the columns.
-    samples, quantiles, seed, jobs, progress
+    samples, quantiles, seed, engine, jobs, progress
         As of `pixsed.infer.fit.fit_cube`.
 
     Returns
@@ -223,7 +223,7 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
         keys = rows.astype(np.int64)
     found = summarise(
         model, *wide, z[rows], dz[rows], np.zeros_like(keys), keys, samples=samples,
-        quantiles=quantiles, seed=seed, jobs=jobs, progress=progress,
+        quantiles=quantiles, seed=seed, jobs=jobs, progress=progress, engine=engine,
     )
     result = table.copy()
     properties = ordered(output_names(model, bool((dz[rows] > 0).any()), False))

@@ -4,7 +4,6 @@ import numpy as np
 from scipy.special import ndtri
 
 from pixsed.infer.draws import global_indices, independent_normals, key_of_name
-from pixsed.infer.fit import outside_range
 from pixsed.infer.posterior import (
     BATCH,
     MIN_BANDS,
@@ -13,6 +12,7 @@ from pixsed.infer.posterior import (
     summarise,
 )
 from pixsed.infer.properties import quantile_name
+from pixsed.infer.select import outside_range
 
 #: Bits of FLAG, from the lowest: value -> meaning. 0 is well.
 FLAG_BITS = {
@@ -42,7 +42,7 @@ def resolved_mass(cube, model, selection, *, redshifts=None, samples=500, seed=4
     Parameters
     ----------
     cube, model, selection
-        See `pixsed.infer.fit.select`.
+        See `pixsed.infer.select.select`.
     redshifts : sequence of float, optional
         Equally likely redshifts of the galaxy, that share the draws between them; by
         default the cube's alone.
@@ -97,7 +97,7 @@ def summed_photometry(cube, selection):
     Parameters
     ----------
     cube : `~pixsed.io.cube.Cube`
-    selection : `~pixsed.infer.fit.Selection`
+    selection : `~pixsed.infer.select.Selection`
 
     Returns
     -------

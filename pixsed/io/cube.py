@@ -304,48 +304,64 @@ def read_cube(path):
     """
     path = str(path)
     with open_fits(path) as hdulist:
-        names = {hdu.name for hdu in hdulist}
-        if "BANDS" not in names:
-            raise PixsedError(f"{path} is not a pixsed cube: it has no table BANDS; {_MAKE}")
-        table = _read_table(hdulist, "BANDS", path)
-        bands = list(table["band"])
-        missing = [b for band in bands for b in (band, f"{band}_ERR") if b not in names]
-        if missing:
-            raise PixsedError(
-                f"{path}: extension {', '.join(missing)} of its table BANDS is missing; {_MAKE}"
-            )
-        primary = hdulist[0].header
-        redshift = _number(primary, "REDSHIFT", path)
-        zerr = _number(primary, "ZERR", path) if "ZERR" in primary else 0.0
-        planes = {"": [], "_ERR": []}
-        for band in bands:
-            for suffix, data in planes.items():
-                data.append(_plane(hdulist[band + suffix], path))
-        shapes = {plane.shape for data in planes.values() for plane in data}
-        if len(shapes) > 1:
-            raise PixsedError(f"{path}: its bands have different shapes, {sorted(shapes)}; {_MAKE}")
-        header = celestial_header(hdulist[bands[0]].header)
-        celestial_wcs(header, path)
+        arguments, planes = read_description(hdulist, path)
+        flux, err = (
+            np.stack([hdulist[name].data.astype(np.float32) for name in names]) for names in planes
+        )
         segmap = None
-        if "SEGMAP" in names:
+        if "SEGMAP" in {hdu.name for hdu in hdulist}:
             segmap = hdulist["SEGMAP"].data.astype(np.int32)
         try:
             return Cube(
-                binning=_read_binning(hdulist, names, path),
-                bands=bands,
-                flux=np.stack(planes[""]),
-                err=np.stack(planes["_ERR"]),
-                header=header,
-                redshift=redshift,
-                object_id=str(primary.get("OBJECT", "")),
-                zerr=zerr,
-                segmap=segmap,
-                pixar_a2=_number(primary, "PIXAR_A2", path) if "PIXAR_A2" in primary else None,
-                table=table,
-                psfmatch={b: str(hdulist[b].header.get("PSFMATCH", "unknown")) for b in bands},
+                flux=flux, err=err, segmap=segmap, binning=read_binning(hdulist, path), **arguments
             )
         except PixsedError as error:
             raise PixsedError(f"{path}: {error}; {_MAKE}") from error
+
+
+def read_description(hdulist, path):
+    """Return what the headers and the table of a cube say, without its pixels.
+
+    Returns
+    -------
+    arguments : dict
+        Of `Cube`: bands, header, redshift, object_id, zerr, pixar_a2, table, psfmatch.
+    planes : tuple of list of str
+        Names of the extensions of flux, and of those of errors, of each band.
+
+    Raises
+    ------
+    PixsedError
+        As `read_cube`.
+    """
+    names = {hdu.name for hdu in hdulist}
+    if "BANDS" not in names:
+        raise PixsedError(f"{path} is not a pixsed cube: it has no table BANDS; {_MAKE}")
+    table = _read_table(hdulist, "BANDS", path)
+    bands = list(table["band"])
+    planes = bands, [f"{band}_ERR" for band in bands]
+    missing = [name for pair in zip(*planes, strict=True) for name in pair if name not in names]
+    if missing:
+        raise PixsedError(
+            f"{path}: extension {', '.join(missing)} of its table BANDS is missing; {_MAKE}"
+        )
+    primary = hdulist[0].header
+    shapes = {_check_plane(hdulist[name], path) for part in planes for name in part}
+    if len(shapes) > 1:
+        raise PixsedError(f"{path}: its bands have different shapes, {sorted(shapes)}; {_MAKE}")
+    arguments = dict(
+        redshift=_number(primary, "REDSHIFT", path),
+        zerr=_number(primary, "ZERR", path) if "ZERR" in primary else 0.0,
+        bands=bands,
+        header=celestial_header(hdulist[bands[0]].header) if bands else fits.Header(),
+        object_id=str(primary.get("OBJECT", "")),
+        pixar_a2=_number(primary, "PIXAR_A2", path) if "PIXAR_A2" in primary else None,
+        table=table,
+        psfmatch={b: str(hdulist[b].header.get("PSFMATCH", "unknown")) for b in bands},
+    )
+    if bands:
+        celestial_wcs(arguments["header"], path)
+    return arguments, planes
 
 
 def _read_table(hdulist, name, path):
@@ -361,8 +377,9 @@ def _read_table(hdulist, name, path):
     return table
 
 
-def _read_binning(hdulist, names, path):
-    """Return the `Binning` of a cube, None where its pixels are not binned."""
+def read_binning(hdulist, path):
+    """Return the `Binning` of an open cube, None where its pixels are not binned."""
+    names = {hdu.name for hdu in hdulist}
     primary = hdulist[0].header
     if "BINMAP" not in names:
         if primary.get("BINNED"):
@@ -386,11 +403,11 @@ def _number(header, key, path):
     return float(value)
 
 
-def _plane(hdu, path):
-    """Return the data of a band, native float32; the unit must be nJy."""
+def _check_plane(hdu, path):
+    """Return the shape of a band's plane; the unit must be nJy."""
     if not hdu.is_image or len(hdu.shape) != 2:
         raise PixsedError(f"{path}[{hdu.name}] is not a 2-D image; {_MAKE}")
     unit = str(hdu.header.get("BUNIT", "")).strip()
     if unit != "nJy":
         raise PixsedError(f"{path}[{hdu.name}]: BUNIT must be nJy in a cube, got {unit!r}; {_MAKE}")
-    return hdu.data.astype(np.float32)
+    return hdu.shape

@@ -204,6 +204,11 @@ class ImageFile:
         """The `~pixsed.io.rows.RowReader` of the image, and of its errors where there are."""
         return [rows for rows in (self._rows, self._err_rows) if rows is not None]
 
+    @property
+    def is_compressed(self):
+        """Whether the image or its errors are tile-compressed: small parts are then dear."""
+        return any(isinstance(hdu, fits.CompImageHDU) for hdu in (self._hdu, self._err_hdu))
+
     def read(self, y=slice(None), x=slice(None), *, native=False):
         """Return (data, err) of a part of the image.
 

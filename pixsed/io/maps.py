@@ -1,5 +1,7 @@
 """The Maps file: posterior quantiles of every property, pixel by pixel."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from astropy.io import fits
 
@@ -15,17 +17,34 @@ QUALITY = {
     "CHI2": "predictive chi^2 per band",
     "DQ": "quality bits, named in the header",
 }
+# Of those that are not float32.
+_KINDS = {"NBANDS": "i2", "DQ": "i4"}
 
 
-def maps_hdulist(planes, properties, quantiles, *, header, units, quantile_name, dq_bits,
-                 cards=None, inputs=(), history=()):
-    """Return the HDUs of a Maps file.
+@dataclass
+class MapsLayout:
+    """What a Maps file holds, beside the data: the same whether it is written whole or in parts.
+
+    Attributes
+    ----------
+    primary : `~astropy.io.fits.Header`
+    planes : dict of str to (kind, `~astropy.io.fits.Header`)
+        Extension name -> ``"f4"``, ``"i2"`` or ``"i4"``, and its cards, in the file's order.
+    table : `~astropy.io.fits.BinTableHDU`
+        MAPS, which comes last.
+    """
+
+    primary: fits.Header
+    planes: dict
+    table: fits.BinTableHDU
+
+
+def maps_layout(properties, quantiles, *, header, units, quantile_name, dq_bits, binned=False,
+                cards=None, inputs=(), history=()):
+    """Return the `MapsLayout` of a fit.
 
     Parameters
     ----------
-    planes : dict of str to `~numpy.ndarray`, shape (ny, nx)
-        ``<PROP>_P50``, ..., ``<PROP>_STD`` of each property, and those of `QUALITY`;
-        BINMAP where pixels are binned. NaN where not fitted.
     properties : sequence of str
         In the order of the file.
     quantiles : sequence of float
@@ -38,25 +57,23 @@ def maps_hdulist(planes, properties, quantiles, *, header, units, quantile_name,
         From 0.16 to ``"P16"``.
     dq_bits : dict of int to str
         Value of a bit of DQ -> meaning.
+    binned : bool, optional
+        Whether there is a BINMAP.
     cards : dict, optional
         Keyword -> value or (value, comment) for the primary.
     inputs, history : sequence of str, optional
         For the provenance.
-
-    Returns
-    -------
-    `~astropy.io.fits.HDUList`
     """
-    primary = fits.PrimaryHDU()
+    primary = fits.PrimaryHDU().header
     cards = safe_cards(cards or {})
     for key in ("OBJECT", "REDSHIFT", "ZERR", "PIXAR_A2"):
         if key in cards:
-            primary.header[key] = cards.pop(key)
-    stamp(primary.header, inputs=inputs, history=history, **cards)
-    hdus, rows = [primary], []
+            primary[key] = cards.pop(key)
+    stamp(primary, inputs=inputs, history=history, **cards)
+    planes, rows = {}, []
     wcs = celestial_header(header)
 
-    def add(name, prop, quantile, unit, description):
+    def add(name, prop, quantile, unit, description, kind="f4"):
         head = wcs.copy()
         head["BUNIT"] = (unit, "unit of the pixels" if unit else "dimensionless")
         head["PROPERTY"] = (prop, description[:40])
@@ -66,7 +83,7 @@ def maps_hdulist(planes, properties, quantiles, *, header, units, quantile_name,
         if name == "DQ":
             for value, meaning in dq_bits.items():
                 head[f"DQBIT{value.bit_length() - 1}"] = f"{value}: {meaning}"
-        hdus.append(fits.ImageHDU(planes[name], head, name=name))
+        planes[name] = kind, head
         number = quantile if isinstance(quantile, float) else np.nan
         rows.append((name, prop, number, unit, description))
 
@@ -76,22 +93,36 @@ def maps_hdulist(planes, properties, quantiles, *, header, units, quantile_name,
             add(f"{prop}_{quantile_name(quantile)}", prop, float(quantile), unit, description)
         add(f"{prop}_STD", prop, "STD", unit, f"standard deviation: {description}")
     for name, description in QUALITY.items():
-        add(name, name, None, "", description)
-    if "BINMAP" in planes:
-        add("BINMAP", "BINMAP", None, "", "bin of the pixel, 0 = in none")
-    hdus.append(_table(rows))
-    return fits.HDUList(hdus)
+        add(name, name, None, "", description, _KINDS.get(name, "f4"))
+    if binned:
+        add("BINMAP", "BINMAP", None, "", "bin of the pixel, 0 = in none", "i4")
+    return MapsLayout(primary, planes, _table(rows))
 
 
-def write_maps(path, *args, overwrite=False, **kwargs):
-    """Write a Maps file atomically; arguments as of `maps_hdulist`.
+def write_maps(path, planes, *args, overwrite=False, **kwargs):
+    """Write a Maps file whole, atomically.
+
+    Parameters
+    ----------
+    path : str or path-like
+        ``"-"`` is standard output.
+    planes : dict of str to `~numpy.ndarray`, shape (ny, nx)
+        ``<PROP>_P50``, ..., ``<PROP>_STD`` of each property, and those of `QUALITY`;
+        BINMAP where pixels are binned. NaN where not fitted.
+    *args, **kwargs
+        Of `maps_layout`.
+    overwrite : bool, optional
 
     Raises
     ------
     PixsedError
         If the file is there already, or its folder is not.
     """
-    write_hdulist(maps_hdulist(*args, **kwargs), path, overwrite)
+    layout = maps_layout(*args, binned="BINMAP" in planes, **kwargs)
+    hdus = [fits.PrimaryHDU(header=layout.primary)]
+    for name, (kind, header) in layout.planes.items():
+        hdus.append(fits.ImageHDU(np.asarray(planes[name], dtype=kind), header, name=name))
+    write_hdulist(fits.HDUList([*hdus, layout.table]), path, overwrite)
 
 
 def safe_cards(cards):

@@ -1,20 +1,11 @@
 """Write planes of a mosaic some rows at a time: memory does not grow with the image."""
 
 import contextlib
-import gzip
-import io
-import shutil
 from pathlib import Path
-
-import numpy as np
-from astropy.io import fits
 
 from pixsed.io.atomic import atomic_path, name_long_strings
 from pixsed.io.image import output_headers
-from pixsed.io.stream import encode_checksum, ones_sum
-
-_FITS_BLOCK = 2880
-_READ = 1 << 20
+from pixsed.io.placed import PlacedPlanes, gzip_to, plane_header
 
 
 class PlanesWriter:
@@ -53,18 +44,9 @@ class PlanesWriter:
         name_long_strings(self._primary)
         shared.update(cards or {})
         self._after = list(after)
-        self._headers = {name: self._header(name, shared) for name in names}
-        self._sums = dict.fromkeys(names, 0)
+        self._headers = {name: plane_header(name, shared, "f4", self._shape) for name in names}
         self._done = 0
         self._stack = contextlib.ExitStack()
-
-    def _header(self, name, shared):
-        header = fits.ImageHDU(np.zeros((1, 1), np.float32), shared, name=name).header
-        header["NAXIS2"], header["NAXIS1"] = self._shape
-        name_long_strings(header)
-        header["DATASUM"] = ("0" * 10, "data unit checksum")
-        header["CHECKSUM"] = ("0" * 16, "HDU checksum")
-        return header
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
@@ -75,16 +57,8 @@ class PlanesWriter:
                 part = self._target.with_name(self._target.name + ".part")
                 stack.callback(part.unlink, missing_ok=True)
             self._file = stack.enter_context(open(part, "w+b"))
-            fits.PrimaryHDU(header=self._primary).writeto(self._file, checksum=True)
-            self._file.seek(0, 2)
-            size = 4 * self._shape[0] * self._shape[1]
-            self._headers_at, self._data_at = {}, {}
-            for name, header in self._headers.items():
-                self._headers_at[name] = self._file.tell()
-                self._file.write(header.tostring().encode("ascii"))
-                self._data_at[name] = self._file.tell()
-                self._file.seek(size + -size % _FITS_BLOCK, 1)
-            self._file.truncate()  # the padding is zeros
+            self._planes = PlacedPlanes(self._file, self._primary, self._headers)
+            self._planes.begin()
             self._stack = stack.pop_all()
         return self
 
@@ -94,33 +68,17 @@ class PlanesWriter:
         widths = {planes[name].shape[1] for name in self._headers}
         if len(counts) != 1 or widths != {self._shape[1]}:
             raise ValueError("every plane must have the same rows of the image")
-        for name, at in self._data_at.items():
-            data = np.ascontiguousarray(planes[name], dtype=">f4")
-            self._file.seek(at + 4 * self._shape[1] * self._done)
-            self._file.write(data)
-            self._sums[name] = ones_sum(data, self._sums[name])
+        for name in self._headers:
+            self._planes.place(name, planes[name], self._done)
         self._done += counts.pop()
 
     def _finish(self):
         if self._done != self._shape[0]:
             raise ValueError(f"{self._done} rows of {self._shape[0]} were written")
-        for name, header in self._headers.items():
-            header["DATASUM"] = str(self._sums[name])
-            total = ones_sum(header.tostring().encode("ascii"), self._sums[name])
-            header["CHECKSUM"] = encode_checksum(total)
-            self._file.seek(self._headers_at[name])
-            self._file.write(header.tostring().encode("ascii"))
-        if self._after:
-            buffer = io.BytesIO()
-            fits.HDUList([fits.PrimaryHDU(), *self._after]).writeto(buffer, checksum=True)
-            self._file.seek(0, 2)
-            self._file.write(buffer.getbuffer()[_FITS_BLOCK:])  # without that empty PRIMARY
-        self._file.flush()
+        self._planes.finish(after=self._after)
         if self._zipped:
-            self._file.seek(0)
             name = "" if str(self._path) == "-" else Path(self._path).stem
-            with open(self._target, "wb") as raw, gzip.GzipFile(name, "wb", 5, raw) as target:
-                shutil.copyfileobj(self._file, target, _READ)
+            gzip_to(self._file, self._target, name)
 
     def __exit__(self, *error):
         if error[0] is not None:

@@ -72,7 +72,7 @@ def encode_checksum(total):
     return text[-1] + text[:-1]
 
 
-def _lock(handle, part):
+def lock(handle, part):
     """Keep other processes off the file until it is closed, where the system can."""
     try:
         import fcntl
@@ -140,7 +140,7 @@ class TableWriter:
         """Open the part of a run before, and count its whole blocks."""
         self._handle = open(self.part, "r+b")
         try:
-            _lock(self._handle, self.part)
+            lock(self._handle, self.part)
             self._compare()
             self._start = self._handle.tell()
             left = self.rows
@@ -202,7 +202,7 @@ class TableWriter:
             handle = os.open(self.part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         handle = open(handle, "r+b")
         try:
-            _lock(handle, self.part)
+            lock(handle, self.part)
             if not self.overwrite and os.fstat(handle.fileno()).st_size:
                 raise PixsedError(f"{self.part} appeared meanwhile; nothing was replaced")
         except PixsedError:  # it is another run's

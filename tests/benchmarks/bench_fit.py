@@ -13,8 +13,9 @@ from astropy.wcs import WCS
 
 from pixsed.bands import PAPER_BANDS
 from pixsed.infer.draws import base_normals
-from pixsed.infer.fit import fit_cube, select
+from pixsed.infer.fit import fit_cube
 from pixsed.infer.model import Model
+from pixsed.infer.select import select
 from pixsed.io.cube import Cube
 from pixsed.models import resolve
 

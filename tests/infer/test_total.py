@@ -3,7 +3,7 @@ import fakes
 import numpy as np
 
 from pixsed.infer.draws import global_indices, independent_normals
-from pixsed.infer.fit import select
+from pixsed.infer.select import select
 from pixsed.infer.total import resolved_mass, sum_mass, summed_photometry
 
 

@@ -11,8 +11,8 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError
-from pixsed.infer.fit import DQ_BITS
 from pixsed.infer.properties import PROPERTIES, quantile_name
+from pixsed.infer.select import DQ_BITS
 from pixsed.io.maps import safe_cards, write_maps
 
 QUANTILES = (0.5, 0.025, 0.84)

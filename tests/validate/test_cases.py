@@ -109,7 +109,7 @@ def test_snr_is_of_the_bands_that_a_row_has():
 
 
 def test_snr_is_that_of_a_fit():
-    from pixsed.infer.fit import mean_snr
+    from pixsed.infer.select import mean_snr
 
     rng = np.random.default_rng(0)
     flux, err = rng.normal(3, 1, (50, len(BANDS))), rng.uniform(0.5, 1, (50, len(BANDS)))

@@ -1,0 +1,212 @@
+"""Mosaics of a field, every pixel with a redshift: read in parts, to be fitted whole."""
+
+import warnings
+
+import numpy as np
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2
+from pixsed.io.locate import choose_image, is_image
+from pixsed.io.pixels import Pixels
+from pixsed.io.rows import RowReader
+
+
+class RedshiftMap:
+    """Redshifts of pixels on disk: an image, and a second one of their errors.
+
+    Parameters
+    ----------
+    hdulist : `~astropy.io.fits.HDUList`
+        Open file, best not memory-mapped.
+    location : `~pixsed.io.locate.Location`
+        Without an extension, the file's first 2-D image; a second, if it has one, holds
+        the errors.
+
+    Raises
+    ------
+    PixsedError
+        If the file has more images than two and none is named.
+    """
+
+    def __init__(self, hdulist, location):
+        self.name = str(location)
+        images = [hdu for hdu in hdulist if is_image(hdu)]
+        if location.ext is not None or len(images) != 2:
+            images = [choose_image(hdulist, location)]
+        self._rows = [RowReader(hdu) for hdu in images]
+        self.shape, self.header = images[0].shape, images[0].header
+        if images[-1].shape != self.shape:
+            raise PixsedError(
+                f"{self.name}: its redshifts are of shape {self.shape}, their errors of "
+                f"{images[-1].shape}; give both on one grid"
+            )
+
+    @property
+    def has_errors(self):
+        """Whether there is a second image."""
+        return len(self._rows) == 2
+
+    def read(self, y, x):
+        """Return redshift and error, (ny, nx) float64; NaN = none, error 0 = known."""
+        redshift, *error = (rows.read(y, x).astype(float) for rows in self._rows)
+        redshift[~(redshift > 0)] = np.nan  # a map's way to say "none": zero, negative or NaN
+        error = error[0] if error else np.zeros(redshift.shape)
+        error[~(np.isfinite(error) & (error > 0))] = 0.0
+        return redshift, error
+
+
+class Field:
+    """Mosaics with redshifts: parts are read as `~pixsed.io.pixels.Pixels`.
+
+    Parameters
+    ----------
+    mosaics : `~pixsed.images.cutout.Mosaics`
+        All on one grid, with the segmentation map if there is one.
+    redshift, zerr : float, optional
+        Of every pixel that nothing else gives a redshift.
+    catalog : dict, optional
+        Of `pixsed.images.catalog.read_redshifts`: by segment.
+    redshift_map : `RedshiftMap`, optional
+    all_pixels : bool, optional
+        Take pixels outside the segments too.
+    rescale_errors : bool, optional
+        Scale each band's errors to the scatter of its sky.
+
+    Attributes
+    ----------
+    name, bands, shape, header, pixar_a2, redshift, zerr, has_zerr, binning
+        As `Pixels` says.
+    npix : int
+        Pixels that may be fitted; after `check` those of segments with a redshift.
+
+    Raises
+    ------
+    PixsedError
+        If the map of redshifts is on another grid.
+    """
+
+    binning = None
+
+    def __init__(self, mosaics, *, redshift=None, zerr=0.0, catalog=None, redshift_map=None,
+                 all_pixels=False, rescale_errors=False):
+        # In order of wavelength, as in a cube: unknown ones last.
+        order = np.argsort([image.pivot_um for image in mosaics.images], kind="stable")
+        self._images = [mosaics.images[i] for i in order]
+        self.bands = [mosaics.bands[i] for i in order]
+        self.name = mosaics.images[0].name
+        self.shape, self.header = mosaics.shape, mosaics.header
+        self.pixar_a2 = pixel_area_arcsec2(mosaics.wcs)
+        self.npix = self.shape[0] * self.shape[1]
+        self._segmap, self._all_pixels = mosaics.segmap, all_pixels
+        self._fill = (np.nan, 0.0) if redshift is None else (float(redshift), float(zerr or 0.0))
+        self._map, self._catalog = redshift_map, None
+        self.redshift = self.zerr = None
+        if catalog is not None:
+            self._take_catalog(catalog)
+        elif redshift_map is not None:
+            self._check_map(mosaics)
+        else:
+            self.redshift, self.zerr = self._fill
+        self.has_zerr = self._fill[1] > 0
+        if catalog is not None:
+            self.has_zerr |= bool((self._catalog[2] > 0).any())
+        elif redshift_map is not None:
+            self.has_zerr |= redshift_map.has_errors
+        self._factors = [1.0] * len(order)
+        if rescale_errors:
+            scatter = mosaics.scatter_over_errors()
+            self._factors = [scatter[band] if scatter[band] > 0 else 1.0 for band in self.bands]
+
+    def _take_catalog(self, catalog):
+        """Keep sorted arrays of ids, redshifts and errors; ids that come twice apart."""
+        self._twice = {number for number, found in catalog.items() if found is None}
+        ids = sorted(number for number, found in catalog.items() if found is not None)
+        columns = [np.array([catalog[number][i] for number in ids], dtype=float) for i in (0, 1)]
+        self._catalog = np.array(ids, dtype=np.int64), *columns
+
+    def _check_map(self, mosaics):
+        if self._map.shape != self.shape:
+            raise PixsedError(
+                f"{self._map.name} is of shape {self._map.shape}, {self.name} of {self.shape}; "
+                "give redshifts on the first image's grid"
+            )
+        if "CTYPE1" not in self._map.header:
+            return
+        theirs = celestial_wcs(self._map.header, self._map.name)
+        offset = grid_offset(mosaics.wcs, theirs, self.shape)
+        if offset > 0.5:
+            raise PixsedError(
+                f"{self._map.name} lies {offset:.3g} pixels off {self.name}; "
+                "give redshifts on the first image's grid"
+            )
+
+    def check(self, catalog_name="the catalogue"):
+        """Go through the segmentation map once: is there a redshift for its segments?
+
+        Warns
+        -----
+        PixsedWarning
+            Of segments without one.
+
+        Raises
+        ------
+        PixsedError
+            If none has one, or the catalogue has one twice.
+        """
+        if self._segmap is None or self._all_pixels:
+            return
+        counts = self._segmap.counts()
+        if self._catalog is not None:
+            if twice := sorted(self._twice & counts.keys()):
+                raise PixsedError(
+                    f"{catalog_name}: id {twice[0]} comes twice; keep one row of it"
+                )
+            ids, redshifts, _ = self._catalog
+            known = set(ids[np.isfinite(redshifts)].tolist())
+            found = {number: count for number, count in counts.items() if number in known}
+            if not found:
+                raise PixsedError(
+                    f"no galaxy of {self._segmap.name} has a redshift in {catalog_name}; is it "
+                    "the map's own numbering?"
+                )
+            if without := len(counts) - len(found):
+                warnings.warn(
+                    f"{without} of {len(counts)} galaxies have no redshift in {catalog_name}; "
+                    "they are left out",
+                    PixsedWarning,
+                    stacklevel=2,
+                )
+            counts = found
+        self.npix = sum(counts.values())
+
+    def read(self, y=slice(None), x=slice(None)):
+        """Return the `~pixsed.io.pixels.Pixels` of rows `y` and columns `x`, slices of step 1."""
+        flux, err = [], []
+        for image, factor in zip(self._images, self._factors, strict=True):
+            data, error = image.read(y, x)
+            if factor != 1.0:
+                error *= np.float32(factor)
+            flux.append(data)
+            err.append(error)
+        flux, err = np.stack(flux), np.stack(err)
+        segments = None if self._segmap is None else self._segmap.read(y, x)
+        if segments is None or self._all_pixels:
+            inside = np.ones(flux.shape[1:], dtype=bool)
+        else:
+            inside = segments > 0
+        if self.redshift is not None:
+            return Pixels(flux, err, inside, self.redshift, self.zerr)
+        if self._map is not None:
+            return Pixels(flux, err, inside, *self._map.read(y, x))
+        return Pixels(flux, err, inside, *self._of_segments(segments))
+
+    def _of_segments(self, segments):
+        """Return redshift and error of every pixel, by its segment."""
+        ids, redshifts, errors = self._catalog
+        redshift = np.where(segments > 0, np.nan, self._fill[0])
+        zerr = np.where(segments > 0, 0.0, self._fill[1])
+        if len(ids):
+            place = np.minimum(np.searchsorted(ids, segments), len(ids) - 1)
+            known = (ids[place] == segments) & (segments > 0)
+            redshift[known], zerr[known] = redshifts[place[known]], errors[place[known]]
+        return redshift, zerr

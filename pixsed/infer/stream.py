@@ -1,0 +1,119 @@
+"""Fit an image on disk into a Maps file: tiles are read, fitted and written, one by one."""
+
+from pixsed.infer.properties import quantile_name, unit_and_description
+from pixsed.infer.tiles import tile_size, tiles
+from pixsed.io.cube import binning_cards
+from pixsed.io.headers import shifted_header
+from pixsed.io.maps import maps_layout
+from pixsed.io.maps_writer import MapsWriter
+from pixsed.parallel import run_tasks
+
+
+def fit_tile(fitter, where):
+    """Return what `TileFitter.fit` does: the task of a worker."""
+    return fitter.fit(where)
+
+
+def part_rows(ny, part):
+    """Return the slice of rows of part (I, N) of an image: I from 1."""
+    number, of = part
+    return slice(ny * (number - 1) // of, ny * number // of)
+
+
+def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None, setup=None,
+                scheduler=None, inputs=(), overwrite=False, resume=False, progress=None,
+                skipped=None):
+    """Fit an image into a Maps file.
+
+    Parameters
+    ----------
+    fitter : `~pixsed.infer.tiles.TileFitter`
+    path : path-like
+        ``"-"`` is standard output.
+    key : dict
+        What the data depend on; see `~pixsed.io.maps_writer.MapsWriter`.
+    cards : dict
+        Of PRIMARY; NFIT, NBINS and those of a part are added.
+    dq_bits : dict of int to str
+        See `pixsed.io.maps.maps_layout`.
+    how : str
+        What ends the HISTORY line, as ``"500 draws each"``.
+    tile : tuple of int, optional
+        (ny, nx) of the tiles; no result depends on it. A binned image is one tile.
+    part : tuple of int, optional
+        (I, N): fit the I-th of N stripes of rows alone.
+    setup : callable, optional
+        Makes the fitter of a worker; see `pixsed.parallel.run_tasks`.
+    scheduler : str, optional
+        Address of a Dask scheduler.
+    inputs : sequence of path-like, optional
+    overwrite, resume : bool, optional
+    progress, skipped : callable, optional
+        Called with the number of pixels done by workers; see `TileFitter`.
+
+    Returns
+    -------
+    dict of str to int
+        ``npix`` pixels fitted, ``nfit`` calls of the model, ``nood`` out of distribution,
+        ``nrange`` pixels fitted whose redshift is outside the trained range.
+    """
+    source = fitter.source
+    binned = source.binning is not None
+    size = source.shape if binned else tile or tile_size(source.shape)
+    rows, header, cards = slice(0, source.shape[0]), source.header, dict(cards)
+    if part is not None:
+        rows = part_rows(source.shape[0], part)
+        header = shifted_header(header, 0, rows.start)
+        cards["PART"] = (f"{part[0]}/{part[1]}", "stripe of rows; see pixsed merge")
+        cards["PARTROW"] = (rows.start, "rows of the image before this part's")
+        cards["PARTNY"] = (source.shape[0], "rows of the image")
+    cards["NFIT"] = (0, "pixels fitted")
+    if binned:
+        cards |= binning_cards(source.binning)
+        cards["NBINS"] = (0, "bins fitted, each on its summed flux")
+    layout = maps_layout(
+        fitter.properties, fitter.quantiles, header=header, dq_bits=dq_bits, binned=binned,
+        units={name: unit_and_description(name, fitter.model) for name in fitter.properties},
+        quantile_name=quantile_name, cards=cards, inputs=inputs,
+        history=[_history({}, binned, how)],
+    )  # fmt: skip
+    shape = rows.stop - rows.start, source.shape[1]
+    key = key | {"tile": list(size), "part": part and list(part)}
+    with MapsWriter(path, layout, shape, key, overwrite=overwrite, resume=resume) as writer:
+        counts = dict.fromkeys(("npix", "nfit", "nood", "nrange"), 0) | writer.counts
+        todo = [(slice(y.start + rows.start, y.stop + rows.start), x)
+                for y, x in tiles(shape, size)]  # fmt: skip
+        before, todo = todo[: writer.done], todo[writer.done :]
+        if skipped is not None and before:
+            skipped(sum((y.stop - y.start) * (x.stop - x.start) for y, x in before))
+        results = run_tasks(
+            fit_tile, todo, setup=(lambda: fitter) if scheduler is None else setup,
+            scheduler=scheduler,
+        )  # fmt: skip
+        for (y, x), found in zip(todo, results, strict=True):
+            for name in fitter.names:
+                writer.place(name, found.plane(name), y.start - rows.start, x.start)
+            dq = found.planes["DQ"][found.y, found.x]
+            counts = {"npix": counts["npix"] + len(found.y), "nfit": counts["nfit"] + found.nfit,
+                      "nood": counts["nood"] + int((dq & 8 > 0).sum()),
+                      "nrange": counts["nrange"] + int((dq & 32 > 0).sum())}  # fmt: skip
+            writer.commit(counts)
+            if scheduler is not None and progress is not None:
+                progress(found.nfit)
+                skipped(int((found.planes["DQ"] & 1 == 0).sum()) - found.nfit)
+        writer.primary["NFIT"] = counts["npix"]
+        if binned:
+            writer.primary["NBINS"] = counts["nfit"]
+        line = _history(counts, binned, how)
+        writer.primary["HISTORY"][-1] = line
+    return counts
+
+
+def fitted_text(counts, binned):
+    """Return ``193 pixels``, or of a binned cube ``193 pixels in 15 bins``."""
+    bins = f" in {counts.get('nfit', 0)} bins" if binned else ""
+    return f"{counts.get('npix', 0)} pixels{bins}"
+
+
+def _history(counts, binned, how):
+    return f"fit: {fitted_text(counts, binned)}, {how}"

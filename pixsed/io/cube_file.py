@@ -1,0 +1,131 @@
+"""A cube on disk, read in parts."""
+
+import contextlib
+import warnings
+
+import numpy as np
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.cube import Cube, read_binning, read_description
+from pixsed.io.locate import open_fits
+from pixsed.io.pixels import Pixels
+from pixsed.io.rows import RowReader
+
+# Pixels of the segmentation map in memory at once, where it is gone through whole.
+_STRIP_PIXELS = 1_000_000
+
+
+class CubeFile:
+    """A cube, open: parts of it are read as `~pixsed.io.pixels.Pixels`.
+
+    A context manager.
+
+    Parameters
+    ----------
+    path : str or path-like
+    redshift, zerr : float, optional
+        In place of those in the file; a redshift alone is taken as known.
+    all_pixels : bool, optional
+        Leave the segmentation map out of account.
+
+    Attributes
+    ----------
+    name : str
+        The file, for messages.
+    bands, shape, header, redshift, zerr, object_id, pixar_a2
+        As of `~pixsed.io.cube.Cube`.
+    binning : `~pixsed.io.cube.Binning` or None
+        Read whole: a binned cube is one galaxy's.
+    npix : int
+        Pixels that may be fitted: those of the object's segment.
+    files : list of str
+        What is read.
+
+    Raises
+    ------
+    PixsedError
+        As `~pixsed.io.cube.read_cube`.
+    """
+
+    def __init__(self, path, *, redshift=None, zerr=None, all_pixels=False):
+        self.name = str(path)
+        self.files = [self.name]
+        self._stack = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            hdulist = stack.enter_context(open_fits(path, memmap=False))
+            arguments, planes = read_description(hdulist, self.name)
+            # A cube of one pixel is checked, and has its bands in order, as all of it would.
+            nothing = np.full((len(arguments["bands"]), 1, 1), np.nan, np.float32)
+            try:
+                cube = Cube(flux=nothing, err=nothing, **arguments)
+            except PixsedError as error:
+                raise PixsedError(f"{path}: {error}; make it with pixsed cutout") from error
+            self.bands, self.header, self.pixar_a2 = cube.bands, cube.header, cube.pixar_a2
+            self.object_id = cube.object_id
+            self.redshift, self.zerr = cube.redshift, cube.zerr
+            if redshift is not None:
+                self.redshift, self.zerr = redshift, 0.0  # the file's error is of its redshift
+            if zerr is not None:
+                self.zerr = zerr
+            self.shape = hdulist[self.bands[0]].shape
+            self._rows = [[RowReader(hdulist[band + suffix]) for band in self.bands]
+                          for suffix in ("", "_ERR")]  # fmt: skip
+            self._segmap = None
+            if "SEGMAP" in {hdu.name for hdu in hdulist} and not all_pixels:
+                self._segmap = RowReader(hdulist["SEGMAP"])
+            self.binning = read_binning(hdulist, self.name)
+            for name, found in (("SEGMAP", self._segmap),
+                                ("BINMAP", self.binning and self.binning.binmap)):  # fmt: skip
+                if found is not None and found.shape != self.shape:
+                    raise PixsedError(
+                        f"{path}: {name} must be of shape {self.shape}, got {found.shape}; make "
+                        "it with pixsed cutout"
+                    )
+            self._label = self._find_label()
+            self._stack = stack.pop_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
+        """Close the file."""
+        self._stack.close()
+
+    @property
+    def has_zerr(self):
+        """Whether the redshift has an error."""
+        return self.zerr > 0
+
+    def _find_label(self):
+        """Return the object's number in the segmentation map; None: every pixel counts."""
+        self.npix = self.shape[0] * self.shape[1]
+        if self._segmap is None:
+            return None
+        count = 0
+        with contextlib.suppress(ValueError, OverflowError):
+            label = int(self.object_id)
+            height = max(1, _STRIP_PIXELS // self.shape[1])
+            for start in range(0, self.shape[0], height):
+                count += int((self._segmap.read(slice(start, start + height)) == label).sum())
+        if count:
+            self.npix = count
+            return label
+        warnings.warn(
+            f"{self.name}: its SEGMAP does not hold OBJECT {self.object_id!r}; every pixel counts",
+            PixsedWarning,
+            stacklevel=4,
+        )
+        return None
+
+    def read(self, y=slice(None), x=slice(None)):
+        """Return the `~pixsed.io.pixels.Pixels` of rows `y` and columns `x`, slices of step 1."""
+        flux, err = (
+            np.stack([rows.read(y, x).astype(np.float32) for rows in part]) for part in self._rows
+        )
+        inside = np.ones(flux.shape[1:], dtype=bool)
+        if self._label is not None:
+            inside = self._segmap.read(y, x) == self._label
+        return Pixels(flux, err, inside, self.redshift, self.zerr)

@@ -1,0 +1,259 @@
+"""Write a Maps file a box at a time, so that a run that was killed can be gone on with."""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+from astropy.io import fits
+
+from pixsed.errors import PixsedError
+from pixsed.io.atomic import check_output, name_long_strings
+from pixsed.io.placed import PlacedPlanes, gzip_to, plane_header
+from pixsed.io.stream import lock
+
+_FORMAT = 1
+_READ = 1 << 24
+
+
+def hidden_paths(path):
+    """Return where the unfinished maps of `path` stand, and the journal of what they hold."""
+    path = Path(path)
+    return path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.journal")
+
+
+def check_maps_output(path, *, overwrite=False, resume=False):
+    """Raise `PixsedError` if maps cannot be written to `path`: call it before the work.
+
+    Parameters
+    ----------
+    path : path-like
+    overwrite, resume : bool, optional
+        As `MapsWriter` takes them.
+    """
+    check_output(path, overwrite)
+    if str(path) == "-":
+        if resume:
+            raise PixsedError("--resume needs a file; give its name with -o")
+        return
+    part, journal = hidden_paths(path)
+    if (part.exists() or journal.exists()) and not (overwrite or resume):
+        raise PixsedError(
+            f"{part} is there, from a run that was stopped; go on with it by --resume, or start "
+            "anew with --overwrite"
+        )
+
+
+def check_same(there, asked, what):
+    """Raise `PixsedError` if two runs differ, and say in what.
+
+    Parameters
+    ----------
+    there, asked : dict
+        Name of an option or input -> its value, or hash.
+    what : str
+        The run that is there, for the message.
+    """
+    for name in dict.fromkeys([*asked, *there]):
+        a, b = (json.loads(json.dumps(found.get(name))) for found in (there, asked))
+        if a == b:
+            continue
+        how = {"inputs": f"{what} is of other inputs", "model": f"{what} is of another model"}.get(
+            name, f"{what} was made with {name} = {_brief(a)}, now it is {_brief(b)}"
+        )
+        raise PixsedError(f"{how}; give the same as then, or start anew with --overwrite")
+
+
+def _brief(value):
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class MapsWriter:
+    """A Maps file that is written a box at a time.
+
+    A context manager. Until it is whole it is a hidden file beside its final name, with a
+    journal of what it holds. When the block ends well it gets its sums and its name. After
+    an error, or a kill, what was committed stays, and a run of the same `key` goes on with
+    it.
+
+    Parameters
+    ----------
+    path : path-like
+        ``"-"`` is standard output, which gets the file when it is whole.
+    layout : `~pixsed.io.maps.MapsLayout`
+        Its PRIMARY of its final length; values may be changed at the end.
+    shape : tuple of int
+        (ny, nx).
+    key : dict
+        What the data depend on, of JSON's types: a run goes on only where it is the same.
+    overwrite : bool, optional
+        Whether a file, finished or not, may be replaced.
+    resume : bool, optional
+        Go on with what is there.
+
+    Attributes
+    ----------
+    done : int
+        Steps committed, those of the run before included.
+    counts : dict of str to int
+        As they were given to `commit` last.
+
+    Raises
+    ------
+    PixsedError
+        If the file is there already, or an unfinished one, and neither option says what to
+        do; if the one that is there has another key; if another run is writing it.
+    """
+
+    def __init__(self, path, layout, shape, key, *, overwrite=False, resume=False):
+        check_maps_output(path, overwrite=overwrite, resume=resume)
+        self.path, self._layout, self._shape, self._key = path, layout, shape, key
+        self._overwrite, self._resume = overwrite, resume
+        self._to_stdout = str(path) == "-"
+        self.done, self.counts = 0, {}
+        self._journal = None
+
+    def __enter__(self):
+        headers = {name: plane_header(name, header, kind, self._shape)
+                   for name, (kind, header) in self._layout.planes.items()}  # fmt: skip
+        primary = self._layout.primary
+        name_long_strings(primary)
+        if self._to_stdout:
+            handle, name = tempfile.mkstemp(prefix=".pixsed-", suffix=".fits")
+            self.part, self._journal_path = Path(name), None
+        else:
+            self.part, self._journal_path = hidden_paths(self.path)
+            # Not emptied before it is known that no other run is writing it.
+            handle = os.open(self.part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        self._file = open(handle, "r+b")
+        try:
+            lock(self._file, self.part)
+            said = self._read_journal() if self._resume else None
+            if said is not None:
+                primary = self._take_up()
+            self.primary = primary
+            self._planes = PlacedPlanes(self._file, primary, headers)
+            if said is None:
+                self._file.truncate(0)
+                self._planes.begin()
+                self._start_journal()
+            else:
+                self._planes.sums.update(said["sums"])
+                self._journal = open(self._journal_path, "a", encoding="utf-8")
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def _read_journal(self):
+        """Return the last whole line of a journal of the same key; None where there is none."""
+        try:
+            text = self._journal_path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        lines = text.split("\n")[:-1]  # what a kill cut short has no end
+        try:
+            first, *others = [json.loads(line) for line in lines] or [None]
+            if first is None or not others:
+                return None
+            there, last = first["key"], others[-1]
+            self.done, self.counts = int(last["done"]), dict(last["counts"])
+            if first["format"] != _FORMAT or set(last["sums"]) != set(self._layout.planes):
+                raise ValueError
+        except (ValueError, KeyError, TypeError):
+            raise PixsedError(
+                f"{self._journal_path} cannot be read; start anew with --overwrite"
+            ) from None
+        check_same(there, self._key, str(self.part))
+        # A line that was cut short would spoil the next.
+        with open(self._journal_path, "r+b") as file:
+            file.truncate(len("\n".join([*lines, ""]).encode()))
+        return last
+
+    def _take_up(self):
+        """Return the PRIMARY of the part that is there: dates and command as they were then."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._file.seek(0)
+                there = fits.Header.fromfile(self._file)
+            if len(there.tostring()) != self._file.tell():
+                raise ValueError
+        except (OSError, EOFError, ValueError, fits.VerifyError):
+            raise PixsedError(
+                f"{self.part} is not the beginning of maps; start anew with --overwrite"
+            ) from None
+        return there
+
+    def _start_journal(self):
+        if self._journal_path is None:
+            return
+        self._journal = open(self._journal_path, "w", encoding="utf-8")
+        self._write_journal({"format": _FORMAT, "key": self._key})
+
+    def _write_journal(self, line):
+        self._journal.write(json.dumps(line) + "\n")
+        self._journal.flush()
+
+    def place(self, name, data, y=0, x=0):
+        """Write an (n, m) array into a plane, its first pixel in row `y` and column `x`."""
+        self._planes.place(name, data, y, x)
+
+    def commit(self, counts):
+        """Say that another step is done; `counts` are kept with it, a dict of str to int."""
+        self.done, self.counts = self.done + 1, dict(counts)
+        if self._journal is None:
+            return
+        self._file.flush()
+        # What the journal says is there must be there, even after a power cut.
+        os.fsync(self._file.fileno())
+        self._write_journal({"done": self.done, "counts": self.counts, "sums": self._planes.sums})
+
+    def _finish(self):
+        self._planes.finish(self.primary, after=[self._layout.table])
+        os.fsync(self._file.fileno())
+        if self._to_stdout:
+            self._file.seek(0)
+            shutil.copyfileobj(self._file, sys.stdout.buffer, _READ)
+            sys.stdout.buffer.flush()
+            return
+        source, path = self.part, Path(self.path)
+        if path.suffix == ".gz":
+            source = self.part.with_name(self.part.name + ".gz")
+            gzip_to(self._file, source, path.stem)
+        if not self._overwrite and path.exists():
+            raise PixsedError(f"{path} appeared while it was being made; nothing was replaced")
+        os.replace(source, path)
+
+    def __exit__(self, kind, error, trace):
+        finished = False
+        try:
+            if error is None:
+                self._finish()
+                finished = True
+        except (PixsedError, OSError) as raised:
+            error = raised
+        finally:
+            self._file.close()
+            if self._journal is not None:
+                self._journal.close()
+            if finished or self._to_stdout or not self.done:
+                for path in (self.part, self._journal_path):
+                    if path is not None:
+                        with contextlib.suppress(OSError):
+                            path.unlink(missing_ok=True)
+        if finished:
+            return
+        if self.done and not self._to_stdout:
+            kept = f"what is finished is kept in {self.part}: go on with --resume"
+            if isinstance(error, KeyboardInterrupt):
+                raise PixsedError(f"stopped; {kept}") from None
+            if isinstance(error, PixsedError | OSError | MemoryError):
+                raise PixsedError(f"{error or type(error).__name__}; {kept}") from error
+        if kind is None:
+            raise error

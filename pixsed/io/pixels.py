@@ -1,0 +1,32 @@
+"""What a fit reads: the pixels of a part of an image, in every band."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Pixels:
+    """The pixels of a part of (ny, nx) of an image.
+
+    What gives them (`pixsed.io.cube_file.CubeFile`, `pixsed.images.field.Field`) has
+    `read(y, x)`, of two slices, and the attributes `name`, `bands` (B names, in ascending
+    wavelength), `shape` (ny, nx), `header` (the celestial WCS), `pixar_a2` (arcsec^2),
+    `binning`, `has_zerr` (whether any pixel's redshift has an error) and, where all pixels
+    have one redshift, `redshift` and `zerr`, else None.
+
+    Attributes
+    ----------
+    flux, err : `~numpy.ndarray`, shape (B, ny, nx), float32
+        nJy; NaN = no data.
+    inside : `~numpy.ndarray`, shape (ny, nx), bool
+        In the segment of a galaxy.
+    redshift, zerr : float or `~numpy.ndarray`, shape (ny, nx)
+        NaN = no redshift; error 0 = known.
+    """
+
+    flux: np.ndarray
+    err: np.ndarray
+    inside: np.ndarray
+    redshift: float | np.ndarray
+    zerr: float | np.ndarray = 0.0
