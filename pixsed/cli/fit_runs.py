@@ -139,7 +139,8 @@ def _check_usage(asked, kind):
         raise click.UsageError("--catalog goes with --segmap, which has its ids")
     if asked.catalog and asked.redshift_map:
         raise click.UsageError("give --catalog or --redshift-map, not both")
-    if not asked.catalog and asked.redshift_map is None and asked.redshift is None:
+    given = asked.catalog or asked.redshift_map or asked.redshift is not None
+    if not given and not _load(asked).infers_redshift:
         raise click.UsageError(
             "mosaics need redshifts: --segmap with --catalog, --redshift-map, or --redshift"
         )
@@ -274,7 +275,7 @@ def _cards(asked, kind, source, fitter, key):
     from pixsed.io.fingerprint import fingerprint
 
     cards = {"OBJECT": (source.object_id, "galaxy")} if kind == "cube" else {}
-    if source.redshift is not None:
+    if source.redshift is not None and not fitter.model.infers_redshift:
         cards["REDSHIFT"] = (float(source.redshift), "redshift")
         cards["ZERR"] = (float(source.zerr), "1-sigma error of the redshift, 0 = known")
     return cards | {

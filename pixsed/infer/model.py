@@ -174,6 +174,11 @@ class Model:
         return float(low), float(high)
 
     @property
+    def infers_redshift(self):
+        """Whether it takes no account of a redshift, and gives one."""
+        return bool(self.metadata.get("infer_redshift", False))
+
+    @property
     def redshift_err_max(self):
         """Largest redshift error of the training set, in units of 1 + z."""
         return float(self.metadata.get("redshift_err_max", np.inf))

@@ -160,8 +160,8 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Columns ``<BAND>`` and ``<BAND>_ERR`` with units, ``REDSHIFT``, and, as they are
-        there, ``REDSHIFT_ERR`` and ``ID``.
+        Columns ``<BAND>`` and ``<BAND>_ERR`` with units, ``REDSHIFT`` unless the model
+        infers it, and, as they are there, ``REDSHIFT_ERR`` and ``ID``.
     model : `~pixsed.infer.model.Model`
     source : str, optional
         The file, for messages.
@@ -203,7 +203,10 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     )
     if flux.ndim != 2:
         raise PixsedError(f"{source}: a column of photometry must be one number a row")
-    z, dz = _redshifts(table, redshift, zerr, source)
+    if model.infers_redshift:
+        z, dz = np.zeros(len(table)), np.zeros(len(table))  # not looked at
+    else:
+        z, dz = _redshifts(table, redshift, zerr, source)
     if outside_range(model, z, dz).any():
         warnings.warn(
             f"{source}: {outside_range(model, z, dz).sum()} rows have a redshift, or its error, "

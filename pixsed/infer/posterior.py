@@ -111,6 +111,7 @@ def run_batches(function, y, x, jobs=1, progress=None, size=BATCH):
 
 def output_names(model, fit_redshift, with_area):
     """Return the properties that a fit gives, in no order."""
+    fit_redshift = fit_redshift or model.infers_redshift
     names = [p for p in model.parameters if p != "REDSHIFT" or fit_redshift]
     ones = {p: np.ones((1, 1)) for p in model.parameters}
     return names + list(derive(ones, model.sfh, np.ones((1, 1)), 1.0 if with_area else None))
@@ -126,7 +127,7 @@ def summarise(model, flux, err, redshift, zerr, y, x, *, samples, quantiles, see
     flux, err : `~numpy.ndarray`, shape (N, B)
         nJy, the bands of the model in its order; NaN in both = missing.
     redshift, zerr : `~numpy.ndarray`, shape (N,)
-        `zerr` 0 = exact.
+        `zerr` 0 = exact. A model that infers the redshift looks at neither.
     y, x : `~numpy.ndarray`, shape (N,), int
         Keys of the draws, `pixsed.infer.draws.global_indices`.
     samples : int
@@ -160,6 +161,10 @@ def summarise(model, flux, err, redshift, zerr, y, x, *, samples, quantiles, see
             f"model {model.name} ({model.path}) has no engine {engine}; try --engine flow, or "
             "export the model anew"
         )
+
+    if model.infers_redshift:
+        low, high = model.redshift_range
+        redshift, zerr = (np.full(len(flux), v) for v in ((low + high) / 2, (high - low) / 2))
 
     def by_draws(rows, keep):
         f, e, z, dz = flux[rows], err[rows], redshift[rows], zerr[rows]

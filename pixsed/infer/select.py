@@ -157,6 +157,8 @@ def mean_snr(flux, err, bands):
 
 def outside_range(model, redshift, zerr):
     """Return whether a redshift or its error is outside what the model was trained on."""
+    if model.infers_redshift:
+        return np.zeros(np.shape(redshift), dtype=bool)
     low, high = model.redshift_range
     redshift, zerr = np.asarray(redshift, dtype=float), np.asarray(zerr, dtype=float)
     limit = model.redshift_err_max * (1.0 + redshift)
@@ -230,6 +232,7 @@ def select_pixels(pixels, model, bands, index, columns, snr_min, binning=None):
     dq[nbands < MIN_BANDS] |= 4
     dq[nbands < len(bands)] |= 16
     dq[np.broadcast_to(outside_range(model, pixels.redshift, pixels.zerr), dq.shape)] |= 32
-    dq[np.broadcast_to(np.isnan(pixels.redshift), dq.shape)] |= 64
+    if not model.infers_redshift:
+        dq[np.broadcast_to(np.isnan(pixels.redshift), dq.shape)] |= 64
     return Selection(flux, err, columns, bands, snr, snr_bands, nbands, dq, (dq & _UNFIT) == 0,
                      pixels.redshift, pixels.zerr, binning)  # fmt: skip

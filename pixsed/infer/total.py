@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.special import ndtri
 
+from pixsed.errors import PixsedError
 from pixsed.infer.draws import global_indices, independent_normals, key_of_name
 from pixsed.infer.posterior import (
     BATCH,
@@ -140,6 +141,11 @@ def sum_mass(cube, model, selection, *, samples=500, seed=42, jobs=1, progress=N
         [dex(solMass)], OFFSET (resolved - integrated medians, dex), FLAG (`FLAG_BITS`).
         NaN where there is no mass.
     """
+    if model.infers_redshift:
+        raise PixsedError(
+            f"model {model.name} infers the redshift of each pixel by itself, and a galaxy "
+            "has one; sum masses with a model that is given it, such as tau"
+        )
     names = [f"{kind}_LOGMSTAR_P{round(100 * q)}" for kind in ("RES", "INT") for q in LEVELS]
     row = {"ID": str(cube.object_id), "REDSHIFT": float(cube.redshift),
            "NPIX": int(selection.chosen.sum()), **dict.fromkeys(names, np.nan), "OFFSET": np.nan,
