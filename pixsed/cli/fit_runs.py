@@ -317,6 +317,33 @@ def _is_finished(path, cards):
     )
 
 
+def _absolute(asked, kind):
+    """Return the same run, its files named for workers in other folders."""
+    import os
+
+    from pixsed.io.locate import expand_locations, parse_location
+    from pixsed.models import resolve
+
+    def whole(place):
+        band = f"{place.band}=" if place.band else ""
+        return f"{band}{replace(place, path=os.path.abspath(place.path), band=None)}"
+
+    def one(text, band=False):
+        if text is None:
+            return None
+        place = parse_location(text, band=band)
+        return whole(place) if Path(place.path).exists() else text
+
+    places = (expand_locations(asked.inputs, asked.hdu) if kind == "image"
+              else map(parse_location, asked.inputs))  # fmt: skip
+    return replace(
+        asked, inputs=tuple(map(whole, places)), segmap=one(asked.segmap),
+        catalog=one(asked.catalog), redshift_map=one(asked.redshift_map),
+        errors=tuple(one(text, band=True) for text in asked.errors),
+        model=os.path.abspath(resolve(asked.model)),
+    )  # fmt: skip
+
+
 def _make_fitter(asked, kind):
     """Return the fitter of a worker elsewhere."""
     with warnings.catch_warnings():
@@ -385,7 +412,8 @@ def fit_image(asked, kind, output, model, *, bar=None):
             counts = fit_to_file(
                 fitter, output, key=key, cards=cards, how=asked.how, tile=asked.tile,
                 dq_bits=DQ_BITS if kind == "cube" else MOSAIC_DQ_BITS, part=asked.part,
-                setup=partial(_make_fitter, asked, kind), scheduler=asked.scheduler,
+                setup=asked.scheduler and partial(_make_fitter, _absolute(asked, kind), kind),
+                scheduler=asked.scheduler,
                 inputs=source.files, overwrite=asked.overwrite, resume=asked.resume,
                 progress=bar.done, skipped=bar.skipped,
             )  # fmt: skip
@@ -462,8 +490,12 @@ def _fit_many(asked, kind, folder):
     for _, path in pairs:
         check_output(path, asked.overwrite or asked.resume)
     processes = min(asked.jobs, len(pairs))
-    each = replace(asked, part=None, scheduler=None,
+    each = replace(asked, part=None, scheduler=None, inputs=tuple(text for text, _ in pairs),
                    jobs=1 if asked.scheduler else max(1, asked.jobs // processes))  # fmt: skip
+    if asked.scheduler:
+        each = _absolute(each, kind)
+        pairs = [(text, str(Path(path).absolute())) for text, path in
+                 zip(each.inputs, (path for _, path in pairs), strict=True)]  # fmt: skip
     results = run_tasks(_fit_cube_task, [(each, *pair) for pair in pairs],
                         setup=partial(_setup_many, each), jobs=processes,
                         scheduler=asked.scheduler)  # fmt: skip

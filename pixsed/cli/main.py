@@ -20,6 +20,7 @@ COMMANDS = {
     "bin": "Group the pixels of a galaxy to a target S/N.",
     "fit": "Fit cubes, mosaics or a table of photometry: maps of posterior quantiles.",
     "sum-mass": "Total stellar mass of galaxies, resolved and integrated.",
+    "merge": "Put maps that were fitted in parts, or tables, together.",
     "plot": "Draw maps as a picture.",
     "models": "List the shipped models and their cards.",
     "ssp": "Make a grid of simple stellar populations.",
@@ -64,7 +65,7 @@ def cli():
     """Maps of stellar mass, star formation, age, metallicity and dust, pixel by
     pixel, from JWST and HST images: FITS in, FITS out.
 
-    The way from images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, sum-mass.
+    The way from images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, merge, sum-mass.
     The way to a model of one's own: ssp, simulate, train, export, validate.
     """
 

@@ -17,8 +17,8 @@ from pixsed.infer.select import (
 )
 
 #: Pixels of a tile, unless told otherwise: enough to fill batches where few are fitted,
-#: and some 200 MB with all that is held of them.
-TILE_PIXELS = 1 << 17
+#: and some 100 MB with all that is held of them.
+TILE_PIXELS = 1 << 16
 
 
 @dataclass

@@ -1,0 +1,42 @@
+"""`pixsed merge`: parts of maps in, the whole out; or tables in, one table out."""
+
+import click
+
+from pixsed.cli.options import examples, output, quiet_verbose
+
+EPILOG = examples(
+    "pixsed merge parts/*.fits -o maps.fits",
+    "pixsed merge masses_*.fits -o masses.fits",
+)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("parts", nargs=-1, required=True, metavar="PART...")
+@output()
+@quiet_verbose
+def command(parts, output, overwrite):
+    """Put maps that were fitted in parts, or tables, together.
+
+    Maps: all parts of one run of fit --part I/N, in any order. Tables of fit or sum-mass:
+    their rows one after the other; they must have the same columns, model and options.
+    """
+    from pixsed.cli.options import say
+    from pixsed.infer.photometry import is_fits
+    from pixsed.io.atomic import check_output
+    from pixsed.io.locate import open_fits
+
+    check_output(output, overwrite)
+    maps = False
+    if is_fits(parts[0]):
+        with open_fits(parts[0]) as hdulist:
+            maps = "MAPS" in {hdu.name for hdu in hdulist}
+    if maps:
+        from pixsed.io.merge import merge_maps
+
+        ny, nx = merge_maps(parts, output, overwrite=overwrite)
+        say(f"{output}: {len(parts)} parts, {nx} x {ny} pixels")
+        return
+    from pixsed.infer.merge import merge_tables
+
+    number = merge_tables(parts, output, overwrite=overwrite)
+    say(f"{output}: {len(parts)} tables, {number} rows")
