@@ -348,8 +348,10 @@ def _make_fitter(asked, kind):
     """Return the fitter of a worker elsewhere."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PixsedWarning)  # told here already
-        source, _ = open_source(asked, kind, check=False)
-        return _fitter(asked, source, _load(asked))
+        source, files = open_source(asked, kind, check=False)
+        fitter = _fitter(asked, source, _load(asked))
+    fitter.files = files  # open for as long as there is work
+    return fitter
 
 
 def _fitter(asked, source, model, **options):

@@ -327,18 +327,20 @@ def test_tables_put_together(fit, run_cli, model_path, tmp_path):
 # A cluster.
 
 
-def test_on_dask(fit, cube_path, whole, tmp_path):
+def test_on_dask(fit, cube_path, whole, tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed", reason="needs Dask")
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True,
                                   dashboard_address=None) as cluster:  # fmt: skip
         address = cluster.scheduler_address
+        monkeypatch.chdir(cube_path.parent)  # where the workers are not
         out = tmp_path / "maps.fits"
-        result = fit(cube_path, "--samples", 30, "--tile", "5,9", "--scheduler", address, "-o", out)
+        result = fit(cube_path.name, "--samples", 30, "--tile", "5,9", "--scheduler", address,
+                     "-o", out)  # fmt: skip
         assert result.exit_code == 0, result.exception
         assert data(out) == data(whole)
         (tmp_path / "bad.fits").write_bytes(b"")
         many = tmp_path / "many"
-        result = fit(cube_path, tmp_path / "bad.fits", "--samples", 30, "--scheduler", address,
+        result = fit(cube_path.name, tmp_path / "bad.fits", "--samples", 30, "--scheduler", address,
                      "-o", many)  # fmt: skip
         assert result.exit_code == 1 and "bad.fits" in result.stderr
         assert data(many / "531_maps.fits") == data(whole)
