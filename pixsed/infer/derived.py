@@ -18,12 +18,7 @@ def tau_age(tau, tstart, age):
         Universe at the galaxy, Gyr.
     """
     span = np.maximum(age - tstart, 1e-9)
-    r = span / tau
-    # Mean of x over x exp(-x) from 0 to r; 2 r / 3 where both vanish.
-    small = r < 1e-4
-    safe = np.where(small, 1.0, r)
-    mean = np.where(small, 2 * r / 3, 2 * gammainc(3, safe) / gammainc(2, safe))
-    return span - tau * mean
+    return span * (1.0 - _of_history(span / tau)[0])
 
 
 def tau_t50(tau, tstart, age):
@@ -32,21 +27,34 @@ def tau_t50(tau, tstart, age):
     Parameters as of `tau_age`.
     """
     span = np.maximum(age - tstart, 1e-9)
-    log_r, share = _half_mass_table()
-    return span * (1.0 - np.interp(np.log(span / tau), log_r, share))
+    return span * (1.0 - _of_history(span / tau)[1])
+
+
+# Of ln(span / tau): first and last node, and nodes.
+_FIRST, _LAST, _NODES = np.log(1e-5), np.log(1e5), 10001
 
 
 @cache
-def _half_mass_table():
-    """Share of its span at which a history has half its mass, against ln(span / tau).
+def _table():
+    """Shares of its span at which a history has formed on average, and half its mass.
 
-    Inverting the incomplete gamma function for every sample would take longer than the
-    flow; between these nodes a straight line is good to 1e-6, and so are its ends: 1/sqrt(2)
-    of the span below, where the rise is linear, and next to nothing above.
+    Incomplete gamma functions of every sample would take longer than the flow; between these
+    nodes a straight line is good to 1e-6, and so are the ends: 2/3 and 1/sqrt(2) of the span
+    below, where the rise is linear, and next to nothing above.
     """
-    log_r = np.linspace(np.log(1e-5), np.log(1e5), 10001)
-    r = np.exp(log_r)
-    return log_r, gammaincinv(2, 0.5 * gammainc(2, r)) / r
+    r = np.exp(np.linspace(_FIRST, _LAST, _NODES))
+    mean = 2.0 * gammainc(3, r) / gammainc(2, r) / r
+    mean[r < 1e-4] = 2.0 / 3.0  # where both vanish
+    return np.stack([mean, gammaincinv(2, 0.5 * gammainc(2, r)) / r])
+
+
+def _of_history(r):
+    """Return both shares of `_table` at span / tau."""
+    at = (np.log(r) - _FIRST) * ((_NODES - 1) / (_LAST - _FIRST))
+    at = np.clip(at, 0.0, _NODES - 1.0)
+    low = np.minimum(at.astype(np.int32), _NODES - 2)
+    part = at - low
+    return [row[low] + part * (row[low + 1] - row[low]) for row in _table()]
 
 
 def derive(samples, sfh, redshift, pixel_area=None):
@@ -78,8 +86,9 @@ def derive(samples, sfh, redshift, pixel_area=None):
     age = cosmology.age(redshift)
     if sfh == "tau" and {"TAU", "TSTART"} <= samples.keys():
         tau, tstart = (samples[key].astype(float) for key in ("TAU", "TSTART"))
-        found["AGE"] = tau_age(tau, tstart, age)
-        found["T50LB"] = tau_t50(tau, tstart, age)
+        span = np.maximum(age - tstart, 1e-9)
+        mean, half = _of_history(span / tau)
+        found["AGE"], found["T50LB"] = span * (1.0 - mean), span * (1.0 - half)
     elif sfh == "dirichlet" and "T50" in samples:
         found["T50LB"] = (1.0 - samples["T50"].astype(float)) * age
     return found

@@ -15,7 +15,7 @@ from pixsed.errors import PixsedError
 from pixsed.infer.derived import derive
 from pixsed.infer.draws import base_normals
 from pixsed.infer.properties import quantile_name
-from pixsed.infer.quantiles import at_levels, check_levels, deviation
+from pixsed.infer.quantiles import at_levels, check_levels, deviation, of_draws, spread
 
 #: Rows of one call of the model.
 BATCH = 32
@@ -171,24 +171,26 @@ def summarise(model, flux, err, redshift, zerr, y, x, *, samples, quantiles, see
         base = base_normals(seed, y[rows], x[rows], samples, model.base_dim)
         draws, flux_model = model.sample(f, e, z, dz, base)
         draws, f, e, z, dz = (values[keep] for values in (draws, f, e, z, dz))
-        columns = {name: draws[:, :, i] for i, name in enumerate(model.parameters)}
+        # A property at a time, its draws side by side.
+        columns = dict(zip(model.parameters, np.ascontiguousarray(draws.transpose(2, 0, 1)),
+                           strict=True))  # fmt: skip
         if npix is not None:
             share = np.log10(npix[rows[keep]])[:, None]
-            columns |= {name: columns[name].astype(float) - share
-                        for name in EXTENSIVE if name in columns}
-        z_draws = np.broadcast_to(z[:, None], draws.shape[:2]).astype(float)
-        if "REDSHIFT" in columns:
-            z_draws = np.where(dz[:, None] > 0, columns["REDSHIFT"], z_draws)
-        columns |= derive(columns, model.sfh, z_draws, pixel_area)
+            columns |= {name: columns[name] - share for name in EXTENSIVE if name in columns}
+        redshift_of = z[:, None]
+        if (dz > 0).any() and "REDSHIFT" in columns:
+            redshift_of = np.where(dz[:, None] > 0, columns["REDSHIFT"], redshift_of)
+        columns |= derive(columns, model.sfh, redshift_of, pixel_area)
         found = {}
         for name, values in columns.items():
-            values = values.astype(float)
-            if name == "REDSHIFT":
-                values = np.where(dz[:, None] > 0, values, np.nan)
-            levels = np.quantile(values, quantiles, axis=1)
+            values = np.sort(values.astype(np.float32), axis=1)
+            levels = of_draws(values, quantiles)
             for level, q in zip(levels, quantiles, strict=True):
                 found[f"{name}_{quantile_name(q)}"] = level
-            found[f"{name}_STD"] = values.std(axis=1)
+            found[f"{name}_STD"] = spread(values, values[:, samples // 2])
+            if name == "REDSHIFT":
+                for key in (k for k in found if k.startswith("REDSHIFT_")):
+                    found[key] = np.where(dz > 0, found[key], np.nan)
         flux_model = None if flux_model is None else flux_model[keep]
         found["CHI2"], found["OOD"] = model.score(f, e, flux_model)
         return {key: value.astype(np.float32) for key, value in found.items()}

@@ -1,4 +1,4 @@
-"""Quantiles at any level, and the standard deviation, from those that a network gives."""
+"""Quantiles of draws; and at any level, with the standard deviation, from those of a network."""
 
 from functools import cache
 
@@ -6,6 +6,66 @@ import numpy as np
 from scipy.special import ndtri
 
 from pixsed.errors import PixsedError
+
+#: A quantile of draws is the mean of those up to this far on either side, or up to this share
+#: of the way to 0 or 1.
+REACH, SHARE = 0.05, 0.3
+
+
+def _hat(t):
+    """Integral up to t of 1 - |t|, between -1 and 1."""
+    t = np.clip(t, -1.0, 1.0)
+    return 0.5 + t - 0.5 * t * np.abs(t)
+
+
+@cache
+def _window(level, count):
+    """Return the first of the sorted draws that a quantile is made of, and their weights."""
+    half = max(min(REACH, SHARE * min(level, 1.0 - level)), 0.5 / count)
+    # Draw k stands at (k + 1/2) / count; between two the quantile is linear.
+    ends = (level + half * np.array([-1.0, 1.0])) * count - 0.5
+    start, stop = np.clip(ends, 0.0, count - 1.0)
+    whole = [_hat(end - np.arange(count)) for end in (start, stop)]
+    weights = whole[1] - whole[0]
+    weights[0] += start - ends[0]
+    weights[-1] += ends[1] - stop
+    used = np.flatnonzero(weights)
+    part = slice(used[0], used[-1] + 1)
+    return part, (weights[part] / (ends[1] - ends[0])).astype(np.float32)
+
+
+def of_draws(ordered, levels):
+    """Return quantiles of sorted draws.
+
+    Each is the mean of the quantiles within `REACH` of its level: quasi-random draws leave
+    jitter from one to the next, which this takes out, so that the same draws are worth up to
+    half as many again.
+
+    Parameters
+    ----------
+    ordered : `~numpy.ndarray`, shape (N, S), float32
+        Ascending along the last axis. A NaN makes NaN of its row.
+    levels : sequence of float
+
+    Returns
+    -------
+    list of `~numpy.ndarray`, shape (N,), float32
+    """
+    found = []
+    middle = ordered[:, ordered.shape[1] // 2]
+    for level in levels:
+        part, weights = _window(float(level), ordered.shape[1])
+        # Off the median, lest digits be lost; a row at a time, whatever the other rows.
+        off = ordered[:, part] - middle[:, None]
+        found.append(middle + (off * weights).sum(axis=1))
+    return found
+
+
+def spread(values, middle):
+    """Return the standard deviation of draws (N, S) about near their middle (N,), float32."""
+    off = values - middle[:, None]
+    mean = off.mean(axis=1)
+    return np.sqrt(np.maximum((off * off).mean(axis=1) - mean * mean, 0.0))
 
 
 def check_levels(levels, wanted):

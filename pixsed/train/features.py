@@ -54,14 +54,13 @@ class Features(nn.Module):
         magnitude = torch.clamp(magnitude, -15.0, 15.0)
         signal = physics.asinh(ratio) * 0.3
         relative = torch.clamp(torch.log(err) - bright, -8.0, 8.0)
-        # The colour against the last band present to the blue.
-        colours, last, any_before = [], torch.zeros_like(bright), torch.zeros_like(bright)
-        for band in range(self.bands):
-            m, h = magnitude[:, band : band + 1], here[:, band : band + 1]
-            colours.append((m - last) * h * any_before)
-            last = torch.where(h > 0, m, last)
-            any_before = torch.maximum(any_before, h)
-        colour = torch.clamp(torch.cat(colours, dim=1), -4.0, 4.0)
+        # The colour against the last band present to the blue: the one with as many bands present
+        # up to itself as there are before this one.
+        upto = torch.cumsum(here, dim=1)
+        pair = (upto.unsqueeze(1) == (upto - here).unsqueeze(2)).to(here.dtype)
+        last = (pair * (here * magnitude).unsqueeze(1)).sum(dim=2)
+        colour = (magnitude - last) * here * (upto > here).to(here.dtype)
+        colour = torch.clamp(colour, -4.0, 4.0)
         # An observed redshift with a large error may lie far beyond the prior.
         z = torch.clamp(z, 0.0, 2.0 * physics.Z_MAX)
         zp1 = 1.0 + z

@@ -38,6 +38,24 @@ class _Conditioner(nn.Module):
         out = self.last(flat + silu(self.second(flat)))
         return out.reshape(*h.shape[:-1], out.shape[-1])
 
+    def draws(self, known_part, before):
+        """As `forward`, with pixels and draws along the last axes.
+
+        Parameters
+        ----------
+        known_part : tensor, shape (N, H)
+        before : tensor, shape (I, N, S)
+
+        Returns
+        -------
+        tensor, shape (O, N S)
+        """
+        count, pixels, draws = before.shape
+        h = (self.from_before.weight @ before.reshape(count, -1)).reshape(-1, pixels, draws)
+        h = silu(h + known_part.T.unsqueeze(-1)).reshape(-1, pixels * draws)
+        g = silu(torch.addmm(self.second.bias[:, None], self.second.weight, h))
+        return torch.addmm(self.last.bias[:, None], self.last.weight, h + g)
+
 
 class Recalibration(nn.Module):
     """Shift and scale of the base normals, from what is known; the identity until fitted.
@@ -126,13 +144,12 @@ class PixelFlow(nn.Module):
         return self.encode(flux, flux_err, z, z_err)[2]
 
     def refine(self):
-        """Turn the encoder to float64, for use after training.
+        """Turn what runs once a pixel to float64, for use after training.
 
-        Steep posteriors show float32 rounding in the encoder, a few 1e-4 dex of [M/H]. The
-        encoder runs once a pixel, so that its precision costs next to nothing.
+        Steep posteriors show float32 rounding in the encoder, a few 1e-4 dex of [M/H]: in the
+        conditioners, a tenth of that.
         """
-        # [M/H], the last coordinate, has the steepest splines: kinks at the grid's metallicities.
-        for module in (self.encoder, self.trunk, self.conditioners[-1]):
+        for module in (self.encoder, self.trunk):
             module.double()
         return self
 
@@ -250,27 +267,31 @@ class PixelFlow(nn.Module):
         encoded = self.encode(flux, flux_err, z, z_err)
         known, predicted, bright = self.context(encoded), encoded[2], encoded[3]
         shift, log_scale = self.recalibration(self.seen(encoded))
-        base = shift.unsqueeze(1) + torch.exp(log_scale).unsqueeze(1) * base
+        # Draws along the last axis, (D, N, S): see `spline.bend`.
+        base = base.permute(2, 0, 1)
+        base = shift.T.unsqueeze(-1) + torch.exp(log_scale).T.unsqueeze(-1) * base
         z, z_err = (t.unsqueeze(1) for t in self._given(z, z_err))
-        zero = base[..., 0] * 0.0
-        z_here = z
-        latents, seen, out = [], [], []
+        zero = base[0] * 0.0
+        z_here, z_err_here = z + zero, z_err + zero
+        seen, out = [], []
         for d, conditioner in enumerate(self.conditioners):
-            before = self._before(latents, seen, z_here, z_err)
             kind = conditioner.second.weight.dtype
-            part = conditioner.from_known(known.to(kind)).unsqueeze(1)
-            shift, log_scale, raw = self._split(conditioner(part, before.to(kind)))
-            latent = base[..., d]
-            bent = spline.forward(latent.to(kind), raw, self.bins)
-            local = (shift + torch.exp(log_scale) * bent).to(base.dtype)
+            # The latents before, then the coordinates, then the redshift.
+            latents = [torch.clamp(base[:d], -6.0, 6.0)] if d else []
+            coordinates = [torch.clamp(torch.stack(seen), -6.0, 6.0)] if d else []
+            at_z = torch.stack([torch.log(1.0 + z_here), z_err_here / (1.0 + z_here) * 10.0])
+            before = torch.cat([*latents, *coordinates, at_z])
+            raw = conditioner.draws(conditioner.from_known(known.to(kind)), before.to(kind))
+            bent = spline.bend(base[d].reshape(-1).to(kind), raw[2:], self.bins)
+            shift, log_scale, _ = self._split(raw.T)
+            local = (shift + torch.exp(log_scale) * bent).to(base.dtype).reshape(zero.shape)
             centre = self._centre(d, bright, z_here)
             x = local if centre is None else local + centre
-            latents.append(latent)
             seen.append(local)
             out.append(x)
             if d == 0:  # from here on each sample has a redshift of its own
-                z_here, z_err = self.true_redshift(z, z_err, x), z_err + zero
-        return torch.stack(out, dim=-1), predicted
+                z_here = self.true_redshift(z, z_err, x)
+        return torch.stack(out).permute(1, 2, 0), predicted
 
     def parameters_from(self, coordinates, z, z_err):
         """Return physical parameters (N, S, P), in the order of the space's OUTPUTS."""

@@ -1,5 +1,6 @@
 import numpy as np
 from astropy.io import fits
+from scipy.stats import norm
 
 from pixsed.infer.draws import base_normals, global_indices, independent_normals, key_of_name
 
@@ -20,6 +21,13 @@ def test_quasi_random_means_are_steadier():
     quasi = base_normals(1, Y, X, 500, 6).mean(axis=1)
     plain = independent_normals(1, Y, X, 500, 6).mean(axis=1)
     assert quasi.std() < 0.2 * plain.std()
+
+
+def test_each_pixels_draws_stay_even():
+    # Of 128 points of a net every 128th part of every axis has one, shifted or not.
+    found = norm.cdf(base_normals(1, Y, X, 128, 6))
+    cells = np.sort((found * 128).astype(int), axis=1)
+    np.testing.assert_array_equal(cells, np.broadcast_to(np.arange(128)[:, None], cells.shape))
 
 
 def test_draws_depend_on_seed_and_pixel_only():

@@ -161,9 +161,13 @@ def test_quantiles_against_numpy(model):
     draws, _ = model.sample(flux, err, [2.0], [0.0], base)
     for i, name in enumerate(model.parameters[:7]):
         values = draws[0, :, i].astype(float)
-        for q, label in ((0.025, "P025"), (0.5, "P50"), (0.9, "P90")):
-            np.testing.assert_allclose(maps.planes[f"{name}_{label}"][y, x],
-                                       np.quantile(values, q), rtol=1e-5)
+        # The mean of the quantiles around, up to 0.05 away, or a share of 0.3 of the way to the
+        # end; half a draw at least.
+        for q, label, half in ((0.025, "P025", 0.5 / 64), (0.5, "P50", 0.05), (0.9, "P90", 0.03)):
+            around = np.linspace(q - half, q + half, 4001)
+            expected = np.quantile(values, around, method="hazen").mean()
+            np.testing.assert_allclose(maps.planes[f"{name}_{label}"][y, x], expected, rtol=1e-5,
+                                       atol=2e-5 * values.std())
         np.testing.assert_allclose(maps.planes[f"{name}_STD"][y, x], values.std(), rtol=1e-5)
 
 

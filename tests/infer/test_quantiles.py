@@ -1,14 +1,15 @@
 import fakes
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import expon, norm
 
 from pixsed import cosmology
 from pixsed.errors import PixsedError
 from pixsed.infer.model import Model
 from pixsed.infer.posterior import QUANTILE_BATCH, summarise
-from pixsed.infer.quantiles import at_levels, check_levels, deviation
+from pixsed.infer.quantiles import at_levels, check_levels, deviation, of_draws, spread
 
+WANTED = (0.025, 0.16, 0.5, 0.84, 0.975)
 LEVELS = (0.025, 0.05, 0.16, 0.25, 0.5, 0.75, 0.84, 0.95, 0.975)
 
 
@@ -43,6 +44,33 @@ def test_levels_beyond_are_refused():
     check_levels(LEVELS, LEVELS)
     with pytest.raises(PixsedError, match="quantile 0.01 is outside 0.025 to 0.975.*--engine flow"):
         at_levels(np.zeros((1, 9)), LEVELS, [0.5, 0.01])
+
+
+def test_quantiles_of_draws():
+    rng = np.random.default_rng(3)
+    for count in (1, 2, 7, 128):
+        draws = np.sort(rng.normal(11.0, 0.01, (5, count)).astype(np.float32), axis=1)
+        for q, found in zip(WANTED, of_draws(draws, WANTED), strict=True):
+            half = max(min(0.05, 0.3 * min(q, 1 - q)), 0.5 / count)
+            around = np.clip(np.linspace(q - half, q + half, 4001), 0, 1)
+            expected = np.quantile(draws.astype(float), around, axis=1, method="hazen").mean(axis=0)
+            np.testing.assert_allclose(found, expected, atol=2e-6)
+            # Whatever rows are beside it.
+            np.testing.assert_array_equal(of_draws(draws[3:4], [q])[0], found[3:4])
+
+
+def test_quantiles_of_many_draws_are_those_of_the_distribution():
+    u = (np.arange(20000) + 0.5) / 20000
+    for law, off in ((norm, 0.01), (expon, 0.01)):
+        draws = law.ppf(u)[None].astype(np.float32)
+        for q, found in zip(WANTED, of_draws(draws, WANTED), strict=True):
+            assert abs(law.cdf(found[0]) - q) < off * min(q, 1 - q) * 3
+
+
+def test_spread():
+    draws = np.sort(np.random.default_rng(1).normal(11.0, 0.01, (4, 500)).astype(np.float32))
+    np.testing.assert_allclose(spread(draws, draws[:, 250]), draws.astype(float).std(axis=1),
+                               rtol=1e-4)  # fmt: skip
 
 
 def test_deviation():

@@ -59,7 +59,7 @@ def test_parameters_of_a_pixel_serve_all_its_samples():
     x = torch.linspace(-3, 3, 3 * 7, dtype=torch.float64).reshape(3, 7)
     whole = spline.forward(x, raw, BINS)
     one = torch.stack([spline.forward(x[:, i], raw[:, 0], BINS) for i in range(7)], dim=1)
-    assert torch.equal(whole, one)
+    assert torch.abs(whole - one).max() < 1e-12  # products of other sizes add in another order
 
 
 @pytest.mark.parametrize("scale", [10.0, 1000.0])
