@@ -66,6 +66,8 @@ def parse_part(ctx, param, value):
 @click.option("--engine", type=click.Choice(["flow", "quantile"]), default="flow",
               show_default=True,
               help="Draws of the flow; or, much faster, the quantiles of a second network.")
+@click.option("--provider", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
+              help="Where onnxruntime runs the network.")
 @click.option("--snr-min", type=float, default=5.0, show_default=True,
               help="Least mean S/N over F277W, F356W and F444W of a pixel that is fitted.")
 @click.option("--all-pixels", is_flag=True, help="Fit pixels outside the galaxies' segments too.")

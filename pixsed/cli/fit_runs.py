@@ -29,6 +29,7 @@ class Run:
     samples: int
     quantiles: tuple
     engine: str
+    provider: str
     snr_min: float
     all_pixels: bool
     redshift: float | None
@@ -230,7 +231,7 @@ def _load(asked):
     from pixsed.infer.model import Model
     from pixsed.models import resolve
 
-    model = Model(resolve(asked.model))
+    model = Model(resolve(asked.model), provider=asked.provider)
     if asked.engine not in model.engines:
         raise PixsedError(
             f"model {model.name} ({model.path}) has no engine {asked.engine}; try --engine flow, "
@@ -261,7 +262,7 @@ def _key(asked, kind, source, model):
 
     key = {"pixsed": __version__, "inputs": [file_digest(path) for path in source.files],
            "model": model.sha256}  # fmt: skip
-    names = ["engine", "quantiles", "snr_min", "all_pixels", "redshift", "redshift_err"]
+    names = ["engine", "provider", "quantiles", "snr_min", "all_pixels", "redshift", "redshift_err"]
     if asked.engine == "flow":
         names += ["samples", "seed"]
     if kind == "image":

@@ -12,6 +12,8 @@ from pixsed.infer import ood
 #: Key of the custom metadata that holds the JSON.
 METADATA_KEY = "pixsed"
 FORMAT = 1
+#: Where the network runs -> onnxruntime's name of it.
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
 
 
@@ -24,6 +26,8 @@ class Model:
     threads : int, optional
         Threads inside one call. At 1, results do not depend on how many calls run at
         once; `sample` may be called from several Python threads.
+    provider : {"cpu", "cuda"}, optional
+        Where it runs. Results agree to rounding errors, not to the bit.
 
     Attributes
     ----------
@@ -54,8 +58,10 @@ class Model:
         If the file is not a model that pixsed can run.
     """
 
-    def __init__(self, path, threads=1):
+    def __init__(self, path, threads=1, provider="cpu"):
         import onnxruntime
+
+        self.provider = _provider(provider, onnxruntime.get_available_providers())
 
         self.path = Path(path)
         try:
@@ -69,7 +75,7 @@ class Model:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
+                content, options, providers=[self.provider]
             )
         except Exception as error:  # onnxruntime's errors have no common class
             first = (str(error).splitlines() or [""])[0]
@@ -77,6 +83,11 @@ class Model:
                 f"{path} is not an ONNX model that onnxruntime can run ({first[:200]}); "
                 "give a file made by pixsed export"
             ) from error
+        if self.provider not in self._session.get_providers():
+            raise PixsedError(
+                f"--provider {provider} could not be started; check the driver and the CUDA "
+                "libraries that onnxruntime-gpu needs, or take --provider cpu"
+            )
         # Of the outputs asked for alone, not of all that the graph has.
         self._options = onnxruntime.RunOptions()
         self._options.only_execute_path_to_fetches = True
@@ -257,3 +268,15 @@ class Model:
         """Return chi^2 per band and the p-value of it; see `pixsed.infer.ood.score`."""
         calibration = self.metadata.get("calibration")
         return ood.score(calibration, self.path, flux, flux_err, flux_model)
+
+
+def _provider(name, available):
+    """Return onnxruntime's name of a provider; raise where it is not installed."""
+    if name not in PROVIDERS:
+        raise PixsedError(f"provider must be one of {', '.join(PROVIDERS)}, got {name!r}")
+    if PROVIDERS[name] not in available:
+        raise PixsedError(
+            f"--provider {name}: this onnxruntime has none ({', '.join(available)}); pip install "
+            "onnxruntime-gpu in place of onnxruntime, or take --provider cpu"
+        )
+    return PROVIDERS[name]

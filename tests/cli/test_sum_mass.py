@@ -51,3 +51,19 @@ def test_nothing_above_the_cut(model_path, tmp_path):
     row = Table.read(out)[0]
     assert row["FLAG"] == 1
     assert np.isnan(row["RES_LOGMSTAR_P50"])
+
+
+def test_one_cube_that_cannot_be_read(run_cli, model_path, tmp_path):
+    write_cube(fakes.make_cube(), tmp_path / "a.fits")
+    (tmp_path / "bad.fits").write_bytes(b"no FITS")
+    out = tmp_path / "m.ecsv"
+    args = ("--model", model_path, "--samples", 20, "-o", out)
+    result = run_cli("sum-mass", tmp_path / "bad.fits", tmp_path / "a.fits", *args)
+    assert result.exit_code == 1
+    assert "1 of 2 cubes could not be read" in str(result.exception)
+    assert "bad.fits cannot be read as FITS" in result.stderr
+    assert list(Table.read(out)["ID"]) == ["531"]
+    result = run_cli("sum-mass", tmp_path / "bad.fits", tmp_path / "bad.fits", *args, "--overwrite")
+    assert "none of the 2 cubes could be read" in str(result.exception)
+    result = run_cli("sum-mass", tmp_path / "bad.fits", *args, "--overwrite")
+    assert "bad.fits cannot be read as FITS" in str(result.exception)

@@ -54,3 +54,14 @@ def test_files_that_are_no_models(tmp_path):
         Model(fakes.fake_model(tmp_path / "c.onnx", parameters=["x"]))
     with pytest.raises(PixsedError, match="lack LOGMSTAR"):
         Model(fakes.fake_model(tmp_path / "d.onnx", parameters=[{"name": "AV"}]))
+
+
+def test_provider(model_path, monkeypatch):
+    import onnxruntime
+
+    assert Model(model_path, provider="cpu").provider == "CPUExecutionProvider"
+    with pytest.raises(PixsedError, match="provider must be one of cpu, cuda, got 'tpu'"):
+        Model(model_path, provider="tpu")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(PixsedError, match="pip install onnxruntime-gpu in place of onnxruntime"):
+        Model(model_path, provider="cuda")
