@@ -55,7 +55,8 @@ def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None,
     -------
     dict of str to int
         ``npix`` pixels fitted, ``nfit`` calls of the model, ``nood`` out of distribution,
-        ``nrange`` pixels fitted whose redshift is outside the trained range.
+        ``nrange`` pixels fitted whose redshift is outside the trained range, ``ninside``
+        pixels that might have been fitted.
     """
     source = fitter.source
     binned = source.binning is not None
@@ -80,12 +81,12 @@ def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None,
     shape = rows.stop - rows.start, source.shape[1]
     key = key | {"tile": list(size), "part": part and list(part)}
     with MapsWriter(path, layout, shape, key, overwrite=overwrite, resume=resume) as writer:
-        counts = dict.fromkeys(("npix", "nfit", "nood", "nrange"), 0) | writer.counts
+        counts = dict.fromkeys(("npix", "nfit", "nood", "nrange", "ninside"), 0) | writer.counts
         todo = [(slice(y.start + rows.start, y.stop + rows.start), x)
                 for y, x in tiles(shape, size)]  # fmt: skip
-        before, todo = todo[: writer.done], todo[writer.done :]
-        if skipped is not None and before:
-            skipped(sum((y.stop - y.start) * (x.stop - x.start) for y, x in before))
+        todo = todo[writer.done :]
+        if skipped is not None:
+            skipped(counts["ninside"])
         results = run_tasks(
             fit_tile, todo, setup=(lambda: fitter) if scheduler is None else setup,
             scheduler=scheduler,
@@ -93,14 +94,15 @@ def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None,
         for (y, x), found in zip(todo, results, strict=True):
             for name in fitter.names:
                 writer.place(name, found.plane(name), y.start - rows.start, x.start)
-            dq = found.planes["DQ"][found.y, found.x]
-            counts = {"npix": counts["npix"] + len(found.y), "nfit": counts["nfit"] + found.nfit,
-                      "nood": counts["nood"] + int((dq & 8 > 0).sum()),
-                      "nrange": counts["nrange"] + int((dq & 32 > 0).sum())}  # fmt: skip
+            dq = found.planes["DQ"]
+            inside, chosen = int((dq & 1 == 0).sum()), dq[found.y, found.x]
+            more = {"npix": len(found.y), "nfit": found.nfit, "ninside": inside,
+                    "nood": int((chosen & 8 > 0).sum()), "nrange": int((chosen & 32 > 0).sum())}
+            counts = {name: number + more[name] for name, number in counts.items()}
             writer.commit(counts)
             if scheduler is not None and progress is not None:
                 progress(found.nfit)
-                skipped(int((found.planes["DQ"] & 1 == 0).sum()) - found.nfit)
+                skipped(inside - found.nfit)
         writer.primary["NFIT"] = counts["npix"]
         if binned:
             writer.primary["NBINS"] = counts["nfit"]

@@ -14,9 +14,9 @@ from scipy.stats import qmc
 
 from pixsed.infer.derived import derive
 from pixsed.infer.draws import base_normals, independent_normals
-from pixsed.infer.select import mean_snr
 from pixsed.infer.model import Model
 from pixsed.infer.quantiles import of_draws
+from pixsed.infer.select import mean_snr
 from pixsed.models import resolve
 from pixsed.simulate.noise import choose_noise
 from pixsed.simulate.observe import observe
