@@ -1,48 +1,54 @@
-"""A model against nested sampling: python tests/benchmarks/nested_sampling.py [MODEL].
+"""Models against nested sampling of the same pixels, SSPs, prior and photometry.
 
-The same pixels, SSPs, prior and photometry; nautilus with pixsed's own photometry as the
-likelihood, in batches. With --bagpipes K also Bagpipes as it is, with nautilus, for the
-first K pixels: minutes each. Needs the packages of pixsed[sps], and nautilus-sampler.
+    python tests/benchmarks/nested_sampling.py --prior tau --ssp bc03.fits --save nested_tau.fits
+    python tests/benchmarks/nested_sampling.py tau --load nested_tau.fits
 
-Prints, for each parameter, the mean over pixels of the difference of the medians in units
-of the nested posterior's sigma (half of its 16 to 84 %), and the ratio of these widths.
+The first samples the posteriors with nautilus and pixsed's own photometry as the likelihood,
+a minute or so a pixel, and keeps them; cut short, it goes on where it was. They depend on no
+model, so the second compares any with them, in seconds. It prints, for each property, the
+mean over pixels of the difference of the medians in units of the nested posterior's sigma
+(half of its 16 to 84 %), and the ratio of these widths. With --bagpipes K also against
+Bagpipes as it is, with nautilus, for the first K pixels: minutes each.
+
+The pixels are drawn from the prior and observed in the paper's 19 bands under the noise
+`depth`. Between --snr-min and --snr-max there are as many bins, even in the log of the mean
+S/N, as pixels: each is the first that falls in its bin, whatever its redshift.
+
+Needs the packages of pixsed[sps], and nautilus-sampler.
 """
 
 import argparse
-import os
-import subprocess
-import sys
-import tempfile
 import time
-import types
-import warnings
 from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
 
-import pixsed
 from pixsed.bands import PAPER_BANDS
 from pixsed.cosmology import age
 from pixsed.infer.draws import base_normals
 from pixsed.infer.model import Model
+from pixsed.io.atomic import atomic_path
 from pixsed.models import resolve
 from pixsed.simulate.noise import DEPTH
 from pixsed.simulate.observe import observe
 from pixsed.simulate.priors import PRIORS
-from pixsed.sps.sfh import TauDelayed
+from pixsed.sps.photometry import PhotometryModel
+from pixsed.sps.ssp import read_ssp
 from pixsed.validate.cases import row_snr
 from pixsed.validate.sampling import ModelSampler
 
 NAMES = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART T25 T50 T75 AGE T50LB".split()
 TARGETS = 0.25, 0.20
+DRAWS = 4000
+#: What says whether a file of posteriors is the one that is asked for.
+KEYS = "PRIOR PIXELS SNRMIN SNRMAX LIVE NEFF SEED".split()
 
 
 class Forward:
     """The prior and the photometry of the test pixels."""
 
     def __init__(self, prior, ssp):
-        from pixsed.sps.photometry import PhotometryModel
-
         self.prior = PRIORS[prior]()
         self.photometry = PhotometryModel(ssp, PAPER_BANDS, z_max=8.0)
 
@@ -59,18 +65,21 @@ class Forward:
         _, (history, weights, values) = self.fluxes(z, unit)
         surviving = self.photometry.surviving(weights, values["METAL"])
         found = self.prior.parameters(z, unit, history, surviving)
-        return found | {"T50LB": (1 - found["T50"]) * age(z)}
+        found |= {"T50LB": (1 - found["T50"]) * age(z)}
+        return {name: found[name] for name in NAMES if name in found}
 
 
-def pixels(forward, number, snr_min, seed):
-    """Redshifts, fluxes and errors of the test pixels."""
+def pixels(forward, number, snr_min, snr_max, seed):
+    """Redshifts, fluxes and errors of the test pixels, in order of S/N."""
     rng = np.random.default_rng(seed)
-    z, unit = forward.prior.draw(40 * number, rng)
+    z, unit = forward.prior.draw(400 * number, rng)
     z = np.maximum(z, 0.01)
     true, _ = forward.fluxes(z, unit)
     flux, err = observe(true, PAPER_BANDS, DEPTH, np.ones(true.shape, dtype=bool), rng)
-    rows = np.flatnonzero(row_snr(flux, err, PAPER_BANDS) > snr_min)[:number]
-    return z[rows], flux[rows].astype(float), err[rows].astype(float)
+    snr = row_snr(flux, err, PAPER_BANDS)
+    bin_ = np.searchsorted(np.geomspace(snr_min, snr_max, number + 1), snr)
+    rows = [np.flatnonzero(bin_ == i + 1)[0] for i in range(number)]
+    return z[rows], flux[rows].astype(float), err[rows].astype(float), snr[rows]
 
 
 def nested(forward, z, flux, err, seed, live, effective):
@@ -83,14 +92,45 @@ def nested(forward, z, flux, err, seed, live, effective):
 
     sampler = Sampler(
         lambda unit: unit, log_likelihood, n_dim=len(forward.prior.COORDINATES), n_live=live,
-        vectorized=True, n_batch=500, n_networks=1, seed=seed,
+        vectorized=True, n_batch=1000, n_networks=1, seed=seed,
     )
     sampler.run(n_eff=effective, discard_exploration=True)
     unit, log_weight, _ = sampler.posterior()
     weight = np.exp(log_weight - log_weight.max())
     rng = np.random.default_rng(seed)
-    unit = unit[rng.choice(len(unit), 4000, p=weight / weight.sum())]
+    unit = unit[rng.choice(len(unit), DRAWS, p=weight / weight.sum())]
     return forward.columns(np.full(len(unit), z), unit), sampler.n_like
+
+
+def sample(given):
+    """Sample the posteriors and write them, a pixel at a time: draws in columns, a row each."""
+    forward = Forward(given.prior, read_ssp(given.ssp))
+    asked = dict(zip(KEYS, (given.prior, given.pixels, given.snr_min, given.snr_max, given.live,
+                            given.effective, given.seed), strict=True))  # fmt: skip
+    path = Path(given.save)
+    done = load(path) if path.exists() else []
+    if done and {key: done.meta[key] for key in KEYS} != asked:
+        raise SystemExit(f"{path} holds other posteriors; give another --save")
+    rows = [dict(zip(done.colnames, row, strict=True)) for row in done]
+    chosen = pixels(forward, given.pixels, given.snr_min, given.snr_max, given.seed)
+    for number, (z, flux, err, snr) in enumerate(zip(*chosen, strict=True)):
+        if number < len(rows):
+            continue
+        start = time.process_time()
+        drawn, calls = nested(forward, z, flux, err, given.seed, given.live, given.effective)
+        seconds = time.process_time() - start
+        drawn = {name: values.astype(np.float32) for name, values in drawn.items()}
+        rows.append({"REDSHIFT": z, "SNR": snr, "FLUX": flux, "FLUX_ERR": err, "CALLS": calls,
+                     "SECONDS": seconds} | drawn)  # fmt: skip
+        with atomic_path(path, True) as temporary:
+            Table(rows, meta=asked).write(temporary, format="fits", overwrite=True)
+        print(f"pixel {number}: z {z:.3f}, S/N {snr:.1f}, {calls} likelihoods, {seconds:.0f} s",
+              flush=True)  # fmt: skip
+
+
+def load(path):
+    """Return the table of posteriors of a file."""
+    return Table.read(path, format="fits", hdu=1)
 
 
 def amortised(sampler, z, flux, err, samples, seed):
@@ -126,122 +166,83 @@ def show(title, results):
     print(f"\n{title}, {len(results)} pixels")
     print(f"{'':10s}{'|median difference| / sigma':>30s}{'ratio of widths':>18s}"
           f"{'16 to 84 %':>16s}")  # fmt: skip
+    means = []
     for name in NAMES:
         pairs = np.array([r[name] for r in results if name in r])
         if not len(pairs):
             continue
+        means.append(pairs[:, 0].mean())
         ratio = np.exp(np.median(np.log(pairs[:, 1])))
         low, high = np.quantile(pairs[:, 1], (0.16, 0.84))
-        good = pairs[:, 0].mean() <= TARGETS[0] and abs(ratio - 1) <= TARGETS[1]
-        print(f"{name:10s}{pairs[:, 0].mean():20.3f} +- {pairs[:, 0].std():.3f}{ratio:18.3f}"
+        good = means[-1] <= TARGETS[0] and abs(ratio - 1) <= TARGETS[1]
+        print(f"{name:10s}{means[-1]:20.3f} +- {pairs[:, 0].std():.3f}{ratio:18.3f}"
               f"{low:9.2f}-{high:.2f}{'' if good else '  missed'}")  # fmt: skip
+    print(f"{'mean':10s}{np.mean(means):20.3f}")
 
 
-def bagpipes(forward, z, flux, err, live):
-    """Columns of Bagpipes' own posterior of a pixel, in a process of its own."""
-    from pixsed.sps.filters import load_curve
-
-    with tempfile.TemporaryDirectory() as folder:
-        curves = {}
-        for i, band in enumerate(PAPER_BANDS):
-            curves[f"wave_{i}"], curves[f"transmission_{i}"] = load_curve(band)
-        np.savez(Path(folder, "in.npz"), z=z, age=age(z), flux=flux, err=err, live=live, **curves)
-        place = str(Path(pixsed.__file__).parents[1])
-        done = subprocess.run(
-            [sys.executable, str(Path(__file__).resolve()), "--inside", "in.npz", "out.npz"],
-            cwd=folder, capture_output=True, text=True,
-            env=dict(os.environ, MPLBACKEND="Agg", PYTHONPATH=place),
-        )  # fmt: skip
-        if done.returncode:
-            raise SystemExit(f"Bagpipes failed: {done.stderr[-1500:]}")
-        with np.load(Path(folder, "out.npz")) as out:
-            found = {name: out[name] for name in out.files}
-    start = np.clip(age(z) - found.pop("LOOKBACK"), 0, age(z))
-    history = TauDelayed(found["TAU"], start, np.full(len(start), float(age(z))))
-    weights = history.weights(forward.photometry.ssp.age_edges)
-    surviving = forward.photometry.surviving(weights, found["METAL"])
-    t50 = history.formation_time(0.5)
-    return found | {
-        "TSTART": start, "LOGMSTAR": found["LOGMFORM"] + np.log10(surviving),
-        "LOGSFR": found["LOGMFORM"] + history.log_sfr(), "AGE": history.mass_weighted_age(),
-        "T50LB": (1 - t50) * age(z),
-    }  # fmt: skip
+def against(given):
+    """Compare a model with the posteriors of a file."""
+    sampler = ModelSampler(Model(resolve(given.model), threads=1))
+    table = load(given.load)
+    if table.meta["PRIOR"] != sampler.model.sfh:
+        raise SystemExit(f"{given.load} is of prior {table.meta['PRIOR']}, {given.model} of "
+                         f"{sampler.model.sfh}")  # fmt: skip
+    results = []
+    for number, row in enumerate(table):
+        ours = amortised(sampler, row["REDSHIFT"], row["FLUX"], row["FLUX_ERR"], DRAWS, given.seed)
+        theirs = {name: row[name] for name in NAMES if name in table.colnames}
+        results.append(compare(ours, theirs))
+        off = {name: v[0] for name, v in results[-1].items()}
+        worst = max(off, key=off.get)
+        print(f"pixel {number}: z {row['REDSHIFT']:.3f}, S/N {row['SNR']:.1f}; worst median "
+              f"{worst}, {off[worst]:.2f} sigma")  # fmt: skip
+    show(f"{sampler.model.name} against nautilus", results)
+    for low, high in ((0, 10), (10, 20), (20, np.inf)):
+        some = [r for r, snr in zip(results, table["SNR"], strict=True) if low <= snr < high]
+        if some:
+            show(f"S/N {low} to {high:g}", some)
+    if given.bagpipes:
+        against_bagpipes(given, sampler, table)
 
 
-def inside(source, target):
-    """What the process of Bagpipes does."""
-    warnings.simplefilter("ignore")
-    sys.modules.setdefault("pymultinest", types.ModuleType("pymultinest"))
-    import bagpipes as pipes
+def against_bagpipes(given, sampler, table):
+    """Compare a model and the posteriors of a file with those of Bagpipes."""
+    from bagpipes_posterior import posterior
 
-    given = np.load(source)
-    names = []
-    for i in range(len(given["flux"])):
-        names.append(f"{i}.dat")
-        np.savetxt(names[-1], np.column_stack([given[f"wave_{i}"], given[f"transmission_{i}"]]))
-    photometry = np.column_stack([given["flux"], given["err"]]) * 1e-3  # uJy
-
-    galaxy = pipes.galaxy("1", lambda _: photometry, filt_list=names, spectrum_exists=False,
-                          phot_units="mujy")  # fmt: skip
-    wanted = {
-        "redshift": float(given["z"]), "t_bc": 0.01, "nebular": {"logU": -2.0001},
-        "delayed": {"age": (1e-3, float(given["age"])), "tau": (0.01, 100.0),
-                    "tau_prior": "log_10", "massformed": (4.0, 12.0),
-                    "metallicity": (10**-2.3, 10**0.4), "metallicity_prior": "log_10"},
-        "dust": {"type": "Calzetti", "Av": (0.0, 4.0)},
-    }  # fmt: skip
-    fit = pipes.fit(galaxy, wanted, n_posterior=2000)
-    fit.fit(sampler="nautilus", n_live=int(given["live"]), n_networks=1)
-    columns = dict(zip(fit.fitted_model.params, fit.results["samples2d"].T, strict=True))
-    np.savez(
-        target, LOGMFORM=columns["delayed:massformed"], AV=columns["dust:Av"],
-        METAL=np.log10(columns["delayed:metallicity"]), TAU=columns["delayed:tau"],
-        LOOKBACK=columns["delayed:age"],
-    )  # fmt: skip
+    ssp, theirs, between = read_ssp(given.ssp), [], []
+    for row in table[: given.bagpipes]:
+        start = time.perf_counter()
+        pixel = row["REDSHIFT"], row["FLUX"], row["FLUX_ERR"]
+        other = posterior(ssp, *pixel, given.bagpipes_live)
+        print(f"Bagpipes {time.perf_counter() - start:.0f} s", flush=True)
+        theirs.append(compare(amortised(sampler, *pixel, DRAWS, given.seed), other))
+        between.append(compare({n: row[n] for n in NAMES if n in table.colnames}, other))
+    show(f"{sampler.model.name} against Bagpipes with nautilus", theirs)
+    show("nautilus with pixsed's photometry against Bagpipes", between)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", nargs="?", default="tau")
+    parser.add_argument("model", nargs="?", help="to compare: a path or a shipped name")
+    parser.add_argument("--save", metavar="FILE", help="sample, and keep the posteriors here")
+    parser.add_argument("--load", metavar="FILE", help="compare with the posteriors kept here")
+    parser.add_argument("--prior", default="tau")
+    parser.add_argument("--ssp", help="grid of 'pixsed ssp', the one that the model learnt from")
     parser.add_argument("--pixels", type=int, default=20)
-    parser.add_argument("--snr-min", type=float, default=5.0)
+    parser.add_argument("--snr-min", type=float, default=3.0)
+    parser.add_argument("--snr-max", type=float, default=50.0)
     parser.add_argument("--live", type=int, default=1000)
-    parser.add_argument("--effective", type=int, default=2000)
+    parser.add_argument("--effective", type=int, default=4000)
     parser.add_argument("--bagpipes", type=int, default=0, metavar="K")
     parser.add_argument("--bagpipes-live", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    from pixsed.sps import bc03
-
-    sampler = ModelSampler(Model(resolve(given.model), threads=1))
-    forward = Forward(sampler.model.sfh, bc03.build()[0])
-    results, theirs, between = [], [], []
-    chosen = zip(*pixels(forward, given.pixels, given.snr_min, given.seed), strict=True)
-    for number, (z, flux, err) in enumerate(chosen):
-        ours = amortised(sampler, z, flux, err, 4000, given.seed)
-        start = time.perf_counter()
-        sampled, calls = nested(forward, z, flux, err, given.seed, given.live, given.effective)
-        results.append(compare(ours, sampled))
-        snr = row_snr(flux[None], err[None], PAPER_BANDS)[0]
-        off = {name: v[0] for name, v in results[-1].items()}
-        worst = max(off, key=off.get)
-        print(f"pixel {number}: z {z:.3f}, S/N {snr:.1f}, {calls} likelihoods, "
-              f"{time.perf_counter() - start:.0f} s; worst median {worst}, {off[worst]:.2f} sigma",
-              flush=True)  # fmt: skip
-        if number < given.bagpipes:
-            start = time.perf_counter()
-            other = bagpipes(forward, z, flux, err, given.bagpipes_live)
-            theirs.append(compare(ours, other))
-            between.append(compare(sampled, other))
-            print(f"  Bagpipes {time.perf_counter() - start:.0f} s", flush=True)
-    show(f"{sampler.model.name} against nautilus", results)
-    if theirs:
-        show(f"{sampler.model.name} against Bagpipes with nautilus", theirs)
-        show("nautilus with pixsed's photometry against Bagpipes", between)
+    if bool(given.save) == bool(given.load) or bool(given.load) != bool(given.model):
+        parser.error("give --prior, --ssp and --save, or a model and --load")
+    if (given.save or given.bagpipes) and not given.ssp:
+        parser.error("--ssp is needed")
+    sample(given) if given.save else against(given)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--inside"]:
-        inside(*sys.argv[2:])
-    else:
-        main()
+    main()
