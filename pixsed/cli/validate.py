@@ -28,6 +28,9 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
 @click.argument("simulations", type=click.Path())
 @click.option("-n", "number", type=click.IntRange(min=100), default=10_000, show_default=True,
               help="Simulations above the S/N cut, a case.")  # fmt: skip
+@click.option("--per-bin", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Simulations in each bin of S/N and redshift at least: those that -n lacks are "
+              "added to the bin, not to the whole.")  # fmt: skip
 @noise(default="depth", help="depth: the paper's Table 1, scatter 0.25, 2 % of the flux; wide: "
        "what the shipped models are trained under; or a FILE of 'pixsed noise'.")  # fmt: skip
 @click.option("--cases", metavar="LIST", help=f"What to test, commas between, of {CASES}. paper: "
@@ -35,7 +38,9 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
               "random; -photoz: redshifts with errors; all: all bands of the model; ood: the "
               "out-of-distribution score on artefacts.  [default: all that the model's bands "
               "allow]")  # fmt: skip
-@click.option("--samples", type=click.IntRange(min=50), default=500, show_default=True)
+@click.option("--samples", type=click.IntRange(min=50), default=256, show_default=True,
+              help="Draws a simulation: half of them as of 'pixsed fit', for medians and widths, "
+              "half independent, for ranks and coverage.")  # fmt: skip
 @click.option("--snr-min", type=float, default=1.0, show_default=True,
               help="Mean S/N over F277W, F356W, F444W, those of them that a row has.")  # fmt: skip
 @click.option("--snr-max", type=float, default=float("inf"),
@@ -54,7 +59,7 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
 @seed
 @jobs
 @quiet_verbose
-def command(model, simulations, number, noise, noise_floor, cases, samples, snr_min, snr_max,
+def command(model, simulations, number, per_bin, noise, noise_floor, cases, samples, snr_min, snr_max,
             max_miss, max_joint, min_p, plot, card, output, overwrite, seed, jobs):  # fmt: skip
     """Test a model on simulations: accuracy and calibration.
 
@@ -123,22 +128,22 @@ def command(model, simulations, number, noise, noise_floor, cases, samples, snr_
 
     def observe(case):
         return observe_case(
-            simulations, errors, case, snr_min=snr_min, snr_max=snr_max, number=number, seed=seed,
-            photo_z_max=flow.redshift_err_max,
+            simulations, errors, case, snr_min=snr_min, snr_max=snr_max, number=number,
+            per_bin=per_bin, seed=seed, photo_z_max=flow.redshift_err_max,
         )
 
-    for case in plain:  # before the long work: whether there are enough
-        observe(case)
+    # All before the long work, which would be lost if one had too few.
+    seen = {case.label: observe(case) for case in plain}
     up_to = f" to {snr_max:g}" if snr_max < float("inf") else ""
     prior = with_t50lb(first.columns)
     tables = {name: [] for name in ("TESTS", "RANKS", "COVERAGE", "RESIDUALS", "WIDTHS", "OOD")}
     points = None
     for case in plain:
-        observed = observe(case)
+        observed = seen[case.label]
         names = sampler.names(observed.truth, photo_z=case.photo_z, same_prior=same_prior)
         joint = sampler.joint_names(names)
         cube = UnitCube({name: prior[name] for name in joint})
-        with tqdm(total=number, desc=case.label, unit="pix", disable=not show_progress()) as bar:
+        with tqdm(total=len(observed), desc=case.label, unit="pix", disable=not show_progress()) as bar:
             result = assess(observed, sampler, names, cube, samples=samples, seed=seed + 1,
                             jobs=jobs, metadata=flow.metadata, progress=bar.update)  # fmt: skip
         # Its Table 3 is of these bands and this cut.
@@ -154,14 +159,15 @@ def command(model, simulations, number, noise, noise_floor, cases, samples, snr_
             tables["WIDTHS"] += statistics.widths(result, case.label, prior)
         tables["OOD"] += artefacts.of_simulations(result, case.label)
         points = points or report.points_hdu(result)
-        title = (f"{case.label}: {number} simulations, mean S/N > {snr_min:g}{up_to}, noise "
+        filled = f" (bins {per_bin})" if per_bin else ""
+        title = (f"{case.label}: {number} simulations{filled}, mean S/N > {snr_min:g}{up_to}, noise "
                  f"{errors.name}, JOINT of {' '.join(joint)}")  # fmt: skip
         for line in case_lines(tables["TESTS"], case.label, title):
             click.echo(line)
         if not same_prior:
             click.echo(_cross(tables["TESTS"], flow.sfh, first.prior, case.label))
     if "ood" in chosen:
-        observed = observe(KNOWN["paper"])
+        observed = seen["paper"] if "paper" in seen else observe(KNOWN["paper"])
         tables["OOD"] += artefacts.of_artefacts(observed, flow.bands, errors, sampler, "paper",
                                                 seed=seed + 2, jobs=jobs)  # fmt: skip
         for line in ood_lines(tables["OOD"]):
@@ -171,7 +177,7 @@ def command(model, simulations, number, noise, noise_floor, cases, samples, snr_
     inputs = [simulations] if noise in NOISE_MODELS else [simulations, noise]
     stamp(primary.header, inputs=inputs, MODEL=flow.name, MODELSHA=flow.sha256,
           PRIOR=(flow.sfh, "prior of the model"), SIMPRIOR=(first.prior, "of the simulations"),
-          NOISE=errors.name, NSAMP=samples, SNRMIN=snr_min, SEED=seed)  # fmt: skip
+          NOISE=errors.name, NSAMP=samples, SNRMIN=snr_min, PERBIN=per_bin, SEED=seed)  # fmt: skip
     if up_to:
         primary.header["SNRMAX"] = snr_max
     worst = report.largest_miss(tables["TESTS"])
@@ -190,7 +196,8 @@ def command(model, simulations, number, noise, noise_floor, cases, samples, snr_
         text = card_text(
             flow.metadata, tables["TESTS"], ood=tables["OOD"], noise=errors.name, samples=samples,
             snr_min=snr_min,
-            command=f"pixsed validate {flow.name} SIMULATIONS -n {number} --noise {errors.name}",
+            command=f"pixsed validate {flow.name} SIMULATIONS -n {number} --per-bin {per_bin} "
+            f"--noise {errors.name}",
         )  # fmt: skip
         with atomic_path(card, overwrite) as temporary:
             temporary.write_text(text)

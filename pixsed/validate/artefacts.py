@@ -6,7 +6,7 @@ from pixsed.bands import BY_NAME
 from pixsed.infer.posterior import run_batches
 from pixsed.simulate.observe import measure
 from pixsed.validate.cases import row_snr
-from pixsed.validate.statistics import uniformity
+from pixsed.validate.statistics import BINS, in_bin, uniformity
 
 #: Mean S/N of the artefacts.
 SNR_RANGE = (5.0, 50.0)
@@ -90,8 +90,13 @@ def row_of(kind, case, ood, snr, low, high):
 
 def of_simulations(result, case):
     """Return rows of the scores of a case's simulations: they should be uniform."""
-    edges = ((-np.inf, np.inf), (-np.inf, 5.0), (5.0, 10.0), (10.0, np.inf))
-    return [row_of("SIMULATIONS", case, result.ood, result.snr, *edge) for edge in edges]
+    table = []
+    for bin_ in BINS:
+        if bin_[0] != "REDSHIFT":
+            rows = in_bin(result, bin_)
+            ood, snr = result.ood[rows], result.snr[rows]
+            table.append(row_of("SIMULATIONS", case, ood, snr, *bin_[1:]))
+    return table
 
 
 def of_artefacts(observed, bands, noise, sampler, case, *, seed=3, jobs=1):
@@ -107,7 +112,8 @@ def of_artefacts(observed, bands, noise, sampler, case, *, seed=3, jobs=1):
     seed, jobs : int, optional
     """
     low, high = SNR_RANGE
-    chosen = observed.rows((observed.snr >= low) & (observed.snr < high))
+    chosen = observed.rows(in_bin(observed, BINS[0]))
+    chosen = chosen.rows((chosen.snr >= low) & (chosen.snr < high))
     table = []
     for i, kind in enumerate(KINDS):
         flux, err = make(kind, chosen, bands, noise, np.random.default_rng([seed, i]))

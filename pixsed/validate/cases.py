@@ -9,6 +9,7 @@ from pixsed.cosmology import age
 from pixsed.errors import PixsedError
 from pixsed.simulate.observe import draw_redshift_error, drop_bands, observe
 from pixsed.simulate.table import read_simulations
+from pixsed.validate.statistics import BINS, bin_name, bins_of_rows
 
 #: Simulations that are observed at once, with random numbers of their own.
 BLOCK = 10_000
@@ -73,6 +74,9 @@ class Observed:
     snr : `~numpy.ndarray`, shape (N,)
         As of `row_snr`.
     truth : dict of `~numpy.ndarray`, shape (N,)
+    bins : `~numpy.ndarray`, shape (N, len(BINS)), bool, optional
+        Which of `~pixsed.validate.statistics.BINS` each row stands for; by default all that
+        it falls in.
     """
 
     flux: np.ndarray
@@ -81,6 +85,11 @@ class Observed:
     redshift_err: np.ndarray
     snr: np.ndarray
     truth: dict
+    bins: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.bins is None:
+            self.bins = bins_of_rows(self.snr, self.redshift)
 
     @property
     def nbands(self):
@@ -94,7 +103,7 @@ class Observed:
         """Return some of the rows: a slice, or (N,) bool."""
         arrays = (self.flux, self.flux_err, self.redshift, self.redshift_err, self.snr)
         truth = {key: values[chosen] for key, values in self.truth.items()}
-        return Observed(*(array[chosen] for array in arrays), truth)
+        return Observed(*(array[chosen] for array in arrays), truth, self.bins[chosen])
 
 
 def band_set(name, bands):
@@ -145,9 +154,12 @@ def with_t50lb(columns):
     return columns | {"T50LB": (1.0 - columns["T50"]) * age(columns["REDSHIFT"])}
 
 
-def observe_case(path, noise, case, *, snr_min=1.0, snr_max=np.inf, number=10_000, seed=5,
-                 photo_z_max=0.1):  # fmt: skip
+def observe_case(path, noise, case, *, snr_min=1.0, snr_max=np.inf, number=10_000, per_bin=0,
+                 seed=5, photo_z_max=0.1):  # fmt: skip
     """Observe simulations once, and keep the first `number` of a range of mean S/N.
+
+    Beyond them the first `per_bin` of each bin of S/N and redshift are kept. Each bin is so
+    the first rows of the file that fall in it, whatever else they are.
 
     Parameters
     ----------
@@ -157,7 +169,7 @@ def observe_case(path, noise, case, *, snr_min=1.0, snr_max=np.inf, number=10_00
     case : `Case`
     snr_min, snr_max : float, optional
         Range of `row_snr`, of the noisy fluxes of the bands that are left.
-    number, seed : int, optional
+    number, per_bin, seed : int, optional
     photo_z_max : float, optional
         Largest redshift error over 1 + z, for cases with one.
 
@@ -168,21 +180,33 @@ def observe_case(path, noise, case, *, snr_min=1.0, snr_max=np.inf, number=10_00
     Raises
     ------
     PixsedError
-        If too few are in the range.
+        If too few are in the range, or in a bin.
     """
-    kept, left, seen = [], number, 0
-    for count, block in enumerate(blocks(path)):
-        rng = np.random.default_rng([seed, count])
+    wanted = np.full(len(BINS), per_bin)
+    wanted[0] = number
+    wanted[[by == "SNR" and not (low < snr_max and high > snr_min) for by, low, high in BINS]] = 0
+    kept, count, seen = [], np.zeros(len(BINS), dtype=int), 0
+    for index, block in enumerate(blocks(path)):
+        rng = np.random.default_rng([seed, index])
         found = _observe(block, noise, case, (snr_min, snr_max), photo_z_max, rng)
-        kept.append(found.rows(slice(left)))
-        left -= len(kept[-1])
+        so_far = count + found.bins.cumsum(axis=0)
+        first = so_far[:, :1] <= number
+        count += found.bins.sum(axis=0)
+        found.bins &= first | (so_far <= wanted)
+        kept.append(found.rows(found.bins.any(axis=1)))
         seen += len(block)
-        if left == 0:
+        if np.all(count >= wanted):
             return _joined(kept)
-    to = f" to {snr_max:g}" if np.isfinite(snr_max) else ""
+    if count[0] < number:
+        to = f" to {snr_max:g}" if np.isfinite(snr_max) else ""
+        raise PixsedError(
+            f"only {count[0]} of {seen} simulations have a mean S/N above {snr_min:g}{to} "
+            f"({case.label}), fewer than {number}; simulate more, or give a smaller -n"
+        )
+    worst = int(np.argmax(wanted - count))
     raise PixsedError(
-        f"only {number - left} of {seen} simulations have a mean S/N above {snr_min:g}{to} "
-        f"({case.label}), fewer than {number}; simulate more, or give a smaller -n"
+        f"only {count[worst]} of {seen} simulations are in the bin {bin_name(*BINS[worst])} "
+        f"({case.label}), fewer than {per_bin}; simulate more, or give a smaller --per-bin"
     )
 
 
@@ -212,4 +236,5 @@ def _joined(parts):
         join(p.redshift for p in parts), join(p.redshift_err for p in parts),
         join(p.snr for p in parts),
         {key: join(p.truth[key] for p in parts) for key in parts[0].truth},
+        join(p.bins for p in parts),
     )  # fmt: skip

@@ -14,21 +14,23 @@ def case_lines(tests, case, title):
     (_, whole), *_ = bins = list(bins_of(tests, case))
     lines = [
         title,
-        f"{'':10s}{'R2':>7s}{'se':>6s}{'paper':>7s}{'offset':>9s}{'scatter':>9s}{'width':>7s}"
-        f"{'50 %':>8s}{'68 %':>8s}{'95 %':>8s}{'KS p':>9s}{'leak':>6s}",
+        f"{'':10s}{'R2':>7s}{'se':>7s}{'paper':>6s}{'offset':>9s}{'se':>6s}{'scatter':>9s}"
+        f"{'width':>7s}{'se':>6s}{'50 %':>8s}{'68 %':>8s}{'95 %':>8s}{'KS p':>9s}{'leak':>6s}",
     ]
     for row in whole:
         covered = "".join(f"{row[key]:8.3f}" for key in _LEVELS)
         if row["PARAMETER"] == JOINT:
-            lines.append(f"{JOINT:55s}{covered}{row['KS_P']:9.2g}")
+            lines.append(f"{JOINT:67s}{covered}{row['KS_P']:9.2g}")
             continue
         # Empty where the paper has none.
-        paper = f"{row['R2_PAPER']:7.2f}" if row["R2_PAPER"] == row["R2_PAPER"] else " " * 7
+        paper = f"{row['R2_PAPER']:6.2f}" if row["R2_PAPER"] == row["R2_PAPER"] else " " * 6
         lines.append(
-            f"{row['PARAMETER']:10s}{row['R2']:7.3f}{row['R2_SE']:6.3f}{paper}{row['OFFSET']:+9.3f}"
-            f"{row['SCATTER']:9.3f}{row['WIDTH']:7.3f}{covered}{row['KS_P']:9.2g}"
-            f"{row['LEAK']:6.2g}"
+            f"{row['PARAMETER']:10s}{row['R2']:7.3f}{row['R2_SE']:7.4f}{paper}{row['OFFSET']:+9.3f}"
+            f"{row['OFFSET_SE']:6.3f}{row['SCATTER']:9.3f}{row['WIDTH']:7.3f}{row['WIDTH_SE']:6.3f}"
+            f"{covered}{row['KS_P']:9.2g}{row['LEAK']:6.2g}"
         )
+    errors = "".join(f"{whole[0][f'{key}_SE']:8.4f}" for key in _LEVELS)
+    lines.append(f"{'standard error of coverage':67s}{errors}")
     lines.append(f"{'bin':12s}{'N':>8s}   {'largest miss of coverage':34s}{'joint, TARP':>14s}")
     for name, rows in bins:
         worst = largest_miss(rows)

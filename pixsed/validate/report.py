@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import norm
 
 from pixsed.infer.properties import unit_and_description
-from pixsed.validate.statistics import JOINT, LEVELS, bin_name
+from pixsed.validate.statistics import BINS, JOINT, LEVELS, bin_name, in_bin
 
 #: Rows of the test set that the report carries, for pictures.
 POINTS = 10_000
@@ -27,7 +27,8 @@ SUBJECTS = {
             "MEAN": ("", "mean of posterior median - truth"),
             "SCATTER": ("", "standard deviation of the same"),
             "STD": ("", "mean posterior standard deviation"),
-            "WIDTH": ("", "posterior over prior width"),
+            "WIDTH": ("", "mean posterior over prior width"),
+            "WIDTH_SE": ("", "its standard error"),
             "LEAK": ("", "share of draws outside the prior"),
             "R2_PAPER": ("", "R2 of Iglesias-Navarro+25, Table 3"),
             **{f"COV{round(100 * level)}{suffix}": ("", text) for level in LEVELS
@@ -106,7 +107,7 @@ def points_hdu(result):
     """Return the first `POINTS` simulations of a `~pixsed.validate.sampling.Result` as an HDU."""
     from astropy.table import Table
 
-    few = slice(POINTS)
+    few = np.flatnonzero(in_bin(result, BINS[0]))[:POINTS]
     columns = {"SNR": result.snr, "REDSHIFT": result.redshift, "OOD": result.ood}
     said = dict(SUBJECTS["POINTS"][1])
     for name, values in result.values.items():

@@ -46,11 +46,18 @@ def r_squared(truth, median):
     return 1.0 - left, float((square - left * deviation).std() / total / np.sqrt(len(truth)))
 
 
+def bins_of_rows(snr, redshift):
+    """Return which of `BINS` rows fall in, shape (N, len(BINS)), bool."""
+    value = {"ALL": np.zeros(len(snr)), "SNR": snr, "REDSHIFT": redshift}
+    return np.stack([(value[by] >= low) & (value[by] < high) for by, low, high in BINS], axis=1)
+
+
 def in_bin(result, bin_):
-    """Return which rows (N,) are in an entry of `BINS`."""
-    by, low, high = bin_
-    value = {"ALL": np.zeros(len(result)), "SNR": result.snr, "REDSHIFT": result.redshift}[by]
-    return (value >= low) & (value < high)
+    """Return which rows (N,) stand for an entry of `BINS`.
+
+    Not all that fall in it: rows that were added to fill a bin say nothing of another.
+    """
+    return result.bins[:, BINS.index(bin_)]
 
 
 def bin_name(by, low, high):
@@ -152,7 +159,8 @@ def _prior_in(prior, bin_):
 
 def _accuracy(values, name, prior):
     truth, median, std = (values[key] for key in ("truth", "median", "std"))
-    keys = ("R2", "R2_SE", "OFFSET", "OFFSET_SE", "MEAN", "SCATTER", "STD", "WIDTH", "LEAK")
+    keys = ("R2", "R2_SE", "OFFSET", "OFFSET_SE", "MEAN", "SCATTER", "STD", "WIDTH", "WIDTH_SE",
+            "LEAK")  # fmt: skip
     if len(truth) < 2:
         return {"N": len(truth)} | dict.fromkeys(keys, np.nan)
     residual = median - truth
@@ -163,7 +171,7 @@ def _accuracy(values, name, prior):
         # Of a median, by the spread of the inner half.
         1.2533 * (q75 - q25) / 1.349 / np.sqrt(len(truth)),
         residual.mean(), residual.std(), std.mean(),
-        _width(values, name, prior)[0], values["leak"].mean(),
+        *_width(values, name, prior), values["leak"].mean(),
     )  # fmt: skip
     found = dict(zip(keys, map(float, numbers), strict=True))
     return {"N": len(truth)} | found

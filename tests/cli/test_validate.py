@@ -125,6 +125,21 @@ def test_a_limit_missed_is_an_error_after_the_report(run_cli, model_file, simula
     assert path.is_file()
 
 
+def test_bins_are_filled(run_cli, model_file, simulations_file, tmp_path):
+    path, card = tmp_path / "report.fits", tmp_path / "card.md"
+    result = run_cli("validate", model_file, simulations_file, *FEW, "--per-bin", 110, "--cases",
+                     "paper,ood", "--card", card, "-o", path)  # fmt: skip
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert "paper: 300 simulations (bins 110)" in result.stdout
+    assert fits.getheader(path)["PERBIN"] == 110 and len(read(path, "POINTS")) == 300
+    assert "--per-bin 110" in card.read_text() and "### paper (300 simulations)" in card.read_text()
+    table = read(path, "TESTS", PARAMETER="AV")
+    assert table["N"][0] == 300 and table["N"].min() == 110
+    assert table["N"][1:4].sum() > 300  # each S/N is filled beyond what the 300 hold
+    scores = read(path, "OOD", KIND="SIMULATIONS")
+    assert scores["N"].tolist() == table["N"][:4].tolist()
+
+
 def test_a_narrow_range_of_snr(run_cli, model_file, simulations_file, tmp_path):
     """No row falls in the lower bins."""
     path = tmp_path / "r.fits"

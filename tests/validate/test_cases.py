@@ -8,6 +8,7 @@ from pixsed.simulate.noise import NoiseModel
 from pixsed.simulate.table import simulations_writer
 from pixsed.validate import cases
 from pixsed.validate.cases import CASES, Case, band_set, observe_case, row_snr
+from pixsed.validate.statistics import BINS
 
 BANDS = ["F070W", *PAPER_BANDS]
 PLAIN = NoiseModel("plain")
@@ -91,6 +92,35 @@ def test_blocks_have_random_numbers_of_their_own(sims_file, monkeypatch):
     # Noise over its error: no two blocks share it.
     noise = many.flux[:, 5].astype(float)
     assert len(set(noise)) == len(noise)
+
+
+def test_bins_are_filled_each_by_itself(sims_file):
+    """A bin is the first rows of the file that fall in it: what fills one is in no other."""
+    number, least = 200, 60
+    case = CASES["paper"]
+    everything = observe_case(sims_file[0], PLAIN, case, number=1900)
+    found = observe_case(sims_file[0], PLAIN, case, number=number, per_bin=least)
+    assert number < len(found) < len(everything)
+    value = {"ALL": 0 * everything.snr, "SNR": everything.snr, "REDSHIFT": everything.redshift}
+    for (by, low, high), inside in zip(BINS, found.bins.T, strict=True):
+        here = found.rows(inside)
+        own = everything.rows((value[by] >= low) & (value[by] < high))
+        base = (own.truth["AV"] <= everything.truth["AV"][number - 1]).sum()
+        assert len(here) == max(base, least if by != "ALL" else 0)
+        np.testing.assert_array_equal(here.truth["AV"], own.truth["AV"][: len(here)])
+        np.testing.assert_array_equal(here.flux, own.flux[: len(here)])
+    assert found.bins.any(axis=1).all()
+    plain = observe_case(sims_file[0], PLAIN, case, number=number)
+    np.testing.assert_array_equal(found.rows(found.bins[:, 0]).flux, plain.flux)
+
+
+def test_a_bin_cannot_be_filled(sims_file):
+    with pytest.raises(PixsedError, match=r"of 2500 simulations are in the bin S/N 5-10 .paper., "
+                       "fewer than 900; simulate more, or give a smaller --per-bin"):  # fmt: skip
+        observe_case(sims_file[0], PLAIN, CASES["paper"], number=200, per_bin=900)
+    # No row of such a bin is in the range asked for.
+    found = observe_case(sims_file[0], PLAIN, CASES["paper"], snr_min=10, number=200, per_bin=210)
+    assert found.bins.sum(axis=0)[1:3].tolist() == [0, 0]
 
 
 def test_too_few_simulations(sims_file):

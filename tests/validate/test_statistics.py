@@ -110,8 +110,9 @@ def test_residuals_by_truth():
 @pytest.mark.parametrize("count", [0, 1])
 def test_bins_without_rows_are_nan(count):
     r = result(200)
-    r.snr[:] = 3.0
-    r.snr[:count] = 7.0
+    snr = np.full(200, 3.0)
+    snr[:count] = 7.0
+    r = Result(r.values, r.joint, r.ood, snr, r.redshift)
     rows = statistics.summarise(r, "c", prior())
     row = next(row for row in rows if row["BY"] == "SNR" and row["LOW"] == 5)
     assert row["N"] == count and np.isnan(row["R2"]) and np.isnan(row["KS_P"])
