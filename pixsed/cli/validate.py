@@ -59,8 +59,9 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
 @seed
 @jobs
 @quiet_verbose
-def command(model, simulations, number, per_bin, noise, noise_floor, cases, samples, snr_min, snr_max,
-            max_miss, max_joint, min_p, plot, card, output, overwrite, seed, jobs):  # fmt: skip
+def command(model, simulations, number, per_bin, noise, noise_floor, cases, samples, snr_min,
+            snr_max, max_miss, max_joint, min_p, plot, card, output, overwrite, seed,
+            jobs):  # fmt: skip
     """Test a model on simulations: accuracy and calibration.
 
     For each property: R^2 of the posterior medians beside the paper's, offsets, posterior
@@ -101,7 +102,9 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
     flow = sampler.model
     if first.bands != flow.bands:
         raise PixsedError(f"{simulations} has other bands than {model}; simulate with the model's")
-    errors = choose_noise(noise, first.bands, floor=noise_floor)
+    errors = choose_noise(noise, [], floor=noise_floor)
+    # A measured table may lack bands, which cases without them do not miss.
+    noisy = errors.table.bands if noise not in NOISE_MODELS else None
     same_prior = first.prior == flow.sfh
     limits = {"coverage": max_miss, "joint": max_joint, "p_value": min_p}
     if not same_prior and any(limit is not None for limit in limits.values()):
@@ -115,16 +118,20 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
         known = CASES.replace(",", ", ")
         raise PixsedError(f"--cases: no case {unknown[0]!r}; choose from {known}")
     plain = [KNOWN[case] for case in chosen if case != "ood"]
-    impossible = [c for c in plain if not c.possible(flow.bands, flow.redshift_err_max)]
+    impossible = [c for c in plain if not c.possible(flow.bands, flow.redshift_err_max, noisy)]
     if impossible and cases:
         raise PixsedError(
-            f"--cases {impossible[0].label}: {model} has too few bands, or no redshift errors; "
-            "leave it out"
+            f"--cases {impossible[0].label}: {model} has too few bands, or no redshift errors, or "
+            f"--noise {noise} lacks some of its bands; leave it out"
         )
     plain = [case for case in plain if case not in impossible]
     if impossible:
         left_out = ", ".join(case.label for case in impossible)
-        say(f"left out, since the model has too few bands or no redshift errors: {left_out}")
+        say("left out, since the model has too few bands or no redshift errors, or the noise "
+            f"lacks bands: {left_out}")  # fmt: skip
+    if "ood" in chosen and not KNOWN["paper"].possible(flow.bands, 0, noisy):
+        raise PixsedError(f"--noise {noise} lacks bands of the paper, in which artefacts are made; "
+                          "leave ood out of --cases")  # fmt: skip
 
     def observe(case):
         return observe_case(
@@ -143,7 +150,8 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
         names = sampler.names(observed.truth, photo_z=case.photo_z, same_prior=same_prior)
         joint = sampler.joint_names(names)
         cube = UnitCube({name: prior[name] for name in joint})
-        with tqdm(total=len(observed), desc=case.label, unit="pix", disable=not show_progress()) as bar:
+        with tqdm(total=len(observed), desc=case.label, unit="pix",
+                  disable=not show_progress()) as bar:  # fmt: skip
             result = assess(observed, sampler, names, cube, samples=samples, seed=seed + 1,
                             jobs=jobs, metadata=flow.metadata, progress=bar.update)  # fmt: skip
         # Its Table 3 is of these bands and this cut.
@@ -160,8 +168,8 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
         tables["OOD"] += artefacts.of_simulations(result, case.label)
         points = points or report.points_hdu(result)
         filled = f" (bins {per_bin})" if per_bin else ""
-        title = (f"{case.label}: {number} simulations{filled}, mean S/N > {snr_min:g}{up_to}, noise "
-                 f"{errors.name}, JOINT of {' '.join(joint)}")  # fmt: skip
+        title = (f"{case.label}: {number} simulations{filled}, mean S/N > {snr_min:g}{up_to}, "
+                 f"noise {errors.name}, JOINT of {' '.join(joint)}")  # fmt: skip
         for line in case_lines(tables["TESTS"], case.label, title):
             click.echo(line)
         if not same_prior:

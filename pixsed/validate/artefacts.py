@@ -42,7 +42,10 @@ def make(kind, observed, bands, noise, rng):
         light = wave**-3.0 / np.expm1(x)  # F_nu
         scale = np.nansum(flux, axis=1) / np.where(present, light, 0.0).sum(axis=1)
         true = light * np.maximum(scale, 0.0)[:, None]
-        flux, err = measure(true, bands, noise, rng)
+        flux, err = np.full(true.shape, np.nan), np.full(true.shape, np.nan)
+        here = present.any(axis=0)
+        names = [band for band, seen in zip(bands, here, strict=True) if seen]
+        flux[:, here], err[:, here] = measure(true[:, here], names, noise, rng)
         return np.where(present, flux, np.nan), np.where(present, err, np.nan)
     # The present bands in random order: the first of them, or half.
     key = np.where(present, rng.random(flux.shape), 2.0)

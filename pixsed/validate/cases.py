@@ -38,12 +38,17 @@ class Case:
     drop: tuple = (0, 0)
     photo_z: bool = False
 
-    def possible(self, bands, photo_z_max):
-        """Return whether a model of these bands and largest redshift error can be tested so."""
-        count = band_set(self.bands, bands).sum()
+    def possible(self, bands, photo_z_max, noisy=None):
+        """Return whether a model of these bands and largest redshift error can be tested so.
+
+        `noisy` are the bands whose noise is known; all by default.
+        """
+        here = band_set(self.bands, bands)
         if self.photo_z and not 0 < photo_z_max < np.inf:
             return False
-        return count >= max(self.keep, 3)
+        if noisy is not None and not np.isin(bands, list(noisy))[here].all():
+            return False
+        return here.sum() >= max(self.keep, 3)
 
 
 CASES = {
@@ -212,9 +217,14 @@ def observe_case(path, noise, case, *, snr_min=1.0, snr_max=np.inf, number=10_00
 
 def _observe(block, noise, case, snr_range, photo_z_max, rng):
     bands = block.bands
-    mask = np.tile(band_set(case.bands, bands), (len(block), 1))
-    everything = np.ones_like(mask)
-    flux, err = observe(block.flux.astype(float), bands, noise, everything, rng)
+    here = band_set(case.bands, bands)
+    mask = np.tile(here, (len(block), 1))
+    # The noise need not know bands that nobody sees.
+    flux, err = (np.full(mask.shape, np.nan, dtype=np.float32) for _ in range(2))
+    names = [band for band, seen in zip(bands, here, strict=True) if seen]
+    flux[:, here], err[:, here] = observe(
+        block.flux[:, here].astype(float), names, noise, mask[:, here], rng
+    )
     count = rng.integers(case.drop[0], case.drop[1] + 1, len(block))
     if case.keep:
         count = mask.sum(axis=1) - case.keep

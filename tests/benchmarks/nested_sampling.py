@@ -42,7 +42,7 @@ NAMES = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART T25 T50 T75 AGE T50LB".spl
 TARGETS = 0.25, 0.20
 DRAWS = 4000
 #: What says whether a file of posteriors is the one that is asked for.
-KEYS = "PRIOR PIXELS SNRMIN SNRMAX LIVE NEFF SEED".split()
+KEYS = "PRIOR PIXELS SNRMIN SNRMAX SEED".split()
 
 
 class Forward:
@@ -90,10 +90,12 @@ def nested(forward, z, flux, err, seed, live, effective):
         model, _ = forward.fluxes(np.full(len(unit), z), unit)
         return -0.5 * (((flux - model) / err) ** 2).sum(axis=1)
 
+    # A likelihood takes 10 us: few bounds, small networks and many calls are the quickest.
     sampler = Sampler(
         lambda unit: unit, log_likelihood, n_dim=len(forward.prior.COORDINATES), n_live=live,
-        vectorized=True, n_batch=1000, n_networks=1, seed=seed,
-    )
+        n_update=4 * live, n_like_new_bound=40 * live, vectorized=True, n_batch=1000, n_networks=1,
+        neural_network_kwargs={"hidden_layer_sizes": (50, 20)}, seed=seed,
+    )  # fmt: skip
     sampler.run(n_eff=effective, discard_exploration=True)
     unit, log_weight, _ = sampler.posterior()
     weight = np.exp(log_weight - log_weight.max())
@@ -105,8 +107,8 @@ def nested(forward, z, flux, err, seed, live, effective):
 def sample(given):
     """Sample the posteriors and write them, a pixel at a time: draws in columns, a row each."""
     forward = Forward(given.prior, read_ssp(given.ssp))
-    asked = dict(zip(KEYS, (given.prior, given.pixels, given.snr_min, given.snr_max, given.live,
-                            given.effective, given.seed), strict=True))  # fmt: skip
+    asked = dict(zip(KEYS, (given.prior, given.pixels, given.snr_min, given.snr_max, given.seed),
+                     strict=True))  # fmt: skip
     path = Path(given.save)
     done = load(path) if path.exists() else []
     if done and {key: done.meta[key] for key in KEYS} != asked:
@@ -120,8 +122,8 @@ def sample(given):
         drawn, calls = nested(forward, z, flux, err, given.seed, given.live, given.effective)
         seconds = time.process_time() - start
         drawn = {name: values.astype(np.float32) for name, values in drawn.items()}
-        rows.append({"REDSHIFT": z, "SNR": snr, "FLUX": flux, "FLUX_ERR": err, "CALLS": calls,
-                     "SECONDS": seconds} | drawn)  # fmt: skip
+        rows.append({"REDSHIFT": z, "SNR": snr, "FLUX": flux, "FLUX_ERR": err, "LIVE": given.live,
+                     "NEFF": given.effective, "CALLS": calls, "SECONDS": seconds} | drawn)
         with atomic_path(path, True) as temporary:
             Table(rows, meta=asked).write(temporary, format="fits", overwrite=True)
         print(f"pixel {number}: z {z:.3f}, S/N {snr:.1f}, {calls} likelihoods, {seconds:.0f} s",
@@ -231,8 +233,8 @@ def main():
     parser.add_argument("--pixels", type=int, default=20)
     parser.add_argument("--snr-min", type=float, default=3.0)
     parser.add_argument("--snr-max", type=float, default=50.0)
-    parser.add_argument("--live", type=int, default=1000)
-    parser.add_argument("--effective", type=int, default=4000)
+    parser.add_argument("--live", type=int, default=500)
+    parser.add_argument("--effective", type=int, default=2000)
     parser.add_argument("--bagpipes", type=int, default=0, metavar="K")
     parser.add_argument("--bagpipes-live", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)

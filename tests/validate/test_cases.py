@@ -4,7 +4,8 @@ import pytest
 from pixsed.bands import PAPER_BANDS
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError
-from pixsed.simulate.noise import NoiseModel
+from pixsed.io.noise import BandNoise, NoiseTable
+from pixsed.simulate.noise import BinnedNoise, NoiseModel
 from pixsed.simulate.table import simulations_writer
 from pixsed.validate import cases
 from pixsed.validate.cases import CASES, Case, band_set, observe_case, row_snr
@@ -147,6 +148,19 @@ def test_snr_is_that_of_a_fit():
         expected, _ = mean_snr(flux.T[kept], err.T[kept], BANDS[kept])
         np.testing.assert_allclose(row_snr(flux[:, kept], err[:, kept], BANDS[kept]), expected,
                                    rtol=1e-5)  # fmt: skip
+
+
+def test_the_noise_need_not_know_bands_that_nobody_sees(sims_file):
+    level = BandNoise(edges=[0.0, 1.0], mean=[2.0], std=[0.0], npix=[9],
+                      depth=2.0)  # fmt: skip
+    measured = BinnedNoise(NoiseTable(dict.fromkeys(PAPER_BANDS, level), "noise.fits"))
+    found = observe_case(sims_file[0], measured, CASES["paper"], number=300)
+    assert np.isnan(found.flux[:, 0]).all() and np.all(found.flux_err[:, 1:] == 2.0)
+    noisy = measured.table.bands
+    assert CASES["paper"].possible(BANDS, 0.1, noisy)
+    assert not CASES["all"].possible(BANDS, 0.1, noisy)
+    with pytest.raises(PixsedError, match="noise.fits has no noise of F070W"):
+        observe_case(sims_file[0], measured, CASES["all"], number=300)
 
 
 def test_which_cases_are_possible():
