@@ -10,8 +10,8 @@ def row(parameter="AV", *, by="ALL", low=-np.inf, high=np.inf, case="paper", **c
     said = dict(CASE=case, BY=by, LOW=low, HIGH=high, PARAMETER=parameter, UNIT="mag", N=10_000,
                 R2=0.9, R2_SE=0.01, OFFSET=0.01, OFFSET_SE=0.01, MEAN=0.0, SCATTER=0.1, STD=0.1,
                 WIDTH=0.3, WIDTH_SE=0.01, LEAK=0.0, R2_PAPER=np.nan, COV50=0.5, COV50_SE=0.005,
-                COV68=0.68, COV68_SE=0.0047, COV95=0.95, COV95_SE=0.002, KS_D=0.01, KS_P=0.4, CHI2=20.0,
-                CHI2_P=0.5)  # fmt: skip
+                COV68=0.68, COV68_SE=0.0047, COV95=0.95, COV95_SE=0.002, KS_D=0.01, KS_P=0.4,
+                CHI2=20.0, CHI2_P=0.5)  # fmt: skip
     return said | changes
 
 
