@@ -47,7 +47,7 @@ _LOG_2PI = math.log(2 * math.pi)
 #: Splines as pixsed's, and the identity for no bins.
 SPLINES = SimpleNamespace(
     parameter_count=lambda bins: spline.parameter_count(bins) if bins else 0,
-    forward=lambda x, raw, bins: spline.forward(x, raw, bins) if bins else x,
+    bend=lambda x, raw, bins: spline.bend(x, raw, bins) if bins else x,
     inverse=lambda y, raw, bins: spline.inverse(y, raw, bins) if bins else (y, 0.0 * y),
 )
 
