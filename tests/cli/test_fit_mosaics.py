@@ -269,6 +269,26 @@ def test_grids_must_agree(scene, run_cli, model_path, wcs_header, tmp_path):
     assert "comes twice" in str(result.exception)
 
 
+def test_real_images_and_the_shipped_model(shared_data, run_cli, tmp_path):
+    """19 bands of a galaxy in the JWST Origins Field: its cube, and the images as they are."""
+    images = f"F*={shared_data}/jof/JOF_531_F*.fits[SCI_PSFM]"
+    segmap = shared_data / "jof" / "JOF_531_seg.fits"
+    cube, of_cube, of_images = (tmp_path / f"{n}.fits" for n in ("cube", "a", "b"))
+    result = run_cli("cutout", images, "--segmap", segmap, "--id", 531, "--redshift", 5.24, "-o",
+                     cube)  # fmt: skip
+    assert result.exit_code == 0, result.exception
+    draws = ("--model", "tau", "--samples", 24)
+    assert run_cli("fit", cube, *draws, "-o", of_cube).exit_code == 0
+    result = run_cli("fit", images, "--segmap", segmap, "--redshift", 5.24, *draws, "--tile", 23,
+                     "-o", of_images)  # fmt: skip
+    assert result.exit_code == 0, result.exception
+    expected, found = planes(of_cube)[0], planes(of_images)[0]
+    mine = (expected["DQ"] & 1) == 0
+    assert np.isfinite(expected["LOGMSTAR_P50"]).sum() > 100
+    for name, plane in expected.items():
+        np.testing.assert_array_equal(found[name][mine], plane[mine], err_msg=name)
+
+
 @pytest.mark.parametrize("args, text", [
     ((), "mosaics need redshifts"),
     (("--catalog", "z.csv"), "goes with --segmap"),
