@@ -45,6 +45,7 @@ class Run:
     units: tuple = ()
     rescale_errors: bool = False
     hdu: str | None = None
+    command: str | None = None
 
     @property
     def draws(self):
@@ -60,8 +61,11 @@ class Run:
 
 def run(asked):
     """Fit what the inputs are."""
+    from pixsed.io.provenance import command_line
+
     kind = _kind(asked)
     _check_usage(asked, kind)
+    asked = replace(asked, command=command_line())  # a worker's own would be another
     several = len(asked.inputs) > 1 and kind != "image"
     folder = Path(asked.output)
     if several or asked.output.endswith("/") or folder.is_dir():
@@ -196,9 +200,11 @@ def _open_field(asked, stack, check):
     def opened(text):
         place = parse_location(text)
         inputs.append(place.path)
+        extensions.append(str(replace(place, path="")))
         return stack.enter_context(open_fits(place.path, memmap=False)), place
 
     locations = expand_locations(asked.inputs, asked.hdu)
+    extensions = [str(replace(place, path="")) for place in locations]
     error_of, unit_of = per_band(locations, asked.errors, asked.units)
     files = [stack.enter_context(ImageFile(place, unit=unit_of[place], err=error_of[place]))
              for place in locations]  # fmt: skip
@@ -208,13 +214,16 @@ def _open_field(asked, stack, check):
     redshift_map = RedshiftMap(*opened(asked.redshift_map)) if asked.redshift_map else None
     catalog = None
     if asked.catalog:
-        inputs.append(parse_location(asked.catalog).path)
+        place = parse_location(asked.catalog)
+        inputs.append(place.path)
+        extensions.append(str(replace(place, path="")))
         catalog = read_redshifts(asked.catalog, id_col=asked.id_col, z_col=asked.z_col,
                                  zerr_col=asked.zerr_col)  # fmt: skip
     field = Field(mosaics, redshift=asked.redshift, zerr=asked.redshift_err, catalog=catalog,
                   redshift_map=redshift_map, all_pixels=asked.all_pixels,
                   rescale_errors=asked.rescale_errors)  # fmt: skip
     field.files = list(dict.fromkeys(inputs))
+    field.extensions = extensions
     if check:
         field.check(asked.catalog)
         if not asked.rescale_errors:
@@ -267,7 +276,7 @@ def _key(asked, kind, source, model):
         names += ["samples", "seed"]
     if kind == "image":
         names += ["id_col", "z_col", "zerr_col", "errors", "units", "rescale_errors", "hdu"]
-        key["bands"] = source.bands
+        key |= {"bands": source.bands, "extensions": source.extensions}
     options = asdict(asked)
     return key | {f"--{name.replace('_', '-')}": options[name] for name in names}
 
@@ -289,13 +298,13 @@ def _cards(asked, kind, source, fitter, key):
     }
 
 
-def _is_finished(path, cards):
+def _is_finished(path, cards, overwrite):
     """Return whether `path` is what a run of these cards gives.
 
     Raises
     ------
     PixsedError
-        If it is something else; the message says what differs.
+        If it is something else that may not be replaced; the message says what differs.
     """
     from pixsed.io.locate import open_fits
 
@@ -305,6 +314,8 @@ def _is_finished(path, cards):
         header = hdulist[0].header.copy()
     if header.get("FITKEY") == cards["FITKEY"][0]:
         return True
+    if overwrite:
+        return False
     for name in ("MODELSHA", "ENGINE", "SEED", "NSAMP", "SNRMIN", "REDSHIFT", "ZERR"):
         asked = cards[name][0] if name in cards else None
         if header.get(name) != asked:
@@ -409,7 +420,7 @@ def fit_image(asked, kind, output, model, *, bar=None):
             _check_part(asked, source)
             key = _key(asked, kind, source, model)
             cards = _cards(asked, kind, source, fitter, key)
-            if asked.resume and not asked.overwrite and _is_finished(output, cards):
+            if asked.resume and _is_finished(output, cards, asked.overwrite):
                 return f"{output}: done already", 0
             start = time.monotonic()
             counts = fit_to_file(
@@ -417,8 +428,8 @@ def fit_image(asked, kind, output, model, *, bar=None):
                 dq_bits=DQ_BITS if kind == "cube" else MOSAIC_DQ_BITS, part=asked.part,
                 setup=asked.scheduler and partial(_make_fitter, _absolute(asked, kind), kind),
                 scheduler=asked.scheduler,
-                inputs=source.files, overwrite=asked.overwrite, resume=asked.resume,
-                progress=bar.done, skipped=bar.skipped,
+                inputs=source.files, command=asked.command, overwrite=asked.overwrite,
+                resume=asked.resume, progress=bar.done, skipped=bar.skipped,
             )  # fmt: skip
     if source.redshift is None and counts["nrange"]:
         warn_of_range(model, f"{source.name}: redshift or error of {counts['nrange']} pixels")
@@ -427,7 +438,7 @@ def fit_image(asked, kind, output, model, *, bar=None):
             f"{counts['nood']} of them out of distribution")  # fmt: skip
     if not counts["npix"]:
         text += f"\n{output}: no pixel has a mean S/N of {asked.snr_min:g}; try a lower --snr-min"
-    elif rate < 1e9:
+    elif not asked.resume:
         text += f" ({rate:,.0f} a second)"
     return text, counts["npix"]
 

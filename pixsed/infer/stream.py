@@ -21,8 +21,8 @@ def part_rows(ny, part):
 
 
 def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None, setup=None,
-                scheduler=None, inputs=(), overwrite=False, resume=False, progress=None,
-                skipped=None):
+                scheduler=None, inputs=(), command=None, overwrite=False, resume=False,
+                progress=None, skipped=None):
     """Fit an image into a Maps file.
 
     Parameters
@@ -47,6 +47,8 @@ def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None,
     scheduler : str, optional
         Address of a Dask scheduler.
     inputs : sequence of path-like, optional
+    command : str, optional
+        The command line, in place of this process's.
     overwrite, resume : bool, optional
     progress, skipped : callable, optional
         Called with the number of pixels done by workers; see `TileFitter`.
@@ -75,7 +77,7 @@ def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None,
     layout = maps_layout(
         fitter.properties, fitter.quantiles, header=header, dq_bits=dq_bits, binned=binned,
         units={name: unit_and_description(name, fitter.model) for name in fitter.properties},
-        quantile_name=quantile_name, cards=cards, inputs=inputs,
+        quantile_name=quantile_name, cards=cards, inputs=inputs, command=command,
         history=[_history({}, binned, how)],
     )  # fmt: skip
     shape = rows.stop - rows.start, source.shape[1]

@@ -40,7 +40,7 @@ class MapsLayout:
 
 
 def maps_layout(properties, quantiles, *, header, units, quantile_name, dq_bits, binned=False,
-                cards=None, inputs=(), history=()):
+                cards=None, inputs=(), history=(), command=None):
     """Return the `MapsLayout` of a fit.
 
     Parameters
@@ -61,15 +61,15 @@ def maps_layout(properties, quantiles, *, header, units, quantile_name, dq_bits,
         Whether there is a BINMAP.
     cards : dict, optional
         Keyword -> value or (value, comment) for the primary.
-    inputs, history : sequence of str, optional
-        For the provenance.
+    inputs, history, command
+        For the provenance; see `pixsed.io.provenance.stamp`.
     """
     primary = fits.PrimaryHDU().header
     cards = safe_cards(cards or {})
     for key in ("OBJECT", "REDSHIFT", "ZERR", "PIXAR_A2"):
         if key in cards:
             primary[key] = cards.pop(key)
-    stamp(primary, inputs=inputs, history=history, **cards)
+    stamp(primary, inputs=inputs, history=history, command=command, **cards)
     planes, rows = {}, []
     wcs = celestial_header(header)
 

@@ -151,7 +151,7 @@ class MapsWriter:
         return self
 
     def _read_journal(self):
-        """Return the last whole line of a journal of the same key; None where there is none."""
+        """Return the last whole line of a journal of the same key; None: begin anew."""
         try:
             text = self._journal_path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -161,18 +161,24 @@ class MapsWriter:
             first, *others = [json.loads(line) for line in lines] or [None]
             if first is None or not others:
                 return None
-            there, last = first["key"], others[-1]
-            self.done, self.counts = int(last["done"]), dict(last["counts"])
+            last = others[-1]
+            done, counts = int(last["done"]), dict(last["counts"])
+            check_same(first["key"], self._key, str(self.part))
             if first["format"] != _FORMAT or set(last["sums"]) != set(self._layout.planes):
                 raise ValueError
-        except (ValueError, KeyError, TypeError):
+        except PixsedError:
+            if self._overwrite:
+                return None
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise PixsedError(
-                f"{self._journal_path} cannot be read; start anew with --overwrite"
+                f"{self._journal_path} cannot be read; start anew with --overwrite, without "
+                "--resume"
             ) from None
-        check_same(there, self._key, str(self.part))
         # A line that was cut short would spoil the next.
         with open(self._journal_path, "r+b") as file:
             file.truncate(len("\n".join([*lines, ""]).encode()))
+        self.done, self.counts = done, counts
         return last
 
     def _take_up(self):

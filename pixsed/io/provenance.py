@@ -12,7 +12,8 @@ from pixsed import __version__
 _PACKAGES = {"VASTROPY": "astropy", "VNUMPY": "numpy", "VONNXRT": "onnxruntime"}
 
 
-def _command_line():
+def command_line():
+    """Return the command line of this process, as FITS can hold it."""
     words = ["pixsed", *sys.argv[1:]] if sys.argv else ["pixsed"]
     text = shlex.join(words)
     # A FITS card holds printable ASCII only.
@@ -41,7 +42,7 @@ def stamp(header, *, inputs=(), history=(), command=None, **cards):
     header["CREATOR"] = (f"pixsed {__version__}", "program that made this file")
     now = datetime.datetime.now(datetime.UTC)
     header["DATE"] = (now.strftime("%Y-%m-%dT%H:%M:%S"), "UTC when the file was made")
-    header["PIXSCMD"] = command or _command_line()
+    header["PIXSCMD"] = command or command_line()
     for number, name in enumerate(inputs, 1):
         header[f"INFILE{number}"] = os.path.basename(str(name))
     for key, value in cards.items():

@@ -155,6 +155,17 @@ def test_tiles_parts_and_options_of_cutout(scene, fit, run_cli, tmp_path):
     np.testing.assert_array_equal(planes(b)[0]["AV_P50"], expected["AV_P50"])
 
 
+def test_another_extension_is_another_input(scene, run_cli, model_path, tmp_path):
+    """Of the same bytes: the inputs' hashes do not tell it."""
+    images = scene[0]
+    args = ("--redshift", 2, "--model", model_path, "--samples", 40, "--err", "F115W=WHT",
+            "--resume", "-o", tmp_path / "maps.fits")  # fmt: skip
+    assert run_cli("fit", *images, *args).exit_code == 0
+    assert "done already" in run_cli("fit", *images, *args).stderr
+    result = run_cli("fit", *images[:-1], f"{images[-1]}[WHT]", *args, "--unit", "F115W=nJy")
+    assert "made of another input or with other options" in str(result.exception)
+
+
 def test_redshift_map(scene, fit, tmp_path, wcs_header):
     _, segmap = scene
     redshift = np.full(segmap.shape, np.nan, "f4")

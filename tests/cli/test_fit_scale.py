@@ -74,9 +74,13 @@ def test_many_cubes_and_a_bad_one(fit, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert (out / "bad_maps.fits").exists()
     # One by another seed is not taken for the same.
-    result = fit(*cubes, "--samples", 30, "--jobs", 1, "--resume", "--seed", 1, "-o", out)
+    args = ("--samples", 30, "--jobs", 1, "--resume", "--seed", 1, "-o", out)
+    result = fit(*cubes, *args)
     assert result.exit_code == 1
     assert result.stderr.count("made with SEED = 42, now it is 1; add --overwrite") == 4
+    assert fit(cubes[0], *args, "--overwrite").exit_code == 0
+    result = fit(*cubes[:2], *args, "--overwrite")
+    assert result.exit_code == 0 and result.stderr.count("done already") == 1
 
 
 def test_many_cubes_over_processes(fit, tmp_path):
@@ -338,12 +342,14 @@ def test_on_dask(fit, cube_path, whole, tmp_path, monkeypatch):
                      "-o", out)  # fmt: skip
         assert result.exit_code == 0, result.exception
         assert data(out) == data(whole)
+        command = fits.getheader(out)["PIXSCMD"]
         (tmp_path / "bad.fits").write_bytes(b"")
         many = tmp_path / "many"
         result = fit(cube_path.name, tmp_path / "bad.fits", "--samples", 30, "--scheduler", address,
                      "-o", many)  # fmt: skip
         assert result.exit_code == 1 and "bad.fits" in result.stderr
         assert data(many / "531_maps.fits") == data(whole)
+        assert fits.getheader(many / "531_maps.fits")["PIXSCMD"] == command
     assert not hidden(tmp_path)
 
 

@@ -48,7 +48,8 @@ def test_counts_and_progress(source, model, tmp_path, tile):
 
 def test_journal_of_another_program(source, model, tmp_path):
     journal = tmp_path / ".maps.fits.journal"
-    for text in ("{}\n{}\n", "no JSON\nat all\n", '{"format": 7, "key": {}}\n{"done": 1}\n'):
+    for text in ("{}\n{}\n", "no JSON\nat all\n", "1\n2\n",
+                 '{"format": 7, "key": {}}\n{"done": 1}\n'):  # fmt: skip
         journal.write_text(text)
         with pytest.raises(PixsedError, match="cannot be read; start anew with --overwrite"):
             run(source, model, tmp_path / "maps.fits", resume=True)
