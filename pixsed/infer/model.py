@@ -11,7 +11,8 @@ from pixsed.infer import ood
 
 #: Key of the custom metadata that holds the JSON.
 METADATA_KEY = "pixsed"
-FORMAT = 1
+#: Of the metadata. 1: flux_model is of the network itself; 2: of the best of the draws.
+FORMATS = (1, 2)
 #: Where the network runs -> onnxruntime's name of it.
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
@@ -126,9 +127,10 @@ class Model:
             raise PixsedError(f"{self.path}: its metadata cannot be read; {advice}") from error
         if missing:
             raise PixsedError(f"{self.path}: its metadata lacks {', '.join(missing)}; {advice}")
-        if metadata.get("format", FORMAT) != FORMAT:
+        if metadata.get("format", 1) not in FORMATS:
             raise PixsedError(
-                f"{self.path} is of model format {metadata['format']}, this pixsed reads {FORMAT}; "
+                f"{self.path} is of model format {metadata['format']}, this pixsed reads "
+                f"{' and '.join(map(str, FORMATS))}; "
                 "update pixsed"
             )
         return metadata
@@ -266,8 +268,7 @@ class Model:
 
     def score(self, flux, flux_err, flux_model):
         """Return chi^2 per band and the p-value of it; see `pixsed.infer.ood.score`."""
-        calibration = self.metadata.get("calibration")
-        return ood.score(calibration, self.path, flux, flux_err, flux_model)
+        return ood.score(self.metadata, self.path, flux, flux_err, flux_model)
 
 
 def _provider(name, available):

@@ -19,13 +19,28 @@ def chi_square(flux, err, flux_model):
         return np.where(present, pulls, 0.0).sum(axis=1) / present.sum(axis=1)
 
 
-def score(calibration, path, flux, flux_err, flux_model):
+def typical_snr(flux, err):
+    """Return the median S/N of the bands present, shape (N,); 0 without bands.
+
+    One band that is off moves it little.
+    """
+    ratio = np.sort(np.asarray(flux, dtype=float) / err, axis=1)  # NaN last
+    count = np.isfinite(ratio).sum(axis=1)
+    rows = np.arange(len(ratio))
+    middle = 0.5 * (
+        ratio[rows, np.maximum(count - 1, 0) // 2] + ratio[rows, count // 2 * (count > 0)]
+    )
+    return np.where(count > 0, middle, 0.0)
+
+
+def score(metadata, path, flux, flux_err, flux_model):
     """Return how well photometry is explained, and how often simulations are explained worse.
 
     Parameters
     ----------
-    calibration : dict
-        Of a model's metadata.
+    metadata : dict
+        Of a model: its calibration, and the relative errors of what it predicts, which are
+        added to those of the fluxes in quadrature.
     path : path-like
         Of the model, for error messages.
     flux, flux_err : `~numpy.ndarray`, shape (N, B)
@@ -46,21 +61,28 @@ def score(calibration, path, flux, flux_err, flux_model):
     if flux_model is None:
         nothing = np.full(len(flux), np.nan)
         return nothing, nothing.copy()
-    chi2 = chi_square(flux, flux_err, flux_model)
-    return chi2, survival(calibration, path, chi2, np.isfinite(flux).sum(axis=1))
+    own = np.asarray(metadata.get("flux_model", {}).get("error", 0.0)) * flux_model
+    chi2 = chi_square(flux, np.hypot(flux_err, own), flux_model)
+    nbands = np.isfinite(flux).sum(axis=1)
+    return chi2, survival(
+        metadata.get("calibration"), path, chi2, nbands, typical_snr(flux, flux_err)
+    )
 
 
-def survival(calibration, path, chi2, nbands):
+def survival(calibration, path, chi2, nbands, snr):
     """Return the share of the model's own populations whose chi^2 is larger.
 
     Parameters
     ----------
-    calibration, path
-        As of `score`.
+    calibration : dict
+        Of a model's metadata: under ``score`` the chi^2 a band that is exceeded with certain
+        probabilities, by number of bands and `typical_snr`; under ``chi2``, in models of
+        format 1, by number of bands alone.
+    path : path-like
+        Of the model, for error messages.
     chi2 : `~numpy.ndarray`, shape (N,)
         Per band; NaN gives NaN.
-    nbands : `~numpy.ndarray`, shape (N,)
-        Bands that went in; the nearest column of the calibration table is taken.
+    nbands, snr : `~numpy.ndarray`, shape (N,)
 
     Returns
     -------
@@ -68,23 +90,47 @@ def survival(calibration, path, chi2, nbands):
         Interpolated in its logarithm, clamped at the ends of the table; NaN without
         a table.
     """
-    chi2, nbands = np.asarray(chi2, dtype=float), np.asarray(nbands)
-    result = np.full(chi2.shape, np.nan)
-    table = calibration.get("chi2") if isinstance(calibration, dict) else None
+    chi2 = np.asarray(chi2, dtype=float)
+    table = _table(calibration, path)
+    if table is None:
+        return np.full(chi2.shape, np.nan)
+    counts, levels, log_p, value = table
+    i, j, down = _between(counts, np.asarray(nbands, dtype=float))
+    k, m, left = _between(np.arcsinh(levels), np.arcsinh(np.asarray(snr, dtype=float)))
+    low = value[i, k] * (1 - left)[:, None] + value[i, m] * left[:, None]
+    high = value[j, k] * (1 - left)[:, None] + value[j, m] * left[:, None]
+    edges = low * (1 - down)[:, None] + high * down[:, None]
+    # Each row has a table of its own.
+    at = np.clip((edges < chi2[:, None]).sum(axis=1) - 1, 0, edges.shape[1] - 2)
+    rows = np.arange(len(chi2))
+    step = edges[rows, at + 1] - edges[rows, at]
+    past = np.clip((chi2 - edges[rows, at]) / np.where(step > 0, step, 1.0), 0.0, 1.0)
+    return np.exp(log_p[at] + past * (log_p[at + 1] - log_p[at]))
+
+
+def _table(calibration, path):
+    """Return nbands (n,), snr (m,), ln p (q,) and chi^2 (n, m, q) of a calibration, or None."""
+    said = calibration if isinstance(calibration, dict) else {}
+    table = said.get("score") or said.get("chi2")
     if not table:
-        return result
+        return None
     try:
         counts = np.asarray(table["nbands"], dtype=float)
+        levels = np.asarray(table["snr"] if "score" in said else [0.0], dtype=float)
         log_p = np.log(np.maximum(np.asarray(table["probability"], dtype=float), 1e-12))
-        values = np.asarray(table["value"], dtype=float)
-        fits = values.shape == (len(counts), len(log_p))
+        value = np.asarray(table["value"], dtype=float)
+        value = value.reshape(len(counts), len(levels), len(log_p))
     except (KeyError, TypeError, ValueError):
-        fits = False
-    if not fits:
-        raise PixsedError(f"{path}: its calibration table cannot be read; export the model again")
-    nearest = np.abs(nbands[:, None] - counts).argmin(axis=1)
-    for row in np.unique(nearest):
-        at = (nearest == row) & np.isfinite(chi2)
-        order = np.argsort(values[row], kind="stable")
-        result[at] = np.exp(np.interp(chi2[at], values[row][order], log_p[order]))
-    return result
+        raise PixsedError(
+            f"{path}: its calibration table cannot be read; export the model again"
+        ) from None
+    return counts, levels, log_p, np.maximum.accumulate(value, axis=2)
+
+
+def _between(nodes, x):
+    """Return the nodes on either side of `x`, and the weight of the second; clamped."""
+    if len(nodes) == 1:
+        zero = np.zeros(len(x), dtype=int)
+        return zero, zero, zero.astype(float)
+    i = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
+    return i, i + 1, np.clip((x - nodes[i]) / (nodes[i + 1] - nodes[i]), 0.0, 1.0)

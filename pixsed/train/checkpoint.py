@@ -7,6 +7,7 @@ import torch
 from pixsed.errors import PixsedError
 from pixsed.train import spline
 from pixsed.train.data import space_of
+from pixsed.train.decoder import Decoder
 from pixsed.train.flow import PixelFlow
 
 CHECKPOINT_FORMAT = 3
@@ -56,4 +57,6 @@ def load_network(checkpoint):
     network.recalibration.load_state_dict(
         checkpoint.get("recalibration", network.recalibration.state_dict())
     )
+    if "decoder" in checkpoint:
+        network.decoder = Decoder.from_checkpoint(checkpoint["decoder"])
     return network.cpu().refine().eval()

@@ -19,6 +19,7 @@ class Ensemble(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
         self.space, self.bands = members[0].space, members[0].bands
+        self.decoder = members[0].decoder
 
     def predict(self, flux, flux_err, z, z_err):
         """Return predicted fluxes (N, B), the mean of the members'."""
@@ -33,7 +34,14 @@ class Ensemble(nn.Module):
             drawn, fluxes = member(flux, flux_err, redshift, redshift_err, share)
             samples.append(drawn)
             predicted.append(fluxes)
-        return torch.cat(samples, dim=1), torch.stack(predicted).mean(dim=0)
+        predicted = torch.stack(predicted)
+        if self.members[0].decoder is None:
+            return torch.cat(samples, dim=1), predicted.mean(dim=0)
+        # Each member's best draw; of them the one that explains the pixel best.
+        off = (flux - predicted) / flux_err
+        chi2 = torch.where(off == off, off * off, torch.zeros_like(off)).sum(dim=2)
+        best = (chi2 <= chi2.min(dim=0, keepdim=True).values).to(flux.dtype).unsqueeze(2)
+        return torch.cat(samples, dim=1), (predicted * best).sum(dim=0) / best.sum(dim=0)
 
 
 def check_members(checkpoints):
@@ -44,3 +52,5 @@ def check_members(checkpoints):
                 f"the checkpoints differ in {key}; an ensemble is of networks trained alike, "
                 "with other seeds"
             )
+    if len({"decoder" in one for one in checkpoints}) > 1:
+        raise PixsedError("some of the checkpoints have a decoder and some none; give all one")

@@ -14,8 +14,9 @@ from pixsed.simulate.priors import PRIORS
 from pixsed.sps.sfh import LOG_SSFR_FLOOR
 from pixsed.train.checkpoint import load_network
 from pixsed.train.data import space_of
+from pixsed.train.decoder import DRAWS
 from pixsed.train.ensemble import Ensemble, check_members
-from pixsed.train.ood import chi2_table
+from pixsed.train.ood import score_table
 
 INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
 #: Largest difference allowed between the two runtimes, over max(1, |value|).
@@ -27,7 +28,7 @@ def metadata(checkpoint, name):
     prior, space = PRIORS[checkpoint["prior"]], space_of(checkpoint["prior"])
     columns = prior.columns()
     return {
-        "format": 1,
+        "format": 2,
         "name": name,
         "pixsed_version": __version__,
         "bands": list(checkpoint["bands"]),
@@ -96,11 +97,13 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
     description = metadata(checkpoint, name)
     description["training"]["members"] = len(networks)
     description["training"]["seeds"] = [one["training"]["seed"] for one in checkpoints]
+    if network.decoder is not None:
+        description["flux_model"] = {"draws": DRAWS, "error": network.decoder.error}
     if simulations is not None:
         if simulations.bands != checkpoint["bands"]:
             raise PixsedError("the simulations have other bands than the checkpoint")
         noise = from_description(checkpoint["noise"])
-        description["calibration"]["chi2"] = chi2_table(network, simulations, noise)
+        description["calibration"]["score"] = score_table(network, simulations, noise)
     example = _example(len(checkpoint["bands"]), network.space.dim, 7, 5)
     n, s = torch.export.Dim("N"), torch.export.Dim("S")
     shapes = ({0: n}, {0: n}, {0: n}, {0: n}, {0: n, 1: s})

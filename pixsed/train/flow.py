@@ -117,6 +117,8 @@ class PixelFlow(nn.Module):
         self.conditioners = nn.ModuleList(
             _Conditioner(known, d, hidden, bins) for d in range(space.dim)
         )
+        #: A `~pixsed.train.decoder.Decoder`: then the graph predicts fluxes by the draws.
+        self.decoder = None
 
     def encode(self, flux, flux_err, z, z_err, mixed=False):
         """Return what `Encoder.forward` does, computed in the encoder's own precision.
@@ -301,4 +303,7 @@ class PixelFlow(nn.Module):
     def forward(self, flux, flux_err, redshift, redshift_err, base):
         """The graph of the exported model: photometry and base normals to samples."""
         coordinates, predicted = self.draw(flux, flux_err, redshift, redshift_err, base)
-        return self.parameters_from(coordinates, redshift, redshift_err), predicted
+        samples = self.parameters_from(coordinates, redshift, redshift_err)
+        if self.decoder is not None:
+            predicted = self.decoder.best(samples, flux, flux_err)
+        return samples, predicted

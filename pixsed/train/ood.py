@@ -3,16 +3,27 @@
 import numpy as np
 import torch
 
-from pixsed.simulate.observe import MIN_BANDS, draw_masks, observe
+from pixsed.infer.draws import base_normals
+from pixsed.infer.ood import score, typical_snr
+from pixsed.simulate.noise import nominal
+from pixsed.simulate.observe import MIN_BANDS, draw_masks, draw_redshift_error, observe
+from pixsed.train.data import PHOTO_Z_MAX, PHOTO_Z_SHARE
+from pixsed.train.decoder import DRAWS
 
-_PROBABILITIES = (0.999, 0.99, 0.95, 0.84, 0.5, 0.16, 0.05, 0.01, 3e-3, 1e-3, 3e-4)
+_PROBABILITIES = (0.999, 0.99, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01, 5e-3,
+                  2e-3, 1e-3, 3e-4)  # fmt: skip
+_NBANDS = (MIN_BANDS, 5, 7, 10, 14, 18, 22)
+_SNR = (-np.inf, 0.7, 2.0, 5.0, 10.0, 20.0, 40.0)
+#: Simulations seen, how often the same one at most, and how many a cell are enough.
+_ROWS, _TIMES, _CELL, _FEW = 300_000, 2, 2000, 100
 
 
-def chi2_table(network, simulations, noise, seed=11):
+def score_table(network, simulations, noise, seed=11):
     """Return the calibration of the out-of-distribution score, as a dict fit for JSON.
 
-    The distribution of chi^2 a band, of predicted against observed photometry, over
-    simulations seen as in training, by number of bands.
+    The chi^2 a band that simulations exceed with certain probabilities, by number of bands
+    and median S/N, nodes of a grid to interpolate in. Half of them are seen under the
+    training noise, half under the nominal one.
 
     Parameters
     ----------
@@ -23,28 +34,55 @@ def chi2_table(network, simulations, noise, seed=11):
     seed : int, optional
     """
     rng = np.random.default_rng(seed)
-    bands = simulations.bands
-    chi2, counts = [], []
-    for start in range(0, len(simulations), 4096):
-        rows = slice(start, start + 4096)
-        true = simulations.flux[rows].astype(float)
-        mask = draw_masks(bands, len(true), rng)
-        flux, err = observe(true, bands, noise, mask, rng)
-        z = torch.as_tensor(simulations.columns["REDSHIFT"][rows], dtype=torch.float32)
+    flux, err, z, z_err = _observed(simulations, noise, rng)
+    nbands, snr = np.isfinite(flux).sum(axis=1), typical_snr(flux, err)
+    row = np.searchsorted(_NBANDS, nbands, side="right") - 1
+    column = np.searchsorted(_SNR, snr, side="right") - 1
+    cell = row * len(_SNR) + column
+    size = len(_NBANDS) * len(_SNR)
+    chosen = np.concatenate([np.flatnonzero(cell == c)[:_CELL] for c in range(size)])
+    error = {} if network.decoder is None else {"error": network.decoder.error}
+    chi2 = np.empty(len(chosen))
+    for start in range(0, len(chosen), 128):
+        rows = chosen[start : start + 128]
+        base = base_normals(seed, np.zeros_like(rows), rows, DRAWS, network.space.dim)
+        inputs = (torch.from_numpy(a[rows]) for a in (flux, err, z, z_err))
         with torch.no_grad():
-            predicted = network.predict(
-                torch.from_numpy(flux), torch.from_numpy(err), z, torch.zeros_like(z)
-            ).numpy()
-        chi2.append(np.nansum(((flux - predicted) / err) ** 2, axis=1) / mask.sum(axis=1))
-        counts.append(mask.sum(axis=1))
-    chi2, counts = np.concatenate(chi2), np.concatenate(counts)
-    edges = [MIN_BANDS, 5, 7, 9, 12, 15, 18, 21, 25, len(bands) + 1]
-    table = {"nbands": [], "probability": list(_PROBABILITIES), "value": []}
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        inside = (counts >= low) & (counts < high)
-        if inside.sum() < 200:
-            continue
-        table["nbands"].append(float(counts[inside].mean()))
-        quantiles = np.quantile(chi2[inside], 1 - np.array(_PROBABILITIES))
-        table["value"].append([round(float(q), 4) for q in quantiles])
-    return table
+            predicted = network(*inputs, torch.from_numpy(base))[1].numpy()
+        chi2[start : start + 128] = score(
+            {"flux_model": error}, "", flux[rows], err[rows], predicted
+        )[0]
+    row, column = row[chosen], column[chosen]
+    rows = [i for i in range(len(_NBANDS)) if np.sum(row == i) >= _FEW]
+    columns = [j for j in range(len(_SNR)) if np.sum(column == j) >= _FEW]
+    table = {
+        "nbands": [round(float(nbands[chosen][row == i].mean()), 2) for i in rows],
+        "snr": [round(float(np.median(snr[chosen][column == j])), 2) for j in columns],
+        "probability": list(_PROBABILITIES),
+    }
+    upper = 1.0 - np.array(_PROBABILITIES)
+    value = np.empty((len(rows), len(columns), len(upper)))
+    for a, i in enumerate(rows):
+        for b, j in enumerate(columns):
+            # A cell with too few takes those next to it, of the same number of bands first.
+            away = np.abs(column - j) + len(_SNR) * np.abs(row - i)
+            reach = np.sort(away)[min(_FEW, len(away)) - 1]
+            value[a, b] = np.quantile(chi2[away <= reach], upper)
+    return table | {"value": np.round(value, 4).tolist()} if rows and columns else {}
+
+
+def _observed(simulations, noise, rng):
+    """Return flux, err (N, B), z and z_err (N,) of simulations seen as a network is trained."""
+    parts, bands = [], simulations.bands
+    left = min(_ROWS, _TIMES * len(simulations))
+    while left > 0:
+        rows = rng.permutation(len(simulations))[:left]
+        for kind, half in zip((noise, nominal(noise)), np.array_split(rows, 2), strict=True):
+            mask = draw_masks(bands, len(half), rng)
+            true = simulations.flux[half].astype(float)
+            flux, err = observe(true, bands, kind, mask, rng)
+            z = simulations.columns["REDSHIFT"][half]
+            z, z_err = draw_redshift_error(z, PHOTO_Z_SHARE, PHOTO_Z_MAX, rng)
+            parts.append([flux, err, *(a.astype(np.float32) for a in (z, z_err))])
+        left -= len(rows)
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]

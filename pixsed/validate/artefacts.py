@@ -3,6 +3,7 @@
 import numpy as np
 
 from pixsed.bands import BY_NAME
+from pixsed.infer.draws import base_normals
 from pixsed.infer.posterior import run_batches
 from pixsed.simulate.observe import measure
 from pixsed.validate.cases import row_snr
@@ -66,7 +67,7 @@ def scores(sampler, flux, flux_err, z, z_err, *, jobs=1):
     found = np.empty(len(flux))
 
     def one(rows, keep):
-        base = np.zeros((len(rows), 1, sampler.dim))
+        base = base_normals(0, np.zeros_like(rows), rows, sampler.score_draws, sampler.dim)
         return sampler(flux[rows], flux_err[rows], z[rows], z_err[rows], base)[2][keep]
 
     for rows, ood in run_batches(one, 0 * number, number, jobs):

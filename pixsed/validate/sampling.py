@@ -26,6 +26,8 @@ class ModelSampler:
     def __init__(self, model):
         self.model = model
         self.dim = model.base_dim
+        #: Draws that the out-of-distribution score takes.
+        self.score_draws = model.metadata.get("flux_model", {}).get("draws", 1)
 
     def names(self, truth, *, photo_z=False, same_prior=True):
         """Return the properties that model and truth have, the model's order."""

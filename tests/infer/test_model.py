@@ -48,8 +48,8 @@ def test_files_that_are_no_models(tmp_path):
         Model(junk)
     with pytest.raises(PixsedError, match="no metadata"):
         Model(fakes.fake_model(tmp_path / "a.onnx", metadata=False))
-    with pytest.raises(PixsedError, match="is of model format 2"):
-        Model(fakes.fake_model(tmp_path / "b.onnx", format=2))
+    with pytest.raises(PixsedError, match="is of model format 3"):
+        Model(fakes.fake_model(tmp_path / "b.onnx", format=3))
     with pytest.raises(PixsedError, match="metadata cannot be read"):
         Model(fakes.fake_model(tmp_path / "c.onnx", parameters=["x"]))
     with pytest.raises(PixsedError, match="lack LOGMSTAR"):

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from pixsed.errors import PixsedError
-from pixsed.infer.ood import chi_square, survival
+from pixsed.infer.ood import chi_square, score, survival, typical_snr
 
-TABLE = {"nbands": [4, 10], "probability": [1.0, 0.1, 0.01, 1e-4],
-         "value": [[0.0, 2.0, 4.0, 100.0], [0.0, 1.5, 3.0, 100.0]]}  # fmt: skip
+OLD = {"nbands": [4, 10], "probability": [1.0, 0.1, 0.01, 1e-4],
+       "value": [[0.0, 2.0, 4.0, 100.0], [0.0, 1.5, 3.0, 100.0]]}  # fmt: skip
+# Twice the chi^2 at ten times the S/N.
+NEW = OLD | {"snr": [1.0, 10.0], "value": [[v, [2 * x for x in v]] for v in OLD["value"]]}
 
 
 def test_chi_square():
@@ -15,16 +17,49 @@ def test_chi_square():
     np.testing.assert_allclose(found, [0.5, np.nan])
 
 
-def test_survival():
+def test_typical_snr_is_the_median():
+    rng = np.random.default_rng(0)
+    flux = rng.normal(3, 5, (200, 9))
+    flux[rng.random(flux.shape) < 0.4] = np.nan
+    flux[:, 0] = 7.0
+    np.testing.assert_allclose(typical_snr(flux, np.full(flux.shape, 2.0)),
+                               np.nanmedian(flux / 2.0, axis=1))  # fmt: skip
+    assert typical_snr(np.full((1, 3), np.nan), np.ones((1, 3)))[0] == 0
+
+
+def test_survival_of_the_first_format():
     chi2 = np.array([0.0, 2.0, 3.0, 1e9, np.nan, 1.5])
-    found = survival({"chi2": TABLE}, "m", chi2, np.array([4, 4, 4, 4, 4, 29]))
+    snr = np.array([1, 1, 100, -3, 0, 5])
+    found = survival({"chi2": OLD}, "m", chi2, np.array([4, 4, 4, 4, 4, 29]), snr)
     np.testing.assert_allclose(found[:4], [1.0, 0.1, np.sqrt(1e-3), 1e-4], rtol=1e-6)
     assert np.isnan(found[4])
-    np.testing.assert_allclose(found[5], 0.1)  # the table of 10 bands is the nearest
-    assert np.isnan(survival({}, "m", chi2, np.full(6, 4))).all()
+    np.testing.assert_allclose(found[5], 0.1)
+    assert np.isnan(survival({}, "m", chi2, np.full(6, 4), snr)).all()
+
+
+def test_survival_by_bands_and_signal_to_noise():
+    def at(chi2, nbands, snr):
+        return survival({"score": NEW}, "m", *(np.array([v]) for v in (chi2, nbands, snr)))[0]
+
+    # At the nodes, beyond them, and half way between.
+    assert at(2.0, 4, 1.0) == pytest.approx(0.1) and at(1.5, 10, 0.2) == pytest.approx(0.1)
+    assert at(4.0, 4, 10.0) == pytest.approx(0.1) and at(3.0, 29, 99.0) == pytest.approx(0.1)
+    assert at(1.75, 7, 1.0) == pytest.approx(0.1)
+    half = np.sinh(0.5 * (np.arcsinh(1.0) + np.arcsinh(10.0)))
+    assert at(3.0, 4, half) == pytest.approx(0.1)
+    assert at(1e9, 7, half) == pytest.approx(1e-4) and at(0.0, 7, half) == 1
+
+
+def test_the_error_of_the_prediction_counts():
+    flux, err = np.full((1, 4), 110.0), np.full((1, 4), 10.0)
+    plain = score({}, "m", flux, err, np.full((1, 4), 100.0))
+    assert plain[0][0] == pytest.approx(1) and np.isnan(plain[1][0])
+    said = {"flux_model": {"error": [0.1, 0.1, 0.0, 0.0]}}
+    found = score(said, "m", flux, err, np.full((1, 4), 100.0))
+    assert found[0][0] == pytest.approx(0.75)
 
 
 def test_a_table_that_cannot_be_read():
     bad = {"chi2": {"nbands": [4], "probability": [1.0], "value": [[1.0, 2.0]]}}
     with pytest.raises(PixsedError, match="m.onnx: its calibration table cannot be read"):
-        survival(bad, "m.onnx", np.ones(1), np.ones(1))
+        survival(bad, "m.onnx", np.ones(1), np.ones(1), np.ones(1))

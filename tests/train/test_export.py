@@ -16,6 +16,7 @@ from pixsed.errors import PixsedError
 from pixsed.simulate.table import read_simulations
 from pixsed.train import export as module
 from pixsed.train.checkpoint import load_network
+from pixsed.train.decoder import DRAWS
 from pixsed.train.export import INPUTS, TOLERANCE, compare, export
 from pixsed.train.spaces import TauSpace
 
@@ -78,7 +79,7 @@ def test_what_the_model_says_of_itself(model_file, few_bands):
     onnx = pytest.importorskip("onnx")
     proto = onnx.load(model_file)
     said = json.loads({p.key: p.value for p in proto.metadata_props}["pixsed"])
-    assert said["format"] == 1 and said["name"] == "small"
+    assert said["format"] == 2 and said["name"] == "small"
     assert said["pixsed_version"] == __version__
     assert said["bands"] == few_bands and said["base_dim"] == 6
     assert [p["name"] for p in said["parameters"]] == list(OUTPUTS)
@@ -104,12 +105,36 @@ def test_calibration_of_the_score(model_file):
     onnx = pytest.importorskip("onnx")
     proto = onnx.load(model_file)
     table = json.loads({p.key: p.value for p in proto.metadata_props}["pixsed"])["calibration"]
-    table = table["chi2"]
-    assert len(table["nbands"]) == len(table["value"]) >= 2
-    assert np.all(np.diff(table["nbands"]) > 0)
+    table = table["score"]
+    assert len(table["nbands"]) >= 2 and np.all(np.diff(table["nbands"]) > 0)
+    assert len(table["snr"]) >= 5 and np.all(np.diff(table["snr"]) > 0)
     assert np.all(np.diff(table["probability"]) < 0)
-    for row in table["value"]:
-        assert len(row) == len(table["probability"]) and np.all(np.diff(row) >= 0)
+    value = np.array(table["value"])
+    assert value.shape == tuple(len(table[k]) for k in ("nbands", "snr", "probability"))
+    assert np.all(np.diff(value) >= 0)
+
+
+def test_a_band_that_is_off_lowers_the_score(model_file, checkpoint, simulations_file):
+    from pixsed.infer.draws import base_normals
+    from pixsed.infer.model import Model
+
+    model, sims = Model(model_file), read_simulations(simulations_file)
+    assert model.metadata["flux_model"]["draws"] == DRAWS
+    assert model.metadata["flux_model"]["error"] == load_network(checkpoint).decoder.error
+    bright = np.flatnonzero((sims.flux.min(axis=1) > 1) & (sims.columns["REDSHIFT"] < 3))[:200]
+    rng = np.random.default_rng(0)
+    flux = sims.flux[bright] * (1 + 0.02 * rng.standard_normal((len(bright), 9)))
+    err, z = 0.02 * flux, sims.columns["REDSHIFT"][bright]
+    base = base_normals(0, 0 * bright, bright, 64, DIM)
+
+    def score(flux, err):
+        return model.score(flux, err, model.sample(flux, err, z, 0 * z, base)[1])
+
+    chi2, ood = score(flux, err)
+    off = np.where(np.arange(9) == 5, 10**0.4, 1.0)
+    chi2_off, ood_off = score(flux * off, err * off)
+    assert np.mean(chi2_off > chi2) > 0.8
+    assert np.median(ood_off) < 0.5 * np.median(ood)
 
 
 def test_pixsed_reads_it(model_file, few_bands):

@@ -70,7 +70,7 @@ def test_zero_points_scale_flux_and_error(observed, kind, count, step):
 class Flat:
     """A model that predicts the mean flux, and says chi^2 as the p-value."""
 
-    base_dim, sfh, parameters = 1, "", ["LOGMSTAR"]
+    base_dim, sfh, parameters, metadata = 1, "", ["LOGMSTAR"], {}
 
     def sample(self, flux, flux_err, z, z_err, base):
         mean = np.nanmean(flux, axis=1, keepdims=True)
