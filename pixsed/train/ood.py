@@ -36,8 +36,7 @@ def score_table(network, simulations, noise, seed=11):
     rng = np.random.default_rng(seed)
     flux, err, z, z_err = _observed(simulations, noise, rng)
     nbands, snr = np.isfinite(flux).sum(axis=1), typical_snr(flux, err)
-    row = np.searchsorted(_NBANDS, nbands, side="right") - 1
-    column = np.searchsorted(_SNR, snr, side="right") - 1
+    row, column = _cells(nbands, snr)
     cell = row * len(_SNR) + column
     size = len(_NBANDS) * len(_SNR)
     chosen = np.concatenate([np.flatnonzero(cell == c)[:_CELL] for c in range(size)])
@@ -52,12 +51,23 @@ def score_table(network, simulations, noise, seed=11):
         chi2[start : start + 128] = score(
             {"flux_model": error}, "", flux[rows], err[rows], predicted
         )[0]
-    row, column = row[chosen], column[chosen]
+    return _grid(chi2, nbands[chosen], snr[chosen])
+
+
+def _cells(nbands, snr):
+    """Return the row and column of the grid that pixels are in, each (N,)."""
+    row = np.searchsorted(_NBANDS, nbands, side="right") - 1
+    return row, np.searchsorted(_SNR, snr, side="right") - 1
+
+
+def _grid(chi2, nbands, snr):
+    """Return the table of chi^2, number of bands and median S/N of simulations, each (N,)."""
+    row, column = _cells(nbands, snr)
     rows = [i for i in range(len(_NBANDS)) if np.sum(row == i) >= _FEW]
     columns = [j for j in range(len(_SNR)) if np.sum(column == j) >= _FEW]
     table = {
-        "nbands": [round(float(nbands[chosen][row == i].mean()), 2) for i in rows],
-        "snr": [round(float(np.median(snr[chosen][column == j])), 2) for j in columns],
+        "nbands": [round(float(nbands[row == i].mean()), 2) for i in rows],
+        "snr": [round(float(np.median(snr[column == j])), 2) for j in columns],
         "probability": list(_PROBABILITIES),
     }
     upper = 1.0 - np.array(_PROBABILITIES)
@@ -85,4 +95,6 @@ def _observed(simulations, noise, rng):
             z, z_err = draw_redshift_error(z, PHOTO_Z_SHARE, PHOTO_Z_MAX, rng)
             parts.append([flux, err, *(a.astype(np.float32) for a in (z, z_err))])
         left -= len(rows)
-    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+    arrays = [np.concatenate(some) for some in zip(*parts, strict=True)]
+    order = rng.permutation(len(arrays[0]))  # the first ones are to be of both kinds of noise
+    return [array[order] for array in arrays]
