@@ -1,11 +1,13 @@
-"""The paper's form of noise in all of its 19 bands, from cutouts that lack some.
+"""The paper's form of noise, at its depths and in all of its 19 bands.
 
     pixsed noise 36.fits 370.fits 531.fits -o noise.fits
     python tests/benchmarks/five_bins.py noise.fits -o noise19.fits
     pixsed validate tau test.fits --noise noise19.fits --cases paper -o report.fits
 
-A band that the table lacks takes the bins of the band nearest in wavelength, fluxes and errors
-times the ratio of the two depths of the paper's Table 1.
+Cutouts at hand are of another depth than the paper's fields, and may lack bands. Fluxes and
+errors of each band's bins are scaled to the depth of the paper's Table 1; a band that the
+table lacks takes the bins of the nearest in wavelength. So how errors grow with flux, and
+that they stop to, is measured; their level is the paper's.
 """
 
 import argparse
@@ -18,20 +20,16 @@ from pixsed.io.noise import read_noise, write_noise
 from pixsed.simulate.noise import depths
 
 
-def filled(bands):
-    """Return the noise of all of the paper's bands, and which is taken from which."""
+def scaled(bands):
+    """Return the noise of all of the paper's bands, and from which band each is taken."""
     found, taken = {}, {}
-    for band in PAPER_BANDS:
-        if band in bands:
-            found[band] = bands[band]
-            continue
-        near = min(bands, key=lambda name: abs(np.log(BY_NAME[name].pivot_um
-                                                      / BY_NAME[band].pivot_um)))  # fmt: skip
-        mine, theirs = depths([band, near])
-        noise, ratio = bands[near], mine / theirs
+    for band, depth in zip(PAPER_BANDS, depths(PAPER_BANDS), strict=True):
+        wave = BY_NAME[band].pivot_um
+        near = min(bands, key=lambda name: abs(np.log(BY_NAME[name].pivot_um / wave)))  # noqa: B023 -- used at once
+        noise, ratio = bands[near], depth / bands[near].depth
         taken[band] = near
         found[band] = replace(noise, edges=noise.edges * ratio, mean=noise.mean * ratio,
-                              std=noise.std * ratio, depth=noise.depth * ratio)  # fmt: skip
+                              std=noise.std * ratio, depth=depth)  # fmt: skip
     return found, taken
 
 
@@ -41,12 +39,12 @@ def main():
     parser.add_argument("-o", dest="output", required=True)
     given = parser.parse_args()
     table = read_noise(given.table)
-    table.bands, taken = filled(table.bands)
-    said = [f"{band} as {near}, scaled by depth" for band, near in taken.items()]
+    table.bands, taken = scaled(table.bands)
+    said = [f"{band}: bins of {near}, scaled to Table 1" for band, near in taken.items()]
     write_noise(table, given.output, inputs=[given.table], history=said)
-    print("\n".join(said))
+    print("errors by bin, nJy")
     for band, noise in table.bands.items():
-        print(f"{band:8s}{depths([band])[0]:8.2f} nJy; bins {np.round(noise.mean, 2)}")
+        print(f"{band:8s}{taken[band]:8s}" + "".join(f"{m:8.3f}" for m in noise.mean))
 
 
 if __name__ == "__main__":

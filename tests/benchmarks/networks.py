@@ -142,7 +142,7 @@ def train_forms(trained, forms, batches, given):
 def train_maf(batches, given):
     """Train the paper's network for some minutes of CPU time; return it and the rows seen."""
     rng = np.random.default_rng(given.seed)
-    *seen, theta = batches(np.arange(20_000), rng)
+    *seen, theta = batches(np.arange(min(20_000, len(batches.coordinates))), rng)
     torch.manual_seed(given.seed)
     network = build(theta, batches.magnitudes(*seen))
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
@@ -183,6 +183,7 @@ def main():
     parser.add_argument("simulations", help="to train on")
     parser.add_argument("test", help="fresh simulations")
     parser.add_argument("-n", dest="number", type=int, default=400_000, help="simulations read")
+    parser.add_argument("--held", type=int, default=40_000, help="fresh simulations read")
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--batch", type=int, default=1400, help="before the cut in S/N")
     parser.add_argument("--rate", type=float, default=1e-3)
@@ -199,8 +200,8 @@ def main():
         batches = Batches(read_simulations(given.simulations, given.number), checkpoint["bands"])
         seconds = train_forms(trained, forms, batches, given)
         print(f"CPU seconds of training: {np.round(seconds)}")
-        fresh = Batches(read_simulations(given.test, 40_000), checkpoint["bands"])
-        *seen, theta = fresh(np.arange(40_000), np.random.default_rng(given.seed + 1))
+        fresh = Batches(read_simulations(given.test, given.held), checkpoint["bands"])
+        *seen, theta = fresh(np.arange(given.held), np.random.default_rng(given.seed + 1))
         flux, err, z = seen
         count = theta.shape[1]
         few = [a[:OURS] for a in seen]
@@ -208,7 +209,7 @@ def main():
         base = torch.randn(OURS, SAMPLES, trained.space.dim, generator=rng)
         print(f"\n{len(z)} rows held out, {count} parameters\n{'form':36s}{'weights/k':>9s}"
               f"{'rows seen':>12s}{'nats a parameter':>18s}{'us a draw':>10s}")  # fmt: skip
-        said = f"{given.steps * given.batch * len(z) / 40_000:,.0f}"
+        said = f"{given.steps * given.batch * len(z) / given.held:,.0f}"
         known = {"the checkpoint's own, as trained": trained}
         for name, form in (known | dict(zip(FORMS, forms, strict=True))).items():
             own = sum(p.numel() for p in (*form.trunk.parameters(), *form.conditioners.parameters())
