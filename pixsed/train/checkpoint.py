@@ -57,6 +57,7 @@ def load_network(checkpoint):
     network.recalibration.load_state_dict(
         checkpoint.get("recalibration", network.recalibration.state_dict())
     )
+    network.error_floor = checkpoint["noise"].get("fraction_low", 0.0)
     if "decoder" in checkpoint:
         network.decoder = Decoder.from_checkpoint(checkpoint["decoder"])
     return network.cpu().refine().eval()

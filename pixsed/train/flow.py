@@ -117,6 +117,9 @@ class PixelFlow(nn.Module):
         self.conditioners = nn.ModuleList(
             _Conditioner(known, d, hidden, bins) for d in range(space.dim)
         )
+        #: Smallest error over the flux that the network learns from; smaller ones are taken
+        #: for it, since of what it never saw it would be too sure.
+        self.error_floor = 0.0
         #: A `~pixsed.train.decoder.Decoder`: then the graph predicts fluxes by the draws.
         self.decoder = None
 
@@ -126,6 +129,9 @@ class PixelFlow(nn.Module):
         See `refine`; given back in that of `flux`.
         """
         z, z_err = self._given(z, z_err)
+        if self.error_floor:
+            least = self.error_floor * torch.abs(flux)
+            flux_err = torch.where(flux_err < least, least, flux_err)
         kind = self.encoder.trunk.first.weight.dtype
         found = self.encoder(*(t.to(kind) for t in (flux, flux_err, z, z_err)), mixed)
         return tuple(t.to(flux.dtype) for t in found)

@@ -226,3 +226,17 @@ def test_pixels_do_not_see_each_other():
         whole = net(*seen, base)[0]
         part = net(*(v[4:7] for v in seen), base[4:7])[0]
     assert torch.allclose(whole[4:7], part, rtol=1e-4, atol=1e-4)
+
+
+def test_errors_smaller_than_any_learnt_from_are_taken_for_the_smallest():
+    net = network()
+    flux, _, z, z_err = pixels(6)
+    base = torch.randn(6, 4, net.space.dim, generator=torch.Generator().manual_seed(2))
+
+    def drawn(share, floor):
+        net.error_floor = floor
+        return net(flux, share * flux.abs(), z, z_err, base)[0]
+
+    assert torch.equal(drawn(0.001, 0.05), drawn(0.05, 0.0))
+    assert torch.equal(drawn(0.2, 0.05), drawn(0.2, 0.0))  # larger ones as they are
+    assert not torch.equal(drawn(0.001, 0.0), drawn(0.05, 0.0))
