@@ -528,6 +528,7 @@ def _tell(pairs, results):
     bar = tqdm(pairs, unit="cube", disable=not show_progress())
     with closing(results), bar:
         for (text, _), (line, number, warned, error) in zip(bar, results, strict=True):
+            bar.clear()  # lines go above it
             for message in warned:
                 warnings.warn(message, PixsedWarning, stacklevel=2)
             if error is not None:

@@ -73,17 +73,28 @@ def make(folder, shape, galaxies, seed=1):
     (Path(folder) / "z.csv").write_text(f"id,z_spec\n{rows}\n")
 
 
+# A process begins with the peak of the one that it was forked from: from a small one, then.
+_MEASURE = """
+import os, resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(usage.ru_maxrss, usage.ru_utime + usage.ru_stime)
+sys.exit(code)
+"""
+
+
 def run(folder, *args):
     """Run pixsed in `folder`; return (peak memory in MB, seconds of CPU time)."""
     place = str(Path(pixsed.__file__).parents[1])  # the one imported here
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([place, os.environ.get("PYTHONPATH", "")])}
-    process = subprocess.Popen([sys.executable, "-m", "pixsed", *args], cwd=folder, env=env)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    found = subprocess.run(
+        [sys.executable, "-c", _MEASURE, sys.executable, "-m", "pixsed", *args], cwd=folder,
+        env=env, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    if found.returncode:
         raise RuntimeError(f"pixsed {args[0]} failed")
-    scale = 1e6 if sys.platform == "darwin" else 1e3
-    return usage.ru_maxrss / scale, usage.ru_utime + usage.ru_stime
+    peak, seconds = map(float, found.stdout.split()[-2:])
+    return peak / (1e6 if sys.platform == "darwin" else 1e3), seconds
 
 
 def bench(folder, shape, galaxies, bands=3):
