@@ -266,9 +266,10 @@ class Model:
                 "try fewer --samples, or another model"
             ) from error
 
-    def score(self, flux, flux_err, flux_model):
+    def score(self, flux, flux_err, flux_model, redshift, redshift_err):
         """Return chi^2 per band and the p-value of it; see `pixsed.infer.ood.score`."""
-        return ood.score(self.metadata, self.path, flux, flux_err, flux_model)
+        share = np.asarray(redshift_err) / (1.0 + np.asarray(redshift))
+        return ood.score(self.metadata, self.path, flux, flux_err, flux_model, share)
 
 
 def _provider(name, available):

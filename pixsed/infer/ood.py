@@ -33,7 +33,7 @@ def typical_snr(flux, err):
     return np.where(count > 0, middle, 0.0)
 
 
-def score(metadata, path, flux, flux_err, flux_model):
+def score(metadata, path, flux, flux_err, flux_model, redshift_err):
     """Return how well photometry is explained, and how often simulations are explained worse.
 
     Parameters
@@ -47,6 +47,8 @@ def score(metadata, path, flux, flux_err, flux_model):
         nJy; NaN in both = band missing.
     flux_model : `~numpy.ndarray`, shape (N, B), or None
         What the model predicts.
+    redshift_err : `~numpy.ndarray`, shape (N,)
+        Over 1 + z.
 
     Returns
     -------
@@ -65,24 +67,25 @@ def score(metadata, path, flux, flux_err, flux_model):
     chi2 = chi_square(flux, np.hypot(flux_err, own), flux_model)
     nbands = np.isfinite(flux).sum(axis=1)
     return chi2, survival(
-        metadata.get("calibration"), path, chi2, nbands, typical_snr(flux, flux_err)
+        metadata.get("calibration"), path, chi2, nbands, typical_snr(flux, flux_err), redshift_err
     )
 
 
-def survival(calibration, path, chi2, nbands, snr):
+def survival(calibration, path, chi2, nbands, snr, redshift_err):
     """Return the share of the model's own populations whose chi^2 is larger.
 
     Parameters
     ----------
     calibration : dict
         Of a model's metadata: under ``score`` the chi^2 a band that is exceeded with certain
-        probabilities, by number of bands and `typical_snr`; under ``chi2``, in models of
-        format 1, by number of bands alone.
+        probabilities, by class of redshift error, number of bands and `typical_snr`; under
+        ``chi2``, in models of format 1, by number of bands alone.
     path : path-like
         Of the model, for error messages.
     chi2 : `~numpy.ndarray`, shape (N,)
         Per band; NaN gives NaN.
-    nbands, snr : `~numpy.ndarray`, shape (N,)
+    nbands, snr, redshift_err : `~numpy.ndarray`, shape (N,)
+        The last over 1 + z.
 
     Returns
     -------
@@ -94,11 +97,12 @@ def survival(calibration, path, chi2, nbands, snr):
     table = _table(calibration, path)
     if table is None:
         return np.full(chi2.shape, np.nan)
-    counts, levels, log_p, value = table
+    classes, counts, levels, log_p, value = table
+    c = np.clip(np.searchsorted(classes, redshift_err, side="right") - 1, 0, None)
     i, j, down = _between(counts, np.asarray(nbands, dtype=float))
     k, m, left = _between(np.arcsinh(levels), np.arcsinh(np.asarray(snr, dtype=float)))
-    low = value[i, k] * (1 - left)[:, None] + value[i, m] * left[:, None]
-    high = value[j, k] * (1 - left)[:, None] + value[j, m] * left[:, None]
+    low = value[c, i, k] * (1 - left)[:, None] + value[c, i, m] * left[:, None]
+    high = value[c, j, k] * (1 - left)[:, None] + value[c, j, m] * left[:, None]
     edges = low * (1 - down)[:, None] + high * down[:, None]
     # Each row has a table of its own.
     at = np.clip((edges < chi2[:, None]).sum(axis=1) - 1, 0, edges.shape[1] - 2)
@@ -109,22 +113,26 @@ def survival(calibration, path, chi2, nbands, snr):
 
 
 def _table(calibration, path):
-    """Return nbands (n,), snr (m,), ln p (q,) and chi^2 (n, m, q) of a calibration, or None."""
+    """Return the nodes of a calibration and its chi^2 (c, n, m, q), or None.
+
+    The least redshift error of each class (c,), nbands (n,), snr (m,) and ln p (q,).
+    """
     said = calibration if isinstance(calibration, dict) else {}
     table = said.get("score") or said.get("chi2")
     if not table:
         return None
     try:
+        classes = np.asarray(table.get("redshift_err", [0.0]), dtype=float)
         counts = np.asarray(table["nbands"], dtype=float)
-        levels = np.asarray(table["snr"] if "score" in said else [0.0], dtype=float)
+        levels = np.asarray(table.get("snr", [0.0]), dtype=float)
         log_p = np.log(np.maximum(np.asarray(table["probability"], dtype=float), 1e-12))
         value = np.asarray(table["value"], dtype=float)
-        value = value.reshape(len(counts), len(levels), len(log_p))
+        value = value.reshape(len(classes), len(counts), len(levels), len(log_p))
     except (KeyError, TypeError, ValueError):
         raise PixsedError(
             f"{path}: its calibration table cannot be read; export the model again"
         ) from None
-    return counts, levels, log_p, np.maximum.accumulate(value, axis=2)
+    return classes, counts, levels, log_p, np.maximum.accumulate(value, axis=3)
 
 
 def _between(nodes, x):

@@ -192,7 +192,7 @@ def summarise(model, flux, err, redshift, zerr, y, x, *, samples, quantiles, see
                 for key in (k for k in found if k.startswith("REDSHIFT_")):
                     found[key] = np.where(dz > 0, found[key], np.nan)
         flux_model = None if flux_model is None else flux_model[keep]
-        found["CHI2"], found["OOD"] = model.score(f, e, flux_model)
+        found["CHI2"], found["OOD"] = model.score(f, e, flux_model, z, dz)
         return {key: value.astype(np.float32) for key, value in found.items()}
 
     def by_quantiles(rows, keep):

@@ -79,7 +79,8 @@ def resolved_mass(cube, model, selection, *, redshifts=None, samples=500, seed=4
                 flux_model = predicted
         nbad = 0
         if flux_model is not None:
-            nbad = int((model.score(flux, err, flux_model)[1][keep] < OOD_LIMIT).sum())
+            ood = model.score(flux, err, flux_model, exact, exact)[1][keep]
+            nbad = int((ood < OOD_LIMIT).sum())
         return mass, nbad
 
     total, bad = np.zeros(samples), 0

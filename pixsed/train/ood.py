@@ -14,16 +14,20 @@ _PROBABILITIES = (0.999, 0.99, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05, 
                   2e-3, 1e-3, 3e-4)  # fmt: skip
 _NBANDS = (MIN_BANDS, 5, 7, 10, 14, 18, 22)
 _SNR = (-np.inf, 0.7, 2.0, 5.0, 10.0, 20.0, 40.0)
-#: Simulations seen, how often the same one at most, and how many a cell are enough.
-_ROWS, _TIMES, _CELL, _FEW = 300_000, 2, 2000, 100
+#: Redshift errors over 1 + z at which classes of them begin; the first has the exact ones.
+_ERRORS = (0.0, 0.005, 0.05)
+#: Simulations seen, and how often the same one at most.
+_ROWS, _TIMES = 300_000, 2
+#: How many a cell are enough, by class of redshift error; and are too few.
+_CELL, _FEW = (2000, 800, 800), 100
 
 
 def score_table(network, simulations, noise, seed=11):
     """Return the calibration of the out-of-distribution score, as a dict fit for JSON.
 
-    The chi^2 a band that simulations exceed with certain probabilities, by number of bands
-    and median S/N, nodes of a grid to interpolate in. Half of them are seen under the
-    training noise, half under the nominal one.
+    The chi^2 a band that simulations exceed with certain probabilities, by class of redshift
+    error, and by number of bands and median S/N, nodes of a grid to interpolate in. Half of
+    them are seen under the training noise, half under the nominal one.
 
     Parameters
     ----------
@@ -37,9 +41,12 @@ def score_table(network, simulations, noise, seed=11):
     flux, err, z, z_err = _observed(simulations, noise, rng)
     nbands, snr = np.isfinite(flux).sum(axis=1), typical_snr(flux, err)
     row, column = _cells(nbands, snr)
-    cell = row * len(_SNR) + column
+    kind = np.searchsorted(_ERRORS, z_err / (1.0 + z), side="right") - 1
     size = len(_NBANDS) * len(_SNR)
-    chosen = np.concatenate([np.flatnonzero(cell == c)[:_CELL] for c in range(size)])
+    cell = size * kind + len(_SNR) * row + column
+    chosen = np.concatenate(
+        [np.flatnonzero(cell == c)[: _CELL[c // size]] for c in range(size * len(_ERRORS))]
+    )
     error = {} if network.decoder is None else {"error": network.decoder.error}
     chi2 = np.empty(len(chosen))
     for start in range(0, len(chosen), 128):
@@ -49,9 +56,9 @@ def score_table(network, simulations, noise, seed=11):
         with torch.no_grad():
             predicted = network(*inputs, torch.from_numpy(base))[1].numpy()
         chi2[start : start + 128] = score(
-            {"flux_model": error}, "", flux[rows], err[rows], predicted
+            {"flux_model": error}, "", flux[rows], err[rows], predicted, z_err[rows]
         )[0]
-    return _grid(chi2, nbands[chosen], snr[chosen])
+    return _grid(chi2, nbands[chosen], snr[chosen], kind[chosen])
 
 
 def _cells(nbands, snr):
@@ -60,24 +67,26 @@ def _cells(nbands, snr):
     return row, np.searchsorted(_SNR, snr, side="right") - 1
 
 
-def _grid(chi2, nbands, snr):
-    """Return the table of chi^2, number of bands and median S/N of simulations, each (N,)."""
+def _grid(chi2, nbands, snr, kind):
+    """Return the table of simulations: chi^2, bands, median S/N and class of error, each (N,)."""
     row, column = _cells(nbands, snr)
     rows = [i for i in range(len(_NBANDS)) if np.sum(row == i) >= _FEW]
     columns = [j for j in range(len(_SNR)) if np.sum(column == j) >= _FEW]
     table = {
+        "redshift_err": list(_ERRORS),
         "nbands": [round(float(nbands[row == i].mean()), 2) for i in rows],
         "snr": [round(float(np.median(snr[column == j])), 2) for j in columns],
         "probability": list(_PROBABILITIES),
     }
     upper = 1.0 - np.array(_PROBABILITIES)
-    value = np.empty((len(rows), len(columns), len(upper)))
-    for a, i in enumerate(rows):
-        for b, j in enumerate(columns):
-            # A cell with too few takes those next to it, of the same number of bands first.
-            away = np.abs(column - j) + len(_SNR) * np.abs(row - i)
-            reach = np.sort(away)[min(_FEW, len(away)) - 1]
-            value[a, b] = np.quantile(chi2[away <= reach], upper)
+    value = np.empty((len(_ERRORS), len(rows), len(columns), len(upper)))
+    for c, a, b in np.ndindex(value.shape[:3]):
+        # A cell with too few takes those next to it: first of other S/N, then of other numbers
+        # of bands, last of other redshift errors.
+        away = np.abs(column - columns[b]) + len(_SNR) * np.abs(row - rows[a])
+        away = away + len(_SNR) * len(_NBANDS) * np.abs(kind - c)
+        reach = np.partition(away, min(_FEW, len(away)) - 1)[min(_FEW, len(away)) - 1]
+        value[c, a, b] = np.quantile(chi2[away <= reach], upper)
     return table | {"value": np.round(value, 4).tolist()} if rows and columns else {}
 
 

@@ -54,7 +54,7 @@ class ModelSampler:
         if "REDSHIFT" in found and np.any(z_err > 0):
             redshift = np.where(np.asarray(z_err)[:, None] > 0, found["REDSHIFT"], redshift)
         found |= derive(found, self.model.sfh, redshift)
-        return found, redshift, self.model.score(flux, flux_err, predicted)[1]
+        return found, redshift, self.model.score(flux, flux_err, predicted, z, z_err)[1]
 
 
 @dataclass

@@ -36,7 +36,7 @@ def test_a_model_without_predicted_fluxes(tmp_path):
     one = np.ones((1, 29))
     samples, flux_model = model.sample(one, one, np.ones(1), np.zeros(1), np.zeros((1, 2, 6)))
     assert flux_model is None
-    assert np.isnan(model.score(one, one, flux_model)).all()
+    assert np.isnan(model.score(one, one, flux_model, np.ones(1), np.ones(1))).all()
 
 
 def test_files_that_are_no_models(tmp_path):

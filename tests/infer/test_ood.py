@@ -6,8 +6,10 @@ from pixsed.infer.ood import chi_square, score, survival, typical_snr
 
 OLD = {"nbands": [4, 10], "probability": [1.0, 0.1, 0.01, 1e-4],
        "value": [[0.0, 2.0, 4.0, 100.0], [0.0, 1.5, 3.0, 100.0]]}  # fmt: skip
-# Twice the chi^2 at ten times the S/N.
-NEW = OLD | {"snr": [1.0, 10.0], "value": [[v, [2 * x for x in v]] for v in OLD["value"]]}
+# Twice the chi^2 at ten times the S/N, and ten times where redshifts have errors of 10 %.
+_GRID = np.array([[v, [2 * x for x in v]] for v in OLD["value"]])
+NEW = OLD | {"redshift_err": [0.0, 0.1], "snr": [1.0, 10.0],
+             "value": np.array([_GRID, 10 * _GRID]).tolist()}  # fmt: skip
 
 
 def test_chi_square():
@@ -30,20 +32,22 @@ def test_typical_snr_is_the_median():
 def test_survival_of_the_first_format():
     chi2 = np.array([0.0, 2.0, 3.0, 1e9, np.nan, 1.5])
     snr = np.array([1, 1, 100, -3, 0, 5])
-    found = survival({"chi2": OLD}, "m", chi2, np.array([4, 4, 4, 4, 4, 29]), snr)
+    found = survival({"chi2": OLD}, "m", chi2, np.array([4, 4, 4, 4, 4, 29]), snr, 0.1 * chi2)
     np.testing.assert_allclose(found[:4], [1.0, 0.1, np.sqrt(1e-3), 1e-4], rtol=1e-6)
     assert np.isnan(found[4])
     np.testing.assert_allclose(found[5], 0.1)
-    assert np.isnan(survival({}, "m", chi2, np.full(6, 4), snr)).all()
+    assert np.isnan(survival({}, "m", chi2, np.full(6, 4), snr, snr)).all()
 
 
 def test_survival_by_bands_and_signal_to_noise():
-    def at(chi2, nbands, snr):
-        return survival({"score": NEW}, "m", *(np.array([v]) for v in (chi2, nbands, snr)))[0]
+    def at(chi2, nbands, snr, error=0.0):
+        given = (np.array([v]) for v in (chi2, nbands, snr, error))
+        return survival({"score": NEW}, "m", *given)[0]
 
     # At the nodes, beyond them, and half way between.
     assert at(2.0, 4, 1.0) == pytest.approx(0.1) and at(1.5, 10, 0.2) == pytest.approx(0.1)
     assert at(4.0, 4, 10.0) == pytest.approx(0.1) and at(3.0, 29, 99.0) == pytest.approx(0.1)
+    assert at(20.0, 4, 1.0, 0.2) == pytest.approx(0.1) and at(2.0, 4, 1.0, 0.09) < 0.11
     assert at(1.75, 7, 1.0) == pytest.approx(0.1)
     half = np.sinh(0.5 * (np.arcsinh(1.0) + np.arcsinh(10.0)))
     assert at(3.0, 4, half) == pytest.approx(0.1)
@@ -52,14 +56,14 @@ def test_survival_by_bands_and_signal_to_noise():
 
 def test_the_error_of_the_prediction_counts():
     flux, err = np.full((1, 4), 110.0), np.full((1, 4), 10.0)
-    plain = score({}, "m", flux, err, np.full((1, 4), 100.0))
+    plain = score({}, "m", flux, err, np.full((1, 4), 100.0), np.zeros(1))
     assert plain[0][0] == pytest.approx(1) and np.isnan(plain[1][0])
     said = {"flux_model": {"error": [0.1, 0.1, 0.0, 0.0]}}
-    found = score(said, "m", flux, err, np.full((1, 4), 100.0))
+    found = score(said, "m", flux, err, np.full((1, 4), 100.0), np.zeros(1))
     assert found[0][0] == pytest.approx(0.75)
 
 
 def test_a_table_that_cannot_be_read():
     bad = {"chi2": {"nbands": [4], "probability": [1.0], "value": [[1.0, 2.0]]}}
     with pytest.raises(PixsedError, match="m.onnx: its calibration table cannot be read"):
-        survival(bad, "m.onnx", np.ones(1), np.ones(1), np.ones(1))
+        survival(bad, "m.onnx", *np.ones((4, 1)))

@@ -110,7 +110,9 @@ def test_calibration_of_the_score(model_file):
     assert len(table["snr"]) >= 5 and np.all(np.diff(table["snr"]) > 0)
     assert np.all(np.diff(table["probability"]) < 0)
     value = np.array(table["value"])
-    assert value.shape == tuple(len(table[k]) for k in ("nbands", "snr", "probability"))
+    assert value.shape == tuple(
+        len(table[k]) for k in ("redshift_err", "nbands", "snr", "probability")
+    )
     assert np.all(np.diff(value) >= 0)
 
 
@@ -128,7 +130,8 @@ def test_a_band_that_is_off_lowers_the_score(model_file, checkpoint, simulations
     base = base_normals(0, 0 * bright, bright, 64, DIM)
 
     def score(flux, err):
-        return model.score(flux, err, model.sample(flux, err, z, 0 * z, base)[1])
+        predicted = model.sample(flux, err, z, 0 * z, base)[1]
+        return model.score(flux, err, predicted, z, 0 * z)
 
     chi2, ood = score(flux, err)
     off = np.where(np.arange(9) == 5, 10**0.4, 1.0)

@@ -76,7 +76,7 @@ class Flat:
         mean = np.nanmean(flux, axis=1, keepdims=True)
         return np.zeros((*base.shape[:2], 1)), np.broadcast_to(mean, flux.shape)
 
-    def score(self, flux, flux_err, flux_model):
+    def score(self, flux, flux_err, flux_model, z, z_err):
         assert np.all(np.isfinite(flux).sum(axis=1) == B - 1)
         chi2 = np.nanmean(((flux - flux_model) / flux_err) ** 2, axis=1)
         return chi2, np.exp(-chi2)
