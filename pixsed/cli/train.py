@@ -44,6 +44,9 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
 @click.option("--curve", type=click.Path(),
               help="Learning curve: a picture, or a table (.ecsv, .fits) by its ending.")
 @click.option("--resume", type=click.Path(), help="Go on from a checkpoint of the same run.")
+@click.option("--finish", type=click.Path(), help="Train nothing but the small networks at the "
+              "end that a checkpoint lacks, as one of an older pixsed; it is written with "
+              "them.")  # fmt: skip
 @click.option("--start", type=click.Path(), help="Begin with the weights of a checkpoint that was "
               "trained on other simulations of the same prior.")  # fmt: skip
 @click.option("--mixed/--single", default=None, help="Residual networks in bfloat16, faster where "
@@ -57,7 +60,7 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
 @quiet_verbose
 @click.pass_context
 def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epochs, batch, rate,
-            device, patience, ensemble, curve, resume, start, mixed, infer_redshift, output,
+            device, patience, ensemble, curve, resume, finish, start, mixed, infer_redshift, output,
             overwrite, seed, jobs):  # fmt: skip
     """Train a flow on simulations.
 
@@ -72,13 +75,15 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     from pixsed.sps.ssp import read_ssp
 
     paper = net == "maf-paper"
-    if not paper and ssp_path is None:
+    if not paper and not finish and ssp_path is None:
         raise click.UsageError("Missing option '--ssp', which --net default needs.")
     if paper and (patience or ensemble > 1 or curve or start or mixed or infer_redshift):
         raise click.UsageError(
             "--patience, --ensemble, --curve, --start, --mixed and --infer-redshift are of "
             "--net default."
         )
+    if finish and (paper or resume or start or ensemble > 1 or curve):
+        raise click.UsageError("--finish trains no network; give it with --noise and --seed alone.")
     if resume and start:
         raise click.UsageError("--resume goes on with its own weights; give it without --start.")
     if ensemble > 1 and resume:
@@ -109,6 +114,9 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
         say(f"best on the simulations held out: epoch {best['epoch']}, {best['held_out']:.4f}")
         say(f"{output}: trained for {done['epoch']} epochs")
         return
+    if finish:
+        _finish(finish, sims, errors, output, seed, jobs)
+        return
     ssp, histories = read_ssp(ssp_path), []
     for i, path in enumerate(outputs):
         done = train(sims, ssp, errors, path, report=_epoch, device=device, patience=patience,
@@ -120,6 +128,25 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
         from pixsed.products.learning_curve import write_curve
 
         write_curve(histories, curve, overwrite=overwrite)
+
+
+def _finish(path, simulations, noise, output, seed, threads):
+    """Write a checkpoint with the stages that it lacked."""
+    import torch
+
+    from pixsed.errors import PixsedError
+    from pixsed.io.atomic import atomic_path
+    from pixsed.train.checkpoint import read_checkpoint
+    from pixsed.train.finish import finish
+
+    saved = read_checkpoint(path)
+    if (saved["bands"], saved["prior"]) != (simulations.bands, simulations.prior):
+        raise PixsedError(f"{path} was trained on other bands or another prior; train anew")
+    torch.set_num_threads(threads)
+    finish(saved, simulations, noise, seed=seed, report=lambda stage: say(f"{path}: {stage}"))
+    with atomic_path(output, overwrite=True) as temporary:
+        torch.save(saved, temporary)
+    say(f"{output}: finished")
 
 
 def _member(output, number):

@@ -93,16 +93,20 @@ class Encoder(nn.Module):
             ln of the brightness, nJy.
         features : tensor, shape (N, F)
         """
-        flux, err, here = self.features.clean(flux, flux_err)
-        z, z_err = z.unsqueeze(1), z_err.unsqueeze(1)
-        bright = self.features.brightness(flux, err, here)
-        features = self.features(flux, err, here, z, z_err)
-        h = self.trunk(features, mixed)
+        h, bright, features = self.hidden(flux, flux_err, z, z_err, mixed)
         predicted = torch.exp(torch.clamp(self.predict(h), -20.0, 8.0) + bright)
         quantiles = self._rising(self.to_quantiles(h))
         flat = quantiles.reshape(quantiles.shape[0], -1)
         known = torch.cat([silu(self.to_context(h)), torch.clamp(flat, -8.0, 8.0)], dim=1)
         return known, quantiles, predicted, bright, features
+
+    def hidden(self, flux, flux_err, z, z_err, mixed=False):
+        """Return the last hidden layer (N, W), with `bright` and `features` of `forward`."""
+        flux, err, here = self.features.clean(flux, flux_err)
+        z, z_err = z.unsqueeze(1), z_err.unsqueeze(1)
+        bright = self.features.brightness(flux, err, here)
+        features = self.features(flux, err, here, z, z_err)
+        return self.trunk(features, mixed), bright, features
 
     def _rising(self, raw):
         """Turn raw outputs into quantiles that cannot cross: the median, and steps from it."""

@@ -17,6 +17,7 @@ from pixsed.train.data import space_of
 from pixsed.train.decoder import DRAWS
 from pixsed.train.ensemble import Ensemble, check_members
 from pixsed.train.ood import score_table
+from pixsed.train.quantiles import load_marginals
 
 INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
 #: Largest difference allowed between the two runtimes, over max(1, |value|).
@@ -64,6 +65,27 @@ def _said_of(coordinate):
     return said
 
 
+class WithQuantiles(torch.nn.Module):
+    """A network with the marginal quantiles as one more output, of several networks their mean.
+
+    Parameters
+    ----------
+    network : `~pixsed.train.flow.PixelFlow` or `~pixsed.train.ensemble.Ensemble`
+    heads : sequence of `~pixsed.train.quantiles.Marginals`
+    """
+
+    def __init__(self, network, heads):
+        super().__init__()
+        self.network, self.heads = network, torch.nn.ModuleList(heads)
+        self.space, self.bands = network.space, network.bands
+
+    def forward(self, flux, flux_err, redshift, redshift_err, base):
+        """The graph of the exported model."""
+        seen = flux, flux_err, redshift, redshift_err
+        found = [head(*seen) for head in self.heads]
+        return (*self.network(*seen, base), torch.stack(found).mean(dim=0))
+
+
 def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False):
     """Write the .onnx file, after checking it against torch.
 
@@ -104,6 +126,12 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
             raise PixsedError("the simulations have other bands than the checkpoint")
         noise = from_description(checkpoint["noise"])
         description["calibration"]["score"] = score_table(network, simulations, noise)
+    heads = [load_marginals(one, part) for one, part in zip(checkpoints, networks, strict=True)]
+    outputs = ["samples", "flux_model"]
+    if None not in heads:
+        description["quantiles"] = heads[0].described()
+        outputs.append("quantiles")
+        network = WithQuantiles(network, heads)
     example = _example(len(checkpoint["bands"]), network.space.dim, 7, 5)
     n, s = torch.export.Dim("N"), torch.export.Dim("S")
     shapes = ({0: n}, {0: n}, {0: n}, {0: n}, {0: n, 1: s})
@@ -111,11 +139,12 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         program = torch.onnx.export(
             network, example, dynamo=True, input_names=list(INPUTS), verbose=False,
-            output_names=["samples", "flux_model"], dynamic_shapes=shapes, opset_version=18,
+            output_names=outputs, dynamic_shapes=shapes, opset_version=18,
         )  # fmt: skip
     proto = program.model_proto
     _forget_source(proto)
     _store_single(proto)
+    _store_once(proto)
     entry = proto.metadata_props.add()
     entry.key, entry.value = "pixsed", json.dumps(description)
     with atomic_path(output, overwrite) as temporary:
@@ -161,6 +190,26 @@ def _store_single(proto):
     proto.graph.node.extend(casts + nodes)
 
 
+def _store_once(proto):
+    """Keep one of weights that are there twice: the encoder's, in both precisions."""
+    first, names, kept = {}, {}, []
+    for tensor in proto.graph.initializer:
+        key = tensor.data_type, tuple(tensor.dims), tensor.raw_data
+        if len(tensor.raw_data) < 1024:
+            kept.append(tensor)
+        elif key in first:
+            names[tensor.name] = first[key]
+        else:
+            first[key] = tensor.name
+            kept.append(tensor)
+    kept = [type(tensor).FromString(tensor.SerializeToString()) for tensor in kept]
+    del proto.graph.initializer[:]
+    proto.graph.initializer.extend(kept)
+    for node in proto.graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = names.get(name, name)
+
+
 def _example(bands, dim, pixels, samples, seed=0):
     generator = torch.Generator().manual_seed(seed)
     flux = torch.exp(2.0 * torch.randn(pixels, 1, generator=generator)).expand(pixels, bands)
@@ -174,7 +223,7 @@ def _example(bands, dim, pixels, samples, seed=0):
 
 
 def compare(network, path, pixels=200, samples=50):
-    """Return the largest difference of samples between onnxruntime and torch.
+    """Return the largest difference of samples, and quantiles, between onnxruntime and torch.
 
     Over max(1, \\|value\\|), on noisy, partly missing photometry.
     """
@@ -182,8 +231,11 @@ def compare(network, path, pixels=200, samples=50):
 
     inputs = _example(network.bands, network.space.dim, pixels, samples, seed=1)
     with torch.no_grad():
-        expected = network(*inputs)[0].numpy()
+        expected = [values.numpy() for values in network(*inputs)]
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     feed = {key: value.numpy() for key, value in zip(INPUTS, inputs, strict=True)}
-    found = session.run(["samples"], feed)[0]
-    return float((np.abs(found - expected) / np.maximum(1.0, np.abs(expected))).max())
+    found = session.run([item.name for item in session.get_outputs()], feed)
+    return max(
+        float((np.abs(a - b) / np.maximum(1.0, np.abs(b))).max())
+        for a, b in zip(found[::2], expected[::2], strict=True)  # not the fluxes between
+    )

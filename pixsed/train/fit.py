@@ -12,12 +12,12 @@ from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.observe import MIN_BANDS
-from pixsed.train import decoder, spline
-from pixsed.train.checkpoint import CHECKPOINT_FORMAT, load_network, read_checkpoint
+from pixsed.train import spline
+from pixsed.train.checkpoint import CHECKPOINT_FORMAT, read_checkpoint
 from pixsed.train.data import NOMINAL_SHARE, PHOTO_Z_MAX, PHOTO_Z_SHARE, Observer, space_of
+from pixsed.train.finish import finish
 from pixsed.train.flow import NEUTRAL, PixelFlow
 from pixsed.train.loss import held_out, loss_terms, total
-from pixsed.train.recalibrate import recalibrate
 
 #: Share of the epochs in which the encoder learns alone, from marginal quantiles.
 ENCODER_SHARE = 0.5
@@ -247,10 +247,7 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
         }  # fmt: skip
         with atomic_path(output, overwrite=True) as temporary:
             torch.save(checkpoint, temporary)
-    checkpoint["recalibration"] = recalibrate(
-        load_network(checkpoint), simulations, noise, seed=seed
-    )
-    checkpoint["decoder"] = decoder.fit(simulations, type(network.space), seed=seed)
+    finish(checkpoint, simulations, noise, seed=seed)
     with atomic_path(output, overwrite=True) as temporary:
         torch.save(checkpoint, temporary)
     return checkpoint

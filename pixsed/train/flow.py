@@ -123,20 +123,25 @@ class PixelFlow(nn.Module):
         #: A `~pixsed.train.decoder.Decoder`: then the graph predicts fluxes by the draws.
         self.decoder = None
 
+    def floored(self, flux, flux_err):
+        """Return errors (N, B) no smaller than `error_floor` of the flux."""
+        if not self.error_floor:
+            return flux_err
+        least = self.error_floor * torch.abs(flux)
+        return torch.where(flux_err < least, least, flux_err)
+
     def encode(self, flux, flux_err, z, z_err, mixed=False):
         """Return what `Encoder.forward` does, computed in the encoder's own precision.
 
         See `refine`; given back in that of `flux`.
         """
-        z, z_err = self._given(z, z_err)
-        if self.error_floor:
-            least = self.error_floor * torch.abs(flux)
-            flux_err = torch.where(flux_err < least, least, flux_err)
+        z, z_err = self.given(z, z_err)
+        flux_err = self.floored(flux, flux_err)
         kind = self.encoder.trunk.first.weight.dtype
         found = self.encoder(*(t.to(kind) for t in (flux, flux_err, z, z_err)), mixed)
         return tuple(t.to(flux.dtype) for t in found)
 
-    def _given(self, z, z_err):
+    def given(self, z, z_err):
         """The redshift and its error that the network is shown."""
         return (z * 0.0 + NEUTRAL, z_err * 0.0) if self.infer_redshift else (z, z_err)
 
@@ -171,11 +176,18 @@ class PixelFlow(nn.Module):
         reference = self._target_reference(bright, z, z_err) + self.target_mean
         return quantiles * self.target_std[:, None] + reference.unsqueeze(-1)
 
-    def _target_reference(self, bright, z, z_err):
-        z, z_err = self._given(z, z_err)
+    def typical_redshift(self, z, z_err):
+        """Return the redshift (N,) whose distance goes with an observed one."""
+        z, z_err = self.given(z, z_err)
         # An observed redshift near zero with a large error says little of the distance.
-        z = torch.sqrt(z * z + 0.25 * z_err * z_err)
-        log_mass = self._log_mass(bright, z.unsqueeze(1))
+        return torch.sqrt(z * z + 0.25 * z_err * z_err)
+
+    def typical_mass(self, bright, z, z_err):
+        """Return log10 of the formed mass (N, 1) that the brightness suggests."""
+        return self._log_mass(bright, self.typical_redshift(z, z_err).unsqueeze(1))
+
+    def _target_reference(self, bright, z, z_err):
+        log_mass = self.typical_mass(bright, z, z_err)
         masses = [float(name in ("LOGMSTAR", "LOGMFORM", "LOGSFR")) for name in self.space.TARGETS]
         return log_mass * log_mass.new_tensor(masses)
 
@@ -248,7 +260,7 @@ class PixelFlow(nn.Module):
         latent, log_slope : tensor, shape (N, D)
             Standard normals, and the logs of their derivatives.
         """
-        z, z_err = self._given(z, z_err)
+        z, z_err = self.given(z, z_err)
         bright = bright.squeeze(1)
         base, seen, slopes = [], [], []
         z_here = z
@@ -278,7 +290,7 @@ class PixelFlow(nn.Module):
         # Draws along the last axis, (D, N, S): see `spline.bend`.
         base = base.permute(2, 0, 1)
         base = shift.T.unsqueeze(-1) + torch.exp(log_scale).T.unsqueeze(-1) * base
-        z, z_err = (t.unsqueeze(1) for t in self._given(z, z_err))
+        z, z_err = (t.unsqueeze(1) for t in self.given(z, z_err))
         zero = base[0] * 0.0
         z_here, z_err_here = z + zero, z_err + zero
         seen, out = [], []

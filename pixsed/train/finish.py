@@ -1,0 +1,33 @@
+"""What training ends with: small networks fitted behind the one trained, each on simulations."""
+
+from pixsed.train import decoder
+from pixsed.train.checkpoint import load_network
+from pixsed.train.quantiles import fit_quantiles
+from pixsed.train.recalibrate import recalibrate
+
+
+def _decoder(network, simulations, noise, *, seed):
+    return decoder.fit(simulations, type(network.space), seed=seed)
+
+
+#: Key in the checkpoint -> what makes it, of network, simulations and noise, in order.
+STAGES = {"recalibration": recalibrate, "decoder": _decoder, "quantiles": fit_quantiles}
+
+
+def finish(checkpoint, simulations, noise, *, seed=42, report=None):
+    """Add to a checkpoint, in place, those of `STAGES` that it lacks.
+
+    Parameters
+    ----------
+    checkpoint : dict
+    simulations : `~pixsed.simulate.table.Simulations`
+    noise : noise model of `pixsed.simulate.noise`
+    seed : int, optional
+    report : callable, optional
+        Called with the name of each stage before it runs.
+    """
+    for key, stage in STAGES.items():
+        if key not in checkpoint:
+            if report:
+                report(key)
+            checkpoint[key] = stage(load_network(checkpoint), simulations, noise, seed=seed)

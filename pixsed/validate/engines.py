@@ -1,0 +1,101 @@
+"""The quantile engine of a model against its flow, on the same pixels."""
+
+import numpy as np
+
+from pixsed.infer.draws import DEFAULT_SAMPLES
+from pixsed.infer.posterior import summarise
+from pixsed.infer.properties import ordered, quantile_name
+
+#: Share inside -> quantiles at its ends.
+INTERVALS = {0.5: (0.25, 0.75), 0.68: (0.16, 0.84), 0.95: (0.025, 0.975)}
+_LEVELS = (0.5, *sorted(q for ends in INTERVALS.values() for q in ends))
+
+
+def compare_engines(model, observed, *, samples=DEFAULT_SAMPLES, seed=9, jobs=1):
+    """Return how the quantile engine differs from the flow, a row a property.
+
+    Parameters
+    ----------
+    model : `~pixsed.infer.model.Model`
+    observed : `~pixsed.validate.cases.Observed`
+        Its truth tells the coverage.
+    samples, seed, jobs : int, optional
+        Of the flow.
+
+    Returns
+    -------
+    list of dict
+        PARAMETER, N; OFF50 and OFF95, the median and the 95 % quantile of the distance of the
+        two medians over half of the flow's own 68 % width; WIDTH, the median ratio of the 68 %
+        widths, quantile engine over flow; COV50, COV68 and COV95, the share of truths inside the
+        quantile engine's own intervals, NaN without truth. Empty where the model has no
+        quantile engine.
+    """
+    if "quantile" not in model.engines:
+        return []
+    number = np.arange(len(observed))
+    seen = (model, observed.flux, observed.flux_err, observed.redshift, observed.redshift_err,
+            0 * number, number)  # fmt: skip
+    settings = {"samples": samples, "quantiles": _LEVELS, "seed": seed, "jobs": jobs}
+    flow, quick = (summarise(*seen, **settings, engine=e) for e in ("flow", "quantile"))
+    photo_z = bool((np.asarray(observed.redshift_err) > 0).any())
+    names = [key[:-4] for key in quick if key.endswith("_P50") and key in flow]
+    rows = []
+    for name in ordered(names):
+        if name == "REDSHIFT" and not photo_z:
+            continue
+        low, high = (f"{name}_{quantile_name(q)}" for q in INTERVALS[0.68])
+        half = 0.5 * (flow[high] - flow[low])
+        good = np.isfinite(half) & (half > 0)
+        off = np.abs(quick[f"{name}_P50"] - flow[f"{name}_P50"])[good] / half[good]
+        ratio = 0.5 * (quick[high] - quick[low])[good] / half[good]
+        middle, far = np.quantile(off, (0.5, 0.95)).tolist()
+        row = {"PARAMETER": name, "N": int(good.sum()), "OFF50": middle, "OFF95": far,
+               "WIDTH": float(np.median(ratio))}  # fmt: skip
+        truth = observed.truth.get(name)
+        for level, ends in INTERVALS.items():
+            row[f"COV{round(100 * level)}"] = np.nan
+            if truth is not None:
+                below, above = (quick[f"{name}_{quantile_name(q)}"][good] for q in ends)
+                inside = (truth[good] >= below) & (truth[good] <= above)
+                row[f"COV{round(100 * level)}"] = float(inside.mean())
+        rows.append(row)
+    return rows
+
+
+def engine_lines(rows):
+    """Return the lines of a report."""
+    if not rows:
+        return []
+    lines = [
+        "quantile engine against flow: distance of medians over half the flow's 68 % width, ratio "
+        "of widths, coverage of its own intervals",
+        f"{'':10s}{'N':>8s}{'median':>8s}{'95 %':>8s}{'widths':>8s}"
+        + "".join(f"{round(100 * level):6d} %" for level in INTERVALS),
+    ]
+    for r in rows:
+        covered = "".join(f"{r[f'COV{round(100 * level)}']:8.3f}" for level in INTERVALS)
+        lines.append(f"{r['PARAMETER']:10s}{r['N']:8d}{r['OFF50']:8.3f}{r['OFF95']:8.3f}"
+                     f"{r['WIDTH']:8.3f}{covered}")  # fmt: skip
+    return lines
+
+
+def card_lines(rows):
+    """Return the lines of a model's card, in Markdown."""
+    if not rows:
+        return []
+    lines = [
+        "",
+        "### The quantile engine",
+        "",
+        "Against the flow: distance of the medians over half of the flow's 68 % width, its median "
+        "and 95 % quantile; ratio of the 68 % widths; coverage of its own intervals.",
+        "",
+        "| | median | 95 % | widths | 50 % | 68 % | 95 % |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for r in rows:
+        covered = " | ".join(f"{r[f'COV{round(100 * level)}']:.3f}" for level in INTERVALS)
+        lines.append(f"| {r['PARAMETER']} | {r['OFF50']:.3f} | {r['OFF95']:.3f} | "
+                     f"{r['WIDTH']:.3f} | {covered} |")  # fmt: skip
+    return lines
