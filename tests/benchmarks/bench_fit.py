@@ -1,68 +1,255 @@
-"""How long a pixel takes on one core: python tests/benchmarks/bench_fit.py [MODEL].
+"""Speed of `pixsed fit`: python tests/benchmarks/bench_fit.py [--model M] [--pixels N] [--jobs J].
 
-Prints the network alone and `fit_cube` whole, for the same pixels, and the rate of a large
-float32 matrix product in the same run, to compare machines by.
+In one run: the rate of a large float32 matrix product on one core; the network alone, `fit_cube`
+and the whole command, by both engines; the paper's network through sbi, where it is installed;
+time and peak memory of a mosaic of N pixels and of a tenth of that, measured where --pixels is
+given and else projected; start-up. Seconds are of the processor, least of a few runs and the
+spread over them: other work on the machine disturbs them little. Wall-clock time is given beside
+them for whole commands.
 """
 
+import argparse
+import json
+import os
 import platform
+import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
-import numpy as np
-from astropy.wcs import WCS
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # before numpy is imported: one core
 
-from pixsed.bands import PAPER_BANDS
-from pixsed.infer.draws import base_normals
-from pixsed.infer.fit import fit_cube
-from pixsed.infer.model import Model
-from pixsed.infer.select import select
-from pixsed.io.cube import Cube
-from pixsed.models import resolve
+import numpy as np  # noqa: E402
+from astropy.wcs import WCS  # noqa: E402
 
-SIDE, SAMPLES, REPEATS = 32, 500, 5
+import pixsed  # noqa: E402
+from pixsed.bands import PAPER_BANDS  # noqa: E402
+from pixsed.infer.draws import DEFAULT_SAMPLES, base_normals  # noqa: E402
+from pixsed.infer.fit import fit_cube, select  # noqa: E402
+from pixsed.infer.model import Model  # noqa: E402
+from pixsed.infer.posterior import BATCH, QUANTILE_BATCH  # noqa: E402
+from pixsed.io.cube import Cube, write_cube  # noqa: E402
+from pixsed.models import resolve  # noqa: E402
+
+REPEATS, PAPER_DRAWS = 5, 500
 
 
-def best(call):
-    """Shortest of a few runs, seconds: what the machine does when nothing disturbs it."""
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
+def times(call, repeats=REPEATS):
+    """CPU seconds of a few runs, ascending."""
+    found = []
+    for _ in range(repeats):
+        start = time.process_time()
         call()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        found.append(time.process_time() - start)
+    return sorted(found)
 
 
-def main():
-    model = Model(resolve(sys.argv[1] if len(sys.argv) > 1 else "tau"), threads=1)
-    rng = np.random.default_rng(1)
-    flux = np.exp(rng.normal(1.0, 1.0, (1, SIDE, SIDE))) * np.ones((len(PAPER_BANDS), 1, 1))
-    err = 0.1 + 0.03 * flux
-    flux = flux + err * rng.standard_normal(flux.shape)
+def command(*arguments):
+    """Run pixsed; return CPU seconds, wall-clock seconds and peak memory in MB."""
+    environment = os.environ | {"PYTHONPATH": str(Path(pixsed.__file__).parents[1])}
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "pixsed", *map(str, arguments)],
+                               env=environment, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)  # fmt: skip
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = status
+    if status:
+        raise SystemExit(f"pixsed {' '.join(map(str, arguments))} failed")
+    return used.ru_utime + used.ru_stime, time.perf_counter() - began, used.ru_maxrss / 1024
+
+
+def make_cube(pixels, seed=1):
+    """A cube of the paper's bands, `pixels` of them, all to be fitted."""
+    width = max(1, int(pixels**0.5))
+    shape = (-(-pixels // width), width)
+    rng = np.random.default_rng(seed)
+    cube = np.empty((len(PAPER_BANDS), *shape), dtype=np.float32)
+    light = np.exp(rng.normal(1.0, 1.0, shape)).astype(np.float32)
+    err = np.empty_like(cube)
+    for i in range(len(cube)):
+        err[i] = 0.1 + 0.03 * light
+        cube[i] = light + err[i] * rng.standard_normal(shape, dtype=np.float32)
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.cdelt = [-0.03 / 3600, 0.03 / 3600]
-    cube = Cube(list(PAPER_BANDS), flux, err, wcs.to_header(), 2.0, "bench")
-    selection = select(cube, model, snr_min=-np.inf, all_pixels=True, name="bench")
+    return Cube(list(PAPER_BANDS), cube, err, wcs.to_header(), 2.0, "bench")
+
+
+def operations(path, feed, outputs):
+    """Floating-point operations of the products of one call, by precision, from a profile."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    options.enable_profiling = True
+    with tempfile.TemporaryDirectory() as folder:
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        session = onnxruntime.InferenceSession(str(path), options,
+                                               providers=["CPUExecutionProvider"])  # fmt: skip
+        run = onnxruntime.RunOptions()
+        run.only_execute_path_to_fetches = True
+        known = {item.name for item in session.get_inputs()}
+        session.run(outputs, {k: v for k, v in feed.items() if k in known}, run)
+        events = json.loads(Path(session.end_profiling()).read_text())
+    found = {"float": 0, "double": 0}
+    for event in events:
+        inside = event.get("args", {})
+        if inside.get("op_name") in ("Gemm", "MatMul", "FusedGemm", "FusedMatMul"):
+            (kind, a), = inside["input_type_shape"][0].items()
+            (_, out), = inside["output_type_shape"][0].items()
+            # The inner axis: the last of a, or, where a is transposed, its first.
+            inner = a[-1] if np.prod(a[:-1]) == np.prod(out[:-1]) else a[0]
+            found[kind] += 2 * int(np.prod(out)) * int(inner)
+    return found
+
+
+def paper_network(z, flux, err):
+    """CPU seconds a pixel of sbi's `sample` with the paper's network; None without sbi."""
+    try:
+        import torch
+
+        from pixsed.simulate.noise import depths
+        from pixsed.train.maf_paper import network_input
+        from pixsed.train.maf_paper.fit import build
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    x = torch.from_numpy(network_input(flux, err, z, depths(PAPER_BANDS), PAPER_BANDS))
+    try:
+        network = build(torch.randn(1000, 7), x).eval()  # untrained ones take as long
+    except ImportError:
+        return None
+
+    @torch.no_grad()
+    def sample():
+        network.sample((PAPER_DRAWS,), condition=x[:2])
+
+    return times(sample, 2)[0] / 2
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="tau")
+    parser.add_argument("--pixels", type=int, help="measure a mosaic of so many, and a tenth")
+    parser.add_argument("--cube", type=int, default=20_000, help="pixels of the command's cube")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--folder", help="for the cubes; by default a temporary one")
+    options = parser.parse_args()
+    path = resolve(options.model)
+    model = Model(path, threads=1)
+    engines = model.engines
+    print(f"{_processor()}, {os.cpu_count()} cores; python {platform.python_version()}; "
+          f"{model.name}, {len(PAPER_BANDS)} of {len(model.bands)} bands, "
+          f"{DEFAULT_SAMPLES} draws; seconds of CPU time, one thread, least of "
+          f"{REPEATS} runs (and largest)")  # fmt: skip
+    a = np.random.default_rng(1).random((1500, 1500), dtype=np.float32)
+    product = times(lambda: a @ a)
+    peak = 2 * 1500**3 / product[0]
+    print(f"float32 product of 1500 x 1500: {peak / 1e9:.1f} GFLOP/s "
+          f"({2 * 1500**3 / product[-1] / 1e9:.1f})")  # fmt: skip
+
+    small = make_cube(4096)
+    cuts = {"snr_min": -np.inf, "all_pixels": True}
+    selection = select(small, model, **cuts, name="bench")
     y, x = np.nonzero(selection.chosen)
-    seen = selection.rows(model, y, x)
-    z = np.full(len(y), 2.0)
+    flux, err = selection.rows(model, y, x)
+    z = np.full(len(y), 2.0, dtype=np.float32)
+    base = base_normals(1, y[:BATCH], x[:BATCH], DEFAULT_SAMPLES, model.base_dim)
+    alone = {}
+    for engine in engines:
+        size = BATCH if engine == "flow" else QUANTILE_BATCH
+        part = slice(0, size)
+        seen = flux[part], err[part], z[part], 0 * z[part]
+        calls = 8 if engine == "flow" else 2
 
-    def network():
-        for start in range(0, len(y), 32):
-            part = slice(start, start + 32)
-            base = bases[part]
-            model.sample(seen[0][part], seen[1][part], z[part], 0 * z[part], base)
+        def network(seen=seen, engine=engine, calls=calls):
+            for _ in range(calls):
+                model.sample(*seen, base) if engine == "flow" else model.quantiles(*seen)
 
-    bases = base_normals(1, y, x, SAMPLES, model.base_dim)
-    alone = best(network) / len(y)
-    whole = best(lambda: fit_cube(cube, model, snr_min=-np.inf, all_pixels=True, jobs=1)) / len(y)
-    a = rng.random((1500, 1500), dtype=np.float32)
-    rate = 2 * 1500**3 / best(lambda: a @ a) / 1e9
-    print(f"{platform.processor() or platform.machine()}, {len(y)} pixels x {len(PAPER_BANDS)} "
-          f"bands, {SAMPLES} draws, one thread")  # fmt: skip
-    print(f"network alone   {alone * 1e3:8.3f} ms a pixel")
-    print(f"fit_cube        {whole * 1e3:8.3f} ms a pixel; network {alone / whole:.0%} of it")
-    print(f"float32 product {rate:8.1f} GFLOP/s in numpy, all threads")
+        network()
+        found = times(network, 2 * REPEATS)
+        each = alone[engine] = found[0] / calls / size
+        feed = dict(zip(("flux", "flux_err", "redshift", "redshift_err"), seen, strict=True))
+        none = np.empty((size, 0, model.base_dim), dtype=np.float32)
+        feed["base"] = base if engine == "flow" else none
+        outputs = ["samples"] if engine == "flow" else ["quantiles"]
+        count = operations(path, feed, outputs)
+        total = sum(count.values()) / size
+        print(f"{engine}: network alone {1e3 * each:.4f} ms a pixel "
+              f"({1e3 * found[-1] / calls / size:.4f}); products {total / 1e6:.2f} MFLOP a pixel, "
+              f"{count['double'] / size / 1e6:.2f} of them in float64: "
+              f"{total / each / 1e9:.1f} GFLOP/s, {total / each / peak:.0%} of that product")
+    for engine in engines:
+        def fit(engine=engine):
+            fit_cube(small, model, selection, jobs=1, engine=engine)
+
+        fit()
+        found = [t / len(y) for t in times(fit, 3)]
+        print(f"{engine}: fit_cube {1e3 * found[0]:.4f} ms a pixel ({1e3 * found[-1]:.4f}); "
+              f"{alone[engine] / found[0]:.0%} of the network's rate")
+
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        whole = {}
+        sizes = [options.cube]
+        if options.pixels:
+            sizes += [options.pixels // 10, options.pixels]
+        one = Path(folder) / "one.fits"
+        write_cube(make_cube(1), one)
+        begin = command("fit", one, "--model", path, "--all-pixels", "--snr-min", -1e9, "--jobs", 1,
+                        "-o", Path(folder) / "one_maps.fits")[0]  # fmt: skip
+        for size in sizes:
+            cube = Path(folder) / f"cube{size}.fits"
+            made = make_cube(size)
+            count = made.flux[0].size
+            write_cube(made, cube)
+            del made
+            for engine in engines:
+                jobs = 1 if size == options.cube else options.jobs
+                cpu, wall, memory = command(
+                    "fit", cube, "--model", path, "--engine", engine, "--all-pixels",
+                    "--snr-min", -1e9, "--jobs", jobs, "--overwrite", "-o",
+                    Path(folder) / "maps.fits",
+                )  # fmt: skip
+                whole[engine] = (cpu - begin) / count
+                print(f"{engine}: pixsed fit of {count} pixels, {jobs} jobs: {cpu:.1f} s of CPU, "
+                      f"{wall:.1f} s, peak {memory:.0f} MB; {1e3 * whole[engine]:.4f} ms a pixel "
+                      f"past the start, {alone[engine] / whole[engine]:.0%} of the network's rate")
+            cube.unlink()
+    for engine in engines:
+        if not options.pixels:
+            hours = 2e6 * whole[engine] / options.jobs / 60
+            print(f"{engine}: 2 000 000 pixels on {options.jobs} cores, projected: {hours:.1f} min")
+    columns = [model.bands.index(band) for band in PAPER_BANDS]
+    theirs = paper_network(z[:2], flux[:2, columns], err[:2, columns])
+    if theirs is None:
+        print("sbi is not installed: no ratio to the paper's network")
+    else:
+        print(f"the paper's network through sbi, {PAPER_DRAWS} draws: {theirs:.3f} s a pixel")
+        for engine in engines:
+            print(f"{engine}: {theirs / alone[engine]:.0f} times sbi's pixels a second and core; "
+                  f"the whole command {theirs / whole[engine]:.0f} times")
+    with tempfile.TemporaryDirectory() as folder:
+        one = Path(folder) / "one.fits"
+        write_cube(make_cube(1), one)
+        fit = ("fit", one, "--model", path, "--all-pixels", "--snr-min", -1e9, "--overwrite", "-o",
+               Path(folder) / "maps.fits")  # fmt: skip
+        for text, arguments in (("pixsed --help", ["--help"]), ("pixsed fit --help", fit[:1]),
+                                ("first pixel", fit)):  # fmt: skip
+            arguments = [*arguments, "--help"] if text.startswith("pixsed fit") else arguments
+            runs = sorted(command(*arguments)[:2] for _ in range(REPEATS))
+            print(f"{text:18s} {runs[0][0]:.3f} s of CPU ({runs[-1][0]:.3f}), "
+                  f"{min(r[1] for r in runs):.3f} s of wall clock")
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":
