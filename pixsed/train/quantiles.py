@@ -120,7 +120,7 @@ class Marginals(nn.Module):
         """Return quantiles on the whole line, (N, P, L), of what `encode` returned."""
         h = silu(self.first(seen))
         raw = self.last(h + silu(self.second(h))) + self.skip(seen)
-        raw = raw.reshape(len(seen), len(self.names), len(LEVELS))
+        raw = raw.reshape(-1, len(self.names), len(LEVELS))
         middle = len(LEVELS) // 2
         steps = torch.exp(torch.clamp(raw, -8.0, 3.0))
         rising = [raw[:, :, middle] + start]

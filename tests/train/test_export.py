@@ -17,7 +17,8 @@ from pixsed.simulate.table import read_simulations
 from pixsed.train import export as module
 from pixsed.train.checkpoint import load_network
 from pixsed.train.decoder import DRAWS
-from pixsed.train.export import INPUTS, TOLERANCE, compare, export
+from pixsed.train.export import INPUTS, TOLERANCE, WithQuantiles, compare, export
+from pixsed.train.quantiles import load_marginals
 from pixsed.train.spaces import TauSpace
 
 DIM, OUTPUTS = 6, TauSpace.OUTPUTS
@@ -42,11 +43,13 @@ def test_agrees_with_torch(model_file, checkpoint):
     onnxruntime = pytest.importorskip("onnxruntime")
     session = onnxruntime.InferenceSession(model_file, providers=["CPUExecutionProvider"])
     net = load_network(checkpoint)
-    assert compare(net, model_file) <= TOLERANCE == 1e-4
+    whole = WithQuantiles(net, [load_marginals(checkpoint, net)])
+    assert compare(whole, model_file) <= TOLERANCE == 1e-4
     # Of any number of pixels and samples.
     for n, s in ((1, 1), (1, 40), (33, 1), (20, 30)):
         inputs = pixels(n, s, seed=n)
-        found, predicted = session.run(None, dict(zip(INPUTS, inputs, strict=True)))
+        feed = dict(zip(INPUTS, inputs, strict=True))
+        found, predicted = session.run(["samples", "flux_model"], feed)
         with torch.no_grad():
             expected = [v.numpy() for v in net(*(torch.from_numpy(v) for v in inputs))]
         assert found.shape == (n, s, len(OUTPUTS)) and predicted.shape == (n, 9)
@@ -145,6 +148,45 @@ def test_pixsed_reads_it(model_file, few_bands):
 
     model = Model(model_file)
     assert model.bands == few_bands and list(model.parameters) == list(OUTPUTS)
+
+
+def test_quantiles_in_the_graph(model_file, checkpoint):
+    from pixsed.infer.model import Model
+
+    model = Model(model_file)
+    assert model.engines == ("flow", "quantile")
+    seen = pixels(40, 1, seed=3)[:4]
+    found = model.quantiles(*seen)
+    assert found.shape == (40, 11, 9) and np.all(np.diff(found, axis=2) >= 0)
+    head = load_marginals(checkpoint, load_network(checkpoint))
+    with torch.no_grad():
+        expected = head(*(torch.from_numpy(v) for v in seen)).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    # The encoder's weights, in both precisions, are stored once.
+    onnx = pytest.importorskip("onnx")
+    large = [t.raw_data for t in onnx.load(model_file).graph.initializer if len(t.raw_data) > 4096]
+    assert len(set(large)) == len(large)
+
+
+@pytest.mark.parametrize("engine", ["flow", "quantile"])
+def test_a_pixel_gets_the_same_bytes_in_any_company(model_file, engine):
+    from pixsed.infer.model import Model
+    from pixsed.infer.posterior import summarise
+
+    model = Model(model_file)
+    flux, err, z, z_err = pixels(300, 1, seed=4)[:4]
+    y, x = np.random.default_rng(1).integers(0, 500, (2, 300))
+
+    def fit(rows, jobs=1):
+        return summarise(model, flux[rows], err[rows], z[rows], z_err[rows], y[rows], x[rows],
+                         samples=32, quantiles=(0.5, 0.16, 0.84), seed=1, jobs=jobs,
+                         pixel_area=0.0009, engine=engine)  # fmt: skip
+
+    whole = fit(np.arange(300), jobs=2)
+    for rows in (np.arange(300)[::-1], np.arange(7, 90, 3), np.array([123])):
+        part = fit(rows)
+        for key in whole:
+            np.testing.assert_array_equal(part[key], whole[key][rows], err_msg=key)
 
 
 def test_one_file_holds_it_all(model_file):
