@@ -84,6 +84,7 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
     from pixsed.validate import artefacts, report, statistics
     from pixsed.validate.cases import CASES as KNOWN
     from pixsed.validate.cases import blocks, observe_case, with_t50lb
+    from pixsed.validate.engines import compare_engines, engine_lines
     from pixsed.validate.lines import case_lines, ood_lines
     from pixsed.validate.sampling import assess
     from pixsed.validate.tarp import UnitCube
@@ -174,6 +175,10 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
             click.echo(line)
         if not same_prior:
             click.echo(_cross(tables["TESTS"], flow.sfh, first.prior, case.label))
+    if plain:
+        tables["ENGINES"] = compare_engines(flow, seen[plain[0].label], jobs=jobs)
+        for line in engine_lines(tables["ENGINES"]):
+            click.echo(line)
     if "ood" in chosen:
         observed = seen["paper"] if "paper" in seen else observe(KNOWN["paper"])
         tables["OOD"] += artefacts.of_artefacts(observed, flow.bands, errors, sampler, "paper",
@@ -202,7 +207,8 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
                 figure.savefig(temporary, dpi=130, format="png")
     if card:
         text = card_text(
-            flow.metadata, tables["TESTS"], ood=tables["OOD"], noise=errors.name, samples=samples,
+            flow.metadata, tables["TESTS"], ood=tables["OOD"],
+            engines=tables.get("ENGINES", ()), noise=errors.name, samples=samples,
             snr_min=snr_min,
             command=f"pixsed validate {flow.name} SIMULATIONS -n {number} --per-bin {per_bin} "
             f"--noise {errors.name}",

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
 
 from pixsed.errors import PixsedError
-from pixsed.infer import ood
+from pixsed.infer import graph, ood
 
 #: Key of the custom metadata that holds the JSON.
 METADATA_KEY = "pixsed"
@@ -63,35 +64,29 @@ class Model:
         import onnxruntime
 
         self.provider = _provider(provider, onnxruntime.get_available_providers())
-
         self.path = Path(path)
         try:
             content = self.path.read_bytes()
         except OSError as error:
             raise PixsedError(f"{path} cannot be read ({error.strerror}); check the name") from None
         self.sha256 = hashlib.sha256(content).hexdigest()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        self._threads = threads
         try:
-            self._session = onnxruntime.InferenceSession(
-                content, options, providers=[self.provider]
-            )
-        except Exception as error:  # onnxruntime's errors have no common class
-            first = (str(error).splitlines() or [""])[0]
-            raise PixsedError(
-                f"{path} is not an ONNX model that onnxruntime can run ({first[:200]}); "
-                "give a file made by pixsed export"
-            ) from error
+            self._all_outputs = graph.outputs_of(content)
+            flow = content
+            if "quantiles" in self._all_outputs:
+                others = [name for name in self._all_outputs if name != "quantiles"]
+                flow = graph.part(content, others)
+                self._quantile_part = graph.part(content, ["quantiles"])
+        except (ValueError, StopIteration, IndexError):
+            flow, self._all_outputs = content, []
+        self._session = self._start(flow)
+        self._quantile_session, self._lock = None, threading.Lock()
         if self.provider not in self._session.get_providers():
             raise PixsedError(
                 f"--provider {provider} could not be started; check the driver and the CUDA "
                 "libraries that onnxruntime-gpu needs, or take --provider cpu"
             )
-        # Of the outputs asked for alone, not of all that the graph has.
-        self._options = onnxruntime.RunOptions()
-        self._options.only_execute_path_to_fetches = True
         self.metadata = self._read_metadata()
         self.name = str(self.metadata.get("name", self.path.stem))
         self.bands = [str(band) for band in self.metadata["bands"]]
@@ -101,16 +96,23 @@ class Model:
         self.descriptions = {str(p["name"]): str(p.get("description", "")) for p in parameters}
         self.base_dim = int(self.metadata["base_dim"])
         self._check_graph()
-        self._warm()
 
-    def _warm(self):
-        """Ask once for what will be asked for: onnxruntime finds the nodes needed then, and it
-        may not do so in two threads at once."""
-        one = np.ones((1, len(self.bands)), dtype=np.float32)
-        z = np.ones(1)
-        self.sample(one, one, z, z, np.zeros((1, 1, self.base_dim)))
-        if self.quantile_levels:
-            self.quantiles(one, one, z, z)
+    def _start(self, content):
+        """Return onnxruntime's session of a file's bytes."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            return onnxruntime.InferenceSession(content, options, providers=[self.provider])
+        except Exception as error:  # onnxruntime's errors have no common class
+            first = (str(error).splitlines() or [""])[0]
+            raise PixsedError(
+                f"{self.path} is not an ONNX model that onnxruntime can run ({first[:200]}); "
+                "give a file made by pixsed export"
+            ) from error
 
     def _read_metadata(self):
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
@@ -145,11 +147,9 @@ class Model:
                 f"{self.path}: the graph lacks {', '.join(missing)}; "
                 "give a file made by pixsed export"
             )
-        # An exporter drops an input that the graph does not use.
-        self._inputs = [name for name in _INPUTS if name in inputs]
         self.has_flux_model = "flux_model" in outputs
         self._outputs = ["samples"] + ["flux_model"] * self.has_flux_model
-        self._read_quantiles("quantiles" in outputs)
+        self._read_quantiles("quantiles" in self._all_outputs)
         if "LOGMSTAR" not in self.parameters:
             raise PixsedError(
                 f"{self.path}: its parameters lack LOGMSTAR; give a file made by pixsed export"
@@ -225,7 +225,8 @@ class Model:
         flux_model : `~numpy.ndarray`, shape (N, B), float32, or None
             Predicted noiseless fluxes, nJy; None where the model has none.
         """
-        found = self._run(self._outputs, flux, flux_err, redshift, redshift_err, base)
+        inputs = flux, flux_err, redshift, redshift_err, base
+        found = self._run(self._session, self._outputs, *inputs)
         return found[0], found[1] if self.has_flux_model else None
 
     def quantiles(self, flux, flux_err, redshift, redshift_err):
@@ -251,14 +252,19 @@ class Model:
                 f"{self.path} has no marginal quantiles; try --engine flow, or a model exported "
                 "with them"
             )
-        none = np.empty((len(flux), 0, self.base_dim), dtype=np.float32)
-        return self._run(["quantiles"], flux, flux_err, redshift, redshift_err, none)[0]
+        with self._lock:  # set up when first asked for
+            if self._quantile_session is None:
+                self._quantile_session = self._start(self._quantile_part)
+        inputs = flux, flux_err, redshift, redshift_err
+        return self._run(self._quantile_session, ["quantiles"], *inputs)[0]
 
-    def _run(self, outputs, *inputs):
-        feed = dict(zip(_INPUTS, inputs, strict=True))
-        feed = {key: np.ascontiguousarray(feed[key], dtype=np.float32) for key in self._inputs}
+    def _run(self, session, outputs, *inputs):
+        feed = dict(zip(_INPUTS, inputs, strict=False))  # the base is of the flow alone
+        # An exporter drops an input that the graph does not use.
+        known = [item.name for item in session.get_inputs()]
+        feed = {key: np.ascontiguousarray(feed[key], dtype=np.float32) for key in known}
         try:
-            return self._session.run(outputs, feed, self._options)
+            return session.run(outputs, feed)
         except Exception as error:  # onnxruntime's errors have no common class
             first = (str(error).splitlines() or [""])[0]
             raise PixsedError(

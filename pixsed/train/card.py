@@ -1,5 +1,6 @@
 """The card of a model: what it was trained on, and how it did on fresh simulations."""
 
+from pixsed.validate.engines import card_lines
 from pixsed.validate.report import bins_of, largest_miss
 
 _DISTRIBUTIONS = {
@@ -8,7 +9,7 @@ _DISTRIBUTIONS = {
 }
 
 
-def card_text(metadata, tests, *, noise, samples, snr_min, command, ood=()):
+def card_text(metadata, tests, *, noise, samples, snr_min, command, ood=(), engines=()):
     """Return a model's card in Markdown.
 
     Parameters
@@ -25,6 +26,8 @@ def card_text(metadata, tests, *, noise, samples, snr_min, command, ood=()):
         What made the tables.
     ood : list of dict, optional
         Rows of `pixsed.validate.artefacts`.
+    engines : list of dict, optional
+        Of `pixsed.validate.engines.compare_engines`.
     """
     sps, training, prior = metadata["sps"], metadata["training"], metadata["prior"]
     lines = [
@@ -81,6 +84,7 @@ def card_text(metadata, tests, *, noise, samples, snr_min, command, ood=()):
         lines += _case(tests, cases[0]) + _others(tests, cases[1:]) + _bins(tests)
     if ood:
         lines += _scores(ood)
+    lines += card_lines(engines)
     return "\n".join(lines) + "\n"
 
 

@@ -11,7 +11,7 @@ INTERVALS = {0.5: (0.25, 0.75), 0.68: (0.16, 0.84), 0.95: (0.025, 0.975)}
 _LEVELS = (0.5, *sorted(q for ends in INTERVALS.values() for q in ends))
 
 
-def compare_engines(model, observed, *, samples=DEFAULT_SAMPLES, seed=9, jobs=1):
+def compare_engines(model, observed, *, rows=4000, samples=DEFAULT_SAMPLES, seed=9, jobs=1):
     """Return how the quantile engine differs from the flow, a row a property.
 
     Parameters
@@ -19,6 +19,8 @@ def compare_engines(model, observed, *, samples=DEFAULT_SAMPLES, seed=9, jobs=1)
     model : `~pixsed.infer.model.Model`
     observed : `~pixsed.validate.cases.Observed`
         Its truth tells the coverage.
+    rows : int, optional
+        As many of the first are compared.
     samples, seed, jobs : int, optional
         Of the flow.
 
@@ -31,16 +33,16 @@ def compare_engines(model, observed, *, samples=DEFAULT_SAMPLES, seed=9, jobs=1)
         quantile engine's own intervals, NaN without truth. Empty where the model has no
         quantile engine.
     """
-    if "quantile" not in model.engines:
+    if "quantile" not in getattr(model, "engines", ()):
         return []
-    number = np.arange(len(observed))
-    seen = (model, observed.flux, observed.flux_err, observed.redshift, observed.redshift_err,
-            0 * number, number)  # fmt: skip
+    number = np.arange(min(rows, len(observed)))
+    arrays = observed.flux, observed.flux_err, observed.redshift, observed.redshift_err
+    seen = model, *(np.asarray(values)[number] for values in arrays), 0 * number, number
     settings = {"samples": samples, "quantiles": _LEVELS, "seed": seed, "jobs": jobs}
     flow, quick = (summarise(*seen, **settings, engine=e) for e in ("flow", "quantile"))
-    photo_z = bool((np.asarray(observed.redshift_err) > 0).any())
+    photo_z = bool((seen[4] > 0).any())
     names = [key[:-4] for key in quick if key.endswith("_P50") and key in flow]
-    rows = []
+    table = []
     for name in ordered(names):
         if name == "REDSHIFT" and not photo_z:
             continue
@@ -57,10 +59,11 @@ def compare_engines(model, observed, *, samples=DEFAULT_SAMPLES, seed=9, jobs=1)
             row[f"COV{round(100 * level)}"] = np.nan
             if truth is not None:
                 below, above = (quick[f"{name}_{quantile_name(q)}"][good] for q in ends)
-                inside = (truth[good] >= below) & (truth[good] <= above)
+                true = np.asarray(truth)[number][good]
+                inside = (true >= below) & (true <= above)
                 row[f"COV{round(100 * level)}"] = float(inside.mean())
-        rows.append(row)
-    return rows
+        table.append(row)
+    return table
 
 
 def engine_lines(rows):

@@ -85,6 +85,16 @@ SUBJECTS = {
             "OOD": ("", "p-value of the photometry"),
         },
     ),
+    "ENGINES": (
+        "quantile engine against flow, by property", {
+            "OFF50": ("", "median |difference of medians| / half the 68 % width"),
+            "OFF95": ("", "its 95 % quantile"),
+            "WIDTH": ("", "median ratio of 68 % widths, quantile engine / flow"),
+            "COV50": ("", "coverage of the quantile engine's 50 % interval"),
+            "COV68": ("", "of its 68 % interval"),
+            "COV95": ("", "of its 95 % interval"),
+        },
+    ),
 }  # fmt: skip
 _COMMON = SUBJECTS["TESTS"][1] | {
     "SNR_LOW": ("", "lower edge of the mean S/N"), "SNR_HIGH": ("", "upper edge of the mean S/N"),
