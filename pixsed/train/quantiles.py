@@ -23,7 +23,8 @@ ROWS, BATCH = 3_000_000, 2048
 _RATE = 2e-3
 #: A redshift lies within so many of its errors.
 _REACH = 5.2
-#: Properties that follow the brightness.
+#: Properties bounded by the age of the Universe; and those that follow the brightness.
+_TIMES = ("TSTART", "AGE", "T50LB")
 _MASSES = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "LOGSIGMA")
 # kpc^2 of a square arcsecond at 1 Mpc (luminosity) and z = 0, log10; and log10 of a typical
 # specific SFR, where the network starts from.
@@ -52,7 +53,8 @@ class Marginals(nn.Module):
     """Quantiles of each property's posterior, from a trained network's encoder, kept as it is.
 
     Each property is bounded by its prior: its quantiles are logistic in numbers on the whole
-    line, the median and steps from it, so that they cannot cross.
+    line, the median and steps from it, so that they cannot cross. A redshift is the one observed
+    and a number of its errors, unless the network infers it.
 
     Parameters
     ----------
@@ -101,19 +103,23 @@ class Marginals(nn.Module):
         encoder = self.network.encoder
         h, bright, features = encoder.hidden(flux, flux_err, *self.network.given(z, z_err))
         log_mass = self.network.typical_mass(bright, z, z_err).squeeze(1)
-        z = self.network.typical_redshift(z, z_err)
+        given, z = z, self.network.typical_redshift(z, z_err)
         sigma = log_mass - 2.0 * encoder.features.distance(z) + 4.0 * torch.log10(1.0 + z)
         starts = {
             "LOGMSTAR": log_mass, "LOGMFORM": log_mass, "LOGSFR": log_mass + _TYPICAL_SSFR,
             "LOGSIGMA": sigma - _ARCSEC2,
         }  # fmt: skip
+        # Times from half of the age of the Universe on, whatever the bound.
+        half = 0.5 * physics.age(z) / self._top(given, z_err)
         columns = []
         for i, name in enumerate(self.names):
+            u = log_mass * 0.0 + 0.5
             if name in _MASSES:
-                u = torch.clamp((starts[name] - self.low[i]) / self.span[i], 0.01, 0.99)
-                columns.append(torch.log(u) - torch.log(1.0 - u))
-            else:
-                columns.append(log_mass * 0.0)
+                u = (starts[name] - self.low[i]) / self.span[i]
+            elif name in _TIMES:
+                u = half
+            u = torch.clamp(u, 0.01, 0.99)
+            columns.append(torch.log(u) - torch.log(1.0 - u))
         return torch.cat([h, features[:, -Features.SUMMARY :]], dim=1), torch.stack(columns, dim=1)
 
     def numbers(self, seen, start):
@@ -144,8 +150,11 @@ class Marginals(nn.Module):
             value = u[:, i]
             if name == "TAU":
                 value = torch.exp(math.log(10.0) * value)
-            elif name in ("TSTART", "AGE", "T50LB"):
+            elif name in _TIMES:
                 value = value * top
+            elif name == "REDSHIFT" and not self.network.infer_redshift:
+                off = torch.clamp(numbers[:, i], -_REACH, _REACH)
+                value = torch.clamp(z[:, None] + z_err[:, None] * off, 0.0, self.network.z_max)
             columns.append(value)
         return torch.stack(columns, dim=1)
 
@@ -157,11 +166,14 @@ class Marginals(nn.Module):
             value = values[:, i]
             if name == "TAU":
                 value = torch.log10(value)
-            elif name in ("TSTART", "AGE", "T50LB"):
+            elif name in _TIMES:
                 value = value / top
-            columns.append((value - self.low[i]) / self.span[i])
-        u = torch.clamp(torch.stack(columns, dim=1), 1e-6, 1.0 - 1e-6)
-        return torch.log(u) - torch.log(1.0 - u)
+            u = torch.clamp((value - self.low[i]) / self.span[i], 1e-6, 1.0 - 1e-6)
+            number = torch.log(u) - torch.log(1.0 - u)
+            if name == "REDSHIFT" and not self.network.infer_redshift:
+                number = (value - z) / torch.clamp(z_err, min=1e-6)  # of no meaning where exact
+            columns.append(number)
+        return torch.stack(columns, dim=1)
 
     def forward(self, flux, flux_err, z, z_err):
         """Return quantiles (N, P, L) of photometry, in physical units."""

@@ -61,8 +61,8 @@ def test_numbers_undo_properties(network, simulations_file):
     head = Marginals(network)
     truth = torch.from_numpy(truths(sims, head.names)[:200].astype(np.float32))
     z = torch.from_numpy(sims.columns["REDSHIFT"][:200].astype(np.float32))
-    numbers = head.to_numbers(truth, z, 0 * z)
-    back = head.from_numbers(numbers.unsqueeze(2), z, 0 * z).squeeze(2)
+    seen = z + 0.05, 0.1 + 0 * z
+    back = head.from_numbers(head.to_numbers(truth, *seen).unsqueeze(2), *seen).squeeze(2)
     assert torch.allclose(back, truth, rtol=1e-3, atol=1e-3)
 
 
