@@ -101,6 +101,7 @@ class Marginals(nn.Module):
     def encode(self, flux, flux_err, z, z_err):
         """Return what the network sees of pixels, (N, I), and where its masses start, (N, P)."""
         encoder = self.network.encoder
+        flux_err = self.network.floored(flux, flux_err)
         h, bright, features = encoder.hidden(flux, flux_err, *self.network.given(z, z_err))
         log_mass = self.network.typical_mass(bright, z, z_err).squeeze(1)
         given, z = z, self.network.typical_redshift(z, z_err)
