@@ -10,7 +10,17 @@ from pixsed.cli.mosaics import (
     segmap,
     units,
 )
-from pixsed.cli.options import examples, hdu, jobs, model, output, quiet_verbose, scheduler, seed
+from pixsed.cli.options import (
+    error_floor,
+    examples,
+    hdu,
+    jobs,
+    model,
+    output,
+    quiet_verbose,
+    scheduler,
+    seed,
+)
 
 EPILOG = examples(
     "pixsed fit 531.fits --model tau -o maps.fits",
@@ -71,6 +81,7 @@ def parse_part(ctx, param, value):
               help="Where onnxruntime runs the network.")
 @click.option("--snr-min", type=float, default=5.0, show_default=True,
               help="Least mean S/N over F277W, F356W and F444W of a pixel that is fitted.")
+@error_floor
 @click.option("--all-pixels", is_flag=True, help="Fit pixels outside the galaxies' segments too.")
 @click.option("--redshift", type=click.FloatRange(min=0),
               help="In place of the redshift in the file; of mosaics, of every pixel, or with "

@@ -31,6 +31,7 @@ class Run:
     engine: str
     provider: str
     snr_min: float
+    error_floor: float
     all_pixels: bool
     redshift: float | None
     redshift_err: float | None
@@ -271,7 +272,8 @@ def _key(asked, kind, source, model):
 
     key = {"pixsed": __version__, "inputs": [file_digest(path) for path in source.files],
            "model": model.sha256}  # fmt: skip
-    names = ["engine", "provider", "quantiles", "snr_min", "all_pixels", "redshift", "redshift_err"]
+    names = ["engine", "provider", "quantiles", "snr_min", "error_floor", "all_pixels", "redshift",
+             "redshift_err"]  # fmt: skip
     if asked.engine == "flow":
         names += ["samples", "seed"]
     if kind == "image":
@@ -293,6 +295,7 @@ def _cards(asked, kind, source, fitter, key):
         **model_cards(fitter.model, asked.seed, asked.samples, asked.engine),
         "FITKEY": (fingerprint(key), "of inputs, model and options"),
         "SNRMIN": (asked.snr_min, "least mean S/N of a pixel fitted"),
+        "ERRFLOOR": (asked.error_floor, "share of the flux added to errors in quadrature"),
         "SNRBANDS": (",".join(fitter.snr_bands), "bands of the mean S/N"),
         "FITBANDS": (",".join(fitter.bands), "bands fitted"),
     }
@@ -369,7 +372,8 @@ def _make_fitter(asked, kind):
 def _fitter(asked, source, model, **options):
     from pixsed.infer.tiles import TileFitter
 
-    return TileFitter(source, model, snr_min=asked.snr_min, **asked.draws, **options)
+    return TileFitter(source, model, snr_min=asked.snr_min, error_floor=asked.error_floor,
+                       **asked.draws, **options)  # fmt: skip
 
 
 class _Bar:
@@ -592,7 +596,8 @@ def _fit_table(asked, text, output, model, jobs):
     unit = split_units(asked.units).get(None)
     with tqdm(total=len(table), unit="row", disable=not show_progress()) as bar:
         result, nfit = fit_table(table, model, source=text, unit=unit, redshift=asked.redshift,
-                                 zerr=asked.redshift_err, **asked.draws, jobs=jobs,
+                                 zerr=asked.redshift_err, error_floor=asked.error_floor,
+                                 **asked.draws, jobs=jobs,
                                  progress=bar.update)  # fmt: skip
     write_table(
         result, output, overwrite=asked.overwrite, inputs=[text.partition("[")[0]],

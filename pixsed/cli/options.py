@@ -90,6 +90,14 @@ model = click.option(
 )
 
 
+error_floor = click.option(
+    "--error-floor", type=click.FloatRange(min=0, max=1), default=0.0, show_default=True,
+    metavar="SHARE",
+    help="Share of the flux added to the errors in quadrature, for what they leave out: zero "
+         "points, matched PSFs, the models themselves; 0.05 is usual.",
+)
+
+
 def noise(default, help):
     """Add `--noise` and `--noise-floor`."""
 

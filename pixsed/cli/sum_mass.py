@@ -2,7 +2,7 @@
 
 import click
 
-from pixsed.cli.options import examples, jobs, model, output, quiet_verbose, seed
+from pixsed.cli.options import error_floor, examples, jobs, model, output, quiet_verbose, seed
 
 EPILOG = examples(
     "pixsed sum-mass 531.fits --model tau -o mass.fits",
@@ -17,12 +17,14 @@ EPILOG = examples(
               help="Posterior draws a pixel.")
 @click.option("--snr-min", type=float, default=5.0, show_default=True,
               help="Least mean S/N over F277W, F356W and F444W of a pixel that counts.")
+@error_floor
 @click.option("--all-pixels", is_flag=True, help="Take pixels outside the galaxy's segment too.")
 @seed
 @jobs
 @output(help="Table to write (.fits, .ecsv or .csv); - for standard output.")
 @quiet_verbose
-def command(cubes, model, samples, snr_min, all_pixels, seed, jobs, output, overwrite):
+def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs, output,
+            overwrite):
     """Total stellar mass of galaxies, resolved and integrated.
 
     Resolved: one draw a pixel, summed, again and again, the pixels taken as independent.
@@ -48,7 +50,7 @@ def command(cubes, model, samples, snr_min, all_pixels, seed, jobs, output, over
     for name in cubes:
         try:
             cube = read_cube(name)
-            selection = select(cube, loaded, snr_min, all_pixels, name=name)
+            selection = select(cube, loaded, snr_min, all_pixels, name, error_floor)
         except (PixsedError, OSError) as error:
             if len(cubes) == 1:
                 raise
@@ -73,7 +75,8 @@ def command(cubes, model, samples, snr_min, all_pixels, seed, jobs, output, over
         inputs=[name for name in cubes if name not in bad],
         history=[f"sum-mass: {len(rows)} galaxies, {samples} draws a pixel"],
         **model_cards(loaded, seed, samples),
-        SNRMIN=(snr_min, "least mean S/N of a pixel"), **flags,
+        SNRMIN=(snr_min, "least mean S/N of a pixel"),
+        ERRFLOOR=(error_floor, "share of the flux added to errors in quadrature"), **flags,
     )
     if bad:
         raise PixsedError(

@@ -154,7 +154,8 @@ def plain(column):
 
 
 def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=None, samples=500,
-              quantiles=(0.16, 0.5, 0.84), seed=42, engine="flow", jobs=1, progress=None):
+              quantiles=(0.16, 0.5, 0.84), seed=42, engine="flow", jobs=1, progress=None,
+              error_floor=0.0):
     """Fit a table of photometry, a row a galaxy.
 
     Parameters
@@ -171,6 +172,8 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
         In place of the columns.
     samples, quantiles, seed, engine, jobs, progress
         As of `pixsed.infer.fit.fit_cube`.
+    error_floor : float, optional
+        Share of the flux added to the errors in quadrature.
 
     Returns
     -------
@@ -200,6 +203,7 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     flux, err = usable(
         [column_njy(table, band, unit, source) for band in bands],
         [column_njy(table, f"{band}_ERR", unit, source) for band in bands],
+        error_floor,
     )
     if flux.ndim != 2:
         raise PixsedError(f"{source}: a column of photometry must be one number a row")

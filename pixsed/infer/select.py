@@ -123,9 +123,15 @@ def match_bands(bands, model, name):
     return np.array(known), np.array([model.bands.index(bands[i]) for i in known])
 
 
-def usable(flux, err):
-    """Return float32 copies of flux and err, NaN in both where either is of no use."""
+def usable(flux, err, error_floor=0.0):
+    """Return float32 copies of flux and err, NaN in both where either is of no use.
+
+    `error_floor` of the flux is added to the errors in quadrature.
+    """
     flux, err = np.array(flux, dtype=np.float32), np.array(err, dtype=np.float32)
+    if error_floor:
+        with np.errstate(invalid="ignore"):
+            err = np.where(err > 0, np.hypot(err, np.float32(error_floor) * flux), err)
     bad = ~(np.isfinite(flux) & np.isfinite(err) & (err > 0))
     flux[bad] = err[bad] = np.nan
     return flux, err
@@ -176,7 +182,7 @@ def warn_of_range(model, what):
     )
 
 
-def select(cube, model, snr_min=5.0, all_pixels=False, name="cube"):
+def select(cube, model, snr_min=5.0, all_pixels=False, name="cube", error_floor=0.0):
     """Return the `Selection` of a cube.
 
     A pixel, or a bin of them, is fitted if it is in the segment of the cube's object (where
@@ -192,6 +198,8 @@ def select(cube, model, snr_min=5.0, all_pixels=False, name="cube"):
         Leave the segmentation map out of account.
     name : str, optional
         The file, for messages.
+    error_floor : float, optional
+        Share of the flux added to the errors in quadrature.
 
     Raises
     ------
@@ -203,10 +211,11 @@ def select(cube, model, snr_min=5.0, all_pixels=False, name="cube"):
         warn_of_range(model, f"{name}: redshift {cube.redshift:g} +- {cube.zerr:g}")
     inside = np.ones(cube.shape, dtype=bool) if all_pixels else cube.segment(name)
     pixels = Pixels(cube.flux, cube.err, inside, cube.redshift, cube.zerr)
-    return select_pixels(pixels, model, cube.bands, index, columns, snr_min, binning=cube.binning)
+    return select_pixels(pixels, model, cube.bands, index, columns, snr_min, binning=cube.binning,
+                         error_floor=error_floor)  # fmt: skip
 
 
-def select_pixels(pixels, model, bands, index, columns, snr_min, binning=None):
+def select_pixels(pixels, model, bands, index, columns, snr_min, binning=None, error_floor=0.0):
     """Return the `Selection` of a part of an image.
 
     Parameters
@@ -219,8 +228,10 @@ def select_pixels(pixels, model, bands, index, columns, snr_min, binning=None):
         Of `match_bands`.
     snr_min : float
     binning : `~pixsed.io.cube.Binning`, optional
+    error_floor : float, optional
+        As of `select`.
     """
-    flux, err = usable(pixels.flux[index], pixels.err[index])
+    flux, err = usable(pixels.flux[index], pixels.err[index], error_floor)
     bands = [bands[i] for i in index]
     snr, snr_bands = mean_snr(flux, err, bands)
     nbands = np.isfinite(flux).sum(axis=0).astype(np.int16)

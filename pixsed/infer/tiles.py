@@ -128,7 +128,8 @@ class TileFitter:
     source
         What `pixsed.io.pixels.Pixels` says: a cube on disk, or mosaics.
     model : `~pixsed.infer.model.Model`
-    snr_min : float, optional
+    snr_min, error_floor : float, optional
+        As of `pixsed.infer.select.select`.
         See `pixsed.infer.select.select`.
     quantiles : sequence of float, optional
         The median is always among them.
@@ -152,10 +153,11 @@ class TileFitter:
         If the source and the model have no band in common.
     """
 
-    def __init__(self, source, model, *, snr_min=5.0, quantiles=(0.16, 0.5, 0.84),
+    def __init__(self, source, model, *, snr_min=5.0, error_floor=0.0, quantiles=(0.16, 0.5, 0.84),
                  samples=DEFAULT_SAMPLES, seed=42, engine="flow", jobs=1, progress=None,
                  skipped=None):
         self.source, self.model, self._snr_min = source, model, snr_min
+        self._error_floor = error_floor
         self.quantiles = check_quantiles(quantiles)
         self._index, self._columns = match_bands(source.bands, model, source.name)
         self.bands = [source.bands[i] for i in self._index]
@@ -179,7 +181,7 @@ class TileFitter:
             pixels = self.source.read(y, x)
         selection = select_pixels(
             pixels, self.model, self.source.bands, self._index, self._columns, self._snr_min,
-            binning=self.source.binning,
+            binning=self.source.binning, error_floor=self._error_floor,
         )  # fmt: skip
         if self._skipped is not None:
             self._skipped(int(pixels.inside.sum()) - int(selection.fitted.sum()))

@@ -44,6 +44,18 @@ def test_planes_and_nan_policy(model):
     np.testing.assert_allclose(maps.planes["LOGMFORM_STD"][fitted], 0.1, rtol=0.15)
 
 
+def test_an_error_floor_is_added_in_quadrature(model):
+    cube = fakes.make_cube()
+    bare, floored = (select(cube, model, snr_min=5, error_floor=floor) for floor in (0.0, 0.5))
+    good = np.isfinite(bare.err)
+    np.testing.assert_allclose(
+        floored.err[good], np.sqrt(bare.err[good] ** 2 + 0.25 * bare.flux[good] ** 2), rtol=1e-5
+    )
+    assert_array_equal(np.isfinite(floored.err), good)
+    assert_array_equal(floored.flux, bare.flux)
+    assert np.nanmax(floored.snr) <= 2 < np.nanmax(bare.snr)  # and the cut is on what is fitted
+
+
 def test_quality_bits(model):
     cube = fakes.make_cube()
     cube.flux[2:, 10, 13] = np.nan
