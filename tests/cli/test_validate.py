@@ -33,7 +33,7 @@ def test_validate(run_cli, model_file, simulations_file, tmp_path, fitsverify):
         assert text in result.stdout
     with fits.open(path) as hdus:
         assert [hdu.name for hdu in hdus[1:]] == [
-            "TESTS", "RANKS", "COVERAGE", "RESIDUALS", "WIDTHS", "OOD", "POINTS",
+            "TESTS", "RANKS", "COVERAGE", "RESIDUALS", "WIDTHS", "OOD", "ENGINES", "POINTS",
         ]  # fmt: skip
         header = hdus[0].header
         assert header["MODEL"] == "small" and header["NSAMP"] == 60 and header["NOISE"] == "depth"
