@@ -10,7 +10,7 @@ from astropy.table import MaskedColumn, Table
 from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.infer.draws import key_of_name
+from pixsed.infer.draws import DEFAULT_SAMPLES, key_of_name
 from pixsed.infer.posterior import MIN_BANDS, output_names, summarise
 from pixsed.infer.properties import (
     PROPERTIES,
@@ -153,9 +153,9 @@ def plain(column):
     return np.asarray(values, dtype=float)
 
 
-def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=None, samples=500,
-              quantiles=(0.16, 0.5, 0.84), seed=42, engine="flow", jobs=1, progress=None,
-              error_floor=0.0):
+def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=None,
+              samples=DEFAULT_SAMPLES, quantiles=(0.16, 0.5, 0.84), seed=42, engine="flow", jobs=1,
+              progress=None, error_floor=0.0):
     """Fit a table of photometry, a row a galaxy.
 
     Parameters

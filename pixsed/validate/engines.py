@@ -40,7 +40,7 @@ def compare_engines(model, observed, *, rows=4000, samples=DEFAULT_SAMPLES, seed
     seen = model, *(np.asarray(values)[number] for values in arrays), 0 * number, number
     settings = {"samples": samples, "quantiles": _LEVELS, "seed": seed, "jobs": jobs}
     flow, quick = (summarise(*seen, **settings, engine=e) for e in ("flow", "quantile"))
-    photo_z = bool((seen[4] > 0).any())
+    photo_z = model.infers_redshift or bool((seen[4] > 0).any())
     names = [key[:-4] for key in quick if key.endswith("_P50") and key in flow]
     table = []
     for name in ordered(names):

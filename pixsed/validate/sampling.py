@@ -33,7 +33,8 @@ class ModelSampler:
         """Return the properties that model and truth have, the model's order."""
         ones = {p: np.ones((1, 1)) for p in self.model.parameters}
         names = [*self.model.parameters, *derive(ones, self.model.sfh, np.ones((1, 1)))]
-        names = [n for n in dict.fromkeys(names) if n in truth and (photo_z or n != "REDSHIFT")]
+        free = photo_z or self.model.infers_redshift
+        names = [n for n in dict.fromkeys(names) if n in truth and (free or n != "REDSHIFT")]
         return names if same_prior else [n for n in names if n in (*SHARED, "REDSHIFT")]
 
     def joint_names(self, names):
@@ -51,7 +52,9 @@ class ModelSampler:
         drawn, predicted = self.model.sample(flux, flux_err, z, z_err, base)
         found = {name: drawn[..., i] for i, name in enumerate(self.model.parameters)}
         redshift = np.asarray(z, dtype=float)[:, None]
-        if "REDSHIFT" in found and np.any(z_err > 0):
+        if self.model.infers_redshift:
+            redshift = found["REDSHIFT"].astype(float)
+        elif "REDSHIFT" in found and np.any(z_err > 0):
             redshift = np.where(np.asarray(z_err)[:, None] > 0, found["REDSHIFT"], redshift)
         found |= derive(found, self.model.sfh, redshift)
         return found, redshift, self.model.score(flux, flux_err, predicted, z, z_err)[1]

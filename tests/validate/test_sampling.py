@@ -113,7 +113,7 @@ def test_progress_counts_all(observed):
 
 class Fake:
     parameters = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART REDSHIFT".split()
-    sfh, base_dim = "tau", 6
+    sfh, base_dim, infers_redshift = "tau", 6, False
     metadata = {"prior": {"coordinates": [{"name": n} for n in
                                           "LOGMFORM AV METAL TAU TSTART".split()]}}  # fmt: skip
 
@@ -129,6 +129,9 @@ def test_which_properties_are_compared():
     assert shared == ["LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "AGE", "T50LB"]
     assert sampler.joint_names(shared) == ["LOGMFORM", "LOGSFR", "METAL", "AV"]
     assert "T50LB" not in sampler.names(dict.fromkeys(Fake.parameters))
+    blind = Fake()
+    blind.infers_redshift = True
+    assert "REDSHIFT" in ModelSampler(blind).names(truth)
 
 
 def test_needs_no_torch():
