@@ -8,7 +8,6 @@ from functools import cache
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 #: Draws of a pixel's posterior unless told otherwise: every quantile of every property has the
 #: rank error of 500 independent ones or less, by tests/benchmarks/bench_draws.py.
@@ -76,12 +75,50 @@ def key_of_name(name):
     return int.from_bytes(digest[:8], "little", signed=True)
 
 
+# Primitive polynomials and first direction numbers of the second dimension and those after it:
+# Joe & Kuo (2008), "new-joe-kuo-6".
+_JOE_KUO = (
+    (0, (1,)), (1, (1, 3)), (1, (1, 3, 1)), (2, (1, 1, 1)), (1, (1, 1, 3, 3)), (4, (1, 3, 5, 13)),
+    (2, (1, 1, 5, 5, 17)), (4, (1, 1, 5, 5, 5)), (7, (1, 1, 7, 11, 19)), (11, (1, 1, 5, 1, 1)),
+    (13, (1, 1, 1, 3, 11)), (14, (1, 3, 5, 5, 31)),
+)  # fmt: skip
+
+
+def _directions(dimension):
+    """Return the direction numbers of one dimension of a Sobol set, `_BITS` of them."""
+    if dimension == 0:
+        return [1 << (_BITS - 1 - i) for i in range(_BITS)]
+    polynomial, first = _JOE_KUO[dimension - 1]
+    degree, m = len(first), list(first)
+    for i in range(degree, _BITS):
+        new = m[i - degree] ^ (m[i - degree] << degree)
+        for k in range(1, degree):
+            if polynomial >> (degree - 1 - k) & 1:
+                new ^= m[i - k] << k
+        m.append(new)
+    return [value << (_BITS - 1 - i) for i, value in enumerate(m)]
+
+
 @cache
 def _sobol(n_samples, dim):
-    # Not scrambled: each pixel's shift makes it random, the same in every scipy.
-    power = max(1, int(n_samples - 1).bit_length())
-    points = qmc.Sobol(dim, scramble=False, bits=_BITS).random_base2(power)
-    return np.round(points[:n_samples] * 2**_BITS).astype(np.uint32)
+    """Return the points of a Sobol set, shape (S, D), uint32, as integers of `_BITS` bits.
+
+    Not scrambled: each pixel's shift makes it random. Written out, since to import
+    scipy.stats, which has it, takes as long as fitting a thousand pixels.
+    """
+    if dim > 1 + len(_JOE_KUO):
+        from scipy.stats import qmc
+
+        power = max(1, int(n_samples - 1).bit_length())
+        points = qmc.Sobol(dim, scramble=False, bits=_BITS).random_base2(power)
+        return np.round(points[:n_samples] * 2**_BITS).astype(np.uint32)
+    index = np.arange(n_samples, dtype=np.uint32)
+    gray = index ^ (index >> np.uint32(1))
+    directions = np.array([_directions(d) for d in range(dim)], dtype=np.uint32)
+    points = np.zeros((n_samples, dim), dtype=np.uint32)
+    for bit in range(int(n_samples).bit_length()):
+        points ^= (gray >> np.uint32(bit) & np.uint32(1))[:, None] * directions[:, bit]
+    return points
 
 
 @cache

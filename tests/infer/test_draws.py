@@ -1,8 +1,18 @@
+import subprocess
+import sys
+
 import numpy as np
+import pytest
 from astropy.io import fits
 from scipy.stats import norm
 
-from pixsed.infer.draws import base_normals, global_indices, independent_normals, key_of_name
+from pixsed.infer.draws import (
+    _sobol,
+    base_normals,
+    global_indices,
+    independent_normals,
+    key_of_name,
+)
 
 Y, X = (a.ravel() for a in np.mgrid[-3:5, 100:108])
 
@@ -70,3 +80,16 @@ def test_key_of_name_is_stable():
     assert key_of_name(" 531") == key_of_name("531")
     assert key_of_name("531") != key_of_name("532")
     assert -(2**63) <= key_of_name("a") < 2**63
+
+
+@pytest.mark.parametrize("dim", [1, 6, 9, 13, 14])
+def test_sobol_points_are_those_of_scipy(dim):
+    from scipy.stats import qmc
+
+    theirs = qmc.Sobol(dim, scramble=False, bits=30).random_base2(10) * 2**30
+    np.testing.assert_array_equal(_sobol(1000, dim), theirs[:1000].astype(np.uint32))
+
+
+def test_drawing_needs_no_scipy_stats():
+    code = "import sys, pixsed.infer.stream; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
