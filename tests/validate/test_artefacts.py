@@ -71,6 +71,7 @@ class Flat:
     """A model that predicts the mean flux, and says chi^2 as the p-value."""
 
     base_dim, sfh, parameters, metadata = 1, "", ["LOGMSTAR"], {}
+    infers_redshift = False
 
     def sample(self, flux, flux_err, z, z_err, base):
         mean = np.nanmean(flux, axis=1, keepdims=True)
