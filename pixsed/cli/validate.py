@@ -76,6 +76,7 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
     from astropy.io import fits
     from tqdm import tqdm
 
+    from pixsed.bands import PAPER_BANDS
     from pixsed.errors import PixsedError
     from pixsed.io.atomic import atomic_path, check_output, write_hdulist
     from pixsed.io.provenance import stamp
@@ -131,8 +132,11 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
         say("left out, since the model has too few bands or no redshift errors, or the noise "
             f"lacks bands: {left_out}")  # fmt: skip
     if "ood" in chosen and not KNOWN["paper"].possible(flow.bands, 0, noisy):
-        raise PixsedError(f"--noise {noise} lacks bands of the paper, in which artefacts are made; "
-                          "leave ood out of --cases")  # fmt: skip
+        lacking = [b for b in PAPER_BANDS if b in flow.bands and noisy and b not in noisy]
+        raise PixsedError(
+            f"--noise {noise} has no noise of {', '.join(lacking) or 'these bands'}, and artefacts "
+            "are made in the bands of the paper; leave ood out of --cases"
+        )
 
     def observe(case):
         return observe_case(
