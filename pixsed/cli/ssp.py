@@ -24,7 +24,7 @@ from pixsed.cli.options import examples, output, quiet_verbose, say, show_progre
               help="Interpolate spectra linearly in log Z or in Z.")  # fmt: skip
 @click.option("--refine", type=click.IntRange(1, 10), default=1, show_default=True,
               help="bc03: cut each bin of age older than 0.2 Gyr into so many; 3 for bursts "
-                   "shorter than a tenth of a dex. The shipped models have 1.")  # fmt: skip
+                   "shorter than a tenth of a dex. The shipped models have 3.")  # fmt: skip
 @click.option("--sps-home", type=click.Path(), metavar="DIR",
               help="FSPS's data folder; default: the environment variable SPS_HOME.")  # fmt: skip
 @click.option("--no-agb-dust", is_flag=True, help="fsps: no dust shells around AGB stars.")
