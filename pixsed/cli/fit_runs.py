@@ -373,7 +373,7 @@ def _fitter(asked, source, model, **options):
     from pixsed.infer.tiles import TileFitter
 
     return TileFitter(source, model, snr_min=asked.snr_min, error_floor=asked.error_floor,
-                       **asked.draws, **options)  # fmt: skip
+                      **asked.draws, **options)  # fmt: skip
 
 
 class _Bar:
