@@ -250,8 +250,8 @@ def _load(asked):
     return model
 
 
-def model_cards(model, seed, samples, engine="flow"):
-    """Return the cards of a primary header that say which model and draws were used."""
+def model_cards(model, seed, samples, error_floor, engine="flow"):
+    """Return the cards of a primary header that say how fits were made: model, draws, errors."""
     from pixsed import cosmology
 
     return {
@@ -260,6 +260,7 @@ def model_cards(model, seed, samples, engine="flow"):
         "ENGINE": (engine, "draws of the flow, or marginal quantiles"),
         "SEED": (seed, "seed of the draws"),
         "NSAMP": (0 if engine == "quantile" else samples, "posterior draws a pixel"),
+        "ERRFLOOR": (error_floor, "share of the flux added to errors in quadrature"),
         "IMF": (model.text("sps.IMF"), "initial mass function"),
         "SPSLIB": (model.text("sps.LIBRARY", "sps.library"), "SPS library"),
         "CRCOSMO": (model.text("cosmology", default=cosmology.NAME), "cosmology"),
@@ -292,10 +293,9 @@ def _cards(asked, kind, source, fitter, key):
         cards["ZERR"] = (float(source.zerr), "1-sigma error of the redshift, 0 = known")
     return cards | {
         "PIXAR_A2": (float(source.pixar_a2), "[arcsec2] area of a pixel"),
-        **model_cards(fitter.model, asked.seed, asked.samples, asked.engine),
+        **model_cards(fitter.model, asked.seed, asked.samples, asked.error_floor, asked.engine),
         "FITKEY": (fingerprint(key), "of inputs, model and options"),
         "SNRMIN": (asked.snr_min, "least mean S/N of a pixel fitted"),
-        "ERRFLOOR": (asked.error_floor, "share of the flux added to errors in quadrature"),
         "SNRBANDS": (",".join(fitter.snr_bands), "bands of the mean S/N"),
         "FITBANDS": (",".join(fitter.bands), "bands fitted"),
     }
@@ -319,7 +319,7 @@ def _is_finished(path, cards, overwrite):
         return True
     if overwrite:
         return False
-    for name in ("MODELSHA", "ENGINE", "SEED", "NSAMP", "SNRMIN", "REDSHIFT", "ZERR"):
+    for name in ("MODELSHA", "ENGINE", "SEED", "NSAMP", "SNRMIN", "ERRFLOOR", "REDSHIFT", "ZERR"):
         asked = cards[name][0] if name in cards else None
         if header.get(name) != asked:
             raise PixsedError(
@@ -602,6 +602,6 @@ def _fit_table(asked, text, output, model, jobs):
     write_table(
         result, output, overwrite=asked.overwrite, inputs=[text.partition("[")[0]],
         history=[f"fit: {nfit} rows, {asked.how}"], name="POSTERIOR",
-        **model_cards(model, asked.seed, asked.samples, asked.engine),
+        **model_cards(model, asked.seed, asked.samples, asked.error_floor, asked.engine),
     )  # fmt: skip
     return f"{output}: {nfit} of {len(table)} rows fitted"

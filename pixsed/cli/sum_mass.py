@@ -74,9 +74,8 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
         _table(rows), output, overwrite=overwrite, name="MASS",
         inputs=[name for name in cubes if name not in bad],
         history=[f"sum-mass: {len(rows)} galaxies, {samples} draws a pixel"],
-        **model_cards(loaded, seed, samples),
-        SNRMIN=(snr_min, "least mean S/N of a pixel"),
-        ERRFLOOR=(error_floor, "share of the flux added to errors in quadrature"), **flags,
+        **model_cards(loaded, seed, samples, error_floor),
+        SNRMIN=(snr_min, "least mean S/N of a pixel"), **flags,
     )
     if bad:
         raise PixsedError(

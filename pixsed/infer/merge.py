@@ -7,7 +7,8 @@ from pixsed.infer.photometry import is_fits, read_table, write_table
 from pixsed.io.locate import open_fits
 
 # Cards of what must be the same, and is kept.
-_SAME = ("MODEL", "MODELSHA", "ENGINE", "SEED", "NSAMP", "SNRMIN", "IMF", "SPSLIB", "CRCOSMO")
+_SAME = ("MODEL", "MODELSHA", "ENGINE", "SEED", "NSAMP", "SNRMIN", "ERRFLOOR", "IMF", "SPSLIB",
+         "CRCOSMO")  # fmt: skip
 
 
 def merge_tables(paths, output, *, overwrite=False):

@@ -324,6 +324,10 @@ def test_tables_put_together(fit, run_cli, model_path, tmp_path):
                tmp_path / "c.fits").exit_code == 0  # fmt: skip
     result = run_cli("merge", tmp_path / "a.fits", tmp_path / "c.fits", "-o", tmp_path / "d.fits")
     assert "made with SEED = 1" in str(result.exception)
+    assert fit(tmp_path / "b.ecsv", "--error-floor", 0.05, "--samples", 20, "-o",
+               tmp_path / "e.fits").exit_code == 0  # fmt: skip
+    result = run_cli("merge", tmp_path / "a.fits", tmp_path / "e.fits", "-o", tmp_path / "d.fits")
+    assert "made with ERRFLOOR = 0.05" in str(result.exception)
     result = run_cli("merge", tmp_path / "a.fits", tmp_path / "a.ecsv", "-o", tmp_path / "d.fits")
     assert "other columns than" in str(result.exception)
 
