@@ -242,11 +242,7 @@ def _load(asked):
     from pixsed.models import resolve
 
     model = Model(resolve(asked.model), provider=asked.provider)
-    if asked.engine not in model.engines:
-        raise PixsedError(
-            f"model {model.name} ({model.path}) has no engine {asked.engine}; try --engine flow, "
-            "or export the model anew"
-        )
+    model.check_engine(asked.engine)
     return model
 
 

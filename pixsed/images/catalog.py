@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from pixsed.errors import PixsedError
-from pixsed.images.tables import find_column, read_table
+from pixsed.images.tables import find_column, is_numeric, numbers, read_table
 
 _ID = "id number objid obj_id object_id source_id id_source galid label seg_id segid".split()
 _Z = (
@@ -46,8 +46,10 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
     else:
         zerr_col = find_column(names, zerr_col, (), "--zerr-col", path)
     ids = _integers(table[id_col], id_col, path)
-    redshifts = _floats(table[z_col], z_col, path)
-    errors = np.zeros(len(table)) if zerr_col is None else _floats(table[zerr_col], zerr_col, path)
+    redshifts = numbers(table[z_col], z_col, "--z-col or --zerr-col", path)
+    errors = np.zeros(len(table))
+    if zerr_col is not None:
+        errors = numbers(table[zerr_col], zerr_col, "--z-col or --zerr-col", path)
     # A catalogue's way to say "none": negative, or NaN.
     redshifts[~(redshifts > 0)] = np.nan
     errors[~(errors > 0)] = 0.0
@@ -73,27 +75,14 @@ def _error_column(names, z_col, path):
 
 
 def _integers(column, name, path):
-    values = np.ma.filled(np.ma.asarray(column), -1) if _is_numeric(column) else np.asarray(column)
+    values = np.ma.filled(np.ma.asarray(column), -1) if is_numeric(column) else np.asarray(column)
     try:
-        numbers = np.asarray(values, dtype=float)
-        if (numbers == np.round(numbers)).all():
-            return numbers.astype(np.int64)
+        found = np.asarray(values, dtype=float)
+        if (found == np.round(found)).all():
+            return found.astype(np.int64)
     except (TypeError, ValueError):
         pass
     raise PixsedError(
         f"{path}: column {name!r} must hold the integer ids of the segmentation map; "
         "name another with --id-col"
     )
-
-
-def _floats(column, name, path):
-    try:
-        return np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
-    except (TypeError, ValueError) as error:
-        raise PixsedError(
-            f"{path}: column {name!r} must hold numbers; name another with --z-col or --zerr-col"
-        ) from error
-
-
-def _is_numeric(column):
-    return np.asarray(column).dtype.kind in "iuf"

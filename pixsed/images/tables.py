@@ -3,6 +3,8 @@
 import warnings
 from pathlib import Path
 
+import numpy as np
+
 from pixsed.errors import PixsedError
 from pixsed.io.locate import parse_location
 
@@ -82,6 +84,24 @@ def find_column(names, asked, usual, option, path):
             f"{path}: which column is it, {', '.join(found)}? Name one with {option}"
         )
     raise PixsedError(f"{path}: name a column with {option}; it has {listed(names)}")
+
+
+def is_numeric(column):
+    """Return whether a column holds numbers, masked ones included."""
+    return np.ma.asarray(column).dtype.kind in "iuf"
+
+
+def numbers(column, name, options, path):
+    """Return a column as float64, NaN where masked.
+
+    `options` name another column, for the message of the `PixsedError` that one of text gives.
+    """
+    try:
+        return np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
+    except (TypeError, ValueError) as error:
+        raise PixsedError(
+            f"{path}: column {name!r} must hold numbers; name another with {options}"
+        ) from error
 
 
 def listed(names):

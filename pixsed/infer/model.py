@@ -108,9 +108,8 @@ class Model:
         try:
             return onnxruntime.InferenceSession(content, options, providers=[self.provider])
         except Exception as error:  # onnxruntime's errors have no common class
-            first = (str(error).splitlines() or [""])[0]
             raise PixsedError(
-                f"{self.path} is not an ONNX model that onnxruntime can run ({first[:200]}); "
+                f"{self.path} is not an ONNX model that onnxruntime can run ({_brief(error)}); "
                 "give a file made by pixsed export"
             ) from error
 
@@ -173,6 +172,14 @@ class Model:
     def engines(self):
         """Ways of fitting that the file has: ``"flow"``, and ``"quantile"`` where it gives them."""
         return ("flow", "quantile") if self.quantile_levels else ("flow",)
+
+    def check_engine(self, engine):
+        """Raise `PixsedError` unless `engine` is one of `engines`."""
+        if engine not in self.engines:
+            raise PixsedError(
+                f"model {self.name} ({self.path}) has no engine {engine}; try --engine flow, or "
+                "export the model anew"
+            )
 
     @property
     def sfh(self):
@@ -266,9 +273,8 @@ class Model:
         try:
             return session.run(outputs, feed)
         except Exception as error:  # onnxruntime's errors have no common class
-            first = (str(error).splitlines() or [""])[0]
             raise PixsedError(
-                f"{self.path}: onnxruntime failed ({first[:200]}); "
+                f"{self.path}: onnxruntime failed ({_brief(error)}); "
                 "try fewer --samples, or another model"
             ) from error
 
@@ -276,6 +282,11 @@ class Model:
         """Return chi^2 per band and the p-value of it; see `pixsed.infer.ood.score`."""
         share = np.asarray(redshift_err) / (1.0 + np.asarray(redshift))
         return ood.score(self.metadata, self.path, flux, flux_err, flux_model, share)
+
+
+def _brief(error):
+    """Return the beginning of the first line of what onnxruntime says."""
+    return (str(error).splitlines() or [""])[0][:200]
 
 
 def _provider(name, available):

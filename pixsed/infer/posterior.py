@@ -156,12 +156,7 @@ def summarise(model, flux, err, redshift, zerr, y, x, *, samples, quantiles, see
     """
     if engine not in ENGINES:
         raise PixsedError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
-    if engine not in model.engines:
-        raise PixsedError(
-            f"model {model.name} ({model.path}) has no engine {engine}; try --engine flow, or "
-            "export the model anew"
-        )
-
+    model.check_engine(engine)
     if model.infers_redshift:
         low, high = model.redshift_range
         redshift, zerr = (np.full(len(flux), v) for v in ((low + high) / 2, (high - low) / 2))

@@ -1,6 +1,7 @@
 """The properties of maps and tables: names, units, order; names of their quantiles."""
 
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 
@@ -38,6 +39,7 @@ def unit_and_description(name, model=None):
     return model.units.get(name, ""), model.descriptions.get(name, "")
 
 
+@cache
 def quantile_name(quantile):
     """Return ``P16`` of 0.16, ``P50`` of 0.5, ``P025`` of 0.025: the decimals, two at least."""
     return "P" + format(Decimal(repr(float(quantile))), "f").partition(".")[2].ljust(2, "0")

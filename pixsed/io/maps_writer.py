@@ -3,9 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
-import sys
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -14,10 +11,9 @@ from astropy.io import fits
 from pixsed.errors import PixsedError
 from pixsed.io.atomic import check_output, name_long_strings
 from pixsed.io.placed import PlacedPlanes, gzip_to, plane_header
-from pixsed.io.stream import lock
+from pixsed.io.stream import lock, open_part, raise_kept, refuse_part, to_stdout
 
 _FORMAT = 1
-_READ = 1 << 24
 
 
 def hidden_paths(path):
@@ -42,10 +38,7 @@ def check_maps_output(path, *, overwrite=False, resume=False):
         return
     part, journal = hidden_paths(path)
     if (part.exists() or journal.exists()) and not (overwrite or resume):
-        raise PixsedError(
-            f"{part} is there, from a run that was stopped; go on with it by --resume, or start "
-            "anew with --overwrite"
-        )
+        refuse_part(part)
 
 
 def check_same(there, asked, what):
@@ -123,14 +116,8 @@ class MapsWriter:
                    for name, (kind, header) in self._layout.planes.items()}  # fmt: skip
         primary = self._layout.primary
         name_long_strings(primary)
-        if self._to_stdout:
-            handle, name = tempfile.mkstemp(prefix=".pixsed-", suffix=".fits")
-            self.part, self._journal_path = Path(name), None
-        else:
-            self.part, self._journal_path = hidden_paths(self.path)
-            # Not emptied before it is known that no other run is writing it.
-            handle = os.open(self.part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        self._file = open(handle, "r+b")
+        part, self._journal_path = (None, None) if self._to_stdout else hidden_paths(self.path)
+        self._file, self.part = open_part(part)
         try:
             lock(self._file, self.part)
             said = self._read_journal() if self._resume else None
@@ -224,9 +211,7 @@ class MapsWriter:
         self._planes.finish(self.primary, after=[self._layout.table])
         os.fsync(self._file.fileno())
         if self._to_stdout:
-            self._file.seek(0)
-            shutil.copyfileobj(self._file, sys.stdout.buffer, _READ)
-            sys.stdout.buffer.flush()
+            to_stdout(self._file)
             return
         source, path = self.part, Path(self.path)
         if path.suffix == ".gz":
@@ -257,9 +242,6 @@ class MapsWriter:
             return
         if self.done and not self._to_stdout:
             kept = f"what is finished is kept in {self.part}: go on with --resume"
-            if isinstance(error, KeyboardInterrupt):
-                raise PixsedError(f"stopped; {kept}") from None
-            if isinstance(error, PixsedError | OSError | MemoryError):
-                raise PixsedError(f"{error or type(error).__name__}; {kept}") from error
+            raise_kept(error, kept)
         if kind is None:
             raise error

@@ -86,6 +86,46 @@ def lock(handle, part):
         pass
 
 
+def open_part(path):
+    """Open an unfinished file to read and write: `path`, or a temporary one in place of None.
+
+    Returns
+    -------
+    file : file
+        Not emptied: it is not known yet that no other run is writing it.
+    path : `~pathlib.Path`
+    """
+    if path is None:
+        handle, name = tempfile.mkstemp(prefix=".pixsed-", suffix=".fits")
+        path = Path(name)
+    else:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    return open(handle, "r+b"), path
+
+
+def refuse_part(part):
+    """Raise the `PixsedError` of an unfinished file that no option says what to do with."""
+    raise PixsedError(
+        f"{part} is there, from a run that was stopped; go on with it by --resume, or start "
+        "anew with --overwrite"
+    )
+
+
+def raise_kept(error, kept):
+    """Raise `PixsedError` with what is `kept` for --resume, if an error ends a run in order."""
+    if isinstance(error, KeyboardInterrupt):
+        raise PixsedError(f"stopped; {kept}") from None
+    if isinstance(error, PixsedError | OSError | MemoryError):
+        raise PixsedError(f"{error or type(error).__name__}; {kept}") from error
+
+
+def to_stdout(file):
+    """Copy an open file, from its beginning, to standard output."""
+    file.seek(0)
+    shutil.copyfileobj(file, sys.stdout.buffer, _READ)
+    sys.stdout.buffer.flush()
+
+
 class TableWriter:
     """A FITS file of one binary table, written in blocks of rows.
 
@@ -194,13 +234,7 @@ class TableWriter:
     def _begin(self):
         from astropy.io import fits
 
-        if self._to_stdout:
-            handle, name = tempfile.mkstemp(prefix=".pixsed-", suffix=".fits")
-            self.part = Path(name)
-        else:
-            # Not emptied before it is known that no other run is writing it.
-            handle = os.open(self.part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        handle = open(handle, "r+b")
+        handle, self.part = open_part(None if self._to_stdout else self.part)
         try:
             lock(handle, self.part)
             if not self.overwrite and os.fstat(handle.fileno()).st_size:
@@ -242,9 +276,7 @@ class TableWriter:
         self._handle.flush()
         os.fsync(self._handle.fileno())
         if self._to_stdout:
-            self._handle.seek(0)
-            shutil.copyfileobj(self._handle, sys.stdout.buffer, _READ)
-            sys.stdout.buffer.flush()
+            to_stdout(self._handle)
             return
         if not self.overwrite and Path(self.path).exists():
             raise PixsedError(f"{self.path} appeared while it was being made; nothing was replaced")
@@ -265,10 +297,7 @@ class TableWriter:
             return
         if self.done and not self._to_stdout:
             kept = f"{self.done} of {self.rows} rows are kept in {self.part}: go on with --resume"
-            if isinstance(error, KeyboardInterrupt):
-                raise PixsedError(f"stopped; {kept}") from None
-            if isinstance(error, PixsedError | OSError | MemoryError):
-                raise PixsedError(f"{error or type(error).__name__}; {kept}") from error
+            raise_kept(error, kept)
         if kind is None:
             raise error
 
@@ -292,7 +321,4 @@ def check_stream(path, *, overwrite=False, resume=False):
                           f"{Path(path).suffix}, and compress it afterwards")  # fmt: skip
     part = part_path(path)
     if part.exists() and not (overwrite or resume):
-        raise PixsedError(
-            f"{part} is there, from a run that was stopped; go on with it by --resume, or start "
-            "anew with --overwrite"
-        )
+        refuse_part(part)

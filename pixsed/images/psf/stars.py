@@ -4,7 +4,7 @@ import numpy as np
 
 from pixsed.errors import PixsedError
 from pixsed.images.psf.build import Star
-from pixsed.images.tables import find_column, listed, read_table
+from pixsed.images.tables import find_column, is_numeric, listed, numbers, read_table
 
 _ID = "id number objid obj_id object_id source_id id_source label seg_id segid".split()
 _RA = "ra radeg ra_deg raj2000 ra_icrs ra_j2000 alpha_j2000 alphawin_j2000 alpha sky_ra".split()
@@ -62,8 +62,8 @@ def read_stars(path, wcs, *, ra_col=None, dec_col=None, x_col=None, y_col=None, 
             )
         x_col = find_column(names, x_col, _X + _X_FROM_1, "--x-col", path)
         y_col = find_column(names, y_col, _Y + _Y_FROM_1, "--y-col", path)
-        x = _numbers(table[x_col], x_col, path) - (x_col.lower() in _X_FROM_1)
-        y = _numbers(table[y_col], y_col, path) - (y_col.lower() in _Y_FROM_1)
+        x = numbers(table[x_col], x_col, "--x-col, --y-col", path) - (x_col.lower() in _X_FROM_1)
+        y = numbers(table[y_col], y_col, "--x-col, --y-col", path) - (y_col.lower() in _Y_FROM_1)
     if id_col or len([name for name in names if name.lower() in _ID]) == 1:
         ids = [str(value) for value in table[find_column(names, id_col, _ID, "--id-col", path)]]
     else:
@@ -82,7 +82,7 @@ def _pixels(table, ra_col, dec_col, wcs, path):
     try:
         units = [_unit(column, default) for column, default in
                  zip(columns, ("hourangle", "deg"), strict=True)]  # fmt: skip
-        values = [np.ma.filled(np.ma.asarray(c).astype(float), np.nan) if _numeric(c)
+        values = [np.ma.filled(np.ma.asarray(c).astype(float), np.nan) if is_numeric(c)
                   else np.asarray(c, dtype=str) for c in columns]  # fmt: skip
         sky = SkyCoord(*values, unit=units, frame="icrs")
     except Exception as error:  # astropy's own, of several classes
@@ -94,21 +94,9 @@ def _pixels(table, ra_col, dec_col, wcs, path):
     return wcs.world_to_pixel(sky)
 
 
-def _numeric(column):
-    return np.ma.asarray(column).dtype.kind in "iuf"
-
-
 def _unit(column, text_unit):
     """Return a column's unit: its own, else degrees, or what text with colons means."""
     unit = getattr(column, "unit", None)
     if unit is not None and str(unit).strip():
         return unit
-    return "deg" if _numeric(column) else text_unit
-
-
-def _numbers(column, name, path):
-    try:
-        return np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
-    except (TypeError, ValueError) as error:
-        raise PixsedError(f"{path}: column {name!r} must hold numbers; name another with "
-                          "--x-col, --y-col") from error  # fmt: skip
+    return "deg" if is_numeric(column) else text_unit
