@@ -30,11 +30,17 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
 @click.option("--epochs", type=click.IntRange(min=1),
               show_default="24; maf-paper: until 20 are no better on the simulations held out",
               help="Passes over the simulations.")  # fmt: skip
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True),
+              help="Train for so long in place of --epochs, as on a machine lent by the hour: the "
+              "learning rate falls with the clock.")  # fmt: skip
 @click.option("--batch", type=click.IntRange(min=16), show_default="1024; maf-paper: 200")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True),
               show_default="1e-3; maf-paper: 5e-4", help="Learning rate.")  # fmt: skip
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
               help="Where the network is trained.")  # fmt: skip
+@click.option("--encoder-share", type=click.FloatRange(0, 1), show_default="1/3",
+              help="Part of the training in which the encoder learns alone; 0 to go on with the "
+              "flow of --start.")  # fmt: skip
 @click.option("--patience", type=click.IntRange(min=1),
               help="End a stage after so many epochs without a better loss on the simulations "
               "held out; not for maf-paper, whose 20 are the paper's.")  # fmt: skip
@@ -59,9 +65,9 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
 @jobs
 @quiet_verbose
 @click.pass_context
-def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epochs, batch, rate,
-            device, patience, ensemble, curve, resume, finish, start, mixed, infer_redshift, output,
-            overwrite, seed, jobs):  # fmt: skip
+def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epochs, minutes, batch,
+            rate, device, encoder_share, patience, ensemble, curve, resume, finish, start,
+            mixed, infer_redshift, output, overwrite, seed, jobs):  # fmt: skip
     """Train a flow on simulations.
 
     Bands, errors and noise are drawn anew for every population in every epoch, so that the
@@ -77,13 +83,19 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     paper = net == "maf-paper"
     if not paper and not finish and ssp_path is None:
         raise click.UsageError("Missing option '--ssp', which --net default needs.")
-    if paper and (patience or ensemble > 1 or curve or start or mixed or infer_redshift):
+    if paper and (
+        patience or ensemble > 1 or curve or start or mixed or minutes or infer_redshift
+        or encoder_share is not None
+    ):
         raise click.UsageError(
-            "--patience, --ensemble, --curve, --start, --mixed and --infer-redshift are of "
-            "--net default."
+            "--patience, --ensemble, --curve, --start, --mixed, --minutes, --encoder-share and "
+            "--infer-redshift are of --net default."
         )
     if finish and (paper or resume or start or ensemble > 1 or curve):
         raise click.UsageError("--finish trains no network; give it with --noise and --seed alone.")
+    if minutes and (epochs or patience or resume):
+        raise click.UsageError("--minutes goes by the clock; give it without --epochs, --patience "
+                               "and --resume.")  # fmt: skip
     if resume and start:
         raise click.UsageError("--resume goes on with its own weights; give it without --start.")
     if ensemble > 1 and resume:
@@ -104,7 +116,7 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
             "try: pip install 'pixsed[train]'"
         ) from None
     sims = read_simulations(simulations)
-    given = {"epochs": epochs, "batch": batch, "rate": rate}
+    given = {"epochs": epochs, "batch": batch, "rate": rate, "encoder_share": encoder_share}
     settings = {key: value for key, value in given.items() if value is not None}
     settings |= {"seed": seed, "resume": resume, "threads": jobs}
     errors = choose_noise(noise, sims.bands, wide=widen, floor=noise_floor)
@@ -120,7 +132,7 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     ssp, histories = read_ssp(ssp_path), []
     for i, path in enumerate(outputs):
         done = train(sims, ssp, errors, path, report=_epoch, device=device, patience=patience,
-                     start=start, mixed=mixed,
+                     start=start, mixed=mixed, minutes=minutes,
                      infer_redshift=infer_redshift, **(settings | {"seed": seed + i}))  # fmt: skip
         histories.append(done["history"])
         say(f"{path}: trained for {done['epoch']} epochs")

@@ -1,5 +1,9 @@
 """Batches for training: simulations seen through fresh bands, errors and noise each time."""
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
 import numpy as np
 import torch
 from scipy.special import ndtri
@@ -98,3 +102,48 @@ class Observer:
             "z": tensor(z_obs), "z_err": tensor(z_err), "coordinates": tensor(coordinates),
             "targets": tensor(self.targets[rows]),
         }  # fmt: skip
+
+    def stream(self, rows, batch, seed, *, ahead=0, device="cpu"):
+        """Yield the batches of one pass over `rows`, on a device.
+
+        Each has random numbers of its own, so that the number of threads changes nothing.
+
+        Parameters
+        ----------
+        rows : `~numpy.ndarray`
+        batch : int
+        seed : sequence of int
+            Of the pass.
+        ahead : int, optional
+            Threads that observe ahead.
+        device : str, optional
+
+        Yields
+        ------
+        share : float
+            What part of the pass is behind after this batch.
+        seen : dict of tensor
+            As of `batch`.
+        """
+        steps = -(-len(rows) // batch)
+
+        def observed(step):
+            rng = np.random.default_rng([*seed, step])
+            seen = self.batch(rows[step * batch : (step + 1) * batch], rng)
+            if device == "cuda":
+                seen = {key: values.pin_memory() for key, values in seen.items()}
+            return (step + 1) / steps, seen
+
+        def there(share, seen):
+            return share, {k: v.to(device, non_blocking=True) for k, v in seen.items()}
+
+        left = iter(range(steps))
+        if not ahead:
+            yield from (there(*observed(step)) for step in left)
+            return
+        with ThreadPoolExecutor(ahead) as pool:
+            coming = deque(pool.submit(observed, step) for step in islice(left, 2 * ahead))
+            while coming:
+                share, seen = coming.popleft().result()
+                coming.extend(pool.submit(observed, step) for step in islice(left, 1))
+                yield there(share, seen)

@@ -37,7 +37,8 @@ class Trunk(nn.Module):
     def forward(self, x, mixed=False):
         """Return (N, width) of features (N, inputs); `mixed` multiplies in bfloat16."""
         if mixed:
-            with torch.autocast(x.device.type, torch.bfloat16):
+            # Each weight is used once: nothing to keep.
+            with torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False):
                 return self(x).float()
         h = self.first(x)
         for block in self.blocks:
@@ -67,6 +68,7 @@ class Encoder(nn.Module):
         self.to_context = nn.Linear(width, context)
         self.predict = nn.Linear(width, bands)
         self.to_quantiles = nn.Linear(width, targets * len(LEVELS))
+        self.register_buffer("levels", torch.tensor(LEVELS), persistent=False)
         #: Numbers that describe a pixel to the flow.
         self.known = context + targets * len(LEVELS)
 
@@ -121,14 +123,14 @@ class Encoder(nn.Module):
         return torch.cat([down[1], down[0], median, *up], dim=2)
 
 
-def pinball(quantiles, targets):
+def pinball(quantiles, targets, level):
     """Return the mean pinball loss of each property, shape (T,).
 
     Parameters
     ----------
     quantiles : tensor, shape (N, T, Q)
     targets : tensor, shape (N, T)
+    level : tensor, shape (Q,)
     """
-    level = quantiles.new_tensor(LEVELS)
     off = targets.unsqueeze(-1) - quantiles
     return torch.maximum(level * off, (level - 1.0) * off).mean(dim=(0, 2))

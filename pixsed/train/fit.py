@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import torch
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError, PixsedWarning
@@ -18,12 +19,8 @@ from pixsed.train.data import NOMINAL_SHARE, PHOTO_Z_MAX, PHOTO_Z_SHARE, Observe
 from pixsed.train.finish import finish
 from pixsed.train.flow import NEUTRAL, PixelFlow
 from pixsed.train.loss import held_out, loss_terms, total
+from pixsed.train.schedule import ENCODER_SHARE, Schedule
 
-#: Share of the epochs in which the encoder learns alone, from marginal quantiles.
-ENCODER_SHARE = 0.5
-#: The encoder's learning rate over the flow's, once both learn.
-ENCODER_RATE = 0.4
-_WARM_STEPS = 500
 _CLIP = 5.0
 
 
@@ -95,7 +92,8 @@ def _begin_with(network, path, simulations):
 
 def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, seed=42,
           sizes=None, resume=None, start=None, report=None, threads=None, device="cpu",
-          mixed=None, patience=None, infer_redshift=False):  # fmt: skip
+          mixed=None, minutes=None, encoder_share=ENCODER_SHARE, patience=None,
+          infer_redshift=False):  # fmt: skip
     """Train on simulations and write a checkpoint after each epoch.
 
     Parameters
@@ -117,10 +115,17 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     report : callable, optional
         Called with a dict after each epoch.
     threads : int, optional
+        On cuda, threads that observe ahead.
     device : str, optional
         "cpu" or "cuda".
     mixed : bool, optional
         Residual networks in bfloat16; by default on cuda alone.
+    minutes : float, optional
+        Train for so long in place of `epochs`, what comes before the first included and what
+        comes after the last not: the learning rate falls with the clock. Such a run depends
+        on the machine, and is not gone on with.
+    encoder_share : float, optional
+        In what part of it the encoder learns alone; 0 where `start` has a flow to go on with.
     patience : int, optional
         A stage ends after so many epochs without a better held-out loss.
     infer_redshift : bool, optional
@@ -142,6 +147,7 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     PixsedWarning
         If `resume` was trained under other noise: a run may well change it, knowingly.
     """
+    started_at = time.monotonic()
     sizes = dict(sizes or {}) | ({"infer_redshift": True} if infer_redshift else {})
     space_of(simulations.prior)
     if len(simulations.bands) < MIN_BANDS:
@@ -163,6 +169,8 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(seed)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise PixsedError("there is no device cuda; try --device cpu")
     mixed = device == "cuda" if mixed is None else mixed
     network = build(simulations, ssp, sizes, seed)
     started = []
@@ -173,36 +181,41 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     # The encoder, then the flow: each has a learning rate, and its gradient is clipped, of its own.
     flow = (network.trunk, network.conditioners)
     parts = [list(network.encoder.parameters()), [p for part in flow for p in part.parameters()]]
-    optimiser = torch.optim.AdamW([{"params": part} for part in parts], lr=rate, weight_decay=1e-4)
+    optimiser = torch.optim.AdamW(
+        [{"params": part} for part in parts], lr=rate, weight_decay=1e-4, fused=device == "cuda"
+    )
+    averaged, trained = (list(one.parameters()) for one in (average, network))
     held = min(len(simulations) // 50, 20000)
     order = np.random.default_rng(seed).permutation(len(simulations))
     observer = Observer(simulations, noise, order[held:], infer_redshift)
     fixed = observer.batch(order[:held], np.random.default_rng(seed + 1))
     fixed = {key: values.to(device) for key, values in fixed.items()}
     steps = math.ceil(len(observer.rows) / batch)
-    # Ends of the two stages; patience brings them forward.
-    ends, history = [round(ENCODER_SHARE * epochs), epochs], []
+    schedule = Schedule(epochs, encoder_share, minutes=minutes, since=started_at,
+                        patience=patience)  # fmt: skip
+    history = []
     if saved is not None:
         network.load_state_dict(saved["network"])
         average.load_state_dict(saved["average"])
         optimiser.load_state_dict(saved["optimiser"])
-        history, ends = saved["history"], list(saved["ends"])
+        history, schedule.ends = saved["history"], list(saved["ends"])
         started = saved["training"]["started_from"]
     checkpoint = saved
-    while len(history) < ends[1]:
+    while not schedule.over(len(history)):
         epoch = len(history)
         began, running = time.monotonic(), []
-        with_flow = epoch >= ends[0]
-        first, last = (ends[0], ends[1]) if with_flow else (0, ends[0])
+        with_flow = schedule.begin(epoch)
         # A stream of its own for each epoch, so that a resumed run sees the same batches.
-        rng = np.random.default_rng([seed, epoch])
-        shuffled = rng.permutation(observer.rows)
+        shuffled = np.random.default_rng([seed, epoch]).permutation(observer.rows)
         network.train()
-        for step in range(steps):
-            now = (epoch - first) * steps + step
-            _set_rates(optimiser, rate, now, (last - first) * steps, with_flow)
-            seen = observer.batch(shuffled[step * batch : (step + 1) * batch], rng)
-            seen = {key: values.to(device) for key, values in seen.items()}
+        ahead = torch.get_num_threads() if device == "cuda" else 0
+        batches = observer.stream(shuffled, batch, [seed, epoch], ahead=ahead, device=device)
+        for step, (share, seen) in enumerate(batches):
+            progress = schedule.progress(epoch, share)
+            if minutes and running and progress >= 1.0:
+                break
+            now = (epoch - schedule.first(epoch)) * steps + step
+            schedule.set_rates(optimiser, rate, now, progress, with_flow)
             loss = total(loss_terms(network, seen, with_flow, mixed))
             if not torch.isfinite(loss):
                 continue
@@ -211,16 +224,14 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
             for part in parts:
                 torch.nn.utils.clip_grad_norm_(part, _CLIP)
             optimiser.step()
-            running.append(float(loss.detach()))
+            running.append(loss.detach())
             decay = min(0.999, (now + 1) / (now + 10))
-            with torch.no_grad():
-                for a, b in zip(average.parameters(), network.parameters(), strict=True):
-                    a.lerp_(b, 1 - decay)
+            get_ema_multi_avg_fn(decay)(averaged, trained, now)
         average.eval()
         density, by_property, miss = held_out(average, fixed, with_flow)
         row = {
             "epoch": epoch + 1,
-            "train": float(np.mean(running)),
+            "train": float(torch.stack(running).mean()),
             "held_out": float(density.sum() + by_property.sum()),
             "by_coordinate": [round(float(t), 4) for t in density] if with_flow else [],
             "quantiles": [round(float(t), 4) for t in by_property],
@@ -230,11 +241,11 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
         history.append(row)
         if report:
             report(row)
-        _bring_forward(ends, history, first, patience)
+        schedule.end_epoch(history)
         checkpoint = {
             "format": CHECKPOINT_FORMAT, "pixsed": __version__, "epoch": epoch + 1,
             "network": network.state_dict(), "average": average.state_dict(),
-            "optimiser": optimiser.state_dict(), "history": history, "ends": ends,
+            "optimiser": optimiser.state_dict(), "history": history, "ends": schedule.ends,
             "run": run, "sizes": sizes, "mass_offset": network.mass_offset,
             "bands": simulations.bands, "prior": simulations.prior, "sps": simulations.meta,
             "noise": noise.describe(), "spline": spline.constants(),
@@ -242,7 +253,8 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
             "training": {"simulations": len(simulations), "epochs": epoch + 1, "batch": batch,
                          "rate": rate, "seed": seed, "photo_z_share": PHOTO_Z_SHARE,
                          "photo_z_max": PHOTO_Z_MAX, "nominal_share": NOMINAL_SHARE,
-                         "encoder_epochs": ends[0], "mixed": mixed,
+                         "encoder_epochs": schedule.ends[0], "mixed": mixed, "device": device,
+                         "minutes": minutes,
                          "started_from": started},
         }  # fmt: skip
         with atomic_path(output, overwrite=True) as temporary:
@@ -251,23 +263,3 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     with atomic_path(output, overwrite=True) as temporary:
         torch.save(checkpoint, temporary)
     return checkpoint
-
-
-def _set_rates(optimiser, rate, now, steps, with_flow):
-    """A rise over the first steps of a stage, then half a cosine down to nothing."""
-    warm = min(1.0, (now + 1) / _WARM_STEPS)
-    rate = rate * warm * (0.5 + 0.5 * math.cos(math.pi * now / steps)) + 1e-6
-    encoder, flow = optimiser.param_groups
-    encoder["lr"], flow["lr"] = rate * (ENCODER_RATE if with_flow else 1.0), rate
-
-
-def _bring_forward(ends, history, first, patience):
-    """End the stage that began after epoch `first` now, if it has been fruitless for too long."""
-    losses = [row["held_out"] for row in history[first:]]
-    if patience is None or len(losses) - 1 - int(np.argmin(losses)) < patience:
-        return
-    done = len(history)
-    if done < ends[0]:
-        ends[:] = [done, ends[1] - (ends[0] - done)]
-    else:
-        ends[1] = done

@@ -111,6 +111,8 @@ class PixelFlow(nn.Module):
         self.encoder = Encoder(bands, targets, width=width, blocks=blocks, context=context)
         self.register_buffer("target_mean", torch.zeros(targets))
         self.register_buffer("target_std", torch.ones(targets))
+        masses = [float(name in ("LOGMSTAR", "LOGMFORM", "LOGSFR")) for name in space.TARGETS]
+        self.register_buffer("follow_mass", torch.tensor(masses), persistent=False)
         self.recalibration = Recalibration(self.encoder.known, space.dim)
         self.trunk = Trunk(self.encoder.features.size + self.encoder.known, flow_width, flow_blocks)
         known = self.encoder.known + flow_width
@@ -160,10 +162,14 @@ class PixelFlow(nn.Module):
         """Turn what runs once a pixel to float64, for use after training.
 
         Steep posteriors show float32 rounding in the encoder, a few 1e-4 dex of [M/H]: in the
-        conditioners, a tenth of that.
+        conditioners, a tenth of that. Its matrices are rounded to float16 once and for all, so
+        that a file of half the size holds them; in training bfloat16 rounds them more.
         """
         for module in (self.encoder, self.trunk):
             module.double()
+            for weight in module.parameters():
+                if weight.ndim == 2:
+                    weight.data = weight.data.half().double()
         return self
 
     def standardise(self, targets, bright, z, z_err):
@@ -187,9 +193,7 @@ class PixelFlow(nn.Module):
         return self._log_mass(bright, self.typical_redshift(z, z_err).unsqueeze(1))
 
     def _target_reference(self, bright, z, z_err):
-        log_mass = self.typical_mass(bright, z, z_err)
-        masses = [float(name in ("LOGMSTAR", "LOGMFORM", "LOGSFR")) for name in self.space.TARGETS]
-        return log_mass * log_mass.new_tensor(masses)
+        return self.typical_mass(bright, z, z_err) * self.follow_mass
 
     def true_redshift(self, z, z_err, deviation):
         """The redshift that a deviation in units of the error stands for."""
@@ -204,12 +208,6 @@ class PixelFlow(nn.Module):
         """Logit of the prior probability of the mass that the brightness suggests."""
         u = torch.clamp((self._log_mass(bright, z) - 4.0) / 8.0, 0.01, 0.99)
         return torch.log(u) - torch.log(1.0 - u)
-
-    def _before(self, base, coordinates, z, z_err):
-        """What a conditioner sees of the coordinates before its own."""
-        z_part = [torch.log(1.0 + z).unsqueeze(-1), (z_err / (1.0 + z)).unsqueeze(-1) * 10.0]
-        seen = [torch.clamp(t, -6.0, 6.0).unsqueeze(-1) for t in (*base, *coordinates)]
-        return torch.cat(seen + z_part, dim=-1)
 
     # The share of the spline's raw outputs; small, so that training starts smooth.
     @staticmethod
@@ -262,14 +260,13 @@ class PixelFlow(nn.Module):
         """
         z, z_err = self.given(z, z_err)
         bright = bright.squeeze(1)
-        base, seen, slopes = [], [], []
+        # What a conditioner sees: the latents before its own, then the coordinates.
+        base, slopes, seen_base, seen = [], [], [], []
         z_here = z
         for d, conditioner in enumerate(self.conditioners):
-            before = self._before(base, seen, z_here, z_err)
-            kind = conditioner.second.weight.dtype
-            part = conditioner.from_known(known.to(kind))
-            shift, log_scale, raw = self._split(conditioner(part, before.to(kind)))
-            shift, log_scale, raw = (t.to(coordinates.dtype) for t in (shift, log_scale, raw))
+            at_z = [torch.log(1.0 + z_here), z_err / (1.0 + z_here) * 10.0]
+            before = torch.stack([*seen_base, *seen, *at_z], dim=1)
+            shift, log_scale, raw = self._split(conditioner(conditioner.from_known(known), before))
             x = coordinates[:, d]
             centre = self._centre(d, bright, z_here)
             local = x if centre is None else x - centre
@@ -277,7 +274,8 @@ class PixelFlow(nn.Module):
             latent, log_slope = spline.inverse(y, raw, self.bins)
             slopes.append(log_slope - log_scale)
             base.append(latent)
-            seen.append(local)
+            seen_base.append(torch.clamp(latent, -6.0, 6.0))
+            seen.append(torch.clamp(local, -6.0, 6.0))
             if d == 0:
                 z_here = self.true_redshift(z, z_err, x)
         return torch.stack(base, dim=1), torch.stack(slopes, dim=1)
@@ -295,16 +293,15 @@ class PixelFlow(nn.Module):
         z_here, z_err_here = z + zero, z_err + zero
         seen, out = [], []
         for d, conditioner in enumerate(self.conditioners):
-            kind = conditioner.second.weight.dtype
             # The latents before, then the coordinates, then the redshift.
             latents = [torch.clamp(base[:d], -6.0, 6.0)] if d else []
             coordinates = [torch.clamp(torch.stack(seen), -6.0, 6.0)] if d else []
             at_z = torch.stack([torch.log(1.0 + z_here), z_err_here / (1.0 + z_here) * 10.0])
             before = torch.cat([*latents, *coordinates, at_z])
-            raw = conditioner.draws(conditioner.from_known(known.to(kind)), before.to(kind))
-            bent = spline.bend(base[d].reshape(-1).to(kind), raw[2:], self.bins)
+            raw = conditioner.draws(conditioner.from_known(known), before)
+            bent = spline.bend(base[d].reshape(-1), raw[2:], self.bins)
             shift, log_scale, _ = self._split(raw.T)
-            local = (shift + torch.exp(log_scale) * bent).to(base.dtype).reshape(zero.shape)
+            local = (shift + torch.exp(log_scale) * bent).reshape(zero.shape)
             centre = self._centre(d, bright, z_here)
             x = local if centre is None else local + centre
             seen.append(local)

@@ -41,7 +41,8 @@ def loss_terms(network, batch, with_flow=True, mixed=False):
     residual = torch.where(good, (predicted - true) / sigma, torch.zeros_like(err))
     # Grows like a logarithm: bright rows far off must not own the gradient.
     miss = torch.log1p(residual * residual).sum(dim=1) / good.sum(dim=1)
-    by_property = pinball(quantiles, network.standardise(batch["targets"], bright, z, z_err))
+    targets = network.standardise(batch["targets"], bright, z, z_err)
+    by_property = pinball(quantiles, targets, network.encoder.levels)
     density = flux.new_zeros(network.space.dim)
     if with_flow:
         # The sharpest posteriors have the steepest gradients, a hundred times the others'; the

@@ -87,3 +87,16 @@ def test_epochs_see_other_noise():
         observer.batch(observer.rows, np.random.default_rng(s), keep_faint=1.0) for s in (1, 1, 2)
     )
     assert torch.equal(first["z"], again["z"]) and not torch.equal(first["z"], other["z"])
+
+
+def test_a_pass_is_the_same_whatever_is_observed_ahead():
+    observer = Observer(made(1000), WIDE, np.arange(1000))
+    alone = list(observer.stream(observer.rows, 300, [1, 2]))
+    assert [share for share, _ in alone] == [0.25, 0.5, 0.75, 1.0]
+    for ahead in (1, 3):
+        found = list(observer.stream(observer.rows, 300, [1, 2], ahead=ahead))
+        assert [share for share, _ in found] == [share for share, _ in alone]
+        for (_, a), (_, b) in zip(alone, found, strict=True):
+            assert all(torch.equal(a[key].nan_to_num(), b[key].nan_to_num()) for key in a)
+    other = list(observer.stream(observer.rows, 300, [1, 3]))
+    assert not torch.equal(other[0][1]["z"][:50], alone[0][1]["z"][:50])

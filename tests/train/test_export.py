@@ -162,10 +162,15 @@ def test_quantiles_in_the_graph(model_file, checkpoint):
     with torch.no_grad():
         expected = head(*(torch.from_numpy(v) for v in seen)).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-    # The encoder's weights, in both precisions, are stored once.
+    # The encoder's weights, in both precisions, are stored once, and its matrices in float16.
     onnx = pytest.importorskip("onnx")
-    large = [t.raw_data for t in onnx.load(model_file).graph.initializer if len(t.raw_data) > 4096]
+    kept = onnx.load(model_file).graph.initializer
+    large = [t.raw_data for t in kept if len(t.raw_data) > 4096]
     assert len(set(large)) == len(large)
+    first = checkpoint["average"]["encoder.trunk.first.weight"]
+    assert tuple(first.shape) in {
+        tuple(t.dims) for t in kept if t.data_type == onnx.TensorProto.FLOAT16
+    }
 
 
 @pytest.mark.parametrize("engine", ["flow", "quantile"])

@@ -7,7 +7,7 @@ from pixsed.errors import PixsedError
 from pixsed.simulate.noise import DEPTH
 from pixsed.simulate.table import read_simulations
 from pixsed.train.checkpoint import load_network, read_checkpoint
-from pixsed.train.fit import _bring_forward, train
+from pixsed.train.fit import train
 from pixsed.train.loss import loss_terms
 
 SETTINGS = dict(
@@ -110,16 +110,17 @@ def test_a_network_that_infers_the_redshift_does_not_look_at_it(simulations, ssp
               **(SETTINGS | {"epochs": 3}))  # fmt: skip
 
 
-def test_patience_ends_a_stage():
-    def after(losses, first, ends, patience=2):
-        _bring_forward(ends, [{"held_out": loss} for loss in losses], first, patience)
-        return ends
-
-    assert after([3, 2, 2.5, 2.4], 0, [8, 20]) == [4, 16]  # the flow has its epochs still
-    assert after([3, 2, 2.5, 1.9], 0, [8, 20]) == [8, 20]
-    assert after([3, 2, 9, 8, 8.5, 8.6], 2, [2, 20]) == [2, 6]
-    assert after([3, 2, 9, 8, 8.5, 7], 2, [2, 20]) == [2, 20]
-    assert after([3, 4, 5, 6], 0, [8, 20], None) == [8, 20]
+def test_training_by_the_clock(simulations, ssp_grid, tmp_path):
+    settings = SETTINGS | {"epochs": 1}
+    done = train(simulations, ssp_grid, DEPTH, tmp_path / "t.ckpt", minutes=0.05, **settings)
+    stages = [bool(row["by_coordinate"]) for row in done["history"]]
+    assert len(stages) > 2 and stages == sorted(stages) and set(stages) == {False, True}
+    assert done["training"]["encoder_epochs"] == stages.index(True)
+    assert done["training"]["minutes"] == 0.05
+    # With a flow to go on with, it learns from the first epoch on.
+    more = train(simulations, ssp_grid, DEPTH, tmp_path / "u.ckpt", start=tmp_path / "t.ckpt",
+                 encoder_share=0.0, **settings)  # fmt: skip
+    assert more["training"]["encoder_epochs"] == 0 and more["history"][0]["by_coordinate"]
 
 
 def test_checkpoint(run, few_bands):
