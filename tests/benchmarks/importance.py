@@ -25,6 +25,7 @@ from nested_sampling import (
     as_seen,
     columns_of,
     compare,
+    in_words,
     load,
     nested,
     pixels,
@@ -125,12 +126,10 @@ def main():
             exact, how = nested(forward, *pixel, given.seed, 500, 2000)[0], "nautilus"
         sampled += how == "nautilus"
         ours.append(compare(found, exact))
-        text = f"pixel {number}: z {pixel[0]:.3f}, S/N {snr[number]:.1f}, effective share "
-        text += f"{shares[-1]:.4f}, {how}"
         if table and how == "weighted":
             theirs.append(compare(exact, columns_of(table[number], table)))
-            text += f", {np.mean([v[0] for v in theirs[-1].values()]):.3f} sigma from nautilus"
-        print(text, flush=True)
+        print(f"pixel {number}: z {pixel[0]:.3f}, S/N {snr[number]:.1f}; effective share "
+              f"{shares[-1]:.4f}, {how}; {in_words(ours[-1])}", flush=True)  # fmt: skip
     if theirs:
         show("weighted draws against nautilus", theirs)
     show(f"{model.name} against the exact posterior, {sampled} by nautilus", ours)

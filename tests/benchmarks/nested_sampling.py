@@ -196,6 +196,13 @@ def compare(ours, theirs):
     return found
 
 
+def in_words(found):
+    """What `compare` returned, in a few words."""
+    off = {name: values[0] for name, values in found.items()}
+    worst = max(off, key=off.get)
+    return f"medians off by {np.mean(list(off.values())):.2f} sigma, {worst} by {off[worst]:.2f}"
+
+
 def show(title, results):
     """Print the table of a list of what `compare` returned."""
     print(f"\n{title}, {len(results)} pixels")
@@ -242,10 +249,8 @@ def against(given):
             continue
         results.append(compare(ours, columns_of(row, table)))
         snr.append(row["SNR"])
-        off = {name: v[0] for name, v in results[-1].items()}
-        worst = max(off, key=off.get)
-        print(f"pixel {number}: z {row['REDSHIFT']:.3f}, S/N {row['SNR']:.1f}; medians off by "
-              f"{np.mean(list(off.values())):.2f} sigma, {worst} by {off[worst]:.2f}")  # fmt: skip
+        print(f"pixel {number}: z {row['REDSHIFT']:.3f}, S/N {row['SNR']:.1f}; "
+              f"{in_words(results[-1])}")  # fmt: skip
     if not results:
         raise SystemExit(f"{given.model} and {given.load} have no pixel in common")
     show(f"{title} against {table.meta['SAMPLER']}", results)
