@@ -4,21 +4,30 @@
     python tests/benchmarks/nested_sampling.py tau --load nested_tau.fits
 
 The first samples the posteriors with nautilus and pixsed's own photometry as the likelihood,
-a minute or so a pixel, and keeps them; cut short, it goes on where it was. They depend on no
-model, so the second compares any with them, in seconds. It prints, for each property, the
+ten seconds to a minute a pixel, and keeps them; cut short, it goes on where it was. They depend
+on no model, so the second compares any with them, in seconds. It prints, for each property, the
 mean over pixels of the difference of the medians in units of the nested posterior's sigma
-(half of its 16 to 84 %), and the ratio of these widths. With --bagpipes K also against
-Bagpipes as it is, with nautilus, for the first K pixels: minutes each.
+(half of its 16 to 84 %), and the ratio of these widths.
 
 The pixels are drawn from the prior and observed in the paper's 19 bands under the noise
 `depth`. Between --snr-min and --snr-max there are as many bins, even in the log of the mean
 S/N, as pixels: each is the first that falls in its bin, whatever its redshift.
 
+Given --load too, the first takes each --every pixel of that file in place of new ones: with
+--bagpipes they are sampled by Bagpipes as it is, with nautilus, minutes each. What takes the
+place of a model may be such a file, so that Bagpipes is compared with both. Its SSPs have the
+43 age bins of CLOUDY: the grid is then one of 'pixsed ssp --library bc03' without --refine ::
+
+    python tests/benchmarks/nested_sampling.py --load nested_tau.fits --every 5 --ssp bc03_43.fits \
+        --bagpipes --save bagpipes.fits
+    python tests/benchmarks/nested_sampling.py tau --load bagpipes.fits
+    python tests/benchmarks/nested_sampling.py nested_tau.fits --load bagpipes.fits
+
 Needs the packages of pixsed[sps], and nautilus-sampler.
 """
 
 import argparse
-import time
+import os
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +50,10 @@ from pixsed.validate.sampling import ModelSampler
 NAMES = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART T25 T50 T75 AGE T50LB".split()
 TARGETS = 0.25, 0.20
 DRAWS = 4000
-#: What says whether a file of posteriors is the one that is asked for.
-KEYS = "PRIOR PIXELS SNRMIN SNRMAX SEED".split()
+#: What is given of a pixel.
+PIXEL = "REDSHIFT FLUX FLUX_ERR SNR".split()
+#: Pixels are tabulated apart in these ranges of S/N.
+SNR_BINS = (0, 10), (10, 20), (20, np.inf)
 
 
 class Forward:
@@ -106,28 +117,45 @@ def nested(forward, z, flux, err, seed, live, effective):
 
 def sample(given):
     """Sample the posteriors and write them, a pixel at a time: draws in columns, a row each."""
-    forward = Forward(given.prior, read_ssp(given.ssp))
-    asked = dict(zip(KEYS, (given.prior, given.pixels, given.snr_min, given.snr_max, given.seed),
-                     strict=True))  # fmt: skip
+    ssp, rows = read_ssp(given.ssp), []
+    forward = Forward(given.prior, ssp)
+    if given.load:
+        source = load(given.load)[:: given.every]
+        chosen = [np.array(source[key]) for key in PIXEL]
+    else:
+        chosen = pixels(forward, given.pixels, given.snr_min, given.snr_max, given.seed)
+    asked = {"PRIOR": given.prior, "SAMPLER": "Bagpipes" if given.bagpipes else "nautilus"}
     path = Path(given.save)
-    done = load(path) if path.exists() else []
-    if done and {key: done.meta[key] for key in KEYS} != asked:
-        raise SystemExit(f"{path} holds other posteriors; give another --save")
-    rows = [dict(zip(done.colnames, row, strict=True)) for row in done]
-    chosen = pixels(forward, given.pixels, given.snr_min, given.snr_max, given.seed)
-    for number, (z, flux, err, snr) in enumerate(zip(*chosen, strict=True)):
+    if path.exists():
+        done = load(path)
+        rows = [dict(zip(done.colnames, row, strict=True)) for row in done]
+        same = len(rows) <= len(chosen[1]) and np.array_equal(done["FLUX"], chosen[1][: len(rows)])
+        if not same or any(done.meta[key] != value for key, value in asked.items()):
+            raise SystemExit(f"{path} holds other posteriors; give another --save")
+    for number, pixel in enumerate(zip(*chosen, strict=True)):
         if number < len(rows):
             continue
-        start = time.process_time()
-        drawn, calls = nested(forward, z, flux, err, given.seed, given.live, given.effective)
-        seconds = time.process_time() - start
+        start = _seconds()
+        if given.bagpipes:
+            from bagpipes_posterior import posterior
+
+            drawn, how = posterior(ssp, *pixel[:3], given.live), {}
+        else:
+            drawn, calls = nested(forward, *pixel[:3], given.seed, given.live, given.effective)
+            how = {"NEFF": given.effective, "CALLS": calls}
+        how |= {"LIVE": given.live, "SECONDS": _seconds() - start}
         drawn = {name: values.astype(np.float32) for name, values in drawn.items()}
-        rows.append({"REDSHIFT": z, "SNR": snr, "FLUX": flux, "FLUX_ERR": err, "LIVE": given.live,
-                     "NEFF": given.effective, "CALLS": calls, "SECONDS": seconds} | drawn)
+        rows.append(dict(zip(PIXEL, pixel, strict=True)) | how | drawn)
         with atomic_path(path, True) as temporary:
             Table(rows, meta=asked).write(temporary, format="fits", overwrite=True)
-        print(f"pixel {number}: z {z:.3f}, S/N {snr:.1f}, {calls} likelihoods, {seconds:.0f} s",
+        print(f"pixel {number}: z {pixel[0]:.3f}, S/N {pixel[3]:.1f}, {how['SECONDS']:.0f} s",
               flush=True)  # fmt: skip
+
+
+def _seconds():
+    """Processor time, of processes that have ended too."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def load(path):
@@ -135,11 +163,16 @@ def load(path):
     return Table.read(path, format="fits", hdu=1)
 
 
+def as_seen(model, flux, err):
+    """Flux and error of a pixel in the bands of a model, (2, 1, B)."""
+    seen = np.full((2, 1, len(model.bands)), np.nan, dtype=np.float32)
+    seen[:, 0, [model.bands.index(band) for band in PAPER_BANDS]] = flux, err
+    return seen
+
+
 def amortised(sampler, z, flux, err, samples, seed):
     """Columns of the model's posterior of a pixel."""
-    bands = sampler.model.bands
-    seen = np.full((2, 1, len(bands)), np.nan, dtype=np.float32)
-    seen[:, 0, [bands.index(band) for band in PAPER_BANDS]] = flux, err
+    seen = as_seen(sampler.model, flux, err)
     base = base_normals(seed, np.zeros(1, int), np.zeros(1, int), samples, sampler.dim)
     draws, _, _ = sampler(*seen, np.array([z]), np.zeros(1), base)
     return {name: values[0] for name, values in draws.items()}
@@ -163,6 +196,13 @@ def compare(ours, theirs):
     return found
 
 
+def in_words(found):
+    """What `compare` returned, in a few words."""
+    off = {name: values[0] for name, values in found.items()}
+    worst = max(off, key=off.get)
+    return f"medians off by {np.mean(list(off.values())):.2f} sigma, {worst} by {off[worst]:.2f}"
+
+
 def show(title, results):
     """Print the table of a list of what `compare` returned."""
     print(f"\n{title}, {len(results)} pixels")
@@ -182,52 +222,52 @@ def show(title, results):
     print(f"{'mean':10s}{np.mean(means):20.3f}")
 
 
+def columns_of(row, table):
+    """What is compared of the posterior of a pixel in a file."""
+    return {name: row[name] for name in NAMES if name in table.colnames}
+
+
 def against(given):
-    """Compare a model with the posteriors of a file."""
-    sampler = ModelSampler(Model(resolve(given.model), threads=1))
+    """Compare a model, or the posteriors of a file, with those of another."""
     table = load(given.load)
-    if table.meta["PRIOR"] != sampler.model.sfh:
+    if given.model.endswith(".fits"):
+        other = load(given.model)
+        prior, title = other.meta["PRIOR"], other.meta["SAMPLER"]
+        kept = {row["FLUX"].tobytes(): columns_of(row, other) for row in other}
+    else:
+        sampler, kept = ModelSampler(Model(resolve(given.model), threads=1)), None
+        prior, title = sampler.model.sfh, sampler.model.name
+    if table.meta["PRIOR"] != prior:
         raise SystemExit(f"{given.load} is of prior {table.meta['PRIOR']}, {given.model} of "
-                         f"{sampler.model.sfh}")  # fmt: skip
-    results = []
+                         f"{prior}")  # fmt: skip
+    results, snr = [], []
     for number, row in enumerate(table):
-        ours = amortised(sampler, row["REDSHIFT"], row["FLUX"], row["FLUX_ERR"], DRAWS, given.seed)
-        theirs = {name: row[name] for name in NAMES if name in table.colnames}
-        results.append(compare(ours, theirs))
-        off = {name: v[0] for name, v in results[-1].items()}
-        worst = max(off, key=off.get)
-        print(f"pixel {number}: z {row['REDSHIFT']:.3f}, S/N {row['SNR']:.1f}; worst median "
-              f"{worst}, {off[worst]:.2f} sigma")  # fmt: skip
-    show(f"{sampler.model.name} against nautilus", results)
-    for low, high in ((0, 10), (10, 20), (20, np.inf)):
-        some = [r for r, snr in zip(results, table["SNR"], strict=True) if low <= snr < high]
+        pixel = row["REDSHIFT"], row["FLUX"], row["FLUX_ERR"]
+        if kept is None:
+            ours = amortised(sampler, *pixel, DRAWS, given.seed)
+        elif not (ours := kept.get(row["FLUX"].tobytes())):
+            continue
+        results.append(compare(ours, columns_of(row, table)))
+        snr.append(row["SNR"])
+        print(f"pixel {number}: z {row['REDSHIFT']:.3f}, S/N {row['SNR']:.1f}; "
+              f"{in_words(results[-1])}")  # fmt: skip
+    if not results:
+        raise SystemExit(f"{given.model} and {given.load} have no pixel in common")
+    show(f"{title} against {table.meta['SAMPLER']}", results)
+    for low, high in SNR_BINS:
+        some = [r for r, s in zip(results, snr, strict=True) if low <= s < high]
         if some:
             show(f"S/N {low} to {high:g}", some)
-    if given.bagpipes:
-        against_bagpipes(given, sampler, table)
-
-
-def against_bagpipes(given, sampler, table):
-    """Compare a model and the posteriors of a file with those of Bagpipes."""
-    from bagpipes_posterior import posterior
-
-    ssp, theirs, between = read_ssp(given.ssp), [], []
-    for row in table[: given.bagpipes]:
-        start = time.perf_counter()
-        pixel = row["REDSHIFT"], row["FLUX"], row["FLUX_ERR"]
-        other = posterior(ssp, *pixel, given.bagpipes_live)
-        print(f"Bagpipes {time.perf_counter() - start:.0f} s", flush=True)
-        theirs.append(compare(amortised(sampler, *pixel, DRAWS, given.seed), other))
-        between.append(compare({n: row[n] for n in NAMES if n in table.colnames}, other))
-    show(f"{sampler.model.name} against Bagpipes with nautilus", theirs)
-    show("nautilus with pixsed's photometry against Bagpipes", between)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", nargs="?", help="to compare: a path or a shipped name")
+    parser.add_argument("model", nargs="?", help="to compare: a path, a shipped name or a file "
+                        "of posteriors")  # fmt: skip
     parser.add_argument("--save", metavar="FILE", help="sample, and keep the posteriors here")
-    parser.add_argument("--load", metavar="FILE", help="compare with the posteriors kept here")
+    parser.add_argument("--load", metavar="FILE", help="compare with the posteriors kept here; "
+                        "with --save, the pixels to sample")  # fmt: skip
+    parser.add_argument("--every", type=int, default=1, help="take each so many of these pixels")
     parser.add_argument("--prior", default="tau")
     parser.add_argument("--ssp", help="grid of 'pixsed ssp', the one that the model learnt from")
     parser.add_argument("--pixels", type=int, default=20)
@@ -235,14 +275,15 @@ def main():
     parser.add_argument("--snr-max", type=float, default=50.0)
     parser.add_argument("--live", type=int, default=500)
     parser.add_argument("--effective", type=int, default=2000)
-    parser.add_argument("--bagpipes", type=int, default=0, metavar="K")
-    parser.add_argument("--bagpipes-live", type=int, default=400)
+    parser.add_argument("--bagpipes", action="store_true", help="sample with Bagpipes, tau only")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    if bool(given.save) == bool(given.load) or bool(given.load) != bool(given.model):
-        parser.error("give --prior, --ssp and --save, or a model and --load")
-    if (given.save or given.bagpipes) and not given.ssp:
+    if bool(given.save) == bool(given.model) or not (given.save or given.load):
+        parser.error("give --ssp and --save, or a model and --load")
+    if given.save and not given.ssp:
         parser.error("--ssp is needed")
+    if given.bagpipes and given.prior != "tau":
+        parser.error("--bagpipes is of --prior tau")
     sample(given) if given.save else against(given)
 
 
