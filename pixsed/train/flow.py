@@ -7,6 +7,7 @@ to that coordinate.
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import silu
@@ -58,10 +59,11 @@ class _Conditioner(nn.Module):
 
 
 class Recalibration(nn.Module):
-    """Shift and scale of the base normals, from what is known; the identity until fitted.
+    """An affine map of the base normals, from what is known; the identity until fitted.
 
     Pixels with the most information are rare in training, and the flow's widths there are
-    the last to converge. This small network, fitted after it, takes up what is left.
+    the last to converge. This small network, fitted after it, takes up what is left: of each
+    coordinate the shift and scale, and how its normals go with those before.
     """
 
     def __init__(self, known, dim, hidden=64):
@@ -70,13 +72,48 @@ class Recalibration(nn.Module):
         self.first = nn.Linear(known + Features.SUMMARY, hidden)
         self.second = nn.Linear(hidden, hidden)
         self.last = nn.Linear(hidden, 2 * dim)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.mixing = nn.Linear(hidden, dim * (dim - 1) // 2)
+        for layer in (self.last, self.mixing):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def _load_from_state_dict(self, state, prefix, *args):
+        # Checkpoints of before there was one: nothing is mixed.
+        for name, values in self.mixing.state_dict().items():
+            state.setdefault(f"{prefix}mixing.{name}", torch.zeros_like(values))
+        super()._load_from_state_dict(state, prefix, *args)
 
     def forward(self, seen):
-        """Return the shift and the log of the scale, each (N, D)."""
-        out = self.last(silu(self.second(silu(self.first(seen)))))
-        return out[:, : self.dim], torch.clamp(out[:, self.dim :], -1.0, 1.0)
+        """Return the shift (N, D), the log of the scale (N, D) and the mixing (N, D, D).
+
+        The mixing is lower triangular, its diagonal zero.
+        """
+        h = silu(self.second(silu(self.first(seen))))
+        out, mixing = self.last(h), torch.clamp(self.mixing(h), -1.0, 1.0)
+        # A product, where an indexed assignment would make many nodes of the graph.
+        rows, columns = np.tril_indices(self.dim, -1)
+        places = torch.zeros(len(rows), self.dim * self.dim, dtype=out.dtype)
+        places[torch.arange(len(rows)), torch.from_numpy(rows * self.dim + columns)] = 1.0
+        mixing = (mixing @ places).reshape(-1, self.dim, self.dim)
+        return out[:, : self.dim], torch.clamp(out[:, self.dim :], -1.0, 1.0), mixing
+
+    def apply_to(self, base, seen):
+        """Return what the flow takes, (N, S, D), for base normals (N, S, D)."""
+        shift, log_scale, mixing = self(seen)
+        matrix = mixing + torch.diag_embed(torch.exp(log_scale))
+        return shift.unsqueeze(1) + base @ matrix.transpose(1, 2)
+
+    @staticmethod
+    def undo(latent, parts):
+        """Return base normals (N, D) of latents (N, D), of what `forward` returned."""
+        shift, log_scale, mixing = parts
+        base = []
+        for d in range(latent.shape[1]):
+            rest = latent[:, d] - shift[:, d]
+            for j, before in enumerate(base):
+                rest = rest - mixing[:, d, j] * before
+            base.append(rest * torch.exp(-log_scale[:, d]))
+        return torch.stack(base, dim=1)
 
 
 class PixelFlow(nn.Module):
@@ -234,9 +271,9 @@ class PixelFlow(nn.Module):
         """
         encoded = self.encode(flux, flux_err, z, z_err)
         latent, log_slope = self.latents(coordinates, self.context(encoded), encoded[3], z, z_err)
-        shift, log_scale = self.recalibration(self.seen(encoded))
-        base = (latent - shift) * torch.exp(-log_scale)
-        return -0.5 * base * base - 0.5 * math.log(2 * math.pi) + log_slope - log_scale
+        parts = self.recalibration(self.seen(encoded))
+        base = self.recalibration.undo(latent, parts)
+        return -0.5 * base * base - 0.5 * math.log(2 * math.pi) + log_slope - parts[1]
 
     @staticmethod
     def seen(encoded):
@@ -282,12 +319,14 @@ class PixelFlow(nn.Module):
 
     def draw(self, flux, flux_err, z, z_err, base):
         """Return coordinates (N, S, D) for base normals (N, S, D), and predicted fluxes."""
-        encoded = self.encode(flux, flux_err, z, z_err)
+        return self.draw_encoded(self.encode(flux, flux_err, z, z_err), z, z_err, base)
+
+    def draw_encoded(self, encoded, z, z_err, base):
+        """Return what `draw` does, of what `encode` returned."""
         known, predicted, bright = self.context(encoded), encoded[2], encoded[3]
-        shift, log_scale = self.recalibration(self.seen(encoded))
+        base = self.recalibration.apply_to(base, self.seen(encoded))
         # Draws along the last axis, (D, N, S): see `spline.bend`.
         base = base.permute(2, 0, 1)
-        base = shift.T.unsqueeze(-1) + torch.exp(log_scale).T.unsqueeze(-1) * base
         z, z_err = (t.unsqueeze(1) for t in self.given(z, z_err))
         zero = base[0] * 0.0
         z_here, z_err_here = z + zero, z_err + zero

@@ -106,8 +106,8 @@ def log_density(form, encoded, coordinates, z, recalibrated=False):
     whole = torch.cat([torch.zeros_like(z)[:, None], coordinates], dim=1)
     latent, slope = form.latents(whole, form.context(encoded), encoded[3], z, 0.0 * z)
     if recalibrated:
-        shift, log_scale = form.recalibration(form.seen(encoded))
-        latent, slope = (latent - shift) * torch.exp(-log_scale), slope - log_scale
+        found = form.recalibration(form.seen(encoded))
+        latent, slope = form.recalibration.undo(latent, found), slope - found[1]
     return (-0.5 * latent**2 - 0.5 * _LOG_2PI + slope)[:, 1:].sum(dim=1)
 
 
