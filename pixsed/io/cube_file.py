@@ -8,6 +8,7 @@ import numpy as np
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.cube import Cube, read_binning, read_description
 from pixsed.io.locate import open_fits
+from pixsed.io.opened import Opened
 from pixsed.io.pixels import Pixels
 from pixsed.io.rows import RowReader
 
@@ -15,7 +16,7 @@ from pixsed.io.rows import RowReader
 _STRIP_PIXELS = 1_000_000
 
 
-class CubeFile:
+class CubeFile(Opened):
     """A cube, open: parts of it are read as `~pixsed.io.pixels.Pixels`.
 
     A context manager.
@@ -50,8 +51,7 @@ class CubeFile:
     def __init__(self, path, *, redshift=None, zerr=None, all_pixels=False):
         self.name = str(path)
         self.files = [self.name]
-        self._stack = contextlib.ExitStack()
-        with contextlib.ExitStack() as stack:
+        with self._opening() as stack:
             hdulist = stack.enter_context(open_fits(path, memmap=False))
             arguments, planes = read_description(hdulist, self.name)
             # A cube of one pixel is checked, and has its bands in order, as all of it would.
@@ -82,17 +82,6 @@ class CubeFile:
                         "it with pixsed cutout"
                     )
             self._label = self._find_label()
-            self._stack = stack.pop_all()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.close()
-
-    def close(self):
-        """Close the file."""
-        self._stack.close()
 
     @property
     def has_zerr(self):

@@ -1,6 +1,5 @@
 """One image of one band: its flux and error in nJy, its WCS, what its header says."""
 
-import contextlib
 import re
 import warnings
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from pixsed.io.locate import (
     parse_extension,
     parse_location,
 )
+from pixsed.io.opened import Opened
 from pixsed.io.provenance import stamp
 from pixsed.io.rows import RowReader, sampled_rows
 from pixsed.io.units import njy_per_unit
@@ -67,7 +67,7 @@ class Image:
     err_source: str
 
 
-class ImageFile:
+class ImageFile(Opened):
     """An image of one band on disk, open: parts of it are read as flux and error.
 
     A context manager; only the rows that `read` is asked for are loaded.
@@ -112,10 +112,9 @@ class ImageFile:
         self.location = location
         self.name = str(location)
         self._unit = unit
-        self._stack = contextlib.ExitStack()
         self._sky = None
         self._factor = None
-        with contextlib.ExitStack() as stack:
+        with self._opening() as stack:
             self._hdulist = stack.enter_context(open_fits(location.path, memmap=False))
             self.files = [location.path]
             self._hdu = choose_image(self._hdulist, location)
@@ -126,17 +125,6 @@ class ImageFile:
             self._err_hdu, self.err_source = self._find_error(err, stack, measure_sky)
             self._rows = RowReader(self._hdu)
             self._err_rows = None if self._err_hdu is None else RowReader(self._err_hdu)
-            self._stack = stack.pop_all()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.close()
-
-    def close(self):
-        """Close the files."""
-        self._stack.close()
 
     @property
     def band(self):
