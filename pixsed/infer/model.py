@@ -88,6 +88,7 @@ class Model:
                 "libraries that onnxruntime-gpu needs, or take --provider cpu"
             )
         self.metadata = self._read_metadata()
+        self._score = ood.Score(self.metadata, self.path)
         self.name = str(self.metadata.get("name", self.path.stem))
         self.bands = [str(band) for band in self.metadata["bands"]]
         parameters = self.metadata["parameters"]
@@ -279,9 +280,9 @@ class Model:
             ) from error
 
     def score(self, flux, flux_err, flux_model, redshift, redshift_err):
-        """Return chi^2 per band and the p-value of it; see `pixsed.infer.ood.score`."""
+        """Return chi^2 per band and the p-value of it; see `pixsed.infer.ood.Score`."""
         share = np.asarray(redshift_err) / (1.0 + np.asarray(redshift))
-        return ood.score(self.metadata, self.path, flux, flux_err, flux_model, share)
+        return self._score(flux, flux_err, flux_model, share)
 
 
 def _brief(error):
