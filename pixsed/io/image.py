@@ -2,14 +2,12 @@
 
 import re
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.atomic import write_hdulist
 from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
 from pixsed.io.headers import (
     celestial_header,
@@ -33,38 +31,6 @@ from pixsed.io.units import njy_per_unit
 _ARCSEC2_SR = (np.pi / 180.0 / 3600.0) ** 2
 _WEIGHT = re.compile(r"(^|[_-])(WHT|WEIGHT|IVM)([_-]|$)")
 _SKY_PIXELS = 2_000_000
-
-
-@dataclass
-class Image:
-    """One band image, read.
-
-    Attributes
-    ----------
-    data, err : `~numpy.ndarray`
-        (ny, nx) float32, nJy a pixel (or the file's own unit where asked for); NaN in
-        both where there are no data.
-    header : `~astropy.io.fits.Header`
-        The cards of the celestial WCS.
-    band : str or None
-    instrument : str
-    pivot_um : float
-        NaN where not known.
-    psfmatch : str
-    noise_corr : float
-    err_source : str
-        Where the errors came from: ``err``, ``weight`` or ``sky``.
-    """
-
-    data: np.ndarray
-    err: np.ndarray
-    header: fits.Header
-    band: str | None
-    instrument: str
-    pivot_um: float
-    psfmatch: str
-    noise_corr: float
-    err_source: str
 
 
 class ImageFile(Opened):
@@ -321,70 +287,6 @@ class ImageFile(Opened):
                     hdu = _only(hdulist, wanted) or choose_image(hdulist, Location(str(beside)))
                     return hdu, source
         return None
-
-
-def read_image(location, *, unit=None, err=None, native=False):
-    """Read one band image whole.
-
-    Parameters
-    ----------
-    location, unit, err
-        As for `ImageFile`.
-    native : bool, optional
-        Keep the file's unit, in place of nJy.
-
-    Returns
-    -------
-    `Image`
-
-    Raises
-    ------
-    PixsedError
-        As `ImageFile`; also where the unit, the WCS or the band cannot be known.
-    """
-    with ImageFile(location, unit=unit, err=err) as image:
-        data, error = image.read(native=native)
-        _ = image.wcs
-        return Image(
-            data=data,
-            err=error,
-            header=image.wcs_header,
-            band=image.band,
-            instrument=image.instrument,
-            pivot_um=image.pivot_um,
-            psfmatch=image.psfmatch,
-            noise_corr=image.noise_corr,
-            err_source=image.err_source,
-        )
-
-
-def write_image(image, planes, path, *, overwrite=False, inputs=(), history=()):
-    """Write planes made from an image, beside that image's own headers.
-
-    Parameters
-    ----------
-    image : `ImageFile`
-        Its PRIMARY's cards go to PRIMARY, its own to every plane on its pixels.
-    planes : dict
-        Extension name -> (array, cards): cards to add, a value or a (value, comment) each.
-        A plane of another shape than the image gets no cards but those.
-    path : str or path-like
-        ``"-"`` is standard output.
-    overwrite, inputs, history
-        As for `pixsed.io.cube.write_cube`.
-
-    Raises
-    ------
-    PixsedError
-        If the file is there already, or its folder is not.
-    """
-    primary, shared = output_headers(image, inputs=inputs, history=history)
-    hdus = [fits.PrimaryHDU(header=primary)]
-    for name, (array, cards) in planes.items():
-        header = shared.copy() if array.shape == image.shape else fits.Header()
-        header.update(cards)
-        hdus.append(fits.ImageHDU(np.asarray(array, dtype=np.float32), header, name=name))
-    write_hdulist(fits.HDUList(hdus), path, overwrite)
 
 
 def output_headers(image, *, inputs=(), history=()):

@@ -490,8 +490,6 @@ class Match:
         Of the image's noise before; None where it is not measured.
     unchanged : str or None
         Why it is not convolved.
-    data, err : `~numpy.ndarray` or None
-        From `match_image`: (ny, nx) float32 in the image's own unit; NaN = no data.
     """
 
     kernel: np.ndarray
@@ -502,11 +500,12 @@ class Match:
     unchanged: str | None
     err_factor: float = 1.0
     correlation: Autocorrelation | None = None
-    data: np.ndarray | None = None
-    err: np.ndarray | None = None
 
     def strips(self, image):
-        """Yield (data, err) of the image matched, from row 0 on, some rows at a time."""
+        """Yield (data, err) of the image matched, from row 0 on, some rows at a time.
+
+        Both (n, nx) float32, in the image's own unit; NaN = no data.
+        """
         def read(rows):
             return image.read(rows, native=True)
 
@@ -628,14 +627,6 @@ def _measured_noise(image, kernel, segmap):
         stacklevel=4,
     )
     return None, 1.0
-
-
-def match_image(image, **options):
-    """Give an image the PSF of another, in memory: `plan_match`, and its `Match` filled."""
-    match = plan_match(image, **options)
-    planes = list(match.strips(image))
-    match.data, match.err = (np.concatenate(part) for part in zip(*planes, strict=True))
-    return match
 
 
 def _check_match(name, growth, residual, widths, max_residual, options):
