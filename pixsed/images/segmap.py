@@ -4,7 +4,7 @@ import numpy as np
 
 from pixsed.errors import PixsedError
 from pixsed.io.locate import choose_image, is_image
-from pixsed.io.rows import RowReader
+from pixsed.io.rows import RowReader, strips
 
 # Pixels of the map in memory at once, where it is gone through whole.
 _STRIP_PIXELS = 1_000_000
@@ -58,9 +58,8 @@ class SegmentationMap:
     def counts(self):
         """Return the number of pixels of every segment: id -> count."""
         counts = {}
-        height = max(1, _STRIP_PIXELS // self.shape[1])
-        for start in range(0, self.shape[0], height):
-            strip = self.read(slice(start, start + height))
+        for rows in strips(self.shape, _STRIP_PIXELS):
+            strip = self.read(rows)
             labels, found = np.unique(strip[strip > 0], return_counts=True)
             for label, count in zip(labels.tolist(), found.tolist(), strict=True):
                 counts[label] = counts.get(label, 0) + count
@@ -75,15 +74,14 @@ class SegmentationMap:
             By default every id of the map. Ids that are not in it are left out.
         """
         boxes = {}
-        height = max(1, _STRIP_PIXELS // self.shape[1])
-        for start in range(0, self.shape[0], height):
-            strip = self.read(slice(start, start + height))
+        for rows in strips(self.shape, _STRIP_PIXELS):
+            strip = self.read(rows)
             wanted = strip > 0 if ids is None else np.isin(strip, list(ids)) & (strip > 0)
             y, x = np.nonzero(wanted)
             labels, which = np.unique(strip[y, x], return_inverse=True)
             low = np.full((2, len(labels)), np.iinfo(np.int64).max)
             high = np.zeros((2, len(labels)), dtype=np.int64)
-            for axis, values in enumerate((y + start, x)):
+            for axis, values in enumerate((y + rows.start, x)):
                 np.minimum.at(low[axis], which, values)
                 np.maximum.at(high[axis], which, values + 1)
             for i, label in enumerate(labels.tolist()):

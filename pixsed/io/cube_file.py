@@ -10,7 +10,7 @@ from pixsed.io.cube import Cube, read_binning, read_description
 from pixsed.io.locate import open_fits
 from pixsed.io.opened import Opened
 from pixsed.io.pixels import Pixels
-from pixsed.io.rows import RowReader
+from pixsed.io.rows import RowReader, strips
 
 # Pixels of the segmentation map in memory at once, where it is gone through whole.
 _STRIP_PIXELS = 1_000_000
@@ -96,9 +96,8 @@ class CubeFile(Opened):
         count = 0
         with contextlib.suppress(ValueError, OverflowError):
             label = int(self.object_id)
-            height = max(1, _STRIP_PIXELS // self.shape[1])
-            for start in range(0, self.shape[0], height):
-                count += int((self._segmap.read(slice(start, start + height)) == label).sum())
+            for rows in strips(self.shape, _STRIP_PIXELS):
+                count += int((self._segmap.read(rows) == label).sum())
         if count:
             self.npix = count
             return label

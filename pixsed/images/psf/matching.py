@@ -11,6 +11,7 @@ from pixsed.io.bandnames import band_name_or_none, pivot_um
 from pixsed.io.headers import celestial_wcs, pixel_area_arcsec2
 from pixsed.io.image import merged_header
 from pixsed.io.locate import choose_image, open_fits, parse_location
+from pixsed.io.rows import strips
 
 #: Redward of F444W: their PSFs are broader, and they are left as they are.
 KEPT_BANDS = ("F460M", "F480M")
@@ -510,9 +511,7 @@ class Match:
             return image.read(rows, native=True)
 
         if self.unchanged:
-            step = max(1, _STRIP_PIXELS // image.shape[1])
-            for start in range(0, image.shape[0], step):
-                yield read(slice(start, min(image.shape[0], start + step)))
+            yield from map(read, strips(image.shape, _STRIP_PIXELS))
             return
         kernel = _checked_kernel(self.kernel)
         for _, data, err in _convolved_strips(read, image.shape, kernel, self.err_factor):
