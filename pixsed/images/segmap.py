@@ -1,9 +1,11 @@
 """Segmentation maps: read in parts, segments found, sources masked."""
 
+import contextlib
+
 import numpy as np
 
 from pixsed.errors import PixsedError
-from pixsed.io.locate import choose_image, is_image
+from pixsed.io.locate import choose_image, is_image, open_fits, parse_location
 from pixsed.io.rows import RowReader, strips
 
 # Pixels of the map in memory at once, where it is gone through whole.
@@ -20,6 +22,14 @@ class SegmentationMap:
     location : `~pixsed.io.locate.Location`
         With no extension asked for, one named SEG or SEGMAP is taken first.
 
+    Attributes
+    ----------
+    location : `~pixsed.io.locate.Location`
+    name : str
+        For messages.
+    shape : tuple of int
+    header : `~astropy.io.fits.Header`
+
     Raises
     ------
     PixsedError
@@ -27,7 +37,7 @@ class SegmentationMap:
     """
 
     def __init__(self, hdulist, location):
-        self.name = str(location)
+        self.location, self.name = location, str(location)
         named = [h for h in hdulist if h.name in ("SEG", "SEGMAP") and is_image(h)]
         if location.ext is None and len(named) == 1:
             self._hdu = named[0]
@@ -91,6 +101,14 @@ class SegmentationMap:
                     y0, y1, x0, x1 = min(a0, y0), max(a1, y1), min(b0, x0), max(b1, x1)
                 boxes[label] = (y0, y1, x0, x1)
         return boxes
+
+
+@contextlib.contextmanager
+def open_segmap(text):
+    """Yield the `SegmentationMap` that ``path`` or ``path[EXT]`` means, its file open."""
+    location = parse_location(text)
+    with open_fits(location.path, memmap=False) as hdulist:
+        yield SegmentationMap(hdulist, location)
 
 
 def source_mask(segmap, dilate=0):

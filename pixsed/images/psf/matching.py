@@ -404,9 +404,9 @@ def convolve_image(data, err, kernel, *, err_factor=1.0):
     if np.shape(err) != np.shape(data):
         raise PixsedError(f"err must be of shape {np.shape(data)}, got {np.shape(err)}")
     out = np.empty((2, *np.shape(data)), dtype=np.float32)
-    strips = _convolved_strips(lambda rows: (data[rows], err[rows]), np.shape(data), kernel,
-                               err_factor)
-    for rows, *planes in strips:
+    parts = _convolved_strips(lambda rows: (data[rows], err[rows]), np.shape(data), kernel,
+                              err_factor)
+    for rows, *planes in parts:
         out[:, rows] = planes
     return out[0], out[1]
 
