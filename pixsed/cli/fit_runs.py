@@ -82,6 +82,7 @@ def run(asked):
 
 def _kind(asked):
     """Return ``"cube"``, ``"table"`` or ``"image"`` of the inputs, by the first that tells."""
+    from pixsed.io.kinds import kind_of
     from pixsed.io.locate import parse_location
 
     if asked.segmap or asked.redshift_map or asked.catalog:
@@ -95,38 +96,6 @@ def _kind(asked):
         except PixsedError as error:
             trouble = trouble or error
     raise trouble
-
-
-def kind_of(text, hdu=None):
-    """Return what an argument means: ``"cube"``, ``"table"`` or ``"image"``.
-
-    A cube has a table BANDS; an image is a file with a 2-D image, other than maps; a table
-    any other file with a table, or none of FITS.
-
-    Raises
-    ------
-    PixsedError
-        If it is none of these, or not there.
-    """
-    import glob
-
-    from pixsed.infer.photometry import is_cube, is_fits
-    from pixsed.io.locate import is_image, open_fits, parse_location
-
-    place = parse_location(text, hdu)
-    if glob.has_magic(place.path) and not Path(place.path).exists():
-        return "image"  # a pattern in quotes, as those of images are
-    if is_fits(place.path):
-        with open_fits(place.path) as hdulist:
-            names = [hdu.name for hdu in hdulist]
-            images = [hdu for hdu in hdulist if is_image(hdu)]
-            if place.ext is not None:
-                key = place.ext if place.ver is None else (place.ext, place.ver)
-                if key in hdulist and is_image(hdulist[key]):
-                    return "image"
-            elif images and not {"BANDS", "MAPS"} & set(names):
-                return "image"
-    return "cube" if is_cube(text) else "table"
 
 
 def _check_usage(asked, kind):
@@ -550,6 +519,8 @@ def _setup_many(asked):
 
 def _fit_cube_task(model, task):
     """Fit a cube of many: return (line, pixels, warnings, what went wrong or None)."""
+    from pixsed.io.kinds import kind_of
+
     asked, text, output = task
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", PixsedWarning)
