@@ -73,8 +73,10 @@ class Field:
 
     Attributes
     ----------
-    name, bands, shape, header, pixar_a2, redshift, zerr, has_zerr, binning
+    name, bands, shape, header, pixar_a2, redshift, zerr, has_zerr, binning, object_id
         As `Pixels` says.
+    files, key
+        The same; of what opened the mosaics (`pixsed.images.field_files.FieldFiles`).
     npix : int
         Pixels that may be fitted; after `check` those of segments with a redshift.
 
@@ -84,7 +86,8 @@ class Field:
         If the map of redshifts is on another grid.
     """
 
-    binning = None
+    binning = object_id = None
+    files, key = (), {}
 
     def __init__(self, mosaics, *, redshift=None, zerr=0.0, catalog=None, redshift_map=None,
                  all_pixels=False, rescale_errors=False):

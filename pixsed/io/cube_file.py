@@ -1,7 +1,9 @@
 """A cube on disk, read in parts."""
 
 import contextlib
+import os
 import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +16,26 @@ from pixsed.io.rows import RowReader, strips
 
 # Pixels of the segmentation map in memory at once, where it is gone through whole.
 _STRIP_PIXELS = 1_000_000
+
+
+@dataclass(frozen=True)
+class CubeName:
+    """A cube that is not open: its path, and the options of `CubeFile`."""
+
+    path: str
+    redshift: float | None = None
+    zerr: float | None = None
+    all_pixels: bool = False
+
+    def open(self, check=True):
+        """Return the `CubeFile`; of a cube there is nothing else to `check`."""
+        return CubeFile(
+            self.path, redshift=self.redshift, zerr=self.zerr, all_pixels=self.all_pixels
+        )
+
+    def absolute(self):
+        """Return the same, named from any folder."""
+        return replace(self, path=os.path.abspath(self.path))
 
 
 class CubeFile(Opened):
@@ -39,14 +61,16 @@ class CubeFile(Opened):
         Read whole: a binned cube is one galaxy's.
     npix : int
         Pixels that may be fitted: those of the object's segment.
-    files : list of str
-        What is read.
+    files, key
+        As `~pixsed.io.pixels.Pixels` says.
 
     Raises
     ------
     PixsedError
         As `~pixsed.io.cube.read_cube`.
     """
+
+    key = {}
 
     def __init__(self, path, *, redshift=None, zerr=None, all_pixels=False):
         self.name = str(path)

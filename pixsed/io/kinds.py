@@ -48,8 +48,7 @@ def is_cube(text):
                for hdu in hdulist):  # fmt: skip
             return False
     raise PixsedError(
-        f"{place.path} is neither a cube nor a table of photometry; "
-        "make a cube with pixsed cutout"
+        f"{place.path} is neither a cube nor a table of photometry; make a cube with pixsed cutout"
     )
 
 
