@@ -4,11 +4,14 @@ import pytest
 from pixsed.cli.options import Names
 
 
-@pytest.mark.parametrize("upper, args, expected", [
-    (False, ["--names", "a, B,,c,"], ["a", "B", "c"]),
-    (True, ["--names", "a, B,,c,"], ["A", "B", "C"]),
-    (False, [], None),
-])
+@pytest.mark.parametrize(
+    "upper, args, expected",
+    [
+        (False, ["--names", "a, B,,c,"], ["a", "B", "c"]),
+        (True, ["--names", "a, B,,c,"], ["A", "B", "C"]),
+        (False, [], None),
+    ],
+)
 def test_names(upper, args, expected):
     command = click.Command("c", params=[click.Option(["--names"], type=Names(upper))],
                             callback=lambda names: names)  # fmt: skip
