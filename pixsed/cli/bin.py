@@ -2,19 +2,12 @@
 
 import click
 
-from pixsed.cli.options import examples, output, quiet_verbose
+from pixsed.cli.options import Names, examples, output, quiet_verbose
 
 EPILOG = examples(
     "pixsed bin 531.fits --snr 10 -o 531_bins.fits",
     "pixsed bin 531.fits --method sed --snr 20 --bands F200W,F444W -o 531_bins.fits",
 )
-
-
-def parse_bands(ctx, param, value):
-    """Return the list of ``F277W,F356W``, or None."""
-    if value is None:
-        return None
-    return [word.strip().upper() for word in value.split(",") if word.strip()]
 
 
 @click.command("bin", epilog=EPILOG)
@@ -24,7 +17,7 @@ def parse_bands(ctx, param, value):
               help="By S/N alone, or of pixels whose spectra have one shape.")
 @click.option("--snr", type=click.FloatRange(min=0, min_open=True), default=10.0,
               show_default=True, help="S/N of a bin to aim at.")
-@click.option("--bands", metavar="BAND,...", callback=parse_bands,
+@click.option("--bands", metavar="BAND,...", type=Names(upper=True),
               help="Bands over which the S/N is averaged.  [default: F277W,F356W,F444W, or the "
               "three reddest]")
 @click.option("--min-size", type=click.FloatRange(min=0, min_open=True), metavar="PIXELS",

@@ -58,7 +58,7 @@ def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, e
     from pixsed.cli.options import say, show_progress
     from pixsed.errors import PixsedError, PixsedWarning
     from pixsed.images.background import MosaicBackground
-    from pixsed.images.segmap import SegmentationMap
+    from pixsed.images.segmap import open_segmap
     from pixsed.io.atomic import check_output
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import choose_image, open_fits, parse_location
@@ -80,11 +80,8 @@ def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, e
             )
         segmap = weight = None
         if mask:
-            where = parse_location(mask)
-            segmap = SegmentationMap(
-                stack.enter_context(open_fits(where.path, memmap=False)), where
-            )
-            inputs.append(where.path)
+            segmap = stack.enter_context(open_segmap(mask))
+            inputs.append(segmap.location.path)
         if coverage:
             where = parse_location(coverage)
             opened = stack.enter_context(open_fits(where.path, memmap=False))

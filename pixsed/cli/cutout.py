@@ -69,9 +69,9 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
     import contextlib
 
     from pixsed.images.cutout import Mosaics
-    from pixsed.images.segmap import SegmentationMap
+    from pixsed.images.segmap import open_segmap
     from pixsed.io.image import ImageFile
-    from pixsed.io.locate import expand_locations, open_fits, parse_location
+    from pixsed.io.locate import expand_locations, parse_location
 
     locations = expand_locations(images, hdu)
     error_of, unit_of = per_band(locations, errors, units)
@@ -83,9 +83,8 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
         inputs = [name for image in files for name in image.files]
         seg = None
         if segmap:
-            place = parse_location(segmap)
-            seg = SegmentationMap(stack.enter_context(open_fits(place.path, memmap=False)), place)
-            inputs.append(place.path)
+            seg = stack.enter_context(open_segmap(segmap))
+            inputs.append(seg.location.path)
         mosaics = Mosaics(files, seg)
         if catalog:
             inputs.append(parse_location(catalog).path)
@@ -246,9 +245,9 @@ def _padded(mosaics, box, pad, one):
 def _jobs_in_map(mosaics, seg, redshifts, ids, catalog, pad):
     """Return the `Job` of each galaxy asked for; with --all, of those that can be cut."""
     import math
-    import warnings
 
-    from pixsed.errors import PixsedError, PixsedWarning
+    from pixsed.errors import PixsedError
+    from pixsed.images.catalog import check_redshifts
     from pixsed.images.cutout import Job, Target
 
     boxes = seg.boxes(ids or None)
@@ -266,17 +265,7 @@ def _jobs_in_map(mosaics, seg, redshifts, ids, catalog, pad):
             continue
         box = _padded(mosaics, boxes[number], pad, len(ids) == 1)
         jobs.append(Job(Target(str(number), redshift, zerr), box))
-    if not jobs:
-        raise PixsedError(
-            f"no galaxy of {seg.name} has a redshift in {catalog}; is it the map's own numbering?"
-        )
-    if without:
-        warnings.warn(
-            f"{without} of {without + len(jobs)} galaxies have no redshift in {catalog}; "
-            "they are left out",
-            PixsedWarning,
-            stacklevel=2,
-        )
+    check_redshifts(len(jobs), without, seg.name, catalog)
     return jobs
 
 

@@ -1,14 +1,12 @@
 """What `pixsed fit` does with its options: one image, many cubes, or a table."""
 
 import warnings
-from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from pixsed import __version__
 from pixsed.cli.options import say, show_progress
 from pixsed.errors import PixsedError, PixsedWarning
 
@@ -49,15 +47,17 @@ class Run:
     command: str | None = None
 
     @property
-    def draws(self):
-        """Arguments of a fit, of cubes and tables alike."""
+    def settings(self):
+        """How every pixel or row is fitted, of cubes and tables alike."""
         return dict(samples=self.samples, quantiles=self.quantiles, seed=self.seed,
-                    engine=self.engine)  # fmt: skip
+                    engine=self.engine, error_floor=self.error_floor)  # fmt: skip
 
     @property
-    def how(self):
-        """How a pixel was fitted, for HISTORY."""
-        return "marginal quantiles" if self.engine == "quantile" else f"{self.samples} draws each"
+    def of_maps(self):
+        """What `pixsed.infer.run.fit_image` takes beside what it fits, and where to."""
+        return dict(settings=self.settings | {"snr_min": self.snr_min}, tile=self.tile,
+                    command=self.command, overwrite=self.overwrite,
+                    resume=self.resume)  # fmt: skip
 
 
 def run(asked):
@@ -72,7 +72,7 @@ def run(asked):
     if several or asked.output.endswith("/") or folder.is_dir():
         _fit_many(asked, kind, folder)
     elif kind == "table":
-        say(_fit_table(asked, asked.inputs[0], asked.output, _load(asked), asked.jobs))
+        _fit_table(asked)
     else:
         _fit_one(asked, kind)
 
@@ -82,6 +82,7 @@ def run(asked):
 
 def _kind(asked):
     """Return ``"cube"``, ``"table"`` or ``"image"`` of the inputs, by the first that tells."""
+    from pixsed.io.kinds import kind_of
     from pixsed.io.locate import parse_location
 
     if asked.segmap or asked.redshift_map or asked.catalog:
@@ -95,38 +96,6 @@ def _kind(asked):
         except PixsedError as error:
             trouble = trouble or error
     raise trouble
-
-
-def kind_of(text, hdu=None):
-    """Return what an argument means: ``"cube"``, ``"table"`` or ``"image"``.
-
-    A cube has a table BANDS; an image is a file with a 2-D image, other than maps; a table
-    any other file with a table, or none of FITS.
-
-    Raises
-    ------
-    PixsedError
-        If it is none of these, or not there.
-    """
-    import glob
-
-    from pixsed.infer.photometry import is_cube, is_fits
-    from pixsed.io.locate import is_image, open_fits, parse_location
-
-    place = parse_location(text, hdu)
-    if glob.has_magic(place.path) and not Path(place.path).exists():
-        return "image"  # a pattern in quotes, as those of images are
-    if is_fits(place.path):
-        with open_fits(place.path) as hdulist:
-            names = [hdu.name for hdu in hdulist]
-            images = [hdu for hdu in hdulist if is_image(hdu)]
-            if place.ext is not None:
-                key = place.ext if place.ver is None else (place.ext, place.ver)
-                if key in hdulist and is_image(hdulist[key]):
-                    return "image"
-            elif images and not {"BANDS", "MAPS"} & set(names):
-                return "image"
-    return "cube" if is_cube(text) else "table"
 
 
 def _check_usage(asked, kind):
@@ -163,80 +132,6 @@ def _check_usage(asked, kind):
         raise click.UsageError("the maps of mosaics are one file; give its name with -o")
 
 
-def open_source(asked, kind, check=True):
-    """Return (what is to be fitted, a stack that closes it).
-
-    Parameters
-    ----------
-    asked : `Run`
-        A cube's with one input.
-    kind : {"cube", "image"}
-    check : bool, optional
-        Whether to go through the mosaics first, for what a user should be told.
-    """
-    stack = ExitStack()
-    with ExitStack() as opening:
-        if kind == "cube":
-            from pixsed.io.cube_file import CubeFile
-
-            source = opening.enter_context(CubeFile(
-                asked.inputs[0], redshift=asked.redshift, zerr=asked.redshift_err,
-                all_pixels=asked.all_pixels,
-            ))  # fmt: skip
-        else:
-            source = _open_field(asked, opening, check)
-        stack = opening.pop_all()
-    return source, stack
-
-
-def _open_field(asked, stack, check):
-    from pixsed.cli.mosaics import per_band
-    from pixsed.images.catalog import read_redshifts
-    from pixsed.images.cutout import Mosaics
-    from pixsed.images.field import Field, RedshiftMap
-    from pixsed.images.segmap import SegmentationMap
-    from pixsed.io.image import ImageFile
-    from pixsed.io.locate import expand_locations, open_fits, parse_location
-
-    def opened(text):
-        place = parse_location(text)
-        inputs.append(place.path)
-        extensions.append(str(replace(place, path="")))
-        return stack.enter_context(open_fits(place.path, memmap=False)), place
-
-    locations = expand_locations(asked.inputs, asked.hdu)
-    extensions = [str(replace(place, path="")) for place in locations]
-    error_of, unit_of = per_band(locations, asked.errors, asked.units)
-    files = [stack.enter_context(ImageFile(place, unit=unit_of[place], err=error_of[place]))
-             for place in locations]  # fmt: skip
-    inputs = [name for image in files for name in image.files]
-    segmap = SegmentationMap(*opened(asked.segmap)) if asked.segmap else None
-    mosaics = Mosaics(files, segmap, reproject=False)
-    redshift_map = RedshiftMap(*opened(asked.redshift_map)) if asked.redshift_map else None
-    catalog = None
-    if asked.catalog:
-        place = parse_location(asked.catalog)
-        inputs.append(place.path)
-        extensions.append(str(replace(place, path="")))
-        catalog = read_redshifts(asked.catalog, id_col=asked.id_col, z_col=asked.z_col,
-                                 zerr_col=asked.zerr_col)  # fmt: skip
-    field = Field(mosaics, redshift=asked.redshift, zerr=asked.redshift_err, catalog=catalog,
-                  redshift_map=redshift_map, all_pixels=asked.all_pixels,
-                  rescale_errors=asked.rescale_errors)  # fmt: skip
-    field.files = list(dict.fromkeys(inputs))
-    field.extensions = extensions
-    if check:
-        field.check(asked.catalog)
-        if not asked.rescale_errors:
-            mosaics.warn_of_errors()
-    if any(image.is_compressed for image in files):
-        mosaics.read_ahead()
-    return field
-
-
-# One image into one file.
-
-
 def _load(asked):
     from pixsed.infer.model import Model
     from pixsed.models import resolve
@@ -246,130 +141,50 @@ def _load(asked):
     return model
 
 
-def model_cards(model, seed, samples, error_floor, engine="flow"):
-    """Return the cards of a primary header that say how fits were made: model, draws, errors."""
-    from pixsed import cosmology
+def source_files(asked, kind):
+    """Return the names of what is to be fitted, a cube or a field of mosaics.
 
-    return {
-        "MODEL": (model.name, "model"),
-        "MODELSHA": (model.sha256, "SHA-256 of the model file"),
-        "ENGINE": (engine, "draws of the flow, or marginal quantiles"),
-        "SEED": (seed, "seed of the draws"),
-        "NSAMP": (0 if engine == "quantile" else samples, "posterior draws a pixel"),
-        "ERRFLOOR": (error_floor, "share of the flux added to errors in quadrature"),
-        "IMF": (model.text("sps.IMF"), "initial mass function"),
-        "SPSLIB": (model.text("sps.LIBRARY", "sps.library"), "SPS library"),
-        "CRCOSMO": (model.text("cosmology", default=cosmology.NAME), "cosmology"),
-    }
+    Parameters
+    ----------
+    asked : `Run`
+        A cube's with one input.
+    kind : {"cube", "image"}
+
+    Returns
+    -------
+    `~pixsed.io.cube_file.CubeName` or `~pixsed.images.field_files.FieldFiles`
+    """
+    common = dict(redshift=asked.redshift, zerr=asked.redshift_err, all_pixels=asked.all_pixels)
+    if kind == "cube":
+        from pixsed.io.cube_file import CubeName
+
+        return CubeName(asked.inputs[0], **common)
+    from pixsed.cli.mosaics import per_band
+    from pixsed.images.field_files import FieldFiles
+    from pixsed.io.locate import expand_locations
+
+    images = expand_locations(asked.inputs, asked.hdu)
+    error_of, unit_of = per_band(images, asked.errors, asked.units)
+    return FieldFiles(
+        images=tuple(images), errors=tuple(error_of[place] for place in images),
+        units=tuple(unit_of[place] for place in images), segmap=asked.segmap,
+        redshift_map=asked.redshift_map, catalog=asked.catalog, id_col=asked.id_col,
+        z_col=asked.z_col, zerr_col=asked.zerr_col, rescale_errors=asked.rescale_errors, **common,
+    )  # fmt: skip
 
 
-def _key(asked, kind, source, model):
-    """Return what the data of the maps depend on, and no result does not."""
-    from pixsed.io.fingerprint import file_digest
-
-    key = {"pixsed": __version__, "inputs": [file_digest(path) for path in source.files],
-           "model": model.sha256}  # fmt: skip
+def _data_options(asked, kind):
+    """Return the options that the data of maps depend on, by their names, and their values."""
     names = ["engine", "provider", "quantiles", "snr_min", "error_floor", "all_pixels", "redshift",
              "redshift_err"]  # fmt: skip
     if asked.engine == "flow":
         names += ["samples", "seed"]
     if kind == "image":
         names += ["id_col", "z_col", "zerr_col", "errors", "units", "rescale_errors", "hdu"]
-        key |= {"bands": source.bands, "extensions": source.extensions}
-    options = asdict(asked)
-    return key | {f"--{name.replace('_', '-')}": options[name] for name in names}
+    return {f"--{name.replace('_', '-')}": getattr(asked, name) for name in names}
 
 
-def _cards(asked, kind, source, fitter, key):
-    from pixsed.io.fingerprint import fingerprint
-
-    cards = {"OBJECT": (source.object_id, "galaxy")} if kind == "cube" else {}
-    if source.redshift is not None and not fitter.model.infers_redshift:
-        cards["REDSHIFT"] = (float(source.redshift), "redshift")
-        cards["ZERR"] = (float(source.zerr), "1-sigma error of the redshift, 0 = known")
-    return cards | {
-        "PIXAR_A2": (float(source.pixar_a2), "[arcsec2] area of a pixel"),
-        **model_cards(fitter.model, asked.seed, asked.samples, asked.error_floor, asked.engine),
-        "FITKEY": (fingerprint(key), "of inputs, model and options"),
-        "SNRMIN": (asked.snr_min, "least mean S/N of a pixel fitted"),
-        "SNRBANDS": (",".join(fitter.snr_bands), "bands of the mean S/N"),
-        "FITBANDS": (",".join(fitter.bands), "bands fitted"),
-    }
-
-
-def _is_finished(path, cards, overwrite):
-    """Return whether `path` is what a run of these cards gives.
-
-    Raises
-    ------
-    PixsedError
-        If it is something else that may not be replaced; the message says what differs.
-    """
-    from pixsed.io.locate import open_fits
-
-    if path == "-" or not Path(path).exists():
-        return False
-    with open_fits(path) as hdulist:
-        header = hdulist[0].header.copy()
-    if header.get("FITKEY") == cards["FITKEY"][0]:
-        return True
-    if overwrite:
-        return False
-    for name in ("MODELSHA", "ENGINE", "SEED", "NSAMP", "SNRMIN", "ERRFLOOR", "REDSHIFT", "ZERR"):
-        asked = cards[name][0] if name in cards else None
-        if header.get(name) != asked:
-            raise PixsedError(
-                f"{path} is there, made with {name} = {header.get(name, 'none')}, now it is "
-                f"{'none' if asked is None else asked}; add --overwrite, or choose another -o"
-            )
-    raise PixsedError(
-        f"{path} is there, made of another input or with other options; add --overwrite, or "
-        "choose another -o"
-    )
-
-
-def _absolute(asked, kind):
-    """Return the same run, its files named for workers in other folders."""
-    import os
-
-    from pixsed.io.locate import expand_locations, parse_location
-    from pixsed.models import resolve
-
-    def whole(place):
-        band = f"{place.band}=" if place.band else ""
-        return f"{band}{replace(place, path=os.path.abspath(place.path), band=None)}"
-
-    def one(text, band=False):
-        if text is None:
-            return None
-        place = parse_location(text, band=band)
-        return whole(place) if Path(place.path).exists() else text
-
-    places = (expand_locations(asked.inputs, asked.hdu) if kind == "image"
-              else map(parse_location, asked.inputs))  # fmt: skip
-    return replace(
-        asked, inputs=tuple(map(whole, places)), segmap=one(asked.segmap),
-        catalog=one(asked.catalog), redshift_map=one(asked.redshift_map),
-        errors=tuple(one(text, band=True) for text in asked.errors),
-        model=os.path.abspath(resolve(asked.model)),
-    )  # fmt: skip
-
-
-def _make_fitter(asked, kind):
-    """Return the fitter of a worker elsewhere."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PixsedWarning)  # told here already
-        source, files = open_source(asked, kind, check=False)
-        fitter = _fitter(asked, source, _load(asked))
-    fitter.files = files  # open for as long as there is work
-    return fitter
-
-
-def _fitter(asked, source, model, **options):
-    from pixsed.infer.tiles import TileFitter
-
-    return TileFitter(source, model, snr_min=asked.snr_min, error_floor=asked.error_floor,
-                      **asked.draws, **options)  # fmt: skip
+# One image into one file.
 
 
 class _Bar:
@@ -393,98 +208,39 @@ class _Bar:
         self._bar.close()
 
 
-def fit_image(asked, kind, output, model, *, bar=None):
-    """Fit one cube, or mosaics, into a file; return (a line to say, pixels fitted).
-
-    Parameters
-    ----------
-    asked : `Run`
-        A cube's with one input.
-    kind : {"cube", "image"}
-    output : str
-    model : `~pixsed.infer.model.Model`
-    bar : `_Bar`, optional
-    """
-    import time
-
-    from pixsed.infer.select import DQ_BITS, MOSAIC_DQ_BITS, warn_of_range
-    from pixsed.infer.stream import fit_to_file, fitted_text
-    from pixsed.io.maps_writer import check_maps_output
-
-    check_maps_output(output, overwrite=asked.overwrite or asked.resume, resume=asked.resume)
-    source, stack = open_source(asked, kind)
-    with stack:
-        with _Bar(source.npix) if bar is None else bar as bar:
-            fitter = _fitter(asked, source, model, jobs=asked.jobs, progress=bar.done,
-                             skipped=bar.skipped)  # fmt: skip
-            _check_part(asked, source)
-            key = _key(asked, kind, source, model)
-            cards = _cards(asked, kind, source, fitter, key)
-            if asked.resume and _is_finished(output, cards, asked.overwrite):
-                return f"{output}: done already", 0
-            start = time.monotonic()
-            counts = fit_to_file(
-                fitter, output, key=key, cards=cards, how=asked.how, tile=asked.tile,
-                dq_bits=DQ_BITS if kind == "cube" else MOSAIC_DQ_BITS, part=asked.part,
-                setup=asked.scheduler and partial(_make_fitter, _absolute(asked, kind), kind),
-                scheduler=asked.scheduler,
-                inputs=source.files, command=asked.command, overwrite=asked.overwrite,
-                resume=asked.resume, progress=bar.done, skipped=bar.skipped,
-            )  # fmt: skip
-    if source.redshift is None and counts["nrange"]:
-        warn_of_range(model, f"{source.name}: redshift or error of {counts['nrange']} pixels")
-    rate = counts["nfit"] / max(time.monotonic() - start, 1e-9)
-    text = (f"{output}: {fitted_text(counts, source.binning is not None)} fitted, "
-            f"{counts['nood']} of them out of distribution")  # fmt: skip
-    if not counts["npix"]:
-        text += f"\n{output}: no pixel has a mean S/N of {asked.snr_min:g}; try a lower --snr-min"
-    elif not asked.resume:
-        text += f" ({rate:,.0f} a second)"
-    return text, counts["npix"]
-
-
-def _check_part(asked, source):
-    if asked.part is None:
-        return
-    if source.binning is not None:
-        raise PixsedError(f"{source.name}: a binned cube is fitted whole; leave out --part")
-    if asked.part[1] > source.shape[0]:
-        raise PixsedError(
-            f"--part: {source.name} has {source.shape[0]} rows, fewer than {asked.part[1]} parts; "
-            "ask for fewer"
-        )
-
-
 def _fit_one(asked, kind):
+    from pixsed.infer.run import fit_image
+
     model = _load(asked)
-    say(fit_image(asked, kind, asked.output, model)[0])
+    done = fit_image(
+        source_files(asked, kind), model, asked.output, options=_data_options(asked, kind),
+        part=asked.part, jobs=asked.jobs, scheduler=asked.scheduler, bar=_Bar, **asked.of_maps,
+    )  # fmt: skip
+    say(_line(asked, asked.output, done))
+
+
+def _line(asked, path, done):
+    """Return what is said of a fit that is done."""
+    from pixsed.infer.stream import fitted_text
+
+    counts = done.counts
+    if not counts:
+        return f"{path}: done already"
+    text = (f"{path}: {fitted_text(counts, done.binned)} fitted, {counts['nood']} of them out of "
+            "distribution")  # fmt: skip
+    if not counts["npix"]:
+        text += f"\n{path}: no pixel has a mean S/N of {asked.snr_min:g}; try a lower --snr-min"
+    elif not asked.resume:  # else not all of it was done now
+        text += f" ({counts['nfit'] / max(done.seconds, 1e-9):,.0f} a second)"
+    return text
 
 
 # Many cubes into a folder.
 
 
-def _stem(path):
-    name = Path(path).name
-    for ending in (".gz", ".fz"):
-        name = name.removesuffix(ending)
-    return name.rsplit(".", 1)[0] if "." in name else name
-
-
-def _outputs(inputs, folder):
-    """Return the path of the maps of each cube; raise where two would share one."""
-    paths = [str(folder / f"{_stem(text)}_maps.fits") for text in inputs]
-    for i, path in enumerate(paths):
-        if path in paths[:i]:
-            raise PixsedError(
-                f"{inputs[paths.index(path)]} and {inputs[i]} would both be {path}; fit them into "
-                "two folders"
-            )
-    return paths
-
-
 def _fit_many(asked, kind, folder):
+    from pixsed.infer.many import fit_cubes, maps_paths
     from pixsed.io.atomic import check_output
-    from pixsed.parallel import run_tasks
 
     if asked.output == "-":
         raise click.UsageError("the maps of several cubes cannot go to standard output; give a "
@@ -493,111 +249,76 @@ def _fit_many(asked, kind, folder):
         raise PixsedError(f"{asked.inputs[0]} is a table; tables are fitted one at a time")
     if folder.exists() and not folder.is_dir():
         raise PixsedError(f"{asked.output} is a file; give a folder for several cubes")
-    pairs = list(zip(asked.inputs, _outputs(asked.inputs, folder), strict=True))
+    pairs = list(zip(asked.inputs, maps_paths(asked.inputs, folder), strict=True))
     if asked.part is not None:
         pairs = pairs[asked.part[0] - 1 :: asked.part[1]]
         if not pairs:
             say(f"part {asked.part[0]}/{asked.part[1]}: no cube is left for it")
             return
-    _load(asked)  # a model that is no use is told before any cube
+    model = _load(asked)  # one that is no use is told before any cube
     folder.mkdir(parents=True, exist_ok=True)
-    for _, path in pairs:
+    cubes, paths = zip(*pairs, strict=True)
+    for path in paths:
         check_output(path, asked.overwrite or asked.resume)
-    processes = min(asked.jobs, len(pairs))
-    each = replace(asked, part=None, scheduler=None, inputs=tuple(text for text, _ in pairs),
-                   jobs=1 if asked.scheduler else max(1, asked.jobs // processes))  # fmt: skip
-    if asked.scheduler:
-        each = _absolute(each, kind)
-        pairs = [(text, str(Path(path).absolute())) for text, path in
-                 zip(each.inputs, (path for _, path in pairs), strict=True)]  # fmt: skip
-    results = run_tasks(_fit_cube_task, [(each, *pair) for pair in pairs],
-                        setup=partial(_setup_many, each), jobs=processes,
-                        scheduler=asked.scheduler)  # fmt: skip
-    bad = _tell(pairs, results)
-    if bad:
+    outcomes = fit_cubes(
+        [source_files(replace(asked, inputs=(cube,)), kind) for cube in cubes], paths, model,
+        options=_data_options(asked, kind), jobs=asked.jobs, scheduler=asked.scheduler,
+        **asked.of_maps,
+    )  # fmt: skip
+    if bad := _tell(asked, outcomes, len(cubes)):
         raise PixsedError(
-            f"{bad} of {len(pairs)} cubes could not be fitted; the others are in {folder}"
+            f"{bad} of {len(cubes)} cubes could not be fitted; the others are in {folder}"
         )
 
 
-def _tell(pairs, results):
-    """Say what became of each cube as it is done; return the number of those that failed."""
+def _tell(asked, outcomes, number):
+    """Say what became of each of a number of cubes as it is done; return how many failed."""
     from tqdm import tqdm
 
     bad = fitted = 0
-    bar = tqdm(pairs, unit="cube", disable=not show_progress())
-    with closing(results), bar:
-        for (text, _), (line, number, warned, error) in zip(bar, results, strict=True):
+    bar = tqdm(outcomes, total=number, unit="cube", disable=not show_progress())
+    with closing(outcomes), bar:
+        for outcome in bar:
             bar.clear()  # lines go above it
-            for message in warned:
+            for message in outcome.warned:
                 warnings.warn(message, PixsedWarning, stacklevel=2)
-            if error is not None:
+            if outcome.done is None:
                 bad += 1
+                told = outcome.error
+                if outcome.cube not in told:
+                    told = f"{outcome.cube}: {told}"
                 # Not to be kept back by -q: it is an error.
-                click.echo(f"pixsed: error: {error if text in error else f'{text}: {error}'}",
-                           err=True)  # fmt: skip
+                click.echo(f"pixsed: error: {told}", err=True)
             else:
-                fitted += number
-                say(line)
+                fitted += outcome.done.counts.get("npix", 0)
+                say(_line(asked, outcome.path, outcome.done))
             elapsed = bar.format_dict["elapsed"]
             bar.set_postfix_str(f"{fitted / max(elapsed, 1e-9):,.0f} pix/s", refresh=False)
     return bad
 
 
-def _setup_many(asked):
-    return _load(asked)
-
-
-def _fit_cube_task(model, task):
-    """Fit a cube of many: return (line, pixels, warnings, what went wrong or None)."""
-    asked, text, output = task
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", PixsedWarning)
-        try:
-            if kind_of(text) != "cube":
-                raise PixsedError(f"{text} is not a cube; make it with pixsed cutout")
-            line, number = fit_image(replace(asked, inputs=(text,)), "cube", output, model,
-                                     bar=_Silent())  # fmt: skip
-            error = None
-        except (PixsedError, OSError) as raised:
-            line, number, error = "", 0, " ".join(str(raised).split())
-    return line, number, [str(w.message) for w in caught
-                          if issubclass(w.category, PixsedWarning)], error  # fmt: skip
-
-
-class _Silent:
-    """No bar: of a cube of many."""
-
-    done = skipped = staticmethod(lambda number: None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
-
-
 # A table.
 
 
-def _fit_table(asked, text, output, model, jobs):
+def _fit_table(asked):
     from tqdm import tqdm
 
     from pixsed.cli.mosaics import split_units
     from pixsed.infer.photometry import fit_table, read_table, write_table
+    from pixsed.infer.record import how_fitted, model_cards
     from pixsed.io.atomic import check_output
 
-    check_output(output, asked.overwrite)
+    model, text = _load(asked), asked.inputs[0]
+    check_output(asked.output, asked.overwrite)
     table = read_table(text)
     unit = split_units(asked.units).get(None)
     with tqdm(total=len(table), unit="row", disable=not show_progress()) as bar:
         result, nfit = fit_table(table, model, source=text, unit=unit, redshift=asked.redshift,
-                                 zerr=asked.redshift_err, error_floor=asked.error_floor,
-                                 **asked.draws, jobs=jobs,
+                                 zerr=asked.redshift_err, **asked.settings, jobs=asked.jobs,
                                  progress=bar.update)  # fmt: skip
     write_table(
-        result, output, overwrite=asked.overwrite, inputs=[text.partition("[")[0]],
-        history=[f"fit: {nfit} rows, {asked.how}"], name="POSTERIOR",
+        result, asked.output, overwrite=asked.overwrite, inputs=[text.partition("[")[0]],
+        history=[f"fit: {nfit} rows, {how_fitted(asked.engine, asked.samples)}"], name="POSTERIOR",
         **model_cards(model, asked.seed, asked.samples, asked.error_floor, asked.engine),
     )  # fmt: skip
-    return f"{output}: {nfit} of {len(table)} rows fitted"
+    say(f"{asked.output}: {nfit} of {len(table)} rows fitted")

@@ -21,16 +21,11 @@ def command(parts, output, overwrite):
     their rows one after the other; they must have the same columns, model and options.
     """
     from pixsed.cli.options import say
-    from pixsed.infer.photometry import is_fits
     from pixsed.io.atomic import check_output
-    from pixsed.io.locate import open_fits
+    from pixsed.io.kinds import is_maps
 
     check_output(output, overwrite)
-    maps = False
-    if is_fits(parts[0]):
-        with open_fits(parts[0]) as hdulist:
-            maps = "MAPS" in {hdu.name for hdu in hdulist}
-    if maps:
+    if is_maps(parts[0]):
         from pixsed.io.merge import merge_maps
 
         ny, nx = merge_maps(parts, output, overwrite=overwrite)

@@ -50,6 +50,27 @@ def quiet_verbose(function):
     )(function)
 
 
+class Names(click.ParamType):
+    """Type of an option that takes names with commas between: a list of them.
+
+    Parameters
+    ----------
+    upper : bool, optional
+        Whether they are put in upper case.
+    """
+
+    name = "list"
+
+    def __init__(self, upper=False):
+        self._upper = upper
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, list):  # click converts what is converted
+            return value
+        words = [word.strip() for word in value.split(",") if word.strip()]
+        return [word.upper() for word in words] if self._upper else words
+
+
 def output(help="File to write; - for standard output.", **kwargs):
     """Add `-o/--output` (required) and `--overwrite`."""
 

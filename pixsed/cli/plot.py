@@ -2,7 +2,7 @@
 
 import click
 
-from pixsed.cli.options import examples, output, quiet_verbose
+from pixsed.cli.options import Names, examples, output, quiet_verbose
 
 EPILOG = examples(
     "pixsed plot maps.fits -o maps.png",
@@ -12,7 +12,7 @@ EPILOG = examples(
 
 @click.command(epilog=EPILOG)
 @click.argument("maps", metavar="MAPS")
-@click.option("--property", "properties", multiple=True, metavar="PROP",
+@click.option("--property", "properties", multiple=True, type=Names(), metavar="PROP",
               help="Property to draw, as LOGMSTAR; again, or with commas, for more.  "
               "[default: LOGSIGMA LOGSFR AGE METAL AV]")
 @click.option("--dpi", type=click.IntRange(min=10, max=1200), default=150, show_default=True,
@@ -35,8 +35,7 @@ def command(maps, properties, dpi, output, overwrite):
     if suffix not in (".png", ".pdf", ".svg"):
         raise click.BadParameter(f"{output!r} must end in .png, .pdf or .svg", param_hint="-o")
     check_output(output, overwrite)
-    names = [name.strip() for value in properties for name in value.split(",") if name.strip()]
-    panels = read_panels(maps, names)
+    panels = read_panels(maps, [name for names in properties for name in names])
     figure = draw(panels)
     with atomic_path(output, overwrite) as temporary:
         figure.savefig(temporary, dpi=dpi, format=suffix[1:])

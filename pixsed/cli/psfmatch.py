@@ -79,11 +79,11 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
 
     from pixsed.cli.options import say, show_progress
     from pixsed.images.psf.matching import plan_match, read_kernel, read_psf
-    from pixsed.images.segmap import SegmentationMap
+    from pixsed.images.segmap import open_segmap
     from pixsed.io.atomic import check_output
     from pixsed.io.bandnames import check_band_name
     from pixsed.io.image import ImageFile
-    from pixsed.io.locate import open_fits, parse_location
+    from pixsed.io.locate import parse_location
     from pixsed.io.planes import PlanesWriter
 
     check_output(output, overwrite)
@@ -96,11 +96,7 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
         psf, target = (read_psf(p, scale=psf_scale) for p in (psf, target))
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(ImageFile(parse_location(image, hdu, band=True), err=err))
-        segmap = None
-        if mask:
-            place = parse_location(mask)
-            opened = stack.enter_context(open_fits(place.path, memmap=False))
-            segmap = SegmentationMap(opened, place)
+        segmap = stack.enter_context(open_segmap(mask)) if mask else None
         match = plan_match(
             source, psf=psf, target=target, kernel=kernel, target_band=band, angle=psf_angle,
             max_residual=max_residual, correlation=correlation, segmap=segmap, **options,

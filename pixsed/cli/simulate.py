@@ -3,6 +3,7 @@
 import click
 
 from pixsed.cli.options import (
+    Names,
     examples,
     jobs,
     output,
@@ -29,7 +30,7 @@ IGM = ("inoue14", "madau95", "none")
 @click.option("--ssp", "ssp_path", required=True, type=click.Path(), help="SSP grid.")
 @click.option("--prior", type=click.Choice(PRIORS), required=True, help="Prior of the histories.")
 @click.option("-n", "number", type=click.IntRange(min=1), required=True, help="Populations.")
-@click.option("--bands", default="", metavar="LIST",
+@click.option("--bands", type=Names(), metavar="LIST",
               help="Bands, commas between; default: the shipped models' 29.")
 @click.option("--attenuation", type=click.Choice(ATTENUATION), default="calzetti",
               show_default=True, help="Attenuation law.")
@@ -70,7 +71,7 @@ def command(ssp_path, prior, number, bands, attenuation, igm, resume, output, ov
     from pixsed.sps.ssp import read_ssp
 
     check_stream(output, overwrite=overwrite, resume=resume)
-    names = [band.strip() for band in bands.split(",")] if bands else [b.name for b in BANDS]
+    names = bands or [band.name for band in BANDS]
     for name in names:
         load_curve(name)
         if names.count(name) > 1:

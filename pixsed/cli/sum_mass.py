@@ -33,11 +33,11 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
     """
     from tqdm import tqdm
 
-    from pixsed.cli.fit_runs import model_cards
     from pixsed.cli.options import say, show_progress
     from pixsed.errors import PixsedError
     from pixsed.infer.model import Model
     from pixsed.infer.photometry import write_table
+    from pixsed.infer.record import model_cards
     from pixsed.infer.select import select
     from pixsed.infer.total import FLAG_BITS, sum_mass
     from pixsed.io.atomic import check_output

@@ -3,6 +3,7 @@
 import click
 
 from pixsed.cli.options import (
+    Names,
     examples,
     jobs,
     noise,
@@ -33,11 +34,11 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
               "added to the bin, not to the whole.")  # fmt: skip
 @noise(default="depth", help="depth: the paper's Table 1, scatter 0.25, 2 % of the flux; wide: "
        "what the shipped models are trained under; or a FILE of 'pixsed noise'.")  # fmt: skip
-@click.option("--cases", metavar="LIST", help=f"What to test, commas between, of {CASES}. paper: "
-              "its 19 bands; -14, -10, -6: so many of them at random; -drop: less 3 to 10 at "
-              "random; -photoz: redshifts with errors; all: all bands of the model; ood: the "
-              "out-of-distribution score on artefacts.  [default: all that the model's bands "
-              "allow]")  # fmt: skip
+@click.option("--cases", type=Names(), metavar="LIST",
+              help=f"What to test, commas between, of {CASES}. paper: its 19 bands; -14, -10, -6: "
+              "so many of them at random; -drop: less 3 to 10 at random; -photoz: redshifts with "
+              "errors; all: all bands of the model; ood: the out-of-distribution score on "
+              "artefacts.  [default: all that the model's bands allow]")  # fmt: skip
 @click.option("--samples", type=click.IntRange(min=50), default=256, show_default=True,
               help="Draws a simulation: half of them as of 'pixsed fit', for medians and widths, "
               "half independent, for ranks and coverage.")  # fmt: skip
@@ -115,7 +116,7 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
             "no limits; leave out --max-miss, --max-joint and --min-p"
         )
 
-    chosen = [case.strip() for case in cases.split(",")] if cases else CASES.split(",")
+    chosen = cases or CASES.split(",")
     if unknown := [case for case in chosen if case not in (*KNOWN, "ood")]:
         known = CASES.replace(",", ", ")
         raise PixsedError(f"--cases: no case {unknown[0]!r}; choose from {known}")

@@ -189,51 +189,6 @@ def _filled_and_smoothed(mesh, filter_size):
     ).background_mesh  # fmt: skip
 
 
-def subtract_background(data, err=None, *, mask=None, coverage_mask=None, **options):
-    """Subtract the mean of the clipped sky, box by box, interpolated between boxes.
-
-    Parameters
-    ----------
-    data : `~numpy.ndarray`
-        (ny, nx), any unit; NaN = no data.
-    err : `~numpy.ndarray`, optional
-        (ny, nx) 1-sigma errors in the same unit; NaN = no data. By default none: the
-        errors are then the sky's rms.
-    mask : `~numpy.ndarray`, optional
-        (ny, nx) bool, true = source, left out of the sky.
-    coverage_mask : `~numpy.ndarray`, optional
-        (ny, nx) bool, true = no data.
-    **options
-        box, filter_size, estimator, sigma: as for `BackgroundMap`.
-
-    Returns
-    -------
-    `Background`
-
-    Raises
-    ------
-    PixsedError
-        If shapes do not agree, an option is out of range, or no box has enough sky.
-    """
-    shape = np.shape(data)
-    if len(shape) != 2:
-        raise PixsedError(f"data must be 2-D, got {len(shape)}-D")
-    arrays = {"err": err, "mask": mask, "coverage_mask": coverage_mask}
-    for name, array in arrays.items():
-        if array is not None and np.shape(array) != shape:
-            raise PixsedError(f"{name} must be of shape {shape}, got {np.shape(array)}")
-    data = np.array(data, dtype=np.float64)
-    if coverage_mask is not None:
-        data[coverage_mask] = np.nan
-    sky = data if err is None else np.where(np.isfinite(err), data, np.nan)
-    if not np.isfinite(sky).any():
-        raise PixsedError(_NO_DATA)
-    if mask is not None:
-        sky = np.where(mask, np.nan, sky)
-    found = BackgroundMap(lambda start, stop: sky[start:stop], shape, **options)
-    return found.subtracted(data, err)
-
-
 class MosaicBackground:
     """The background of an image on disk, measured and subtracted in stripes.
 
@@ -270,13 +225,15 @@ class MosaicBackground:
                 )
         self._image, self._segmap, self._dilate = image, segmap, dilate
         self._coverage = coverage
-        self._any_data = False
+        self._any_data = None  # not looked at yet
         try:
             self.map = BackgroundMap(self._sky, image.shape, **options)
         except PixsedError as error:
-            if self._any_data:
+            if self._any_data is not False:
                 raise
-            raise PixsedError(_NO_DATA) from error
+            raise PixsedError(
+                "the image has no data: every pixel is NaN or of zero weight"
+            ) from error
 
     def _read(self, start, stop):
         data, err = self._image.read(slice(start, stop), native=True)
@@ -286,7 +243,7 @@ class MosaicBackground:
 
     def _sky(self, start, stop):
         sky, _ = self._read(start, stop)
-        self._any_data |= bool(np.isfinite(sky).any())
+        self._any_data = bool(self._any_data or np.isfinite(sky).any())
         if self._segmap is not None:
             sky[self._segmap.sources(slice(start, stop), self._dilate)] = np.nan
         return sky
@@ -296,9 +253,6 @@ class MosaicBackground:
         stripes = self.map.stripes if progress is None else progress(self.map.stripes)
         for start, stop in stripes:
             yield self.map.subtracted(*self._read(start, stop), start)
-
-
-_NO_DATA = "the image has no data: every pixel is NaN or of zero weight"
 
 
 def _validate(box, filter_size, estimator, sigma):

@@ -1,10 +1,11 @@
 """Redshifts of galaxies from a catalogue, by their id in the segmentation map."""
 
 import re
+import warnings
 
 import numpy as np
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.tables import find_column, is_numeric, numbers, read_table
 
 _ID = "id number objid obj_id object_id source_id id_source galid label seg_id segid".split()
@@ -58,6 +59,37 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
         number = int(number)
         result[number] = None if number in result else (float(redshift), float(error))
     return result
+
+
+def check_redshifts(found, without, segmap, catalog):
+    """Tell of galaxies without a redshift: in a warning, or, where none has one, in an error.
+
+    Parameters
+    ----------
+    found, without : int
+        Galaxies with a redshift, and without.
+    segmap, catalog : str
+        Names of the segmentation map and of the catalogue.
+
+    Raises
+    ------
+    PixsedError
+
+    Warns
+    -----
+    PixsedWarning
+    """
+    if not found:
+        raise PixsedError(
+            f"no galaxy of {segmap} has a redshift in {catalog}; is it the map's own numbering?"
+        )
+    if without:
+        warnings.warn(
+            f"{without} of {found + without} galaxies have no redshift in {catalog}; "
+            "they are left out",
+            PixsedWarning,
+            stacklevel=3,
+        )
 
 
 def _error_column(names, z_col, path):

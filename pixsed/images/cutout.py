@@ -95,7 +95,7 @@ class Mosaics:
         if self._apart:
             self._announce_reprojection(first)
         if segmap is not None:
-            self._check_segmap(first)
+            self.check_map(segmap, "give the segmentation map of the first image's grid")
         self._scatter = None
 
     def _announce_reprojection(self, first):
@@ -113,21 +113,26 @@ class Mosaics:
             stacklevel=3,
         )
 
-    def _check_segmap(self, first):
-        segmap = self.segmap
-        if segmap.shape != self.shape:
+    def check_map(self, given, advice):
+        """Raise `PixsedError`, with `advice`, unless a map is on the grid of the first image.
+
+        A map without a WCS need only be of its shape.
+
+        Parameters
+        ----------
+        given : `~pixsed.images.segmap.SegmentationMap` or `~pixsed.images.field.RedshiftMap`
+        advice : str
+        """
+        name = self.images[0].name
+        if given.shape != self.shape:
             raise PixsedError(
-                f"{segmap.name} is of shape {segmap.shape}, {first.name} of {self.shape}; "
-                "give the segmentation map of the first image's grid"
+                f"{given.name} is of shape {given.shape}, {name} of {self.shape}; {advice}"
             )
-        if "CTYPE1" not in segmap.header:
+        if "CTYPE1" not in given.header:
             return
-        offset = grid_offset(self.wcs, celestial_wcs(segmap.header, segmap.name), self.shape)
+        offset = grid_offset(self.wcs, celestial_wcs(given.header, given.name), self.shape)
         if offset > 0.5:
-            raise PixsedError(
-                f"{segmap.name} lies {offset:.3g} pixels off {first.name}; "
-                "give the segmentation map of the first image's grid"
-            )
+            raise PixsedError(f"{given.name} lies {offset:.3g} pixels off {name}; {advice}")
 
     def box_around(self, box, pad):
         """Return `box` widened by `pad` pixels and clipped to the image."""

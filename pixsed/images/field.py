@@ -1,11 +1,10 @@
 """Mosaics of a field, every pixel with a redshift: read in parts, to be fitted whole."""
 
-import warnings
-
 import numpy as np
 
-from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2
+from pixsed.errors import PixsedError
+from pixsed.images.catalog import check_redshifts
+from pixsed.io.headers import pixel_area_arcsec2
 from pixsed.io.locate import choose_image, is_image
 from pixsed.io.pixels import Pixels
 from pixsed.io.rows import RowReader
@@ -74,8 +73,10 @@ class Field:
 
     Attributes
     ----------
-    name, bands, shape, header, pixar_a2, redshift, zerr, has_zerr, binning
+    name, bands, shape, header, pixar_a2, redshift, zerr, has_zerr, binning, object_id
         As `Pixels` says.
+    files, key
+        The same; of what opened the mosaics (`pixsed.images.field_files.FieldFiles`).
     npix : int
         Pixels that may be fitted; after `check` those of segments with a redshift.
 
@@ -85,7 +86,8 @@ class Field:
         If the map of redshifts is on another grid.
     """
 
-    binning = None
+    binning = object_id = None
+    files, key = (), {}
 
     def __init__(self, mosaics, *, redshift=None, zerr=0.0, catalog=None, redshift_map=None,
                  all_pixels=False, rescale_errors=False):
@@ -104,7 +106,7 @@ class Field:
         if catalog is not None:
             self._take_catalog(catalog)
         elif redshift_map is not None:
-            self._check_map(mosaics)
+            mosaics.check_map(redshift_map, "give redshifts on the first image's grid")
         else:
             self.redshift, self.zerr = self._fill
         self.has_zerr = self._fill[1] > 0
@@ -123,22 +125,6 @@ class Field:
         ids = sorted(number for number, found in catalog.items() if found is not None)
         columns = [np.array([catalog[number][i] for number in ids], dtype=float) for i in (0, 1)]
         self._catalog = np.array(ids, dtype=np.int64), *columns
-
-    def _check_map(self, mosaics):
-        if self._map.shape != self.shape:
-            raise PixsedError(
-                f"{self._map.name} is of shape {self._map.shape}, {self.name} of {self.shape}; "
-                "give redshifts on the first image's grid"
-            )
-        if "CTYPE1" not in self._map.header:
-            return
-        theirs = celestial_wcs(self._map.header, self._map.name)
-        offset = grid_offset(mosaics.wcs, theirs, self.shape)
-        if offset > 0.5:
-            raise PixsedError(
-                f"{self._map.name} lies {offset:.3g} pixels off {self.name}; "
-                "give redshifts on the first image's grid"
-            )
 
     def check(self, catalog_name="the catalogue"):
         """Go through the segmentation map once: is there a redshift for its segments?
@@ -164,18 +150,8 @@ class Field:
             ids, redshifts, _ = self._catalog
             known = set(ids[np.isfinite(redshifts)].tolist())
             found = {number: count for number, count in counts.items() if number in known}
-            if not found:
-                raise PixsedError(
-                    f"no galaxy of {self._segmap.name} has a redshift in {catalog_name}; is it "
-                    "the map's own numbering?"
-                )
-            if without := len(counts) - len(found):
-                warnings.warn(
-                    f"{without} of {len(counts)} galaxies have no redshift in {catalog_name}; "
-                    "they are left out",
-                    PixsedWarning,
-                    stacklevel=2,
-                )
+            without = len(counts) - len(found)
+            check_redshifts(len(found), without, self._segmap.name, catalog_name)
             counts = found
         self.npix = sum(counts.values())
 

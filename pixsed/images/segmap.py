@@ -1,10 +1,12 @@
 """Segmentation maps: read in parts, segments found, sources masked."""
 
+import contextlib
+
 import numpy as np
 
 from pixsed.errors import PixsedError
-from pixsed.io.locate import choose_image, is_image
-from pixsed.io.rows import RowReader
+from pixsed.io.locate import choose_image, is_image, open_fits, parse_location
+from pixsed.io.rows import RowReader, strips
 
 # Pixels of the map in memory at once, where it is gone through whole.
 _STRIP_PIXELS = 1_000_000
@@ -20,6 +22,14 @@ class SegmentationMap:
     location : `~pixsed.io.locate.Location`
         With no extension asked for, one named SEG or SEGMAP is taken first.
 
+    Attributes
+    ----------
+    location : `~pixsed.io.locate.Location`
+    name : str
+        For messages.
+    shape : tuple of int
+    header : `~astropy.io.fits.Header`
+
     Raises
     ------
     PixsedError
@@ -27,7 +37,7 @@ class SegmentationMap:
     """
 
     def __init__(self, hdulist, location):
-        self.name = str(location)
+        self.location, self.name = location, str(location)
         named = [h for h in hdulist if h.name in ("SEG", "SEGMAP") and is_image(h)]
         if location.ext is None and len(named) == 1:
             self._hdu = named[0]
@@ -58,9 +68,8 @@ class SegmentationMap:
     def counts(self):
         """Return the number of pixels of every segment: id -> count."""
         counts = {}
-        height = max(1, _STRIP_PIXELS // self.shape[1])
-        for start in range(0, self.shape[0], height):
-            strip = self.read(slice(start, start + height))
+        for rows in strips(self.shape, _STRIP_PIXELS):
+            strip = self.read(rows)
             labels, found = np.unique(strip[strip > 0], return_counts=True)
             for label, count in zip(labels.tolist(), found.tolist(), strict=True):
                 counts[label] = counts.get(label, 0) + count
@@ -75,15 +84,14 @@ class SegmentationMap:
             By default every id of the map. Ids that are not in it are left out.
         """
         boxes = {}
-        height = max(1, _STRIP_PIXELS // self.shape[1])
-        for start in range(0, self.shape[0], height):
-            strip = self.read(slice(start, start + height))
+        for rows in strips(self.shape, _STRIP_PIXELS):
+            strip = self.read(rows)
             wanted = strip > 0 if ids is None else np.isin(strip, list(ids)) & (strip > 0)
             y, x = np.nonzero(wanted)
             labels, which = np.unique(strip[y, x], return_inverse=True)
             low = np.full((2, len(labels)), np.iinfo(np.int64).max)
             high = np.zeros((2, len(labels)), dtype=np.int64)
-            for axis, values in enumerate((y + start, x)):
+            for axis, values in enumerate((y + rows.start, x)):
                 np.minimum.at(low[axis], which, values)
                 np.maximum.at(high[axis], which, values + 1)
             for i, label in enumerate(labels.tolist()):
@@ -93,6 +101,14 @@ class SegmentationMap:
                     y0, y1, x0, x1 = min(a0, y0), max(a1, y1), min(b0, x0), max(b1, x1)
                 boxes[label] = (y0, y1, x0, x1)
         return boxes
+
+
+@contextlib.contextmanager
+def open_segmap(text):
+    """Yield the `SegmentationMap` that ``path`` or ``path[EXT]`` means, its file open."""
+    location = parse_location(text)
+    with open_fits(location.path, memmap=False) as hdulist:
+        yield SegmentationMap(hdulist, location)
 
 
 def source_mask(segmap, dilate=0):

@@ -3,7 +3,8 @@
 from astropy.table import vstack
 
 from pixsed.errors import PixsedError
-from pixsed.infer.photometry import is_fits, read_table, write_table
+from pixsed.infer.photometry import read_table, write_table
+from pixsed.io.kinds import is_fits
 from pixsed.io.locate import open_fits
 
 # Cards of what must be the same, and is kept.

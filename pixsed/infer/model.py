@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -30,6 +31,8 @@ class Model:
         once; `sample` may be called from several Python threads.
     provider : {"cpu", "cuda"}, optional
         Where it runs. Results agree to rounding errors, not to the bit.
+
+    Pickled, it is these three: whoever gets it reads the file.
 
     Attributes
     ----------
@@ -65,6 +68,7 @@ class Model:
 
         self.provider = _provider(provider, onnxruntime.get_available_providers())
         self.path = Path(path)
+        self._pickled = os.path.abspath(path), threads, provider
         try:
             content = self.path.read_bytes()
         except OSError as error:
@@ -88,6 +92,7 @@ class Model:
                 "libraries that onnxruntime-gpu needs, or take --provider cpu"
             )
         self.metadata = self._read_metadata()
+        self._score = ood.Score(self.metadata, self.path)
         self.name = str(self.metadata.get("name", self.path.stem))
         self.bands = [str(band) for band in self.metadata["bands"]]
         parameters = self.metadata["parameters"]
@@ -96,6 +101,9 @@ class Model:
         self.descriptions = {str(p["name"]): str(p.get("description", "")) for p in parameters}
         self.base_dim = int(self.metadata["base_dim"])
         self._check_graph()
+
+    def __reduce__(self):
+        return Model, self._pickled
 
     def _start(self, content):
         """Return onnxruntime's session of a file's bytes."""
@@ -279,9 +287,9 @@ class Model:
             ) from error
 
     def score(self, flux, flux_err, flux_model, redshift, redshift_err):
-        """Return chi^2 per band and the p-value of it; see `pixsed.infer.ood.score`."""
+        """Return chi^2 per band and the p-value of it; see `pixsed.infer.ood.Score`."""
         share = np.asarray(redshift_err) / (1.0 + np.asarray(redshift))
-        return ood.score(self.metadata, self.path, flux, flux_err, flux_model, share)
+        return self._score(flux, flux_err, flux_model, share)
 
 
 def _brief(error):

@@ -1,5 +1,7 @@
 """The out-of-distribution score: how often a model's own populations fit so badly."""
 
+from functools import cached_property
+
 import numpy as np
 
 from pixsed.errors import PixsedError
@@ -33,8 +35,10 @@ def typical_snr(flux, err):
     return np.where(count > 0, middle, 0.0)
 
 
-def score(metadata, path, flux, flux_err, flux_model, redshift_err):
-    """Return how well photometry is explained, and how often simulations are explained worse.
+class Score:
+    """How well photometry is explained, and how often simulations are explained worse.
+
+    What the metadata hold is read when first needed, and once: a fit asks for every batch.
 
     Parameters
     ----------
@@ -43,84 +47,118 @@ def score(metadata, path, flux, flux_err, flux_model, redshift_err):
         added to those of the fluxes in quadrature.
     path : path-like
         Of the model, for error messages.
-    flux, flux_err : `~numpy.ndarray`, shape (N, B)
-        nJy; NaN in both = band missing.
-    flux_model : `~numpy.ndarray`, shape (N, B), or None
-        What the model predicts.
-    redshift_err : `~numpy.ndarray`, shape (N,)
-        Over 1 + z.
+    """
 
-    Returns
-    -------
-    chi2, p : `~numpy.ndarray`, shape (N,), float64
-        chi^2 per band present and its p-value; NaN where the model cannot tell.
+    def __init__(self, metadata, path):
+        self._metadata, self._path = metadata, path
+
+    @cached_property
+    def _error(self):
+        return np.asarray(self._metadata.get("flux_model", {}).get("error", 0.0))
+
+    @cached_property
+    def _calibration(self):
+        return Calibration(self._metadata.get("calibration"), self._path)
+
+    def __call__(self, flux, flux_err, flux_model, redshift_err):
+        """Return chi^2 per band present and its p-value.
+
+        Parameters
+        ----------
+        flux, flux_err : `~numpy.ndarray`, shape (N, B)
+            nJy; NaN in both = band missing.
+        flux_model : `~numpy.ndarray`, shape (N, B), or None
+            What the model predicts.
+        redshift_err : `~numpy.ndarray`, shape (N,)
+            Over 1 + z.
+
+        Returns
+        -------
+        chi2, p : `~numpy.ndarray`, shape (N,), float64
+            NaN where the model cannot tell.
+
+        Raises
+        ------
+        PixsedError
+            If the calibration is not one that pixsed can read.
+        """
+        if flux_model is None:
+            nothing = np.full(len(flux), np.nan)
+            return nothing, nothing.copy()
+        chi2 = chi_square(flux, np.hypot(flux_err, self._error * flux_model), flux_model)
+        nbands = np.isfinite(flux).sum(axis=1)
+        snr = typical_snr(flux, flux_err)
+        return chi2, self._calibration.survival(chi2, nbands, snr, redshift_err)
+
+
+def score(metadata, path, *photometry):
+    """Return what `Score` gives for one batch; the other parameters are those of its call."""
+    return Score(metadata, path)(*photometry)
+
+
+class Calibration:
+    """The chi^2 a band that a model's own populations exceed with certain probabilities.
+
+    Parameters
+    ----------
+    calibration : dict or None
+        Of a model's metadata: under ``score`` a table by class of redshift error, number of
+        bands and `typical_snr`; under ``chi2``, in models of format 1, by number of bands
+        alone.
+    path : path-like
+        Of the model, for error messages.
 
     Raises
     ------
     PixsedError
-        If the calibration is not one that pixsed can read.
+        If it is not one that pixsed can read.
     """
-    if flux_model is None:
-        nothing = np.full(len(flux), np.nan)
-        return nothing, nothing.copy()
-    own = np.asarray(metadata.get("flux_model", {}).get("error", 0.0)) * flux_model
-    chi2 = chi_square(flux, np.hypot(flux_err, own), flux_model)
-    nbands = np.isfinite(flux).sum(axis=1)
-    return chi2, survival(
-        metadata.get("calibration"), path, chi2, nbands, typical_snr(flux, flux_err), redshift_err
-    )
+
+    def __init__(self, calibration, path):
+        said = calibration if isinstance(calibration, dict) else {}
+        self._table = None
+        if table := said.get("score") or said.get("chi2"):
+            self._table = _read_table(table, path)
+
+    def survival(self, chi2, nbands, snr, redshift_err):
+        """Return the share of the model's own populations whose chi^2 is larger.
+
+        Parameters
+        ----------
+        chi2 : `~numpy.ndarray`, shape (N,)
+            Per band; NaN gives NaN.
+        nbands, snr, redshift_err : `~numpy.ndarray`, shape (N,)
+            The last over 1 + z.
+
+        Returns
+        -------
+        `~numpy.ndarray`, shape (N,), float64
+            Interpolated in its logarithm, clamped at the ends of the table; NaN without
+            a table.
+        """
+        chi2 = np.asarray(chi2, dtype=float)
+        if self._table is None:
+            return np.full(chi2.shape, np.nan)
+        classes, counts, levels, log_p, value = self._table
+        c = np.clip(np.searchsorted(classes, redshift_err, side="right") - 1, 0, None)
+        i, j, down = _between(counts, np.asarray(nbands, dtype=float))
+        k, m, left = _between(np.arcsinh(levels), np.arcsinh(np.asarray(snr, dtype=float)))
+        low = value[c, i, k] * (1 - left)[:, None] + value[c, i, m] * left[:, None]
+        high = value[c, j, k] * (1 - left)[:, None] + value[c, j, m] * left[:, None]
+        edges = low * (1 - down)[:, None] + high * down[:, None]
+        # Each row has a table of its own.
+        at = np.clip((edges < chi2[:, None]).sum(axis=1) - 1, 0, edges.shape[1] - 2)
+        rows = np.arange(len(chi2))
+        step = edges[rows, at + 1] - edges[rows, at]
+        past = np.clip((chi2 - edges[rows, at]) / np.where(step > 0, step, 1.0), 0.0, 1.0)
+        return np.exp(log_p[at] + past * (log_p[at + 1] - log_p[at]))
 
 
-def survival(calibration, path, chi2, nbands, snr, redshift_err):
-    """Return the share of the model's own populations whose chi^2 is larger.
-
-    Parameters
-    ----------
-    calibration : dict
-        Of a model's metadata: under ``score`` the chi^2 a band that is exceeded with certain
-        probabilities, by class of redshift error, number of bands and `typical_snr`; under
-        ``chi2``, in models of format 1, by number of bands alone.
-    path : path-like
-        Of the model, for error messages.
-    chi2 : `~numpy.ndarray`, shape (N,)
-        Per band; NaN gives NaN.
-    nbands, snr, redshift_err : `~numpy.ndarray`, shape (N,)
-        The last over 1 + z.
-
-    Returns
-    -------
-    `~numpy.ndarray`, shape (N,), float64
-        Interpolated in its logarithm, clamped at the ends of the table; NaN without
-        a table.
-    """
-    chi2 = np.asarray(chi2, dtype=float)
-    table = _table(calibration, path)
-    if table is None:
-        return np.full(chi2.shape, np.nan)
-    classes, counts, levels, log_p, value = table
-    c = np.clip(np.searchsorted(classes, redshift_err, side="right") - 1, 0, None)
-    i, j, down = _between(counts, np.asarray(nbands, dtype=float))
-    k, m, left = _between(np.arcsinh(levels), np.arcsinh(np.asarray(snr, dtype=float)))
-    low = value[c, i, k] * (1 - left)[:, None] + value[c, i, m] * left[:, None]
-    high = value[c, j, k] * (1 - left)[:, None] + value[c, j, m] * left[:, None]
-    edges = low * (1 - down)[:, None] + high * down[:, None]
-    # Each row has a table of its own.
-    at = np.clip((edges < chi2[:, None]).sum(axis=1) - 1, 0, edges.shape[1] - 2)
-    rows = np.arange(len(chi2))
-    step = edges[rows, at + 1] - edges[rows, at]
-    past = np.clip((chi2 - edges[rows, at]) / np.where(step > 0, step, 1.0), 0.0, 1.0)
-    return np.exp(log_p[at] + past * (log_p[at + 1] - log_p[at]))
-
-
-def _table(calibration, path):
-    """Return the nodes of a calibration and its chi^2 (c, n, m, q), or None.
+def _read_table(table, path):
+    """Return the nodes of a calibration and its chi^2 (c, n, m, q).
 
     The least redshift error of each class (c,), nbands (n,), snr (m,) and ln p (q,).
     """
-    said = calibration if isinstance(calibration, dict) else {}
-    table = said.get("score") or said.get("chi2")
-    if not table:
-        return None
     try:
         classes = np.asarray(table.get("redshift_err", [0.0]), dtype=float)
         counts = np.asarray(table["nbands"], dtype=float)

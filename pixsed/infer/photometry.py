@@ -21,57 +21,13 @@ from pixsed.infer.properties import (
 )
 from pixsed.infer.select import match_bands, mean_snr, outside_range, usable
 from pixsed.io.atomic import atomic_path, write_hdulist
+from pixsed.io.kinds import is_fits
 from pixsed.io.locate import open_fits, parse_location
 from pixsed.io.maps import safe_cards
 from pixsed.io.provenance import stamp
 
 #: How a file spells a unit of dex, by how astropy does.
 DEX_UNITS = {u.Unit(unit).to_string(): unit for unit, _ in PROPERTIES.values() if "dex" in unit}
-
-
-def is_fits(path):
-    """Return whether a file begins as FITS does, gzipped or not."""
-    import gzip
-
-    path = Path(path)
-    if not path.is_file():
-        raise PixsedError(f"{path}: no such file; check the name and the folder")
-    with open(path, "rb") as stream:
-        start = stream.read(9)
-    if start[:2] == b"\x1f\x8b":
-        try:
-            with gzip.open(path) as stream:
-                start = stream.read(9)
-        except (OSError, EOFError):
-            return False
-    return start.startswith(b"SIMPLE  =")
-
-
-def is_cube(text):
-    """Return whether a command-line argument means a cube rather than a table.
-
-    A cube has a table BANDS; a table of photometry is any other file with a table.
-
-    Raises
-    ------
-    PixsedError
-        If the file is FITS without any table, or is not there.
-    """
-    place = parse_location(text)
-    if not is_fits(place.path):
-        return False
-    if place.ext is not None:
-        return False
-    with open_fits(place.path) as hdulist:
-        if "BANDS" in [hdu.name for hdu in hdulist]:
-            return True
-        if any(isinstance(hdu, fits.BinTableHDU | fits.TableHDU) and hdu.name != "MAPS"
-               for hdu in hdulist):
-            return False
-    raise PixsedError(
-        f"{place.path} is neither a cube nor a table of photometry; "
-        "make a cube with pixsed cutout"
-    )
 
 
 def read_table(text):

@@ -130,7 +130,6 @@ class TileFitter:
     model : `~pixsed.infer.model.Model`
     snr_min, error_floor : float, optional
         As of `pixsed.infer.select.select`.
-        See `pixsed.infer.select.select`.
     quantiles : sequence of float, optional
         The median is always among them.
     samples, seed, engine, jobs, progress
@@ -146,6 +145,8 @@ class TileFitter:
         Of the maps; see `plane_names`.
     bands, snr_bands : list of str
         Fitted, and those of the mean S/N.
+    source, model, snr_min, error_floor, samples, seed, engine
+        As they were given.
 
     Raises
     ------
@@ -156,8 +157,9 @@ class TileFitter:
     def __init__(self, source, model, *, snr_min=5.0, error_floor=0.0, quantiles=(0.16, 0.5, 0.84),
                  samples=DEFAULT_SAMPLES, seed=42, engine="flow", jobs=1, progress=None,
                  skipped=None):
-        self.source, self.model, self._snr_min = source, model, snr_min
-        self._error_floor = error_floor
+        self.source, self.model = source, model
+        self.snr_min, self.error_floor = snr_min, error_floor
+        self.samples, self.seed, self.engine = samples, seed, engine
         self.quantiles = check_quantiles(quantiles)
         self._index, self._columns = match_bands(source.bands, model, source.name)
         self.bands = [source.bands[i] for i in self._index]
@@ -169,8 +171,7 @@ class TileFitter:
         if source.redshift is not None and outside_range(model, source.redshift, source.zerr):
             what = f"{source.name}: redshift {source.redshift:g} +- {source.zerr:g}"
             warn_of_range(model, what)
-        self._draws = dict(samples=samples, seed=seed, engine=engine, jobs=jobs, progress=progress)
-        self._skipped = skipped
+        self._jobs, self._progress, self._skipped = jobs, progress, skipped
         self._key_y, self._key_x = global_indices(source.header, source.shape)
         self._reading = threading.Lock()  # a file has one position
 
@@ -180,14 +181,15 @@ class TileFitter:
         with self._reading:
             pixels = self.source.read(y, x)
         selection = select_pixels(
-            pixels, self.model, self.source.bands, self._index, self._columns, self._snr_min,
-            binning=self.source.binning, error_floor=self._error_floor,
+            pixels, self.model, self.source.bands, self._index, self._columns, self.snr_min,
+            binning=self.source.binning, error_floor=self.error_floor,
         )  # fmt: skip
         if self._skipped is not None:
             self._skipped(int(pixels.inside.sum()) - int(selection.fitted.sum()))
         fitted = fit_selection(
             self.model, selection, self._key_y[y], self._key_x[x], quantiles=self.quantiles,
-            pixel_area=self.source.pixar_a2, **self._draws,
+            pixel_area=self.source.pixar_a2, samples=self.samples, seed=self.seed,
+            engine=self.engine, jobs=self._jobs, progress=self._progress,
         )  # fmt: skip
         # Of no property that these maps have: the redshift, where it is exact.
         keep = {*self._planes, "OOD", "CHI2"}

@@ -1,21 +1,44 @@
 """A cube on disk, read in parts."""
 
 import contextlib
+import os
 import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.cube import Cube, read_binning, read_description
 from pixsed.io.locate import open_fits
+from pixsed.io.opened import Opened
 from pixsed.io.pixels import Pixels
-from pixsed.io.rows import RowReader
+from pixsed.io.rows import RowReader, strips
 
 # Pixels of the segmentation map in memory at once, where it is gone through whole.
 _STRIP_PIXELS = 1_000_000
 
 
-class CubeFile:
+@dataclass(frozen=True)
+class CubeName:
+    """A cube that is not open: its path, and the options of `CubeFile`."""
+
+    path: str
+    redshift: float | None = None
+    zerr: float | None = None
+    all_pixels: bool = False
+
+    def open(self, check=True):
+        """Return the `CubeFile`; of a cube there is nothing else to `check`."""
+        return CubeFile(
+            self.path, redshift=self.redshift, zerr=self.zerr, all_pixels=self.all_pixels
+        )
+
+    def absolute(self):
+        """Return the same, named from any folder."""
+        return replace(self, path=os.path.abspath(self.path))
+
+
+class CubeFile(Opened):
     """A cube, open: parts of it are read as `~pixsed.io.pixels.Pixels`.
 
     A context manager.
@@ -38,8 +61,8 @@ class CubeFile:
         Read whole: a binned cube is one galaxy's.
     npix : int
         Pixels that may be fitted: those of the object's segment.
-    files : list of str
-        What is read.
+    files, key
+        As `~pixsed.io.pixels.Pixels` says.
 
     Raises
     ------
@@ -47,11 +70,12 @@ class CubeFile:
         As `~pixsed.io.cube.read_cube`.
     """
 
+    key = {}
+
     def __init__(self, path, *, redshift=None, zerr=None, all_pixels=False):
         self.name = str(path)
         self.files = [self.name]
-        self._stack = contextlib.ExitStack()
-        with contextlib.ExitStack() as stack:
+        with self._opening() as stack:
             hdulist = stack.enter_context(open_fits(path, memmap=False))
             arguments, planes = read_description(hdulist, self.name)
             # A cube of one pixel is checked, and has its bands in order, as all of it would.
@@ -82,17 +106,6 @@ class CubeFile:
                         "it with pixsed cutout"
                     )
             self._label = self._find_label()
-            self._stack = stack.pop_all()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.close()
-
-    def close(self):
-        """Close the file."""
-        self._stack.close()
 
     @property
     def has_zerr(self):
@@ -107,9 +120,8 @@ class CubeFile:
         count = 0
         with contextlib.suppress(ValueError, OverflowError):
             label = int(self.object_id)
-            height = max(1, _STRIP_PIXELS // self.shape[1])
-            for start in range(0, self.shape[0], height):
-                count += int((self._segmap.read(slice(start, start + height)) == label).sum())
+            for rows in strips(self.shape, _STRIP_PIXELS):
+                count += int((self._segmap.read(rows) == label).sum())
         if count:
             self.npix = count
             return label

@@ -1,16 +1,13 @@
 """One image of one band: its flux and error in nJy, its WCS, what its header says."""
 
-import contextlib
 import re
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.atomic import write_hdulist
 from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
 from pixsed.io.headers import (
     celestial_header,
@@ -26,6 +23,7 @@ from pixsed.io.locate import (
     parse_extension,
     parse_location,
 )
+from pixsed.io.opened import Opened
 from pixsed.io.provenance import stamp
 from pixsed.io.rows import RowReader, sampled_rows
 from pixsed.io.units import njy_per_unit
@@ -35,39 +33,7 @@ _WEIGHT = re.compile(r"(^|[_-])(WHT|WEIGHT|IVM)([_-]|$)")
 _SKY_PIXELS = 2_000_000
 
 
-@dataclass
-class Image:
-    """One band image, read.
-
-    Attributes
-    ----------
-    data, err : `~numpy.ndarray`
-        (ny, nx) float32, nJy a pixel (or the file's own unit where asked for); NaN in
-        both where there are no data.
-    header : `~astropy.io.fits.Header`
-        The cards of the celestial WCS.
-    band : str or None
-    instrument : str
-    pivot_um : float
-        NaN where not known.
-    psfmatch : str
-    noise_corr : float
-    err_source : str
-        Where the errors came from: ``err``, ``weight`` or ``sky``.
-    """
-
-    data: np.ndarray
-    err: np.ndarray
-    header: fits.Header
-    band: str | None
-    instrument: str
-    pivot_um: float
-    psfmatch: str
-    noise_corr: float
-    err_source: str
-
-
-class ImageFile:
+class ImageFile(Opened):
     """An image of one band on disk, open: parts of it are read as flux and error.
 
     A context manager; only the rows that `read` is asked for are loaded.
@@ -112,10 +78,9 @@ class ImageFile:
         self.location = location
         self.name = str(location)
         self._unit = unit
-        self._stack = contextlib.ExitStack()
         self._sky = None
         self._factor = None
-        with contextlib.ExitStack() as stack:
+        with self._opening() as stack:
             self._hdulist = stack.enter_context(open_fits(location.path, memmap=False))
             self.files = [location.path]
             self._hdu = choose_image(self._hdulist, location)
@@ -126,17 +91,6 @@ class ImageFile:
             self._err_hdu, self.err_source = self._find_error(err, stack, measure_sky)
             self._rows = RowReader(self._hdu)
             self._err_rows = None if self._err_hdu is None else RowReader(self._err_hdu)
-            self._stack = stack.pop_all()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.close()
-
-    def close(self):
-        """Close the files."""
-        self._stack.close()
 
     @property
     def band(self):
@@ -333,70 +287,6 @@ class ImageFile:
                     hdu = _only(hdulist, wanted) or choose_image(hdulist, Location(str(beside)))
                     return hdu, source
         return None
-
-
-def read_image(location, *, unit=None, err=None, native=False):
-    """Read one band image whole.
-
-    Parameters
-    ----------
-    location, unit, err
-        As for `ImageFile`.
-    native : bool, optional
-        Keep the file's unit, in place of nJy.
-
-    Returns
-    -------
-    `Image`
-
-    Raises
-    ------
-    PixsedError
-        As `ImageFile`; also where the unit, the WCS or the band cannot be known.
-    """
-    with ImageFile(location, unit=unit, err=err) as image:
-        data, error = image.read(native=native)
-        _ = image.wcs
-        return Image(
-            data=data,
-            err=error,
-            header=image.wcs_header,
-            band=image.band,
-            instrument=image.instrument,
-            pivot_um=image.pivot_um,
-            psfmatch=image.psfmatch,
-            noise_corr=image.noise_corr,
-            err_source=image.err_source,
-        )
-
-
-def write_image(image, planes, path, *, overwrite=False, inputs=(), history=()):
-    """Write planes made from an image, beside that image's own headers.
-
-    Parameters
-    ----------
-    image : `ImageFile`
-        Its PRIMARY's cards go to PRIMARY, its own to every plane on its pixels.
-    planes : dict
-        Extension name -> (array, cards): cards to add, a value or a (value, comment) each.
-        A plane of another shape than the image gets no cards but those.
-    path : str or path-like
-        ``"-"`` is standard output.
-    overwrite, inputs, history
-        As for `pixsed.io.cube.write_cube`.
-
-    Raises
-    ------
-    PixsedError
-        If the file is there already, or its folder is not.
-    """
-    primary, shared = output_headers(image, inputs=inputs, history=history)
-    hdus = [fits.PrimaryHDU(header=primary)]
-    for name, (array, cards) in planes.items():
-        header = shared.copy() if array.shape == image.shape else fits.Header()
-        header.update(cards)
-        hdus.append(fits.ImageHDU(np.asarray(array, dtype=np.float32), header, name=name))
-    write_hdulist(fits.HDUList(hdus), path, overwrite)
 
 
 def output_headers(image, *, inputs=(), history=()):

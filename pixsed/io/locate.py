@@ -5,6 +5,7 @@ import errno
 import fnmatch
 import glob
 import gzip
+import os
 import re
 import shutil
 import tempfile
@@ -48,6 +49,15 @@ class Location:
             return self.path
         ver = "" if self.ver is None else f",{self.ver}"
         return f"{self.path}[{self.ext}{ver}]"
+
+    def absolute(self):
+        """Return the same, named from any folder."""
+        return replace(self, path=os.path.abspath(self.path))
+
+    @property
+    def extension(self):
+        """``[EXT,VER]`` alone; empty where none is named."""
+        return str(replace(self, path=""))
 
 
 def parse_extension(text):

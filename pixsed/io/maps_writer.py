@@ -9,9 +9,9 @@ from pathlib import Path
 from astropy.io import fits
 
 from pixsed.errors import PixsedError
-from pixsed.io.atomic import check_output, name_long_strings
+from pixsed.io.atomic import name_long_strings
 from pixsed.io.placed import PlacedPlanes, gzip_to, plane_header
-from pixsed.io.stream import lock, open_part, raise_kept, refuse_part, to_stdout
+from pixsed.io.stream import check_unfinished, lock, open_part, raise_kept, to_stdout
 
 _FORMAT = 1
 
@@ -31,14 +31,7 @@ def check_maps_output(path, *, overwrite=False, resume=False):
     overwrite, resume : bool, optional
         As `MapsWriter` takes them.
     """
-    check_output(path, overwrite)
-    if str(path) == "-":
-        if resume:
-            raise PixsedError("--resume needs a file; give its name with -o")
-        return
-    part, journal = hidden_paths(path)
-    if (part.exists() or journal.exists()) and not (overwrite or resume):
-        refuse_part(part)
+    check_unfinished(path, hidden_paths, overwrite=overwrite, resume=resume)
 
 
 def check_same(there, asked, what):

@@ -11,6 +11,7 @@ from pixsed.io.atomic import atomic_path, name_long_strings
 from pixsed.io.headers import copied_header
 from pixsed.io.locate import open_fits
 from pixsed.io.placed import PlacedPlanes, gzip_to, plane_header
+from pixsed.io.rows import strips
 
 _STRIP_PIXELS = 1 << 20
 _KINDS = {-32: "f4", 16: "i2", 32: "i4"}
@@ -54,13 +55,11 @@ def merge_maps(paths, output, *, overwrite=False):
         with open(plain, "w+b") as file:
             planes = PlacedPlanes(file, _primary(parts), headers)
             planes.begin()
-            height = max(1, _STRIP_PIXELS // shape[1])
             for part in parts:
                 for name in headers:
                     hdu = part.hdulist[name]
-                    for y in range(0, hdu.shape[0], height):
-                        rows = hdu.section[y : min(y + height, hdu.shape[0])]
-                        planes.place(name, rows, part.start + y)
+                    for rows in strips(hdu.shape, _STRIP_PIXELS):
+                        planes.place(name, hdu.section[rows], part.start + rows.start)
             table = first.hdulist[-1]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -12,8 +12,14 @@ class Pixels:
     What gives them (`pixsed.io.cube_file.CubeFile`, `pixsed.images.field.Field`) has
     `read(y, x)`, of two slices, and the attributes `name`, `bands` (B names, in ascending
     wavelength), `shape` (ny, nx), `header` (the celestial WCS), `pixar_a2` (arcsec^2),
-    `binning`, `has_zerr` (whether any pixel's redshift has an error) and, where all pixels
-    have one redshift, `redshift` and `zerr`, else None.
+    `binning`, `has_zerr` (whether any pixel's redshift has an error), where all pixels have
+    one redshift, `redshift` and `zerr`, else None, `object_id` (None of a field of many
+    galaxies), `npix` (pixels that may be fitted), `files` (paths that are read) and `key`
+    (what the pixels depend on beside the bytes of those files, of JSON's types).
+
+    What names them without opening them (`pixsed.io.cube_file.CubeName`,
+    `pixsed.images.field_files.FieldFiles`) has `open(check=True)`, whose result is a context
+    manager of one, and `absolute()`, the same named from any folder.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ class PlanesWriter:
 
     A context manager: when its block ends well the file gets CHECKSUM and DATASUM and
     its name; after an error nothing stands under that name. Headers are those of
-    `pixsed.io.image.write_image`.
+    `pixsed.io.image.output_headers`.
 
     Parameters
     ----------

@@ -51,6 +51,13 @@ def read_section(hdu, y, x):
     return np.asarray(hdu.data[y, x] if zipped else hdu.section[y, x])
 
 
+def strips(shape, pixels):
+    """Yield slices of whole rows, of about `pixels` pixels each, over an image of (ny, nx)."""
+    height = max(1, pixels // shape[1])
+    for start in range(0, shape[0], height):
+        yield slice(start, min(start + height, shape[0]))
+
+
 def sampled_rows(shape, pixels):
     """Return numbers of rows, evenly spread, of about `pixels` pixels in all."""
     step = max(1, shape[0] * shape[1] // pixels)

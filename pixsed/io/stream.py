@@ -103,12 +103,29 @@ def open_part(path):
     return open(handle, "r+b"), path
 
 
-def refuse_part(part):
-    """Raise the `PixsedError` of an unfinished file that no option says what to do with."""
-    raise PixsedError(
-        f"{part} is there, from a run that was stopped; go on with it by --resume, or start "
-        "anew with --overwrite"
-    )
+def check_unfinished(path, find, *, overwrite=False, resume=False):
+    """Raise `PixsedError` if `path`, or what a run before has left of it, is in the way.
+
+    Parameters
+    ----------
+    path : path-like
+        ``"-"`` is standard output, of which nothing is left.
+    find : callable
+        Of `path`: the paths of an unfinished file, the one to name first.
+    overwrite, resume : bool, optional
+        Whether what is there may be replaced, or gone on with.
+    """
+    check_output(path, overwrite)
+    if str(path) == "-":
+        if resume:
+            raise PixsedError("--resume needs a file; give its name with -o")
+        return
+    left = find(path)
+    if any(part.exists() for part in left) and not (overwrite or resume):
+        raise PixsedError(
+            f"{left[0]} is there, from a run that was stopped; go on with it by --resume, or "
+            "start anew with --overwrite"
+        )
 
 
 def raise_kept(error, kept):
@@ -311,14 +328,7 @@ def check_stream(path, *, overwrite=False, resume=False):
     overwrite, resume : bool, optional
         As `TableWriter` takes them.
     """
-    check_output(path, overwrite)
-    if str(path) == "-":
-        if resume:
-            raise PixsedError("--resume needs a file; give its name with -o")
-        return
+    check_unfinished(path, lambda path: [part_path(path)], overwrite=overwrite, resume=resume)
     if Path(path).suffix.lower() in (".gz", ".fz", ".bz2"):
         raise PixsedError(f"{path}: the table is written uncompressed; choose a name without "
                           f"{Path(path).suffix}, and compress it afterwards")  # fmt: skip
-    part = part_path(path)
-    if part.exists() and not (overwrite or resume):
-        refuse_part(part)

@@ -1,5 +1,8 @@
 """`pixsed fit` of mosaics: the same values as of cubes cut out of them, and as of the model."""
 
+import os
+import pickle
+
 import fakes
 import numpy as np
 import pytest
@@ -267,6 +270,7 @@ def test_galaxies_without_a_redshift(scene, fit, tmp_path):
 def test_workers_elsewhere_find_the_files(scene, model_path, tmp_path, monkeypatch):
     from pixsed.cli import fit_runs
     from pixsed.cli.fit import command
+    from pixsed.infer.run import open_fitter
 
     monkeypatch.chdir(tmp_path)
     args = ["F*=F*.fits[SCI]", "--segmap", "seg.fits", "--catalog", "z.csv", "--err", "F115W=WHT",
@@ -274,13 +278,13 @@ def test_workers_elsewhere_find_the_files(scene, model_path, tmp_path, monkeypat
     asked = []
     monkeypatch.setattr(fit_runs, "run", asked.append)
     command.main(args, standalone_mode=False)
-    there = fit_runs._absolute(asked[0], "image")
-    source, stack = fit_runs.open_source(asked[0], "image")
-    with stack:
+    here = fit_runs.source_files(asked[0], "image")
+    there = pickle.dumps((here.absolute(), Model(os.path.relpath(model_path))))
+    with here.open() as source:
         expected = source.read()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    fitter = fit_runs._make_fitter(there, "image")
+    fitter = open_fitter(*pickle.loads(there), asked[0].settings)
     assert fitter.source.bands == BANDS
     with fitter.files:
         found = fitter.source.read()

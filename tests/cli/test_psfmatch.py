@@ -3,8 +3,7 @@ import pytest
 from astropy.io import fits
 from scipy.ndimage import uniform_filter
 from scipy.signal import fftconvolve
-
-from pixsed.io.image import read_image
+from whole import read_image
 
 
 def gaussian(size, sigma):

@@ -9,8 +9,9 @@ from astropy.io import fits
 from astropy.stats import mad_std
 from photutils.aperture import CircularAperture
 from scipy.ndimage import binary_dilation
+from whole import match_image
 
-from pixsed.images.psf.matching import match_image, read_psf
+from pixsed.images.psf.matching import read_psf
 from pixsed.io.headers import celestial_wcs
 from pixsed.io.image import ImageFile
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from scipy.signal import fftconvolve
+from whole import match_image
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.psf.matching import (
@@ -12,7 +13,6 @@ from pixsed.images.psf.matching import (
     convolve_image,
     encircled_energy,
     energy_residual,
-    match_image,
     matching_kernel,
     noise_correlation,
     plan_match,

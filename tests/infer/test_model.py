@@ -1,3 +1,6 @@
+import pickle
+import shutil
+
 import fakes
 import numpy as np
 import pytest
@@ -65,3 +68,17 @@ def test_provider(model_path, monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(PixsedError, match="pip install onnxruntime-gpu in place of onnxruntime"):
         Model(model_path, provider="cuda")
+
+
+def test_sent_by_its_path(model_path, monkeypatch, tmp_path):
+    path = shutil.copy(model_path, tmp_path / "sent.onnx")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    sent = pickle.dumps(Model("sent.onnx", threads=2))
+    assert len(sent) < 1000
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = pickle.loads(sent)
+    assert found.path == path and found.sha256 == Model(model_path).sha256
+    path.unlink()
+    with pytest.raises(PixsedError, match="cannot be read"):
+        pickle.loads(sent)

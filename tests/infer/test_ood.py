@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pixsed.errors import PixsedError
-from pixsed.infer.ood import chi_square, score, survival, typical_snr
+from pixsed.infer.ood import Calibration, chi_square, score, typical_snr
 
 OLD = {"nbands": [4, 10], "probability": [1.0, 0.1, 0.01, 1e-4],
        "value": [[0.0, 2.0, 4.0, 100.0], [0.0, 1.5, 3.0, 100.0]]}  # fmt: skip
@@ -10,6 +10,10 @@ OLD = {"nbands": [4, 10], "probability": [1.0, 0.1, 0.01, 1e-4],
 _GRID = np.array([[v, [2 * x for x in v]] for v in OLD["value"]])
 NEW = OLD | {"redshift_err": [0.0, 0.1], "snr": [1.0, 10.0],
              "value": np.array([_GRID, 10 * _GRID]).tolist()}  # fmt: skip
+
+
+def survival(calibration, path, *pixels):
+    return Calibration(calibration, path).survival(*pixels)
 
 
 def test_chi_square():
@@ -67,3 +71,15 @@ def test_a_table_that_cannot_be_read():
     bad = {"chi2": {"nbands": [4], "probability": [1.0], "value": [[1.0, 2.0]]}}
     with pytest.raises(PixsedError, match="m.onnx: its calibration table cannot be read"):
         survival(bad, "m.onnx", *np.ones((4, 1)))
+
+
+def test_the_table_is_read_once(monkeypatch):
+    from pixsed.infer import ood
+
+    read, times = ood._read_table, []
+    monkeypatch.setattr(ood, "_read_table", lambda *told: times.append(1) or read(*told))
+    found = ood.Score({"calibration": {"score": NEW}}, "m")
+    batch = np.full((2, 4), 110.0), np.full((2, 4), 10.0), np.full((2, 4), 100.0), np.zeros(2)
+    assert not times  # a file of a table that cannot be read can still be fitted by quantiles
+    np.testing.assert_array_equal(found(*batch), found(*batch))
+    assert len(times) == 1

@@ -8,8 +8,9 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.infer.photometry import fit_table, is_cube, read_table, write_table
+from pixsed.infer.photometry import fit_table, read_table, write_table
 from pixsed.io.cube import write_cube
+from pixsed.io.kinds import is_cube
 
 
 def make_table():

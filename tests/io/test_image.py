@@ -4,9 +4,10 @@ import shutil
 import numpy as np
 import pytest
 from astropy.io import fits
+from whole import read_image, write_image
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.image import ImageFile, read_band, read_image, robust_rms, write_image
+from pixsed.io.image import ImageFile, read_band, robust_rms
 from pixsed.io.locate import parse_location
 
 RNG = np.random.default_rng(1)

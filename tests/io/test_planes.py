@@ -3,8 +3,9 @@ import gzip
 import numpy as np
 import pytest
 from astropy.io import fits
+from whole import write_image
 
-from pixsed.io.image import ImageFile, write_image
+from pixsed.io.image import ImageFile
 from pixsed.io.planes import PlanesWriter
 
 DATA = np.random.default_rng(6).normal(0, 1e3, (37, 23)).astype(np.float32)

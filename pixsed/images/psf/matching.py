@@ -11,6 +11,7 @@ from pixsed.io.bandnames import band_name_or_none, pivot_um
 from pixsed.io.headers import celestial_wcs, pixel_area_arcsec2
 from pixsed.io.image import merged_header
 from pixsed.io.locate import choose_image, open_fits, parse_location
+from pixsed.io.rows import strips
 
 #: Redward of F444W: their PSFs are broader, and they are left as they are.
 KEPT_BANDS = ("F460M", "F480M")
@@ -403,9 +404,9 @@ def convolve_image(data, err, kernel, *, err_factor=1.0):
     if np.shape(err) != np.shape(data):
         raise PixsedError(f"err must be of shape {np.shape(data)}, got {np.shape(err)}")
     out = np.empty((2, *np.shape(data)), dtype=np.float32)
-    strips = _convolved_strips(lambda rows: (data[rows], err[rows]), np.shape(data), kernel,
-                               err_factor)
-    for rows, *planes in strips:
+    parts = _convolved_strips(lambda rows: (data[rows], err[rows]), np.shape(data), kernel,
+                              err_factor)
+    for rows, *planes in parts:
         out[:, rows] = planes
     return out[0], out[1]
 
@@ -490,8 +491,6 @@ class Match:
         Of the image's noise before; None where it is not measured.
     unchanged : str or None
         Why it is not convolved.
-    data, err : `~numpy.ndarray` or None
-        From `match_image`: (ny, nx) float32 in the image's own unit; NaN = no data.
     """
 
     kernel: np.ndarray
@@ -502,18 +501,17 @@ class Match:
     unchanged: str | None
     err_factor: float = 1.0
     correlation: Autocorrelation | None = None
-    data: np.ndarray | None = None
-    err: np.ndarray | None = None
 
     def strips(self, image):
-        """Yield (data, err) of the image matched, from row 0 on, some rows at a time."""
+        """Yield (data, err) of the image matched, from row 0 on, some rows at a time.
+
+        Both (n, nx) float32, in the image's own unit; NaN = no data.
+        """
         def read(rows):
             return image.read(rows, native=True)
 
         if self.unchanged:
-            step = max(1, _STRIP_PIXELS // image.shape[1])
-            for start in range(0, image.shape[0], step):
-                yield read(slice(start, min(image.shape[0], start + step)))
+            yield from map(read, strips(image.shape, _STRIP_PIXELS))
             return
         kernel = _checked_kernel(self.kernel)
         for _, data, err in _convolved_strips(read, image.shape, kernel, self.err_factor):
@@ -628,14 +626,6 @@ def _measured_noise(image, kernel, segmap):
         stacklevel=4,
     )
     return None, 1.0
-
-
-def match_image(image, **options):
-    """Give an image the PSF of another, in memory: `plan_match`, and its `Match` filled."""
-    match = plan_match(image, **options)
-    planes = list(match.strips(image))
-    match.data, match.err = (np.concatenate(part) for part in zip(*planes, strict=True))
-    return match
 
 
 def _check_match(name, growth, residual, widths, max_residual, options):

@@ -5,13 +5,13 @@ from scipy.special import ndtr, ndtri
 
 from pixsed.errors import PixsedError
 from pixsed.io.noise import BandNoise, NoiseTable
-from pixsed.simulate.noise.depth import total_error
+from pixsed.simulate.noise.depth import OfTwoParts
 
 #: No drawn error is below this share of its bin's mean.
 LEAST = 0.1
 
 
-class BinnedNoise:
+class BinnedNoise(OfTwoParts):
     """sigma from the Gaussian of the bin of flux, as `pixsed noise` measured it.
 
     Fluxes below the first bin take the first, those above the last the last: sigma then
@@ -82,10 +82,6 @@ class BinnedNoise:
         share = ndtr(np.divide(mean - least, std, out=np.full(flux.shape, np.inf), where=std > 0))
         sigma = mean - std * ndtri((1.0 - rng.random(flux.shape)) * share)
         return np.maximum(sigma, least), self.floor
-
-    def draw(self, flux, bands, rng):
-        """Draw the error of every flux, (N, B), nJy, above 0; parameters as of `parts`."""
-        return total_error(flux, *self.parts(flux, bands, rng))
 
     def noise_corr(self, bands):
         """Return the factor by which the noise of a sum exceeds that of independent pixels.

@@ -29,19 +29,26 @@ def total_error(flux, sky, fraction):
     return np.hypot(sky, fraction * flux)
 
 
+class OfTwoParts:
+    """Base of noise models: errors as their `parts` say, added in quadrature."""
+
+    def draw(self, flux, bands, rng):
+        """Draw the error of every flux, (N, B), nJy, above 0; parameters as of `parts`."""
+        return total_error(flux, *self.parts(flux, bands, rng))
+
+
 @dataclass(frozen=True)
-class DepthTable:
+class DepthTable(OfTwoParts):
     """sigma = the nominal depth (Table 1 of Iglesias-Navarro+25), whatever the flux."""
 
     name: str = "depths"
 
     def parts(self, flux, bands, rng):
-        """Return sigma, nJy, the shape of `flux` (N, B), and no fraction of the flux."""
-        return np.broadcast_to(depths(bands), np.shape(flux)), 0.0
+        """Return sigma, nJy, the shape of `flux` (N, B), and no fraction of the flux.
 
-    def draw(self, flux, bands, rng):
-        """Return sigma, nJy, the shape of `flux` (N, B); no random number is drawn."""
-        return self.parts(flux, bands, rng)[0]
+        No random number is drawn.
+        """
+        return np.broadcast_to(depths(bands), np.shape(flux)), 0.0
 
     def noise_corr(self, bands):
         """Return 1 a band: pixels taken as independent."""

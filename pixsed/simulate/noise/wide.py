@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pixsed.simulate.noise.depth import DepthTable, total_error
+from pixsed.simulate.noise.depth import DepthTable, OfTwoParts
 
 
 @dataclass(frozen=True)
-class NoiseModel:
+class NoiseModel(OfTwoParts):
     """sigma^2 = (base x scale x scatter x odd)^2 + (fraction x flux)^2, in nJy.
 
     Attributes
@@ -80,10 +80,6 @@ class NoiseModel:
         fraction = log_uniform(self.fraction_low, self.fraction_high, (n, 1))
         fraction = fraction * np.exp(self.fraction_scatter * rng.standard_normal((n, count)))
         return sky, np.hypot(floor, fraction)
-
-    def draw(self, flux, bands, rng):
-        """Draw the error of every flux, (N, B), nJy, above 0; parameters as of `parts`."""
-        return total_error(flux, *self.parts(flux, bands, rng))
 
     def noise_corr(self, bands):
         """Return that of `base`, shape (B,)."""

@@ -1,0 +1,133 @@
+"""One image fitted into its maps: its files opened, what is done already left, the rest counted."""
+
+import contextlib
+import time
+import warnings
+from dataclasses import dataclass, field
+from functools import partial
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.infer.record import fit_cards, fit_key, how_fitted, is_finished
+from pixsed.infer.select import DQ_BITS, MOSAIC_DQ_BITS, warn_of_range
+from pixsed.infer.stream import fit_to_file
+from pixsed.infer.tiles import TileFitter
+from pixsed.io.maps_writer import check_maps_output
+
+
+@dataclass
+class Done:
+    """What became of a fit.
+
+    Attributes
+    ----------
+    counts : dict of str to int
+        As of `pixsed.infer.stream.fit_to_file`; empty where it was done already.
+    binned : bool
+    seconds : float
+    """
+
+    counts: dict = field(default_factory=dict)
+    binned: bool = False
+    seconds: float = 0.0
+
+
+class NoBar:
+    """A progress bar that is none: what `fit_image` needs of one."""
+
+    def done(self, number):
+        """Take note of pixels fitted."""
+
+    def skipped(self, number):
+        """Take note of pixels that might have been fitted, and are not."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
+def fit_image(files, model, path, *, settings, options, tile=None, part=None, jobs=1,
+              scheduler=None, command=None, overwrite=False, resume=False,
+              bar=lambda npix: NoBar()):  # fmt: skip
+    """Fit a cube, or mosaics, into a Maps file.
+
+    Parameters
+    ----------
+    files : `~pixsed.io.cube_file.CubeName` or `~pixsed.images.field_files.FieldFiles`
+    model : `~pixsed.infer.model.Model`
+    path : path-like
+        ``"-"`` is standard output.
+    settings : dict
+        snr_min, error_floor, quantiles, samples, seed, engine, as of
+        `~pixsed.infer.tiles.TileFitter`.
+    options : dict of str
+        As of `pixsed.infer.record.fit_key`.
+    tile, part, scheduler, command, overwrite
+        As of `pixsed.infer.stream.fit_to_file`.
+    jobs : int, optional
+        Threads.
+    resume : bool, optional
+        Go on with what a run before has left; do nothing where it has finished.
+    bar : callable, optional
+        Of the number of pixels that may be fitted; returns a context manager with the
+        methods of `NoBar`.
+
+    Returns
+    -------
+    `Done`
+
+    Raises
+    ------
+    PixsedError
+        If the files cannot be read, or `path` not be written; what is there from another
+        fit is in the way unless `overwrite`.
+    """
+    check_maps_output(path, overwrite=overwrite or resume, resume=resume)
+    with files.open() as source:
+        with bar(source.npix) as shown:
+            fitter = TileFitter(source, model, **settings, jobs=jobs, progress=shown.done,
+                                skipped=shown.skipped)  # fmt: skip
+            _check_part(source, part)
+            key = fit_key(source, model, options)
+            cards = fit_cards(fitter, key)
+            if resume and is_finished(path, cards, overwrite):
+                return Done()
+            start = time.monotonic()
+            setup = None
+            if scheduler is not None:
+                setup = partial(open_fitter, files.absolute(), model, settings)
+            counts = fit_to_file(
+                fitter, path, key=key, cards=cards, tile=tile, part=part, setup=setup,
+                dq_bits=MOSAIC_DQ_BITS if source.object_id is None else DQ_BITS,
+                how=how_fitted(fitter.engine, fitter.samples), scheduler=scheduler,
+                inputs=source.files, command=command, overwrite=overwrite, resume=resume,
+                progress=shown.done, skipped=shown.skipped,
+            )  # fmt: skip
+    if source.redshift is None and counts["nrange"]:
+        warn_of_range(model, f"{source.name}: redshift or error of {counts['nrange']} pixels")
+    return Done(counts, source.binning is not None, time.monotonic() - start)
+
+
+def open_fitter(files, model, settings):
+    """Return the fitter of a worker elsewhere, of the parameters of `fit_image`.
+
+    What is open for it is in its `files`, for as long as there is work.
+    """
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
+        warnings.simplefilter("ignore", PixsedWarning)  # told where the work is asked for
+        fitter = TileFitter(stack.enter_context(files.open(check=False)), model, **settings)
+        fitter.files = stack.pop_all()
+    return fitter
+
+
+def _check_part(source, part):
+    if part is None:
+        return
+    if source.binning is not None:
+        raise PixsedError(f"{source.name}: a binned cube is fitted whole; leave out --part")
+    if part[1] > source.shape[0]:
+        raise PixsedError(
+            f"--part: {source.name} has {source.shape[0]} rows, fewer than {part[1]} parts; "
+            "ask for fewer"
+        )
