@@ -8,6 +8,9 @@ shows the model in the case `paper`: the paper's 19 bands, the noise `depth`, re
 without errors, mean S/N > 1. Then R^2 of both on the same test rows, of the model's posterior
 means and of its medians, which are not the best estimate of a squared error.
 
+With --bands both are shown these alone, of the paper's: the network is then one of these bands
+and no others, beside a model that serves any.
+
 With --start the network begins with the weights of a checkpoint's encoder, which has then
 little left to learn; without, it needs as long as the encoder did. One thread, 10 minutes.
 Needs the packages of pixsed[train].
@@ -20,7 +23,7 @@ import time
 import numpy as np
 import torch
 
-from pixsed.bands import PAPER_BANDS
+from pixsed.bands import PAPER_BANDS, SNR_BANDS
 from pixsed.infer.draws import base_normals
 from pixsed.infer.model import Model
 from pixsed.infer.posterior import run_batches
@@ -61,10 +64,10 @@ class Regression(torch.nn.Module):
         return self.last(self.trunk(self.features(flux, err, here, z, 0.0 * z), mixed))
 
 
-def batch_of(simulations, truth, rows, rng):
+def batch_of(simulations, truth, bands, rows, rng):
     """Photometry, redshifts and properties of rows, those of S/N above 1."""
     true = simulations.flux[rows].astype(float)
-    mask = np.tile(np.isin(simulations.bands, PAPER_BANDS), (len(rows), 1))
+    mask = np.tile(np.isin(simulations.bands, bands), (len(rows), 1))
     flux, err = observe(true, simulations.bands, DEPTH, mask, rng)
     keep = row_snr(flux, err, simulations.bands) > 1
     z = simulations.columns["REDSHIFT"][rows].astype(np.float32)
@@ -82,7 +85,9 @@ def train(simulations, names, given):
         network.features.load_state_dict(encoder.features.state_dict())
         network.trunk.load_state_dict(encoder.trunk.state_dict())
     rng = np.random.default_rng(given.seed)
-    *seen, some = batch_of(simulations, truth, np.arange(min(50_000, len(truth))), rng)
+    *seen, some = batch_of(
+        simulations, truth, given.bands, np.arange(min(50_000, len(truth))), rng
+    )
     off = some - network.reference(*seen)
     shift, scale = off.mean(dim=0), off.std(dim=0)
     average = torch.optim.swa_utils.AveragedModel(
@@ -94,7 +99,7 @@ def train(simulations, names, given):
         rate = min(1.0, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * step / given.steps))
         optimiser.param_groups[0]["lr"] = given.rate * rate
         rows = rng.integers(0, len(truth), given.batch)
-        flux, err, z, true = batch_of(simulations, truth, rows, rng)
+        flux, err, z, true = batch_of(simulations, truth, given.bands, rows, rng)
         wanted = (true - network.reference(flux, err, z) - shift) / scale
         loss = ((network(flux, err, z, mixed=True) - wanted) ** 2).mean()
         optimiser.zero_grad()
@@ -145,20 +150,26 @@ def main():
     parser.add_argument("simulations", help="to train on")
     parser.add_argument("test", help="fresh simulations")
     parser.add_argument("--start", metavar="CHECKPOINT")
+    parser.add_argument("--bands", type=lambda text: text.split(","), default=PAPER_BANDS)
     parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--batch", type=int, default=1400, help="before the cut in S/N")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("-n", dest="number", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    if not set(SNR_BANDS) <= set(given.bands) <= set(PAPER_BANDS):
+        parser.error(f"--bands are of the paper's, {', '.join(SNR_BANDS)} among them")
     torch.set_num_threads(1)
     sampler = ModelSampler(Model(resolve(given.model), threads=1))
     # The rows that `pixsed validate` takes.
     observed = observe_case(given.test, DEPTH, CASES["paper"], number=given.number)
+    simulations = read_simulations(given.simulations)
+    other = ~np.isin(simulations.bands, given.bands)
+    observed.flux[:, other] = observed.flux_err[:, other] = np.nan
     names = sampler.names(observed.truth)
-    estimate = regressed(*train(read_simulations(given.simulations), names, given), observed)
+    estimate = regressed(*train(simulations, names, given), observed)
     mean, median = inferred(sampler, observed, names)
-    print(f"R^2 on {len(observed)} rows, mean S/N > 1, {len(PAPER_BANDS)} bands, noise depth")
+    print(f"R^2 on {len(observed)} rows, mean S/N > 1, {len(given.bands)} bands, noise depth")
     print(f"{'':10s}{'regression':>12s}{'se':>8s}{'mean':>10s}{'median':>10s}")
     for i, name in enumerate(names):
         truth = np.asarray(observed.truth[name], dtype=float)
