@@ -55,7 +55,7 @@ class PaperModel:
         self.parameters = list(checkpoint["outputs"])
         self.base_dim = len(self.parameters)
         self.sfh = checkpoint["prior"]
-        self.redshift_err_max = 0.0
+        self.redshift_err_max, self.infers_redshift = 0.0, False
         self.metadata = _metadata(checkpoint, name)
         self._own = own
         self._columns = [self.bands.index(band) for band in own]
