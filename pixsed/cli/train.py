@@ -53,6 +53,8 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
 @click.option("--finish", type=click.Path(), help="Train nothing but the small networks at the "
               "end that a checkpoint lacks, as one of an older pixsed; it is written with "
               "them.")  # fmt: skip
+@click.option("--recalibrate", is_flag=True, help="With --finish: fit the last correction of the "
+              "widths anew; best on simulations that were not trained on.")  # fmt: skip
 @click.option("--start", type=click.Path(), help="Begin with the weights of a checkpoint that was "
               "trained on other simulations of the same prior.")  # fmt: skip
 @click.option("--mixed/--single", default=None, help="Residual networks in bfloat16, faster where "
@@ -66,8 +68,8 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
 @quiet_verbose
 @click.pass_context
 def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epochs, minutes, batch,
-            rate, device, encoder_share, patience, ensemble, curve, resume, finish, start,
-            mixed, infer_redshift, output, overwrite, seed, jobs):  # fmt: skip
+            rate, device, encoder_share, patience, ensemble, curve, resume, finish, recalibrate,
+            start, mixed, infer_redshift, output, overwrite, seed, jobs):  # fmt: skip
     """Train a flow on simulations.
 
     Bands, errors and noise are drawn anew for every population in every epoch, so that the
@@ -96,6 +98,8 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     if minutes and (epochs or patience or resume):
         raise click.UsageError("--minutes goes by the clock; give it without --epochs, --patience "
                                "and --resume.")  # fmt: skip
+    if recalibrate and not finish:
+        raise click.UsageError("--recalibrate is of --finish; give the checkpoint to it.")
     if resume and start:
         raise click.UsageError("--resume goes on with its own weights; give it without --start.")
     if ensemble > 1 and resume:
@@ -127,7 +131,8 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
         say(f"{output}: trained for {done['epoch']} epochs")
         return
     if finish:
-        _finish(finish, sims, errors, output, seed, jobs)
+        again = ["recalibration"] if recalibrate else []
+        _finish(finish, sims, errors, output, seed, jobs, again)
         return
     ssp, histories = read_ssp(ssp_path), []
     for i, path in enumerate(outputs):
@@ -142,8 +147,8 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
         write_curve(histories, curve, overwrite=overwrite)
 
 
-def _finish(path, simulations, noise, output, seed, threads):
-    """Write a checkpoint with the stages that it lacked."""
+def _finish(path, simulations, noise, output, seed, threads, again):
+    """Write a checkpoint with the stages that it lacked, and those of `again` anew."""
     import torch
 
     from pixsed.errors import PixsedError
@@ -155,7 +160,8 @@ def _finish(path, simulations, noise, output, seed, threads):
     if (saved["bands"], saved["prior"]) != (simulations.bands, simulations.prior):
         raise PixsedError(f"{path} was trained on other bands or another prior; train anew")
     torch.set_num_threads(threads)
-    finish(saved, simulations, noise, seed=seed, report=lambda stage: say(f"{path}: {stage}"))
+    finish(saved, simulations, noise, seed=seed, again=again,
+           report=lambda stage: say(f"{path}: {stage}"))  # fmt: skip
     with atomic_path(output, overwrite=True) as temporary:
         torch.save(saved, temporary)
     say(f"{output}: finished")

@@ -14,7 +14,7 @@ def _decoder(network, simulations, noise, *, seed):
 STAGES = {"recalibration": recalibrate, "decoder": _decoder, "quantiles": fit_quantiles}
 
 
-def finish(checkpoint, simulations, noise, *, seed=42, report=None):
+def finish(checkpoint, simulations, noise, *, seed=42, again=(), report=None):
     """Add to a checkpoint, in place, those of `STAGES` that it lacks.
 
     Parameters
@@ -23,11 +23,14 @@ def finish(checkpoint, simulations, noise, *, seed=42, report=None):
     simulations : `~pixsed.simulate.table.Simulations`
     noise : noise model of `pixsed.simulate.noise`
     seed : int, optional
+    again : sequence of str, optional
+        Those of `STAGES` to fit anew if it has them.
     report : callable, optional
         Called with the name of each stage before it runs.
     """
     for key, stage in STAGES.items():
-        if key not in checkpoint:
+        if key not in checkpoint or key in again:
             if report:
                 report(key)
+            checkpoint.pop(key, None)  # from its beginning, not from what it was
             checkpoint[key] = stage(load_network(checkpoint), simulations, noise, seed=seed)

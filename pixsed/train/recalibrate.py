@@ -12,14 +12,13 @@ from pixsed.train.data import Observer
 
 #: Simulations observed, and steps of the fit; some minutes on one core.
 ROWS, STEPS, BATCH = 400_000, 2000, 8192
-#: Shares of the truths that lie within intervals about the median: 50, 68 and 95 %.
-_SHARES = (0.5, 0.6827, 0.95)
-#: Simulations, draws of each and steps of a round that looks at coordinates one by one.
-_ROUNDS, _ROUND_ROWS, _DRAWS, _ROUND_STEPS = 3, 100_000, 48, 200
-#: Weight of the latents beside the coordinates in a round: they alone tell of the joint posterior.
+#: Shares of the truths that lie within intervals about the median: 50, 68 and 95 %; and their
+#: weights, as one scale has to serve all and shifts the last the least.
+_SHARES, _WEIGHTS = (0.5, 0.6827, 0.95), (1.0, 0.75, 0.2)
+#: Simulations, draws of each and steps of a round that looks at properties one by one.
+_ROUNDS, _ROUND_ROWS, _DRAWS, _ROUND_STEPS = 3, 250_000, 48, 300
+#: Weight of the latents beside the properties in a round: they alone tell of the joint posterior.
 _LATENT_WEIGHT = 0.1
-#: How far a coordinate's own interval follows its scale: in part its width is that of those before.
-_RESPONSE = 2 / 3
 _RATE = 2e-3
 #: Simulations whose draws are made at once.
 _PART = 256
@@ -32,11 +31,11 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS)
 
     A flow that is right carries every truth to independent standard normals: the map is fitted
     to these latents first. With each width right given the coordinates before, the interval of
-    a coordinate that is known through them can still come out narrow: tau, through t_i. So
-    the shifts and scales are then fitted, in rounds, to where the truths lie among the
-    network's own draws, coordinate by coordinate. Half of the simulations are seen under
-    the training noise, half under the nominal one (the depths, or the measured noise as it is),
-    where most pixels are.
+    a property that is known through them can still come out narrow: tau, through t_i; or the
+    SFR, which follows from several. So the shifts and scales are then fitted, in rounds, to
+    where the truths lie among the network's own draws, property by property. Half of the
+    simulations are seen under the training noise, half under the nominal one (the depths, or
+    the measured noise as it is), where most pixels are.
 
     Parameters
     ----------
@@ -50,8 +49,17 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS)
     Returns
     -------
     dict
-        State of the recalibration, for a checkpoint.
+        State of the recalibration, for a checkpoint; the same whatever the number of threads.
     """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums in another order would differ in their last digits
+    try:
+        return _recalibrate(network, simulations, noise, seed, rows, steps)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _recalibrate(network, simulations, noise, seed, rows, steps):
     rng = np.random.default_rng([seed, 77])
     generator = torch.Generator().manual_seed(seed)
     observers = [
@@ -82,8 +90,8 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS)
             _scores(network, seen, generator)
             for seen in _observed(observers, np.array_split(some, 2), rng)
         ]
-        shown, score, counts = (torch.cat(values) for values in zip(*parts, strict=True))
-        _round(module, of_latents, shown, score, counts, rng, min(_ROUND_STEPS, steps))
+        found = [torch.cat(values) for values in zip(*parts, strict=True)]
+        _round(module, of_latents, *found, rng, min(_ROUND_STEPS, steps))
     return module.state_dict()
 
 
@@ -109,41 +117,64 @@ def _latents(network, seen):
 
 @torch.no_grad()
 def _scores(network, seen, generator):
-    """Return what the recalibration sees of a batch, the normal scores of its truths, and which.
+    """Compare truths with draws, property by property of `Space.OUTPUTS`.
 
-    A score is the normal quantile of the truth's rank among draws of its coordinate; of a
-    redshift that is exact it means nothing.
+    Returns
+    -------
+    known : tensor, shape (n, K)
+        What the recalibration sees.
+    score : tensor, shape (n, P)
+        Normal quantile of each truth's rank among the draws.
+    counts : tensor, shape (n, P)
+        0 for a redshift that is exact, else 1.
+    slope : tensor, shape (n, P, D)
+        Correlations of the properties, so transformed, with the base normals.
     """
-    known, scores = [], []
+    parts = []
     for start in range(0, len(seen["z"]), _PART):
         part = {key: values[start : start + _PART] for key, values in seen.items()}
         z, z_err, truth = part["z"], part["z_err"], part["coordinates"]
         base = torch.randn(len(z), _DRAWS, truth.shape[1], generator=generator)
         encoded = network.encode(part["flux"], part["flux_err"], z, z_err)
         drawn, _ = network.draw_encoded(encoded, z, z_err, base)
-        below = (drawn < truth.unsqueeze(1)).sum(dim=1)
+        drawn = network.parameters_from(drawn, z, z_err)
+        truth = network.parameters_from(truth.unsqueeze(1), z, z_err)
         # Anywhere in its place among the draws: uniform for a right posterior, however few.
-        share = (below + torch.rand(below.shape, generator=generator)) / (_DRAWS + 1)
-        scores.append(math.sqrt(2.0) * torch.erfinv(2.0 * share - 1.0))
-        known.append(network.seen(encoded))
-    scores = torch.clamp(torch.cat(scores), -_LIMIT, _LIMIT)
-    counts = torch.ones_like(scores)
-    if not network.infer_redshift:
-        counts[:, 0] = (seen["z_err"] > 0).float()
-    return torch.cat(known), scores, counts
+        below, same = ((drawn < truth).sum(dim=1), (drawn == truth).sum(dim=1))
+        chance = torch.rand(below.shape, generator=generator)
+        score = _normal((below + chance * (same + 1)) / (_DRAWS + 1))
+        place = torch.argsort(torch.argsort(drawn, dim=1), dim=1)
+        transformed = _normal((place + 0.5) / _DRAWS)
+        spread = transformed[:1, :, :1].std() * base.std(dim=1, keepdim=True)
+        slope = transformed.transpose(1, 2) @ ((base - base.mean(dim=1, keepdim=True)) / spread)
+        counts = torch.ones_like(score)
+        if not network.infer_redshift:
+            exact = z_err == 0
+            counts[exact, network.space.OUTPUTS.index("REDSHIFT")] = 0.0
+            slope[exact, :, 0] = 0.0
+        parts.append((network.seen(encoded), score, counts, slope / (_DRAWS - 1)))
+    return tuple(torch.cat(values) for values in zip(*parts, strict=True))
 
 
-def _round(module, of_latents, known, score, counts, rng, steps):
+def _normal(share):
+    """Return the normal quantile of shares."""
+    return torch.clamp(math.sqrt(2.0) * torch.erfinv(2.0 * share - 1.0), -_LIMIT, _LIMIT)
+
+
+def _round(module, of_latents, known, score, counts, slope, rng, steps):
     """Fit shifts and scales to scores of draws that were made with the module as it is."""
     with torch.no_grad():
         shift, log_scale, _ = module(known)
+    # To first order a property moves by the correlations, and its variance by their squares.
+    share = slope**2 / (slope**2).sum(dim=2, keepdim=True)
 
     def both():
         pick = _pick(len(known), rng)
         new_shift, new_scale, _ = module(known[pick])
-        moved = (new_shift - shift[pick]) * torch.exp(-log_scale[pick])
-        wider = new_scale - log_scale[pick]
-        miss = counts[pick] * _miss(score[pick] - _RESPONSE * moved, _RESPONSE * wider)
+        moved = ((new_shift - shift[pick]) * torch.exp(-log_scale[pick])).unsqueeze(2)
+        wider = (new_scale - log_scale[pick]).unsqueeze(2)
+        off = score[pick] - (slope[pick] @ moved).squeeze(2)
+        miss = counts[pick] * _miss(off, (share[pick] @ wider).squeeze(2))
         return miss.mean() + _LATENT_WEIGHT * of_latents()
 
     _fit(module.last.parameters(), steps, both)
@@ -155,12 +186,12 @@ def _miss(off, log_scale):
     The shift is their median, the scale where 50, 68 and 95 % of them lie; their variance
     would let tails and bounds decide.
     """
-    shares = off.new_tensor(_SHARES)
+    shares, weights = off.new_tensor(_SHARES), off.new_tensor(_WEIGHTS)
     within = off.new_tensor(ndtri(0.5 + 0.5 * np.array(_SHARES)))
     size = torch.abs(off)
     over = size.detach().unsqueeze(-1) - torch.exp(log_scale).unsqueeze(-1) * within
     pinball = torch.maximum(shares * over, (shares - 1.0) * over)
-    return 0.5 * size + pinball.sum(dim=-1)
+    return 0.5 * size + (weights * pinball).sum(dim=-1)
 
 
 def _fit(parameters, steps, loss):

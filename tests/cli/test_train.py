@@ -44,6 +44,20 @@ def test_resuming_what_is_done(torch, run_cli, simulations_file, ssp_file, check
     assert not (tmp_path / "m.ckpt").exists()
 
 
+def test_recalibrating(torch, run_cli, simulations_file, checkpoint_file, tmp_path):
+    path = tmp_path / "m.ckpt"
+    args = ["train", simulations_file, "--noise", "wide", "--recalibrate", "--jobs", 1, "--seed", 9,
+            "-o", path]  # fmt: skip
+    result = run_cli(*args, "--ssp", simulations_file)
+    assert result.exit_code == 2
+    assert "--recalibrate is of --finish; give the checkpoint to it." in result.output
+    result = run_cli(*args, "--finish", checkpoint_file)
+    assert result.exit_code == 0, result.output
+    assert "recalibration" in result.stderr and "decoder" not in result.stderr
+    old, new = (torch.load(f, weights_only=True)["recalibration"] for f in (checkpoint_file, path))
+    assert not torch.equal(old["last.weight"], new["last.weight"])
+
+
 @pytest.mark.parametrize(
     "number, bands, message",
     [

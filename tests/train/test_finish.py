@@ -20,3 +20,17 @@ def test_what_a_checkpoint_lacks_is_added_and_what_it_has_is_kept(checkpoint_fil
     assert told == ["quantiles"]
     assert all(saved[key] is value for key, value in kept.items())
     assert saved["quantiles"]["properties"] == before["properties"]
+
+
+def test_a_stage_is_fitted_anew_from_its_beginning(checkpoint_file, simulations_file):
+    sims = read_simulations(simulations_file)
+    states = []
+    for times in (1, 2):
+        saved = torch.load(checkpoint_file, weights_only=True)
+        kept, told = saved["decoder"], []
+        for _ in range(times):
+            finish(saved, sims, from_description(saved["noise"]), seed=3, again=["recalibration"],
+                   report=told.append)  # fmt: skip
+        assert told == ["recalibration"] * times and saved["decoder"] is kept
+        states.append(saved["recalibration"])
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
