@@ -44,6 +44,13 @@ def test_resuming_what_is_done(torch, run_cli, simulations_file, ssp_file, check
     assert not (tmp_path / "m.ckpt").exists()
 
 
+def test_by_the_clock_alone(torch, run_cli, simulations_file, tmp_path):
+    args = ["train", simulations_file, "--ssp", simulations_file, "--minutes", 1]
+    for other in (["--epochs", 2], ["--patience", 2], ["--resume", "m.ckpt"]):
+        result = run_cli(*args, *other, "-o", tmp_path / "m.ckpt")
+        assert result.exit_code == 2 and "--minutes goes by the clock" in result.output
+
+
 def test_recalibrating(torch, run_cli, simulations_file, checkpoint_file, tmp_path):
     path = tmp_path / "m.ckpt"
     args = ["train", simulations_file, "--noise", "wide", "--recalibrate", "--jobs", 1, "--seed", 9,

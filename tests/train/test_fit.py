@@ -110,6 +110,13 @@ def test_a_network_that_infers_the_redshift_does_not_look_at_it(simulations, ssp
               **(SETTINGS | {"epochs": 3}))  # fmt: skip
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device")
+def test_a_device_that_is_not_there(simulations, ssp_grid, tmp_path):
+    with pytest.raises(PixsedError, match="there is no device cuda; try --device cpu"):
+        train(simulations, ssp_grid, DEPTH, tmp_path / "c.ckpt", device="cuda", **SETTINGS)
+    assert not (tmp_path / "c.ckpt").exists()
+
+
 def test_training_by_the_clock(simulations, ssp_grid, tmp_path):
     settings = SETTINGS | {"epochs": 1}
     done = train(simulations, ssp_grid, DEPTH, tmp_path / "t.ckpt", minutes=0.05, **settings)
