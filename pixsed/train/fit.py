@@ -231,7 +231,7 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
         density, by_property, miss = held_out(average, fixed, with_flow)
         row = {
             "epoch": epoch + 1,
-            "train": float(torch.stack(running).mean()),
+            "train": float(torch.stack(running).mean()) if running else math.nan,
             "held_out": float(density.sum() + by_property.sum()),
             "by_coordinate": [round(float(t), 4) for t in density] if with_flow else [],
             "quantiles": [round(float(t), 4) for t in by_property],
