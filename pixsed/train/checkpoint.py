@@ -10,7 +10,7 @@ from pixsed.train.data import space_of
 from pixsed.train.decoder import Decoder
 from pixsed.train.flow import PixelFlow
 
-CHECKPOINT_FORMAT = 3
+CHECKPOINT_FORMAT = 4
 
 
 def read_checkpoint(path):

@@ -106,7 +106,9 @@ class Observer:
     def stream(self, rows, batch, seed, *, ahead=0, device="cpu"):
         """Yield the batches of one pass over `rows`, on a device.
 
-        Each has random numbers of its own, so that the number of threads changes nothing.
+        Each has random numbers of its own, so that the number of threads changes nothing. On
+        cuda they have `batch` rows each, what is thinned away made up for by the next; a last
+        one with fewer is left out.
 
         Parameters
         ----------
@@ -134,16 +136,29 @@ class Observer:
                 seen = {key: values.pin_memory() for key, values in seen.items()}
             return (step + 1) / steps, seen
 
-        def there(share, seen):
-            return share, {k: v.to(device, non_blocking=True) for k, v in seen.items()}
+        found = map(observed, range(steps)) if not ahead else _ahead(observed, steps, ahead)
+        yield from found if device == "cpu" else _even(found, batch, device)
 
-        left = iter(range(steps))
-        if not ahead:
-            yield from (there(*observed(step)) for step in left)
-            return
-        with ThreadPoolExecutor(ahead) as pool:
-            coming = deque(pool.submit(observed, step) for step in islice(left, 2 * ahead))
-            while coming:
-                share, seen = coming.popleft().result()
-                coming.extend(pool.submit(observed, step) for step in islice(left, 1))
-                yield there(share, seen)
+
+def _ahead(make, count, threads):
+    """Yield what `make` gives for 0, 1 and so on, made by threads before it is asked for."""
+    left = iter(range(count))
+    with ThreadPoolExecutor(threads) as pool:
+        coming = deque(pool.submit(make, i) for i in islice(left, 2 * threads))
+        while coming:
+            found = coming.popleft().result()
+            coming.extend(pool.submit(make, i) for i in islice(left, 1))
+            yield found
+
+
+def _even(batches, size, device):
+    """Yield batches on a device, cut anew to one size."""
+    rest = None
+    for share, seen in batches:
+        seen = {key: values.to(device, non_blocking=True) for key, values in seen.items()}
+        if rest is not None:
+            seen = {key: torch.cat([rest[key], values]) for key, values in seen.items()}
+        if len(seen["z"]) >= size:
+            yield share, {key: values[:size] for key, values in seen.items()}
+            seen = {key: values[size:] for key, values in seen.items()}
+        rest = seen

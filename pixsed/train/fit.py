@@ -1,13 +1,11 @@
 """Train the default network: the encoder first, then the flow too; a checkpoint each epoch."""
 
-import copy
 import math
 import time
 import warnings
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError, PixsedWarning
@@ -18,10 +16,12 @@ from pixsed.train.checkpoint import CHECKPOINT_FORMAT, read_checkpoint
 from pixsed.train.data import NOMINAL_SHARE, PHOTO_Z_MAX, PHOTO_Z_SHARE, Observer, space_of
 from pixsed.train.finish import finish
 from pixsed.train.flow import NEUTRAL, PixelFlow
-from pixsed.train.loss import held_out, loss_terms, total
+from pixsed.train.loss import held_out
 from pixsed.train.schedule import ENCODER_SHARE, Schedule
+from pixsed.train.step import Trainer
 
-_CLIP = 5.0
+#: Seconds between checkpoints of a run by the clock.
+_BETWEEN_WRITES = 20.0
 
 
 def build(simulations, ssp, sizes, seed=42):
@@ -81,13 +81,23 @@ def _begin_with(network, path, simulations):
     kept = ("space.", "recalibration.")
     weights = {k: v for k, v in saved["average"].items() if not k.startswith(kept)}
     mine = network.state_dict()
-    if any(key not in mine or mine[key].shape != v.shape for key, v in weights.items()):
+    flow = ("trunk.", "conditioners.")
+    other = {k for k, v in weights.items() if k not in mine or mine[k].shape != v.shape}
+    alone = bool(other) and all(key.startswith(flow) for key in other)
+    if other and not alone:
         raise PixsedError(f"{path} is of a network of another shape; train anew")
+    if alone:
+        warnings.warn(
+            f"{path} has a flow of another shape; its encoder alone is begun with",
+            PixsedWarning,
+            stacklevel=3,
+        )
+        weights = {key: v for key, v in weights.items() if not key.startswith(flow)}
     network.load_state_dict(weights, strict=False)
     network.mass_offset = saved["mass_offset"]
     before = saved["training"]
-    return [*before.get("started_from", []),
-            {key: before[key] for key in ("simulations", "epochs", "seed")}]  # fmt: skip
+    last = {key: before[key] for key in ("simulations", "epochs", "seed")}
+    return [*before.get("started_from", []), last | ({"encoder_alone": True} if alone else {})]
 
 
 def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, seed=42,
@@ -104,7 +114,7 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     ssp : `~pixsed.sps.ssp.SSPGrid`
     noise : noise model of `pixsed.simulate.noise`
     output : path-like
-        The checkpoint; replaced after each epoch.
+        The checkpoint; replaced after each epoch, or with `minutes` every twenty seconds.
     epochs, batch, rate, seed : optional
     sizes : dict, optional
         Sizes of `PixelFlow`.
@@ -140,12 +150,13 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     ------
     PixsedError
         If the prior has no space yet, there are too few simulations or bands,
-        `resume` is of another run, or `start` of a network of another shape.
+        `resume` is of another run, or `start` has an encoder of another shape.
 
     Warns
     -----
     PixsedWarning
-        If `resume` was trained under other noise: a run may well change it, knowingly.
+        If `resume` was trained under other noise: a run may well change it, knowingly. If
+        `start` has a flow of another shape: of it the encoder alone is taken.
     """
     started_at = time.monotonic()
     sizes = dict(sizes or {}) | ({"infer_redshift": True} if infer_redshift else {})
@@ -176,15 +187,8 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     started = []
     if start is not None:
         started = _begin_with(network, start, simulations)
-    network = network.to(device)
-    average = copy.deepcopy(network)
-    # The encoder, then the flow: each has a learning rate, and its gradient is clipped, of its own.
-    flow = (network.trunk, network.conditioners)
-    parts = [list(network.encoder.parameters()), [p for part in flow for p in part.parameters()]]
-    optimiser = torch.optim.AdamW(
-        [{"params": part} for part in parts], lr=rate, weight_decay=1e-4, fused=device == "cuda"
-    )
-    averaged, trained = (list(one.parameters()) for one in (average, network))
+    trainer = Trainer(network.to(device), mixed, device)
+    average, optimiser = trainer.average, trainer.optimiser
     held = min(len(simulations) // 50, 20000)
     order = np.random.default_rng(seed).permutation(len(simulations))
     observer = Observer(simulations, noise, order[held:], infer_redshift)
@@ -193,7 +197,7 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
     steps = math.ceil(len(observer.rows) / batch)
     schedule = Schedule(epochs, encoder_share, minutes=minutes, since=started_at,
                         patience=patience)  # fmt: skip
-    history = []
+    history, written = [], -math.inf
     if saved is not None:
         network.load_state_dict(saved["network"])
         average.load_state_dict(saved["average"])
@@ -215,23 +219,14 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
             if minutes and running and progress >= 1.0:
                 break
             now = (epoch - schedule.first(epoch)) * steps + step
-            schedule.set_rates(optimiser, rate, now, progress, with_flow)
-            loss = total(loss_terms(network, seen, with_flow, mixed))
-            if not torch.isfinite(loss):
-                continue
-            optimiser.zero_grad()
-            loss.backward()
-            for part in parts:
-                torch.nn.utils.clip_grad_norm_(part, _CLIP)
-            optimiser.step()
-            running.append(loss.detach())
-            decay = min(0.999, (now + 1) / (now + 10))
-            get_ema_multi_avg_fn(decay)(averaged, trained, now)
+            trainer.set_rates(*schedule.rates(rate, now, progress, with_flow))
+            running.append(trainer.step(seen, with_flow, now))
         average.eval()
         density, by_property, miss = held_out(average, fixed, with_flow)
+        losses = torch.stack(running) if running else torch.full((1,), math.nan)
         row = {
             "epoch": epoch + 1,
-            "train": float(torch.stack(running).mean()) if running else math.nan,
+            "train": float(losses[torch.isfinite(losses)].mean()),
             "held_out": float(density.sum() + by_property.sum()),
             "by_coordinate": [round(float(t), 4) for t in density] if with_flow else [],
             "quantiles": [round(float(t), 4) for t in by_property],
@@ -242,6 +237,11 @@ def train(simulations, ssp, noise, output, *, epochs=24, batch=1024, rate=1e-3, 
         if report:
             report(row)
         schedule.end_epoch(history)
+        # By the clock, epochs may be shorter than writing one: then it is not gone on with.
+        ended = schedule.over(len(history))
+        if minutes and not ended and time.monotonic() - written < _BETWEEN_WRITES:
+            continue
+        written = time.monotonic()
         checkpoint = {
             "format": CHECKPOINT_FORMAT, "pixsed": __version__, "epoch": epoch + 1,
             "network": network.state_dict(), "average": average.state_dict(),

@@ -21,41 +21,89 @@ NEUTRAL = 2.0
 
 
 class _Conditioner(nn.Module):
-    """Makes the spline of one coordinate from what is known and the coordinates before."""
+    """Makes the spline of one coordinate from what is known and the coordinates before.
+
+    How much the coordinates before matter differs by orders of magnitude between faint pixels
+    and bright ones, more than one small network can follow: each pixel sets gains and offsets of
+    both hidden layers (Perez+18, feature-wise linear modulation) and an offset of what comes
+    out, and slopes of the spline's centre with the latents before.
+    """
 
     def __init__(self, known, before, hidden, bins):
         super().__init__()
-        self.from_known = nn.Linear(known, hidden)
+        outputs = spline.parameter_count(bins) + 2
+        self.sizes = [hidden, hidden, hidden, hidden, outputs, before]
+        self.from_known = nn.Linear(known, sum(self.sizes))
         self.from_before = nn.Linear(2 * before + 2, hidden, bias=False)
         self.second = nn.Linear(hidden, hidden)
-        self.last = nn.Linear(hidden, spline.parameter_count(bins) + 2)
+        self.last = nn.Linear(hidden, outputs, bias=False)
         nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        with torch.no_grad():  # gains of one, all else zero but the offsets of the first layer
+            self.from_known.weight[hidden:] = 0.0
+            self.from_known.bias[hidden:] = 0.0
 
-    def forward(self, known_part, before):
-        h = silu(known_part + self.from_before(before))
-        # Two axes, so that onnxruntime adds the bias inside the product.
-        flat = h.reshape(-1, h.shape[-1])
-        out = self.last(flat + silu(self.second(flat)))
-        return out.reshape(*h.shape[:-1], out.shape[-1])
+    def of_pixel(self, known):
+        """Return what pixels set.
 
-    def draws(self, known_part, before):
+        Parameters
+        ----------
+        known : tensor, shape (N, K)
+
+        Returns
+        -------
+        first, gain, second, second_gain : tensor, shape (N, H)
+            Offsets and gains of the hidden layers.
+        out : tensor, shape (N, O)
+        slope : tensor, shape (N, d)
+        """
+        first, gain, second, second_gain, out, slope = torch.split(
+            self.from_known(known), self.sizes, dim=1
+        )
+        return first, 1.0 + gain, second, 1.0 + second_gain, out, slope
+
+    def forward(self, of_pixel, before):
+        """Return the spline's parameters (N, O), and what the slopes add to its centre (N,).
+
+        Parameters
+        ----------
+        of_pixel : tuple of tensor
+            As the method of that name gives it.
+        before : tensor, shape (N, I)
+            Latents and coordinates before, and the redshift.
+        """
+        first, gain, second, second_gain, out, slope = of_pixel
+        h = silu(first + gain * self.from_before(before))
+        g = silu(second + second_gain * self.second(h))
+        return self.last(h + g) + out, (slope * before[:, : slope.shape[1]]).sum(dim=1)
+
+    def draws(self, of_pixel, before):
         """As `forward`, with pixels and draws along the last axes.
 
         Parameters
         ----------
-        known_part : tensor, shape (N, H)
+        of_pixel : tuple of tensor
         before : tensor, shape (I, N, S)
 
         Returns
         -------
         tensor, shape (O, N S)
+        tensor, shape (N, S)
         """
         count, pixels, draws = before.shape
-        h = (self.from_before.weight @ before.reshape(count, -1)).reshape(-1, pixels, draws)
-        h = silu(h + known_part.T.unsqueeze(-1)).reshape(-1, pixels * draws)
-        g = silu(torch.addmm(self.second.bias[:, None], self.second.weight, h))
-        return torch.addmm(self.last.bias[:, None], self.last.weight, h + g)
+        first, gain, second, second_gain, out, slope = (t.T.unsqueeze(-1) for t in of_pixel)
+
+        def layer(weight, values, times, plus):
+            # A product of two axes, the fastest form; then each pixel's part.
+            return (weight @ values.reshape(-1, pixels * draws)).reshape(
+                -1, pixels, draws
+            ) * times + plus
+
+        h = silu(layer(self.from_before.weight, before, gain, first))
+        # The layer's own bias is a pixel's with the gain that it has.
+        bias = self.second.bias[:, None, None] * second_gain + second
+        g = silu(layer(self.second.weight, h, second_gain, bias))
+        last = layer(self.last.weight, h + g, 1.0, out)
+        return last.reshape(-1, pixels * draws), (slope * before[: slope.shape[0]]).sum(dim=0)
 
 
 class Recalibration(nn.Module):
@@ -138,7 +186,7 @@ class PixelFlow(nn.Module):
     """
 
     def __init__(self, bands, space, *, width=320, blocks=4, context=128, hidden=64,
-                 bins=10, flow_width=192, flow_blocks=3, mass_offset=0.0, z_max=7.5,
+                 bins=10, flow_width=256, flow_blocks=4, mass_offset=0.0, z_max=7.5,
                  infer_redshift=False):  # fmt: skip
         super().__init__()
         self.space, self.bands = space, bands
@@ -199,14 +247,17 @@ class PixelFlow(nn.Module):
         """Turn what runs once a pixel to float64, for use after training.
 
         Steep posteriors show float32 rounding in the encoder, a few 1e-4 dex of [M/H]: in the
-        conditioners, a tenth of that. Its matrices are rounded to float16 once and for all, so
-        that a file of half the size holds them; in training bfloat16 rounds them more.
+        conditioners, a tenth of that. Matrices that a pixel meets once are rounded to float16
+        for good, so that a file of half the size holds them; the loss changes in its fourth
+        digit.
         """
         for module in (self.encoder, self.trunk):
             module.double()
-            for weight in module.parameters():
-                if weight.ndim == 2:
-                    weight.data = weight.data.half().double()
+        once = [*self.encoder.parameters(), *self.trunk.parameters()]
+        once += [conditioner.from_known.weight for conditioner in self.conditioners]
+        for weight in once:
+            if weight.ndim == 2:
+                weight.data = weight.data.half().to(weight.dtype)
         return self
 
     def standardise(self, targets, bright, z, z_err):
@@ -303,11 +354,12 @@ class PixelFlow(nn.Module):
         for d, conditioner in enumerate(self.conditioners):
             at_z = [torch.log(1.0 + z_here), z_err / (1.0 + z_here) * 10.0]
             before = torch.stack([*seen_base, *seen, *at_z], dim=1)
-            shift, log_scale, raw = self._split(conditioner(conditioner.from_known(known), before))
+            out, along = conditioner(conditioner.of_pixel(known), before)
+            shift, log_scale, raw = self._split(out)
             x = coordinates[:, d]
             centre = self._centre(d, bright, z_here)
             local = x if centre is None else x - centre
-            y = (local - shift) * torch.exp(-log_scale)
+            y = (local - shift - along) * torch.exp(-log_scale)
             latent, log_slope = spline.inverse(y, raw, self.bins)
             slopes.append(log_slope - log_scale)
             base.append(latent)
@@ -337,10 +389,10 @@ class PixelFlow(nn.Module):
             coordinates = [torch.clamp(torch.stack(seen), -6.0, 6.0)] if d else []
             at_z = torch.stack([torch.log(1.0 + z_here), z_err_here / (1.0 + z_here) * 10.0])
             before = torch.cat([*latents, *coordinates, at_z])
-            raw = conditioner.draws(conditioner.from_known(known), before)
+            raw, along = conditioner.draws(conditioner.of_pixel(known), before)
             bent = spline.bend(base[d].reshape(-1), raw[2:], self.bins)
             shift, log_scale, _ = self._split(raw.T)
-            local = (shift + torch.exp(log_scale) * bent).reshape(zero.shape)
+            local = (shift + torch.exp(log_scale) * bent).reshape(zero.shape) + along
             centre = self._centre(d, bright, z_here)
             x = local if centre is None else local + centre
             seen.append(local)

@@ -75,13 +75,15 @@ class Schedule:
         """Return the first epoch of the stage that an epoch is of."""
         return self.ends[0] if epoch >= self.ends[0] else 0
 
-    def set_rates(self, optimiser, rate, step, progress, with_flow):
-        """A rise over the first steps of a stage, then half a cosine down to nothing."""
+    def rates(self, rate, step, progress, with_flow):
+        """Return the learning rates of encoder and flow.
+
+        A rise over the first steps of a stage, then half a cosine down to nothing.
+        """
         warm = min(1.0, (step + 1) / _WARM_STEPS)
         fall = 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))
         rate = rate * warm * fall + 1e-6
-        encoder, flow = optimiser.param_groups
-        encoder["lr"], flow["lr"] = rate * (ENCODER_RATE if with_flow else 1.0), rate
+        return rate * (ENCODER_RATE if with_flow else 1.0), rate
 
     def end_epoch(self, history):
         """End the stage now if its time is up, or if it has been fruitless for too long."""

@@ -9,7 +9,7 @@ from scipy.stats import kstest
 from pixsed.errors import PixsedError
 from pixsed.simulate.noise import WIDE, NoiseModel
 from pixsed.simulate.table import Simulations
-from pixsed.train.data import NOMINAL_SHARE, PHOTO_Z_SHARE, Observer
+from pixsed.train.data import NOMINAL_SHARE, PHOTO_Z_SHARE, Observer, _even
 
 NAMES = ["F606W", "F115W", "F150W", "F277W", "F356W", "F444W"]
 
@@ -100,3 +100,16 @@ def test_a_pass_is_the_same_whatever_is_observed_ahead():
             assert all(torch.equal(a[key].nan_to_num(), b[key].nan_to_num()) for key in a)
     other = list(observer.stream(observer.rows, 300, [1, 3]))
     assert not torch.equal(other[0][1]["z"][:50], alone[0][1]["z"][:50])
+
+
+def test_batches_of_one_size_hold_the_same_rows_in_order():
+    observer = Observer(made(1000), WIDE, np.arange(1000))
+    uneven = list(observer.stream(observer.rows, 300, [1, 2]))
+    even = list(_even(iter(uneven), 300, "cpu"))
+    assert all(len(seen["z"]) == 300 for _, seen in even)
+    count = sum(len(seen["z"]) for _, seen in uneven)
+    assert len(even) == count // 300
+    for key in even[0][1]:
+        every = torch.cat([seen[key] for _, seen in uneven])[: 300 * len(even)]
+        cut = torch.cat([seen[key] for _, seen in even])
+        assert torch.equal(every.nan_to_num(), cut.nan_to_num())

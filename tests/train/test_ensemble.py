@@ -19,7 +19,7 @@ def checkpoint(checkpoint_file):
 def test_members_share_the_samples(checkpoint, few_bands):
     one, two = load_network(checkpoint), load_network(checkpoint)
     with torch.no_grad():
-        two.conditioners[1].last.bias += 0.5
+        two.conditioners[1].from_known.bias += 0.5
     rng = np.random.default_rng(0)
     flux = torch.as_tensor(rng.uniform(1, 9, (5, len(few_bands))), dtype=torch.float32)
     seen = flux, 0.1 * flux, torch.full((5,), 2.0), torch.zeros(5)

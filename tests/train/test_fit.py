@@ -3,7 +3,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.simulate.noise import DEPTH
 from pixsed.simulate.table import read_simulations
 from pixsed.train.checkpoint import load_network, read_checkpoint
@@ -89,6 +89,12 @@ def test_other_simulations_begin_with_the_weights_of_a_run(run, simulations, ssp
     assert torch.allclose(after[name], before[name], atol=1e-5)
     assert other["mass_offset"] == whole["mass_offset"]
     assert other["training"]["started_from"][0]["epochs"] == 2
+    assert "encoder_alone" not in other["training"]["started_from"][0]
+    settings["sizes"] = settings["sizes"] | {"flow_width": 24}
+    with pytest.warns(PixsedWarning, match="two.ckpt has a flow of another shape; its encoder"):
+        flow = train(simulations, ssp_grid, DEPTH, tmp_path / "f.ckpt", start=path, **settings)
+    assert torch.allclose(flow["average"][name], before[name], atol=1e-5)
+    assert flow["training"]["started_from"][0]["encoder_alone"]
     settings["sizes"] = settings["sizes"] | {"width": 24}
     with pytest.raises(PixsedError, match="another shape; train anew"):
         train(simulations, ssp_grid, DEPTH, tmp_path / "wide.ckpt", start=path, **settings)

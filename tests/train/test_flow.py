@@ -43,7 +43,7 @@ def network(spread=0.4, seed=0, prior="tau"):
     net = PixelFlow(BANDS, space(prior), mass_offset=1.0, **SIZES)
     for conditioner in net.conditioners:
         torch.nn.init.normal_(conditioner.last.weight, std=spread)
-        torch.nn.init.normal_(conditioner.last.bias, std=spread)
+        torch.nn.init.normal_(conditioner.from_known.bias, std=spread)
     return net.eval()
 
 
