@@ -56,9 +56,9 @@ class _Conditioner(nn.Module):
         out : tensor, shape (N, O)
         slope : tensor, shape (N, d)
         """
-        first, gain, second, second_gain, out, slope = torch.split(
-            self.from_known(known), self.sizes, dim=1
-        )
+        # In its own precision, see `PixelFlow.refine`.
+        set_by_it = self.from_known(known.to(self.from_known.weight.dtype)).to(known.dtype)
+        first, gain, second, second_gain, out, slope = torch.split(set_by_it, self.sizes, dim=1)
         return first, 1.0 + gain, second, 1.0 + second_gain, out, slope
 
     def forward(self, of_pixel, before):
@@ -251,13 +251,12 @@ class PixelFlow(nn.Module):
         for good, so that a file of half the size holds them; the loss changes in its fourth
         digit.
         """
-        for module in (self.encoder, self.trunk):
+        once = (self.encoder, self.trunk, *(one.from_known for one in self.conditioners))
+        for module in once:
             module.double()
-        once = [*self.encoder.parameters(), *self.trunk.parameters()]
-        once += [conditioner.from_known.weight for conditioner in self.conditioners]
-        for weight in once:
-            if weight.ndim == 2:
-                weight.data = weight.data.half().to(weight.dtype)
+            for weight in module.parameters():
+                if weight.ndim == 2:
+                    weight.data = weight.data.half().double()
         return self
 
     def standardise(self, targets, bright, z, z_err):
