@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.functional import silu
 
 from pixsed.train import physics
+from pixsed.train.descent import descend
 
 #: Draws of a pixel that are decoded.
 DRAWS = 32
@@ -188,12 +189,8 @@ def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, **sizes):
     usable = np.flatnonzero(count)
     curves = (decoder.nodes, -1, decoder.bands)
     target = torch.from_numpy(target)
-    optimiser = torch.optim.Adam(decoder.parameters(), lr=3e-3)
-    steps = min(steps, max(200, len(chosen) // 20))
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            rise = min(1.0, (step + 1) / 100)
-            group["lr"] = 3e-3 * rise * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 1e-6
+
+    def miss():
         # Rows of one cell share two nodes: products of matrices, in place of many look-ups.
         cells = rng.choice(usable, CELLS)
         within = (rng.random((CELLS, DEEP)) * count[cells][:, None]).astype(int)
@@ -205,10 +202,10 @@ def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, **sizes):
         found = found + torch.bmm(weight * share, table[cells + 1])
         off = found - target[pick]
         # Between their mean and their square: rare populations far off must count, and not rule.
-        loss = torch.sqrt(_KNEE**2 + off * off).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+        return torch.sqrt(_KNEE**2 + off * off).mean()
+
+    steps = min(steps, max(200, len(chosen) // 20))
+    descend(decoder.parameters(), miss, steps, 3e-3, warm=100)
     with torch.no_grad():
         parts = [decoder(part) for part in parameters[:held].split(2000)]
     found, true = torch.cat(parts).numpy(), light[:held]

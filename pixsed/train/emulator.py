@@ -1,11 +1,11 @@
 """A small network in place of what follows from a history without noise but has no closed form."""
 
-import math
-
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import silu
+
+from pixsed.train.descent import descend
 
 #: Rows, steps and batch of its training; about a minute on one core.
 ROWS, STEPS, BATCH = 400_000, 6000, 2048
@@ -63,18 +63,14 @@ class Emulator(nn.Module):
             getattr(network, name).copy_(values.std(dim=0).clamp(min=1e-6))
         network.low.copy_(y.min(dim=0).values)
         network.high.copy_(y.max(dim=0).values)
-        optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
-        steps = min(steps, max(200, len(x) // 10))
-        for step in range(steps):
-            for group in optimiser.param_groups:
-                group["lr"] = 3e-3 * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 1e-6
+
+        def miss():
             pick = torch.from_numpy(rng.integers(held, len(x), min(BATCH, len(x))))
             off = (network(x[pick]) - y[pick]) / network.spread
             # Grows like |x|: rare histories far off must not own the gradient.
-            loss = (torch.sqrt(1e-4 + off * off)).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+            return torch.sqrt(1e-4 + off * off).mean()
+
+        descend(network.parameters(), miss, min(steps, max(200, len(x) // 10)), 3e-3)
         with torch.no_grad():
             off = network(x[:held]) - y[:held]
         network.error = [round(float(e), 6) for e in off.pow(2).mean(dim=0).sqrt()]

@@ -121,16 +121,3 @@ class Encoder(nn.Module):
         down = [median - step[:, :, middle - 1 : middle]]
         down.append(down[0] - step[:, :, middle - 2 : middle - 1])
         return torch.cat([down[1], down[0], median, *up], dim=2)
-
-
-def pinball(quantiles, targets, level):
-    """Return the mean pinball loss of each property, shape (T,).
-
-    Parameters
-    ----------
-    quantiles : tensor, shape (N, T, Q)
-    targets : tensor, shape (N, T)
-    level : tensor, shape (Q,)
-    """
-    off = targets.unsqueeze(-1) - quantiles
-    return torch.maximum(level * off, (level - 1.0) * off).mean(dim=(0, 2))

@@ -18,6 +18,8 @@ from pixsed.train.features import Features
 
 #: Shown in place of a redshift by a network that infers it.
 NEUTRAL = 2.0
+#: Largest skew and log of the tails of `Recalibration`.
+_TAIL_LIMIT = 0.5
 
 
 class _Conditioner(nn.Module):
@@ -107,11 +109,13 @@ class _Conditioner(nn.Module):
 
 
 class Recalibration(nn.Module):
-    """An affine map of the base normals, from what is known; the identity until fitted.
+    """A monotone map of the base normals, from what is known; the identity until fitted.
 
     Pixels with the most information are rare in training, and the flow's widths there are
-    the last to converge. This small network, fitted after it, takes up what is left: of each
-    coordinate the shift and scale, and how its normals go with those before.
+    the last to converge. This small network, fitted after it, takes up what is left. Each
+    normal is given a skew and tails, by a sinh-arcsinh transformation (Jones & Pewsey 2009)
+    that leaves its median and the half width of its 68 % interval as they are; then follow,
+    of each coordinate, the shift and scale, and how its normals go with those before.
     """
 
     def __init__(self, known, dim, hidden=64):
@@ -121,47 +125,100 @@ class Recalibration(nn.Module):
         self.second = nn.Linear(hidden, hidden)
         self.last = nn.Linear(hidden, 2 * dim)
         self.mixing = nn.Linear(hidden, dim * (dim - 1) // 2)
-        for layer in (self.last, self.mixing):
+        self.tails = nn.Linear(hidden, 2 * dim)
+        for layer in (self.last, self.mixing, self.tails):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
     def _load_from_state_dict(self, state, prefix, *args):
-        # Checkpoints of before there was one: nothing is mixed.
-        for name, values in self.mixing.state_dict().items():
-            state.setdefault(f"{prefix}mixing.{name}", torch.zeros_like(values))
+        # Checkpoints of before there were: nothing is mixed, and the tails are normal.
+        for part in ("mixing", "tails"):
+            for name, values in getattr(self, part).state_dict().items():
+                state.setdefault(f"{prefix}{part}.{name}", torch.zeros_like(values))
         super()._load_from_state_dict(state, prefix, *args)
 
     def forward(self, seen):
-        """Return the shift (N, D), the log of the scale (N, D) and the mixing (N, D, D).
+        """Return what the map of pixels is made of.
 
-        The mixing is lower triangular, its diagonal zero.
+        Parameters
+        ----------
+        seen : tensor, shape (N, K)
+            As of `PixelFlow.seen`.
+
+        Returns
+        -------
+        shift, log_scale : tensor, shape (N, D)
+        mixing : tensor, shape (N, D, D)
+            Lower triangular, its diagonal zero.
+        skew, log_tail : tensor, shape (N, D)
+            Of `bent`.
         """
         h = silu(self.second(silu(self.first(seen))))
         out, mixing = self.last(h), torch.clamp(self.mixing(h), -1.0, 1.0)
+        tails = torch.clamp(self.tails(h), -_TAIL_LIMIT, _TAIL_LIMIT)
         # A product, where an indexed assignment would make many nodes of the graph.
         rows, columns = np.tril_indices(self.dim, -1)
         places = torch.zeros(len(rows), self.dim * self.dim, dtype=out.dtype)
         places[torch.arange(len(rows)), torch.from_numpy(rows * self.dim + columns)] = 1.0
         mixing = (mixing @ places).reshape(-1, self.dim, self.dim)
-        return out[:, : self.dim], torch.clamp(out[:, self.dim :], -1.0, 1.0), mixing
+        shift, log_scale = out[:, : self.dim], torch.clamp(out[:, self.dim :], -1.0, 1.0)
+        return shift, log_scale, mixing, tails[:, : self.dim], tails[:, self.dim :]
+
+    @staticmethod
+    def bent(base, skew, log_tail):
+        """Return normals with a skew and tails, all of shapes that go together.
+
+        0 stays 0, and the values of -1 and 1 stay 2 apart.
+        """
+        raised = torch.exp(torch.exp(log_tail) * physics.asinh(base) + skew)
+        offset, width = _sinh_arcsinh(skew, log_tail)
+        return (0.5 * (raised - 1.0 / raised) - offset) / width
+
+    @staticmethod
+    def straight(bent, skew, log_tail):
+        """Return what `bent` was made of, and the log of its derivative there."""
+        offset, width = _sinh_arcsinh(skew, log_tail)
+        inner = bent * width + offset
+        raised = torch.exp((physics.asinh(inner) - skew) * torch.exp(-log_tail))
+        base = 0.5 * (raised - 1.0 / raised)
+        log_slope = 0.5 * torch.log((1.0 + inner * inner) / (1.0 + base * base))
+        return base, log_slope + log_tail - torch.log(width)
 
     def apply_to(self, base, seen):
         """Return what the flow takes, (N, S, D), for base normals (N, S, D)."""
-        shift, log_scale, mixing = self(seen)
+        shift, log_scale, mixing, skew, log_tail = self(seen)
+        bent = self.bent(base, skew.unsqueeze(1), log_tail.unsqueeze(1))
         matrix = mixing + torch.diag_embed(torch.exp(log_scale))
-        return shift.unsqueeze(1) + base @ matrix.transpose(1, 2)
+        return shift.unsqueeze(1) + bent @ matrix.transpose(1, 2)
 
     @staticmethod
-    def undo(latent, parts):
-        """Return base normals (N, D) of latents (N, D), of what `forward` returned."""
-        shift, log_scale, mixing = parts
-        base = []
+    def unmix(latent, parts):
+        """Return bent normals (N, D) of latents (N, D), of what `forward` returned."""
+        shift, log_scale, mixing = parts[:3]
+        bent = []
         for d in range(latent.shape[1]):
             rest = latent[:, d] - shift[:, d]
-            for j, before in enumerate(base):
+            for j, before in enumerate(bent):
                 rest = rest - mixing[:, d, j] * before
-            base.append(rest * torch.exp(-log_scale[:, d]))
-        return torch.stack(base, dim=1)
+            bent.append(rest * torch.exp(-log_scale[:, d]))
+        return torch.stack(bent, dim=1)
+
+    @classmethod
+    def undo(cls, latent, parts):
+        """Return base normals of latents, of what `forward` returned; both (N, D).
+
+        And the log of the derivative of each latent by its own normal, (N, D).
+        """
+        base, log_slope = cls.straight(cls.unmix(latent, parts), *parts[3:])
+        return base, log_slope + parts[1]
+
+
+def _sinh_arcsinh(skew, log_tail):
+    """The value at 0 of sinh(exp(log_tail) asinh(x) + skew), and half the way from -1 to 1."""
+    at_one = torch.exp(torch.exp(log_tail) * math.asinh(1.0))
+    raised = torch.exp(skew)
+    offset = 0.5 * (raised - 1.0 / raised)
+    return offset, 0.25 * (raised + 1.0 / raised) * (at_one - 1.0 / at_one)
 
 
 class PixelFlow(nn.Module):
@@ -322,8 +379,8 @@ class PixelFlow(nn.Module):
         encoded = self.encode(flux, flux_err, z, z_err)
         latent, log_slope = self.latents(coordinates, self.context(encoded), encoded[3], z, z_err)
         parts = self.recalibration(self.seen(encoded))
-        base = self.recalibration.undo(latent, parts)
-        return -0.5 * base * base - 0.5 * math.log(2 * math.pi) + log_slope - parts[1]
+        base, log_stretch = self.recalibration.undo(latent, parts)
+        return -0.5 * base * base - 0.5 * math.log(2 * math.pi) + log_slope - log_stretch
 
     @staticmethod
     def seen(encoded):

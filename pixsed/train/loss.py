@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from pixsed.train.encoder import pinball
+from pixsed.train.descent import pinball
 
 #: Weight of the predicted photometry in the loss.
 PREDICTION_WEIGHT = 0.05
@@ -42,7 +42,7 @@ def loss_terms(network, batch, with_flow=True, mixed=False):
     # Grows like a logarithm: bright rows far off must not own the gradient.
     miss = torch.log1p(residual * residual).sum(dim=1) / good.sum(dim=1)
     targets = network.standardise(batch["targets"], bright, z, z_err)
-    by_property = pinball(quantiles, targets, network.encoder.levels)
+    by_property = pinball(quantiles, targets, network.encoder.levels).mean(dim=(0, 2))
     density = flux.new_zeros(network.space.dim)
     if with_flow:
         # The sharpest posteriors have the steepest gradients, a hundred times the others'; the

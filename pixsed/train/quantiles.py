@@ -14,6 +14,7 @@ from pixsed.simulate.priors.base import COMMON
 from pixsed.sps.sfh import LOG_SSFR_FLOOR, SFR_TIME
 from pixsed.train import physics
 from pixsed.train.data import Observer
+from pixsed.train.descent import descend, pinball
 from pixsed.train.features import Features
 
 #: Levels that the network gives.
@@ -211,15 +212,14 @@ def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=Non
     rows = min(rows, 20 * len(simulations))  # few simulations, few steps
     steps = max(1, rows // BATCH)
     trained = [p for p in head.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(trained, lr=_RATE)
     level = torch.tensor(LEVELS)
     order, losses = np.empty(0, dtype=int), []
     inner = [LEVELS.index(0.16), LEVELS.index(0.84)]
     # The redshift means nothing where it is exact.
     redshift = torch.tensor([float(name == "REDSHIFT") for name in head.names])
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = _RATE * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 1e-6
+
+    def miss():
+        nonlocal order
         if len(order) < BATCH:
             order = np.concatenate([order, rng.permutation(len(simulations))])
         seen = observer.batch(order[:BATCH], rng)
@@ -229,20 +229,17 @@ def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=Non
             what = head.encode(seen["flux"], seen["flux_err"], z, z_err)
             truth = head.to_numbers(seen["targets"], z, z_err)
         found = head.numbers(*what)
-        off = truth.unsqueeze(-1) - found
-        pinball = torch.maximum(level * off, (level - 1.0) * off).mean(dim=2)
         width = (found[:, :, inner[1]] - found[:, :, inner[0]]).detach()
         weight = 1.0 / (width + 1e-3)
         if not network.infer_redshift:
             weight = weight * (1.0 - redshift * (z_err == 0).float()[:, None])
-        loss = (weight * pinball).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 5.0)
-        optimiser.step()
+        loss = (weight * pinball(found, truth, level).mean(dim=2)).mean()
         losses.append(float(loss.detach()))
-        if report and (step + 1) % 100 == 0:
-            report(step + 1, steps, float(np.mean(losses[-100:])))
+        if report and len(losses) % 100 == 0:
+            report(len(losses), steps, float(np.mean(losses[-100:])))
+        return loss
+
+    descend(trained, miss, steps, _RATE, limit=5.0)
     return {"state": head.own_state(), "rows": steps * BATCH, "seed": seed, **head.described()}
 
 

@@ -1,10 +1,11 @@
 """When the flow joins the encoder, how the learning rates fall, and when training ends."""
 
-import math
 import sys
 import time
 
 import numpy as np
+
+from pixsed.train.descent import rate_at
 
 #: Share of the training in which the encoder learns alone, from marginal quantiles.
 ENCODER_SHARE = 1 / 3
@@ -81,8 +82,7 @@ class Schedule:
         A rise over the first steps of a stage, then half a cosine down to nothing.
         """
         warm = min(1.0, (step + 1) / _WARM_STEPS)
-        fall = 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))
-        rate = rate * warm * fall + 1e-6
+        rate = rate_at(rate, progress, warm)
         return rate * (ENCODER_RATE if with_flow else 1.0), rate
 
     def end_epoch(self, history):

@@ -107,7 +107,8 @@ def log_density(form, encoded, coordinates, z, recalibrated=False):
     latent, slope = form.latents(whole, form.context(encoded), encoded[3], z, 0.0 * z)
     if recalibrated:
         found = form.recalibration(form.seen(encoded))
-        latent, slope = form.recalibration.undo(latent, found), slope - found[1]
+        latent, stretch = form.recalibration.undo(latent, found)
+        slope = slope - stretch
     return (-0.5 * latent**2 - 0.5 * _LOG_2PI + slope)[:, 1:].sum(dim=1)
 
 
