@@ -20,8 +20,10 @@ from pixsed.train.ood import score_table
 from pixsed.train.quantiles import load_marginals
 
 INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
-#: Largest difference allowed between the two runtimes, over max(1, |value|).
-TOLERANCE = 1e-4
+#: Differences allowed between the two runtimes, over max(1, |value|): of all values but one in
+#: a thousand, and of any. In the gap between two modes of a posterior a spline is so steep that
+#: float32 rounding moves the few draws there.
+TOLERANCE, LARGEST = 1e-4, 1e-2
 
 
 def metadata(checkpoint, name):
@@ -102,12 +104,14 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
     Returns
     -------
     float
-        Largest difference between onnxruntime and torch, over max(1, |value|).
+        Difference between onnxruntime and torch, over max(1, |value|), of all values but one
+        in a thousand.
 
     Raises
     ------
     PixsedError
-        If that difference is above `TOLERANCE`, or the networks are not of one kind.
+        If that difference is above `TOLERANCE`, or any above `LARGEST`; or the networks are not
+        of one kind.
     """
     import onnx
 
@@ -149,12 +153,13 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
     entry.key, entry.value = "pixsed", json.dumps(description)
     with atomic_path(output, overwrite) as temporary:
         onnx.save(proto, str(temporary))
-        difference = compare(network, temporary)
-        if difference > TOLERANCE:
-            raise PixsedError(
-                f"{output}: onnxruntime and torch differ by {difference:.2g}, more than "
-                f"{TOLERANCE:g}; nothing was written"
-            )
+        difference, largest = compare(network, temporary)
+        for found, allowed in ((difference, TOLERANCE), (largest, LARGEST)):
+            if found > allowed:
+                raise PixsedError(
+                    f"{output}: onnxruntime and torch differ by {found:.2g}, more than "
+                    f"{allowed:g}; nothing was written"
+                )
     return difference
 
 
@@ -227,9 +232,14 @@ def _example(bands, dim, pixels, samples, seed=0):
 
 
 def compare(network, path, pixels=200, samples=50):
-    """Return the largest difference of samples, and quantiles, between onnxruntime and torch.
+    """Return how samples, and quantiles, differ between onnxruntime and torch.
 
-    Over max(1, \\|value\\|), on noisy, partly missing photometry.
+    On noisy, partly missing photometry, over max(1, \\|value\\|).
+
+    Returns
+    -------
+    most, largest : float
+        Of all values but one in a thousand, and of any.
     """
     import onnxruntime
 
@@ -239,7 +249,8 @@ def compare(network, path, pixels=200, samples=50):
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     feed = {key: value.numpy() for key, value in zip(INPUTS, inputs, strict=True)}
     found = session.run([item.name for item in session.get_outputs()], feed)
-    return max(
-        float((np.abs(a - b) / np.maximum(1.0, np.abs(b))).max())
+    off = [
+        np.abs(a - b) / np.maximum(1.0, np.abs(b))
         for a, b in zip(found[::2], expected[::2], strict=True)  # not the fluxes between
-    )
+    ]
+    return max(float(np.quantile(q, 0.999)) for q in off), max(float(q.max()) for q in off)

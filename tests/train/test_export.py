@@ -44,7 +44,8 @@ def test_agrees_with_torch(model_file, checkpoint):
     session = onnxruntime.InferenceSession(model_file, providers=["CPUExecutionProvider"])
     net = load_network(checkpoint)
     whole = WithQuantiles(net, [load_marginals(checkpoint, net)])
-    assert compare(whole, model_file) <= TOLERANCE == 1e-4
+    # A small network has no posterior so steep that one draw in a thousand may be further off.
+    assert max(compare(whole, model_file)) <= TOLERANCE == 1e-4
     # Of any number of pixels and samples.
     for n, s in ((1, 1), (1, 40), (33, 1), (20, 30)):
         inputs = pixels(n, s, seed=n)
@@ -207,8 +208,9 @@ def test_other_bands_are_refused(checkpoint, simulations_file, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_difference_is_not_written(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "compare", lambda *args: 0.5)
-    with pytest.raises(PixsedError, match="differ by 0.5, more than 0.0001; nothing was written"):
+@pytest.mark.parametrize("found, allowed", [((0.5, 0.5), "0.0001"), ((1e-6, 0.5), "0.01")])
+def test_a_difference_is_not_written(checkpoint, tmp_path, monkeypatch, found, allowed):
+    monkeypatch.setattr(module, "compare", lambda *args: found)
+    with pytest.raises(PixsedError, match=f"differ by 0.5, more than {allowed}; nothing was wr"):
         export(checkpoint, tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
