@@ -35,6 +35,7 @@ from pixsed.validate.cases import row_snr
 
 FORMS = {
     "splines of 10 bins, hidden 64": {},
+    "the same, only offsets by pixel": {"gains": False},
     "the same without the flow's trunk": {"trunk": False},
     "splines of 6 bins, hidden 32": {"bins": 6, "hidden": 32},
     "affine, hidden 64": {"bins": 0},
@@ -52,19 +53,31 @@ SPLINES = SimpleNamespace(
 )
 
 
+class Offsets(flow._Conditioner):
+    """A conditioner to whose first layer a pixel adds offsets; the rest is the same for all."""
+
+    def of_pixel(self, known):
+        hidden = self.second.in_features
+        first = self.from_known(known)[:, :hidden]
+        same = self.from_known.bias[hidden:].expand(len(known), -1)
+        gain, second, second_gain, out, slope = torch.split(same, self.sizes[1:], dim=1)
+        return first, 1.0 + gain, second, 1.0 + second_gain, out, 0.0 * slope
+
+
 class Form(flow.PixelFlow):
     """A flow of its own behind the encoder of a trained network."""
 
-    def __init__(self, trained, sizes, *, trunk=True, **changes):
+    def __init__(self, trained, sizes, *, trunk=True, gains=True, **changes):
         super().__init__(
             trained.bands, trained.space, mass_offset=trained.mass_offset, **(sizes | changes)
         )
         self.encoder, self.with_trunk = trained.encoder, trunk
-        if not trunk:
+        if not (trunk and gains):
             hidden = self.conditioners[0].second.in_features
+            known = self.conditioners[0].from_known.in_features if trunk else self.encoder.known
+            kind = flow._Conditioner if gains else Offsets
             self.conditioners = torch.nn.ModuleList(
-                flow._Conditioner(self.encoder.known, d, hidden, self.bins)
-                for d in range(self.space.dim)
+                kind(known, d, hidden, self.bins) for d in range(self.space.dim)
             )
 
     def context(self, encoded, mixed=False):
