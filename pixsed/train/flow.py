@@ -19,7 +19,7 @@ from pixsed.train.features import Features
 #: Shown in place of a redshift by a network that infers it.
 NEUTRAL = 2.0
 #: Largest skew and log of the tails of `Recalibration`.
-_TAIL_LIMIT = 0.3
+_TAIL_LIMIT = 0.5
 
 
 class _Conditioner(nn.Module):
@@ -139,9 +139,7 @@ class Recalibration(nn.Module):
     def apply_to(self, base, seen):
         """Return what the flow takes, (N, S, D), for base normals (N, S, D)."""
         shift, log_scale, mixing, skew, log_tail = self(seen)
-        # In float64: steep posteriors show how runtimes round exponentials in float32.
-        wide = (base.double(), skew.unsqueeze(1).double(), log_tail.unsqueeze(1).double())
-        bent = self.bent(*wide).to(base.dtype)
+        bent = self.bent(base, skew.unsqueeze(1), log_tail.unsqueeze(1))
         matrix = mixing + torch.diag_embed(torch.exp(log_scale))
         return shift.unsqueeze(1) + bent @ matrix.transpose(1, 2)
 

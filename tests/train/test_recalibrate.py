@@ -299,7 +299,7 @@ def test_it_runs_the_same_in_onnxruntime(tmp_path):
     (found,) = session.run(None, {"base": base.numpy(), "seen": seen.numpy()})
     with torch.no_grad():
         expected = net.apply_to(base, seen).numpy()
-        assert torch.abs(net(seen)[4]).max() > 0.25
+        assert torch.abs(net(seen)[4]).max() > 0.4
     np.testing.assert_allclose(found, expected, atol=2e-5, rtol=1e-5)
 
 
