@@ -148,7 +148,9 @@ def test_heavy_tails_are_mended_at_all_levels(fit):
     wrong, mended = (misses(net, before, heavy).mean(axis=0) for net in (before, after))
     assert wrong[:, 0].mean() > 0.04 and wrong[:, 2].mean() < -0.015
     assert np.abs(mended).max() < 0.02
-    assert np.abs(mended.mean(axis=0)).max() < 0.006
+    # At once; a scale alone mends the one at the other's cost.
+    left = np.abs(mended.mean(axis=0)) / np.abs(wrong.mean(axis=0))
+    assert left[0] < 0.25 and left[2] < 0.6
 
 
 def test_what_is_right_is_left(fit):
