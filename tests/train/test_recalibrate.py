@@ -196,6 +196,15 @@ def test_the_loss_of_latents_is_least_at_their_quantiles():
         assert np.argmin(losses) == 5
 
 
+def test_the_loss_of_ranks_is_least_where_the_shares_are_right():
+    normals = torch.from_numpy(ndtri((np.arange(20_000) + 0.5) / 20_000))
+    shifts, scales = torch.linspace(-0.1, 0.1, 21), torch.linspace(-0.1, 0.1, 21)
+    of_shift = [module._within(0.3 + 2 * normals - s, torch.tensor(math.log(2))).mean()
+                for s in 0.3 + shifts]  # fmt: skip
+    of_scale = [module._within(2 * normals, math.log(2) + s).mean() for s in scales]
+    assert np.argmin(of_shift) == np.argmin(of_scale) == 10
+
+
 def test_the_score_is_least_for_what_the_truths_are_drawn_from():
     generator = torch.Generator().manual_seed(3)
     truth = torch.randn(40_000, 1, 1, generator=generator)
