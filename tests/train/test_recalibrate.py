@@ -89,7 +89,8 @@ def observer(net, law):
 @pytest.fixture
 def fit(monkeypatch):
     """Recalibrate a network whose truths follow a law; return what it was and what it is."""
-    smaller = {"BATCH": 2048, "_MARGINAL_BATCH": 512}
+    # Without the rounds at the end, minutes each: training's own tests run them.
+    smaller = {"BATCH": 2048, "_MARGINAL_BATCH": 512, "_ROUNDS": 0}
     for name, value in smaller.items():
         monkeypatch.setattr(module, name, value)
 
