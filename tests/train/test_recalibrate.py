@@ -89,8 +89,8 @@ def observer(net, law):
 @pytest.fixture
 def fit(monkeypatch):
     """Recalibrate a network whose truths follow a law; return what it was and what it is."""
-    # Without the rounds at the end, minutes each: training's own tests run them.
-    smaller = {"BATCH": 2048, "_MARGINAL_BATCH": 512, "_ROUNDS": 0}
+    smaller = {"BATCH": 2048, "_MARGINAL_BATCH": 512, "_ROUND_DRAWS": 24, "_ROUND_ROWS": 8000,
+               "_ROUND_STEPS": 60}  # fmt: skip
     for name, value in smaller.items():
         monkeypatch.setattr(module, name, value)
 
