@@ -431,8 +431,15 @@ class PixelFlow(nn.Module):
 
     def draw_encoded(self, encoded, z, z_err, base):
         """Return what `draw` does, of what `encode` returned."""
-        known, predicted, bright = self.context(encoded), encoded[2], encoded[3]
-        base = self.recalibration.apply_to(base, self.seen(encoded))
+        known, bright = self.context(encoded), encoded[3]
+        return self.draw_known(known, self.seen(encoded), bright, z, z_err, base), encoded[2]
+
+    def draw_known(self, known, seen_of_pixel, bright, z, z_err, base):
+        """Return coordinates (N, S, D) for base normals of that shape.
+
+        Of what `context`, `seen` and `encode` say of pixels.
+        """
+        base = self.recalibration.apply_to(base, seen_of_pixel)
         # Draws along the last axis, (D, N, S): see `spline.bend`.
         base = base.permute(2, 0, 1)
         z, z_err = (t.unsqueeze(1) for t in self.given(z, z_err))
@@ -455,7 +462,7 @@ class PixelFlow(nn.Module):
             out.append(x)
             if d == 0:  # from here on each sample has a redshift of its own
                 z_here = self.true_redshift(z, z_err, x)
-        return torch.stack(out).permute(1, 2, 0), predicted
+        return torch.stack(out).permute(1, 2, 0)
 
     def parameters_from(self, coordinates, z, z_err):
         """Return physical parameters (N, S, P), in the order of the space's OUTPUTS."""

@@ -86,14 +86,14 @@ def _recalibrate(network, simulations, noise, seed, rows, steps):
     steps = [min(count, most) for count in steps]
 
     def of_latents():
-        pick = _pick(seen, BATCH, rng)
+        pick = _pick(len(seen["z"]), BATCH, rng)
         return _miss(seen["latent"][pick], module, module(seen["seen"][pick]))
 
     descend(module.parameters(), of_latents, steps[0], _RATE)
     seen |= _scales(network, seen, generator)
 
     def of_both():
-        pick = _pick(seen, _MARGINAL_BATCH, rng)
+        pick = _pick(len(seen["z"]), _MARGINAL_BATCH, rng)
         some = {key: values[pick] for key, values in seen.items()}
         base = _normals(network, some, _DRAWS, generator)
         drawn = _properties(network, some, _draws(network, some, base))
@@ -112,8 +112,8 @@ def _recalibrate(network, simulations, noise, seed, rows, steps):
 def _observed(network, simulations, noise, chosen, rng):
     """Observe simulations once; return of those kept what the fits need, a dict of tensors.
 
-    What `PixelFlow.encode` returned (known, bright, features) and what the recalibration sees,
-    the redshift and its error, the true coordinates and their latents.
+    What `PixelFlow.draw_known` takes (known, seen, bright, the redshift and its error), the true
+    coordinates and their latents.
     """
     observer = Observer(simulations, noise, np.arange(len(simulations)), network.infer_redshift)
     as_nominal = copy.copy(observer)
@@ -124,18 +124,22 @@ def _observed(network, simulations, noise, chosen, rng):
             batch = one.batch(group[start : start + 4096], rng)
             z, z_err, truth = batch["z"], batch["z_err"], batch["coordinates"]
             encoded = network.encode(batch["flux"], batch["flux_err"], z, z_err)
-            known, _, _, bright, features = encoded
-            latent, _ = network.latents(truth, network.context(encoded), bright, z, z_err)
+            known, bright = network.context(encoded), encoded[3]
+            latent, _ = network.latents(truth, known, bright, z, z_err)
             parts.append(
-                {"known": known, "bright": bright, "features": features, "z": z, "z_err": z_err,
-                 "seen": network.seen(encoded), "coordinates": truth, "latent": latent}
+                {"known": known, "seen": network.seen(encoded), "bright": bright, "z": z,
+                 "z_err": z_err, "coordinates": truth, "latent": latent}
             )  # fmt: skip
     return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
 
 
-def _pick(seen, batch, rng):
-    count = len(seen["z"])
+def _pick(count, batch, rng):
     return torch.from_numpy(rng.integers(0, count, min(batch, count)))
+
+
+def _in_parts(seen):
+    for start in range(0, len(seen["z"]), _PART):
+        yield {key: values[start : start + _PART] for key, values in seen.items()}
 
 
 def _normals(network, some, count, generator):
@@ -144,8 +148,8 @@ def _normals(network, some, count, generator):
 
 def _draws(network, some, base):
     """Return draws of the coordinates of each row, (n, S, D), for normals of that shape."""
-    encoded = some["known"], None, None, some["bright"], some["features"]
-    return network.draw_encoded(encoded, some["z"], some["z_err"], base)[0]
+    pixels = (some[key] for key in ("known", "seen", "bright", "z", "z_err"))
+    return network.draw_known(*pixels, base)
 
 
 def _properties(network, some, coordinates):
@@ -164,8 +168,7 @@ def _scales(network, seen, generator):
     """
     levels = torch.tensor(_WITHIN)
     parts = []
-    for start in range(0, len(seen["z"]), _PART):
-        some = {key: values[start : start + _PART] for key, values in seen.items()}
+    for some in _in_parts(seen):
         base = _normals(network, some, _SCALE_DRAWS, generator)
         drawn = _properties(network, some, _draws(network, some, base))
         low, centre, high = torch.quantile(drawn, levels, dim=2).unsqueeze(3)
@@ -228,8 +231,7 @@ def _ranks(network, seen, generator):
         Correlations of the properties, as normal quantiles of their ranks, with the base normals.
     """
     parts = []
-    for start in range(0, len(seen["z"]), _PART):
-        some = {key: values[start : start + _PART] for key, values in seen.items()}
+    for some in _in_parts(seen):
         base = _normals(network, some, _ROUND_DRAWS, generator)
         drawn = _properties(network, some, _draws(network, some, base))
         truth = _properties(network, some, some["coordinates"].unsqueeze(1))
@@ -263,7 +265,7 @@ def _round(module, pixels, score, counts, slope, of_latents, rng, steps):
     share = slope**2 / (slope**2).sum(dim=2, keepdim=True)
 
     def both():
-        pick = torch.from_numpy(rng.integers(0, len(pixels), min(BATCH, len(pixels))))
+        pick = _pick(len(pixels), BATCH, rng)
         new_shift, new_scale = module(pixels[pick])[:2]
         moved = ((new_shift - shift[pick]) * torch.exp(-log_scale[pick])).unsqueeze(2)
         wider = (new_scale - log_scale[pick]).unsqueeze(2)

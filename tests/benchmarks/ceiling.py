@@ -17,7 +17,6 @@ Needs the packages of pixsed[train].
 """
 
 import argparse
-import math
 import time
 
 import numpy as np
@@ -32,6 +31,7 @@ from pixsed.simulate.noise import DEPTH
 from pixsed.simulate.observe import observe
 from pixsed.simulate.table import read_simulations
 from pixsed.train.checkpoint import load_network, read_checkpoint
+from pixsed.train.descent import rate_at
 from pixsed.train.encoder import Trunk
 from pixsed.train.features import Features
 from pixsed.validate.cases import CASES, observe_case, row_snr, with_t50lb
@@ -96,8 +96,8 @@ def train(simulations, names, given):
     optimiser = torch.optim.AdamW(network.parameters(), lr=given.rate, weight_decay=1e-4)
     start, running = time.process_time(), 0.0
     for step in range(given.steps):
-        rate = min(1.0, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * step / given.steps))
-        optimiser.param_groups[0]["lr"] = given.rate * rate
+        rate = rate_at(given.rate, step / given.steps, min(1.0, (step + 1) / WARM))
+        optimiser.param_groups[0]["lr"] = rate
         rows = rng.integers(0, len(truth), given.batch)
         flux, err, z, true = batch_of(simulations, truth, given.bands, rows, rng)
         wanted = (true - network.reference(flux, err, z) - shift) / scale

@@ -29,6 +29,7 @@ from pixsed.simulate.table import read_simulations
 from pixsed.train import flow, spline
 from pixsed.train.checkpoint import load_network, read_checkpoint
 from pixsed.train.data import space_of
+from pixsed.train.descent import rate_at
 from pixsed.train.maf_paper import network_input
 from pixsed.train.maf_paper.fit import BATCH, RATE, build
 from pixsed.validate.cases import row_snr
@@ -131,14 +132,14 @@ def train_forms(trained, forms, batches, given):
     rng = np.random.default_rng(given.seed)
     seconds, running = np.zeros(len(forms)), np.zeros(len(forms))
     for step in range(given.steps):
-        rate = min(1.0, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * step / given.steps))
+        rate = rate_at(given.rate, step / given.steps, min(1.0, (step + 1) / 200))
         rows = rng.integers(0, len(batches.coordinates), given.batch)
         flux, err, z, coordinates = batches(rows, rng)
         with torch.no_grad():
             encoded = trained.encode(flux, err, z, 0.0 * z, mixed=True)
         for i, (form, optimiser) in enumerate(zip(forms, optimisers, strict=True)):
             start = time.process_time()
-            optimiser.param_groups[0]["lr"] = given.rate * rate
+            optimiser.param_groups[0]["lr"] = rate
             loss = -log_density(form, encoded, coordinates, z).mean()
             optimiser.zero_grad()
             loss.backward()
