@@ -139,7 +139,7 @@ def test_training_by_the_clock(simulations, ssp_grid, tmp_path):
 def test_checkpoint(run, few_bands):
     checkpoint, _, path = run
     saved = torch.load(path, weights_only=True)
-    assert saved["bands"] == few_bands and saved["prior"] == "tau" and saved["format"] == 3
+    assert saved["bands"] == few_bands and saved["prior"] == "tau" and saved["format"] == 4
     assert saved["noise"]["name"] == "depth" and saved["sps"]["LIBRARY"] == "BC03"
     assert saved["training"]["simulations"] == 3000 and saved["training"]["epochs"] == 2
     name = "encoder.trunk.first.weight"
