@@ -80,8 +80,12 @@ def main(args=None):
     A failure is one line on stderr; with `-vv` the traceback goes before it.
     """
     from pixsed.cli.options import verbosity
+    from pixsed.environment import prepare_command
     from pixsed.errors import PixsedError
+    from pixsed.parallel import limit_threads
 
+    prepare_command()
+    limit_threads()
     warnings.showwarning = _show_warning
     try:
         cli.main(args=args, prog_name="pixsed", standalone_mode=False)

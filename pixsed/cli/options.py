@@ -1,6 +1,5 @@
 """Options that several subcommands share, each defined once."""
 
-import os
 import sys
 
 import click
@@ -95,9 +94,16 @@ seed = click.option(
     help="Seed of the random numbers.",
 )
 
+
+def _cores():
+    from pixsed.parallel import cores
+
+    return cores()
+
+
 jobs = click.option(
-    "--jobs", type=click.IntRange(min=1), default=lambda: os.cpu_count() or 1,
-    show_default="all cores", help="Processes or threads at once.",
+    "--jobs", type=click.IntRange(min=1), default=_cores,
+    show_default="the cores it may use", help="Processes or threads at once.",
 )
 
 scheduler = click.option(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pixsed.errors import PixsedError
-from pixsed.infer import graph, ood
+from pixsed.infer import graph, ood, runtime
 
 #: Key of the custom metadata that holds the JSON.
 METADATA_KEY = "pixsed"
@@ -64,9 +64,7 @@ class Model:
     """
 
     def __init__(self, path, threads=1, provider="cpu"):
-        import onnxruntime
-
-        self.provider = _provider(provider, onnxruntime.get_available_providers())
+        self.provider = _provider(provider, runtime.load().get_available_providers())
         self.path = Path(path)
         self._pickled = os.path.abspath(path), threads, provider
         try:
@@ -107,14 +105,8 @@ class Model:
 
     def _start(self, content):
         """Return onnxruntime's session of a file's bytes."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
-            return onnxruntime.InferenceSession(content, options, providers=[self.provider])
+            return runtime.start(content, threads=self._threads, provider=self.provider)
         except Exception as error:  # onnxruntime's errors have no common class
             raise PixsedError(
                 f"{self.path} is not an ONNX model that onnxruntime can run ({_brief(error)}); "

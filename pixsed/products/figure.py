@@ -1,5 +1,6 @@
 """The one place that imports matplotlib."""
 
+from pixsed.environment import prepare_matplotlib
 from pixsed.errors import PixsedError
 
 
@@ -16,6 +17,7 @@ def new_figure(**settings):
     PixsedError
         If matplotlib is not installed.
     """
+    prepare_matplotlib()
     try:
         from matplotlib.figure import Figure
     except ImportError:

@@ -2,12 +2,14 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError
+from pixsed.infer import runtime
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.noise import from_description
 from pixsed.simulate.priors import PRIORS
@@ -16,6 +18,7 @@ from pixsed.train.checkpoint import load_network
 from pixsed.train.data import space_of
 from pixsed.train.decoder import DRAWS
 from pixsed.train.ensemble import Ensemble, check_members
+from pixsed.train.onnx_file import forget_source, keep_silu, store_once, store_small
 from pixsed.train.ood import score_table
 from pixsed.train.quantiles import load_marginals
 
@@ -146,9 +149,10 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
             output_names=outputs, dynamic_shapes=shapes, opset_version=18,
         )  # fmt: skip
     proto = program.model_proto
-    _forget_source(proto)
-    _store_small(proto)
-    _store_once(proto)
+    forget_source(proto)
+    keep_silu(proto)
+    store_small(proto)
+    store_once(proto)
     entry = proto.metadata_props.add()
     entry.key, entry.value = "pixsed", json.dumps(description)
     with atomic_path(output, overwrite) as temporary:
@@ -161,62 +165,6 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
                     f"{allowed:g}; nothing was written"
                 )
     return difference
-
-
-def _forget_source(proto):
-    """Drop what the exporter writes of its source: stack traces, with the paths of a machine."""
-    graph = proto.graph
-    for part in (proto, graph, *graph.node, *graph.value_info, *graph.initializer):
-        part.doc_string = ""
-        if hasattr(part, "metadata_props"):
-            del part.metadata_props[:]
-
-
-def _store_small(proto):
-    """Keep weights in the smallest type that holds them, cast when the model loads.
-
-    Those of float64 were trained in float32, and the matrices of what runs once a pixel
-    rounded to float16 before: they lose nothing.
-    """
-    from onnx import TensorProto, helper, numpy_helper
-
-    wide = {TensorProto.DOUBLE: np.float64, TensorProto.FLOAT: np.float32}
-    casts = []
-    for tensor in proto.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if tensor.data_type not in wide or values.size < 256:
-            continue
-        with np.errstate(over="ignore"):
-            small = next(v for v in map(values.astype, (np.float16, np.float32, np.float64))
-                         if np.array_equal(v, values))  # fmt: skip
-        if small.dtype == values.dtype:
-            continue
-        name, to = tensor.name, tensor.data_type
-        tensor.CopyFrom(numpy_helper.from_array(small, f"{name}_small"))
-        casts.append(helper.make_node("Cast", [f"{name}_small"], [name], to=to))
-    nodes = list(proto.graph.node)
-    del proto.graph.node[:]
-    proto.graph.node.extend(casts + nodes)
-
-
-def _store_once(proto):
-    """Keep one of weights that are there twice: the encoder's, in both precisions."""
-    first, names, kept = {}, {}, []
-    for tensor in proto.graph.initializer:
-        key = tensor.data_type, tuple(tensor.dims), tensor.raw_data
-        if len(tensor.raw_data) < 1024:
-            kept.append(tensor)
-        elif key in first:
-            names[tensor.name] = first[key]
-        else:
-            first[key] = tensor.name
-            kept.append(tensor)
-    kept = [type(tensor).FromString(tensor.SerializeToString()) for tensor in kept]
-    del proto.graph.initializer[:]
-    proto.graph.initializer.extend(kept)
-    for node in proto.graph.node:
-        for i, name in enumerate(node.input):
-            node.input[i] = names.get(name, name)
 
 
 def _example(bands, dim, pixels, samples, seed=0):
@@ -241,12 +189,10 @@ def compare(network, path, pixels=200, samples=50):
     most, largest : float
         Of all values but one in a thousand, and of any.
     """
-    import onnxruntime
-
     inputs = _example(network.bands, network.space.dim, pixels, samples, seed=1)
     with torch.no_grad():
         expected = [values.numpy() for values in network(*inputs)]
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = runtime.start(Path(path).read_bytes())
     feed = {key: value.numpy() for key, value in zip(INPUTS, inputs, strict=True)}
     found = session.run([item.name for item in session.get_outputs()], feed)
     off = [

@@ -24,13 +24,14 @@ import numpy as np  # noqa: E402
 from astropy.wcs import WCS  # noqa: E402
 
 from pixsed.bands import PAPER_BANDS  # noqa: E402
-from pixsed.infer import graph  # noqa: E402
+from pixsed.infer import graph, runtime  # noqa: E402
 from pixsed.infer.draws import DEFAULT_SAMPLES, base_normals  # noqa: E402
 from pixsed.infer.fit import fit_cube, select  # noqa: E402
 from pixsed.infer.model import Model  # noqa: E402
 from pixsed.infer.posterior import BATCH, QUANTILE_BATCH  # noqa: E402
 from pixsed.io.cube import Cube, write_cube  # noqa: E402
 from pixsed.models import resolve  # noqa: E402
+from pixsed.parallel import cores  # noqa: E402
 
 REPEATS, PAPER_DRAWS = 5, 500
 
@@ -73,8 +74,7 @@ def make_cube(pixels, seed=1):
 
 def operations(path, feed, outputs):
     """Floating-point operations of the products of one call, by precision, from a profile."""
-    import onnxruntime
-
+    onnxruntime = runtime.load()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     options.enable_profiling = True
@@ -128,13 +128,13 @@ def main():
     parser.add_argument("--model", default="tau")
     parser.add_argument("--pixels", type=int, help="measure a mosaic of so many, and a tenth")
     parser.add_argument("--cube", type=int, default=20_000, help="pixels of the command's cube")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--jobs", type=int, default=cores())
     parser.add_argument("--folder", help="for the cubes; by default a temporary one")
     options = parser.parse_args()
     path = resolve(options.model)
     model = Model(path, threads=1)
     engines = model.engines
-    print(f"{_processor()}, {os.cpu_count()} cores; python {platform.python_version()}; "
+    print(f"{_processor()}, {cores()} cores; python {platform.python_version()}; "
           f"{model.name}, {len(PAPER_BANDS)} of {len(model.bands)} bands, "
           f"{DEFAULT_SAMPLES} draws; seconds of CPU time, one thread, least of "
           f"{REPEATS} runs (and largest)")  # fmt: skip

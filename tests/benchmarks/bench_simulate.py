@@ -20,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pixsed.parallel import cores as cores_allowed
+
 MINUTES, GIGABYTES, BAGPIPES, FSPS = 5.0, 4.0, 300.0, 50.0
 BAGPIPES_MODELS, FSPS_MODELS = 100, 60
 
@@ -165,7 +167,7 @@ def main():
     parser.add_argument("--ssp", help="SSP grid; default: BC03, made on the spot")
     parser.add_argument("--jobs", type=int, help="processes; default: all cores")
     args = parser.parse_args()
-    cores = args.jobs or len(os.sched_getaffinity(0))
+    cores = args.jobs or cores_allowed()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         if args.ssp:

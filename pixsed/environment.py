@@ -1,0 +1,51 @@
+"""What other packages read from the environment, set before they are imported.
+
+So that a command writes nothing outside its output and the temporary folder, opens no connection,
+and needs no HOME. Processes that it starts inherit all of it.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+_SETTINGS = Path(__file__).parent / "settings"
+_command = False
+_folder = None
+
+
+def no_telemetry():
+    """Turn onnxruntime's telemetry off, unless ORT_DISABLE_TELEMETRY is set: call before import.
+
+    It keeps a database in HOME and looks up a host.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
+def prepare_command():
+    """Set what a run of the command line needs; call before astropy is imported.
+
+    astropy reads the settings inside pixsed, not those of a user, and looks for nothing in HOME,
+    which may be unset, unreadable or full.
+    """
+    global _command
+    _command = True
+    no_telemetry()
+    os.environ["XDG_CONFIG_HOME"] = str(_SETTINGS)
+    os.environ["ASTROPY_CONFIG_DIR"] = str(_SETTINGS / "astropy")  # astropy 8; first if both
+
+
+def prepare_matplotlib():
+    """Give matplotlib a temporary folder for its cache of fonts; call before its import.
+
+    Only under the command line, and not where MPLCONFIGDIR names a folder that can be written.
+    """
+    global _folder
+    if not _command or "matplotlib" in sys.modules or _writable(os.environ.get("MPLCONFIGDIR")):
+        return
+    _folder = tempfile.TemporaryDirectory(prefix="pixsed-matplotlib-")  # removed at exit
+    os.environ["MPLCONFIGDIR"] = os.environ["XDG_CACHE_HOME"] = _folder.name
+
+
+def _writable(folder):
+    return bool(folder) and os.path.isdir(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK)

@@ -1,0 +1,90 @@
+"""What is done to the graph of an ONNX file between the exporter and the disk, with onnx alone."""
+
+import numpy as np
+
+
+def forget_source(proto):
+    """Drop what the exporter writes of its source: stack traces, with the paths of a machine."""
+    graph = proto.graph
+    for part in (proto, graph, *graph.node, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        if hasattr(part, "metadata_props"):
+            del part.metadata_props[:]
+
+
+def keep_silu(proto):
+    """Write x sigmoid(x) of float64 as -((-x) sigmoid(x)), which is the same to the bit, in place.
+
+    onnxruntime 1.18 to 1.30 fuses the first form into one node, QuickGelu, and has no kernel of
+    it for float64: it could not load the file. In float32 the fused node is faster, and stays.
+    """
+    from onnx import TensorProto, helper, shape_inference
+
+    typed = shape_inference.infer_shapes(proto).graph
+    wide = {v.name for v in (*typed.value_info, *typed.input, *typed.output)
+            if v.type.tensor_type.elem_type == TensorProto.DOUBLE}  # fmt: skip
+    made = {name for node in proto.graph.node if node.op_type == "Sigmoid" for name in node.output}
+    nodes = []
+    for node in proto.graph.node:
+        sigmoid = next((name for name in node.input if name in made & wide), None)
+        if node.op_type != "Mul" or sigmoid is None:
+            nodes.append(node)
+            continue
+        (product,), (first, second) = node.output, node.input
+        other = second if first == sigmoid else first
+        nodes += [
+            helper.make_node("Neg", [other], [f"{product}_minus_x"]),
+            helper.make_node("Mul", [f"{product}_minus_x", sigmoid], [f"{product}_minus"]),
+            helper.make_node("Neg", [f"{product}_minus"], [product]),
+        ]
+    # Copies: what is deleted may not be put back.
+    nodes = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+
+
+def store_small(proto):
+    """Keep weights in the smallest type that holds them, cast when the model loads.
+
+    Those of float64 were trained in float32, and the matrices of what runs once a pixel
+    rounded to float16 before: they lose nothing.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    wide = {TensorProto.DOUBLE: np.float64, TensorProto.FLOAT: np.float32}
+    casts = []
+    for tensor in proto.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type not in wide or values.size < 256:
+            continue
+        with np.errstate(over="ignore"):
+            small = next(v for v in map(values.astype, (np.float16, np.float32, np.float64))
+                         if np.array_equal(v, values))  # fmt: skip
+        if small.dtype == values.dtype:
+            continue
+        name, to = tensor.name, tensor.data_type
+        tensor.CopyFrom(numpy_helper.from_array(small, f"{name}_small"))
+        casts.append(helper.make_node("Cast", [f"{name}_small"], [name], to=to))
+    nodes = list(proto.graph.node)
+    del proto.graph.node[:]
+    proto.graph.node.extend(casts + nodes)
+
+
+def store_once(proto):
+    """Keep one of weights that are there twice: the encoder's, in both precisions."""
+    first, names, kept = {}, {}, []
+    for tensor in proto.graph.initializer:
+        key = tensor.data_type, tuple(tensor.dims), tensor.raw_data
+        if len(tensor.raw_data) < 1024:
+            kept.append(tensor)
+        elif key in first:
+            names[tensor.name] = first[key]
+        else:
+            first[key] = tensor.name
+            kept.append(tensor)
+    kept = [type(tensor).FromString(tensor.SerializeToString()) for tensor in kept]
+    del proto.graph.initializer[:]
+    proto.graph.initializer.extend(kept)
+    for node in proto.graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = names.get(name, name)
