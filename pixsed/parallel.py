@@ -57,7 +57,7 @@ def _quotas(root):
     except OSError:
         return found
     for line in lines:
-        number, controllers, place = line.split(":", 2)
+        number, controllers, place = (line.split(":", 2) + ["", ""])[:3]
         if number == "0":
             mounts, read = [""], _quota_v2
         elif "cpu" in controllers.split(","):

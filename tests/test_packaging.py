@@ -1,7 +1,9 @@
 """What is installed: metadata, extras, and no torch in the way of inference."""
 
+import configparser
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 import tempfile
@@ -110,3 +112,46 @@ def test_no_torch_after_a_command():
     )
     done = run_python("-c", code)
     assert done.returncode == 0, done.stderr
+
+
+def least(line):
+    """Return name and least version of a requirement, as ``dask[distributed]>=2024.1``."""
+    return re.fullmatch(r"([\w-]+)(?:\[\w+\])?(?:[>=]=([\d.]+))?", line).groups()
+
+
+def test_the_oldest_releases_are_those_of_setup_cfg():
+    root = Path(__file__).parents[1]
+    pins = root / ".ci" / "oldest.txt"
+    if not pins.is_file():
+        pytest.skip("not a checkout: .ci/oldest.txt is absent")
+    setup = configparser.ConfigParser()
+    setup.read(root / "setup.cfg")
+    texts = setup["options"]["install_requires"], *setup["options.extras_require"].values()
+    lines = [line for text in texts for line in text.splitlines() if line and line[0] != "#"]
+    declared = {name: version for name, version in map(least, lines) if version}
+    kept = [line for line in pins.read_text().splitlines() if line[0] != "#"]
+    assert kept == sorted(f"{name}=={version}" for name, version in declared.items())
+
+
+def test_environments_of_tox_require_no_less():
+    root = Path(__file__).parents[1]
+    if not (root / "setup.cfg").is_file():
+        pytest.skip("not a checkout: setup.cfg is absent")
+    setup, tox = configparser.ConfigParser(), configparser.ConfigParser(interpolation=None)
+    setup.read(root / "setup.cfg")
+    tox.read(root / "tox.ini")
+    texts = setup["options"]["install_requires"], *setup["options.extras_require"].values()
+    declared = {line for text in texts for line in text.splitlines() if line}
+    names = {line.split(">=")[0] for line in declared}
+    for section in tox.sections():
+        for line in tox[section].get("deps", "").splitlines():
+            if line.split(">=")[0] in names and ">=" in line:
+                assert line in declared, (section, line)
+
+
+@pytest.mark.parametrize("path", [
+    "settings/astropy/astropy.cfg", "models/tau.onnx", "models/tau.md", "models/dirichlet.onnx",
+    "models/dirichlet.md", "sps/inoue14_table2.ecsv",
+])  # fmt: skip
+def test_files_of_the_package(path):
+    assert (Path(pixsed.__file__).parent / path).is_file()

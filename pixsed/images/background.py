@@ -111,10 +111,13 @@ class BackgroundMap:
         offset = (np.array([start, 0]) + 0.5) * step - 0.5
         planes = []
         for mesh, spline in zip((self.mesh, self.rms_mesh), self._splines, strict=True):
-            plane = affine_transform(
-                spline, step, offset, (stop - start, self.shape[1]), mode="reflect",
-                prefilter=False,
-            )
+            with warnings.catch_warnings():
+                # scipy before 1.16 tells of a change in its release 0.18.
+                warnings.filterwarnings("ignore", "The behavior of affine_transform", UserWarning)
+                plane = affine_transform(
+                    spline, step, offset, (stop - start, self.shape[1]), mode="reflect",
+                    prefilter=False,
+                )
             planes.append(np.clip(plane, mesh.min(), mesh.max(), out=plane))
         return planes
 
