@@ -353,7 +353,7 @@ def read_description(hdulist, path):
         redshift=_number(primary, "REDSHIFT", path),
         zerr=_number(primary, "ZERR", path) if "ZERR" in primary else 0.0,
         bands=bands,
-        header=celestial_header(hdulist[bands[0]].header) if bands else fits.Header(),
+        header=celestial_header(hdulist[bands[0]].header, path) if bands else fits.Header(),
         object_id=str(primary.get("OBJECT", "")),
         pixar_a2=_number(primary, "PIXAR_A2", path) if "PIXAR_A2" in primary else None,
         table=table,

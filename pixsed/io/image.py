@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,8 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
-from pixsed.io.headers import (
-    celestial_header,
-    celestial_wcs,
-    copied_header,
-    pixel_area_arcsec2,
-)
+from pixsed.io.copied import copied_header
+from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import (
     Location,
     choose_image,
@@ -129,7 +126,7 @@ class ImageFile(Opened):
         known = isinstance(value, int | float) and np.isfinite(value) and value > 0
         return float(value) if known else 1.0
 
-    @property
+    @cached_property
     def wcs(self):
         """The celestial WCS; `PixsedError` where there is none."""
         return celestial_wcs(self.header, self.name)
@@ -137,7 +134,7 @@ class ImageFile(Opened):
     @property
     def wcs_header(self):
         """The cards of the celestial WCS."""
-        return celestial_header(self.header)
+        return celestial_header(self.header, self.name)
 
     @property
     def factor(self):
@@ -147,11 +144,14 @@ class ImageFile(Opened):
         return self._factor
 
     def _njy_per_unit(self, header, unit):
+        area = trouble = None
         try:
             area = pixel_area_arcsec2(self.wcs) * _ARCSEC2_SR
-        except PixsedError:
-            area = None
-        return njy_per_unit(header, unit, name=self.name, pixel_area_sr=area)
+        except PixsedError as error:
+            trouble = str(error)
+        return njy_per_unit(
+            header, unit, name=self.name, pixel_area_sr=area, wcs_trouble=trouble
+        )
 
     @property
     def row_readers(self):
