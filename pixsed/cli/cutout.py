@@ -110,7 +110,7 @@ def _split_ids(values):
     ids = []
     for value in values:
         for word in value.split(","):
-            if not word.strip().isdigit() or int(word) == 0:
+            if not word.strip().isdecimal() or not 0 < int(word) < 2**63:
                 raise click.BadParameter(
                     f"{word!r} must be an id of the segmentation map, 1 or more", param_hint="--id"
                 )
@@ -122,25 +122,47 @@ def _split_ids(values):
 def _parse_pad(pad):
     if pad is None or pad == "full":
         return pad
-    if not pad.isdigit():
+    if not pad.isdecimal():
         raise click.BadParameter(f"{pad!r} must be a number of pixels, or full", param_hint="--pad")
     return int(pad)
 
 
 def _parse_position(position):
+    """Return RA and Dec in degrees."""
+    ra, dec = (_parse_angle(text, unit, position)
+               for text, unit in zip(position, ("hourangle", "deg"), strict=True))  # fmt: skip
+    if not -180 <= ra <= 360 or not -90 <= dec <= 90:
+        swapped = "; RA comes first, then Dec" if -90 <= ra <= 90 else ""
+        raise click.BadParameter(
+            f"{' '.join(position)!r} is RA {ra:g}, Dec {dec:g}: they must be within 0 to 360 and "
+            f"-90 to 90 degrees{swapped}",
+            param_hint="--position",
+        )
+    return ra, dec
+
+
+def _parse_angle(text, unit, position):
+    """Return degrees: of a number itself, else of hours or degrees with colons or letters."""
+    import math
+    import warnings
+
     try:
-        return tuple(float(value) for value in position)
+        value = float(text)
     except ValueError:
-        from astropy.coordinates import SkyCoord
+        from astropy.coordinates import Angle
 
         try:
-            sky = SkyCoord(*position, unit=("hourangle", "deg"))
-        except ValueError as error:
-            raise click.BadParameter(
-                f"{' '.join(position)!r} must be two numbers in degrees, or as 3:32:26 -27:51:34",
-                param_hint="--position",
-            ) from error
-        return float(sky.ra.deg), float(sky.dec.deg)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of 60 seconds, which are a minute
+                value = float(Angle(text, unit).deg)
+        except (ValueError, TypeError):
+            value = math.nan
+    if not math.isfinite(value):
+        raise click.BadParameter(
+            f"{' '.join(position)!r} must be two numbers in degrees, or as 3:32:26 -27:51:34",
+            param_hint="--position",
+        )
+    return value
 
 
 def _check_usage(segmap, catalog, ids, all_ids, redshift, redshift_err, position, size, region,

@@ -5,9 +5,10 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.wcs import NoConvergence
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.cube import Cube, bands_table
+from pixsed.io.cube import Cube, bands_table, cube_segmap
 from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2, shifted_header
 from pixsed.io.image import robust_rms
 from pixsed.io.rows import sampled_rows
@@ -153,19 +154,38 @@ class Mosaics:
         PixsedError
             If the position is not on the image.
         """
-        from astropy.coordinates import SkyCoord
-
-        x, y = (float(v) for v in self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg")))
+        x, y = self._pixel_at(ra, dec)
         ny, nx = self.shape
-        if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
-            raise PixsedError(
-                f"RA {ra:.6f} Dec {dec:.6f} is not on {self.images[0].name}; "
-                "give a position in degrees, or hours and degrees as 3:32:26 -27:51:34"
+        if not self._on_image(x, y):
+            other = self._pixel_at(dec, ra) if -90 <= ra <= 90 else (math.nan, math.nan)
+            advice = (
+                "RA comes first: with the two swapped it is on it"
+                if self._on_image(*other)
+                else "give a position in degrees, or hours and degrees as 3:32:26 -27:51:34"
             )
+            raise PixsedError(
+                f"RA {ra:.6f} Dec {dec:.6f} is not on {self.images[0].name}; {advice}"
+            )
+        if not math.isfinite(size):
+            raise PixsedError(f"the size must be a number of arcsec, got {size}")
         # Less a little, so that 0.6 arcsec are 20 pixels of 0.03, not 21.
         n = max(1, math.ceil(size / math.sqrt(pixel_area_arcsec2(self.wcs)) - 1e-6))
         x0, y0 = round(x - (n - 1) / 2), round(y - (n - 1) / 2)
         return max(0, y0), min(ny, y0 + n), max(0, x0), min(nx, x0 + n)
+
+    def _pixel_at(self, ra, dec):
+        """Return x and y of a position in degrees; NaN where the projection has none."""
+        from astropy.coordinates import SkyCoord
+
+        try:
+            return tuple(float(v) for v in
+                         self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg")))  # fmt: skip
+        except NoConvergence:
+            return math.nan, math.nan
+
+    def _on_image(self, x, y):
+        ny, nx = self.shape
+        return -0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5
 
     def in_order(self, jobs):
         """Return a list of `Job` in the order of their rows, and read ahead for them.
@@ -275,7 +295,8 @@ class Mosaics:
                 f"{target.name}: no data at its place in any band; is it on these images?"
             )
         if segmap is None and self.segmap is not None:
-            segmap = self.segmap.read(slice(y0, y1), slice(x0, x1))
+            found = self.segmap.read(slice(y0, y1), slice(x0, x1))
+            segmap = cube_segmap(found, self.segmap.name)
         history = [f"cutout: pixels x {x0 + 1}:{x1}, y {y0 + 1}:{y1} of the first image, from 1"]
         if rescale_errors:
             for i, (band, factor) in enumerate(self.scatter_over_errors().items()):
