@@ -96,7 +96,7 @@ def _njy_per_unit(header, unit, name, pixel_area_sr, wcs_trouble):
         return _from_zero_point(float(match["zp"]))
     if not text:
         raise PixsedError(f'{name} has no BUNIT; say its unit, as --unit uJy or --unit "zp=25.94"')
-    parsed = _parse(text)
+    parsed = parse_unit(text)
     if is_logarithmic(parsed) or _SYSTEMS.fullmatch(text):
         raise PixsedError(
             f"{name}: {said} is of magnitudes or logarithms, which do not add up; turn the image "
@@ -132,8 +132,9 @@ def is_logarithmic(unit):
     return bool({u.mag, u.dex, u.dB} & set(getattr(unit, "bases", ())))
 
 
-def _parse(text):
-    """Return the `~astropy.units.UnitBase` of `text`, or None if it is not one."""
+def parse_unit(text):
+    """Return the `~astropy.units.UnitBase` of a header's text, or None if it is not one."""
+    text = str(text or "").strip(_QUOTES)
     # Whether a flux is said to be "per pixel" makes no difference: it is.
     text = _PER_PIXEL.sub("", text)
     scale = 1.0
