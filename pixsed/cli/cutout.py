@@ -51,8 +51,8 @@ EPILOG = examples(
 @output(help="Cube to write, or a folder for several galaxies, <ID>.fits each.")
 @quiet_verbose
 def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_col, z_col, zerr_col,
-            position, size, region, pad, neighbours, errors, units, rescale_errors, hdu, output,
-            overwrite):
+            position, size, region, pad, neighbours, errors, err_kinds, fills, units,
+            rescale_errors, hdu, output, overwrite):
     """Cut galaxies out of mosaics into photometric cubes.
 
     A cube holds, a band at a time, flux and error in nJy on the pixels of the first
@@ -74,10 +74,12 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
     from pixsed.io.locate import expand_locations, parse_location
 
     locations = expand_locations(images, hdu)
-    error_of, unit_of = per_band(locations, errors, units)
+    of = per_band(locations, errors, units, err_kinds, fills)
     with contextlib.ExitStack() as stack:
         files = [
-            stack.enter_context(ImageFile(place, unit=unit_of[place], err=error_of[place]))
+            stack.enter_context(ImageFile(place, err=err[place], unit=unit[place],
+                                          err_kind=kind[place], fill=fill[place]))
+            for err, unit, kind, fill in [of]
             for place in locations
         ]
         inputs = [name for image in files for name in image.files]

@@ -16,9 +16,9 @@ _WORDS = {
     **dict.fromkeys("ERR ERROR ERRORS ERRS UNC UNCERT UNCERTAINTY SIGMA SIG RMS NOISE STD "
                     "STDDEV".split(), "sigma"),
     **dict.fromkeys("VAR VARIANCE VARIANCES".split(), "variance"),
-    **dict.fromkeys("WHT WT WGT WEIGHT WEIGHTS WEIGHTMAP IVM IVAR INVVAR".split(), "weight"),
-    **dict.fromkeys("EXP EXPTIME EXPMAP EXPOSURE TEXP NEXP CON CTX CONTEXT COV COVERAGE DQ MASK "
-                    "MSK FLAG FLAGS SEG SEGMAP BKG BKGRMS KERNEL".split(), "other"),
+    **dict.fromkeys("WHT WT WGT WEIGHT WEIGHTS IVM IVAR INVVAR".split(), "weight"),
+    **dict.fromkeys("EXP EXPTIME EXPOSURE TEXP NEXP CON CTX CONTEXT COV COVERAGE DQ MASK "
+                    "MSK FLAG FLAGS SEG BKG BACKGROUND BKGRMS KERNEL".split(), "other"),
 }  # fmt: skip
 # An error plane of these words is what it says, however far it is from the sky's scatter.
 _PLAIN = ("ERR", "WHT")
@@ -46,7 +46,8 @@ def kind_by_name(*names):
     plain : bool
     """
     for name in names:
-        words = [word for word in re.split(r"[^A-Z0-9]+", name.upper()) if word in _WORDS]
+        words = re.split(r"[^A-Z0-9]+", name.upper())
+        words = [word for word in (w.removesuffix("MAP") for w in words) if word in _WORDS]
         if words:
             kind = _WORDS[words[-1]]
             if kind == "variance" and re.search(r"INV", name.upper()):

@@ -15,10 +15,10 @@ _WORDS = {"ERR": "_err", "WHT": "_wht"}
 def own_plane(hdulist, hdu, word):
     """Return the HDU ``ERR`` or ``WHT`` that belongs to an image of the same file.
 
-    For ``SCI_X``, ``ERR_X``; for ``X``, ``X_ERR`` or ``ERR_X``. Else, of several images and
-    several ERR, that of the same EXTVER; without different versions, that which its
-    place in the file tells: each image followed by its own, or preceded, or all images
-    before all ERR, as many.
+    For ``SCI_X``, ``ERR_X``, else that of SCI in the same filter; for ``X``, ``X_ERR`` or
+    ``ERR_X``. Else, of several images and several ERR, that of the same EXTVER; without
+    different versions, that which its place in the file tells: each image followed by its
+    own, or preceded, or all images before all ERR, as many.
 
     Parameters
     ----------
@@ -45,15 +45,24 @@ def own_plane(hdulist, hdu, word):
     found = [h for h in images if h.name == word]
     if not found:
         return None
+    sci = [h for h in images if h.name == "SCI"]
+    if hdu.name.startswith("SCI_") and len(sci) == 1 and _same_filter(hdu, sci[0]):
+        hdu = sci[0]  # the same image, its background subtracted, say
     names = {h.name for h in images}
     others = [h for h in images if kind_by_name(h.name)[0] is None
               and not names & set(_partners(h.name, word))]  # fmt: skip
-    sci = [h for h in others if h.name == "SCI"]
     if sci and hdu.name == "SCI":
         others = sci
     if hdu not in others:
         others.append(hdu)
     return _of_place(others, found, hdu, images, word)
+
+
+def _same_filter(hdu, other):
+    """Return whether no card of two headers tells two images of different bands apart."""
+    return all(hdu.header.get(key) == other.header.get(key)
+               for key in ("FILTER", "PUPIL", "BAND")
+               if key in hdu.header and key in other.header)  # fmt: skip
 
 
 def _partners(name, word):

@@ -34,7 +34,7 @@ from pixsed.io.locate import (
 from pixsed.io.opened import Opened
 from pixsed.io.provenance import stamp
 from pixsed.io.rows import RowReader, sampled_rows, strips
-from pixsed.io.units import njy_per_unit
+from pixsed.io.units import check_linear, njy_per_unit
 
 _ARCSEC2_SR = (np.pi / 180.0 / 3600.0) ** 2
 # Pixels of the sample that a fill value, and what errors are, are told by.
@@ -110,6 +110,9 @@ class ImageFile(Opened):
             self.header = self._hdu.header
             self.primary = self._hdulist[0].header
             self._all_cards = merged_header(self.header, self.primary)
+            if unit is None:
+                bunit = str(self._all_cards.get("BUNIT", "")).strip(" '\"")
+                check_linear(bunit, self.name, f"BUNIT {bunit!r}")
             self._kind_asked = err_kind
             # An integer, scaled or not, may well come often.
             self._is_float = self._hdu.header["BITPIX"] < 0

@@ -96,12 +96,8 @@ def _njy_per_unit(header, unit, name, pixel_area_sr, wcs_trouble):
         return _from_zero_point(float(match["zp"]))
     if not text:
         raise PixsedError(f'{name} has no BUNIT; say its unit, as --unit uJy or --unit "zp=25.94"')
+    check_linear(text, name, said)
     parsed = parse_unit(text)
-    if is_logarithmic(parsed) or _SYSTEMS.fullmatch(text):
-        raise PixsedError(
-            f"{name}: {said} is of magnitudes or logarithms, which do not add up; turn the image "
-            "into a flux, as nJy, first"
-        )
     if parsed is None or parsed == u.dimensionless_unscaled:
         raise PixsedError(
             f'{name}: {said} is not known; say it, as --unit uJy or --unit "zp=25.94"'
@@ -125,11 +121,15 @@ def _njy_per_unit(header, unit, name, pixel_area_sr, wcs_trouble):
     )
 
 
-def is_logarithmic(unit):
-    """Return whether a unit of astropy, or None, is of magnitudes, dex or decibel."""
-    if isinstance(unit, u.function.FunctionUnitBase):
-        return True
-    return bool({u.mag, u.dex, u.dB} & set(getattr(unit, "bases", ())))
+def check_linear(text, name, said):
+    """Raise `PixsedError` if a unit, as text, is of magnitudes, dex or decibel."""
+    unit = parse_unit(text)
+    logs = {u.mag, u.dex, u.dB} & set(getattr(unit, "bases", ()))
+    if logs or isinstance(unit, u.function.FunctionUnitBase) or _SYSTEMS.fullmatch(text):
+        raise PixsedError(
+            f"{name}: {said} is of magnitudes or logarithms, which do not add up; turn the image "
+            "into a flux, as nJy, first"
+        )
 
 
 def parse_unit(text):
