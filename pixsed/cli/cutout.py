@@ -301,6 +301,7 @@ def _write(mosaics, jobs, output, overwrite, several, inputs, **options):
 
     from pixsed.cli.options import say, show_progress
     from pixsed.errors import PixsedError
+    from pixsed.images.cutout import bands_without_data
     from pixsed.io.atomic import check_output
     from pixsed.io.cube import write_cube
 
@@ -317,7 +318,7 @@ def _write(mosaics, jobs, output, overwrite, several, inputs, **options):
     for path in paths:
         check_output(path, overwrite)
     # A galaxy off every image ends one that was asked for, not the rest of many.
-    empty = []
+    empty, lacking = [], {}
     for path, job in zip(
         tqdm(paths, unit="galaxy", disable=not (several and show_progress())), jobs, strict=True
     ):
@@ -329,12 +330,36 @@ def _write(mosaics, jobs, output, overwrite, several, inputs, **options):
             empty.append(str(error))
             continue
         write_cube(cube, path, overwrite, inputs=inputs, history=history)
+        without = bands_without_data(cube)
+        for band in without:
+            lacking.setdefault(band, []).append(job.target.name)
         if not several:
             ny, nx = cube.shape
-            say(f"{path}: {len(cube.bands)} bands, {nx} x {ny} pixels, z = {cube.redshift:g}")
+            number = f"{len(cube.bands)} bands"
+            if without:
+                number = f"{len(cube.bands) - len(without)} of {number} with data"
+            say(f"{path}: {number}, {nx} x {ny} pixels, z = {cube.redshift:g}")
+    _warn_of_bands(lacking, several)
     if len(empty) == len(paths):
         raise PixsedError(empty[0])
     if several:
         say(f"{folder}: {len(paths) - len(empty)} cubes")
     if empty:
         say(f"{len(empty)} left out: {empty[0]}" + (", and more" if len(empty) > 1 else ""))
+
+
+def _warn_of_bands(lacking, several):
+    """Warn of bands without any data: a dict of band -> names of galaxies."""
+    import warnings
+
+    from pixsed.errors import PixsedWarning
+
+    if not lacking:
+        return
+    listed = ", ".join(f"{band} ({len(names)} of the galaxies)" if several else band
+                       for band, names in lacking.items())  # fmt: skip
+    warnings.warn(
+        f"no data at all in {listed}: outside the image, or no error or weight above 0 there",
+        PixsedWarning,
+        stacklevel=2,
+    )

@@ -10,7 +10,7 @@ from astropy.wcs import NoConvergence
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.cube import Cube, bands_table, cube_segmap
 from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2, shifted_header
-from pixsed.io.image import robust_rms
+from pixsed.io.image import is_like_sky, robust_rms
 from pixsed.io.rows import sampled_rows
 
 #: An image no larger than this, each way, is taken for a cutout already made.
@@ -235,10 +235,30 @@ class Mosaics:
             sample.append(flux[good])
             errors.append(err[good])
         sample, errors = np.concatenate(sample), np.concatenate(errors)
-        if not sample.size:
+        if not sample.size or (image.fill and not is_like_sky(sample)):
             return math.nan
         # A level that was not subtracted is no scatter.
         return robust_rms((sample - np.median(sample)) / errors)
+
+    def error_factors(self):
+        """Return, a band, what its errors are to be multiplied by to agree with its sky.
+
+        Warns
+        -----
+        PixsedWarning
+            Of bands without enough sky to know it: their factor is 1.
+        """
+        scatter = self.scatter_over_errors()
+        unknown = [band for band, image in zip(self.bands, self.images, strict=True)
+                   if not scatter[band] > 0 and image.err_source != "sky"]  # fmt: skip
+        if unknown:
+            warnings.warn(
+                f"{', '.join(unknown)}: no sky outside the sources to rescale the errors by; they "
+                "stay as they are",
+                PixsedWarning,
+                stacklevel=3,
+            )
+        return {band: value if value > 0 else 1.0 for band, value in scatter.items()}
 
     def warn_of_errors(self):
         """Warn, in one line, of bands whose errors are 3 times the sky's scatter, or a third.
@@ -299,8 +319,8 @@ class Mosaics:
             segmap = cube_segmap(found, self.segmap.name)
         history = [f"cutout: pixels x {x0 + 1}:{x1}, y {y0 + 1}:{y1} of the first image, from 1"]
         if rescale_errors:
-            for i, (band, factor) in enumerate(self.scatter_over_errors().items()):
-                if factor > 0:
+            for i, (band, factor) in enumerate(self.error_factors().items()):
+                if factor != 1:
                     err[i] *= np.float32(factor)
                     history.append(f"cutout: errors of {band} multiplied by {factor:.4g}")
         sky = np.ones(flux[0].shape, dtype=bool) if segmap is None else segmap == 0
@@ -341,6 +361,12 @@ class Mosaics:
             image, celestial_wcs(header, image.name), (y1 - y0, x1 - x0)
         )
         return flux, err, image.noise_corr * factor
+
+
+def bands_without_data(cube):
+    """Return the names of a cube's bands that have no pixel with data."""
+    return [band for band, plane in zip(cube.bands, cube.flux, strict=True)
+            if not np.isfinite(plane).any()]  # fmt: skip
 
 
 def reproject_plane(image, wcs, shape):

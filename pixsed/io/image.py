@@ -263,10 +263,23 @@ class ImageFile(Opened):
         return self._njy_per_unit(header, None) / self.factor
 
     def sky_rms(self):
-        """Return the robust rms of the whole image, in its own unit (sources clipped)."""
+        """Return the robust rms of the whole image, in its own unit (sources clipped).
+
+        Raises
+        ------
+        PixsedError
+            If there is no noise, or, of an image with fill values, no sky.
+        """
         if self._sky is None:
-            sample = _read_rows(self._hdu, sampled_rows(self.shape, _SKY_PIXELS))
-            self._sky = robust_rms(self._measured(sample))
+            sample = self._measured(
+                _read_rows(self._hdu, sampled_rows(self.shape, _SKY_PIXELS))
+            )
+            self._sky = robust_rms(sample)
+            if self._sky == 0 or (self.fill and not is_like_sky(sample)):
+                raise PixsedError(
+                    f"{self.name}: its sky has no noise left to measure its errors by (blanked, or "
+                    "without noise); name its errors with --err"
+                )
         return self._sky
 
     def _find_error(self, err, stack, measure_sky):
@@ -423,6 +436,23 @@ def robust_rms(values):
     if values.size < 10:
         return float("nan")
     return float(mad_std(sigma_clip(values, sigma=3, maxiters=5, stdfunc="mad_std", masked=False)))
+
+
+def is_like_sky(values):
+    """Return whether values spread about as far above their median as below it.
+
+    Pixels of sources alone, where the sky was blanked, do not.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`
+        Any shape; what is not finite is left out.
+    """
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return True
+    low, middle, high = np.quantile(values, (0.16, 0.5, 0.84))
+    return bool(high - middle <= 2 * (middle - low))
 
 
 def read_band(location):
