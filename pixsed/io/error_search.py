@@ -1,7 +1,6 @@
 """Where the errors of an image are: an extension of its file, or a file beside it."""
 
 import re
-from itertools import groupby
 from pathlib import Path
 
 from pixsed.errors import PixsedError
@@ -87,17 +86,25 @@ def _of_place(images, planes, hdu, order, word):
         and (len(twins) > 1 or (len(images) == 1 and hdu.ver in versions))
     ):
         return next((h for h in planes if h.ver == hdu.ver), None)
-    known = [h for h in order if h in images or h in planes]
-    runs = [(is_plane, list(run)) for is_plane, run in groupby(known, lambda h: h in planes)]
-    if runs[0][0]:  # errors in front of their images
-        runs = [(is_plane, run[::-1]) for is_plane, run in runs[::-1]]
+    runs = []  # of images beside one another, and of planes: what else is there parts images
+    for h in order if order.index(planes[0]) > order.index(images[0]) else order[::-1]:
+        kind = "image" if h in images else "plane" if h in planes else "other"
+        if kind == "other" and (not runs or runs[-1][0] == "plane"):
+            continue
+        if not runs or runs[-1][0] != kind:
+            runs.append((kind, []))
+        runs[-1][1].append(h)
+    runs = [
+        run for i, run in enumerate(runs)
+        if run[0] != "other" or (i + 1 < len(runs) and runs[i + 1][0] == "image")
+    ]  # fmt: skip
     at = next(i for i, (_, run) in enumerate(runs) if hdu in run)
-    if not runs[0][0]:
-        if at + 1 == len(runs):
+    if runs[0][0] == "image":
+        following, theirs = runs[at + 1] if at + 1 < len(runs) else ("end", [])
+        if following != "plane":
             return None
-        mine, theirs = runs[at][1], runs[at + 1][1]
-        if len(mine) == len(theirs):
-            return theirs[mine.index(hdu)]
+        if len(runs[at][1]) == len(theirs):
+            return theirs[runs[at][1].index(hdu)]
     raise PixsedError(
         f"which {word} belongs to it is not clear, of {len(images)} images and {len(planes)} "
         f"{word} in the file; name it with --err"
