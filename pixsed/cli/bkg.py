@@ -2,6 +2,7 @@
 
 import click
 
+from pixsed.cli.mosaics import image_errors
 from pixsed.cli.options import examples, hdu, output, quiet_verbose
 
 EPILOG = examples(
@@ -29,14 +30,12 @@ EPILOG = examples(
               help="Pixels by which the masked sources are grown.")
 @click.option("--coverage", metavar="MAP",
               help="Exposure or weight map: where it is zero or NaN there are no data.")
-@click.option("--err", metavar="EXT|FILE|sky",
-              help="Where the errors are; sky: the sky's rms alone.  [default: ERR, WHT, or a "
-              "file beside the image]")
+@image_errors
 @hdu
 @output()
 @quiet_verbose
-def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, err, hdu,
-            output, overwrite):
+def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, err, err_kind, fill,
+            hdu, output, overwrite):
     """Subtract the sky background and add its rms to the errors.
 
     The mean of the 3-sigma clipped pixels of each box, smoothed and interpolated, is
@@ -69,7 +68,9 @@ def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, e
     bar = functools.partial(tqdm, unit="stripe", disable=not show_progress())
     with contextlib.ExitStack() as stack:
         place = parse_location(image, hdu, band=True)
-        source = stack.enter_context(ImageFile(place, err=err, measure_sky=False))
+        source = stack.enter_context(ImageFile(
+            place, err=err, err_kind=err_kind, fill=fill, measure_sky=False
+        ))
         inputs = list(source.files)
         if source.err_source == "none" and err is None:
             warnings.warn(

@@ -51,8 +51,8 @@ EPILOG = examples(
 @output(help="Cube to write, or a folder for several galaxies, <ID>.fits each.")
 @quiet_verbose
 def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_col, z_col, zerr_col,
-            position, size, region, pad, neighbours, errors, units, rescale_errors, hdu, output,
-            overwrite):
+            position, size, region, pad, neighbours, errors, err_kinds, fills, units,
+            rescale_errors, hdu, output, overwrite):
     """Cut galaxies out of mosaics into photometric cubes.
 
     A cube holds, a band at a time, flux and error in nJy on the pixels of the first
@@ -74,10 +74,12 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
     from pixsed.io.locate import expand_locations, parse_location
 
     locations = expand_locations(images, hdu)
-    error_of, unit_of = per_band(locations, errors, units)
+    of = per_band(locations, errors, units, err_kinds, fills)
     with contextlib.ExitStack() as stack:
         files = [
-            stack.enter_context(ImageFile(place, unit=unit_of[place], err=error_of[place]))
+            stack.enter_context(ImageFile(place, err=err[place], unit=unit[place],
+                                          err_kind=kind[place], fill=fill[place]))
+            for err, unit, kind, fill in [of]
             for place in locations
         ]
         inputs = [name for image in files for name in image.files]
@@ -110,7 +112,7 @@ def _split_ids(values):
     ids = []
     for value in values:
         for word in value.split(","):
-            if not word.strip().isdigit() or int(word) == 0:
+            if not word.strip().isdecimal() or not 0 < int(word) < 2**63:
                 raise click.BadParameter(
                     f"{word!r} must be an id of the segmentation map, 1 or more", param_hint="--id"
                 )
@@ -122,25 +124,47 @@ def _split_ids(values):
 def _parse_pad(pad):
     if pad is None or pad == "full":
         return pad
-    if not pad.isdigit():
+    if not pad.isdecimal():
         raise click.BadParameter(f"{pad!r} must be a number of pixels, or full", param_hint="--pad")
     return int(pad)
 
 
 def _parse_position(position):
+    """Return RA and Dec in degrees."""
+    ra, dec = (_parse_angle(text, unit, position)
+               for text, unit in zip(position, ("hourangle", "deg"), strict=True))  # fmt: skip
+    if not -180 <= ra <= 360 or not -90 <= dec <= 90:
+        swapped = "; RA comes first, then Dec" if -90 <= ra <= 90 else ""
+        raise click.BadParameter(
+            f"{' '.join(position)!r} is RA {ra:g}, Dec {dec:g}: they must be within 0 to 360 and "
+            f"-90 to 90 degrees{swapped}",
+            param_hint="--position",
+        )
+    return ra, dec
+
+
+def _parse_angle(text, unit, position):
+    """Return degrees: of a number itself, else of hours or degrees with colons or letters."""
+    import math
+    import warnings
+
     try:
-        return tuple(float(value) for value in position)
+        value = float(text)
     except ValueError:
-        from astropy.coordinates import SkyCoord
+        from astropy.coordinates import Angle
 
         try:
-            sky = SkyCoord(*position, unit=("hourangle", "deg"))
-        except ValueError as error:
-            raise click.BadParameter(
-                f"{' '.join(position)!r} must be two numbers in degrees, or as 3:32:26 -27:51:34",
-                param_hint="--position",
-            ) from error
-        return float(sky.ra.deg), float(sky.dec.deg)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of 60 seconds, which are a minute
+                value = float(Angle(text, unit).deg)
+        except (ValueError, TypeError):
+            value = math.nan
+    if not math.isfinite(value):
+        raise click.BadParameter(
+            f"{' '.join(position)!r} must be two numbers in degrees, or as 3:32:26 -27:51:34",
+            param_hint="--position",
+        )
+    return value
 
 
 def _check_usage(segmap, catalog, ids, all_ids, redshift, redshift_err, position, size, region,
@@ -277,6 +301,7 @@ def _write(mosaics, jobs, output, overwrite, several, inputs, **options):
 
     from pixsed.cli.options import say, show_progress
     from pixsed.errors import PixsedError
+    from pixsed.images.cutout import bands_without_data
     from pixsed.io.atomic import check_output
     from pixsed.io.cube import write_cube
 
@@ -293,7 +318,7 @@ def _write(mosaics, jobs, output, overwrite, several, inputs, **options):
     for path in paths:
         check_output(path, overwrite)
     # A galaxy off every image ends one that was asked for, not the rest of many.
-    empty = []
+    empty, lacking = [], {}
     for path, job in zip(
         tqdm(paths, unit="galaxy", disable=not (several and show_progress())), jobs, strict=True
     ):
@@ -305,12 +330,36 @@ def _write(mosaics, jobs, output, overwrite, several, inputs, **options):
             empty.append(str(error))
             continue
         write_cube(cube, path, overwrite, inputs=inputs, history=history)
+        without = bands_without_data(cube)
+        for band in without:
+            lacking.setdefault(band, []).append(job.target.name)
         if not several:
             ny, nx = cube.shape
-            say(f"{path}: {len(cube.bands)} bands, {nx} x {ny} pixels, z = {cube.redshift:g}")
+            number = f"{len(cube.bands)} bands"
+            if without:
+                number = f"{len(cube.bands) - len(without)} of {number} with data"
+            say(f"{path}: {number}, {nx} x {ny} pixels, z = {cube.redshift:g}")
+    _warn_of_bands(lacking, several)
     if len(empty) == len(paths):
         raise PixsedError(empty[0])
     if several:
         say(f"{folder}: {len(paths) - len(empty)} cubes")
     if empty:
         say(f"{len(empty)} left out: {empty[0]}" + (", and more" if len(empty) > 1 else ""))
+
+
+def _warn_of_bands(lacking, several):
+    """Warn of bands without any data: a dict of band -> names of galaxies."""
+    import warnings
+
+    from pixsed.errors import PixsedWarning
+
+    if not lacking:
+        return
+    listed = ", ".join(f"{band} ({len(names)} of the galaxies)" if several else band
+                       for band, names in lacking.items())  # fmt: skip
+    warnings.warn(
+        f"no data at all in {listed}: outside the image, or no error or weight above 0 there",
+        PixsedWarning,
+        stacklevel=2,
+    )

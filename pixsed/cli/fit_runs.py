@@ -41,6 +41,8 @@ class Run:
     zerr_col: str | None = None
     redshift_map: str | None = None
     errors: tuple = ()
+    err_kinds: tuple = ()
+    fills: tuple = ()
     units: tuple = ()
     rescale_errors: bool = False
     hdu: str | None = None
@@ -100,6 +102,7 @@ def _kind(asked):
 
 def _check_usage(asked, kind):
     mosaic_only = {"--segmap": asked.segmap, "--catalog": asked.catalog, "--err": asked.errors,
+                   "--err-kind": asked.err_kinds, "--fill": asked.fills,
                    "--redshift-map": asked.redshift_map, "--hdu": asked.hdu,
                    "--rescale-errors": asked.rescale_errors}  # fmt: skip
     if kind != "image":
@@ -164,10 +167,11 @@ def source_files(asked, kind):
     from pixsed.io.locate import expand_locations
 
     images = expand_locations(asked.inputs, asked.hdu)
-    error_of, unit_of = per_band(images, asked.errors, asked.units)
+    of = per_band(images, asked.errors, asked.units, asked.err_kinds, asked.fills)
+    errors, units, err_kinds, fills = (tuple(table[place] for place in images) for table in of)
     return FieldFiles(
-        images=tuple(images), errors=tuple(error_of[place] for place in images),
-        units=tuple(unit_of[place] for place in images), segmap=asked.segmap,
+        images=tuple(images), errors=errors, units=units, err_kinds=err_kinds, fills=fills,
+        segmap=asked.segmap,
         redshift_map=asked.redshift_map, catalog=asked.catalog, id_col=asked.id_col,
         z_col=asked.z_col, zerr_col=asked.zerr_col, rescale_errors=asked.rescale_errors, **common,
     )  # fmt: skip
@@ -180,7 +184,8 @@ def _data_options(asked, kind):
     if asked.engine == "flow":
         names += ["samples", "seed"]
     if kind == "image":
-        names += ["id_col", "z_col", "zerr_col", "errors", "units", "rescale_errors", "hdu"]
+        names += ["id_col", "z_col", "zerr_col", "errors", "err_kinds", "fills", "units",
+                  "rescale_errors", "hdu"]
     return {f"--{name.replace('_', '-')}": getattr(asked, name) for name in names}
 
 
@@ -303,7 +308,7 @@ def _tell(asked, outcomes, number):
 def _fit_table(asked):
     from tqdm import tqdm
 
-    from pixsed.cli.mosaics import split_units
+    from pixsed.cli.mosaics import split_bands
     from pixsed.infer.photometry import fit_table, read_table, write_table
     from pixsed.infer.record import how_fitted, model_cards
     from pixsed.io.atomic import check_output
@@ -311,7 +316,7 @@ def _fit_table(asked):
     model, text = _load(asked), asked.inputs[0]
     check_output(asked.output, asked.overwrite)
     table = read_table(text)
-    unit = split_units(asked.units).get(None)
+    unit = split_bands(asked.units).get(None)
     with tqdm(total=len(table), unit="row", disable=not show_progress()) as bar:
         result, nfit = fit_table(table, model, source=text, unit=unit, redshift=asked.redshift,
                                  zerr=asked.redshift_err, **asked.settings, jobs=asked.jobs,

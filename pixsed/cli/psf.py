@@ -2,6 +2,7 @@
 
 import click
 
+from pixsed.cli.mosaics import image_errors
 from pixsed.cli.options import examples, hdu, output, quiet_verbose
 
 EPILOG = examples(
@@ -30,11 +31,12 @@ EPILOG = examples(
               help="Leave out fainter stars: S/N within 4 pixels of the centre.")
 @click.option("--max-stars", type=click.IntRange(min=1), default=50, show_default=True,
               help="Use the brightest so many.")
+@image_errors
 @hdu
 @output()
 @quiet_verbose
 def command(image, stars, ra_col, dec_col, x_col, y_col, id_col, size, oversampling, saturation,
-            min_snr, max_stars, hdu, output, overwrite):
+            min_snr, max_stars, err, err_kind, fill, hdu, output, overwrite):
     """Make the effective PSF of an image from its stars.
 
     Stars that are saturated, blended, at the edge, faint, off their places or broader than
@@ -53,7 +55,8 @@ def command(image, stars, ra_col, dec_col, x_col, y_col, id_col, size, oversampl
     from pixsed.io.locate import parse_location
 
     check_output(output, overwrite)
-    with ImageFile(parse_location(image, hdu, band=True), measure_sky=False) as source:
+    place = parse_location(image, hdu, band=True)
+    with ImageFile(place, err=err, err_kind=err_kind, fill=fill, measure_sky=False) as source:
         listed = read_stars(stars, source.wcs, ra_col=ra_col, dec_col=dec_col, x_col=x_col,
                             y_col=y_col, id_col=id_col)  # fmt: skip
         psf = make_psf(source, listed, size=size, oversampling=oversampling,

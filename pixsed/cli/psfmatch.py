@@ -2,6 +2,7 @@
 
 import click
 
+from pixsed.cli.mosaics import image_errors
 from pixsed.cli.options import examples, hdu, output, quiet_verbose
 
 # Written out, since --help is to import no numpy; a test holds each against its room.
@@ -50,13 +51,12 @@ EPILOG = examples(
 @click.option("--mask", metavar="SEG",
               help="Segmentation map of the sources to leave out of that sky.  "
               "[default: they are found]")
-@click.option("--err", metavar="EXT|FILE",
-              help="Where the errors are.  [default: ERR, WHT, or a file beside the image]")
+@image_errors
 @hdu
 @output()
 @quiet_verbose
-def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, max_residual,
-            correlation, mask, hdu, output, overwrite, **options):
+def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, err_kind, fill,
+            max_residual, correlation, mask, hdu, output, overwrite, **options):
     """Convolve an image to another image's PSF, errors included.
 
     The kernel is the ratio of the PSFs' Fourier transforms under a cosine taper; the
@@ -95,7 +95,8 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
     else:
         psf, target = (read_psf(p, scale=psf_scale) for p in (psf, target))
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(ImageFile(parse_location(image, hdu, band=True), err=err))
+        place = parse_location(image, hdu, band=True)
+        source = stack.enter_context(ImageFile(place, err=err, err_kind=err_kind, fill=fill))
         segmap = stack.enter_context(open_segmap(mask)) if mask else None
         match = plan_match(
             source, psf=psf, target=target, kernel=kernel, target_band=band, angle=psf_angle,

@@ -5,11 +5,12 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.wcs import NoConvergence
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.cube import Cube, bands_table
+from pixsed.io.cube import Cube, bands_table, cube_segmap
 from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2, shifted_header
-from pixsed.io.image import robust_rms
+from pixsed.io.image import is_like_sky, robust_rms
 from pixsed.io.rows import sampled_rows
 
 #: An image no larger than this, each way, is taken for a cutout already made.
@@ -153,19 +154,38 @@ class Mosaics:
         PixsedError
             If the position is not on the image.
         """
-        from astropy.coordinates import SkyCoord
-
-        x, y = (float(v) for v in self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg")))
+        x, y = self._pixel_at(ra, dec)
         ny, nx = self.shape
-        if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
-            raise PixsedError(
-                f"RA {ra:.6f} Dec {dec:.6f} is not on {self.images[0].name}; "
-                "give a position in degrees, or hours and degrees as 3:32:26 -27:51:34"
+        if not self._on_image(x, y):
+            other = self._pixel_at(dec, ra) if -90 <= ra <= 90 else (math.nan, math.nan)
+            advice = (
+                "RA comes first: with the two swapped it is on it"
+                if self._on_image(*other)
+                else "give a position in degrees, or hours and degrees as 3:32:26 -27:51:34"
             )
+            raise PixsedError(
+                f"RA {ra:.6f} Dec {dec:.6f} is not on {self.images[0].name}; {advice}"
+            )
+        if not math.isfinite(size):
+            raise PixsedError(f"the size must be a number of arcsec, got {size}")
         # Less a little, so that 0.6 arcsec are 20 pixels of 0.03, not 21.
         n = max(1, math.ceil(size / math.sqrt(pixel_area_arcsec2(self.wcs)) - 1e-6))
         x0, y0 = round(x - (n - 1) / 2), round(y - (n - 1) / 2)
         return max(0, y0), min(ny, y0 + n), max(0, x0), min(nx, x0 + n)
+
+    def _pixel_at(self, ra, dec):
+        """Return x and y of a position in degrees; NaN where the projection has none."""
+        from astropy.coordinates import SkyCoord
+
+        try:
+            return tuple(float(v) for v in
+                         self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg")))  # fmt: skip
+        except NoConvergence:
+            return math.nan, math.nan
+
+    def _on_image(self, x, y):
+        ny, nx = self.shape
+        return -0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5
 
     def in_order(self, jobs):
         """Return a list of `Job` in the order of their rows, and read ahead for them.
@@ -215,10 +235,30 @@ class Mosaics:
             sample.append(flux[good])
             errors.append(err[good])
         sample, errors = np.concatenate(sample), np.concatenate(errors)
-        if not sample.size:
+        if not sample.size or (image.fill and not is_like_sky(sample)):
             return math.nan
         # A level that was not subtracted is no scatter.
         return robust_rms((sample - np.median(sample)) / errors)
+
+    def error_factors(self):
+        """Return, a band, what its errors are to be multiplied by to agree with its sky.
+
+        Warns
+        -----
+        PixsedWarning
+            Of bands without enough sky to know it: their factor is 1.
+        """
+        scatter = self.scatter_over_errors()
+        unknown = [band for band, image in zip(self.bands, self.images, strict=True)
+                   if not scatter[band] > 0 and image.err_source != "sky"]  # fmt: skip
+        if unknown:
+            warnings.warn(
+                f"{', '.join(unknown)}: no sky outside the sources to rescale the errors by; they "
+                "stay as they are",
+                PixsedWarning,
+                stacklevel=3,
+            )
+        return {band: value if value > 0 else 1.0 for band, value in scatter.items()}
 
     def warn_of_errors(self):
         """Warn, in one line, of bands whose errors are 3 times the sky's scatter, or a third.
@@ -275,11 +315,12 @@ class Mosaics:
                 f"{target.name}: no data at its place in any band; is it on these images?"
             )
         if segmap is None and self.segmap is not None:
-            segmap = self.segmap.read(slice(y0, y1), slice(x0, x1))
+            found = self.segmap.read(slice(y0, y1), slice(x0, x1))
+            segmap = cube_segmap(found, self.segmap.name)
         history = [f"cutout: pixels x {x0 + 1}:{x1}, y {y0 + 1}:{y1} of the first image, from 1"]
         if rescale_errors:
-            for i, (band, factor) in enumerate(self.scatter_over_errors().items()):
-                if factor > 0:
+            for i, (band, factor) in enumerate(self.error_factors().items()):
+                if factor != 1:
                     err[i] *= np.float32(factor)
                     history.append(f"cutout: errors of {band} multiplied by {factor:.4g}")
         sky = np.ones(flux[0].shape, dtype=bool) if segmap is None else segmap == 0
@@ -320,6 +361,12 @@ class Mosaics:
             image, celestial_wcs(header, image.name), (y1 - y0, x1 - x0)
         )
         return flux, err, image.noise_corr * factor
+
+
+def bands_without_data(cube):
+    """Return the names of a cube's bands that have no pixel with data."""
+    return [band for band, plane in zip(cube.bands, cube.flux, strict=True)
+            if not np.isfinite(plane).any()]  # fmt: skip
 
 
 def reproject_plane(image, wcs, shape):

@@ -116,8 +116,8 @@ class Field:
             self.has_zerr |= redshift_map.has_errors
         self._factors = [1.0] * len(order)
         if rescale_errors:
-            scatter = mosaics.scatter_over_errors()
-            self._factors = [scatter[band] if scatter[band] > 0 else 1.0 for band in self.bands]
+            factors = mosaics.error_factors()
+            self._factors = [factors[band] for band in self.bands]
 
     def _take_catalog(self, catalog):
         """Keep sorted arrays of ids, redshifts and errors; ids that come twice apart."""

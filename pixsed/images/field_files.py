@@ -20,7 +20,7 @@ class FieldFiles:
     ----------
     images : tuple of `~pixsed.io.locate.Location`
         One a band, the first sets the grid.
-    errors, units : tuple of str or None
+    errors, units, err_kinds, fills : tuple of str or None
         Of each image, as `~pixsed.io.image.ImageFile` takes them.
     segmap, redshift_map, catalog : str, optional
         ``path`` or ``path[EXT]``.
@@ -43,6 +43,8 @@ class FieldFiles:
     zerr: float | None = None
     all_pixels: bool = False
     rescale_errors: bool = False
+    err_kinds: tuple = ()
+    fills: tuple = ()
 
     def absolute(self):
         """Return the same, named from any folder."""
@@ -75,9 +77,14 @@ class FieldFiles:
             Of galaxies without a redshift, and of errors that the sky's scatter belies.
         """
         with contextlib.ExitStack() as stack:
+            none = (None,) * len(self.images)
+            options = zip(self.images, self.units, self.errors, self.err_kinds or none,
+                          self.fills or none, strict=True)  # fmt: skip
             images = [
-                stack.enter_context(ImageFile(place, unit=unit, err=err))
-                for place, unit, err in zip(self.images, self.units, self.errors, strict=True)
+                stack.enter_context(
+                    ImageFile(place, unit=unit, err=err, err_kind=kind, fill=fill)
+                )
+                for place, unit, err, kind, fill in options
             ]
             files = [name for image in images for name in image.files]
             others = []

@@ -81,6 +81,11 @@ def read_regions(path, wcs):
     for place, shape in enumerate(shapes, 1):
         label = str(shape.meta.get("text", "")).strip()
         number = int(label) if label.isdecimal() and int(label) > 0 else place
+        if number > np.iinfo(np.int32).max:
+            raise PixsedError(
+                f"{path}: region {number}: the label is too large for an id of a cube's SEGMAP; "
+                "choose a smaller one"
+            )
         if not shape.meta.get("include", True):
             raise PixsedError(f"{path}: region {number} is an excluded one; remove it, or its -")
         if not isinstance(shape, PixelRegion):

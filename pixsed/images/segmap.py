@@ -10,6 +10,8 @@ from pixsed.io.rows import RowReader, strips
 
 # Pixels of the map in memory at once, where it is gone through whole.
 _STRIP_PIXELS = 1_000_000
+# Whole numbers up to which a float of so many bytes is exact.
+_EXACT = {2: 2**11, 4: 2**24, 8: 2**53}
 
 
 class SegmentationMap:
@@ -48,15 +50,32 @@ class SegmentationMap:
         self.header = self._hdu.header
 
     def read(self, y=slice(None), x=slice(None)):
-        """Return (ny, nx) int32 of a part of the map."""
+        """Return (ny, nx) int64 of a part of the map; NaN becomes 0, no segment.
+
+        Raises
+        ------
+        PixsedError
+            If a value is no id: a fraction, or larger than its type, or int64, tells apart.
+        """
         values = self.rows.read(y, x)
         if values.dtype.kind == "f":
-            # NaN and fractions are no ids: an image given for the map.
-            if not np.array_equal(values, np.round(values)):
+            values = np.where(np.isnan(values), 0, values)
+            # Fractions are no ids: an image given for the map.
+            if not (np.isfinite(values).all() and np.array_equal(values, np.round(values))):
                 raise PixsedError(
                     f"{self.name} does not hold integer ids; give a segmentation map"
                 )
-        return values.astype(np.int32)
+            self._check_largest(values, _EXACT[values.dtype.itemsize])
+        elif values.dtype.kind == "u":
+            self._check_largest(values, np.iinfo(np.int64).max)
+        return values.astype(np.int64)
+
+    def _check_largest(self, values, largest):
+        if values.size and (worst := max(int(values.max()), -int(values.min()))) > largest:
+            raise PixsedError(
+                f"{self.name}: id {worst} is too large: {values.dtype.name} tells ids apart up to "
+                f"{largest}; number the segments anew, from 1"
+            )
 
     def sources(self, y=slice(None), dilate=0):
         """Return the (ny, nx) bool mask of the sources in rows `y`, grown by `dilate` pixels."""

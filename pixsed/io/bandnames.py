@@ -13,8 +13,22 @@ from pixsed.errors import PixsedError
 
 _FILTER = re.compile(r"(?<![A-Z0-9])F\d{3,4}(?:LP|W2|W|M|N|X)(?![A-Z0-9])")
 _NAME = re.compile(r"[A-Z0-9][A-Z0-9_-]*")
-# The narrower of two filters in the light is the band: F162M in front of F150W2.
-_WIDTH = {"N": 0, "M": 1, "W": 2, "X": 3, "LP": 3, "W2": 4}
+# Filters that are only used with a broad one in the other wheel: the narrower is the band.
+_CROSSED = {
+    "F162M": "F150W2", "F164N": "F150W2", "F323N": "F322W2", "F405N": "F444W", "F466N": "F444W",
+    "F470N": "F444W",
+}  # fmt: skip
+# Words that may stand beside a filter: what they say of the camera, None where nothing.
+_CAMERAS = {
+    "NIRCAM": "", "NRCA": "", "NRCB": "", "NRC": "", "NIRISS": "NIRISS", "NIS": "NIRISS",
+    "MIRI": "MIRI", "ACS": "", "WFC": "", "HRC": "HRC", "SBC": "SBC", "UVIS": "UVIS",
+    "UVIS1": "UVIS", "UVIS2": "UVIS", "IR": "", "WFPC2": "WFPC2", "NICMOS": "NICMOS",
+    "NICMOS1": "NICMOS", "NICMOS2": "NICMOS", "NICMOS3": "NICMOS", "NIC1": "NICMOS",
+    "NIC2": "NICMOS", "NIC3": "NICMOS",
+    **dict.fromkeys(("JWST", "HST", "WFC3", "OPEN", "NONE", "N", "A", "NULL", "FILTER", "PC",
+                     "WF", "IMAGING", "IMAGE", "LONG", "SHORT", "CLEAR", "CLEARP", "CLEAR1L",
+                     "CLEAR1S", "CLEAR2L", "CLEAR2S")),
+}  # fmt: skip
 _WFC3_IR = frozenset(
     "F098M F105W F110W F125W F126N F127M F128N F130N F132N F139M F140W F153M F160W F164N "
     "F167N".split()
@@ -70,28 +84,52 @@ def band_name(header, explicit=None, *, name="image"):
     found = band_name_or_none(header)
     if found is None:
         raise PixsedError(
-            f"{name}: no FILTER, PUPIL, FILTER1, FILTER2 or BAND in its header tells the band; "
-            f"name it in front, as F444W={name}"
+            f"{name}: no FILTER, PUPIL, FILTER1, FILTER2 or BAND in its header tells the band"
+            f"{_said(header)}; name it in front, as F444W={name}"
         )
     return found
 
 
+def _said(header):
+    """Return what the cards of the band do say, for a message."""
+    said = [f"{key} {str(header[key]).strip()!r}"
+            for key in ("FILTER", "PUPIL", "FILTER1", "FILTER2", "BAND") if key in header]
+    return f" ({', '.join(said)})" if said else ""
+
+
 def band_name_or_none(header):
-    """Return the band that a header tells, or None."""
+    """Return the band that a header tells, or None where it does not tell one alone."""
     for keys in (("FILTER", "PUPIL"), ("FILTER1", "FILTER2"), ("BAND",)):
         text = " ".join(str(header.get(key, "")).upper() for key in keys)
-        filters = _FILTER.findall(re.sub(r"_", " ", text))
-        if filters:
-            break
-    else:
-        # A filter of another telescope, or a camera's own name for it, is no F444W.
-        band = str(header.get("BAND", "")).strip().upper()
-        return band if band and _NAME.fullmatch(band) else None
-    filter_ = min(filters, key=lambda f: _WIDTH[re.sub(r"^F\d+", "", f)])
-    prefix = _camera_prefix(header, filter_)
-    if not prefix:  # a name already whole: NIRISS_F200W
-        match = re.search(rf"\b({'|'.join(_PREFIXES)})_{filter_}\b", text)
-        prefix = match[1] if match else ""
+        if _FILTER.search(text.replace("_", " ")):
+            return _band_of(text, header)
+    # A filter of another telescope, or a camera's own name for it, is no F444W.
+    band = str(header.get("BAND", "")).strip().upper()
+    return band if band and _NAME.fullmatch(band) else None
+
+
+def _band_of(text, header):
+    """Return the band of cards' text that holds a filter; None if it is of more than one."""
+    words = re.findall(r"[A-Z0-9]+", text)
+    filters = {word for word in words if _FILTER.fullmatch(word)}
+    if len(filters) > 1:
+        # One in front of the other; but a sum or a ratio of images is neither.
+        filters = {word for word in filters if filters == {word, _CROSSED.get(word)}}
+        if "+" in text or "&" in text:
+            return None
+    others = [word for word in words if not _FILTER.fullmatch(word)]
+    # What is not known may be a grism, a polariser or another camera.
+    if len(filters) != 1 or not set(others) <= set(_CAMERAS):
+        return None
+    filter_ = filters.pop()
+    told = {_CAMERAS[word] for word in others} - {None}
+    if "WFC3" in others and not told:
+        told = {"" if filter_ in _WFC3_IR else "UVIS"}
+    if str(header.get("INSTRUME", "")).strip():
+        told.add(_camera_prefix(header, filter_))
+    if len(told) > 1:
+        return None
+    prefix = told.pop() if told else ""
     return f"{prefix}_{filter_}" if prefix else filter_
 
 
@@ -99,7 +137,7 @@ def _camera_prefix(header, filter_):
     """Return the camera's name where bands carry it, else an empty string."""
     instrument = str(header.get("INSTRUME", "")).strip().upper()
     detector = str(header.get("DETECTOR", "")).strip().upper()
-    instrument, _, channel = instrument.partition("/")
+    instrument, _, channel = instrument.replace(" ", "/").replace("-", "/").partition("/")
     detector = channel or detector
     if instrument in ("", "NIRCAM"):
         return ""

@@ -117,7 +117,7 @@ class Cube:
         self.flux = np.asarray(self.flux, dtype=np.float32)
         self.err = np.asarray(self.err, dtype=np.float32)
         if self.segmap is not None:
-            self.segmap = np.asarray(self.segmap, dtype=np.int32)
+            self.segmap = cube_segmap(self.segmap)
         if self.table is None:
             self.table = bands_table(self.bands)
         self._check()
@@ -187,6 +187,26 @@ class Cube:
             )
             return everything
         return inside
+
+
+def cube_segmap(segmap, name="segmap"):
+    """Return a segmentation map as the int32 that cubes hold.
+
+    Raises
+    ------
+    PixsedError
+        If an id is beyond its range; the message begins with `name`.
+    """
+    segmap = np.asarray(segmap)
+    limits = np.iinfo(np.int32)
+    if segmap.size:
+        for worst in (segmap.max(), segmap.min()):
+            if not limits.min <= worst <= limits.max:
+                raise PixsedError(
+                    f"{name}: id {worst:.0f} is too large for a cube, whose SEGMAP (int32) holds "
+                    f"ids up to {limits.max}; number the segments anew, from 1"
+                )
+    return segmap.astype(np.int32)
 
 
 def bands_table(bands, *, instruments=None, pivots=None, depths=None, sky_rms=None,
@@ -310,7 +330,7 @@ def read_cube(path):
         )
         segmap = None
         if "SEGMAP" in {hdu.name for hdu in hdulist}:
-            segmap = hdulist["SEGMAP"].data.astype(np.int32)
+            segmap = hdulist["SEGMAP"].data
         try:
             return Cube(
                 flux=flux, err=err, segmap=segmap, binning=read_binning(hdulist, path), **arguments
@@ -353,7 +373,7 @@ def read_description(hdulist, path):
         redshift=_number(primary, "REDSHIFT", path),
         zerr=_number(primary, "ZERR", path) if "ZERR" in primary else 0.0,
         bands=bands,
-        header=celestial_header(hdulist[bands[0]].header) if bands else fits.Header(),
+        header=celestial_header(hdulist[bands[0]].header, path) if bands else fits.Header(),
         object_id=str(primary.get("OBJECT", "")),
         pixar_a2=_number(primary, "PIXAR_A2", path) if "PIXAR_A2" in primary else None,
         table=table,

@@ -1,35 +1,43 @@
-"""Headers: the celestial WCS of one as cards, and copies fit for another HDU."""
+"""The celestial WCS of a header: its cards, checked and mended, and what is made of them."""
 
+import contextlib
+import logging
 import re
 import warnings
 
 import numpy as np
+from astropy import log
+from astropy import units as u
 from astropy.io import fits
-from astropy.io.fits.verify import VerifyWarning
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_area
+from astropy.wcs.utils import proj_plane_pixel_area, proj_plane_pixel_scales, wcs_to_celestial_frame
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning
 
 # The primary WCS only: an alternate one ends in a letter and does not match.
-_WCS_CARD = re.compile(
-    r"WCSAXES|WCSNAME|RADESYS|RADECSYS|EQUINOX|LONPOLE|LATPOLE"
-    r"|(CTYPE|CRPIX|CRVAL|CUNIT|CDELT|CROTA)[12]"
+_NUMBERS = re.compile(
+    r"EQUINOX|LONPOLE|LATPOLE|(CRPIX|CRVAL|CDELT|CROTA)[12]"
     r"|PC[12]_[12]|CD[12]_[12]|PC00[12]00[12]|PV[12]_\d+"
     r"|(A|B|AP|BP)_(ORDER|DMAX|\d_\d)"
 )
-# Cards that say how the data of this one HDU are stored: never copied to another.
-_STRUCTURAL = re.compile(
-    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|EXTEND|TFIELDS|THEAP|END"
-    r"|BSCALE|BZERO|BLANK|CHECKSUM|DATASUM|ZHECKSUM|ZDATASUM|EXTNAME|EXTVER|EXTLEVEL|INHERIT"
-    r"|Z(IMAGE|SIMPLE|TENSION|EXTEND|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|CMPTYPE|TILE\d+|NAME\d+|VAL\d+"
-    r"|QUANTIZ|DITHER0|BLANK|SCALE|ZERO)|T(TYPE|FORM|UNIT|SCAL|ZERO|NULL|DIM|DISP)\d+"
-    r"|LONGSTRN|NEXTEND|DATAMIN|DATAMAX"
-)
+_TEXTS = re.compile(r"WCSNAME|RADESYS|(CTYPE|CUNIT)[12]")
+_SIP = re.compile(r"(A|B|AP|BP)_(ORDER|DMAX|\d_\d)")
+_PC = re.compile(r"PC[12]_[12]|PC00[12]00[12]")
+_CD = re.compile(r"CD[12]_[12]")
+# Distortions whose tables are in other HDUs.
+_TABLES = re.compile(r"(CPDIS|CQDIS|D2IMDIS)[12]|D2IMARR|D2IM_?EXT")
+_PROJECTED = re.compile(r"(RA--|DEC-|[A-Z]LON|[A-Z]LAT)-[A-Z]{3}(-SIP)?")
+_FRAMES = ("", "ICRS", "FK5", "FK4", "FK4-NO-E", "GAPPT")
+_ANGLES = ("deg", "arcmin", "arcsec", "mas", "rad")
+# Sides of a pixel, arcsec, beyond which a WCS is not that of an image of galaxies.
+_SMALLEST, _LARGEST = 1e-3, 10.0
+_AGREE = 1e-6
 
 
 def celestial_wcs(header, name):
     """Return the celestial `~astropy.wcs.WCS` of a header.
+
+    It is made of the cards that `celestial_header` returns, and of no others.
 
     Parameters
     ----------
@@ -40,38 +48,102 @@ def celestial_wcs(header, name):
     Raises
     ------
     PixsedError
-        If the header has no celestial WCS.
+        If the header has no celestial WCS, contradicts itself, or its pixels are of no
+        size that an image can have.
+
+    Warns
+    -----
+    PixsedWarning
+        Of SIP coefficients that CTYPE does not call for.
     """
-    with warnings.catch_warnings():
-        # Notices of what wcslib repaired (dates, RADECSYS): nothing a user need act on.
+    cards = celestial_header(header, name)
+    if "CTYPE1" not in cards:
+        other = "; it has an alternate one alone" if "CTYPE1A" in header else ""
+        raise PixsedError(f"{name} has no celestial WCS{other}; add one to its header")
+    types = [cards[key] for key in ("CTYPE1", "CTYPE2")]
+    if any(_SIP.fullmatch(key) for key in header) and not any(t.endswith("-SIP") for t in types):
+        warnings.warn(
+            f"{name}: its WCS has SIP coefficients, but CTYPE {types[0]!r} without -SIP: they are "
+            "not applied, as of a rectified image",
+            PixsedWarning,
+            stacklevel=2,
+        )
+    with warnings.catch_warnings(), quiet_astropy():
+        # Notices of what wcslib repaired (dates, PC001001): nothing a user need act on.
         warnings.simplefilter("ignore")
         try:
-            wcs = WCS(header, naxis=2)
+            wcs = WCS(cards, naxis=2)
+            wcs.wcs.set()
+            known = wcs.has_celestial and all(_PROJECTED.fullmatch(t) for t in types)
+            if known:
+                if wcs.wcs.radesys not in _FRAMES:
+                    raise ValueError(f"RADESYS {wcs.wcs.radesys!r} is none of FITS")
+                wcs_to_celestial_frame(wcs)
+                sides = 3600 * proj_plane_pixel_scales(wcs)
         except Exception as error:  # wcslib's errors have no common class
-            raise PixsedError(
-                f"{name}: its WCS cannot be read ({' '.join(str(error).split())}); fix the header"
-            ) from error
-    if not wcs.has_celestial:
-        raise PixsedError(f"{name} has no celestial WCS; add one to its header")
+            raise _unreadable(name, error) from error
+    if not known:
+        raise PixsedError(
+            f"{name} has no celestial WCS (CTYPE {types[0]!r}, {types[1]!r}); add one to its header"
+        )
+    if not (sides.min() >= _SMALLEST and sides.max() <= _LARGEST):
+        raise PixsedError(
+            f"{name}: its WCS cannot be right: a pixel of {sides[0]:.3g} x {sides[1]:.3g} arcsec; "
+            "fix CDELT or CD, or CUNIT, in its header"
+        )
     return wcs
 
 
-def celestial_header(header):
-    """Return the cards of the primary celestial WCS, values untouched, as a new header.
+def celestial_header(header, name="image"):
+    """Return the cards of the primary celestial WCS as a new header.
 
-    `~astropy.wcs.WCS.to_header` rounds to 12 digits, a few 1e-6 pixel where CRPIX lies
-    far outside; copied cards keep every digit.
+    Values are copied, not made anew: `~astropy.wcs.WCS.to_header` rounds to 12 digits, a
+    few 1e-6 pixel where CRPIX lies far outside. What is mended: numbers in quotes; the
+    spelling of degrees in CUNIT; the old names RADECSYS and EPOCH; SIP coefficients
+    without -SIP in CTYPE, which are left out; PC and CDELT beside a CD matrix that
+    says the same; TAN with the polynomial of SCAMP, which is TPV.
+
+    Parameters
+    ----------
+    header : `~astropy.io.fits.Header`
+    name : str, optional
+        The file, for messages.
+
+    Returns
+    -------
+    `~astropy.io.fits.Header`
+        Without any card if there is no CTYPE.
+
+    Raises
+    ------
+    PixsedError
+        If the cards cannot be read or contradict each other.
     """
     result = fits.Header()
     for card in header.cards:
-        if _WCS_CARD.fullmatch(card.keyword) and card.keyword not in result:
-            result.append(fits.Card(card.keyword, card.value, card.comment))
-    if "WCSAXES" in result:
+        key = {"RADECSYS": "RADESYS"}.get(card.keyword, card.keyword)
+        if key in result or (key != card.keyword and key in header):
+            continue
+        if _NUMBERS.fullmatch(key):
+            result.append(fits.Card(key, _number(card, name), card.comment))
+        elif _TEXTS.fullmatch(key):
+            text = str(_value(card, name)).strip()
+            text = text if key == "WCSNAME" or key.startswith("CUNIT") else text.upper()
+            result.append(fits.Card(key, text, card.comment))
+    # Of observations as a rule; these two can only be equinoxes.
+    if "EQUINOX" not in result and header.get("EPOCH") in (1950, 2000):
+        result["EQUINOX"] = float(header["EPOCH"])
+    if missing := {"CTYPE1", "CTYPE2"} - set(result):
+        if len(missing) == 1:
+            raise _unreadable(name, f"{missing.pop()} is missing")
+        return fits.Header()
+    if "WCSAXES" in header:
         # It must come before the other WCS cards; a cube's slice of another count is 2-D here.
-        del result["WCSAXES"]
         result.insert(0, ("WCSAXES", 2, "number of coordinate axes"))
-    if "RADECSYS" in result:  # its name before the standard
-        result.rename_keyword("RADECSYS", "RADESYS")
+    _check_axes(header, result, name)
+    _mend_units(result, name)
+    _mend_distortion(header, result, name)
+    _mend_matrix(result, name)
     return result
 
 
@@ -114,34 +186,112 @@ def grid_offset(wcs, other, shape):
     return float(distance.max()) if np.isfinite(distance).all() else np.inf
 
 
-def copied_header(header):
-    """Return a copy of a header's cards for an HDU whose data are stored anew.
+@contextlib.contextmanager
+def quiet_astropy():
+    """Keep what astropy logs below an error back: it writes notices to standard output."""
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
-    Cards of structure, scaling and checksums are left out, as are an earlier
-    INFILEn and the second card of a keyword. One that breaks the standard is mended,
-    or beyond mending left out too.
-    """
-    result = fits.Header()
-    for card in header.cards:
-        keyword = card.keyword
-        if _STRUCTURAL.fullmatch(keyword) or re.fullmatch(r"INFILE\d+", keyword):
+
+def _unreadable(name, why):
+    return PixsedError(f"{name}: its WCS cannot be read ({' '.join(str(why).split())}); fix its "
+                       "header")  # fmt: skip
+
+
+def _value(card, name):
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return card.value
+    except (fits.VerifyError, ValueError) as error:
+        raise _unreadable(name, f"{card.keyword}: {error}") from error
+
+
+def _number(card, name):
+    """Return the value of a card as a number, in quotes or not; `PixsedError` if it is none."""
+    value = _value(card, name)
+    text = value.strip() if isinstance(value, str) else value
+    if card.keyword == "EQUINOX" and isinstance(text, str):
+        text = text.lstrip("JBjb")
+    try:
+        number = float(text)
+    except (TypeError, ValueError):
+        number = np.nan
+    if isinstance(value, bool) or not np.isfinite(number):
+        raise _unreadable(name, f"{card.keyword} = {value!r} is not a number")
+    return value if not isinstance(value, str) else number
+
+
+def _check_axes(header, cards, name):
+    """Raise `PixsedError` where the axes are not of one kind, or distorted by other HDUs."""
+    if tables := sorted(key for key in header if _TABLES.fullmatch(key)):
+        raise PixsedError(
+            f"{name}: its WCS has a distortion by table ({tables[0]}), which is not read; "
+            "drizzle or reproject the image first"
+        )
+    types = [cards.get(key, "") for key in ("CTYPE1", "CTYPE2")]
+    if types[0].endswith("-SIP") != types[1].endswith("-SIP"):
+        raise _unreadable(name, f"CTYPE {types[0]!r} and {types[1]!r}: -SIP in one alone")
+
+
+def _mend_units(cards, name):
+    """Write CUNIT as wcslib takes it."""
+    for key in ("CUNIT1", "CUNIT2"):
+        text = cards.get(key, "")
+        if not text:
             continue
-        if keyword in ("COMMENT", "HISTORY", ""):
-            # At the bottom, as every card is: astropy else moves it out of its place.
-            result.append((keyword, str(card.value)), useblanks=False, bottom=True)
-            continue
-        if keyword in result:
-            continue
+        word = text.lower()
         try:
-            with warnings.catch_warnings():
-                # A comment too long for its card is cut: no loss worth a warning.
-                warnings.simplefilter("ignore", VerifyWarning)
-                card.verify("silentfix")
-                # Made anew: the card's text as read may not be as the standard wants it.
-                fresh = fits.Card(keyword, card.value, card.comment)
-                fresh.verify("exception")
-                str(fresh)
-        except (fits.VerifyError, ValueError):
-            continue
-        result.append(fresh, useblanks=False, bottom=True)
-    return result
+            unit = u.Unit(word.removesuffix("s") if word not in _ANGLES else word)
+            cards[key] = next(angle for angle in _ANGLES if unit == u.Unit(angle))
+        except (ValueError, TypeError, StopIteration):
+            why = f"{key} {text!r} is none of {', '.join(_ANGLES)}"
+            raise _unreadable(name, why) from None
+
+
+def _mend_distortion(header, cards, name):
+    """Leave SIP out where CTYPE does not call for it; TAN with SCAMP's polynomial is TPV."""
+    sip = [key for key in cards if _SIP.fullmatch(key)]
+    if not cards["CTYPE1"].endswith("-SIP"):
+        for key in sip:
+            del cards[key]
+    elif one := [k for k in "AB" if f"{k}_ORDER" in cards]:
+        if len(one) == 1:
+            raise _unreadable(name, f"{one[0]}_ORDER without {'BA'['AB'.index(one[0])]}_ORDER")
+    # TAN itself has but PV1_0 to PV1_4, of the pole and the reference.
+    powers = [key for key in cards if re.fullmatch(r"PV2_\d+|PV1_([5-9]|[1-3]\d)", key)]
+    if powers:
+        for key in ("CTYPE1", "CTYPE2"):
+            cards[key] = re.sub(r"-TAN$", "-TPV", cards.get(key, ""))
+
+
+def _mend_matrix(cards, name):
+    """Leave one of two equal matrices; raise `PixsedError` where they differ, or none is there."""
+    cd = [key for key in cards if _CD.fullmatch(key)]
+    pc = [key for key in cards if _PC.fullmatch(key)]
+    if not cd:
+        if not {"CDELT1", "CDELT2"} <= set(cards):
+            raise PixsedError(
+                f"{name}: its WCS has no pixel scale (neither CD matrix nor CDELT); add it to its "
+                "header"
+            )
+        return
+    if not pc:
+        return  # CDELT and CROTA beside a CD matrix are to be ignored
+    mine, theirs = np.zeros((2, 2)), np.eye(2)
+    for i, j in np.ndindex(2, 2):
+        mine[i, j] = cards.get(f"CD{i + 1}_{j + 1}", 0.0)
+        for key in (f"PC00{i + 1}00{j + 1}", f"PC{i + 1}_{j + 1}"):
+            theirs[i, j] = cards.get(key, theirs[i, j])
+    theirs *= np.array([[cards.get(f"CDELT{i}", 1.0)] for i in (1, 2)])
+    if not np.allclose(mine, theirs, rtol=_AGREE, atol=_AGREE * np.abs(mine).max()):
+        raise PixsedError(
+            f"{name}: its WCS has a CD matrix and a PC matrix, against the FITS standard, and they "
+            "differ; delete the wrong one from its header"
+        )
+    for key in (*pc, "CDELT1", "CDELT2"):
+        cards.remove(key, ignore_missing=True)

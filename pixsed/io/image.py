@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,19 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
-from pixsed.io.headers import (
-    celestial_header,
-    celestial_wcs,
-    copied_header,
-    pixel_area_arcsec2,
+from pixsed.io.copied import copied_header
+from pixsed.io.error_plane import (
+    POWERS,
+    decide_kind,
+    kind_by_name,
+    power_of_unit,
+    scatter_ratios,
+    to_sigma,
+    unit_ratio,
 )
+from pixsed.io.error_search import files_beside, own_plane, plane_beside, plane_of_file
+from pixsed.io.fill import find_fill, is_fill, parse_fill
+from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import (
     Location,
     choose_image,
@@ -25,11 +33,13 @@ from pixsed.io.locate import (
 )
 from pixsed.io.opened import Opened
 from pixsed.io.provenance import stamp
-from pixsed.io.rows import RowReader, sampled_rows
-from pixsed.io.units import njy_per_unit
+from pixsed.io.rows import RowReader, sampled_rows, strips
+from pixsed.io.units import check_linear, njy_per_unit
 
 _ARCSEC2_SR = (np.pi / 180.0 / 3600.0) ** 2
-_WEIGHT = re.compile(r"(^|[_-])(WHT|WEIGHT|IVM)([_-]|$)")
+# Pixels of the sample that a fill value, and what errors are, are told by.
+_SAMPLE_PIXELS = 400_000
+_STRIP_PIXELS = 1_000_000
 _SKY_PIXELS = 2_000_000
 
 
@@ -46,9 +56,17 @@ class ImageFile(Opened):
         In place of BUNIT (see `pixsed.io.units.njy_per_unit`).
     err : str, optional
         Where the errors are: an extension of the file, or another file. By default the
-        file's ERR (for ``SCI_X``, ``ERR_X`` first; for ``X``, ``X_ERR``); else WHT, an
-        inverse variance; else a file beside it with ``_err`` or ``_wht`` for ``_sci``;
-        else the rms of the sky, with a `PixsedWarning`. ``"sky"`` asks for that rms.
+        file's ERR that belongs to the image (`pixsed.io.error_search.own_plane`); else
+        WHT, an inverse variance; else a file beside it with ``_err`` or ``_wht`` for
+        ``_sci``; else the rms of the sky, with a `PixsedWarning`. ``"sky"`` asks for that
+        rms.
+    err_kind : {"sigma", "variance", "weight"}, optional
+        What the values of the errors are; by default name, unit and the scatter of the
+        sky tell (`pixsed.io.error_plane.decide_kind`).
+    fill : str, optional
+        Values of the image that stand for no data: ``"auto"``, those that come far more
+        often than a measured value can, with a `PixsedWarning`; ``"none"``; or numbers
+        with commas between.
     measure_sky : bool, optional
         If false, an image without errors is read as such: `read` returns None for them.
 
@@ -62,17 +80,21 @@ class ImageFile(Opened):
     primary : `~astropy.io.fits.Header`
         That of the file's PRIMARY; empty cards of it fill in for the image's.
     err_source : str
-        ``err``, ``weight``, ``sky`` or, without `measure_sky`, ``none``.
+        ``err``, ``variance``, ``weight``, ``sky`` or, without `measure_sky`, ``none``.
+    fill : tuple of float
+        The values that stand for no data.
     files : list of str
         What is read.
 
     Raises
     ------
     PixsedError
-        If the file, the extension or the errors cannot be found or do not fit.
+        If the file, the extension or the errors cannot be found, do not fit or have no
+        value above 0, or it is not clear which or of what kind they are.
     """
 
-    def __init__(self, location, *, unit=None, err=None, measure_sky=True):
+    def __init__(self, location, *, unit=None, err=None, err_kind=None, fill="auto",
+                 measure_sky=True):
         if isinstance(location, str | Path):
             location = parse_location(str(location), band=True)
         self.location = location
@@ -88,9 +110,26 @@ class ImageFile(Opened):
             self.header = self._hdu.header
             self.primary = self._hdulist[0].header
             self._all_cards = merged_header(self.header, self.primary)
-            self._err_hdu, self.err_source = self._find_error(err, stack, measure_sky)
+            if unit is None:
+                bunit = str(self._all_cards.get("BUNIT", "")).strip(" '\"")
+                check_linear(bunit, self.name, f"BUNIT {bunit!r}")
+            self._kind_asked = err_kind
+            # An integer, scaled or not, may well come often.
+            self._is_float = self._hdu.header["BITPIX"] < 0
             self._rows = RowReader(self._hdu)
+            self._sampled = sampled_rows(self.shape, _SAMPLE_PIXELS)
+            sample = _read_rows(self._hdu, self._sampled)
+            self.fill = parse_fill(fill)
+            found_fill = self.fill is None
+            if found_fill:
+                self.fill = find_fill(sample) if self._is_float else ()
+            self._empty_sample = is_fill(sample, self.fill)
+            self._sample = np.where(self._empty_sample, np.nan, sample.astype(np.float64))
+            self._err_hdu, self.err_source = self._find_error(err, stack, measure_sky)
             self._err_rows = None if self._err_hdu is None else RowReader(self._err_hdu)
+            if found_fill and self.fill:
+                self._warn_of_fill(sample)
+            del self._sample, self._empty_sample
 
     @property
     def band(self):
@@ -129,7 +168,7 @@ class ImageFile(Opened):
         known = isinstance(value, int | float) and np.isfinite(value) and value > 0
         return float(value) if known else 1.0
 
-    @property
+    @cached_property
     def wcs(self):
         """The celestial WCS; `PixsedError` where there is none."""
         return celestial_wcs(self.header, self.name)
@@ -137,7 +176,7 @@ class ImageFile(Opened):
     @property
     def wcs_header(self):
         """The cards of the celestial WCS."""
-        return celestial_header(self.header)
+        return celestial_header(self.header, self.name)
 
     @property
     def factor(self):
@@ -147,11 +186,14 @@ class ImageFile(Opened):
         return self._factor
 
     def _njy_per_unit(self, header, unit):
+        area = trouble = None
         try:
             area = pixel_area_arcsec2(self.wcs) * _ARCSEC2_SR
-        except PixsedError:
-            area = None
-        return njy_per_unit(header, unit, name=self.name, pixel_area_sr=area)
+        except PixsedError as error:
+            trouble = str(error)
+        return njy_per_unit(
+            header, unit, name=self.name, pixel_area_sr=area, wcs_trouble=trouble
+        )
 
     @property
     def row_readers(self):
@@ -176,13 +218,12 @@ class ImageFile(Opened):
         Returns
         -------
         data, err : `~numpy.ndarray`
-            (ny, nx) float32. A pixel whose value or error is not finite, or whose
-            error or weight is not above zero, is NaN in both. `err` is None where
-            there are no errors and none were to be measured.
+            (ny, nx) float32. A pixel whose value or error is not finite, beyond 1e20 or
+            a fill value, or whose error or weight is not above zero, is NaN in both. `err`
+            is None where there are no errors and none were to be measured.
         """
         factor = 1.0 if native else self.factor
-        data = self._rows.read(y, x).astype(np.float64) * factor
-        data[~np.isfinite(data)] = np.nan
+        data = self._measured(self._rows.read(y, x)) * factor
         if self.err_source == "none":
             return data.astype(np.float32), None
         err = self._read_error(y, x, data.shape) * factor
@@ -195,98 +236,167 @@ class ImageFile(Opened):
         """Return the errors in the unit of the data."""
         if self._err_rows is None:
             return np.full(shape, self.sky_rms())
-        values = self._err_rows.read(y, x).astype(np.float64)
-        if self.err_source == "weight":
-            good = values > 0
-            return np.divide(1.0, np.sqrt(values, where=good, out=np.ones_like(values)),
-                             where=good, out=np.full_like(values, np.nan))
-        return values * self._error_ratio()
+        return to_sigma(self._err_rows.read(y, x), self._kind) * self._error_ratio
 
+    def _measured(self, values):
+        """Return what was read as float64, NaN where there are no data."""
+        return np.where(is_fill(values, self.fill), np.nan, values.astype(np.float64))
+
+    @property
+    def _kind(self):
+        return "sigma" if self.err_source == "err" else self.err_source
+
+    @cached_property
     def _error_ratio(self):
-        """Return the unit of the errors over that of the data: 1 unless BUNITs differ."""
+        """The unit of the errors over that of the data: 1 unless BUNITs differ."""
         headers = self._err_hdu.header, self.header
         theirs, ours = (str(header.get("BUNIT", "")).strip() for header in headers)
         if not theirs or theirs == ours or self._unit is not None:
             return 1.0
+        power = power_of_unit(theirs, ours)
+        if power is not None:
+            # Of a variance or weight whose BUNIT is the image's, that was only copied.
+            return unit_ratio(theirs, ours, power) if POWERS[power] == self._kind else 1.0
+        if self._kind != "sigma":
+            return 1.0  # said of the weights alone, if anything
         header = merged_header(self._err_hdu.header, self._all_cards)
         return self._njy_per_unit(header, None) / self.factor
 
     def sky_rms(self):
-        """Return the robust rms of the whole image, in its own unit (sources clipped)."""
+        """Return the robust rms of the whole image, in its own unit (sources clipped).
+
+        Raises
+        ------
+        PixsedError
+            If there is no noise, or, of an image with fill values, no sky.
+        """
         if self._sky is None:
-            rows = RowReader(self._hdu)
-            sample = [rows.read(slice(r, r + 1)) for r in sampled_rows(self.shape, _SKY_PIXELS)]
-            self._sky = robust_rms(np.concatenate(sample))
+            sample = self._measured(
+                _read_rows(self._hdu, sampled_rows(self.shape, _SKY_PIXELS))
+            )
+            self._sky = robust_rms(sample)
+            if self._sky == 0 or (self.fill and not is_like_sky(sample)):
+                raise PixsedError(
+                    f"{self.name}: its sky has no noise left to measure its errors by (blanked, or "
+                    "without noise); name its errors with --err"
+                )
         return self._sky
 
     def _find_error(self, err, stack, measure_sky):
-        """Return (HDU or None, source) of the errors, checked for shape."""
+        """Return (HDU or None, source) of the errors, checked for shape and kind."""
         if err == "sky" and not Path(err).is_file():
             return None, "sky" if measure_sky else "none"
-        if err is not None:
-            hdu, source = self._error_asked_for(err, stack)
-        else:
-            hdu, source = self._error_in_file() or self._error_beside(stack) or (None, "sky")
-        if hdu is None and not measure_sky:
-            return None, "none"
-        if hdu is None:
-            warnings.warn(
-                f"{self.name}: no ERR, no WHT and no _err or _wht file beside it; its errors "
-                "are the rms of its sky, without the sources' noise; name them with --err",
-                PixsedWarning,
-                stacklevel=3,
-            )
-        elif hdu.shape != self.shape:
+        unusable = []
+        for hdu, path, what in self._error_candidates(err, stack):
+            if hdu.shape != self.shape:
+                raise PixsedError(
+                    f"{self.name}: its errors are of shape {hdu.shape}, the image of {self.shape}; "
+                    "name errors of the same grid with --err"
+                )
+            kind = self._kind_of(hdu, path, what)
+            if not self._usable(hdu, kind):
+                unusable.append(what)
+                continue
+            if unusable:
+                _warn(f"{self.name}: {unusable[0]} has no value above 0; its errors are from "
+                      f"{what}")  # fmt: skip
+            return hdu, "err" if kind == "sigma" else kind
+        if unusable:
             raise PixsedError(
-                f"{self.name}: its errors are of shape {hdu.shape}, the image of {self.shape}; "
-                "name errors of the same grid with --err"
+                f"{self.name}: its errors, {unusable[0]}, have no value above 0 where it has data; "
+                "name others with --err, or --err sky for the rms of its sky"
             )
-        return hdu, source
+        if not measure_sky:
+            return None, "none"
+        _warn(
+            f"{self.name}: no ERR or WHT of its own, and no _err or _wht file beside it; its "
+            "errors are the rms of its sky, without the sources' noise; name them with --err"
+        )
+        return None, "sky"
 
-    def _error_asked_for(self, err, stack):
+    def _error_candidates(self, err, stack):
+        """Yield (HDU, path of another file or None, name for messages), best first."""
+        def opened(path):
+            hdulist = stack.enter_context(open_fits(path, memmap=False))
+            self.files.append(str(path))
+            return hdulist
+
+        if err is not None:
+            yield self._error_asked_for(err, opened)
+            return
+        for word in ("ERR", "WHT"):
+            try:
+                hdu = own_plane(self._hdulist, self._hdu, word)
+            except PixsedError as error:
+                raise PixsedError(f"{self.name}: {error}") from error
+            if hdu is not None:
+                yield hdu, None, hdu.name
+        twins = sum(is_image(hdu) and hdu.name == self._hdu.name for hdu in self._hdulist)
+        for word, path in files_beside(self.location.path):
+            hdu = plane_beside(opened(path), path, word, self._hdu, twins)
+            if hdu is not None:
+                yield hdu, path, path
+
+    def _error_asked_for(self, err, opened):
         place = parse_location(err)
         if Path(place.path).is_file():
-            hdulist = stack.enter_context(open_fits(place.path, memmap=False))
-            self.files.append(place.path)
-            hdu = _only(hdulist, ("ERR", "WHT")) if place.ext is None else None
-            hdu = hdu or choose_image(hdulist, place)
-            by_file = bool(_WEIGHT.search(_stem(place.path).upper()))
+            same = Path(place.path).samefile(self.location.path)
+            hdu = plane_of_file(self._hdulist if same else opened(place.path), place)
+            path = place.path
         else:
             ext, ver = parse_extension(err.strip("[]"))
             try:
                 hdu = choose_image(self._hdulist, Location(self.location.path, ext, ver))
             except PixsedError as error:
                 raise PixsedError(f"--err {err} is no file; {error}") from error
-            by_file = False
-        is_weight = _WEIGHT.search(hdu.name) or (by_file and hdu.name != "ERR")
-        return hdu, "weight" if is_weight else "err"
+            path = None
+        if hdu is self._hdu:
+            raise PixsedError(f"{self.name}: --err {err} is the image itself; name its errors")
+        return hdu, path, err
 
-    def _error_in_file(self):
-        name, version = self._hdu.name, self._hdu.ver
-        for word, source in (("ERR", "err"), ("WHT", "weight")):
-            names = [f"{name}_{word}"] if name else []
-            if "SCI" in name and name != "SCI":
-                names.insert(0, name.replace("SCI", word))
-            for candidate in (*names, word):
-                if (hdu := _find(self._hdulist, candidate, version)) is not None:
-                    return hdu, source
-        return None
+    def _kind_of(self, hdu, path, what):
+        """Return what the values of an error plane are, one of `KINDS`."""
+        if self._kind_asked is not None:
+            return self._kind_asked
+        named, plain = kind_by_name(hdu.name, "" if path is None else _stem(path))
+        image_unit = self._all_cards.get("BUNIT") if self._unit is None else self._unit
+        power = power_of_unit(hdu.header.get("BUNIT"), image_unit)
+        ratios = {}
+        if not plain:
+            bunit = hdu.header.get("BUNIT")
+            scale = {POWERS[power]: unit_ratio(bunit, image_unit, power)} if power else None
+            ratios = scatter_ratios(self._sample, _read_rows(hdu, self._sampled), scale)
+        try:
+            return decide_kind(named, power, ratios, plain)
+        except PixsedError as error:
+            raise PixsedError(f"{self.name}: its errors, {what}: {error}") from error
 
-    def _error_beside(self, stack):
-        path = Path(self.location.path)
-        head, found, tail = path.name.rpartition("_sci")
-        if not found:
-            return None
-        for word, source in (("_err", "err"), ("_wht", "weight")):
-            for ending in (tail, tail.removesuffix(".gz"), f"{tail}.gz"):
-                beside = path.with_name(head + word + ending)
-                if beside.is_file():
-                    hdulist = stack.enter_context(open_fits(beside, memmap=False))
-                    self.files.append(str(beside))
-                    wanted = (word[1:].upper(), "SCI")
-                    hdu = _only(hdulist, wanted) or choose_image(hdulist, Location(str(beside)))
-                    return hdu, source
-        return None
+    def _usable(self, hdu, kind):
+        """Return whether some pixel has an error, or none has data."""
+        good = np.isfinite(to_sigma(_read_rows(hdu, self._sampled), kind))
+        if (good & ~self._empty_sample).any():
+            return True
+        rows, any_data = RowReader(hdu), False
+        for strip in strips(self.shape, _STRIP_PIXELS):
+            data = np.isfinite(self._measured(self._rows.read(strip)))
+            if (data & np.isfinite(to_sigma(rows.read(strip), kind))).any():
+                return True
+            any_data |= bool(data.any())
+        return not any_data
+
+    def _warn_of_fill(self, sample):
+        """Warn of fill values, unless they are where there are no errors either."""
+        good = np.isfinite(sample)
+        if self._err_hdu is not None:
+            good &= np.isfinite(to_sigma(_read_rows(self._err_hdu, self._sampled), self._kind))
+        told = [
+            f"{100 * np.mean(found):.2g} % of its pixels are exactly {value:g}"
+            for value in self.fill
+            if (found := good & (sample == sample.dtype.type(value))).any()
+        ]
+        if told:
+            _warn(f"{self.name}: {' and '.join(told)}, taken as no data; if they are measured, "
+                  "say --fill none")  # fmt: skip
 
 
 def output_headers(image, *, inputs=(), history=()):
@@ -328,6 +438,23 @@ def robust_rms(values):
     return float(mad_std(sigma_clip(values, sigma=3, maxiters=5, stdfunc="mad_std", masked=False)))
 
 
+def is_like_sky(values):
+    """Return whether values spread about as far above their median as below it.
+
+    Pixels of sources alone, where the sky was blanked, do not.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`
+        Any shape; what is not finite is left out.
+    """
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return True
+    low, middle, high = np.quantile(values, (0.16, 0.5, 0.84))
+    return bool(high - middle <= 2 * (middle - low))
+
+
 def read_band(location):
     """Return the band of an image, from its headers alone; `PixsedError` if untold."""
     if location.band:
@@ -344,21 +471,14 @@ def merged_header(header, primary):
     return result
 
 
-def _find(hdulist, name, version):
-    """Return the image HDU of a name, of the version if the name has several, or None."""
-    found = [hdu for hdu in hdulist if hdu.name == name and is_image(hdu)]
-    for hdu in found:
-        if hdu.ver == version:
-            return hdu
-    return found[0] if len(found) == 1 else None
+def _read_rows(hdu, numbers):
+    """Return the rows of an HDU of these numbers, (n, nx)."""
+    rows = RowReader(hdu)
+    return np.concatenate([rows.read(slice(n, n + 1)) for n in numbers])
 
 
-def _only(hdulist, names):
-    """Return the first image HDU that bears one of `names`, or None."""
-    for name in names:
-        if (hdu := _find(hdulist, name, 1)) is not None:
-            return hdu
-    return None
+def _warn(message):
+    warnings.warn(message, PixsedWarning, stacklevel=5)
 
 
 def _stem(path):

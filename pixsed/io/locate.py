@@ -69,12 +69,12 @@ def parse_extension(text):
         If `text` is none of these.
     """
     name, comma, version = (part.strip() for part in text.partition(","))
-    if not name or (comma and not version.isdigit()):
+    if not name or (comma and not version.isdecimal()):
         raise PixsedError(
             f"[{text}] must be an extension's name or number, or NAME,VERSION; "
             "try [SCI], [1] or [SCI,2]"
         )
-    ext = int(name) if name.isdigit() else name
+    ext = int(name) if name.isdecimal() else name
     if comma and isinstance(ext, int):
         raise PixsedError(f"[{text}]: a version goes with a name, not with a number; try [SCI,2]")
     return ext, int(version) if comma else None
@@ -91,7 +91,8 @@ def parse_location(text, hdu=None, band=False):
     hdu : str, optional
         The extension where `text` names none (the option ``--hdu``).
     band : bool, optional
-        Whether a ``BAND=`` may stand in front.
+        Whether a ``BAND=`` may stand in front. Where `text` with its ``=`` is the name of
+        a file, or a pattern that matches some, it is no band: ``z=2/i.fits``.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def parse_location(text, hdu=None, band=False):
         If the extension is not of a legal form.
     """
     name = None
-    if band and not Path(text).exists() and (match := _BAND.match(text)):
+    if band and (match := _BAND.match(text)) and not _names_files(text):
         name, text = match["band"], match["rest"]
     path, ext, ver = text, None, None
     if not Path(text).exists() and (match := _EXTENSION.match(text)):
@@ -108,6 +109,15 @@ def parse_location(text, hdu=None, band=False):
     if ext is None and hdu is not None:
         ext, ver = parse_extension(hdu)
     return Location(path, ext, ver, name)
+
+
+def _names_files(text):
+    """Return whether ``path`` or ``path[EXT]`` is there, or is a pattern that matches files."""
+    match = _EXTENSION.match(text)
+    paths = [text, match["path"]] if match else [text]
+    if any(Path(path).exists() for path in paths):
+        return True
+    return glob.has_magic(paths[-1]) and any(True for _ in glob.iglob(paths[-1]))
 
 
 def expand_locations(texts, hdu=None):

@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError
 from pixsed.io.atomic import atomic_path, name_long_strings
-from pixsed.io.headers import copied_header
+from pixsed.io.copied import copied_header
 from pixsed.io.locate import open_fits
 from pixsed.io.placed import PlacedPlanes, gzip_to, plane_header
 from pixsed.io.rows import strips

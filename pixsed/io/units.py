@@ -27,17 +27,30 @@ _SPELLINGS = {
     "NANOJY": "nJy",
     "MICROJY": "uJy",
     "MUJY": "uJy",
+    "UJY": "uJy",
     "JY": "Jy",
+    "NMGY": "nmgy",
+    "NANOMAGGY": "nmgy",
+    "NANOMAGGIES": "nmgy",
 }
+_SCALED = re.compile(
+    r"(?P<scale>[-+]?\d*\.?\d+(e[-+]?\d+)?)\s*\*?\s*(?P<rest>[a-z].*)", re.IGNORECASE
+)
+# Of astropy a flux, in headers a magnitude: neither is taken.
+_SYSTEMS = re.compile(
+    r"(m|mags?)?[_ (]*(AB|ST|VEGA)[_ )]*(mags?|magnitudes?)?(/.*)?", re.IGNORECASE
+)
 _ZERO_POINT = re.compile(r"zp\s*=\s*(?P<zp>[-+]?\d*\.?\d+(e[-+]?\d+)?)", re.IGNORECASE)
-_PER_PIXEL = re.compile(r"\s*(/\s*pix(el)?|\s+pix(el)?\^?-1)\s*$", re.IGNORECASE)
+_PER_PIXEL = re.compile(r"\s*(/\s*pix(el)?s?|[\s.*]+pix(el)?(\^|\*\*)?\(?-1\)?)\s*$", re.IGNORECASE)
 #: Cards that hold an AB zero point by their name.
 _ZERO_POINT_CARDS = ("ZPAB", "ABZP", "ZP_AB")
+_QUOTES = " '\""
+_PER_WAVELENGTH = u.erg / u.s / u.cm**2 / u.AA
 # Two calibrations in one header must agree this well, or neither is taken.
 _AGREE = 0.02
 
 
-def njy_per_unit(header, unit=None, *, name="image", pixel_area_sr=None):
+def njy_per_unit(header, unit=None, *, name="image", pixel_area_sr=None, wcs_trouble=None):
     """Return the factor from an image's values to nJy a pixel.
 
     Parameters
@@ -51,6 +64,8 @@ def njy_per_unit(header, unit=None, *, name="image", pixel_area_sr=None):
         The file, for messages.
     pixel_area_sr : float, optional
         The pixel's area by the WCS, in steradian.
+    wcs_trouble : str, optional
+        Why there is none, for messages.
 
     Returns
     -------
@@ -60,18 +75,29 @@ def njy_per_unit(header, unit=None, *, name="image", pixel_area_sr=None):
     Raises
     ------
     PixsedError
-        If the unit is missing, unknown, or cannot be turned into nJy with what the
-        header holds. Nothing is guessed.
+        If the unit is missing, unknown, logarithmic, or cannot be turned into nJy with
+        what the header holds. Nothing is guessed.
     """
+    factor = _njy_per_unit(header, unit, name, pixel_area_sr, wcs_trouble)
+    if not (np.isfinite(factor) and factor > 0):
+        raise PixsedError(
+            f"{name}: a value of 1 would be {factor:g} nJy a pixel; say its unit, as --unit uJy or "
+            '--unit "zp=25.94"'
+        )
+    return factor
+
+
+def _njy_per_unit(header, unit, name, pixel_area_sr, wcs_trouble):
     bunit = header.get("BUNIT")
-    bunit = bunit.strip() if isinstance(bunit, str) else ""
-    text = unit.strip() if unit is not None else bunit
+    bunit = bunit.strip(_QUOTES) if isinstance(bunit, str) else ""
+    text = unit.strip(_QUOTES) if unit is not None else bunit
     said = f"unit {text!r}" if unit is not None else f"BUNIT {bunit!r}" if bunit else "no BUNIT"
     if match := _ZERO_POINT.fullmatch(text):
         return _from_zero_point(float(match["zp"]))
     if not text:
         raise PixsedError(f'{name} has no BUNIT; say its unit, as --unit uJy or --unit "zp=25.94"')
-    parsed = _parse(text)
+    check_linear(text, name, said)
+    parsed = parse_unit(text)
     if parsed is None or parsed == u.dimensionless_unscaled:
         raise PixsedError(
             f'{name}: {said} is not known; say it, as --unit uJy or --unit "zp=25.94"'
@@ -79,43 +105,80 @@ def njy_per_unit(header, unit=None, *, name="image", pixel_area_sr=None):
     if parsed.is_equivalent(u.nJy):
         return float(parsed.to(u.nJy))
     if parsed.is_equivalent(u.MJy / u.sr):
-        area = _pixel_area(header, pixel_area_sr, name, said)
+        area = _pixel_area(header, pixel_area_sr, name, said, wcs_trouble)
         return float((parsed * u.sr).to(u.nJy)) * area
     for rate in (u.electron / u.s, u.ct / u.s, u.DN / u.s, u.adu / u.s):
         if parsed.is_equivalent(rate):
-            return float(parsed.to(rate)) * _from_rate(header, pixel_area_sr, name, said)
+            one = _from_rate(header, pixel_area_sr, name, said, wcs_trouble)
+            return float(parsed.to(rate)) * one
+    if parsed.is_equivalent(u.mgy):
+        return float(parsed.to(u.mgy) * (1 * u.AB).to_value(u.nJy))
+    if parsed.is_equivalent(_PER_WAVELENGTH):
+        return _at_pivot(parsed, header, name, said)
     raise PixsedError(
         f"{name}: {said} cannot be turned into nJy a pixel; say what a value of 1 is, as "
         '--unit "3.2 nJy" or --unit "zp=25.94"'
     )
 
 
-def _parse(text):
-    """Return the `~astropy.units.UnitBase` of `text`, or None if it is not one."""
+def check_linear(text, name, said):
+    """Raise `PixsedError` if a unit, as text, is of magnitudes, dex or decibel."""
+    unit = parse_unit(text)
+    logs = {u.mag, u.dex, u.dB} & set(getattr(unit, "bases", ()))
+    if logs or isinstance(unit, u.function.FunctionUnitBase) or _SYSTEMS.fullmatch(text):
+        raise PixsedError(
+            f"{name}: {said} is of magnitudes or logarithms, which do not add up; turn the image "
+            "into a flux, as nJy, first"
+        )
+
+
+def parse_unit(text):
+    """Return the `~astropy.units.UnitBase` of a header's text, or None if it is not one."""
+    text = str(text or "").strip(_QUOTES)
     # Whether a flux is said to be "per pixel" makes no difference: it is.
     text = _PER_PIXEL.sub("", text)
-    text = _SPELLINGS.get(text.replace(" ", "").upper(), text)
+    scale = 1.0
+    if (match := _SCALED.fullmatch(text)) and _spelling(match["rest"]):
+        scale, text = float(match["scale"]), match["rest"]
+    text = _spelling(text) or text
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", u.UnitsWarning)
         try:
-            return u.Unit(text)
+            unit = u.Unit(text)
+            return unit if scale == 1.0 else u.Unit(scale * unit)
         except (ValueError, TypeError):
             return None
+
+
+def _spelling(text):
+    return _SPELLINGS.get(text.replace(" ", "").upper().replace("/SEC", "/S"))
 
 
 def _from_zero_point(zero_point):
     return float((zero_point * u.ABmag).to_value(u.nJy))
 
 
-def _pixel_area(header, wcs_area, name, said):
+def _at_pivot(unit, header, name, said):
+    """Return nJy for a flux density per wavelength of 1, at the pivot of PHOTPLAM."""
+    pivot = _number(header, "PHOTPLAM")
+    if not pivot or pivot <= 0:
+        raise PixsedError(
+            f"{name}: {said} needs PHOTPLAM, the pivot wavelength in Angstrom, in the header; or "
+            'say what a value of 1 is, as --unit "3.2 nJy"'
+        )
+    return float(unit.to(u.nJy, equivalencies=u.spectral_density(pivot * u.AA)))
+
+
+def _pixel_area(header, wcs_area, name, said, trouble):
     """Return the area of a pixel in steradian: PIXAR_SR, if the WCS does not belie it."""
     card = header.get("PIXAR_SR")
     if not isinstance(card, int | float) or not np.isfinite(card) or card <= 0:
         card = None
     if card is None and wcs_area is None:
         raise PixsedError(
-            f"{name}: {said} needs PIXAR_SR or a WCS for the pixel's area; say the unit of a "
-            'pixel, as --unit "3.2 nJy"'
+            f"{name}: {said} needs PIXAR_SR or a WCS for the pixel's area"
+            + (f" ({trouble})" if trouble else "")
+            + '; say the unit of a pixel, as --unit "3.2 nJy"'
         )
     if card is None:
         return wcs_area
@@ -138,12 +201,12 @@ def _number(header, key):
     return float(value)
 
 
-def _from_rate(header, wcs_area, name, said):
+def _from_rate(header, wcs_area, name, said, trouble):
     """Return nJy for a rate of one a second, from what calibration the header holds."""
     found = {}
     photflam, photplam = _number(header, "PHOTFLAM"), _number(header, "PHOTPLAM")
     if photflam and photplam and photflam > 0 and photplam > 0:
-        density = photflam * u.erg / u.s / u.cm**2 / u.AA
+        density = photflam * _PER_WAVELENGTH
         found["PHOTFLAM"] = float(
             density.to_value(u.nJy, u.spectral_density(photplam * u.AA))
         )
@@ -156,7 +219,7 @@ def _from_rate(header, wcs_area, name, said):
             found[key] = _from_zero_point(value)
     photmjsr = _number(header, "PHOTMJSR")
     if not found and photmjsr and photmjsr > 0:
-        area = _pixel_area(header, wcs_area, name, said)
+        area = _pixel_area(header, wcs_area, name, said, trouble)
         found["PHOTMJSR"] = photmjsr * float((u.MJy).to(u.nJy)) * area
     if not found:
         raise PixsedError(

@@ -218,7 +218,8 @@ def test_units_and_errors_by_band(cut, field, write_fits):
         )
     wrong = cut(*args, "--unit", "F999W=nJy", out="c.fits")
     assert wrong.exit_code == 1
-    assert "F999W: named in --err or --unit, but not a band" in str(wrong.exception)
+    said = str(wrong.exception)
+    assert "F999W: named in --err, --unit, --err-kind or --fill, but not a band" in said
 
 
 def test_rescale_errors(cut, field):

@@ -182,7 +182,7 @@ def test_tile_compressed(scene, fit, tmp_path):
 def test_another_extension_is_another_input(scene, run_cli, model_path, tmp_path):
     """Of the same bytes: the inputs' hashes do not tell it."""
     images = scene[0]
-    args = ("--redshift", 2, "--model", model_path, "--samples", 40, "--err", "F115W=WHT",
+    args = ("--redshift", 2, "--model", model_path, "--samples", 40, "--err", "F115W=sky",
             "--resume", "-o", tmp_path / "maps.fits")  # fmt: skip
     assert run_cli("fit", *images, *args).exit_code == 0
     assert "done already" in run_cli("fit", *images, *args).stderr

@@ -70,7 +70,7 @@ def test_float_segmap(write_fits):
     path = write_fits("seg.fits", primary=(np.full((5, 5), 3.0), None))
     with open_fits(path) as hdulist:
         values = SegmentationMap(hdulist, parse_location(path)).read()
-    assert values.dtype == np.int32 and (values == 3).all()
+    assert values.dtype == np.int64 and (values == 3).all()
 
 
 def test_cut_is_astropys_cutout(field, opened):

@@ -4,10 +4,10 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError
+from pixsed.io.copied import copied_header
 from pixsed.io.headers import (
     celestial_header,
     celestial_wcs,
-    copied_header,
     grid_offset,
     pixel_area_arcsec2,
     shifted_header,

@@ -102,7 +102,7 @@ def test_calibrations_that_disagree():
         ({"BUNIT": "MJY"}, None, "BUNIT 'MJY' is not known"),
         ({"BUNIT": "Jy/beam"}, None, "BUNIT 'Jy/beam' cannot be turned into nJy .*--unit"),
         ({"BUNIT": "ELECTRONS"}, None, "'ELECTRONS' cannot be turned"),
-        ({"BUNIT": "mag"}, None, "'mag' cannot be turned"),
+        ({"BUNIT": "mag"}, None, "'mag' is of magnitudes or logarithms"),
         ({"BUNIT": "MJy/sr"}, None, "needs PIXAR_SR or a WCS"),
         ({"BUNIT": "electron/s"}, None, "needs PHOTFLAM with PHOTPLAM, or ZPAB.*--unit"),
         ({"BUNIT": "electron/s", "PHOTFLAM": 0.0, "PHOTPLAM": 5e3}, None, "needs PHOTFLAM"),

@@ -1,0 +1,162 @@
+"""What the values of an error plane are: standard deviations, variances or weights."""
+
+import re
+
+import numpy as np
+from astropy import units as u
+from astropy.stats import mad_std, sigma_clip
+
+from pixsed.errors import PixsedError
+from pixsed.io.fill import HUGE
+from pixsed.io.units import parse_unit
+
+#: What the values of an error plane may be.
+KINDS = ("sigma", "variance", "weight")
+_WORDS = {
+    **dict.fromkeys("ERR ERROR ERRORS ERRS UNC UNCERT UNCERTAINTY SIGMA SIG RMS NOISE STD "
+                    "STDDEV".split(), "sigma"),
+    **dict.fromkeys("VAR VARIANCE VARIANCES".split(), "variance"),
+    **dict.fromkeys("WHT WT WGT WEIGHT WEIGHTS IVM IVAR INVVAR".split(), "weight"),
+    **dict.fromkeys("EXP EXPTIME EXPOSURE TEXP NEXP CON CTX CONTEXT COV COVERAGE DQ MASK "
+                    "MSK FLAG FLAGS SEG BKG BACKGROUND BKGRMS KERNEL".split(), "other"),
+}  # fmt: skip
+# An error plane of these words is what it says, however far it is from the sky's scatter.
+_PLAIN = ("ERR", "WHT")
+#: What an error plane is whose unit is that power of the image's.
+POWERS = {1: "sigma", 2: "variance", -2: "weight"}
+# Pixels of sky that the comparison with the scatter needs.
+_MIN_PIXELS = 300
+# A kind is belied where its scatter over its errors is off by so much, and another's is not.
+_OFF = {"sigma": 25.0, "variance": 10.0, "weight": 10.0, None: 5.0}
+_FITS = 3.0
+
+
+def kind_by_name(*names):
+    """Return what the first name that says it calls a plane, and whether as ERR or WHT.
+
+    Parameters
+    ----------
+    *names : str
+        An extension's name, the stem of a file's.
+
+    Returns
+    -------
+    kind : str or None
+        One of `KINDS`, ``"other"`` for what holds no errors, or None.
+    plain : bool
+    """
+    for name in names:
+        words = re.split(r"[^A-Z0-9]+", name.upper())
+        words = [word for word in (w.removesuffix("MAP") for w in words) if word in _WORDS]
+        if words:
+            kind = _WORDS[words[-1]]
+            if kind == "variance" and re.search(r"INV", name.upper()):
+                kind = "weight"
+            return kind, words[-1] in _PLAIN
+    return None, False
+
+
+def power_of_unit(text, image_unit):
+    """Return the power of an image's unit that an error plane's BUNIT is: 1, 2, -2 or None."""
+    unit, own = parse_unit(text), parse_unit(image_unit)
+    if None in (unit, own) or u.dimensionless_unscaled in (unit, own):
+        return None
+    for power in POWERS:
+        try:
+            if unit.is_equivalent(own**power):
+                return power
+        except (ValueError, TypeError, AttributeError):  # a logarithm has no powers
+            return None
+    return None
+
+
+def unit_ratio(text, image_unit, power):
+    """Return the unit of errors over that of their image, given what `power_of_unit` says."""
+    return float((parse_unit(text) ** (1 / power)).to(parse_unit(image_unit)))
+
+
+def to_sigma(values, kind):
+    """Return 1-sigma errors, float64; NaN where there is no finite one above 0.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`
+    kind : str
+        One of `KINDS`: what the values are.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        sigma = {"sigma": values, "variance": np.sqrt(values), "weight": 1 / np.sqrt(values)}[kind]
+        good = np.isfinite(values) & (values > 0) & (sigma > 0) & (sigma < HUGE)
+    return np.where(good, sigma, np.nan)
+
+
+def scatter_ratios(data, values, scale=None):
+    """Return, by kind, the scatter of the sky over the errors if they were of that kind.
+
+    Parameters
+    ----------
+    data, values : `~numpy.ndarray`
+        A sample of the image, NaN = no data, and of the error plane.
+    scale : dict, optional
+        By kind, the unit of the errors over that of the image.
+
+    Returns
+    -------
+    dict of str to float
+        Empty where there is too little, or no scatter.
+    """
+    found = {}
+    for kind in KINDS:
+        sigma = to_sigma(values, kind) * (scale or {}).get(kind, 1.0)
+        good = np.isfinite(data) & np.isfinite(sigma)
+        if good.sum() < _MIN_PIXELS:
+            return {}
+        level = np.median(data[good])
+        scaled = (data[good] - level) / sigma[good]
+        clipped = sigma_clip(scaled, sigma=3, maxiters=5, stdfunc="mad_std", masked=False)
+        found[kind] = float(mad_std(clipped))
+    return found if all(0 < value < np.inf for value in found.values()) else {}
+
+
+def decide_kind(named, power, ratios, plain=False):
+    """Return what an error plane's values are: one of `KINDS`.
+
+    Parameters
+    ----------
+    named : str or None
+        What its name says (`kind_by_name`).
+    power : int or None
+        What its unit says (`power_of_unit`).
+    ratios : dict
+        What the sky says (`scatter_ratios`).
+    plain : bool, optional
+        Whether its name is ERR or WHT; the sky is then not asked, since errors may be
+        far from its scatter.
+
+    Raises
+    ------
+    PixsedError
+        If these disagree. The message goes on after the plane's name.
+    """
+    if named == "other":
+        raise PixsedError("by its name it holds no errors; name another")
+    said = POWERS[power] if power in (2, -2) else None
+    kind = said or named or "sigma"
+    evidence = [f"its name says {named}"] * bool(named) + [f"BUNIT {said}"] * bool(said)
+    clear = not (named and said and named != said)
+    if ratios and not plain:
+        off = {key: abs(np.log(value)) for key, value in ratios.items()}
+        best = min(off, key=off.get)
+        limit = _OFF[said or named or POWERS.get(power)]
+        if power == 1 and kind != "sigma":
+            limit = _FITS  # BUNIT was copied from the image, or the name is wrong
+        if best != kind and off[kind] > np.log(limit) and off[best] < np.log(_FITS):
+            evidence.append(f"the scatter of the sky {best}")
+            clear = False
+    if not clear:
+        raise PixsedError(
+            f"what its values are is not clear ({', '.join(evidence)}); say it with --err-kind "
+            "sigma, variance or weight"
+        )
+    return kind

@@ -1,0 +1,108 @@
+"""Values that stand for no data in an image: found by how often they come, or given."""
+
+import numpy as np
+
+from pixsed.errors import PixsedError
+
+#: A value beyond this, of either sign, is no measurement.
+HUGE = 1e20
+# A fill value comes this many times more often than other values, and as often at least.
+_OFTEN, _FEWEST = 10, 30
+# Other values than 0 are saturation or clipping where they are fewer.
+_FRACTION = 0.01
+# As many values may be fill values; the next most common one says what is usual.
+_MOST = 3
+# As often in one row, and values are taken to be rounded to steps.
+_STEPS = 3
+
+
+def parse_fill(text):
+    """Return what the option ``--fill`` says: None for ``auto``, else the fill values.
+
+    Parameters
+    ----------
+    text : str or None
+        ``auto``, ``none``, or numbers with commas between.
+
+    Returns
+    -------
+    tuple of float or None
+
+    Raises
+    ------
+    PixsedError
+        If it is none of these.
+    """
+    word = "auto" if text is None else str(text).strip().lower()
+    if word in ("auto", "none"):
+        return None if word == "auto" else ()
+    try:
+        values = tuple(float(part) for part in word.split(","))
+    except ValueError:
+        values = (np.nan,)
+    if not np.isfinite(values).all():
+        raise PixsedError(f"--fill {text} must be auto, none, or a value, as 0 or -99")
+    return values
+
+
+def find_fill(rows):
+    """Return the values of an image that can only stand for no data.
+
+    Measured values of a float image hardly ever come twice. A value that comes 10 times
+    more often than all others but two, and 30 times at least, was put in; other values
+    than 0 count from 1 % of the pixels on. Where values do come again, as after lossy
+    compression, which rounds each row to steps of its own, there must be rows in which
+    it comes far more often than any other.
+
+    Parameters
+    ----------
+    rows : `~numpy.ndarray`, shape (n, nx)
+        Rows of the image; what is not finite is left out.
+
+    Returns
+    -------
+    tuple of float
+        In order of size. Empty for whole numbers, and where the image has so few different
+        values that none stands out.
+    """
+    if rows.dtype.kind != "f":
+        return ()
+    values = rows[np.isfinite(rows) & (np.abs(rows) < HUGE)]
+    found, counts = np.unique(values, return_counts=True)
+    if found.size == 1 and found[0] == 0:
+        return (0.0,)
+    if found.size <= _MOST or np.array_equal(found, np.round(found)):
+        return ()
+    often = (counts >= _FEWEST) & ((found == 0) | (counts >= _FRACTION * values.size))
+    usual = np.partition(counts, -_MOST - 1)[-_MOST - 1]
+    candidates = found[often]
+    if not candidates.size:
+        return ()
+    others = [_most_common(row[np.isfinite(row) & ~np.isin(row, candidates)]) for row in rows]
+    # A row of nothing else says nothing of steps.
+    seen = [other for other in others if other]
+    if seen and np.median(seen) < _STEPS:
+        return tuple(float(v) + 0.0 for v in found[often & (counts >= _OFTEN * usual)])
+    limit = _OFTEN + _STEPS * np.array(others)
+    put_in = []
+    for value in candidates:
+        count = (rows == value).sum(axis=1)
+        if count[count > limit].sum() >= _FEWEST:
+            put_in.append(float(value) + 0.0)  # of -0, too
+    return tuple(put_in) if len(put_in) <= _MOST else ()
+
+
+def _most_common(values):
+    """Return how often the most common of some values comes; 0 if there are none."""
+    return int(np.unique(values, return_counts=True)[1].max()) if values.size else 0
+
+
+def is_fill(values, fill):
+    """Return where `values` are not finite, huge, or one of the values `fill`."""
+    empty = ~np.isfinite(values)
+    if values.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            empty |= np.abs(values) > HUGE
+    for value in fill:
+        empty |= values == values.dtype.type(value)
+    return empty
