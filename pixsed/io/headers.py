@@ -10,6 +10,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area
 
 from pixsed.errors import PixsedError
+from pixsed.io.cards import is_input_keyword
 
 # The primary WCS only: an alternate one ends in a letter and does not match.
 _WCS_CARD = re.compile(
@@ -124,7 +125,7 @@ def copied_header(header):
     result = fits.Header()
     for card in header.cards:
         keyword = card.keyword
-        if _STRUCTURAL.fullmatch(keyword) or re.fullmatch(r"INFILE\d+", keyword):
+        if _STRUCTURAL.fullmatch(keyword) or is_input_keyword(keyword):
             continue
         if keyword in ("COMMENT", "HISTORY", ""):
             # At the bottom, as every card is: astropy else moves it out of its place.
