@@ -21,17 +21,24 @@ def stopping(names=_NAMES):
     names : sequence of str, optional
         Signals; those that the system lacks, or that were ignored before, as by nohup, are
         left alone.
+
+    Yields
+    ------
+    list of int
+        The signals that came: a module that is being imported may turn the exception into
+        one of its own.
     """
+    came, last = [], [-_ONCE]
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield came
         return
-    last = [-_ONCE]
 
     def stop(number, frame):
         # The exception is on its way already; another would disturb its clearing up.
         if time.monotonic() - last[0] < _ONCE:
             return
         last[0] = time.monotonic()
+        came.append(number)
         raise Stopped(number)
 
     before = {}
@@ -41,7 +48,7 @@ def stopping(names=_NAMES):
             if number is None or signal.getsignal(number) in (signal.SIG_IGN, None):
                 continue
             before[number] = signal.signal(number, stop)
-        yield
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -11,6 +11,8 @@ import warnings
 import click
 
 from pixsed import __version__
+from pixsed.errors import Stopped
+from pixsed.signals import signal_name, stopping
 
 # Name of the subcommand -> its one-line help, so that `pixsed --help` imports
 # none of them. A test holds each line against the command's own short help.
@@ -106,22 +108,23 @@ def _open_standard_streams():
             os.open(os.devnull, flags)  # takes the lowest number that is free
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
 
 
 def _flush():
     """Write out what standard output still holds; raise if it does not take it."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        # Python would try, and complain, again at its end.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise
-    try:
-        sys.stderr.flush()
-    except (OSError, AttributeError):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    trouble = None
+    for stream in (sys.stderr, sys.stdout):
+        try:
+            stream.flush()
+        except OSError as error:
+            trouble = error if stream is sys.stdout else None
+            # Python would try, and complain, again at its end.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if trouble is not None:
+        raise OSError(trouble.errno, trouble.strerror, "standard output")
 
 
 def main(args=None):
@@ -130,14 +133,11 @@ def main(args=None):
     0 done, 1 failed, 2 usage, 128 and its number after a signal: 130 after Ctrl-C, 143
     after SIGTERM. A failure is one line on stderr; with `-vv` the traceback goes before it.
     """
-    from pixsed.errors import Stopped
-    from pixsed.signals import signal_name, stopping
-
     _open_standard_streams()
     try:
-        with warnings.catch_warnings(), stopping():
+        with warnings.catch_warnings(), stopping() as came:
             _filter_warnings()
-            status = _run(args)
+            status = _run(args, came)
     except Stopped as stopped:
         name = signal_name(stopped.signal)
         how = "stopped" if name == "SIGINT" else f"stopped by {name}"
@@ -146,10 +146,28 @@ def main(args=None):
     sys.exit(status)
 
 
-def _run(args):
+def _run(args, came):
     """Run the command line and return its exit status, failures told on stderr."""
-    status = _status_of(lambda: cli.main(args=args, prog_name="pixsed", standalone_mode=False))
+    status = _status_of(lambda: _call(args, came))
     return _status_of(_flush) or status
+
+
+def _call(args, came):
+    try:
+        cli.main(args=args, prog_name="pixsed", standalone_mode=False)
+    except Exception as error:
+        if came:  # it is but a consequence
+            raise Stopped(came[-1]) from error
+        raise
+
+
+def _text(error):
+    """Return what an error says, without the number of its kind."""
+    if isinstance(error, OSError) and error.errno == errno.EBADF:
+        return "standard output is closed"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error).strip() or type(error).__name__
 
 
 def _status_of(work):
@@ -174,9 +192,7 @@ def _status_of(work):
     except (PixsedError, OSError, MemoryError) as error:
         if verbosity() >= 2:
             traceback.print_exc()
-        if isinstance(error, OSError) and error.errno == errno.EBADF and not error.filename:
-            error = "standard output is closed"
-        _tell(f"error: {str(error).strip() or type(error).__name__}")
+        _tell(f"error: {_text(error)}")
         return 1
     except Exception as error:  # a defect of pixsed, not of the user's files
         if verbosity() >= 2:

@@ -189,6 +189,10 @@ def check_output(path, overwrite=False):
         raise PixsedError(f"{path}: its folder cannot be written to; choose another -o")
 
 
+def _ends(path, endings):
+    return Path(path).name.lower().endswith(tuple(endings))
+
+
 def check_ending(path, endings, what):
     """Raise `PixsedError` if the name of an output has none of the endings of its format.
 
@@ -201,7 +205,8 @@ def check_ending(path, endings, what):
     what : str
         What is written, for the message, as ``"maps are"``.
     """
-    if is_stream(path) or Path(path).name.lower().endswith(tuple(endings)):
+    # check_output tells of folders.
+    if is_stream(path) or Path(path).is_dir() or _ends(path, endings):
         return
     ending = Path(path).suffix
     found = f"not {ending}" if ending else "and the name has no ending"
@@ -229,7 +234,7 @@ def check_fits_output(path, overwrite=False, *, gzip=True):
         if name.endswith(".gz") and not gzip:
             raise PixsedError(f"{path}: the table is written uncompressed; choose a name without "
                               ".gz, and compress it afterwards")  # fmt: skip
-        if not gzip or not name.endswith(tuple(f"{ending}.gz" for ending in FITS_ENDINGS)):
+        if not (gzip and _ends(path, [f"{ending}.gz" for ending in FITS_ENDINGS])):
             check_ending(path, FITS_ENDINGS, "FITS is")
     check_output(path, overwrite)
 

@@ -118,9 +118,11 @@ class MapsWriter:
         name_long_strings(primary)
         part, self._journal_path = (None, None) if self._stream else hidden_paths(self.path)
         self._file, self.part = open_part(part)
+        begun = False
         try:
             lock(self._file, self.part)
             said = self._read_journal() if self._resume else None
+            begun = said is None
             if said is not None:
                 primary = self._take_up()
             self.primary = primary
@@ -132,10 +134,21 @@ class MapsWriter:
             else:
                 self._planes.sums.update(said["sums"])
                 self._journal = open(self._journal_path, "a", encoding="utf-8")
-        except BaseException:
-            self._file.close()
+        except BaseException as error:
+            self._close(remove=begun)
+            if (named := named_error(error, self.path)) is not error:
+                raise named from error
             raise
         return self
+
+    def _close(self, remove):
+        for file in filter(None, (self._file, self._journal)):
+            with contextlib.suppress(OSError):  # a full disk says so once
+                file.close()
+        if remove:
+            for path in filter(None, (self.part, self._journal_path)):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
 
     def _read_journal(self):
         """Return the last whole line of a journal of the same key; None: begin anew."""
@@ -234,14 +247,7 @@ class MapsWriter:
         except (PixsedError, OSError, Stopped) as trouble:
             error = trouble
         finally:
-            for file in filter(None, (self._file, self._journal)):
-                with contextlib.suppress(OSError):  # a full disk says so once
-                    file.close()
-            if finished or self._stream or not self.done:
-                for path in (self.part, self._journal_path):
-                    if path is not None:
-                        with contextlib.suppress(OSError):
-                            path.unlink(missing_ok=True)
+            self._close(remove=finished or self._stream or not self.done)
         if finished:
             return
         error = named_error(error, self.path)
