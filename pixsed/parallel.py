@@ -11,18 +11,23 @@ import os
 import pickle
 import signal
 import threading
+import time
 import traceback
+import warnings
 from collections import deque
 from hashlib import sha256
 from pathlib import Path
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning, Stopped
+from pixsed.signals import stopping
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 #: Tasks given to a worker at once: the next one waits there while a result is fetched.
 _AHEAD = 2
 #: Seconds to wait for a Dask scheduler, and for its first worker.
 _CONNECT, _FIRST_WORKER = 10, 60
+#: Seconds that a worker has to end in order before it is killed.
+_GRACE = 5
 
 
 _limited = False
@@ -179,24 +184,47 @@ def _portable(error):
 
 
 def _work(connection):
-    """What a worker process does until its pipe is closed, by the parent or by its end."""
-    # Ctrl-C reaches every process of a terminal; the parent ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(EOFError, OSError):
+    """Do tasks in a worker process until its pipe is closed, by the parent or by its end."""
+    # These reach every process of a terminal; the parent ends this one.
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    warnings.simplefilter("ignore")  # what pixsed warns of is told by the parent
+    try:
+        with stopping(["SIGTERM"]), contextlib.suppress(EOFError, OSError):
+            _serve(connection)
+    except Stopped as stopped:
+        raise SystemExit(128 + stopped.signal) from None
+
+
+def _end_with_parent():
+    """End this worker when its parent is no more, even in the middle of a task."""
+    import multiprocessing
+
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_GRACE)
+    os._exit(1)
+
+
+def _serve(connection):
+    message = connection.recv_bytes()
+    try:
+        function, setup = pickle.loads(message)
+        state = setup()
+    except Exception as error:
+        connection.send((False, _portable(error), []))
+        return
+    while True:
         message = connection.recv_bytes()
-        try:
-            function, setup = pickle.loads(message)
-            state = setup()
-        except Exception as error:
-            connection.send((False, _portable(error)))
-            return
-        while True:
-            message = connection.recv_bytes()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", PixsedWarning)
             try:
-                reply = True, function(state, pickle.loads(message))
+                ok, value = True, function(state, pickle.loads(message))
             except Exception as error:
-                reply = False, _portable(error)
-            connection.send(reply)
+                ok, value = False, _portable(error)
+        connection.send((ok, value, [str(warning.message) for warning in caught]))
 
 
 @contextlib.contextmanager
@@ -239,20 +267,27 @@ class _Process:
 
     def receive(self):
         try:
-            ok, value = self.pipe.recv()
+            ok, value, warned = self.pipe.recv()
         except (EOFError, OSError):
             raise self._died() from None
+        for message in warned:
+            warnings.warn(message, PixsedWarning, stacklevel=3)
         if not ok:
             raise value
         return self.numbers.popleft(), value
 
-    def end(self):
-        self.pipe.close()
-        self.process.terminate()
-        self.process.join(5)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+
+def _end(workers):
+    """End worker processes: ask all of them, then kill those that do not heed it."""
+    for worker in workers:
+        worker.pipe.close()
+        worker.process.terminate()
+    until = time.monotonic() + _GRACE
+    for worker in workers:
+        worker.process.join(max(0, until - time.monotonic()))
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
 
 
 def _in_processes(function, tasks, setup, jobs):
@@ -284,8 +319,7 @@ def _in_processes(function, tasks, setup, jobs):
                     done[number] = value
             yield done.pop(turn)
     finally:
-        for worker in workers:
-            worker.end()
+        _end(workers)
 
 
 # A Dask cluster.

@@ -3,7 +3,7 @@
 import click
 
 from pixsed.cli.mosaics import image_errors
-from pixsed.cli.options import examples, hdu, output, quiet_verbose
+from pixsed.cli.options import FiniteRange, examples, hdu, output, quiet_verbose
 
 EPILOG = examples(
     "pixsed bkg jof_F200W.fits -o jof_F200W_bkg.fits",
@@ -22,7 +22,7 @@ EPILOG = examples(
               type=click.Choice(["mean", "median", "mode", "sextractor", "biweight"]),
               default="mean", show_default=True,
               help="What of a box's clipped pixels is its level.")
-@click.option("--sigma", type=click.FloatRange(min=0, min_open=True), default=3.0,
+@click.option("--sigma", type=FiniteRange(min=0, min_open=True), default=3.0,
               show_default=True, help="Clipping, in standard deviations.")
 @click.option("--mask", metavar="SEG",
               help="Segmentation map of the sources to leave out of the sky.")
@@ -58,13 +58,13 @@ def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, e
     from pixsed.errors import PixsedError, PixsedWarning
     from pixsed.images.background import MosaicBackground
     from pixsed.images.segmap import open_segmap
-    from pixsed.io.atomic import check_output
+    from pixsed.io.atomic import check_fits_output
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import choose_image, open_fits, parse_location
     from pixsed.io.planes import PlanesWriter
     from pixsed.io.rows import RowReader
 
-    check_output(output, overwrite)
+    check_fits_output(output, overwrite)
     bar = functools.partial(tqdm, unit="stripe", disable=not show_progress())
     with contextlib.ExitStack() as stack:
         place = parse_location(image, hdu, band=True)

@@ -11,7 +11,7 @@ from pixsed.cli.mosaics import (
     segmap,
     units,
 )
-from pixsed.cli.options import examples, hdu, output, quiet_verbose
+from pixsed.cli.options import FiniteRange, examples, hdu, output, quiet_verbose
 
 EPILOG = examples(
     "pixsed cutout 'F*=JOF_531_F*.fits[SCI_PSFM]' --segmap JOF_531_seg.fits --id 531 "
@@ -28,14 +28,14 @@ EPILOG = examples(
               help="Galaxy to cut out, by its id in the map; again, or 1,2,3, for more.")
 @click.option("--all", "all_ids", is_flag=True,
               help="Cut out every galaxy of the map that has a redshift in the catalogue.")
-@click.option("--redshift", type=click.FloatRange(min=0, min_open=True),
+@click.option("--redshift", type=FiniteRange(min=0, min_open=True),
               help="Redshift of the one galaxy, in place of a catalogue.")
-@click.option("--redshift-err", type=click.FloatRange(min=0), metavar="FLOAT",
+@click.option("--redshift-err", type=FiniteRange(min=0), metavar="FLOAT",
               help="Its 1-sigma error.  [default: 0, known]")
 @catalog_columns
 @click.option("--position", nargs=2, metavar="RA DEC",
               help="Centre, without a map: degrees, or hours and degrees with colons.")
-@click.option("--size", type=click.FloatRange(min=0, min_open=True), metavar="ARCSEC",
+@click.option("--size", type=FiniteRange(min=0, min_open=True), metavar="ARCSEC",
               help="Side of the square around --position.")
 @click.option("--region", metavar="FILE.reg",
               help="DS9 regions, in place of a map; a cube each, named by their labels.")
@@ -302,21 +302,18 @@ def _write(mosaics, jobs, output, overwrite, several, inputs, **options):
     from pixsed.cli.options import say, show_progress
     from pixsed.errors import PixsedError
     from pixsed.images.cutout import bands_without_data
-    from pixsed.io.atomic import check_output
+    from pixsed.io.atomic import check_fits_output, check_folder
     from pixsed.io.cube import write_cube
 
     folder = Path(output) if several or output.endswith("/") or Path(output).is_dir() else None
-    if folder and output == "-":
-        raise PixsedError("several cubes cannot go to standard output; give a folder with -o")
     if folder:
-        if folder.exists() and not folder.is_dir():
-            raise PixsedError(f"{output} is a file; give a folder for several galaxies")
+        check_folder(output, "cubes")
         folder.mkdir(parents=True, exist_ok=True)
     if several:
         jobs = mosaics.in_order(jobs)
     paths = [str(folder / f"{job.target.name}.fits") if folder else output for job in jobs]
     for path in paths:
-        check_output(path, overwrite)
+        check_fits_output(path, overwrite)
     # A galaxy off every image ends one that was asked for, not the rest of many.
     empty, lacking = [], {}
     for path, job in zip(

@@ -30,9 +30,10 @@ def command(checkpoints, sims, name, output, overwrite):
     from pathlib import Path
 
     from pixsed.errors import PixsedError
-    from pixsed.io.atomic import check_output
+    from pixsed.io.atomic import check_ending, check_output
     from pixsed.simulate.table import read_simulations
 
+    check_ending(output, (".onnx",), "a model is")
     check_output(output, overwrite)
     for path in checkpoints:
         if not Path(path).is_file():

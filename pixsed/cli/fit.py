@@ -11,6 +11,8 @@ from pixsed.cli.mosaics import (
     units,
 )
 from pixsed.cli.options import (
+    FiniteFloat,
+    FiniteRange,
     error_floor,
     examples,
     hdu,
@@ -79,14 +81,14 @@ def parse_part(ctx, param, value):
               help="Draws of the flow; or, much faster, the quantiles of a second network.")
 @click.option("--provider", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
               help="Where onnxruntime runs the network.")
-@click.option("--snr-min", type=float, default=5.0, show_default=True,
+@click.option("--snr-min", type=FiniteFloat(), default=5.0, show_default=True,
               help="Least mean S/N over F277W, F356W and F444W of a pixel that is fitted.")
 @error_floor
 @click.option("--all-pixels", is_flag=True, help="Fit pixels outside the galaxies' segments too.")
-@click.option("--redshift", type=click.FloatRange(min=0),
+@click.option("--redshift", type=FiniteRange(min=0),
               help="In place of the redshift in the file; of mosaics, of every pixel, or with "
               "--catalog and --all-pixels of those outside the segments.")
-@click.option("--redshift-err", type=click.FloatRange(min=0),
+@click.option("--redshift-err", type=FiniteRange(min=0),
               help="In place of its 1-sigma error in the file; 0 = known.")
 @segmap
 @catalog

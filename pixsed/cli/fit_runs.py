@@ -245,15 +245,14 @@ def _line(asked, path, done):
 
 def _fit_many(asked, kind, folder):
     from pixsed.infer.many import fit_cubes, maps_paths
-    from pixsed.io.atomic import check_output
+    from pixsed.io.atomic import check_fits_output, check_folder, is_stream
 
-    if asked.output == "-":
-        raise click.UsageError("the maps of several cubes cannot go to standard output; give a "
-                               "folder with -o")  # fmt: skip
+    if is_stream(asked.output):
+        raise click.UsageError("the maps of several cubes cannot go to standard output or a "
+                               "device; give a folder with -o")  # fmt: skip
     if kind == "table":
         raise PixsedError(f"{asked.inputs[0]} is a table; tables are fitted one at a time")
-    if folder.exists() and not folder.is_dir():
-        raise PixsedError(f"{asked.output} is a file; give a folder for several cubes")
+    check_folder(asked.output, "cubes")
     pairs = list(zip(asked.inputs, maps_paths(asked.inputs, folder), strict=True))
     if asked.part is not None:
         pairs = pairs[asked.part[0] - 1 :: asked.part[1]]
@@ -264,7 +263,7 @@ def _fit_many(asked, kind, folder):
     folder.mkdir(parents=True, exist_ok=True)
     cubes, paths = zip(*pairs, strict=True)
     for path in paths:
-        check_output(path, asked.overwrite or asked.resume)
+        check_fits_output(path, asked.overwrite or asked.resume)
     outcomes = fit_cubes(
         [source_files(replace(asked, inputs=(cube,)), kind) for cube in cubes], paths, model,
         options=_data_options(asked, kind), jobs=asked.jobs, scheduler=asked.scheduler,

@@ -1,6 +1,9 @@
 """The `pixsed` command: a group that loads a subcommand only when it is called."""
 
+import contextlib
+import errno
 import importlib
+import os
 import sys
 import traceback
 import warnings
@@ -8,6 +11,8 @@ import warnings
 import click
 
 from pixsed import __version__
+from pixsed.errors import Stopped
+from pixsed.signals import signal_name, stopping
 
 # Name of the subcommand -> its one-line help, so that `pixsed --help` imports
 # none of them. A test holds each line against the command's own short help.
@@ -70,52 +75,138 @@ def cli():
     """
 
 
+def _tell(text):
+    """Write a line to stderr, where there is one that takes it."""
+    with contextlib.suppress(OSError):
+        click.echo(f"pixsed: {' '.join(text.split())}", err=True)
+
+
 def _show_warning(message, category, filename, lineno, file=None, line=None):
-    click.echo(f"pixsed: warning: {' '.join(str(message).split())}", err=True)
+    _tell(f"warning: {message}")
+
+
+def _filter_warnings():
+    """Show what pixsed warns of; what libraries say is of use to its makers alone (-v)."""
+    from pixsed.errors import PixsedWarning
+
+    warnings.showwarning = _show_warning
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("default", PixsedWarning)
+
+
+def _open_standard_streams():
+    """Put something in the place of standard streams that are closed.
+
+    The first file that is opened would else take their numbers, and what is meant for the
+    terminal would go into it. What is written to a closed standard output is an error.
+    """
+    for number, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, flags)  # takes the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
+
+
+def _flush():
+    """Write out what standard output still holds; raise if it does not take it."""
+    trouble = None
+    for stream in (sys.stderr, sys.stdout):
+        try:
+            stream.flush()
+        except OSError as error:
+            trouble = error if stream is sys.stdout else None
+            # Python would try, and complain, again at its end.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if trouble is not None:
+        raise OSError(trouble.errno, trouble.strerror, "standard output")
 
 
 def main(args=None):
-    """Run the command line and return by `sys.exit`: 0 done, 1 failed, 2 usage.
+    """Run the command line and return by `sys.exit`.
 
-    A failure is one line on stderr; with `-vv` the traceback goes before it.
+    0 done, 1 failed, 2 usage, 128 and its number after a signal: 130 after Ctrl-C, 143
+    after SIGTERM. A failure is one line on stderr; with `-vv` the traceback goes before it.
     """
-    from pixsed.cli.options import verbosity
     from pixsed.environment import prepare_command
-    from pixsed.errors import PixsedError
     from pixsed.parallel import limit_threads
 
+    _open_standard_streams()
     prepare_command()
     limit_threads()
-    warnings.showwarning = _show_warning
+    try:
+        with warnings.catch_warnings(), stopping() as came:
+            _filter_warnings()
+            status = _run(args, came)
+    except Stopped as stopped:
+        name = signal_name(stopped.signal)
+        how = "stopped" if name == "SIGINT" else f"stopped by {name}"
+        _tell(f"{how}; {stopped.kept}" if stopped.kept else how)
+        status = 128 + stopped.signal
+    sys.exit(status)
+
+
+def _run(args, came):
+    """Run the command line and return its exit status, failures told on stderr."""
+    status = _status_of(lambda: _call(args, came))
+    return _status_of(_flush) or status
+
+
+def _call(args, came):
     try:
         cli.main(args=args, prog_name="pixsed", standalone_mode=False)
+    except Exception as error:
+        if came:  # it is but a consequence
+            raise Stopped(came[-1]) from error
+        raise
+
+
+def _text(error):
+    """Return what an error says, without the number of its kind."""
+    if isinstance(error, OSError) and error.errno == errno.EBADF:
+        return "standard output is closed"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error).strip() or type(error).__name__
+
+
+def _status_of(work):
+    from pixsed.cli.options import verbosity
+    from pixsed.errors import PixsedError
+
+    try:
+        work()
+        return 0
     except click.exceptions.Abort:
-        click.echo("pixsed: stopped", err=True)
-        sys.exit(1)
+        _tell("stopped")
+        return 1
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        with contextlib.suppress(OSError):
+            error.show()
+        return error.exit_code
     except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        return error.exit_code
     except BrokenPipeError:
-        sys.exit(1)
+        _tell("error: standard output: the reader closed it before the end")
+        return 1
     except (PixsedError, OSError, MemoryError) as error:
         if verbosity() >= 2:
             traceback.print_exc()
-        text = " ".join(str(error).split()) or type(error).__name__
-        click.echo(f"pixsed: error: {text}", err=True)
-        sys.exit(1)
+        _tell(f"error: {_text(error)}")
+        return 1
     except Exception as error:  # a defect of pixsed, not of the user's files
         if verbosity() >= 2:
             traceback.print_exc()
-        text = " ".join(str(error).split())
-        click.echo(
-            f"pixsed: internal error: {type(error).__name__}: {text} "
-            "(run again with -vv for the traceback, and please report it)",
-            err=True,
+        _tell(
+            f"internal error: {type(error).__name__}: {error} "
+            "(run again with -vv for the traceback, and please report it)"
         )
-        sys.exit(1)
-    sys.exit(0)
+        return 1
 
 
 if __name__ == "__main__":

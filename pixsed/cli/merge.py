@@ -21,11 +21,12 @@ def command(parts, output, overwrite):
     their rows one after the other; they must have the same columns, model and options.
     """
     from pixsed.cli.options import say
-    from pixsed.io.atomic import check_output
+    from pixsed.io.atomic import check_fits_output, check_output
     from pixsed.io.kinds import is_maps
 
     check_output(output, overwrite)
     if is_maps(parts[0]):
+        check_fits_output(output, overwrite)
         from pixsed.io.merge import merge_maps
 
         ny, nx = merge_maps(parts, output, overwrite=overwrite)

@@ -1,8 +1,15 @@
 """Options that several subcommands share, each defined once."""
 
+import contextlib
+import functools
+import logging
+import math
 import sys
+import warnings
 
 import click
+
+from pixsed import __version__
 
 _state = {"verbose": 0, "quiet": False}
 
@@ -20,33 +27,100 @@ def show_progress():
 def say(message):
     """Write a line about the work done to stderr, unless `-q` was given."""
     if not _state["quiet"]:
-        click.echo(message, err=True)
+        with contextlib.suppress(OSError):  # the work goes on without its listener
+            click.echo(message, err=True)
 
 
-def _set_state(key):
-    def callback(ctx, param, value):
-        _state[key] = value
-        if key == "quiet" and value:
-            import warnings
+class _Log(logging.Handler):
+    """Writes what the log `pixsed` holds to stderr, each line once."""
 
-            from pixsed.errors import PixsedWarning
+    def __init__(self):
+        super().__init__()
+        self._said = set()
 
-            warnings.simplefilter("ignore", PixsedWarning)
-        return value
+    def emit(self, record):
+        text = record.getMessage()
+        if text not in self._said:
+            self._said.add(text)
+            say(f"pixsed: {text}")
 
-    return callback
+
+def _set_quiet(ctx, param, value):
+    _state["quiet"] = value
+    if value:
+        warnings.simplefilter("ignore")
+
+
+def _set_verbose(ctx, param, value):
+    _state["verbose"] = value
+    log = logging.getLogger("pixsed")
+    log.setLevel({0: logging.WARNING, 1: logging.INFO}.get(value, logging.DEBUG))
+    log.handlers = [_Log()] if value else []
+    if value and not _state["quiet"] and not sys.warnoptions:
+        warnings.simplefilter("default")
+
+
+def _tell_of_run(context):
+    """Say, with `-v`, what runs, on what versions, and with which options."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    versions = [f"pixsed {__version__}", f"Python {platform.python_version()}"]
+    for package in ("numpy", "astropy", "onnxruntime"):
+        with contextlib.suppress(PackageNotFoundError):
+            versions.append(f"{package} {version(package)}")
+    say("pixsed: " + ", ".join(versions))
+    for param in context.command.params:
+        if param.name in context.params:
+            source = context.get_parameter_source(param.name)
+            name = param.opts[0] if param.param_type_name == "option" else param.human_readable_name
+            how = "" if source is None else f"  [{source.name.lower().replace('_', ' ')}]"
+            say(f"pixsed: {context.info_name} {name} = {_shown(context.params[param.name])}{how}")
+
+
+def _shown(value):
+    if isinstance(value, list | tuple):
+        words = [str(word) for word in value]
+        more = f" ... ({len(words)} in all)" if len(words) > 10 else ""
+        return " ".join(words[:10]) + more
+    return "none" if value is None else str(value)
 
 
 def quiet_verbose(function):
-    """Add `-q` and `-v`."""
-    function = click.option(
-        "-v", "--verbose", count=True, expose_value=False, callback=_set_state("verbose"),
-        help="Say more; twice for the traceback of an error.",
-    )(function)
+    """Add `-q` and `-v`; with `-v`, say what runs before it does."""
+
+    @functools.wraps(function)
+    def told(*args, **kwargs):
+        if _state["verbose"]:
+            _tell_of_run(click.get_current_context())
+        return function(*args, **kwargs)
+
+    told = click.option(
+        "-v", "--verbose", count=True, expose_value=False, callback=_set_verbose,
+        help="Say more: versions, options, files; twice for the traceback of an error.",
+    )(told)
     return click.option(
-        "-q", "--quiet", is_flag=True, expose_value=False, callback=_set_state("quiet"),
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=_set_quiet, is_eager=True,
         help="Say nothing but errors.",
-    )(function)
+    )(told)
+
+
+class _Finite:
+    """Refuses NaN and infinite values."""
+
+    def convert(self, value, param, ctx):
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} must be a finite number.", param, ctx)
+        return found
+
+
+class FiniteFloat(_Finite, click.types.FloatParamType):
+    """Type of an option that takes a finite number."""
+
+
+class FiniteRange(_Finite, click.FloatRange):
+    """Type of an option that takes a finite number in a range, as of `click.FloatRange`."""
 
 
 class Names(click.ParamType):
@@ -71,17 +145,43 @@ class Names(click.ParamType):
 
 
 def output(help="File to write; - for standard output.", **kwargs):
-    """Add `-o/--output` (required) and `--overwrite`."""
+    """Add `-o/--output` (required) and `--overwrite`; what is read is not written over."""
 
     def decorate(function):
-        function = click.option(
+        @functools.wraps(function)
+        def protected(*args, **kwargs):
+            from pixsed.io.atomic import protected_inputs
+
+            with protected_inputs(_files_named(click.get_current_context())):
+                return function(*args, **kwargs)
+
+        protected = click.option(
             "--overwrite", is_flag=True, help="Replace the output if it is there."
-        )(function)
+        )(protected)
         return click.option(
             "-o", "--output", required=True, type=click.Path(allow_dash=True), help=help, **kwargs
-        )(function)
+        )(protected)
 
     return decorate
+
+
+#: Options that name what is written, or a file that is gone on with.
+_NO_INPUTS = ("output", "overwrite", "plot", "card", "curve", "resume")
+
+
+def _files_named(context):
+    """Return the files that a command's arguments and options may name, but for outputs."""
+    from pixsed.errors import PixsedError
+    from pixsed.io.locate import expand_locations
+
+    paths = []
+    for name, value in context.params.items():
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str) and name not in _NO_INPUTS:
+                paths.append(text)
+                with contextlib.suppress(PixsedError):
+                    paths += [place.path for place in expand_locations([text])]
+    return paths
 
 
 hdu = click.option(
@@ -90,7 +190,7 @@ hdu = click.option(
 )
 
 seed = click.option(
-    "--seed", type=click.IntRange(min=0), default=42, show_default=True,
+    "--seed", type=click.IntRange(min=0, max=2**63 - 1), default=42, show_default=True,
     help="Seed of the random numbers.",
 )
 
@@ -118,7 +218,7 @@ model = click.option(
 
 
 error_floor = click.option(
-    "--error-floor", type=click.FloatRange(min=0, max=1), default=0.0, show_default=True,
+    "--error-floor", type=FiniteRange(min=0, max=1), default=0.0, show_default=True,
     metavar="SHARE",
     help="Share of the flux added to the errors in quadrature, for what they leave out: zero "
          "points, matched PSFs, the models themselves; 0.05 is usual.",
@@ -130,7 +230,7 @@ def noise(default, help):
 
     def decorate(function):
         function = click.option(
-            "--noise-floor", type=click.FloatRange(min=0), default=0.0, metavar="SHARE",
+            "--noise-floor", type=FiniteRange(min=0), default=0.0, metavar="SHARE",
             help="With a FILE: this share of the flux, added in quadrature to the errors; "
                  "without it they stop growing in the brightest bin, as in the paper.",
         )(function)

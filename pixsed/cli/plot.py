@@ -28,10 +28,12 @@ def command(maps, properties, dpi, output, overwrite):
     from pathlib import Path
 
     from pixsed.cli.options import say
-    from pixsed.io.atomic import atomic_path, check_output
+    from pixsed.io.atomic import atomic_path, check_output, is_stream
     from pixsed.products.maps_picture import draw, read_panels
 
-    suffix = ".png" if output == "-" else Path(output).suffix.lower()
+    suffix = Path(output).suffix.lower()
+    if is_stream(output) and not suffix:
+        suffix = ".png"
     if suffix not in (".png", ".pdf", ".svg"):
         raise click.BadParameter(f"{output!r} must end in .png, .pdf or .svg", param_hint="-o")
     check_output(output, overwrite)

@@ -3,7 +3,7 @@
 import click
 
 from pixsed.cli.mosaics import image_errors
-from pixsed.cli.options import examples, hdu, output, quiet_verbose
+from pixsed.cli.options import FiniteFloat, FiniteRange, examples, hdu, output, quiet_verbose
 
 EPILOG = examples(
     "pixsed psf F200W_bkg.fits --stars stars.ecsv -o psf_F200W.fits",
@@ -25,9 +25,9 @@ EPILOG = examples(
               metavar="PIXELS", help="Side of the PSF, odd.")
 @click.option("--oversampling", type=click.IntRange(1, 4), default=2, show_default=True,
               help="Values of the PSF a pixel of the image; time grows with its cube.")
-@click.option("--saturation", type=float, metavar="VALUE",
+@click.option("--saturation", type=FiniteFloat(), metavar="VALUE",
               help="Leave out stars with a pixel as bright, in the image's unit.")
-@click.option("--min-snr", type=click.FloatRange(min=0), default=50.0, show_default=True,
+@click.option("--min-snr", type=FiniteRange(min=0), default=50.0, show_default=True,
               help="Leave out fainter stars: S/N within 4 pixels of the centre.")
 @click.option("--max-stars", type=click.IntRange(min=1), default=50, show_default=True,
               help="Use the brightest so many.")
@@ -50,11 +50,11 @@ def command(image, stars, ra_col, dec_col, x_col, y_col, id_col, size, oversampl
     from pixsed.images.psf.build import make_psf, summary
     from pixsed.images.psf.files import write_psf
     from pixsed.images.psf.stars import read_stars
-    from pixsed.io.atomic import check_output
+    from pixsed.io.atomic import check_fits_output
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import parse_location
 
-    check_output(output, overwrite)
+    check_fits_output(output, overwrite)
     place = parse_location(image, hdu, band=True)
     with ImageFile(place, err=err, err_kind=err_kind, fill=fill, measure_sky=False) as source:
         listed = read_stars(stars, source.wcs, ra_col=ra_col, dec_col=dec_col, x_col=x_col,

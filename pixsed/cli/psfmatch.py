@@ -3,7 +3,7 @@
 import click
 
 from pixsed.cli.mosaics import image_errors
-from pixsed.cli.options import examples, hdu, output, quiet_verbose
+from pixsed.cli.options import FiniteFloat, FiniteRange, examples, hdu, output, quiet_verbose
 
 # Written out, since --help is to import no numpy; a test holds each against its room.
 CORRELATIONS = ("auto", "none")
@@ -25,9 +25,9 @@ EPILOG = examples(
               help="Matching kernel on the image's pixels, in place of the PSFs.")
 @click.option("--target-name", metavar="BAND",
               help="Band of the target PSF.  [default: from its header]")
-@click.option("--psf-scale", type=click.FloatRange(min=0, min_open=True), metavar="ARCSEC",
+@click.option("--psf-scale", type=FiniteRange(min=0, min_open=True), metavar="ARCSEC",
               help="Pixel of a PSF whose header does not tell it.")
-@click.option("--psf-angle", type=float, default=0.0, show_default=True, metavar="DEG",
+@click.option("--psf-angle", type=FiniteFloat(), default=0.0, show_default=True, metavar="DEG",
               help="Turn both PSFs first, from the x axis towards y.")
 @click.option("--method", type=click.Choice(METHODS), default="fourier", show_default=True,
               help="Kernel: ratio of Fourier transforms; or damped, by a constant (wiener) or "
@@ -35,14 +35,14 @@ EPILOG = examples(
 @click.option("--window", type=click.Choice(WINDOWS),
               help="Taper of the kernel's transform.  [default: tukey, flat, then falling; "
               "with a damped method none]")
-@click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True,
+@click.option("--alpha", type=FiniteRange(0, 1), default=0.5, show_default=True,
               help="Share of the frequencies that the taper takes.")
-@click.option("--beta", type=click.FloatRange(0, 1), default=0.5, show_default=True,
+@click.option("--beta", type=FiniteRange(0, 1), default=0.5, show_default=True,
               help="Share that split-cosine-bell and top-hat leave whole.")
-@click.option("--regularization", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+@click.option("--regularization", type=FiniteRange(0, 1, min_open=True, max_open=True),
               default=1e-4, show_default=True,
               help="Damping; for fourier the share of its peak below which a transform is zero.")
-@click.option("--max-residual", type=click.FloatRange(min=0), metavar="SHARE",
+@click.option("--max-residual", type=FiniteRange(min=0), metavar="SHARE",
               help="Fail where the encircled energy stays further off the target's.  "
               "[default: warn above 0.02]")
 @click.option("--correlation", type=click.Choice(CORRELATIONS), default="auto", show_default=True,
@@ -80,13 +80,13 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
     from pixsed.cli.options import say, show_progress
     from pixsed.images.psf.matching import plan_match, read_kernel, read_psf
     from pixsed.images.segmap import open_segmap
-    from pixsed.io.atomic import check_output
+    from pixsed.io.atomic import check_fits_output
     from pixsed.io.bandnames import check_band_name
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import parse_location
     from pixsed.io.planes import PlanesWriter
 
-    check_output(output, overwrite)
+    check_fits_output(output, overwrite)
     paths = [parse_location(p).path for p in (psf, target, kernel, mask) if p]
     band = check_band_name(target_name, "--target-name") if target_name else None
     if kernel:
@@ -179,8 +179,10 @@ def _after(match, cards):
     import numpy as np
     from astropy.io import fits
 
+    from pixsed.io.cards import safe_cards
+
     kernel = fits.ImageHDU(match.kernel.astype(np.float32), name="KERNEL")
-    kernel.header.update(cards)
+    kernel.header.update(safe_cards(cards))
     if match.curve is None:
         return [kernel]
     curve = match.curve

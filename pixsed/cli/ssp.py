@@ -2,7 +2,7 @@
 
 import click
 
-from pixsed.cli.options import examples, output, quiet_verbose, say, show_progress
+from pixsed.cli.options import FiniteFloat, examples, output, quiet_verbose, say, show_progress
 
 
 @click.command(
@@ -18,7 +18,7 @@ from pixsed.cli.options import examples, output, quiet_verbose, say, show_progre
 @click.option("--imf", type=click.Choice(["chabrier", "kroupa", "salpeter"]),
               help="Initial mass function; default: chabrier for fsps; "
                    "kroupa, fixed, for bc03.")  # fmt: skip
-@click.option("--log-u", type=float, default=-2.0, show_default=True,
+@click.option("--log-u", type=FiniteFloat(), default=-2.0, show_default=True,
               help="Ionisation parameter of the nebular emission.")  # fmt: skip
 @click.option("--zinterp", type=click.Choice(["log", "linear"]), default="log", show_default=True,
               help="Interpolate spectra linearly in log Z or in Z.")  # fmt: skip
@@ -37,10 +37,10 @@ def command(library, imf, log_u, zinterp, refine, sps_home, no_agb_dust, output,
     metallicity and age, in one FITS file.
     """
     from pixsed.errors import PixsedError
-    from pixsed.io.atomic import check_output
+    from pixsed.io.atomic import check_fits_output
     from pixsed.sps.ssp import write_ssp
 
-    check_output(output, overwrite)
+    check_fits_output(output, overwrite)
     if library == "bc03":
         from pixsed.sps import bc03
 

@@ -2,7 +2,16 @@
 
 import click
 
-from pixsed.cli.options import error_floor, examples, jobs, model, output, quiet_verbose, seed
+from pixsed.cli.options import (
+    FiniteFloat,
+    error_floor,
+    examples,
+    jobs,
+    model,
+    output,
+    quiet_verbose,
+    seed,
+)
 
 EPILOG = examples(
     "pixsed sum-mass 531.fits --model tau -o mass.fits",
@@ -15,7 +24,7 @@ EPILOG = examples(
 @model
 @click.option("--samples", type=click.IntRange(min=2), default=500, show_default=True,
               help="Posterior draws a pixel.")
-@click.option("--snr-min", type=float, default=5.0, show_default=True,
+@click.option("--snr-min", type=FiniteFloat(), default=5.0, show_default=True,
               help="Least mean S/N over F277W, F356W and F444W of a pixel that counts.")
 @error_floor
 @click.option("--all-pixels", is_flag=True, help="Take pixels outside the galaxy's segment too.")

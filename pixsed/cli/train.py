@@ -3,7 +3,7 @@
 import click
 from click.core import ParameterSource
 
-from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say, seed
+from pixsed.cli.options import FiniteRange, examples, jobs, noise, output, quiet_verbose, say, seed
 
 
 @click.command(
@@ -30,15 +30,15 @@ from pixsed.cli.options import examples, jobs, noise, output, quiet_verbose, say
 @click.option("--epochs", type=click.IntRange(min=1),
               show_default="24; maf-paper: until 20 are no better on the simulations held out",
               help="Passes over the simulations.")  # fmt: skip
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True),
+@click.option("--minutes", type=FiniteRange(min=0, min_open=True),
               help="Train for so long in place of --epochs, as on a machine lent by the hour: the "
               "learning rate falls with the clock.")  # fmt: skip
 @click.option("--batch", type=click.IntRange(min=16), show_default="1024; maf-paper: 200")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True),
+@click.option("--rate", type=FiniteRange(min=0, min_open=True),
               show_default="1e-3; maf-paper: 5e-4", help="Learning rate.")  # fmt: skip
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
               help="Where the network is trained.")  # fmt: skip
-@click.option("--encoder-share", type=click.FloatRange(0, 1), show_default="1/3",
+@click.option("--encoder-share", type=FiniteRange(0, 1), show_default="1/3",
               help="Part of the training in which the encoder learns alone; 0 to go on with the "
               "flow of --start.")  # fmt: skip
 @click.option("--patience", type=click.IntRange(min=1),
@@ -77,7 +77,7 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     paper. Needs the extra: pip install 'pixsed[train]'.
     """
     from pixsed.errors import PixsedError
-    from pixsed.io.atomic import check_output
+    from pixsed.io.atomic import check_ending, check_output, is_stream
     from pixsed.simulate.noise import choose_noise
     from pixsed.simulate.table import read_simulations
     from pixsed.sps.ssp import read_ssp
@@ -107,6 +107,12 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     if paper and context.get_parameter_source("noise") is ParameterSource.DEFAULT:
         noise = "depth"
     outputs = [_member(output, i) for i in range(ensemble)]
+    if is_stream(output):
+        raise PixsedError(f"{output}: a checkpoint is written after each epoch; give a file with "
+                          "-o")  # fmt: skip
+    check_ending(output, (".ckpt", ".pt", ".pth"), "a checkpoint is")
+    if curve:
+        check_ending(curve, (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits"), "a curve is")
     for path in [*outputs, *([curve] if curve else [])]:
         check_output(path, overwrite)
     try:

@@ -3,6 +3,8 @@
 import click
 
 from pixsed.cli.options import (
+    FiniteFloat,
+    FiniteRange,
     Names,
     examples,
     jobs,
@@ -42,15 +44,15 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
 @click.option("--samples", type=click.IntRange(min=50), default=256, show_default=True,
               help="Draws a simulation: half of them as of 'pixsed fit', for medians and widths, "
               "half independent, for ranks and coverage.")  # fmt: skip
-@click.option("--snr-min", type=float, default=1.0, show_default=True,
+@click.option("--snr-min", type=FiniteFloat(), default=1.0, show_default=True,
               help="Mean S/N over F277W, F356W, F444W, those of them that a row has.")  # fmt: skip
-@click.option("--snr-max", type=float, default=float("inf"),
+@click.option("--snr-max", type=FiniteFloat(),
               help="Largest mean S/N: a run on a narrow range has many simulations in it.")
-@click.option("--max-miss", type=click.FloatRange(min=0), metavar="SHARE",
+@click.option("--max-miss", type=FiniteRange(min=0), metavar="SHARE",
               help="Limit: the coverage of no interval misses by more, in any bin.")  # fmt: skip
-@click.option("--max-joint", type=click.FloatRange(min=0), metavar="SHARE",
+@click.option("--max-joint", type=FiniteRange(min=0), metavar="SHARE",
               help="Limit: nor does joint coverage (TARP), at any level.")  # fmt: skip
-@click.option("--min-p", type=click.FloatRange(0, 1), metavar="P",
+@click.option("--min-p", type=FiniteRange(0, 1), metavar="P",
               help="Limit: the p-value of no property's ranks, over a whole case, is less.")
 @click.option("--plot", type=click.Path(), metavar="FILE.png",
               help="Also draw FILE_residuals.png, FILE_ranks.png, FILE_coverage.png and "
@@ -79,7 +81,7 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
 
     from pixsed.bands import PAPER_BANDS
     from pixsed.errors import PixsedError
-    from pixsed.io.atomic import atomic_path, check_output, write_hdulist
+    from pixsed.io.atomic import atomic_path, check_fits_output, check_output, write_hdulist
     from pixsed.io.provenance import stamp
     from pixsed.simulate.noise import NOISE_MODELS, choose_noise
     from pixsed.train.card import card_text
@@ -91,12 +93,14 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
     from pixsed.validate.sampling import assess
     from pixsed.validate.tarp import UnitCube
 
+    snr_max = float("inf") if snr_max is None else snr_max
     pictures = {}
     if plot:
         from pixsed.products.validation_picture import paths
 
         pictures = paths(plot)
-    for path in filter(None, (output, card, *pictures.values())):
+    check_fits_output(output, overwrite)
+    for path in filter(None, (card, *pictures.values())):
         check_output(path, overwrite)
     first = next(blocks(simulations), None)
     if first is None:

@@ -6,6 +6,8 @@ import warnings
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
+from pixsed.io.cards import is_input_keyword
+
 # Cards that say how the data of this one HDU are stored: never copied to another.
 _STRUCTURAL = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|EXTEND|TFIELDS|THEAP|END"
@@ -26,7 +28,7 @@ def copied_header(header):
     result = fits.Header()
     for card in header.cards:
         keyword = card.keyword
-        if _STRUCTURAL.fullmatch(keyword) or re.fullmatch(r"INFILE\d+", keyword):
+        if _STRUCTURAL.fullmatch(keyword) or is_input_keyword(keyword):
             continue
         if keyword in ("COMMENT", "HISTORY", ""):
             # At the bottom, as every card is: astropy else moves it out of its place.

@@ -12,6 +12,7 @@ from astropy.utils.exceptions import AstropyWarning
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import write_hdulist
 from pixsed.io.bandnames import check_band_name, filter_name, instrument_name, pivot_um
+from pixsed.io.cards import safe_cards
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import open_fits
 from pixsed.io.provenance import stamp
@@ -262,20 +263,24 @@ def write_cube(cube, path, overwrite=False, inputs=(), history=()):
         If the file is there already, or its folder is not.
     """
     primary = fits.PrimaryHDU()
-    primary.header["OBJECT"] = (str(cube.object_id), "galaxy")
-    primary.header["REDSHIFT"] = (float(cube.redshift), "redshift")
-    primary.header["ZERR"] = (float(cube.zerr), "1-sigma error of the redshift, 0 = known")
-    primary.header["PIXAR_A2"] = (float(cube.pixar_a2), "[arcsec2] area of a pixel, from the WCS")
+    primary.header.update(safe_cards({
+        "OBJECT": (str(cube.object_id), "galaxy"),
+        "REDSHIFT": (float(cube.redshift), "redshift"),
+        "ZERR": (float(cube.zerr), "1-sigma error of the redshift, 0 = known"),
+        "PIXAR_A2": (float(cube.pixar_a2), "[arcsec2] area of a pixel, from the WCS"),
+    }))  # fmt: skip
     if cube.binning is not None:
         primary.header.update(binning_cards(cube.binning))
     stamp(primary.header, inputs=inputs, history=history)
     hdus = [primary]
     for i, band in enumerate(cube.bands):
         header = cube.header.copy()
-        header["BUNIT"] = ("nJy", "flux density a pixel")
-        header["FILTER"] = (filter_name(band), "filter")
-        header["INSTRUME"] = (str(cube.table["instrument"][i]), "instrument")
-        header["PSFMATCH"] = (cube.psfmatch[band], "band whose PSF this one has")
+        header.update(safe_cards({
+            "BUNIT": ("nJy", "flux density a pixel"),
+            "FILTER": (filter_name(band), "filter"),
+            "INSTRUME": (str(cube.table["instrument"][i]), "instrument"),
+            "PSFMATCH": (cube.psfmatch[band], "band whose PSF this one has"),
+        }))  # fmt: skip
         hdus.append(fits.ImageHDU(cube.flux[i], header, name=band))
         header = header.copy()
         header["BUNIT"] = ("nJy", "1-sigma error of the flux density a pixel")

@@ -10,6 +10,7 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
+from pixsed.io.cards import fits_card
 from pixsed.io.copied import copied_header
 from pixsed.io.error_plane import (
     POWERS,
@@ -413,7 +414,7 @@ def output_headers(image, *, inputs=(), history=()):
     stamp(primary, inputs=inputs, history=history)
     shared = copied_header(image.header)
     if image.location.band and image.band_in_header is None:
-        shared["BAND"] = (image.location.band, "band, as named on the command line")
+        shared["BAND"] = fits_card(image.location.band, "band, as named on the command line")
     return primary, shared
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from pixsed.io.atomic import write_hdulist
+from pixsed.io.cards import safe_cards
 from pixsed.io.headers import celestial_header
 from pixsed.io.provenance import stamp
 
@@ -123,25 +124,6 @@ def write_maps(path, planes, *args, overwrite=False, **kwargs):
     for name, (kind, header) in layout.planes.items():
         hdus.append(fits.ImageHDU(np.asarray(planes[name], dtype=kind), header, name=name))
     write_hdulist(fits.HDUList([*hdus, layout.table]), path, overwrite)
-
-
-def safe_cards(cards):
-    """Return cards that FITS can hold: printable ASCII, no comment beside a long text.
-
-    Parameters
-    ----------
-    cards : dict
-        Keyword -> value or (value, comment).
-    """
-    result = {}
-    for key, card in cards.items():
-        value, comment = card if isinstance(card, tuple) else (card, "")
-        if isinstance(value, str):
-            value = "".join(c if 32 <= ord(c) < 127 else "?" for c in value)
-            if len(value) + len(comment) > 60:  # a text that goes on takes no comment
-                comment = ""
-        result[key] = (value, comment)
-    return result
 
 
 def _table(rows):

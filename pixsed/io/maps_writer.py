@@ -4,21 +4,28 @@ import contextlib
 import json
 import os
 import warnings
-from pathlib import Path
 
 from astropy.io import fits
 
-from pixsed.errors import PixsedError
-from pixsed.io.atomic import name_long_strings
+from pixsed.errors import PixsedError, Stopped
+from pixsed.io.atomic import (
+    is_gzip_name,
+    is_stream,
+    name_long_strings,
+    named_error,
+    place,
+    resolve_output,
+    send,
+)
 from pixsed.io.placed import PlacedPlanes, gzip_to, plane_header
-from pixsed.io.stream import check_unfinished, lock, open_part, raise_kept, to_stdout
+from pixsed.io.stream import check_unfinished, lock, open_part, raise_kept
 
 _FORMAT = 1
 
 
 def hidden_paths(path):
     """Return where the unfinished maps of `path` stand, and the journal of what they hold."""
-    path = Path(path)
+    path = resolve_output(path)
     return path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.journal")
 
 
@@ -70,7 +77,7 @@ class MapsWriter:
     Parameters
     ----------
     path : path-like
-        ``"-"`` is standard output, which gets the file when it is whole.
+        A stream (`~pixsed.io.atomic.is_stream`) gets the file when it is whole.
     layout : `~pixsed.io.maps.MapsLayout`
         Its PRIMARY of its final length; values may be changed at the end.
     shape : tuple of int
@@ -100,7 +107,7 @@ class MapsWriter:
         check_maps_output(path, overwrite=overwrite, resume=resume)
         self.path, self._layout, self._shape, self._key = path, layout, shape, key
         self._overwrite, self._resume = overwrite, resume
-        self._to_stdout = str(path) == "-"
+        self._stream = is_stream(path)
         self.done, self.counts = 0, {}
         self._journal = None
 
@@ -109,11 +116,13 @@ class MapsWriter:
                    for name, (kind, header) in self._layout.planes.items()}  # fmt: skip
         primary = self._layout.primary
         name_long_strings(primary)
-        part, self._journal_path = (None, None) if self._to_stdout else hidden_paths(self.path)
+        part, self._journal_path = (None, None) if self._stream else hidden_paths(self.path)
         self._file, self.part = open_part(part)
+        begun = False
         try:
             lock(self._file, self.part)
             said = self._read_journal() if self._resume else None
+            begun = said is None
             if said is not None:
                 primary = self._take_up()
             self.primary = primary
@@ -125,10 +134,21 @@ class MapsWriter:
             else:
                 self._planes.sums.update(said["sums"])
                 self._journal = open(self._journal_path, "a", encoding="utf-8")
-        except BaseException:
-            self._file.close()
+        except BaseException as error:
+            self._close(remove=begun)
+            if (named := named_error(error, self.path)) is not error:
+                raise named from error
             raise
         return self
+
+    def _close(self, remove):
+        for file in filter(None, (self._file, self._journal)):
+            with contextlib.suppress(OSError):  # a full disk says so once
+                file.close()
+        if remove:
+            for path in filter(None, (self.part, self._journal_path)):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
 
     def _read_journal(self):
         """Return the last whole line of a journal of the same key; None: begin anew."""
@@ -203,38 +223,36 @@ class MapsWriter:
     def _finish(self):
         self._planes.finish(self.primary, after=[self._layout.table])
         os.fsync(self._file.fileno())
-        if self._to_stdout:
-            to_stdout(self._file)
+        if self._stream:
+            send(self._file, self.path)
             return
-        source, path = self.part, Path(self.path)
-        if path.suffix == ".gz":
+        source, path = self.part, resolve_output(self.path)
+        if is_gzip_name(path):
             source = self.part.with_name(self.part.name + ".gz")
-            gzip_to(self._file, source, path.stem)
-        if not self._overwrite and path.exists():
-            raise PixsedError(f"{path} appeared while it was being made; nothing was replaced")
-        os.replace(source, path)
+        try:
+            if source is not self.part:
+                gzip_to(self._file, source, path.stem)
+            place(source, path, self._overwrite)
+        finally:
+            if source is not self.part:
+                source.unlink(missing_ok=True)
 
     def __exit__(self, kind, error, trace):
+        raised = error
         finished = False
         try:
             if error is None:
                 self._finish()
                 finished = True
-        except (PixsedError, OSError) as raised:
-            error = raised
+        except (PixsedError, OSError, Stopped) as trouble:
+            error = trouble
         finally:
-            self._file.close()
-            if self._journal is not None:
-                self._journal.close()
-            if finished or self._to_stdout or not self.done:
-                for path in (self.part, self._journal_path):
-                    if path is not None:
-                        with contextlib.suppress(OSError):
-                            path.unlink(missing_ok=True)
+            self._close(remove=finished or self._stream or not self.done)
         if finished:
             return
-        if self.done and not self._to_stdout:
+        error = named_error(error, self.path)
+        if self.done and not self._stream:
             kept = f"what is finished is kept in {self.part}: go on with --resume"
             raise_kept(error, kept)
-        if kind is None:
+        if error is not raised:
             raise error

@@ -8,6 +8,7 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError
 from pixsed.io.atomic import atomic_path, name_long_strings
+from pixsed.io.cards import input_cards, is_input_keyword
 from pixsed.io.copied import copied_header
 from pixsed.io.locate import open_fits
 from pixsed.io.placed import PlacedPlanes, gzip_to, plane_header
@@ -123,8 +124,7 @@ def _primary(parts):
     header = copied_header(parts[0].header)
     for key in _OF_A_PART:
         header.remove(key, ignore_missing=True)
-    for number, name in enumerate(_inputs(parts[0].header), 1):
-        header[f"INFILE{number}"] = name
+    header.update(input_cards(_inputs(parts[0].header)))
     header["NFIT"] = sum(part.header["NFIT"] for part in parts)
     lines = [str(line) for line in header.get("HISTORY", [])]
     header.remove("HISTORY", ignore_missing=True, remove_all=True)
@@ -136,6 +136,6 @@ def _primary(parts):
 
 
 def _inputs(header):
-    return [header[key] for key in header if re.fullmatch(r"INFILE\d+", key)]
+    return [header[key] for key in header if is_input_keyword(key)]
 
 

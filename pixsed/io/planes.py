@@ -3,7 +3,8 @@
 import contextlib
 from pathlib import Path
 
-from pixsed.io.atomic import atomic_path, name_long_strings
+from pixsed.io.atomic import atomic_path, check_fits_output, name_long_strings
+from pixsed.io.cards import safe_cards
 from pixsed.io.image import output_headers
 from pixsed.io.placed import PlacedPlanes, gzip_to, plane_header
 
@@ -22,7 +23,7 @@ class PlanesWriter:
     names : sequence of str
         Extension names.
     path : str or path-like
-        ``"-"`` is standard output, which gets the file when it is whole.
+        A stream (`~pixsed.io.atomic.is_stream`) gets the file when it is whole.
     overwrite, inputs, history
         As for `pixsed.io.cube.write_cube`.
     cards : dict, optional
@@ -42,7 +43,7 @@ class PlanesWriter:
         self._path, self._overwrite = path, overwrite
         self._primary, shared = output_headers(image, inputs=inputs, history=history)
         name_long_strings(self._primary)
-        shared.update(cards or {})
+        shared.update(safe_cards(cards or {}))
         self._after = list(after)
         self._headers = {name: plane_header(name, shared, "f4", self._shape) for name in names}
         self._done = 0
@@ -50,6 +51,7 @@ class PlanesWriter:
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
+            check_fits_output(self._path, self._overwrite)
             self._target = stack.enter_context(atomic_path(self._path, self._overwrite))
             self._zipped = self._target.suffix == ".gz"
             part = self._target
@@ -77,8 +79,7 @@ class PlanesWriter:
             raise ValueError(f"{self._done} rows of {self._shape[0]} were written")
         self._planes.finish(after=self._after)
         if self._zipped:
-            name = "" if str(self._path) == "-" else Path(self._path).stem
-            gzip_to(self._file, self._target, name)
+            gzip_to(self._file, self._target, Path(self._path).stem)
 
     def __exit__(self, *error):
         if error[0] is not None:

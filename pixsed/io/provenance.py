@@ -8,23 +8,22 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from pixsed import __version__
+from pixsed.io.cards import fits_text, input_cards, safe_cards
 
 _PACKAGES = {"VASTROPY": "astropy", "VNUMPY": "numpy", "VONNXRT": "onnxruntime"}
 
 
 def command_line():
     """Return the command line of this process, as FITS can hold it."""
-    words = ["pixsed", *sys.argv[1:]] if sys.argv else ["pixsed"]
-    text = shlex.join(words)
-    # A FITS card holds printable ASCII only.
-    return "".join(c if 32 <= ord(c) < 127 else "?" for c in text)
+    return fits_text(shlex.join(["pixsed", *sys.argv[1:]]))
 
 
 def stamp(header, *, inputs=(), history=(), command=None, **cards):
     """Add provenance to a primary header, in place.
 
     CREATOR, DATE, PIXSCMD (the command line; long ones as CONTINUE cards),
-    INFILE1 to INFILEn, the versions, and a HISTORY line a step.
+    INFILE1 to INFILEn (`~pixsed.io.cards.input_keyword`), the versions, and a HISTORY line a
+    step. Texts are put through `~pixsed.io.cards.fits_text`.
 
     Parameters
     ----------
@@ -42,11 +41,9 @@ def stamp(header, *, inputs=(), history=(), command=None, **cards):
     header["CREATOR"] = (f"pixsed {__version__}", "program that made this file")
     now = datetime.datetime.now(datetime.UTC)
     header["DATE"] = (now.strftime("%Y-%m-%dT%H:%M:%S"), "UTC when the file was made")
-    header["PIXSCMD"] = command or command_line()
-    for number, name in enumerate(inputs, 1):
-        header[f"INFILE{number}"] = os.path.basename(str(name))
-    for key, value in cards.items():
-        header[key] = value
+    header["PIXSCMD"] = fits_text(command or command_line())
+    header.update(input_cards(os.path.basename(str(name)) for name in inputs))
+    header.update(safe_cards(cards))
     header["VPYTHON"] = platform.python_version()
     for key, package in _PACKAGES.items():
         try:
@@ -54,5 +51,5 @@ def stamp(header, *, inputs=(), history=(), command=None, **cards):
         except PackageNotFoundError:  # a package of another extra
             continue
     for line in history:
-        header.add_history(line)
+        header.add_history(fits_text(line))
     return header

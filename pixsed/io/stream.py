@@ -4,20 +4,25 @@ Until it is whole the table stands beside its final name, as ``NAME.part``: head
 then rows. A run that was stopped leaves that file, and the next can go on with it.
 """
 
+import contextlib
 import os
-import shutil
-import sys
-import tempfile
 import warnings
-from pathlib import Path
 
 import numpy as np
 
-from pixsed.errors import PixsedError
-from pixsed.io.atomic import check_output, name_long_strings
+from pixsed.errors import PixsedError, Stopped
+from pixsed.io.atomic import (
+    check_fits_output,
+    is_stream,
+    name_long_strings,
+    named_error,
+    place,
+    resolve_output,
+    send,
+    temporary_file,
+)
 
 _FITS_BLOCK = 2880
-_READ = 1 << 24
 #: Cards that say how a table is laid out; the others say what it holds.
 _LAYOUT = ("XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "TFIELDS", "TTYPE", "TFORM",
            "TUNIT", "TDIM", "EXTNAME")  # fmt: skip
@@ -25,7 +30,7 @@ _LAYOUT = ("XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "TFIELDS", "TTYPE"
 
 def part_path(path):
     """Return where the unfinished table of `path` stands: ``NAME.part`` beside it."""
-    path = Path(path)
+    path = resolve_output(path)
     return path.with_name(path.name + ".part")
 
 
@@ -96,27 +101,27 @@ def open_part(path):
     path : `~pathlib.Path`
     """
     if path is None:
-        handle, name = tempfile.mkstemp(prefix=".pixsed-", suffix=".fits")
-        path = Path(name)
-    else:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        return temporary_file(".fits")
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
     return open(handle, "r+b"), path
 
 
-def check_unfinished(path, find, *, overwrite=False, resume=False):
+def check_unfinished(path, find, *, overwrite=False, resume=False, gzip=True):
     """Raise `PixsedError` if `path`, or what a run before has left of it, is in the way.
 
     Parameters
     ----------
     path : path-like
-        ``"-"`` is standard output, of which nothing is left.
+        A stream (`~pixsed.io.atomic.is_stream`) has no unfinished file.
     find : callable
         Of `path`: the paths of an unfinished file, the one to name first.
     overwrite, resume : bool, optional
         Whether what is there may be replaced, or gone on with.
+    gzip : bool, optional
+        Whether the file may be compressed.
     """
-    check_output(path, overwrite)
-    if str(path) == "-":
+    check_fits_output(path, overwrite, gzip=gzip)
+    if is_stream(path):
         if resume:
             raise PixsedError("--resume needs a file; give its name with -o")
         return
@@ -129,18 +134,13 @@ def check_unfinished(path, find, *, overwrite=False, resume=False):
 
 
 def raise_kept(error, kept):
-    """Raise `PixsedError` with what is `kept` for --resume, if an error ends a run in order."""
+    """Add what is `kept` for --resume to the error that ends a run in order, and raise that."""
     if isinstance(error, KeyboardInterrupt):
         raise PixsedError(f"stopped; {kept}") from None
+    if isinstance(error, Stopped):
+        raise Stopped(error.signal, kept) from None
     if isinstance(error, PixsedError | OSError | MemoryError):
         raise PixsedError(f"{error or type(error).__name__}; {kept}") from error
-
-
-def to_stdout(file):
-    """Copy an open file, from its beginning, to standard output."""
-    file.seek(0)
-    shutil.copyfileobj(file, sys.stdout.buffer, _READ)
-    sys.stdout.buffer.flush()
 
 
 class TableWriter:
@@ -152,7 +152,7 @@ class TableWriter:
     Parameters
     ----------
     path : path-like
-        ``"-"`` is standard output, which gets the file when it is whole.
+        A stream (`~pixsed.io.atomic.is_stream`) gets the file when it is whole.
     primary : `~astropy.io.fits.Header`
         Of the empty primary HDU.
     table : `~astropy.io.fits.Header`
@@ -180,7 +180,7 @@ class TableWriter:
     def __init__(self, path, primary, table, *, block, overwrite=False, resume=False):
         check_stream(path, overwrite=overwrite, resume=resume)
         self.path, self.block, self.overwrite = path, block, overwrite
-        self._to_stdout = str(path) == "-"
+        self._stream = is_stream(path)
         self._primary, self._table = primary.copy(), table.copy()
         for header in (self._primary, self._table):
             name_long_strings(header)
@@ -189,7 +189,7 @@ class TableWriter:
         self.rows, self._row = table["NAXIS2"], table["NAXIS1"]
         self.done = self._sum = 0
         self._handle = None
-        self.part = None if self._to_stdout else part_path(path)
+        self.part = None if self._stream else part_path(path)
         if resume and self.part.exists():
             self._take_up()
 
@@ -251,7 +251,7 @@ class TableWriter:
     def _begin(self):
         from astropy.io import fits
 
-        handle, self.part = open_part(None if self._to_stdout else self.part)
+        handle, self.part = open_part(None if self._stream else self.part)
         try:
             lock(handle, self.part)
             if not self.overwrite and os.fstat(handle.fileno()).st_size:
@@ -292,30 +292,31 @@ class TableWriter:
         self._handle.write(self._table.tostring().encode("ascii"))
         self._handle.flush()
         os.fsync(self._handle.fileno())
-        if self._to_stdout:
-            to_stdout(self._handle)
-            return
-        if not self.overwrite and Path(self.path).exists():
-            raise PixsedError(f"{self.path} appeared while it was being made; nothing was replaced")
-        os.replace(self.part, self.path)
+        if self._stream:
+            send(self._handle, self.path)
+        else:
+            place(self.part, self.path, self.overwrite)
 
     def __exit__(self, kind, error, trace):
+        raised = error
         try:
             if error is None:
                 self._finish()
-        except (PixsedError, OSError) as raised:
-            error = raised
+        except (PixsedError, OSError, Stopped) as trouble:
+            error = trouble
         finally:
             if self._handle is not None:
-                self._handle.close()
-                if self._to_stdout or not self.done:
+                with contextlib.suppress(OSError):  # a full disk says so once
+                    self._handle.close()
+                if self._stream or not self.done:
                     self.part.unlink(missing_ok=True)
         if error is None:
             return
-        if self.done and not self._to_stdout:
+        error = named_error(error, self.path)
+        if self.done and not self._stream:
             kept = f"{self.done} of {self.rows} rows are kept in {self.part}: go on with --resume"
             raise_kept(error, kept)
-        if kind is None:
+        if error is not raised:
             raise error
 
 
@@ -328,7 +329,5 @@ def check_stream(path, *, overwrite=False, resume=False):
     overwrite, resume : bool, optional
         As `TableWriter` takes them.
     """
-    check_unfinished(path, lambda path: [part_path(path)], overwrite=overwrite, resume=resume)
-    if Path(path).suffix.lower() in (".gz", ".fz", ".bz2"):
-        raise PixsedError(f"{path}: the table is written uncompressed; choose a name without "
-                          f"{Path(path).suffix}, and compress it afterwards")  # fmt: skip
+    check_unfinished(path, lambda path: [part_path(path)], overwrite=overwrite, resume=resume,
+                     gzip=False)  # fmt: skip

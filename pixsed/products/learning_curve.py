@@ -6,8 +6,6 @@ import numpy as np
 
 from pixsed.products.figure import new_figure
 
-_TABLES = (".ecsv", ".fits", ".csv")
-
 
 def curve_table(histories):
     """Return the learning curves of networks as a table.
@@ -53,9 +51,11 @@ def write_curve(histories, path, *, overwrite=False):
 
     table = curve_table(histories)
     with atomic_path(path, overwrite) as temporary:
-        if Path(path).suffix in _TABLES:
-            kind = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits"}
-            table.write(temporary, format=kind[Path(path).suffix], overwrite=True)
+        kind = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits"}.get(
+            Path(path).suffix.lower()
+        )
+        if kind:
+            table.write(temporary, format=kind, overwrite=True)
         else:
             _draw(table, temporary)
 
@@ -75,4 +75,4 @@ def _draw(table, path):
     below.set_ylabel("-ln density, held out")
     below.set_xlabel("epoch")
     above.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=150, format=Path(path).suffix[1:].lower() or "png")

@@ -142,8 +142,9 @@ def test_card(noise_file):
 @pytest.mark.parametrize("command", ["train", "validate"])
 def test_a_table_that_does_not_fit(command, run_cli, noise_file, simulations_file, ssp_file,
                                    tmp_path, request):  # fmt: skip
-    args = [command, simulations_file, "--ssp", ssp_file]
+    args, out = [command, simulations_file, "--ssp", ssp_file], "out.ckpt"
     if command == "validate":
+        out = "out.fits"
         args = [command, request.getfixturevalue("model_file"), simulations_file]
     else:
         pytest.importorskip("torch", reason="training needs torch")
@@ -159,11 +160,11 @@ def test_a_table_that_does_not_fit(command, run_cli, noise_file, simulations_fil
         ("paper", "--noise paper: no such file, and not one of depth, wide"),
         (simulations_file, "sims.fits is not a noise table"),
     ):
-        result = run_cli(*args, "--noise", noise, "-o", tmp_path / "out")
+        result = run_cli(*args, "--noise", noise, "-o", tmp_path / out)
         assert isinstance(result.exception, PixsedError) and message in str(result.exception)
-    result = run_cli(*args, "--noise", "depth", "--noise-floor", 0.1, "-o", tmp_path / "out")
+    result = run_cli(*args, "--noise", "depth", "--noise-floor", 0.1, "-o", tmp_path / out)
     assert "are of a measured noise table, not of 'depth'" in str(result.exception)
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / out).exists()
 
 
 def test_jof(shared_data, run_cli, tmp_path):

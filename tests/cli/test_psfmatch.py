@@ -147,7 +147,8 @@ def test_too_little_sky(drizzled, write_fits, wcs_header, run_cli, tmp_path):
     assert len(result.warned) == 1
     assert "too little empty sky" in result.warned[0] and "--correlation none" in result.warned[0]
     small = write_fits("small.fits", SEG=(np.ones((30, 300), np.int32), wcs_header()))
-    result = run_cli("psfmatch", image, "--kernel", kernel, "--mask", small, "-o", tmp_path / "b")
+    result = run_cli("psfmatch", image, "--kernel", kernel, "--mask", small,
+                     "-o", tmp_path / "b.fits")  # fmt: skip
     assert result.exit_code == 1
     assert "give a segmentation map of the same grid" in str(result.exception)
 

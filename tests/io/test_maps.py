@@ -13,7 +13,7 @@ from astropy.wcs import WCS
 from pixsed.errors import PixsedError
 from pixsed.infer.properties import PROPERTIES, quantile_name
 from pixsed.infer.select import DQ_BITS
-from pixsed.io.maps import safe_cards, write_maps
+from pixsed.io.maps import write_maps
 
 QUANTILES = (0.5, 0.025, 0.84)
 
@@ -144,8 +144,3 @@ def test_binmap(maps_file, wcs_header, tmp_path):
         assert [hdu.name for hdu in hdulist[-3:]] == ["DQ", "BINMAP", "MAPS"]
         np.testing.assert_array_equal(hdulist["BINMAP"].data, binmap)
         assert hdulist["MAPS"].data["extname"][-1].strip() == "BINMAP"
-
-
-def test_safe_cards():
-    found = safe_cards({"A": ("x" * 70, "comment"), "B": ("café", "c"), "C": 1})
-    assert found == {"A": ("x" * 70, ""), "B": ("caf?", "c"), "C": (1, "")}

@@ -6,6 +6,7 @@ from astropy.io import fits
 from pixsed.images.psf.build import REASONS, summary
 from pixsed.io.atomic import write_hdulist
 from pixsed.io.bandnames import instrument_name
+from pixsed.io.cards import fits_card, fits_text
 from pixsed.io.provenance import stamp
 
 _COMMENTS = {
@@ -32,7 +33,7 @@ def write_psf(image, psf, path, *, overwrite=False, inputs=()):
     stamp(primary.header, inputs=inputs, history=[f"psf: {summary(psf.stars)}"])
     header = fits.Header()
     if band := image.band_or_none:
-        header["FILTER"] = (band, "band")
+        header["FILTER"] = fits_card(band, "band")
         if name := instrument_name(band, image.header):
             header["INSTRUME"] = name
     header["PIXSCALE"] = (psf.scale, "[arcsec] step of the values")
@@ -50,9 +51,9 @@ def write_psf(image, psf, path, *, overwrite=False, inputs=()):
 
 
 def _stars(stars):
-    width = max(len(star.id) for star in stars)
+    ids = [fits_text(star.id) for star in stars]
     columns = [
-        fits.Column("ID", f"{max(width, 1)}A", array=[star.id for star in stars]),
+        fits.Column("ID", f"{max(1, *map(len, ids))}A", array=ids),
         fits.Column("X", "D", unit="pix", array=[star.x for star in stars]),
         fits.Column("Y", "D", unit="pix", array=[star.y for star in stars]),
         fits.Column("USED", "L", array=[not star.reason for star in stars]),

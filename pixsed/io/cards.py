@@ -1,0 +1,125 @@
+"""Text and values that FITS cards can hold, and the keywords of input files."""
+
+import math
+import numbers
+import re
+import unicodedata
+
+from astropy.io import fits
+
+_INPUT = "INFILE"
+_INPUT_KEYWORD = re.compile(r"(INFILE\d{1,2}|INFIL\d{3}|INFI\d{4}|INF\d{5}|IN\d{6})")
+#: Columns of a card after ``KEYWORD = `` and before ``/ ``.
+_ROOM = 67
+_LETTERS = str.maketrans({
+    "ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "OE", "đ": "d",
+    "Đ": "D", "ł": "l", "Ł": "L", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ı": "i",
+    "‘": "'", "’": "'", "“": '"', "”": '"', "µ": "u", "μ": "u", "–": "-",
+    "—": "-", "−": "-", "\u00a0": " ", "\t": "\\t", "\n": "\\n", "\r": "\\r",
+})  # fmt: skip
+
+
+def fits_text(text):
+    r"""Return a text as FITS cards can hold it: printable ASCII that is read back as written.
+
+    Letters lose their accents (``é`` becomes ``e``); other characters are written as
+    Python's escapes (``\u94f6``, ``\n``), and bytes that are no text as ``\xff``. A quote
+    becomes a double one where readers would take it for the end of the text.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
+    text = str(text).translate(_LETTERS)
+    plain = []
+    for letter in unicodedata.normalize("NFKD", text):
+        if 32 <= ord(letter) < 127:
+            plain.append(letter)
+        elif 0xDC80 <= ord(letter) <= 0xDCFF:  # a byte that could not be decoded
+            plain.append(f"\\x{ord(letter) - 0xDC00:02x}")
+        elif not unicodedata.combining(letter):
+            plain.append(letter.encode("ascii", "backslashreplace").decode()
+                         if ord(letter) >= 127 else f"\\x{ord(letter):02x}")  # fmt: skip
+    text = "".join(plain)
+    if _reads_back(text):
+        return text
+    text = text.replace("'", '"')
+    # An ampersand at the end of a long text means that it goes on.
+    return text if _reads_back(text) else re.sub(r"&(?=\s*$)", "%26", text)
+
+
+def _reads_back(text):
+    """Return whether astropy reads a text as it was written, but for blanks at its end."""
+    if "'" not in text and not text.rstrip().endswith("&"):
+        return True
+    image = fits.Card("TEXT", text).image
+    try:
+        return fits.Header.fromstring(image)["TEXT"] == text.rstrip()
+    except (ValueError, fits.VerifyError):
+        return False
+
+
+def fits_card(value, comment=""):
+    """Return (value, comment) as a card of FITS can hold them.
+
+    Parameters
+    ----------
+    value : object
+        A text is put through `fits_text`; a float that is not finite becomes None, a card
+        without a value.
+    comment : str, optional
+        Left out beside a text that leaves no room for it, cut beside a number.
+    """
+    comment = fits_text(comment)
+    if isinstance(value, str):
+        value = fits_text(value)
+        taken = len(value.replace("'", "''")) + 2
+        return value, comment if max(taken, 20) + len(comment) <= _ROOM else ""
+    if isinstance(value, numbers.Real) and not math.isfinite(value):
+        value = None
+    taken = max(20, len(str(value)))
+    return value, comment[: max(0, _ROOM - taken)]
+
+
+def safe_cards(cards):
+    """Return a dict of keyword -> (value, comment), each as of `fits_card`.
+
+    Parameters
+    ----------
+    cards : dict
+        Keyword -> value or (value, comment).
+    """
+    return {
+        key: fits_card(*card) if isinstance(card, tuple) else fits_card(card)
+        for key, card in cards.items()
+    }
+
+
+def input_keyword(number):
+    """Return the keyword of the input file of a number from 1.
+
+    INFILE1 to INFILE99; then, since a keyword has eight characters, INFIL100 to INFIL999,
+    INFI1000 and so on.
+    """
+    digits = str(number)
+    return _INPUT[: 8 - len(digits)] + digits
+
+
+def is_input_keyword(keyword):
+    """Return whether a keyword is one of `input_keyword`."""
+    return _INPUT_KEYWORD.fullmatch(keyword) is not None
+
+
+def input_cards(names):
+    """Return the cards of input files: keyword -> name as of `fits_text`.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names without folders.
+    """
+    return {input_keyword(number): fits_text(name) for number, name in enumerate(names, 1)}

@@ -1,0 +1,62 @@
+"""Signals that end a command, as an exception: workers are stopped and temporary files removed."""
+
+import contextlib
+import signal
+import threading
+import time
+
+from pixsed.errors import Stopped
+
+#: Seconds in which a second signal is taken for the same wish.
+_ONCE = 1.0
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+@contextlib.contextmanager
+def stopping(names=_NAMES):
+    """Raise `~pixsed.errors.Stopped` in the main thread when a signal comes, within the block.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Signals; those that the system lacks, or that were ignored before, as by nohup, are
+        left alone.
+
+    Yields
+    ------
+    list of int
+        The signals that came: a module that is being imported may turn the exception into
+        one of its own.
+    """
+    came, last = [], [-_ONCE]
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    def stop(number, frame):
+        # The exception is on its way already; another would disturb its clearing up.
+        if time.monotonic() - last[0] < _ONCE:
+            return
+        last[0] = time.monotonic()
+        came.append(number)
+        raise Stopped(number)
+
+    before = {}
+    try:
+        for name in names:
+            number = getattr(signal, name, None)
+            if number is None or signal.getsignal(number) in (signal.SIG_IGN, None):
+                continue
+            before[number] = signal.signal(number, stop)
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def signal_name(number):
+    """Return ``"SIGTERM"`` of its number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
