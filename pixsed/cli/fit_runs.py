@@ -2,7 +2,7 @@
 
 import warnings
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import click
@@ -11,40 +11,57 @@ from pixsed.cli.options import say, show_progress
 from pixsed.errors import PixsedError, PixsedWarning
 
 
+def _option(data, **default):
+    """Return a field of `Run`.
+
+    `data` says whether maps hold other data with another value: True, False, the engine with
+    which they do, or ``"elsewhere"``, where another part of the key tells (the hash of the model
+    and of the files, the tiles).
+    """
+    return field(metadata={"data": data}, **default)
+
+
 @dataclass(frozen=True)
 class Run:
     """The options of the command line, by their names there."""
 
-    inputs: tuple
-    model: str
-    output: str
-    overwrite: bool
-    resume: bool
-    part: tuple | None
-    jobs: int
-    scheduler: str | None
-    tile: tuple | None
-    samples: int
-    quantiles: tuple
-    engine: str
-    provider: str
-    snr_min: float
-    error_floor: float
-    all_pixels: bool
-    redshift: float | None
-    redshift_err: float | None
-    seed: int
-    segmap: str | None = None
-    catalog: str | None = None
-    id_col: str | None = None
-    z_col: str | None = None
-    zerr_col: str | None = None
-    redshift_map: str | None = None
-    errors: tuple = ()
-    units: tuple = ()
-    rescale_errors: bool = False
-    hdu: str | None = None
-    command: str | None = None
+    inputs: tuple = _option("elsewhere")
+    model: str = _option("elsewhere")
+    output: str = _option(False)
+    overwrite: bool = _option(False)
+    resume: bool = _option(False)
+    part: tuple | None = _option("elsewhere")
+    jobs: int = _option(False)
+    scheduler: str | None = _option(False)
+    tile: tuple | None = _option("elsewhere")
+    samples: int = _option("flow")
+    quantiles: tuple = _option(True)
+    engine: str = _option(True)
+    provider: str = _option(True)
+    snr_min: float = _option(True)
+    error_floor: float = _option(True)
+    all_pixels: bool = _option(True)
+    redshift: float | None = _option(True)
+    redshift_err: float | None = _option(True)
+    seed: int = _option("flow")
+    segmap: str | None = _option("elsewhere", default=None)
+    catalog: str | None = _option("elsewhere", default=None)
+    id_col: str | None = _option(True, default=None)
+    z_col: str | None = _option(True, default=None)
+    zerr_col: str | None = _option(True, default=None)
+    redshift_map: str | None = _option("elsewhere", default=None)
+    errors: tuple = _option(True, default=())
+    units: tuple = _option(True, default=())
+    rescale_errors: bool = _option(True, default=False)
+    hdu: str | None = _option(True, default=None)
+    command: str | None = _option(False, default=None)
+
+    @property
+    def data_options(self):
+        """The options that the data of maps depend on: spelling -> value."""
+        return {f"--{option.name.replace('_', '-')}": getattr(self, option.name)
+                for option in fields(self)
+                if option.metadata["data"] in (True, self.engine)}  # fmt: skip
 
     @property
     def settings(self):
@@ -173,17 +190,6 @@ def source_files(asked, kind):
     )  # fmt: skip
 
 
-def _data_options(asked, kind):
-    """Return the options that the data of maps depend on, by their names, and their values."""
-    names = ["engine", "provider", "quantiles", "snr_min", "error_floor", "all_pixels", "redshift",
-             "redshift_err"]  # fmt: skip
-    if asked.engine == "flow":
-        names += ["samples", "seed"]
-    if kind == "image":
-        names += ["id_col", "z_col", "zerr_col", "errors", "units", "rescale_errors", "hdu"]
-    return {f"--{name.replace('_', '-')}": getattr(asked, name) for name in names}
-
-
 # One image into one file.
 
 
@@ -213,7 +219,7 @@ def _fit_one(asked, kind):
 
     model = _load(asked)
     done = fit_image(
-        source_files(asked, kind), model, asked.output, options=_data_options(asked, kind),
+        source_files(asked, kind), model, asked.output, options=asked.data_options,
         part=asked.part, jobs=asked.jobs, scheduler=asked.scheduler, bar=_Bar, **asked.of_maps,
     )  # fmt: skip
     say(_line(asked, asked.output, done))
@@ -221,17 +227,30 @@ def _fit_one(asked, kind):
 
 def _line(asked, path, done):
     """Return what is said of a fit that is done."""
+    from pixsed.dq import ood_text
     from pixsed.infer.stream import fitted_text
 
     counts = done.counts
     if not counts:
         return f"{path}: done already"
-    text = (f"{path}: {fitted_text(counts, done.binned)} fitted, {counts['nood']} of them out of "
-            "distribution")  # fmt: skip
+    text = f"{path}: {fitted_text(counts, done.binned)} fitted"
     if not counts["npix"]:
-        text += f"\n{path}: no pixel has a mean S/N of {asked.snr_min:g}; try a lower --snr-min"
-    elif not asked.resume:  # else not all of it was done now
+        return f"{text}\n{path}: {_why_none(asked, counts)}"
+    text += f", {ood_text(counts['nscored'], counts['nood'])}"
+    if not asked.resume:  # else not all of it was done now
         text += f" ({counts['nfit'] / max(done.seconds, 1e-9):,.0f} a second)"
+    return text
+
+
+def _why_none(asked, counts):
+    """Return why no pixel was fitted, and what to try where a lower cut would help."""
+    from pixsed.dq import reasons_text
+
+    if not counts["ninside"]:
+        return "no pixel is in a segment; try --all-pixels"
+    text = f"of {counts['ninside']} pixels, {reasons_text(counts)}"
+    if counts.get("low_snr"):
+        text += f" of {asked.snr_min:g}; try a lower --snr-min"
     return text
 
 
@@ -262,7 +281,7 @@ def _fit_many(asked, kind, folder):
         check_output(path, asked.overwrite or asked.resume)
     outcomes = fit_cubes(
         [source_files(replace(asked, inputs=(cube,)), kind) for cube in cubes], paths, model,
-        options=_data_options(asked, kind), jobs=asked.jobs, scheduler=asked.scheduler,
+        options=asked.data_options, jobs=asked.jobs, scheduler=asked.scheduler,
         **asked.of_maps,
     )  # fmt: skip
     if bad := _tell(asked, outcomes, len(cubes)):
@@ -304,7 +323,8 @@ def _fit_table(asked):
     from tqdm import tqdm
 
     from pixsed.cli.mosaics import split_units
-    from pixsed.infer.photometry import fit_table, read_table, write_table
+    from pixsed.dq import DQ
+    from pixsed.infer.photometry import fit_table, read_table, table_text, write_table
     from pixsed.infer.record import how_fitted, model_cards
     from pixsed.io.atomic import check_output
 
@@ -320,5 +340,6 @@ def _fit_table(asked):
         result, asked.output, overwrite=asked.overwrite, inputs=[text.partition("[")[0]],
         history=[f"fit: {nfit} rows, {how_fitted(asked.engine, asked.samples)}"], name="POSTERIOR",
         **model_cards(model, asked.seed, asked.samples, asked.error_floor, asked.engine),
+        **DQ.cards("DQBIT"),
     )  # fmt: skip
-    say(f"{asked.output}: {nfit} of {len(table)} rows fitted")
+    say(f"{asked.output}: {table_text(result)}")

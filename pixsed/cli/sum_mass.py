@@ -27,19 +27,21 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
             overwrite):
     """Total stellar mass of galaxies, resolved and integrated.
 
-    Resolved: one draw a pixel, summed, again and again, the pixels taken as independent.
+    Resolved: one draw per pixel, summed, again and again; noise is independent from pixel to
+    pixel, an --error-floor and the redshift are common to all.
     Integrated: the fit of the photometry summed over the same pixels. OFFSET is the
     difference of the medians; the bits of FLAG are in the table's header.
     """
     from tqdm import tqdm
 
     from pixsed.cli.options import say, show_progress
+    from pixsed.dq import Flag, count_reasons, reasons_text
     from pixsed.errors import PixsedError
     from pixsed.infer.model import Model
     from pixsed.infer.photometry import write_table
     from pixsed.infer.record import model_cards
     from pixsed.infer.select import select
-    from pixsed.infer.total import FLAG_BITS, sum_mass
+    from pixsed.infer.total import sum_mass
     from pixsed.io.atomic import check_output
     from pixsed.io.cube import read_cube
     from pixsed.models import resolve
@@ -62,20 +64,22 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
             row = sum_mass(cube, loaded, selection, samples=samples, seed=seed, jobs=jobs,
                            progress=bar.update)
         rows.append(row)
+        if not row["NPIX"]:
+            why = reasons_text(count_reasons(selection.dq))
+            say(f"{name}: no pixel can be fitted: {why or 'none is inside'}; flag {row['FLAG']}")
+            continue
         say(
             f"{name}: {row['NPIX']} pixels, log10 M* resolved {row['RES_LOGMSTAR_P50']:.3f}, "
             f"integrated {row['INT_LOGMSTAR_P50']:.3f}, flag {row['FLAG']}"
         )
     if not rows:
         raise PixsedError(f"none of the {len(cubes)} cubes could be read; no table was written")
-    flags = {f"FLAGBIT{value.bit_length() - 1}": f"{value}: {meaning}"
-             for value, meaning in FLAG_BITS.items()}
     write_table(
         _table(rows), output, overwrite=overwrite, name="MASS",
         inputs=[name for name in cubes if name not in bad],
         history=[f"sum-mass: {len(rows)} galaxies, {samples} draws a pixel"],
         **model_cards(loaded, seed, samples, error_floor),
-        SNRMIN=(snr_min, "least mean S/N of a pixel"), **flags,
+        SNRMIN=(snr_min, "least mean S/N of a pixel"), **Flag.cards("FLAGBIT"),
     )
     if bad:
         raise PixsedError(

