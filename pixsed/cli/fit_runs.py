@@ -10,6 +10,26 @@ import click
 from pixsed.cli.options import say, show_progress
 from pixsed.errors import PixsedError, PixsedWarning
 
+#: Options that go with some kinds of input only; any other goes with all of them.
+KINDS_OF = {
+    "all_pixels": ("cube", "image"),
+    "segmap": ("image",),
+    "catalog": ("image",),
+    "redshift_map": ("image",),
+    "errors": ("image",),
+    "rescale_errors": ("image",),
+    "id_col": ("image", "table"),
+    "z_col": ("image", "table"),
+    "zerr_col": ("image", "table"),
+    "units": ("image", "table"),
+    "hdu": ("image", "table"),
+    "tile": ("cube", "image"),
+    "resume": ("cube", "image"),
+    "part": ("cube", "image"),
+    "scheduler": ("cube", "image"),
+}
+_NAMES = {"cube": "cubes", "image": "mosaics", "table": "tables"}
+
 
 def _option(data, **default):
     """Return a field of `Run`.
@@ -23,8 +43,13 @@ def _option(data, **default):
 
 @dataclass(frozen=True)
 class Run:
-    """The options of the command line, by their names there."""
+    """The options of the command line, by their names there.
 
+    `given` has those that the user gave, by the command line or the environment: their names
+    and spellings.
+    """
+
+    given: dict = _option(False)
     inputs: tuple = _option("elsewhere")
     model: str = _option("elsewhere")
     output: str = _option(False)
@@ -86,10 +111,10 @@ def run(asked):
     asked = replace(asked, command=command_line())  # a worker's own would be another
     several = len(asked.inputs) > 1 and kind != "image"
     folder = Path(asked.output)
-    if several or asked.output.endswith("/") or folder.is_dir():
-        _fit_many(asked, kind, folder)
-    elif kind == "table":
+    if kind == "table":
         _fit_table(asked)
+    elif several or asked.output.endswith("/") or folder.is_dir():
+        _fit_many(asked, kind, folder)
     else:
         _fit_one(asked, kind)
 
@@ -102,8 +127,6 @@ def _kind(asked):
     from pixsed.io.kinds import kind_of
     from pixsed.io.locate import parse_location
 
-    if asked.segmap or asked.redshift_map or asked.catalog:
-        return "image"
     if any(parse_location(text, band=True).band for text in asked.inputs):
         return "image"
     trouble = None
@@ -112,21 +135,45 @@ def _kind(asked):
             return kind_of(text, asked.hdu)
         except PixsedError as error:
             trouble = trouble or error
+    if asked.segmap or asked.redshift_map or asked.catalog:
+        return "image"  # which tells better what is wrong
     raise trouble
 
 
 def _check_usage(asked, kind):
-    mosaic_only = {"--segmap": asked.segmap, "--catalog": asked.catalog, "--err": asked.errors,
-                   "--redshift-map": asked.redshift_map, "--hdu": asked.hdu,
-                   "--rescale-errors": asked.rescale_errors}  # fmt: skip
-    if kind != "image":
-        if given := [name for name, value in mosaic_only.items() if value]:
-            raise click.UsageError(f"{given[0]} goes with mosaics, not with a {kind}")
-        if kind == "cube" and asked.units:
-            raise click.UsageError("--unit goes with mosaics and tables: a cube is in nJy")
-        if kind == "table" and (asked.resume or asked.part or asked.scheduler):
-            raise click.UsageError("--resume, --part and --scheduler go with cubes and mosaics")
-        return
+    for name, spelling in asked.given.items():
+        kinds = KINDS_OF.get(name, _NAMES)
+        if kind not in kinds:
+            if (name, kind) == ("units", "cube"):
+                raise click.UsageError("--unit goes with mosaics and tables: a cube is in nJy")
+            names = " and ".join(_NAMES[one] for one in kinds)
+            raise click.UsageError(f"{spelling} goes with {names}, not with a {kind}")
+    if kind == "table":
+        _check_redshifts_of_table(asked)
+    if kind == "image":
+        _check_redshifts_of_mosaics(asked)
+
+
+def _check_redshifts_of_table(asked):
+    for option, columns in (("redshift", ("z_col", "zerr_col")), ("redshift_err", ("zerr_col",))):
+        for column in columns:
+            if option in asked.given and column in asked.given:
+                raise click.UsageError(
+                    f"give {asked.given[option]} or {asked.given[column]}, not both"
+                )
+    of_redshift = [name for name in ("redshift", "redshift_err", "z_col", "zerr_col")
+                   if name in asked.given]  # fmt: skip
+    if of_redshift and _load(asked).infers_redshift:
+        raise click.UsageError(
+            f"{asked.given[of_redshift[0]]} goes with models that are given the redshift; "
+            f"{asked.model} infers it"
+        )
+
+
+def _check_redshifts_of_mosaics(asked):
+    columns = [asked.given[name] for name in ("id_col", "z_col", "zerr_col") if name in asked.given]
+    if columns and not asked.catalog:
+        raise click.UsageError(f"{columns[0]} of mosaics goes with --catalog")
     if asked.catalog and not asked.segmap:
         raise click.UsageError("--catalog goes with --segmap, which has its ids")
     if asked.catalog and asked.redshift_map:
@@ -264,8 +311,6 @@ def _fit_many(asked, kind, folder):
     if asked.output == "-":
         raise click.UsageError("the maps of several cubes cannot go to standard output; give a "
                                "folder with -o")  # fmt: skip
-    if kind == "table":
-        raise PixsedError(f"{asked.inputs[0]} is a table; tables are fitted one at a time")
     if folder.exists() and not folder.is_dir():
         raise PixsedError(f"{asked.output} is a file; give a folder for several cubes")
     pairs = list(zip(asked.inputs, maps_paths(asked.inputs, folder), strict=True))
@@ -324,22 +369,32 @@ def _fit_table(asked):
 
     from pixsed.cli.mosaics import split_units
     from pixsed.dq import DQ
-    from pixsed.infer.photometry import fit_table, read_table, table_text, write_table
-    from pixsed.infer.record import how_fitted, model_cards
-    from pixsed.io.atomic import check_output
+    from pixsed.infer.photometry import fit_table, table_text
+    from pixsed.infer.record import how_fitted, table_cards
+    from pixsed.io.columns import band_columns
+    from pixsed.io.locate import parse_location
+    from pixsed.io.table_writer import check_columns, check_table_output, write_table
+    from pixsed.io.tables import read_table
 
-    model, text = _load(asked), asked.inputs[0]
-    check_output(asked.output, asked.overwrite)
-    table = read_table(text)
-    unit = split_units(asked.units).get(None)
+    text, *others = asked.inputs
+    if others:
+        raise PixsedError(f"{text} is a table; tables are fitted one at a time")
+    check_table_output(asked.output, asked.overwrite)
+    model = _load(asked)
+    table = read_table(text, hdu=asked.hdu, wanted=band_columns)
+    check_columns(table, asked.output, text)
+    options = dict(id_col=asked.id_col, z_col=asked.z_col, zerr_col=asked.zerr_col)
+    if "snr_min" in asked.given:
+        options["snr_min"] = asked.snr_min
     with tqdm(total=len(table), unit="row", disable=not show_progress()) as bar:
-        result, nfit = fit_table(table, model, source=text, unit=unit, redshift=asked.redshift,
-                                 zerr=asked.redshift_err, **asked.settings, jobs=asked.jobs,
+        result, nfit = fit_table(table, model, source=text, unit=split_units(asked.units),
+                                 redshift=asked.redshift, zerr=asked.redshift_err, **options,
+                                 **asked.settings, jobs=asked.jobs,
                                  progress=bar.update)  # fmt: skip
     write_table(
-        result, asked.output, overwrite=asked.overwrite, inputs=[text.partition("[")[0]],
+        result, asked.output, overwrite=asked.overwrite, inputs=[parse_location(text).path],
         history=[f"fit: {nfit} rows, {how_fitted(asked.engine, asked.samples)}"], name="POSTERIOR",
-        **model_cards(model, asked.seed, asked.samples, asked.error_floor, asked.engine),
+        **table_cards(model, asked),
         **DQ.cards("DQBIT"),
     )  # fmt: skip
     say(f"{asked.output}: {table_text(result)}")

@@ -9,6 +9,8 @@ EPILOG = examples(
     "pixsed sum-mass cubes/*.fits --snr-min 3 -o masses.ecsv",
 )
 
+_KINDS = {"RES": "resolved", "INT": "integrated"}
+
 
 @click.command("sum-mass", epilog=EPILOG)
 @click.argument("cubes", nargs=-1, required=True, metavar="CUBE...")
@@ -30,7 +32,8 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
     Resolved: one draw per pixel, summed, again and again; noise is independent from pixel to
     pixel, an --error-floor and the redshift are common to all.
     Integrated: the fit of the photometry summed over the same pixels. OFFSET is the
-    difference of the medians; the bits of FLAG are in the table's header.
+    difference of the medians; the bits of FLAG are in the table's header. ID is a number
+    where those of all galaxies are.
     """
     from tqdm import tqdm
 
@@ -38,15 +41,14 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
     from pixsed.dq import Flag, count_reasons, reasons_text
     from pixsed.errors import PixsedError
     from pixsed.infer.model import Model
-    from pixsed.infer.photometry import write_table
     from pixsed.infer.record import model_cards
     from pixsed.infer.select import select
     from pixsed.infer.total import sum_mass
-    from pixsed.io.atomic import check_output
     from pixsed.io.cube import read_cube
+    from pixsed.io.table_writer import check_table_output, write_table
     from pixsed.models import resolve
 
-    check_output(output, overwrite)
+    check_table_output(output, overwrite)
     loaded = Model(resolve(model))
     rows, bad = [], []
     for name in cubes:
@@ -91,11 +93,18 @@ def _table(rows):
     from astropy import units as u
     from astropy.table import Table
 
+    from pixsed.io.columns import integers_or_texts
+
     table = Table(rows=rows, names=list(rows[0]))
+    # Of the segmentation map's kind, so that the table can be joined with its catalogue.
+    table["ID"] = integers_or_texts(table["ID"])
     for name in table.colnames:
-        if "LOGMSTAR" in name:
+        kind, found, _ = name.partition("_LOGMSTAR_")
+        if found:
             table[name].unit = u.dex(u.solMass)
+            table[name].description = f"log10 of the {_KINDS[kind]} stellar mass"
     table["OFFSET"].unit = u.dex
+    table["OFFSET"].description = "resolved less integrated median"
     table["FLAG"] = table["FLAG"].astype("int32")
     table["NPIX"] = table["NPIX"].astype("int64")
     return table

@@ -7,7 +7,8 @@ import numpy as np
 
 from pixsed.dq import DQ
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.tables import find_column, is_numeric, numbers, read_table
+from pixsed.io.columns import find_column, flat, is_numeric, numbers
+from pixsed.io.tables import read_table
 from pixsed.redshifts import named, redshift_dq
 
 _ID = "id number objid obj_id object_id source_id id_source galid label seg_id segid".split()
@@ -42,7 +43,7 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
         If the table cannot be read, a column is absent or could be one of several, or no
         redshift has an error of 0 or more.
     """
-    table = read_table(path)
+    table = read_table(path, wanted=lambda names: _has_redshifts(names, id_col, z_col))
     names = table.colnames
     id_col = find_column(names, id_col, _ID, "--id-col", path)
     z_col = find_column(names, z_col, _Z, "--z-col", path)
@@ -114,6 +115,13 @@ def check_redshifts(ids, redshifts, segmap, catalog):
     return (dq == 0).tolist()
 
 
+def _has_redshifts(names, id_col, z_col):
+    """Return whether a table with these columns may be the catalogue."""
+    lower = {name.lower() for name in names}
+    return all(asked in names if asked else lower & set(usual)
+               for asked, usual in ((id_col, _ID), (z_col, _Z)))  # fmt: skip
+
+
 def _error_column(names, z_col, path):
     stem = re.escape(z_col.lower())
     own = re.compile(rf"{stem}_?(err|error|unc|sigma)|(e|err|sig|sigma)_?{stem}")
@@ -129,7 +137,8 @@ def _error_column(names, z_col, path):
 
 
 def _integers(column, name, path):
-    values = np.ma.filled(np.ma.asarray(column), -1) if is_numeric(column) else np.asarray(column)
+    values = flat(column, name, path)
+    values = np.ma.filled(values, -1) if is_numeric(values) else np.asarray(values)
     try:
         found = np.asarray(values, dtype=float)
         if (found == np.round(found)).all():

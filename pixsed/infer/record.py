@@ -31,6 +31,26 @@ def model_cards(model, seed, samples, error_floor, engine="flow"):
     }
 
 
+def table_cards(model, asked):
+    """Return the cards of a fitted table: those of `model_cards`, and options given that count.
+
+    `asked` has the options by their names, as `pixsed.cli.fit_runs.Run`.
+    """
+    cards = model_cards(model, asked.seed, asked.samples, asked.error_floor, asked.engine)
+    for key, value, comment in (
+        ("REDSHIFT", asked.redshift, "redshift of every row"),
+        ("ZERR", asked.redshift_err, "1-sigma error of the redshifts, 0 = known"),
+        ("SNRMIN", asked.snr_min if "snr_min" in asked.given else None, "least mean S/N of a row"),
+        ("IDCOL", asked.id_col, "column of the ids"),
+        ("ZCOL", asked.z_col, "column of the redshifts"),
+        ("ZERRCOL", asked.zerr_col, "column of their errors"),
+        ("FLUXUNIT", ",".join(asked.units) or None, "unit of columns of flux"),
+    ):
+        if value is not None:
+            cards[key] = (value, comment)
+    return cards
+
+
 def fit_key(source, model, options):
     """Return what the data of maps depend on, and no result does not.
 

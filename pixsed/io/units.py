@@ -71,7 +71,7 @@ def njy_per_unit(header, unit=None, *, name="image", pixel_area_sr=None):
         return _from_zero_point(float(match["zp"]))
     if not text:
         raise PixsedError(f'{name} has no BUNIT; say its unit, as --unit uJy or --unit "zp=25.94"')
-    parsed = _parse(text)
+    parsed = parse_unit(text)
     if parsed is None or parsed == u.dimensionless_unscaled:
         raise PixsedError(
             f'{name}: {said} is not known; say it, as --unit uJy or --unit "zp=25.94"'
@@ -90,7 +90,7 @@ def njy_per_unit(header, unit=None, *, name="image", pixel_area_sr=None):
     )
 
 
-def _parse(text):
+def parse_unit(text):
     """Return the `~astropy.units.UnitBase` of `text`, or None if it is not one."""
     # Whether a flux is said to be "per pixel" makes no difference: it is.
     text = _PER_PIXEL.sub("", text)
