@@ -50,7 +50,7 @@ class Flag(Bits):
     SUM_OOD = 4, f"the summed photometry has OOD < {OOD_LIMIT:g}"
     BAND_LEFT_OUT = 8, "a band left out of the sum, for pixels without data"
     FEW_BANDS = 16, f"fewer than {MIN_BANDS} bands in the sum: no integrated mass"
-    REDSHIFT = 32, "no redshift, or it or its error outside the trained range: no mass"
+    REDSHIFT = 32, "redshift or its error missing or out of range: no mass"
     NO_OOD = 64, "the model has no OOD: bits 2 and 4 cannot be set"
 
 
@@ -64,7 +64,7 @@ REDSHIFT_BITS = DQ.REDSHIFT_RANGE | DQ.NO_REDSHIFT | DQ.BAD_REDSHIFT_ERR
 
 # Why a pixel or a row is not fitted: the first that holds is counted.
 _REASONS = (
-    (DQ.NO_REDSHIFT, "no_redshift", "without a redshift"),
+    (DQ.NO_REDSHIFT, "no_redshift", "without a usable redshift"),
     (DQ.BAD_REDSHIFT_ERR, "bad_zerr", "with a redshift error that is NaN, infinite or negative"),
     (DQ.REDSHIFT_RANGE, "out_of_range",
      "with a redshift or its error outside the model's range"),
@@ -101,7 +101,7 @@ def count_reasons(dq):
 def reasons_text(counts):
     """Return the reasons of `count_reasons` as text, empty where everything is fitted.
 
-    As ``12 without a redshift, 3 with a mean S/N below the cut``.
+    As ``12 without a usable redshift, 3 with a mean S/N below the cut``.
     """
     return ", ".join(f"{counts[name]} {text}" for _, name, text in _REASONS if counts.get(name))
 

@@ -96,14 +96,15 @@ def check_redshifts(ids, redshifts, segmap, catalog):
     dq = redshift_dq(*np.array(redshifts, dtype=float).reshape(-1, 2).T)
     without = [number for number, bits in zip(ids, dq, strict=True) if bits & DQ.NO_REDSHIFT]
     bad = [number for number, bits in zip(ids, dq, strict=True) if bits & DQ.BAD_REDSHIFT_ERR]
-    mend = "a redshift error that is NaN, infinite or negative; set it to 0 where it is exact"
+    mend = (f"a redshift error that is NaN, infinite or negative in {catalog} (set it to 0 where "
+            "the redshift is exact)")  # fmt: skip
     if dq.all():
         if bad:
-            raise PixsedError(f"no galaxy of {segmap} can be fitted: in {catalog} each has {mend}")
+            raise PixsedError(f"no galaxy of {segmap} can be fitted: they have {mend}")
         raise PixsedError(
             f"no galaxy of {segmap} has a redshift in {catalog}; is it the map's own numbering?"
         )
-    told = (without, f"no redshift in {catalog}"), (bad, f"in {catalog} {mend}")
+    told = (without, f"no redshift in {catalog}"), (bad, mend)
     for left_out, what in told:
         if left_out:
             warnings.warn(

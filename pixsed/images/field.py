@@ -170,6 +170,11 @@ class Field:
             return redshifts[place], errors[place]
         return np.nan, 0.0
 
+    @property
+    def has_catalog(self):
+        """Whether redshifts are of a catalogue, whose trouble `check` tells."""
+        return self._catalog is not None
+
     def outside_range(self, model):
         """Return the ids of the segments, with a redshift, that is not in a model's range.
 

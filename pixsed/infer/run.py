@@ -123,7 +123,7 @@ def _warn_of_redshifts(counts, model, source):
             PixsedWarning,
             stacklevel=3,
         )
-    if number := counts.get("bad_zerr"):
+    if not source.has_catalog and (number := counts.get("bad_zerr")):  # else they are named
         warnings.warn(
             f"{name}: {number} pixels are not fitted: their redshift error is NaN, infinite or "
             "negative; set it to 0 where the redshift is exact",
