@@ -147,7 +147,7 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
 def table_text(result):
     """Return what became of the rows of a table that was fitted, as text.
 
-    As ``4 of 6 rows fitted, 1 of them out of distribution; not fitted: 2 without a usable redshift``.
+    As ``4 of 6 rows fitted, 1 of them out of distribution; not fitted: 2 without data``.
     """
     dq = np.asarray(result["DQ"])
     nfit = int(((dq & NOT_FITTED) == 0).sum())

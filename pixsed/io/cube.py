@@ -15,6 +15,7 @@ from pixsed.io.bandnames import check_band_name, filter_name, instrument_name, p
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import open_fits
 from pixsed.io.provenance import stamp
+from pixsed.io.rows import to_float32
 
 _MAKE = "make it with pixsed cutout"
 _COLUMNS = ("band", "instrument", "pivot_um", "depth_1sigma_njy", "sky_rms_njy", "noise_corr")
@@ -114,8 +115,8 @@ class Cube:
 
     def __post_init__(self):
         self.bands = [check_band_name(band, "band") for band in self.bands]
-        self.flux = np.asarray(self.flux, dtype=np.float32)
-        self.err = np.asarray(self.err, dtype=np.float32)
+        self.flux = to_float32(self.flux)
+        self.err = to_float32(self.err)
         if self.segmap is not None:
             self.segmap = np.asarray(self.segmap, dtype=np.int32)
         if self.table is None:
@@ -306,7 +307,7 @@ def read_cube(path):
     with open_fits(path) as hdulist:
         arguments, planes = read_description(hdulist, path)
         flux, err = (
-            np.stack([hdulist[name].data.astype(np.float32) for name in names]) for names in planes
+            np.stack([to_float32(hdulist[name].data) for name in names]) for names in planes
         )
         segmap = None
         if "SEGMAP" in {hdu.name for hdu in hdulist}:
