@@ -213,18 +213,21 @@ def _job_at(mosaics, centre, size, ids, redshift, redshift_err):
 
 def _redshifts(catalog, redshift, redshift_err, id_col, z_col, zerr_col):
     """Return what gives an id's (redshift, error): NaN where there is none."""
-    import math
-
     from pixsed.errors import PixsedError
 
     if catalog is None:
-        return lambda number: (redshift, redshift_err or 0.0)
+        from pixsed.redshifts import redshift_dq, trouble_text
+
+        pair = redshift, redshift_err or 0.0
+        if trouble := trouble_text(redshift_dq(*pair), *pair):
+            raise PixsedError(f"--redshift: {trouble}")
+        return lambda number: pair
     from pixsed.images.catalog import read_redshifts
 
     table = read_redshifts(catalog, id_col=id_col, z_col=z_col, zerr_col=zerr_col)
 
     def of(number):
-        found = table.get(number, (math.nan, 0.0))
+        found = table.get(number, (float("nan"), 0.0))
         if found is None:
             raise PixsedError(f"{catalog}: id {number} comes twice; keep one row of it")
         return found
@@ -233,18 +236,18 @@ def _redshifts(catalog, redshift, redshift_err, id_col, z_col, zerr_col):
 
 
 def _jobs_of_regions(mosaics, path, redshifts, catalog, pad):
-    import math
-
     from pixsed.errors import PixsedError
     from pixsed.images.cutout import Job, Target
     from pixsed.images.regions import read_regions
+    from pixsed.redshifts import redshift_dq
 
     jobs = []
     for region in read_regions(path, mosaics.wcs):
         redshift, zerr = redshifts(region.number)
-        if not math.isfinite(redshift):
+        if redshift_dq(redshift, zerr):
             raise PixsedError(
-                f"{catalog} has no redshift of region {region.number}; add it, or give --redshift"
+                f"{catalog} has no redshift of region {region.number}, or one with a bad error; "
+                "mend it, or give --redshift"
             )
         if not mosaics.holds(region.box):
             raise PixsedError(
@@ -268,29 +271,30 @@ def _padded(mosaics, box, pad, one):
 
 def _jobs_in_map(mosaics, seg, redshifts, ids, catalog, pad):
     """Return the `Job` of each galaxy asked for; with --all, of those that can be cut."""
-    import math
-
     from pixsed.errors import PixsedError
     from pixsed.images.catalog import check_redshifts
     from pixsed.images.cutout import Job, Target
+    from pixsed.redshifts import redshift_dq
 
     boxes = seg.boxes(ids or None)
-    jobs, without = [], 0
-    for number in ids or sorted(boxes):
+    numbers = list(ids) or sorted(boxes)
+    for number in numbers:
         if number not in boxes:
             raise PixsedError(f"id {number} is not in {seg.name}; is it the map's own numbering?")
-        redshift, zerr = redshifts(number)
-        if not math.isfinite(redshift):
-            if ids:
+    found = [redshifts(number) for number in numbers]
+    if ids:
+        for number, pair in zip(numbers, found, strict=True):
+            if redshift_dq(*pair):
                 raise PixsedError(
-                    f"{catalog} has no redshift of id {number}; add it, or give --redshift"
+                    f"{catalog} has no redshift of id {number}, or one with a bad error; mend it, "
+                    "or give --redshift"
                 )
-            without += 1
-            continue
-        box = _padded(mosaics, boxes[number], pad, len(ids) == 1)
-        jobs.append(Job(Target(str(number), redshift, zerr), box))
-    check_redshifts(len(jobs), without, seg.name, catalog)
-    return jobs
+    good = check_redshifts(numbers, found, seg.name, catalog)
+    return [
+        Job(Target(str(number), *pair), _padded(mosaics, boxes[number], pad, len(ids) == 1))
+        for number, pair, use in zip(numbers, found, good, strict=True)
+        if use
+    ]
 
 
 def _write(mosaics, jobs, output, overwrite, several, inputs, **options):

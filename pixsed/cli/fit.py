@@ -68,6 +68,16 @@ def parse_part(ctx, param, value):
     raise click.BadParameter(f"{value!r} must be I/N, I from 1 to N, as 3/8")
 
 
+def _given():
+    """Return the options that the command line or the environment gives: name -> spelling."""
+    context = click.get_current_context()
+    sources = click.core.ParameterSource
+    return {
+        option.name: option.opts[0] for option in context.command.params
+        if context.get_parameter_source(option.name) in (sources.COMMANDLINE, sources.ENVIRONMENT)
+    }  # fmt: skip
+
+
 @click.command(epilog=EPILOG)
 @click.argument("inputs", nargs=-1, required=True, metavar="CUBE...|[BAND=]IMAGE...|TABLE")
 @model
@@ -82,7 +92,8 @@ def parse_part(ctx, param, value):
 @click.option("--provider", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
               help="Where onnxruntime runs the network.")
 @click.option("--snr-min", type=FiniteFloat(), default=5.0, show_default=True,
-              help="Least mean S/N over F277W, F356W and F444W of a pixel that is fitted.")
+              help="Least mean S/N over F277W, F356W and F444W of a pixel that is fitted; of the "
+              "rows of a table only where it is given.")
 @error_floor
 @click.option("--all-pixels", is_flag=True, help="Fit pixels outside the galaxies' segments too.")
 @click.option("--redshift", type=FiniteRange(min=0),
@@ -119,8 +130,9 @@ def command(inputs, model, output, overwrite, resume, part, jobs, scheduler, til
     property in each pixel of the galaxy above the S/N cut. Mosaics on one grid are fitted
     without cutting galaxies out; pixels take the redshift of their segment (--segmap,
     --catalog), of --redshift-map, or --redshift. A table has the columns <BAND> and
-    <BAND>_ERR with units, REDSHIFT and, if need be, REDSHIFT_ERR and ID; it is written with
-    the posterior's columns added (.fits, .ecsv or .csv).
+    <BAND>_ERR with units (flux densities or AB magnitudes), REDSHIFT and, if need be,
+    REDSHIFT_ERR and ID; it is written with the posterior's columns added (.fits, .ecsv or
+    .csv). --z-col, --zerr-col and --id-col name other columns.
     """
     from pixsed.cli import fit_runs
     from pixsed.infer.draws import DEFAULT_SAMPLES
@@ -129,6 +141,6 @@ def command(inputs, model, output, overwrite, resume, part, jobs, scheduler, til
         raise click.UsageError("--samples goes with --engine flow: the other draws none")
     options["samples"] = options["samples"] or DEFAULT_SAMPLES
     fit_runs.run(fit_runs.Run(
-        inputs=inputs, model=model, output=output, overwrite=overwrite, resume=resume, part=part,
-        jobs=jobs, scheduler=scheduler, tile=tile, **options,
+        given=_given(), inputs=inputs, model=model, output=output, overwrite=overwrite,
+        resume=resume, part=part, jobs=jobs, scheduler=scheduler, tile=tile, **options,
     ))  # fmt: skip

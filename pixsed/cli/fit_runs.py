@@ -2,7 +2,7 @@
 
 import warnings
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import click
@@ -10,43 +10,87 @@ import click
 from pixsed.cli.options import say, show_progress
 from pixsed.errors import PixsedError, PixsedWarning
 
+#: Options that go with some kinds of input only; any other goes with all of them.
+KINDS_OF = {
+    "all_pixels": ("cube", "image"),
+    "segmap": ("image",),
+    "catalog": ("image",),
+    "redshift_map": ("image",),
+    "errors": ("image",),
+    "err_kinds": ("image",),
+    "fills": ("image",),
+    "rescale_errors": ("image",),
+    "id_col": ("image", "table"),
+    "z_col": ("image", "table"),
+    "zerr_col": ("image", "table"),
+    "units": ("image", "table"),
+    "hdu": ("image", "table"),
+    "tile": ("cube", "image"),
+    "resume": ("cube", "image"),
+    "part": ("cube", "image"),
+    "scheduler": ("cube", "image"),
+}
+_NAMES = {"cube": "cubes", "image": "mosaics", "table": "tables"}
+
+
+def _option(data, **default):
+    """Return a field of `Run`.
+
+    `data` says whether maps hold other data with another value: True, False, the engine with
+    which they do, or ``"elsewhere"``, where another part of the key tells (the hash of the model
+    and of the files, the tiles).
+    """
+    return field(metadata={"data": data}, **default)
+
 
 @dataclass(frozen=True)
 class Run:
-    """The options of the command line, by their names there."""
+    """The options of the command line, by their names there.
 
-    inputs: tuple
-    model: str
-    output: str
-    overwrite: bool
-    resume: bool
-    part: tuple | None
-    jobs: int
-    scheduler: str | None
-    tile: tuple | None
-    samples: int
-    quantiles: tuple
-    engine: str
-    provider: str
-    snr_min: float
-    error_floor: float
-    all_pixels: bool
-    redshift: float | None
-    redshift_err: float | None
-    seed: int
-    segmap: str | None = None
-    catalog: str | None = None
-    id_col: str | None = None
-    z_col: str | None = None
-    zerr_col: str | None = None
-    redshift_map: str | None = None
-    errors: tuple = ()
-    err_kinds: tuple = ()
-    fills: tuple = ()
-    units: tuple = ()
-    rescale_errors: bool = False
-    hdu: str | None = None
-    command: str | None = None
+    `given` has those that the user gave, by the command line or the environment: their names
+    and spellings.
+    """
+
+    given: dict = _option(False)
+    inputs: tuple = _option("elsewhere")
+    model: str = _option("elsewhere")
+    output: str = _option(False)
+    overwrite: bool = _option(False)
+    resume: bool = _option(False)
+    part: tuple | None = _option("elsewhere")
+    jobs: int = _option(False)
+    scheduler: str | None = _option(False)
+    tile: tuple | None = _option("elsewhere")
+    samples: int = _option("flow")
+    quantiles: tuple = _option(True)
+    engine: str = _option(True)
+    provider: str = _option(True)
+    snr_min: float = _option(True)
+    error_floor: float = _option(True)
+    all_pixels: bool = _option(True)
+    redshift: float | None = _option(True)
+    redshift_err: float | None = _option(True)
+    seed: int = _option("flow")
+    segmap: str | None = _option("elsewhere", default=None)
+    catalog: str | None = _option("elsewhere", default=None)
+    id_col: str | None = _option(True, default=None)
+    z_col: str | None = _option(True, default=None)
+    zerr_col: str | None = _option(True, default=None)
+    redshift_map: str | None = _option("elsewhere", default=None)
+    errors: tuple = _option(True, default=())
+    err_kinds: tuple = _option(True, default=())
+    fills: tuple = _option(True, default=())
+    units: tuple = _option(True, default=())
+    rescale_errors: bool = _option(True, default=False)
+    hdu: str | None = _option(True, default=None)
+    command: str | None = _option(False, default=None)
+
+    @property
+    def data_options(self):
+        """The options that the data of maps depend on: spelling -> value."""
+        return {f"--{option.name.replace('_', '-')}": getattr(self, option.name)
+                for option in fields(self)
+                if option.metadata["data"] in (True, self.engine)}  # fmt: skip
 
     @property
     def settings(self):
@@ -71,10 +115,10 @@ def run(asked):
     asked = replace(asked, command=command_line())  # a worker's own would be another
     several = len(asked.inputs) > 1 and kind != "image"
     folder = Path(asked.output)
-    if several or asked.output.endswith("/") or folder.is_dir():
-        _fit_many(asked, kind, folder)
-    elif kind == "table":
+    if kind == "table":
         _fit_table(asked)
+    elif several or asked.output.endswith("/") or folder.is_dir():
+        _fit_many(asked, kind, folder)
     else:
         _fit_one(asked, kind)
 
@@ -87,8 +131,6 @@ def _kind(asked):
     from pixsed.io.kinds import kind_of
     from pixsed.io.locate import parse_location
 
-    if asked.segmap or asked.redshift_map or asked.catalog:
-        return "image"
     if any(parse_location(text, band=True).band for text in asked.inputs):
         return "image"
     trouble = None
@@ -97,22 +139,45 @@ def _kind(asked):
             return kind_of(text, asked.hdu)
         except PixsedError as error:
             trouble = trouble or error
+    if asked.segmap or asked.redshift_map or asked.catalog:
+        return "image"  # which tells better what is wrong
     raise trouble
 
 
 def _check_usage(asked, kind):
-    mosaic_only = {"--segmap": asked.segmap, "--catalog": asked.catalog, "--err": asked.errors,
-                   "--err-kind": asked.err_kinds, "--fill": asked.fills,
-                   "--redshift-map": asked.redshift_map, "--hdu": asked.hdu,
-                   "--rescale-errors": asked.rescale_errors}  # fmt: skip
-    if kind != "image":
-        if given := [name for name, value in mosaic_only.items() if value]:
-            raise click.UsageError(f"{given[0]} goes with mosaics, not with a {kind}")
-        if kind == "cube" and asked.units:
-            raise click.UsageError("--unit goes with mosaics and tables: a cube is in nJy")
-        if kind == "table" and (asked.resume or asked.part or asked.scheduler):
-            raise click.UsageError("--resume, --part and --scheduler go with cubes and mosaics")
-        return
+    for name, spelling in asked.given.items():
+        kinds = KINDS_OF.get(name, _NAMES)
+        if kind not in kinds:
+            if (name, kind) == ("units", "cube"):
+                raise click.UsageError("--unit goes with mosaics and tables: a cube is in nJy")
+            names = " and ".join(_NAMES[one] for one in kinds)
+            raise click.UsageError(f"{spelling} goes with {names}, not with a {kind}")
+    if kind == "table":
+        _check_redshifts_of_table(asked)
+    if kind == "image":
+        _check_redshifts_of_mosaics(asked)
+
+
+def _check_redshifts_of_table(asked):
+    for option, columns in (("redshift", ("z_col", "zerr_col")), ("redshift_err", ("zerr_col",))):
+        for column in columns:
+            if option in asked.given and column in asked.given:
+                raise click.UsageError(
+                    f"give {asked.given[option]} or {asked.given[column]}, not both"
+                )
+    of_redshift = [name for name in ("redshift", "redshift_err", "z_col", "zerr_col")
+                   if name in asked.given]  # fmt: skip
+    if of_redshift and _load(asked).infers_redshift:
+        raise click.UsageError(
+            f"{asked.given[of_redshift[0]]} goes with models that are given the redshift; "
+            f"{asked.model} infers it"
+        )
+
+
+def _check_redshifts_of_mosaics(asked):
+    columns = [asked.given[name] for name in ("id_col", "z_col", "zerr_col") if name in asked.given]
+    if columns and not asked.catalog:
+        raise click.UsageError(f"{columns[0]} of mosaics goes with --catalog")
     if asked.catalog and not asked.segmap:
         raise click.UsageError("--catalog goes with --segmap, which has its ids")
     if asked.catalog and asked.redshift_map:
@@ -177,18 +242,6 @@ def source_files(asked, kind):
     )  # fmt: skip
 
 
-def _data_options(asked, kind):
-    """Return the options that the data of maps depend on, by their names, and their values."""
-    names = ["engine", "provider", "quantiles", "snr_min", "error_floor", "all_pixels", "redshift",
-             "redshift_err"]  # fmt: skip
-    if asked.engine == "flow":
-        names += ["samples", "seed"]
-    if kind == "image":
-        names += ["id_col", "z_col", "zerr_col", "errors", "err_kinds", "fills", "units",
-                  "rescale_errors", "hdu"]
-    return {f"--{name.replace('_', '-')}": getattr(asked, name) for name in names}
-
-
 # One image into one file.
 
 
@@ -218,7 +271,7 @@ def _fit_one(asked, kind):
 
     model = _load(asked)
     done = fit_image(
-        source_files(asked, kind), model, asked.output, options=_data_options(asked, kind),
+        source_files(asked, kind), model, asked.output, options=asked.data_options,
         part=asked.part, jobs=asked.jobs, scheduler=asked.scheduler, bar=_Bar, **asked.of_maps,
     )  # fmt: skip
     say(_line(asked, asked.output, done))
@@ -226,17 +279,30 @@ def _fit_one(asked, kind):
 
 def _line(asked, path, done):
     """Return what is said of a fit that is done."""
+    from pixsed.dq import ood_text
     from pixsed.infer.stream import fitted_text
 
     counts = done.counts
     if not counts:
         return f"{path}: done already"
-    text = (f"{path}: {fitted_text(counts, done.binned)} fitted, {counts['nood']} of them out of "
-            "distribution")  # fmt: skip
+    text = f"{path}: {fitted_text(counts, done.binned)} fitted"
     if not counts["npix"]:
-        text += f"\n{path}: no pixel has a mean S/N of {asked.snr_min:g}; try a lower --snr-min"
-    elif not asked.resume:  # else not all of it was done now
+        return f"{text}\n{path}: {_why_none(asked, counts)}"
+    text += f", {ood_text(counts['nscored'], counts['nood'])}"
+    if not asked.resume:  # else not all of it was done now
         text += f" ({counts['nfit'] / max(done.seconds, 1e-9):,.0f} a second)"
+    return text
+
+
+def _why_none(asked, counts):
+    """Return why no pixel was fitted, and what to try where a lower cut would help."""
+    from pixsed.dq import reasons_text
+
+    if not counts["ninside"]:
+        return "no pixel is in a segment; try --all-pixels"
+    text = f"of {counts['ninside']} pixels, {reasons_text(counts)}"
+    if counts.get("low_snr"):
+        text += f" of {asked.snr_min:g}; try a lower --snr-min"
     return text
 
 
@@ -250,8 +316,6 @@ def _fit_many(asked, kind, folder):
     if is_stream(asked.output):
         raise click.UsageError("the maps of several cubes cannot go to standard output or a "
                                "device; give a folder with -o")  # fmt: skip
-    if kind == "table":
-        raise PixsedError(f"{asked.inputs[0]} is a table; tables are fitted one at a time")
     check_folder(asked.output, "cubes")
     pairs = list(zip(asked.inputs, maps_paths(asked.inputs, folder), strict=True))
     if asked.part is not None:
@@ -266,7 +330,7 @@ def _fit_many(asked, kind, folder):
         check_fits_output(path, asked.overwrite or asked.resume)
     outcomes = fit_cubes(
         [source_files(replace(asked, inputs=(cube,)), kind) for cube in cubes], paths, model,
-        options=_data_options(asked, kind), jobs=asked.jobs, scheduler=asked.scheduler,
+        options=asked.data_options, jobs=asked.jobs, scheduler=asked.scheduler,
         **asked.of_maps,
     )  # fmt: skip
     if bad := _tell(asked, outcomes, len(cubes)):
@@ -308,21 +372,33 @@ def _fit_table(asked):
     from tqdm import tqdm
 
     from pixsed.cli.mosaics import split_bands
-    from pixsed.infer.photometry import fit_table, read_table, write_table
-    from pixsed.infer.record import how_fitted, model_cards
-    from pixsed.io.atomic import check_output
+    from pixsed.dq import DQ
+    from pixsed.infer.photometry import fit_table, table_text
+    from pixsed.infer.record import how_fitted, table_cards
+    from pixsed.io.columns import band_columns
+    from pixsed.io.locate import parse_location
+    from pixsed.io.table_writer import check_columns, check_table_output, write_table
+    from pixsed.io.tables import read_table
 
-    model, text = _load(asked), asked.inputs[0]
-    check_output(asked.output, asked.overwrite)
-    table = read_table(text)
-    unit = split_bands(asked.units).get(None)
+    text, *others = asked.inputs
+    if others:
+        raise PixsedError(f"{text} is a table; tables are fitted one at a time")
+    check_table_output(asked.output, asked.overwrite)
+    model = _load(asked)
+    table = read_table(text, hdu=asked.hdu, wanted=band_columns)
+    check_columns(table, asked.output, text)
+    options = dict(id_col=asked.id_col, z_col=asked.z_col, zerr_col=asked.zerr_col)
+    if "snr_min" in asked.given:
+        options["snr_min"] = asked.snr_min
     with tqdm(total=len(table), unit="row", disable=not show_progress()) as bar:
-        result, nfit = fit_table(table, model, source=text, unit=unit, redshift=asked.redshift,
-                                 zerr=asked.redshift_err, **asked.settings, jobs=asked.jobs,
+        result, nfit = fit_table(table, model, source=text, unit=split_bands(asked.units),
+                                 redshift=asked.redshift, zerr=asked.redshift_err, **options,
+                                 **asked.settings, jobs=asked.jobs,
                                  progress=bar.update)  # fmt: skip
     write_table(
-        result, asked.output, overwrite=asked.overwrite, inputs=[text.partition("[")[0]],
+        result, asked.output, overwrite=asked.overwrite, inputs=[parse_location(text).path],
         history=[f"fit: {nfit} rows, {how_fitted(asked.engine, asked.samples)}"], name="POSTERIOR",
-        **model_cards(model, asked.seed, asked.samples, asked.error_floor, asked.engine),
+        **table_cards(model, asked),
+        **DQ.cards("DQBIT"),
     )  # fmt: skip
-    say(f"{asked.output}: {nfit} of {len(table)} rows fitted")
+    say(f"{asked.output}: {table_text(result)}")

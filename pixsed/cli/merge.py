@@ -18,7 +18,8 @@ def command(parts, output, overwrite):
     """Put maps that were fitted in parts, or tables, together.
 
     Maps: all parts of one run of fit --part I/N, in any order. Tables of fit or sum-mass:
-    their rows one after the other; they must have the same columns, model and options.
+    their rows one after the other, from FITS or ECSV; they must have the same columns, model
+    and options, and no row in common.
     """
     from pixsed.cli.options import say
     from pixsed.io.atomic import check_fits_output, check_output
@@ -33,6 +34,8 @@ def command(parts, output, overwrite):
         say(f"{output}: {len(parts)} parts, {nx} x {ny} pixels")
         return
     from pixsed.infer.merge import merge_tables
+    from pixsed.io.table_writer import check_table_output
 
+    check_table_output(output, overwrite)
     number = merge_tables(parts, output, overwrite=overwrite)
     say(f"{output}: {len(parts)} tables, {number} rows")

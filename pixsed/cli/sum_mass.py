@@ -18,6 +18,8 @@ EPILOG = examples(
     "pixsed sum-mass cubes/*.fits --snr-min 3 -o masses.ecsv",
 )
 
+_KINDS = {"RES": "resolved", "INT": "integrated"}
+
 
 @click.command("sum-mass", epilog=EPILOG)
 @click.argument("cubes", nargs=-1, required=True, metavar="CUBE...")
@@ -36,24 +38,26 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
             overwrite):
     """Total stellar mass of galaxies, resolved and integrated.
 
-    Resolved: one draw a pixel, summed, again and again, the pixels taken as independent.
+    Resolved: one draw per pixel, summed, again and again; noise is independent from pixel to
+    pixel, an --error-floor and the redshift are common to all.
     Integrated: the fit of the photometry summed over the same pixels. OFFSET is the
-    difference of the medians; the bits of FLAG are in the table's header.
+    difference of the medians; the bits of FLAG are in the table's header. ID is a number
+    where those of all galaxies are.
     """
     from tqdm import tqdm
 
     from pixsed.cli.options import say, show_progress
+    from pixsed.dq import Flag, count_reasons, reasons_text
     from pixsed.errors import PixsedError
     from pixsed.infer.model import Model
-    from pixsed.infer.photometry import write_table
     from pixsed.infer.record import model_cards
     from pixsed.infer.select import select
-    from pixsed.infer.total import FLAG_BITS, sum_mass
-    from pixsed.io.atomic import check_output
+    from pixsed.infer.total import sum_mass
     from pixsed.io.cube import read_cube
+    from pixsed.io.table_writer import check_table_output, write_table
     from pixsed.models import resolve
 
-    check_output(output, overwrite)
+    check_table_output(output, overwrite)
     loaded = Model(resolve(model))
     rows, bad = [], []
     for name in cubes:
@@ -71,20 +75,22 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
             row = sum_mass(cube, loaded, selection, samples=samples, seed=seed, jobs=jobs,
                            progress=bar.update)
         rows.append(row)
+        if not row["NPIX"]:
+            why = reasons_text(count_reasons(selection.dq))
+            say(f"{name}: no pixel can be fitted: {why or 'none is inside'}; flag {row['FLAG']}")
+            continue
         say(
             f"{name}: {row['NPIX']} pixels, log10 M* resolved {row['RES_LOGMSTAR_P50']:.3f}, "
             f"integrated {row['INT_LOGMSTAR_P50']:.3f}, flag {row['FLAG']}"
         )
     if not rows:
         raise PixsedError(f"none of the {len(cubes)} cubes could be read; no table was written")
-    flags = {f"FLAGBIT{value.bit_length() - 1}": f"{value}: {meaning}"
-             for value, meaning in FLAG_BITS.items()}
     write_table(
         _table(rows), output, overwrite=overwrite, name="MASS",
         inputs=[name for name in cubes if name not in bad],
         history=[f"sum-mass: {len(rows)} galaxies, {samples} draws a pixel"],
         **model_cards(loaded, seed, samples, error_floor),
-        SNRMIN=(snr_min, "least mean S/N of a pixel"), **flags,
+        SNRMIN=(snr_min, "least mean S/N of a pixel"), **Flag.cards("FLAGBIT"),
     )
     if bad:
         raise PixsedError(
@@ -96,11 +102,18 @@ def _table(rows):
     from astropy import units as u
     from astropy.table import Table
 
+    from pixsed.io.columns import integers_or_texts
+
     table = Table(rows=rows, names=list(rows[0]))
+    # Of the segmentation map's kind, so that the table can be joined with its catalogue.
+    table["ID"] = integers_or_texts(table["ID"])
     for name in table.colnames:
-        if "LOGMSTAR" in name:
+        kind, found, _ = name.partition("_LOGMSTAR_")
+        if found:
             table[name].unit = u.dex(u.solMass)
+            table[name].description = f"log10 of the {_KINDS[kind]} stellar mass"
     table["OFFSET"].unit = u.dex
+    table["OFFSET"].description = "resolved less integrated median"
     table["FLAG"] = table["FLAG"].astype("int32")
     table["NPIX"] = table["NPIX"].astype("int64")
     return table

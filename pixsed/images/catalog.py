@@ -5,8 +5,11 @@ import warnings
 
 import numpy as np
 
+from pixsed.dq import DQ
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.tables import find_column, is_numeric, numbers, read_table
+from pixsed.io.columns import find_column, flat, is_numeric, numbers
+from pixsed.io.tables import read_table
+from pixsed.redshifts import named, redshift_dq
 
 _ID = "id number objid obj_id object_id source_id id_source galid label seg_id segid".split()
 _Z = (
@@ -30,15 +33,17 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
     Returns
     -------
     dict
-        id (int) -> (redshift, error); NaN where the catalogue has no redshift, error 0
-        where it has no error. Ids that come twice map to None.
+        id (int) -> (redshift, error), as the catalogue has them, masked ones NaN; error 0
+        without an error column. `pixsed.redshifts.redshift_dq` tells those of use. Ids that
+        come twice map to None.
 
     Raises
     ------
     PixsedError
-        If the table cannot be read, or a column is absent or could be one of several.
+        If the table cannot be read, a column is absent or could be one of several, or no
+        redshift has an error of 0 or more.
     """
-    table = read_table(path)
+    table = read_table(path, wanted=lambda names: _has_redshifts(names, id_col, z_col))
     names = table.colnames
     id_col = find_column(names, id_col, _ID, "--id-col", path)
     z_col = find_column(names, z_col, _Z, "--z-col", path)
@@ -51,9 +56,12 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
     errors = np.zeros(len(table))
     if zerr_col is not None:
         errors = numbers(table[zerr_col], zerr_col, "--z-col or --zerr-col", path)
-    # A catalogue's way to say "none": negative, or NaN.
-    redshifts[~(redshifts > 0)] = np.nan
-    errors[~(errors > 0)] = 0.0
+    trouble = redshift_dq(redshifts, errors)
+    if (trouble == DQ.BAD_REDSHIFT_ERR).any() and (trouble > 0).all():
+        raise PixsedError(
+            f"{path}: no redshift has an error of 0 or more in column {zerr_col!r}; set it to 0 "
+            "where the redshift is exact, or name another column with --zerr-col"
+        )
     result = {}
     for number, redshift, error in zip(ids, redshifts, errors, strict=True):
         number = int(number)
@@ -61,15 +69,21 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
     return result
 
 
-def check_redshifts(found, without, segmap, catalog):
-    """Tell of galaxies without a redshift: in a warning, or, where none has one, in an error.
+def check_redshifts(ids, redshifts, segmap, catalog):
+    """Return which galaxies have a redshift; warn of the others, or raise where none has one.
 
     Parameters
     ----------
-    found, without : int
-        Galaxies with a redshift, and without.
+    ids : sequence of int
+        Galaxies of the segmentation map.
+    redshifts : sequence of (float, float)
+        Redshift and error of each.
     segmap, catalog : str
         Names of the segmentation map and of the catalogue.
+
+    Returns
+    -------
+    list of bool
 
     Raises
     ------
@@ -79,17 +93,34 @@ def check_redshifts(found, without, segmap, catalog):
     -----
     PixsedWarning
     """
-    if not found:
+    dq = redshift_dq(*np.array(redshifts, dtype=float).reshape(-1, 2).T)
+    without = [number for number, bits in zip(ids, dq, strict=True) if bits & DQ.NO_REDSHIFT]
+    bad = [number for number, bits in zip(ids, dq, strict=True) if bits & DQ.BAD_REDSHIFT_ERR]
+    mend = (f"a redshift error that is NaN, infinite or negative in {catalog} (set it to 0 where "
+            "the redshift is exact)")  # fmt: skip
+    if dq.all():
+        if bad:
+            raise PixsedError(f"no galaxy of {segmap} can be fitted: they have {mend}")
         raise PixsedError(
             f"no galaxy of {segmap} has a redshift in {catalog}; is it the map's own numbering?"
         )
-    if without:
-        warnings.warn(
-            f"{without} of {found + without} galaxies have no redshift in {catalog}; "
-            "they are left out",
-            PixsedWarning,
-            stacklevel=3,
-        )
+    told = (without, f"no redshift in {catalog}"), (bad, mend)
+    for left_out, what in told:
+        if left_out:
+            warnings.warn(
+                f"{len(left_out)} of {len(dq)} galaxies have {what}; they are left out: id "
+                f"{named(left_out)}",
+                PixsedWarning,
+                stacklevel=3,
+            )
+    return (dq == 0).tolist()
+
+
+def _has_redshifts(names, id_col, z_col):
+    """Return whether a table with these columns may be the catalogue."""
+    lower = {name.lower() for name in names}
+    return all(asked in names if asked else lower & set(usual)
+               for asked, usual in ((id_col, _ID), (z_col, _Z)))  # fmt: skip
 
 
 def _error_column(names, z_col, path):
@@ -107,7 +138,8 @@ def _error_column(names, z_col, path):
 
 
 def _integers(column, name, path):
-    values = np.ma.filled(np.ma.asarray(column), -1) if is_numeric(column) else np.asarray(column)
+    values = flat(column, name, path)
+    values = np.ma.filled(values, -1) if is_numeric(values) else np.asarray(values)
     try:
         found = np.asarray(values, dtype=float)
         if (found == np.round(found)).all():

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from pixsed.dq import DQ
 from pixsed.errors import PixsedError
 from pixsed.images.catalog import check_redshifts
 from pixsed.io.headers import pixel_area_arcsec2
 from pixsed.io.locate import choose_image, is_image
 from pixsed.io.pixels import Pixels
 from pixsed.io.rows import RowReader
+from pixsed.redshifts import redshift_dq, trouble_text
 
 
 class RedshiftMap:
@@ -46,12 +48,9 @@ class RedshiftMap:
         return len(self._rows) == 2
 
     def read(self, y, x):
-        """Return redshift and error, (ny, nx) float64; NaN = none, error 0 = known."""
+        """Return redshift and error, (ny, nx) float64, as in the file; error 0 without one."""
         redshift, *error = (rows.read(y, x).astype(float) for rows in self._rows)
-        redshift[~(redshift > 0)] = np.nan  # a map's way to say "none": zero, negative or NaN
-        error = error[0] if error else np.zeros(redshift.shape)
-        error[~(np.isfinite(error) & (error > 0))] = 0.0
-        return redshift, error
+        return redshift, error[0] if error else np.zeros(redshift.shape)
 
 
 class Field:
@@ -83,11 +82,12 @@ class Field:
     Raises
     ------
     PixsedError
-        If the map of redshifts is on another grid.
+        If the map of redshifts is on another grid, or `redshift` or `zerr` is of no use.
     """
 
     binning = object_id = None
     files, key = (), {}
+    _numbers = ()
 
     def __init__(self, mosaics, *, redshift=None, zerr=0.0, catalog=None, redshift_map=None,
                  all_pixels=False, rescale_errors=False):
@@ -109,9 +109,14 @@ class Field:
             mosaics.check_map(redshift_map, "give redshifts on the first image's grid")
         else:
             self.redshift, self.zerr = self._fill
+        if redshift is not None:
+            trouble = trouble_text(redshift_dq(*self._fill), *self._fill)
+            if trouble:
+                raise PixsedError(f"{self.name}: {trouble}")
         self.has_zerr = self._fill[1] > 0
         if catalog is not None:
-            self.has_zerr |= bool((self._catalog[2] > 0).any())
+            ids, *values = self._catalog
+            self.has_zerr |= bool((values[1][redshift_dq(*values) == 0] > 0).any())
         elif redshift_map is not None:
             self.has_zerr |= redshift_map.has_errors
         self._factors = [1.0] * len(order)
@@ -147,13 +152,36 @@ class Field:
                 raise PixsedError(
                     f"{catalog_name}: id {twice[0]} comes twice; keep one row of it"
                 )
-            ids, redshifts, _ = self._catalog
-            known = set(ids[np.isfinite(redshifts)].tolist())
-            found = {number: count for number, count in counts.items() if number in known}
-            without = len(counts) - len(found)
-            check_redshifts(len(found), without, self._segmap.name, catalog_name)
-            counts = found
+            numbers = sorted(counts)
+            found = check_redshifts(
+                numbers, [self._of_id(number) for number in numbers], self._segmap.name,
+                catalog_name,
+            )  # fmt: skip
+            counts = {number: counts[number] for number, good in zip(numbers, found, strict=True)
+                      if good}  # fmt: skip
+            self._numbers = list(counts)
         self.npix = sum(counts.values())
+
+    def _of_id(self, number):
+        """Return the redshift and error of a segment; NaN and 0 of one not in the catalogue."""
+        ids, redshifts, errors = self._catalog
+        place = int(np.searchsorted(ids, number))
+        if place < len(ids) and ids[place] == number:
+            return redshifts[place], errors[place]
+        return np.nan, 0.0
+
+    @property
+    def has_catalog(self):
+        """Whether redshifts are of a catalogue, whose trouble `check` tells."""
+        return self._catalog is not None
+
+    def outside_range(self, model):
+        """Return the ids of the segments, with a redshift, that is not in a model's range.
+
+        Of a catalogue, after `check`; else none is known.
+        """
+        return [number for number in self._numbers
+                if redshift_dq(*self._of_id(number), model) & DQ.REDSHIFT_RANGE]  # fmt: skip
 
     def read(self, y=slice(None), x=slice(None)):
         """Return the `~pixsed.io.pixels.Pixels` of rows `y` and columns `x`, slices of step 1."""

@@ -182,6 +182,14 @@ class Model:
             )
 
     @property
+    def has_ood(self):
+        """Whether draws of the flow come with an OOD: it takes predicted fluxes and a table."""
+        said = self.metadata.get("calibration")
+        return self.has_flux_model and isinstance(said, dict) and bool(
+            said.get("score") or said.get("chi2")
+        )
+
+    @property
     def sfh(self):
         """Name of the prior of star-formation histories, as ``tau``; may be empty."""
         prior = self.metadata.get("prior")

@@ -1,17 +1,15 @@
-"""Tables of integrated photometry: columns in, the same table with posteriors out."""
+"""Fits of integrated photometry: a table in, the same table with posteriors out."""
 
+import re
 import warnings
-from pathlib import Path
 
 import numpy as np
 from astropy import units as u
-from astropy.io import fits
-from astropy.table import MaskedColumn, Table
-from astropy.utils.exceptions import AstropyWarning
 
+from pixsed.dq import DQ, NOT_FITTED, OOD_LIMIT, count_reasons, ood_text, reasons_text
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.infer.draws import DEFAULT_SAMPLES, key_of_name
-from pixsed.infer.posterior import MIN_BANDS, output_names, summarise
+from pixsed.infer.posterior import output_names, summarise
 from pixsed.infer.properties import (
     PROPERTIES,
     check_quantiles,
@@ -19,176 +17,114 @@ from pixsed.infer.properties import (
     quantile_name,
     unit_and_description,
 )
-from pixsed.infer.select import match_bands, mean_snr, outside_range, usable
-from pixsed.io.atomic import atomic_path, write_hdulist
-from pixsed.io.kinds import is_fits
-from pixsed.io.locate import open_fits, parse_location
-from pixsed.io.maps import safe_cards
-from pixsed.io.provenance import stamp
-
-#: How a file spells a unit of dex, by how astropy does.
-DEX_UNITS = {u.Unit(unit).to_string(): unit for unit, _ in PROPERTIES.values() if "dex" in unit}
-
-
-def read_table(text):
-    """Return the `~astropy.table.Table` that ``path`` or ``path[EXT]`` means.
-
-    Raises
-    ------
-    PixsedError
-        If it cannot be read.
-    """
-    place = parse_location(text)
-    path = place.path
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
-            if is_fits(path):
-                with open_fits(path) as hdulist:
-                    key = place.ext if place.ver is None else (place.ext, place.ver)
-                    if key is None:
-                        key = next(i for i, hdu in enumerate(hdulist)
-                                   if isinstance(hdu, fits.BinTableHDU | fits.TableHDU))
-                    hdu = hdulist[key]
-                    if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
-                        raise PixsedError(
-                            f"{place} is not a table; name one as path[EXT]; a cube has no [EXT]"
-                        )
-                    return Table.read(hdu)
-            suffix = Path(path).suffix.lower()
-            form = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv"}.get(suffix)
-            if form:
-                return Table.read(path, format=form)
-            try:
-                return Table.read(path)
-            except Exception:  # not of a registered kind: any text table
-                return Table.read(path, format="ascii")
-    except PixsedError:
-        raise
-    except Exception as error:  # readers raise anything
-        text = " ".join(str(error).split())[:200]
-        raise PixsedError(
-            f"{path} cannot be read as a table ({text}); give FITS, ECSV or CSV"
-        ) from error
-
-
-def band_columns(table):
-    """Return the bands of a table: columns that have an ``_ERR`` beside them."""
-    return [name for name in table.colnames
-            if f"{name}_ERR" in table.colnames and name != "REDSHIFT"]
-
-
-def column_njy(table, name, unit, source):
-    """Return a column in nJy, float64, NaN where masked.
-
-    Raises
-    ------
-    PixsedError
-        If it has no unit, and none is given; or one that is no flux density.
-    """
-    column = table[name]
-    found = column.unit if column.unit is not None and str(column.unit) else unit
-    if found is None:
-        raise PixsedError(
-            f"{source}: column {name} has no unit; write it into the table (FITS TUNIT or ECSV), "
-            "or say it, as --unit nJy"
-        )
-    try:
-        factor = u.Unit(found).to(u.nJy)
-    except (u.UnitConversionError, ValueError, TypeError):
-        raise PixsedError(
-            f"{source}: column {name} is in {found}, which is not a flux density; "
-            "convert it to nJy"
-        ) from None
-    return plain(column) * factor
-
-
-def plain(column):
-    """Return a column as float64, NaN where masked."""
-    values = np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
-    return np.asarray(values, dtype=float)
+from pixsed.infer.select import match_bands, quality
+from pixsed.io.columns import (
+    band_columns,
+    band_njy,
+    check_redshift_unit,
+    find_column,
+    listed,
+    numbers,
+    texts,
+)
+from pixsed.io.maps import QUALITY
+from pixsed.nodata import count_codes, usable, warn_of_codes
+from pixsed.redshifts import check_redshift, named, range_text, redshift_dq
+from pixsed.snr import mean_snr
 
 
 def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=None,
               samples=DEFAULT_SAMPLES, quantiles=(0.16, 0.5, 0.84), seed=42, engine="flow", jobs=1,
-              progress=None, error_floor=0.0):
-    """Fit a table of photometry, a row a galaxy.
+              progress=None, error_floor=0.0, snr_min=None, id_col=None,
+              z_col=None, zerr_col=None):
+    """Fit a table of photometry, one row per galaxy.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Columns ``<BAND>`` and ``<BAND>_ERR`` with units, ``REDSHIFT`` unless the model
-        infers it, and, as they are there, ``REDSHIFT_ERR`` and ``ID``.
+        Columns ``<BAND>`` and ``<BAND>_ERR`` with units (of flux density, or magnitudes:
+        `~pixsed.io.fluxes.fluxes_njy`), ``REDSHIFT`` unless the model infers it, and, as they
+        are there, ``REDSHIFT_ERR`` and ``ID``. One value a row.
     model : `~pixsed.infer.model.Model`
     source : str, optional
         The file, for messages.
-    unit : str, optional
-        Unit of flux columns that have none.
+    unit : str or dict, optional
+        Unit of flux columns that have none; or band -> unit, in place of that of its columns,
+        with None for those of the other bands that have none.
     redshift, zerr : float, optional
         In place of the columns.
     samples, quantiles, seed, engine, jobs, progress
         As of `pixsed.infer.fit.fit_cube`.
     error_floor : float, optional
-        Share of the flux added to the errors in quadrature.
+        Fraction of the flux added to the errors in quadrature.
+    snr_min : float, optional
+        Least mean S/N of a row that is fitted; by default any.
+    id_col, z_col, zerr_col : str, optional
+        Columns in place of ID, REDSHIFT and REDSHIFT_ERR.
 
     Returns
     -------
     `~astropy.table.Table`
         A copy with ``<PROP>_P16``, ``_P50``, ``_P84``, ``_STD`` of every property, and
-        SNR, NBANDS, OOD, CHI2. NaN in rows without a finite redshift or with fewer than
-        three bands.
+        SNR, NBANDS, OOD, CHI2 and DQ (int32, `~pixsed.dq.DQ`). NaN in rows that DQ says are
+        not fitted: without a redshift that can be fitted, with fewer than three bands, or
+        below `snr_min`.
     nfit : int
         Rows fitted.
 
     Raises
     ------
     PixsedError
-        If columns or units are missing.
+        If columns or units are missing, a column holds no numbers, or `redshift` or `zerr`
+        cannot be fitted.
+
+    Warns
+    -----
+    PixsedWarning
+        Of columns of `table` whose names the fit writes: they become ``<NAME>_IN``; of rows whose
+        redshift cannot be fitted; of values taken as missing.
     """
     quantiles = check_quantiles(quantiles)
-    names = band_columns(table)
+    names = [name for name in band_columns(table.colnames) if name != z_col]
     if not names:
         raise PixsedError(
             f"{source}: no column <BAND> with <BAND>_ERR beside it; it has "
-            f"{', '.join(table.colnames[:12])}; name them as F444W and F444W_ERR"
+            f"{listed(table.colnames)}; name them as F444W and F444W_ERR"
         )
     index, columns = match_bands(names, model, source)
     # In the model's order of wavelength, whatever the table's.
     order = np.argsort(columns)
     bands, columns = [names[index[i]] for i in order], columns[order]
-    flux, err = usable(
-        [column_njy(table, band, unit, source) for band in bands],
-        [column_njy(table, f"{band}_ERR", unit, source) for band in bands],
-        error_floor,
-    )
-    if flux.ndim != 2:
-        raise PixsedError(f"{source}: a column of photometry must be one number a row")
+    flux, err, _, code = usable(*_photometry(table, bands, unit, source, model), error_floor)
     if model.infers_redshift:
         z, dz = np.zeros(len(table)), np.zeros(len(table))  # not looked at
     else:
-        z, dz = _redshifts(table, redshift, zerr, source)
-    if outside_range(model, z, dz).any():
-        warnings.warn(
-            f"{source}: {outside_range(model, z, dz).sum()} rows have a redshift, or its error, "
-            f"outside the range of model {model.name}",
-            PixsedWarning,
-            stacklevel=2,
-        )
-    snr, _ = mean_snr(flux, err, bands)
-    nbands = np.isfinite(flux).sum(axis=0).astype(np.int16)
-    rows = np.flatnonzero((nbands >= MIN_BANDS) & np.isfinite(z) & (z >= 0))
+        z, dz = _redshifts(table, redshift, zerr, source, z_col, zerr_col)
+    if redshift is not None and len(table):
+        check_redshift(z[0], dz[0], model, source)
+    ids = None
+    if id_col or "ID" in table.colnames:
+        id_col = find_column(table.colnames, id_col or "ID", (), "--id-col", source)
+        ids = texts(table[id_col], id_col, source)
+    snr = mean_snr(flux, err, bands).astype(np.float32)
+    dq, nbands = quality(flux, code, snr, snr_min)
+    redshift_bits = redshift_dq(z, dz, model)
+    dq |= redshift_bits
+    _warn_of_redshifts(redshift_bits, ids, model, source)
+    warn_of_codes(count_codes(code, bands), source, "rows")
+    rows = np.flatnonzero((dq & NOT_FITTED) == 0)
     wide = [np.full((len(rows), len(model.bands)), np.nan, dtype=np.float32) for _ in range(2)]
     for target, values in zip(wide, (flux, err), strict=True):
         target[:, columns] = values[:, rows].T
-    if "ID" in table.colnames:  # a galaxy's draws do not depend on the order of the rows
-        keys = np.array([key_of_name(table["ID"][row]) for row in rows], dtype=np.int64)
+    if ids is not None:  # a galaxy's draws do not depend on the order of rows
+        keys = np.array([key_of_name(ids[row]) for row in rows], dtype=np.int64)
     else:
         keys = rows.astype(np.int64)
     found = summarise(
         model, *wide, z[rows], dz[rows], np.zeros_like(keys), keys, samples=samples,
         quantiles=quantiles, seed=seed, jobs=jobs, progress=progress, engine=engine,
     )
-    result = table.copy()
+    result = _own_columns_kept(table, model, source)
     properties = ordered(output_names(model, bool((dz[rows] > 0).any()), False))
     for prop in properties:
         suffixes = [*map(quantile_name, sorted(quantiles)), "STD"]
@@ -199,7 +135,28 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     result["NBANDS"] = nbands
     for name in ("OOD", "CHI2"):
         _put(result, name, rows, found, "", "")
+    with np.errstate(invalid="ignore"):
+        dq[np.asarray(result["OOD"]) < OOD_LIMIT] |= DQ.OUT_OF_DISTRIBUTION
+    result["DQ"] = dq
+    for name in QUALITY:
+        if name in result.colnames:
+            result[name].description = QUALITY[name].replace("pixel", "row")
     return result, len(rows)
+
+
+def table_text(result):
+    """Return what became of the rows of a table that was fitted, as text.
+
+    As ``4 of 6 rows fitted, 1 of them out of distribution; not fitted: 2 without data``.
+    """
+    dq = np.asarray(result["DQ"])
+    nfit = int(((dq & NOT_FITTED) == 0).sum())
+    text = f"{nfit} of {len(dq)} rows fitted"
+    if nfit:
+        scored = int(np.isfinite(result["OOD"]).sum())
+        text += f", {ood_text(scored, int((dq & DQ.OUT_OF_DISTRIBUTION > 0).sum()))}"
+    reasons = reasons_text(count_reasons(dq))
+    return f"{text}; not fitted: {reasons}" if reasons else text
 
 
 def _put(table, name, rows, found, unit, description):
@@ -213,72 +170,106 @@ def _put(table, name, rows, found, unit, description):
         table[name].description = description
 
 
-def _redshifts(table, redshift, zerr, source):
-    """Return redshift and error of every row, float64."""
+def _warn_of_redshifts(dq, ids, model, source):
+    """Warn of rows whose redshift cannot be fitted, by the reason; they are named by `ids`."""
+    if model.infers_redshift:
+        return
+    reasons = {
+        DQ.NO_REDSHIFT: "no redshift, or one too small for a distance",
+        DQ.BAD_REDSHIFT_ERR: "a redshift error that is NaN, infinite or negative (set it to 0 "
+        "where the redshift is exact)",
+        DQ.REDSHIFT_RANGE: f"a redshift or its error outside {range_text(model)}",
+    }
+    for bit, text in reasons.items():
+        bad = np.flatnonzero(dq & bit)
+        if len(bad):
+            labels = [i + 1 for i in bad] if ids is None else [ids[i] for i in bad]
+            warnings.warn(
+                f"{source}: {len(bad)} of {len(dq)} rows are not fitted, with {text}: "
+                f"{'row' if ids is None else 'ID'} {named(labels)}",
+                PixsedWarning,
+                stacklevel=3,
+            )
+
+
+def _redshifts(table, redshift, zerr, source, z_col, zerr_col):
+    """Return redshift and error of every row, float64; NaN where masked."""
     if redshift is not None:
         z = np.full(len(table), float(redshift))
-    elif "REDSHIFT" in table.colnames:
-        z = plain(table["REDSHIFT"])
+    elif z_col or "REDSHIFT" in table.colnames:
+        z = _redshift_column(table, z_col or "REDSHIFT", "--z-col", source)
     else:
-        raise PixsedError(f"{source}: no column REDSHIFT; add one, or give --redshift")
+        raise PixsedError(
+            f"{source}: no column REDSHIFT; add one, or give --redshift or --z-col; it has "
+            f"{listed(table.colnames)}"
+        )
     if zerr is not None:
         dz = np.full(len(table), float(zerr))
-    elif "REDSHIFT_ERR" in table.colnames and redshift is None:
-        dz = plain(table["REDSHIFT_ERR"])
-        # No error, or a code for none, is a known redshift.
-        dz = np.where(np.isfinite(dz) & (dz > 0), dz, 0.0)
+    elif (zerr_col or "REDSHIFT_ERR" in table.colnames) and redshift is None:
+        dz = _redshift_column(table, zerr_col or "REDSHIFT_ERR", "--zerr-col", source)
     else:
         dz = np.zeros(len(table))
     return z, dz
 
 
-def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PIXSED", **cards):
-    """Write a table as FITS, or by its suffix as ECSV or CSV, atomically.
+def _redshift_column(table, name, option, source):
+    name = find_column(table.colnames, name, (), option, source)
+    check_redshift_unit(table[name], name, source)
+    return numbers(table[name], name, option, source)
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    path : str or path-like
-        ``"-"`` is standard output, in FITS.
-    overwrite : bool, optional
-    inputs, history : sequence of str, optional
-        Provenance: the primary header of FITS, the metadata of ECSV; CSV has none.
-    name : str, optional
-        EXTNAME.
-    **cards
-        Keyword -> (value, comment).
+
+def _photometry(table, bands, unit, source, model):
+    """Return flux and error of bands, both of shape (B, N), nJy."""
+    units = unit if isinstance(unit, dict) else {} if unit is None else {None: unit}
+    if unknown := set(units) - {None} - {band.upper() for band in bands}:
+        raise PixsedError(
+            f"{source}: {', '.join(sorted(unknown))} of --unit is not a band that is fitted; those "
+            f"are {', '.join(bands)}"
+        )
+    found = [band_njy(table, band, units, source) for band in bands]
+    if None in units and not any(used for *_, used in found):
+        warnings.warn(
+            f"{source}: --unit {units[None]} was not used: every column of flux has a unit; name "
+            "the band, as --unit F444W=nJy, to replace it",
+            PixsedWarning,
+            stacklevel=3,
+        )
+    known = {band.upper() for band in model.bands}
+    if lone := [name for name in table.colnames if name.upper() in known and name not in bands]:
+        warnings.warn(
+            f"{source}: {', '.join(lone)} left out: no {lone[0]}_ERR, or not the model's spelling",
+            PixsedWarning,
+            stacklevel=3,
+        )
+    return [flux for flux, _, _ in found], [err for _, err, _ in found]
+
+
+def _own_columns_kept(table, model, source):
+    """Return a copy of a table, its columns of names that a fit writes renamed to ``<NAME>_IN``.
+
+    Those of properties that this model does not give are among them: of an earlier fit, they would
+    pass for its own.
     """
-    suffix = Path(str(path)).suffix.lower()
-    header = stamp(fits.Header(), inputs=inputs, history=history, **safe_cards(cards))
-    if suffix in (".ecsv", ".csv"):
-        table = table.copy()
-        table.meta = {}
-        if suffix == ".ecsv":
-            table.meta = {card.keyword: card.value for card in header.cards
-                          if card.keyword not in ("HISTORY", "COMMENT", "")}
-            table.meta["HISTORY"] = list(history)
-        with atomic_path(path, overwrite) as temporary:
-            table.write(temporary, format=f"ascii.{suffix[1:]}", overwrite=True)
-        return
-    plain_table = table.copy()
-    plain_table.meta = {}
-    units = {}
-    for column in plain_table.itercols():
-        # The FITS standard has no dex: its text is set by hand, and read back as written.
-        if column.unit is not None:
-            text = column.unit.to_string()
-            if "dex" in text:
-                units[column.name] = DEX_UNITS.get(text, text)
-                column.unit = None
-        if isinstance(column, MaskedColumn) and column.dtype.kind == "f":
-            plain_table[column.name] = column.filled(np.nan)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        hdu = fits.table_to_hdu(plain_table)
-    for column in hdu.columns:
-        if column.name in units:
-            column.unit = units[column.name]
-    hdu.name = name
-    primary = fits.PrimaryHDU(header=header)
-    write_hdulist(fits.HDUList([primary, hdu]), path, overwrite)
-
+    properties = "|".join([*PROPERTIES, *map(re.escape, model.parameters)])
+    ours = re.compile(rf"({properties})_(P\d+|STD)|{'|'.join(QUALITY)}", re.IGNORECASE)
+    result = table.copy()
+    taken = {name.upper() for name in table.colnames}
+    renamed = []
+    for name in table.colnames:
+        if not ours.fullmatch(name):
+            continue
+        new, number = f"{name}_IN", 1
+        while new.upper() in taken:
+            number += 1
+            new = f"{name}_IN{number}"
+        taken.add(new.upper())
+        result.rename_column(name, new)
+        renamed.append(new)
+    if renamed:
+        warnings.warn(
+            f"{source} has columns of names that the fit writes; they are kept as "
+            f"{listed(renamed, 6)}",
+            PixsedWarning,
+            stacklevel=3,
+        )
+    return result

@@ -25,12 +25,8 @@ QUANTILE_BATCH = 1024
 ENGINES = ("flow", "quantile")
 #: Places in a batch that a pixel always gets modulo this: 64 bytes of float32.
 LANES = 16
-#: Fewest bands a pixel is fitted with.
-MIN_BANDS = 3
 #: Properties of the whole: of N pixels together, N times those of one.
 EXTENSIVE = ("LOGMSTAR", "LOGMFORM", "LOGSFR")
-#: Below this share the model cannot explain the photometry.
-OOD_LIMIT = 1e-3
 
 
 def plan_batches(y, x, size=BATCH):

@@ -24,11 +24,31 @@ def model_cards(model, seed, samples, error_floor, engine="flow"):
         "ENGINE": (engine, "draws of the flow, or marginal quantiles"),
         "SEED": (seed, "seed of the draws"),
         "NSAMP": (0 if engine == "quantile" else samples, "posterior draws a pixel"),
-        "ERRFLOOR": (error_floor, "share of the flux added to errors in quadrature"),
+        "ERRFLOOR": (error_floor, "fraction of flux added to errors in quadrature"),
         "IMF": (model.text("sps.IMF"), "initial mass function"),
         "SPSLIB": (model.text("sps.LIBRARY", "sps.library"), "SPS library"),
         "CRCOSMO": (model.text("cosmology", default=cosmology.NAME), "cosmology"),
     }
+
+
+def table_cards(model, asked):
+    """Return the cards of a fitted table: those of `model_cards`, and options given that count.
+
+    `asked` has the options by their names, as `pixsed.cli.fit_runs.Run`.
+    """
+    cards = model_cards(model, asked.seed, asked.samples, asked.error_floor, asked.engine)
+    for key, value, comment in (
+        ("REDSHIFT", asked.redshift, "redshift of every row"),
+        ("ZERR", asked.redshift_err, "1-sigma error of the redshifts, 0 = known"),
+        ("SNRMIN", asked.snr_min if "snr_min" in asked.given else None, "least mean S/N of a row"),
+        ("IDCOL", asked.id_col, "column of the ids"),
+        ("ZCOL", asked.z_col, "column of the redshifts"),
+        ("ZERRCOL", asked.zerr_col, "column of their errors"),
+        ("FLUXUNIT", ",".join(asked.units) or None, "unit of columns of flux"),
+    ):
+        if value is not None:
+            cards[key] = (value, comment)
+    return cards
 
 
 def fit_key(source, model, options):
@@ -58,7 +78,7 @@ def fit_cards(fitter, key):
         **model_cards(model, fitter.seed, fitter.samples, fitter.error_floor, fitter.engine),
         "FITKEY": (fingerprint(key), "of inputs, model and options"),
         "SNRMIN": (fitter.snr_min, "least mean S/N of a pixel fitted"),
-        "SNRBANDS": (",".join(fitter.snr_bands), "bands of the mean S/N"),
+        "SNRBANDS": (",".join(fitter.snr_bands), "bands of mean S/N, else 3 reddest with data"),
         "FITBANDS": (",".join(fitter.bands), "bands fitted"),
     }
 

@@ -8,10 +8,11 @@ from functools import partial
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.infer.record import fit_cards, fit_key, how_fitted, is_finished
-from pixsed.infer.select import DQ_BITS, MOSAIC_DQ_BITS, warn_of_range
 from pixsed.infer.stream import fit_to_file
 from pixsed.infer.tiles import TileFitter
 from pixsed.io.maps_writer import check_maps_output
+from pixsed.nodata import warn_of_codes
+from pixsed.redshifts import named, range_text
 
 
 @dataclass
@@ -80,7 +81,8 @@ def fit_image(files, model, path, *, settings, options, tile=None, part=None, jo
     Raises
     ------
     PixsedError
-        If the files cannot be read, or `path` not be written; what is there from another
+        If the files cannot be read, or `path` not be written, or the one redshift of the source
+        cannot be fitted; what is there from another
         fit is in the way unless `overwrite`.
     """
     check_maps_output(path, overwrite=overwrite or resume, resume=resume)
@@ -99,14 +101,35 @@ def fit_image(files, model, path, *, settings, options, tile=None, part=None, jo
                 setup = partial(open_fitter, files.absolute(), model, settings)
             counts = fit_to_file(
                 fitter, path, key=key, cards=cards, tile=tile, part=part, setup=setup,
-                dq_bits=MOSAIC_DQ_BITS if source.object_id is None else DQ_BITS,
                 how=how_fitted(fitter.engine, fitter.samples), scheduler=scheduler,
                 inputs=source.files, command=command, overwrite=overwrite, resume=resume,
                 progress=shown.done, skipped=shown.skipped,
             )  # fmt: skip
-    if source.redshift is None and counts["nrange"]:
-        warn_of_range(model, f"{source.name}: redshift or error of {counts['nrange']} pixels")
+    if source.redshift is None:
+        _warn_of_redshifts(counts, model, source)
+    codes = {name: number for name, number in counts.items() if ":" in name}
+    warn_of_codes(codes, source.name, "pixels")
     return Done(counts, source.binning is not None, time.monotonic() - start)
+
+
+def _warn_of_redshifts(counts, model, source):
+    """Warn of pixels that are left out for a redshift that is there, but cannot be fitted."""
+    name = source.name
+    if number := counts.get("out_of_range"):
+        ids = source.outside_range(model)
+        warnings.warn(
+            f"{name}: {number} pixels are not fitted: their redshift or its error is outside "
+            f"{range_text(model)}" + (f": id {named(ids)}" if ids else ""),
+            PixsedWarning,
+            stacklevel=3,
+        )
+    if not source.has_catalog and (number := counts.get("bad_zerr")):  # else they are named
+        warnings.warn(
+            f"{name}: {number} pixels are not fitted: their redshift error is NaN, infinite or "
+            "negative; set it to 0 where the redshift is exact",
+            PixsedWarning,
+            stacklevel=3,
+        )
 
 
 def open_fitter(files, model, settings):

@@ -6,25 +6,13 @@ from functools import cached_property
 
 import numpy as np
 
-from pixsed.bands import SNR_BANDS
+from pixsed.dq import DQ, MIN_BANDS, NOT_FITTED
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.infer.posterior import MIN_BANDS, OOD_LIMIT
 from pixsed.io.cube import Binning
 from pixsed.io.pixels import Pixels
-
-#: Bits of DQ, from the lowest: value -> meaning.
-DQ_BITS = {
-    1: "outside the galaxy's segment",
-    2: "mean S/N below the cut",
-    4: f"no data: fewer than {MIN_BANDS} bands",
-    8: f"out of distribution: OOD < {OOD_LIMIT:g}",
-    16: "a band of the cube missing here",
-    32: "redshift or its error outside the trained range",
-}
-#: And of maps of a mosaic, where a pixel may be without a redshift.
-MOSAIC_DQ_BITS = DQ_BITS | {64: "no redshift"}
-# Bits of a pixel that is not fitted.
-_UNFIT = 1 | 2 | 4 | 64
+from pixsed.nodata import count_codes, usable, warn_of_codes
+from pixsed.redshifts import redshift_dq, trouble_text
+from pixsed.snr import mean_snr, snr_bands
 
 
 @dataclass
@@ -34,16 +22,24 @@ class Selection:
     Attributes
     ----------
     flux, err : `~numpy.ndarray`, shape (B, ny, nx), float32
-        nJy, the bands that cube and model share, NaN in both where either is of no use.
+        nJy, the bands that cube and model share, NaN in both where they are no measurement
+        (`pixsed.nodata.usable`).
+    bare : `~numpy.ndarray`, shape (B, ny, nx), float32
+        The errors without the error floor.
+    error_floor : float
+        Fraction of the flux that is in `err`, in quadrature.
     columns : `~numpy.ndarray`, shape (B,), int
         Their places among the model's bands.
     bands : list of str
     snr : `~numpy.ndarray`, shape (ny, nx), float32
-        Mean S/N over `snr_bands`; NaN without data.
+        Mean S/N, of `pixsed.snr.mean_snr`; NaN without data.
     snr_bands : list of str
+        Bands of the mean S/N where they have data.
     nbands : `~numpy.ndarray`, shape (ny, nx), int16
     dq : `~numpy.ndarray`, shape (ny, nx), int32
-        `MOSAIC_DQ_BITS` but 8.
+        `~pixsed.dq.DQ` but OUT_OF_DISTRIBUTION.
+    codes : dict of str to int
+        Values taken as missing, `pixsed.nodata.count_codes` of pixels inside.
     chosen : `~numpy.ndarray`, shape (ny, nx), bool
     redshift, zerr : float or `~numpy.ndarray`, shape (ny, nx)
     binning : `~pixsed.io.cube.Binning` or None
@@ -52,12 +48,15 @@ class Selection:
 
     flux: np.ndarray
     err: np.ndarray
+    bare: np.ndarray
+    error_floor: float
     columns: np.ndarray
     bands: list
     snr: np.ndarray
     snr_bands: list
     nbands: np.ndarray
     dq: np.ndarray
+    codes: dict
     chosen: np.ndarray
     redshift: float | np.ndarray
     zerr: float | np.ndarray
@@ -123,63 +122,33 @@ def match_bands(bands, model, name):
     return np.array(known), np.array([model.bands.index(bands[i]) for i in known])
 
 
-def usable(flux, err, error_floor=0.0):
-    """Return float32 copies of flux and err, NaN in both where either is of no use.
-
-    `error_floor` of the flux is added to the errors in quadrature.
-    """
-    flux, err = np.array(flux, dtype=np.float32), np.array(err, dtype=np.float32)
-    if error_floor:
-        with np.errstate(invalid="ignore"):
-            err = np.where(err > 0, np.hypot(err, np.float32(error_floor) * flux), err)
-    bad = ~(np.isfinite(flux) & np.isfinite(err) & (err > 0))
-    flux[bad] = err[bad] = np.nan
-    return flux, err
-
-
-def mean_snr(flux, err, bands):
-    """Return the mean S/N over `pixsed.bands.SNR_BANDS`, and the bands that it is over.
+def quality(flux, code, snr, snr_min):
+    """Return the bits of DQ that follow from the photometry, and the number of bands.
 
     Parameters
     ----------
-    flux, err : `~numpy.ndarray`, shape (B, ...)
-    bands : list of str
-        In ascending wavelength: where none of the three is there, the last three count.
+    flux, code : `~numpy.ndarray`, shape (B, ...)
+        Of `pixsed.nodata.usable`.
+    snr : `~numpy.ndarray`, shape (...)
+        Mean S/N, NaN without data.
+    snr_min : float or None
+        Least mean S/N of what is fitted; None = no cut.
 
     Returns
     -------
-    snr : `~numpy.ndarray`, shape (...), float32
-        NaN where none of them has data.
-    names : list of str
+    dq : `~numpy.ndarray`, shape (...), int32
+    nbands : `~numpy.ndarray`, shape (...), int16
     """
-    names = [band for band in bands if band in SNR_BANDS] or list(bands[-3:])
-    index = [bands.index(band) for band in names]
-    ratio = flux[index] / err[index]
-    present = np.isfinite(ratio)
-    with np.errstate(invalid="ignore"):
-        snr = np.where(present, ratio, 0).sum(axis=0) / present.sum(axis=0)
-    return snr.astype(np.float32), names
-
-
-def outside_range(model, redshift, zerr):
-    """Return whether a redshift or its error is outside what the model was trained on."""
-    if model.infers_redshift:
-        return np.zeros(np.shape(redshift), dtype=bool)
-    low, high = model.redshift_range
-    redshift, zerr = np.asarray(redshift, dtype=float), np.asarray(zerr, dtype=float)
-    limit = model.redshift_err_max * (1.0 + redshift)
-    return (redshift < low) | (redshift > high) | (zerr > limit * (1 + 1e-6))
-
-
-def warn_of_range(model, what):
-    """Warn that redshifts are outside the range of a model; `what` says whose they are."""
-    low, high = model.redshift_range
-    warnings.warn(
-        f"{what} is outside the range of model {model.name} (z {low:g} to {high:g}, error "
-        f"{model.redshift_err_max:g} (1+z) at most); DQ bit 32 is set",
-        PixsedWarning,
-        stacklevel=3,
-    )
+    nbands = np.isfinite(flux).sum(axis=0).astype(np.int16)
+    dq = np.zeros(nbands.shape, dtype=np.int32)
+    if snr_min is not None:
+        dq[snr < snr_min] |= DQ.LOW_SNR
+        dq[np.isnan(snr)] |= DQ.NO_SNR
+    dq[nbands == 0] |= DQ.NO_DATA
+    dq[nbands < MIN_BANDS] |= DQ.FEW_BANDS
+    dq[nbands < len(flux)] |= DQ.BAND_MISSING
+    dq[(code > 0).any(axis=0)] |= DQ.NO_INFORMATION
+    return dq, nbands
 
 
 def select(cube, model, snr_min=5.0, all_pixels=False, name="cube", error_floor=0.0):
@@ -187,7 +156,7 @@ def select(cube, model, snr_min=5.0, all_pixels=False, name="cube", error_floor=
 
     A pixel, or a bin of them, is fitted if it is in the segment of the cube's object (where
     the segmentation map holds it, and not `all_pixels`), its mean S/N is `snr_min` or more,
-    and three bands have data.
+    three bands have data, and the redshift is one that the model was trained on.
 
     Parameters
     ----------
@@ -199,20 +168,30 @@ def select(cube, model, snr_min=5.0, all_pixels=False, name="cube", error_floor=
     name : str, optional
         The file, for messages.
     error_floor : float, optional
-        Share of the flux added to the errors in quadrature.
+        Fraction of the flux added to the errors in quadrature.
 
     Raises
     ------
     PixsedError
         If cube and model have no band in common.
+
+    Warns
+    -----
+    PixsedWarning
+        Of a redshift that cannot be fitted, and of values taken as missing.
     """
     index, columns = match_bands(cube.bands, model, name)
-    if outside_range(model, cube.redshift, cube.zerr):
-        warn_of_range(model, f"{name}: redshift {cube.redshift:g} +- {cube.zerr:g}")
+    trouble = trouble_text(
+        redshift_dq(cube.redshift, cube.zerr, model), cube.redshift, cube.zerr, model
+    )
+    if trouble:
+        warnings.warn(f"{name}: {trouble}", PixsedWarning, stacklevel=2)
     inside = np.ones(cube.shape, dtype=bool) if all_pixels else cube.segment(name)
     pixels = Pixels(cube.flux, cube.err, inside, cube.redshift, cube.zerr)
-    return select_pixels(pixels, model, cube.bands, index, columns, snr_min, binning=cube.binning,
-                         error_floor=error_floor)  # fmt: skip
+    selection = select_pixels(pixels, model, cube.bands, index, columns, snr_min,
+                              binning=cube.binning, error_floor=error_floor)  # fmt: skip
+    warn_of_codes(selection.codes, name, "pixels")
+    return selection
 
 
 def select_pixels(pixels, model, bands, index, columns, snr_min, binning=None, error_floor=0.0):
@@ -231,19 +210,17 @@ def select_pixels(pixels, model, bands, index, columns, snr_min, binning=None, e
     error_floor : float, optional
         As of `select`.
     """
-    flux, err = usable(pixels.flux[index], pixels.err[index], error_floor)
+    flux, err, bare, code = usable(pixels.flux[index], pixels.err[index], error_floor)
     bands = [bands[i] for i in index]
-    snr, snr_bands = mean_snr(flux, err, bands)
-    nbands = np.isfinite(flux).sum(axis=0).astype(np.int16)
-    dq = np.zeros(nbands.shape, dtype=np.int32)
-    dq[~pixels.inside] |= 1
-    dq[~(snr >= snr_min)] |= 2
+    snr = mean_snr(flux, err, bands).astype(np.float32)
+    dq, nbands = quality(flux, code, snr, snr_min)
+    dq[~pixels.inside] |= DQ.OUTSIDE
     if binning is not None:
-        dq[binning.binmap == 0] |= 4
-    dq[nbands < MIN_BANDS] |= 4
-    dq[nbands < len(bands)] |= 16
-    dq[np.broadcast_to(outside_range(model, pixels.redshift, pixels.zerr), dq.shape)] |= 32
-    if not model.infers_redshift:
-        dq[np.broadcast_to(np.isnan(pixels.redshift), dq.shape)] |= 64
-    return Selection(flux, err, columns, bands, snr, snr_bands, nbands, dq, (dq & _UNFIT) == 0,
-                     pixels.redshift, pixels.zerr, binning)  # fmt: skip
+        dq[binning.binmap == 0] |= DQ.NO_DATA
+    dq |= redshift_dq(pixels.redshift, pixels.zerr, model)
+    codes = count_codes(code, bands, pixels.inside)
+    return Selection(
+        flux=flux, err=err, bare=bare, error_floor=error_floor, columns=columns, bands=bands,
+        snr=snr, snr_bands=snr_bands(bands), nbands=nbands, dq=dq, codes=codes,
+        chosen=(dq & NOT_FITTED) == 0, redshift=pixels.redshift, zerr=pixels.zerr, binning=binning,
+    )  # fmt: skip

@@ -1,5 +1,10 @@
 """Fit an image on disk into a Maps file: tiles are read, fitted and written, one by one."""
 
+from collections import Counter
+
+import numpy as np
+
+from pixsed.dq import DQ, count_reasons
 from pixsed.infer.properties import quantile_name, unit_and_description
 from pixsed.infer.tiles import tile_size, tiles
 from pixsed.io.cube import binning_cards
@@ -20,7 +25,7 @@ def part_rows(ny, part):
     return slice(ny * (number - 1) // of, ny * number // of)
 
 
-def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None, setup=None,
+def fit_to_file(fitter, path, *, key, cards, how, tile=None, part=None, setup=None,
                 scheduler=None, inputs=(), command=None, overwrite=False, resume=False,
                 progress=None, skipped=None):
     """Fit an image into a Maps file.
@@ -34,8 +39,6 @@ def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None,
         What the data depend on; see `~pixsed.io.maps_writer.MapsWriter`.
     cards : dict
         Of PRIMARY; NFIT, NBINS and those of a part are added.
-    dq_bits : dict of int to str
-        See `pixsed.io.maps.maps_layout`.
     how : str
         What ends the HISTORY line, as ``"500 draws each"``.
     tile : tuple of int, optional
@@ -56,9 +59,10 @@ def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None,
     Returns
     -------
     dict of str to int
-        ``npix`` pixels fitted, ``nfit`` calls of the model, ``nood`` out of distribution,
-        ``nrange`` pixels fitted whose redshift is outside the trained range, ``ninside``
-        pixels that might have been fitted.
+        ``npix`` pixels fitted, ``nfit`` calls of the model, ``nscored`` pixels with an OOD,
+        ``nood`` of those out of distribution, ``ninside`` pixels that might have been fitted;
+        by the names of `pixsed.dq.count_reasons` those that were not; and, as ``"F115W:1"``,
+        values taken as missing, of `pixsed.nodata.count_codes`.
     """
     source = fitter.source
     binned = source.binning is not None
@@ -75,7 +79,8 @@ def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None,
         cards |= binning_cards(source.binning)
         cards["NBINS"] = (0, "bins fitted, each on its summed flux")
     layout = maps_layout(
-        fitter.properties, fitter.quantiles, header=header, dq_bits=dq_bits, binned=binned,
+        fitter.properties, fitter.quantiles, header=header, binned=binned,
+        has_ood=fitter.has_ood,
         units={name: unit_and_description(name, fitter.model) for name in fitter.properties},
         quantile_name=quantile_name, cards=cards, inputs=inputs, command=command,
         history=[_history({}, binned, how)],
@@ -83,7 +88,8 @@ def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None,
     shape = rows.stop - rows.start, source.shape[1]
     key = key | {"tile": list(size), "part": part and list(part)}
     with MapsWriter(path, layout, shape, key, overwrite=overwrite, resume=resume) as writer:
-        counts = dict.fromkeys(("npix", "nfit", "nood", "nrange", "ninside"), 0) | writer.counts
+        counts = Counter(dict.fromkeys(("npix", "nfit", "nscored", "nood", "ninside"), 0))
+        counts.update(writer.counts)
         todo = [(slice(y.start + rows.start, y.stop + rows.start), x)
                 for y, x in tiles(shape, size)]  # fmt: skip
         todo = todo[writer.done :]
@@ -96,21 +102,33 @@ def fit_to_file(fitter, path, *, key, cards, dq_bits, how, tile=None, part=None,
         for (y, x), found in zip(todo, results, strict=True):
             for name in fitter.names:
                 writer.place(name, found.plane(name), y.start - rows.start, x.start)
-            dq = found.planes["DQ"]
-            inside, chosen = int((dq & 1 == 0).sum()), dq[found.y, found.x]
-            more = {"npix": len(found.y), "nfit": found.nfit, "ninside": inside,
-                    "nood": int((chosen & 8 > 0).sum()), "nrange": int((chosen & 32 > 0).sum())}
-            counts = {name: number + more[name] for name, number in counts.items()}
+            more = _counts(found)
+            counts.update(more)
             writer.commit(counts)
             if scheduler is not None and progress is not None:
                 progress(found.nfit)
-                skipped(inside - found.nfit)
+                skipped(more["ninside"] - found.nfit)
         writer.primary["NFIT"] = counts["npix"]
         if binned:
             writer.primary["NBINS"] = counts["nfit"]
         line = _history(counts, binned, how)
         writer.primary["HISTORY"][-1] = line
-    return counts
+    return dict(counts)
+
+
+def _counts(found):
+    """Return what `fit_to_file` counts of one tile."""
+    dq = found.planes["DQ"]
+    scored = np.isfinite(found.values.get("OOD", np.zeros(0)))
+    return {
+        "npix": len(found.y),
+        "nfit": found.nfit,
+        "nscored": int(scored.sum()),
+        "nood": int((dq & DQ.OUT_OF_DISTRIBUTION > 0).sum()),
+        "ninside": int((dq & DQ.OUTSIDE == 0).sum()),
+        **count_reasons(dq),
+        **found.codes,
+    }
 
 
 def fitted_text(counts, binned):

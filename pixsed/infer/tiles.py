@@ -5,16 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pixsed.dq import DQ, OOD_LIMIT
 from pixsed.infer.draws import DEFAULT_SAMPLES, global_indices
-from pixsed.infer.posterior import OOD_LIMIT, output_names, summarise
+from pixsed.infer.posterior import output_names, summarise
 from pixsed.infer.properties import check_quantiles, ordered, quantile_name
-from pixsed.infer.select import (
-    match_bands,
-    mean_snr,
-    outside_range,
-    select_pixels,
-    warn_of_range,
-)
+from pixsed.infer.select import match_bands, select_pixels
+from pixsed.redshifts import check_redshift
+from pixsed.snr import snr_bands
 
 #: Pixels of a tile, unless told otherwise: enough to fill batches where few are fitted,
 #: and some 100 MB with all that is held of them.
@@ -37,6 +34,8 @@ class Fitted:
         SNR, NBANDS (int16), DQ (int32), and BINMAP (int32) where pixels are binned.
     nfit : int
         Calls of the model: N, or the number of bins.
+    codes : dict of str to int
+        Values taken as missing, as of `~pixsed.infer.select.Selection`.
     """
 
     shape: tuple
@@ -45,6 +44,7 @@ class Fitted:
     values: dict
     planes: dict = field(default_factory=dict)
     nfit: int = 0
+    codes: dict = field(default_factory=dict)
 
     def plane(self, name):
         """Return a plane of the maps, shape (ny, nx); NaN where not fitted."""
@@ -116,8 +116,8 @@ def fit_selection(model, selection, key_y, key_x, *, pixel_area, quantiles, seed
     if nfit:
         with np.errstate(invalid="ignore"):
             odd = values["OOD"] < OOD_LIMIT
-        planes["DQ"][y[odd], x[odd]] |= 8
-    return Fitted(selection.chosen.shape, y, x, values, planes, nfit)
+        planes["DQ"][y[odd], x[odd]] |= DQ.OUT_OF_DISTRIBUTION
+    return Fitted(selection.chosen.shape, y, x, values, planes, nfit, selection.codes)
 
 
 class TileFitter:
@@ -144,14 +144,17 @@ class TileFitter:
     properties, names : list of str
         Of the maps; see `plane_names`.
     bands, snr_bands : list of str
-        Fitted, and those of the mean S/N.
+        Fitted, and those of the mean S/N where they have data.
     source, model, snr_min, error_floor, samples, seed, engine
         As they were given.
+    has_ood : bool
+        Whether the fit says what is out of distribution.
 
     Raises
     ------
     PixsedError
-        If the source and the model have no band in common.
+        If the source and the model have no band in common, or the one redshift of the source
+        cannot be fitted.
     """
 
     def __init__(self, source, model, *, snr_min=5.0, error_floor=0.0, quantiles=(0.16, 0.5, 0.84),
@@ -160,17 +163,16 @@ class TileFitter:
         self.source, self.model = source, model
         self.snr_min, self.error_floor = snr_min, error_floor
         self.samples, self.seed, self.engine = samples, seed, engine
+        self.has_ood = engine == "flow" and model.has_ood
         self.quantiles = check_quantiles(quantiles)
         self._index, self._columns = match_bands(source.bands, model, source.name)
         self.bands = [source.bands[i] for i in self._index]
-        nothing = np.full((len(self.bands), 0), np.nan)
-        self.snr_bands = mean_snr(nothing, nothing, self.bands)[1]
+        self.snr_bands = snr_bands(self.bands)
         self.properties, self._planes = plane_names(model, self.quantiles, source.has_zerr)
         names = [*self._planes, "SNR", "NBANDS", "OOD", "CHI2", "DQ"]
         self.names = names + ["BINMAP"] * (source.binning is not None)
-        if source.redshift is not None and outside_range(model, source.redshift, source.zerr):
-            what = f"{source.name}: redshift {source.redshift:g} +- {source.zerr:g}"
-            warn_of_range(model, what)
+        if source.redshift is not None:
+            check_redshift(source.redshift, source.zerr, model, source.name)
         self._jobs, self._progress, self._skipped = jobs, progress, skipped
         self._key_y, self._key_x = global_indices(source.header, source.shape)
         self._reading = threading.Lock()  # a file has one position

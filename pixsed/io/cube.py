@@ -16,6 +16,7 @@ from pixsed.io.cards import safe_cards
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import open_fits
 from pixsed.io.provenance import stamp
+from pixsed.io.rows import to_float32
 
 _MAKE = "make it with pixsed cutout"
 _COLUMNS = ("band", "instrument", "pivot_um", "depth_1sigma_njy", "sky_rms_njy", "noise_corr")
@@ -115,8 +116,8 @@ class Cube:
 
     def __post_init__(self):
         self.bands = [check_band_name(band, "band") for band in self.bands]
-        self.flux = np.asarray(self.flux, dtype=np.float32)
-        self.err = np.asarray(self.err, dtype=np.float32)
+        self.flux = to_float32(self.flux)
+        self.err = to_float32(self.err)
         if self.segmap is not None:
             self.segmap = cube_segmap(self.segmap)
         if self.table is None:
@@ -301,7 +302,7 @@ def binning_cards(binning):
         "BINNED": (True, "pixels are grouped, see BINMAP"),
         "BINMETH": (binning.method, "method of binning"),
         "BINSNR": (float(binning.snr), "target S/N of a bin"),
-        "BINBANDS": (",".join(binning.snr_bands), "bands of its mean S/N"),
+        "BINBANDS": (",".join(binning.snr_bands), "bands of its S/N, else 3 reddest with data"),
     }
 
 
@@ -331,7 +332,7 @@ def read_cube(path):
     with open_fits(path) as hdulist:
         arguments, planes = read_description(hdulist, path)
         flux, err = (
-            np.stack([hdulist[name].data.astype(np.float32) for name in names]) for names in planes
+            np.stack([to_float32(hdulist[name].data) for name in names]) for names in planes
         )
         segmap = None
         if "SEGMAP" in {hdu.name for hdu in hdulist}:

@@ -12,7 +12,7 @@ from pixsed.io.cube import Cube, read_binning, read_description
 from pixsed.io.locate import open_fits
 from pixsed.io.opened import Opened
 from pixsed.io.pixels import Pixels
-from pixsed.io.rows import RowReader, strips
+from pixsed.io.rows import RowReader, strips, to_float32
 
 # Pixels of the segmentation map in memory at once, where it is gone through whole.
 _STRIP_PIXELS = 1_000_000
@@ -135,7 +135,7 @@ class CubeFile(Opened):
     def read(self, y=slice(None), x=slice(None)):
         """Return the `~pixsed.io.pixels.Pixels` of rows `y` and columns `x`, slices of step 1."""
         flux, err = (
-            np.stack([rows.read(y, x).astype(np.float32) for rows in part]) for part in self._rows
+            np.stack([to_float32(rows.read(y, x)) for rows in part]) for part in self._rows
         )
         inside = np.ones(flux.shape[1:], dtype=bool)
         if self._label is not None:

@@ -60,6 +60,33 @@ def is_maps(path):
         return "MAPS" in {hdu.name for hdu in hdulist}
 
 
+# Names of extensions that tell what made a file: what it is.
+_TELLING = (
+    ({"MAPS"}, "maps"),
+    ({"NOISE", "BANDS"}, "a noise table"),
+    ({"BANDS"}, "a cube"),
+    ({"SIMS"}, "simulations"),
+    ({"WAVE", "METAL"}, "an SSP grid"),
+    ({"COG"}, "a PSF"),
+    ({"KERNEL"}, "an image with its kernel"),
+    ({"TESTS"}, "the report of a validation"),
+)
+
+
+def describe(path):
+    """Return what a file is, in words, for a message."""
+    if not is_fits(path):
+        return "not FITS"
+    with open_fits(path) as hdulist:
+        names = {hdu.name for hdu in hdulist}
+        for telling, what in _TELLING:
+            if telling <= names:
+                return what
+        if any(isinstance(hdu, fits.BinTableHDU | fits.TableHDU) for hdu in hdulist):
+            return "a table"
+        return "an image" if any(map(is_image, hdulist)) else "a FITS file without a table"
+
+
 def kind_of(text, hdu=None):
     """Return what an argument means: ``"cube"``, ``"table"`` or ``"image"``.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.io import fits
 
+from pixsed.dq import DQ
 from pixsed.io.atomic import write_hdulist
 from pixsed.io.cards import safe_cards
 from pixsed.io.headers import celestial_header
@@ -40,7 +41,7 @@ class MapsLayout:
     table: fits.BinTableHDU
 
 
-def maps_layout(properties, quantiles, *, header, units, quantile_name, dq_bits, binned=False,
+def maps_layout(properties, quantiles, *, header, units, quantile_name, has_ood=True, binned=False,
                 cards=None, inputs=(), history=(), command=None):
     """Return the `MapsLayout` of a fit.
 
@@ -56,8 +57,8 @@ def maps_layout(properties, quantiles, *, header, units, quantile_name, dq_bits,
         A pair a property.
     quantile_name : callable
         From 0.16 to ``"P16"``.
-    dq_bits : dict of int to str
-        Value of a bit of DQ -> meaning.
+    has_ood : bool, optional
+        Whether the fit gives an OOD; without, the bit of DQ for it is never set.
     binned : bool, optional
         Whether there is a BINMAP.
     cards : dict, optional
@@ -82,8 +83,10 @@ def maps_layout(properties, quantiles, *, header, units, quantile_name, dq_bits,
             head["QUANTILE"] = (quantile, "of the posterior" if quantile != "STD"
                                 else "standard deviation of the posterior")
         if name == "DQ":
-            for value, meaning in dq_bits.items():
-                head[f"DQBIT{value.bit_length() - 1}"] = f"{value}: {meaning}"
+            head.update(DQ.cards("DQBIT"))
+            if not has_ood:
+                bit = DQ.OUT_OF_DISTRIBUTION
+                head[f"DQBIT{bit.bit_length() - 1}"] = f"{bit}: never set: OOD is not known"
         planes[name] = kind, head
         number = quantile if isinstance(quantile, float) else np.nan
         rows.append((name, prop, number, unit, description))

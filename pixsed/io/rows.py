@@ -51,6 +51,12 @@ def read_section(hdu, y, x):
     return np.asarray(hdu.data[y, x] if zipped else hdu.section[y, x])
 
 
+def to_float32(values):
+    """Return values as float32; those beyond its range, as an error of 1e99, become infinite."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, dtype=np.float32)
+
+
 def strips(shape, pixels):
     """Yield slices of whole rows, of about `pixels` pixels each, over an image of (ny, nx)."""
     height = max(1, pixels // shape[1])

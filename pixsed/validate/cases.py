@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pixsed.bands import PAPER_BANDS, SNR_BANDS
+from pixsed.bands import PAPER_BANDS
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError
 from pixsed.simulate.observe import draw_redshift_error, drop_bands, observe
 from pixsed.simulate.table import read_simulations
+from pixsed.snr import mean_snr
 from pixsed.validate.statistics import BINS, bin_name, bins_of_rows
 
 #: Simulations that are observed at once, with random numbers of their own.
@@ -135,13 +136,7 @@ def row_snr(flux, err, bands):
     `~numpy.ndarray`, shape (N,)
         NaN without bands.
     """
-    ratio = np.asarray(flux, dtype=float) / err
-    present = np.isfinite(ratio)
-    wanted = present & np.isin(bands, SNR_BANDS)
-    reddest = present & (np.cumsum(present[:, ::-1], axis=1)[:, ::-1] <= 3)
-    used = np.where(wanted.any(axis=1)[:, None], wanted, reddest)
-    with np.errstate(invalid="ignore"):
-        return np.where(used, ratio, 0.0).sum(axis=1) / used.sum(axis=1)
+    return mean_snr(np.asarray(flux, dtype=float).T, np.asarray(err).T, bands)
 
 
 def blocks(path):

@@ -16,11 +16,11 @@ from pixsed.infer.derived import derive
 from pixsed.infer.draws import base_normals, independent_normals
 from pixsed.infer.model import Model
 from pixsed.infer.quantiles import of_draws
-from pixsed.infer.select import mean_snr
 from pixsed.models import resolve
 from pixsed.simulate.noise import choose_noise
 from pixsed.simulate.observe import observe
 from pixsed.simulate.table import read_simulations
+from pixsed.snr import mean_snr
 
 LEVELS = (0.16, 0.5, 0.84)
 TRUTH, PART = 16384, 16
@@ -33,7 +33,7 @@ def observed(path, count):
     mask = np.ones(true.shape, dtype=bool)
     noise = choose_noise("depth", sims.bands)
     flux, err = observe(true, sims.bands, noise, mask, np.random.default_rng(3))
-    snr, _ = mean_snr(flux.T, err.T, sims.bands)
+    snr = mean_snr(flux.T, err.T, sims.bands)
     rows = np.flatnonzero((snr > 3) & (snr < 200))
     rows = rows[np.argsort(snr[rows])][:: max(1, len(rows) // count)][:count]
     return flux[rows], err[rows], sims.columns["REDSHIFT"][rows]

@@ -85,13 +85,12 @@ def test_many_cubes_and_a_bad_one(fit, tmp_path):
 
 def test_many_cubes_over_processes(fit, tmp_path):
     cubes = []
-    for name, z in (("a", 1.0), ("b", 9.0)):
+    for name, z in (("a", 1.0), ("b", 5.0)):
         cubes.append(tmp_path / f"{name}.fits")
         write_cube(fakes.make_cube(redshift=z), cubes[-1])
     one, two = tmp_path / "one", tmp_path / "two"
     result = fit(*cubes, "--samples", 30, "--jobs", 2, "-o", two)
     assert result.exit_code == 0, result.output
-    assert any("redshift 9 +- 0 is outside the range" in text for text in result.warned)
     assert fit(*cubes, "--samples", 30, "--jobs", 1, "-o", one).exit_code == 0
     for name in ("a", "b"):
         assert data(one / f"{name}_maps.fits") == data(two / f"{name}_maps.fits")
@@ -319,7 +318,7 @@ def test_tables_put_together(fit, run_cli, model_path, tmp_path):
     assert data(out) == data(tmp_path / "all.fits")
     with fits.open(out) as hdulist:
         assert hdulist[0].header["SEED"] == 42
-        assert hdulist["POSTERIOR"].columns["LOGMSTAR_P50"].unit == "dex(solMass)"
+        assert hdulist["POSTERIOR"].columns["LOGMSTAR_P50"].unit is None
     assert fit(tmp_path / "b.ecsv", "--seed", 1, "--samples", 20, "-o",
                tmp_path / "c.fits").exit_code == 0  # fmt: skip
     result = run_cli("merge", tmp_path / "a.fits", tmp_path / "c.fits", "-o", tmp_path / "d.fits")
@@ -329,7 +328,7 @@ def test_tables_put_together(fit, run_cli, model_path, tmp_path):
     result = run_cli("merge", tmp_path / "a.fits", tmp_path / "e.fits", "-o", tmp_path / "d.fits")
     assert "made with ERRFLOOR = 0.05" in str(result.exception)
     result = run_cli("merge", tmp_path / "a.fits", tmp_path / "a.ecsv", "-o", tmp_path / "d.fits")
-    assert "other columns than" in str(result.exception)
+    assert "a.ecsv is a table that does not say how it was made" in str(result.exception)
 
 
 # A cluster.

@@ -361,8 +361,42 @@ def test_what_cannot_be_binned(wcs_header):
         bin_cube(cube, name="c.fits")
     cube = make_galaxy(wcs_header, n=20)
     cube.flux[2:] = np.nan
-    with pytest.raises(PixsedError, match="no pixel of the galaxy has data in F277W, F356W, F444W"):
+    with pytest.raises(PixsedError, match="no pixel of the galaxy has data in F356W; choose"):
+        bin_cube(cube, bands=["F356W"])
+    cube.flux[:] = np.nan
+    with pytest.raises(PixsedError, match="no pixel of the galaxy has data in F115W, F200W"):
         bin_cube(cube)
+
+
+def test_bins_by_the_bands_that_have_data(wcs_header):
+    """The S/N is of F277W, F356W and F444W; in pixels without them, of the reddest with data."""
+    cube = make_galaxy(wcs_header, n=30)
+    red = bin_cube(cube, snr=10)
+    cube.flux[3:, :, :15] = np.nan
+    half = bin_cube(cube, snr=10)
+    assert half.binning.snr_bands == ("F277W", "F356W", "F444W")
+    cube.flux[2:] = np.nan
+    blue = bin_cube(cube, snr=10)
+    assert blue.binning.snr_bands == ("F115W", "F200W")
+    for result in (red, half, blue):
+        table = result.binning.table
+        where = [np.argwhere(result.binning.binmap == label)[0] for label in table["bin"]]
+        for (y, x), found in zip(where, table["snr"], strict=True):
+            ratio = result.flux[:, y, x] / result.err[:, y, x]
+            expected = ratio[2:] if np.isfinite(ratio[2:]).any() else ratio
+            assert found == pytest.approx(np.nanmean(expected), rel=1e-4)
+        assert np.median(table["snr"]) > 8
+
+
+def test_no_bin_is_spoiled_by_an_error_that_tells_nothing(wcs_header):
+    cube, plain = make_galaxy(wcs_header, n=30), make_galaxy(wcs_header, n=30)
+    cube.err[0, 14:16, 14:16] = 1e30
+    plain.flux[0, 14:16, 14:16] = plain.err[0, 14:16, 14:16] = np.nan
+    with pytest.warns(PixsedWarning, match=r"an error too large .*\(F115W 4 pixels\)"):
+        found = bin_cube(cube, snr=10)
+    expected = bin_cube(plain, snr=10)
+    np.testing.assert_array_equal(found.flux, expected.flux)
+    np.testing.assert_array_equal(found.err, expected.err)
 
 
 def test_the_file(wcs_header, tmp_path, fitsverify):

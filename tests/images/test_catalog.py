@@ -4,6 +4,7 @@ from astropy.table import MaskedColumn, Table
 
 from pixsed.errors import PixsedError
 from pixsed.images.catalog import read_redshifts
+from pixsed.redshifts import redshift_dq
 
 
 def table(**columns):
@@ -22,11 +23,11 @@ def test_formats(tmp_path, name):
     assert read_redshifts(str(path))[1] == (0.5, 0.0)
 
 
-def test_no_redshift_is_nan(tmp_path):
+def test_no_redshift(tmp_path):
     path = tmp_path / "c.csv"
     table().write(path)
     found = read_redshifts(str(path))
-    assert np.isnan(found[2][0]) and np.isnan(found[3][0])
+    assert [bool(redshift_dq(*found[number])) for number in (1, 2, 3)] == [False, True, True]
 
 
 def test_masked_redshift(tmp_path):
@@ -61,7 +62,8 @@ def test_extension_and_float_ids(tmp_path):
         hdus[-1].name = name
     fits.HDUList(hdus).writeto(path)
     assert read_redshifts(f"{path}[B]") == {5: (2.0, 0.0)}
-    assert read_redshifts(str(path)) == {5: (1.0, 0.0)}
+    with pytest.raises(PixsedError, match=r"which table is it\? There are 1 \(A\), 2 \(B\)"):
+        read_redshifts(str(path))
 
 
 def test_repeated_id(tmp_path):
@@ -92,7 +94,7 @@ def test_errors(tmp_path, columns, options, match):
 
 
 def test_files_that_are_no_table(tmp_path):
-    with pytest.raises(PixsedError, match="no such catalogue"):
+    with pytest.raises(PixsedError, match="no such file"):
         read_redshifts(str(tmp_path / "no.csv"))
     path = tmp_path / "c.fits"
     path.write_bytes(b"\x00\xff" * 100)

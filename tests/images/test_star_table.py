@@ -75,5 +75,5 @@ def test_what_is_missing(tmp_path, wcs):
         read_stars(write("e.csv", ra=["a"], dec=["b"]), wcs)
     with pytest.raises(PixsedError, match="no star with a place"):
         read_stars(write("f.csv", x=[np.nan], y=[1.0]), wcs)
-    with pytest.raises(PixsedError, match="no such catalogue"):
+    with pytest.raises(PixsedError, match="no such file"):
         read_stars(str(tmp_path / "no.csv"), wcs)

@@ -7,6 +7,7 @@ import pytest
 from astropy.table import Table
 from numpy.testing import assert_array_equal
 
+from pixsed.dq import DQ, NOT_FITTED
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.infer.draws import base_normals, global_indices
 from pixsed.infer.fit import fit_cube
@@ -14,11 +15,12 @@ from pixsed.infer.model import Model
 from pixsed.infer.photometry import fit_table
 from pixsed.infer.posterior import plan_batches, run_batches, summarise
 from pixsed.infer.properties import check_quantiles, ordered, quantile_name
-from pixsed.infer.select import mean_snr, select
+from pixsed.infer.select import select
 from pixsed.infer.tiles import TileFitter, tiles
 from pixsed.io.cube import Cube, write_cube
 from pixsed.io.cube_file import CubeFile
 from pixsed.io.headers import shifted_header
+from pixsed.snr import mean_snr, snr_bands
 
 
 def test_planes_and_nan_policy(model):
@@ -29,7 +31,7 @@ def test_planes_and_nan_policy(model):
         "LOGMSTAR LOGMFORM LOGSIGMA LOGSFR METAL AV TAU TSTART AGE T50LB".split()
     )
     dq = maps.planes["DQ"]
-    fitted = (dq & 7) == 0
+    fitted = (dq & NOT_FITTED) == 0
     assert fitted.sum() == maps.nfit > 50
     for name, plane in maps.planes.items():
         assert plane.shape == cube.shape
@@ -60,16 +62,17 @@ def test_quality_bits(model):
     cube = fakes.make_cube()
     cube.flux[2:, 10, 13] = np.nan
     cube.err[0, 10, 11] = 0.0
-    selection = select(cube, model, snr_min=5)
+    with pytest.warns(PixsedWarning, match="missing where they have an error of 0"):
+        selection = select(cube, model, snr_min=5)
     assert_array_equal((selection.dq & 1) > 0, cube.segmap != 531)
     seen = np.isfinite(cube.flux[2:]).any(axis=0)
     snr = cube.flux[2:, seen].mean(axis=0) / 0.5
     np.testing.assert_allclose(selection.snr[seen], snr, rtol=1e-5)
     assert selection.snr_bands == ["F277W", "F356W", "F444W"]
-    assert_array_equal((selection.dq & 2) > 0, ~(selection.snr >= 5))
-    assert selection.dq[10, 13] & 4
+    assert_array_equal((selection.dq & DQ.LOW_SNR) > 0, selection.snr < 5)
+    assert selection.dq[10, 13] == DQ.FEW_BANDS | DQ.BAND_MISSING
     assert selection.nbands[10, 13] == 2
-    assert selection.dq[10, 11] & 16
+    assert selection.dq[10, 11] == DQ.BAND_MISSING | DQ.NO_INFORMATION
     assert selection.nbands[10, 11] == 4
     assert selection.dq[9, 12] == 16
     assert selection.nbands.dtype == np.int16
@@ -92,21 +95,23 @@ def test_a_segmap_without_the_object(model):
 
 
 def test_redshift_outside_the_range(model):
-    with pytest.warns(PixsedWarning, match="outside the range of model tau"):
-        assert (select(fakes.make_cube(redshift=9.0), model).dq & 32).all()
-    with pytest.warns(PixsedWarning, match="DQ bit 32"):
-        assert (select(fakes.make_cube(zerr=0.5), model).dq & 32).all()
+    for changes in (dict(redshift=9.0), dict(zerr=0.5)):
+        with pytest.warns(PixsedWarning, match="outside the range of model tau"):
+            selection = select(fakes.make_cube(**changes), model)
+        assert (selection.dq & DQ.REDSHIFT_RANGE).all() and not selection.chosen.any()
 
 
 def test_mean_snr_falls_back_on_the_reddest():
     flux, err = np.ones((4, 2)), np.full((4, 2), 0.5)
     flux[3] = [4.0, np.nan]
-    snr, names = mean_snr(flux, err, ["F435W", "F606W", "F814W", "F115W"])
-    assert names == ["F606W", "F814W", "F115W"]
-    np.testing.assert_allclose(snr, [4.0, 2.0])
-    snr, names = mean_snr(flux * np.nan, err, ["F435W", "F606W", "F814W", "F444W"])
-    assert names == ["F444W"]
-    assert np.isnan(snr).all()
+    bands = ["F435W", "F606W", "F814W", "F115W"]
+    assert snr_bands(bands) == ["F606W", "F814W", "F115W"]
+    np.testing.assert_allclose(mean_snr(flux, err, bands), [4.0, 2.0])
+    bands = ["F435W", "F606W", "F814W", "F444W"]
+    assert snr_bands(bands) == ["F444W"]
+    assert np.isnan(mean_snr(flux * np.nan, err, bands)).all()
+    # Without data in F444W the three reddest that have.
+    np.testing.assert_allclose(mean_snr(flux, err, bands), [8.0, 2.0])
 
 
 def test_bands(model):
@@ -185,7 +190,7 @@ def test_quantiles_against_numpy(model):
 
 def test_redshift_where_it_has_an_error(model):
     maps = fit_cube(fakes.make_cube(zerr=0.1), model, samples=200)
-    fitted = (maps.planes["DQ"] & 7) == 0
+    fitted = (maps.planes["DQ"] & NOT_FITTED) == 0
     assert maps.properties[-1] == "REDSHIFT"
     np.testing.assert_allclose(maps.planes["REDSHIFT_P50"][fitted], 2.0, atol=0.01)
     np.testing.assert_allclose(maps.planes["REDSHIFT_STD"][fitted], 0.1, rtol=0.15)

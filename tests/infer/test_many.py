@@ -29,7 +29,7 @@ def test_one_that_is_bad_spoils_no_other(model, tmp_path):
     assert a.done.counts["npix"] == 193 and not a.done.binned
     assert b.done is None
     assert b.error == f"{cubes[1].path} is not a cube; make it with pixsed cutout"
-    assert len(c.warned) == 1 and "redshift 9 +- 0 is outside the range" in c.warned[0]
+    assert c.done is None and "redshift 9 +- 0 is outside the range" in c.error
     # What is there already is left, and no count tells of it.
     (again,) = fit_cubes(cubes[:1], paths[:1], model, resume=True, **FIT)
     assert again.error is None and not again.done.counts

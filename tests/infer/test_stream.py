@@ -9,7 +9,6 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError
 from pixsed.infer.fit import fit_cube
-from pixsed.infer.select import DQ_BITS
 from pixsed.infer.stream import fit_to_file, part_rows
 from pixsed.infer.tiles import TILE_PIXELS, TileFitter, tile_size
 from pixsed.io.cube import write_cube
@@ -29,7 +28,7 @@ def run(source, model, path, key=None, **options):
     calls = {name: numbers.append for name, numbers in told.items()}
     fitter = TileFitter(source, model, samples=30, **calls)
     counts = fit_to_file(fitter, path, key=key or {"seed": 42}, cards={"OBJECT": "531"},
-                         dq_bits=DQ_BITS, how="30 draws each", **calls, **options)  # fmt: skip
+                         how="30 draws each", **calls, **options)  # fmt: skip
     return counts, {name: sum(numbers) for name, numbers in told.items()}
 
 

@@ -12,7 +12,6 @@ from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError
 from pixsed.infer.properties import PROPERTIES, quantile_name
-from pixsed.infer.select import DQ_BITS
 from pixsed.io.maps import write_maps
 
 QUANTILES = (0.5, 0.025, 0.84)
@@ -47,7 +46,7 @@ def maps_file(tmp_path_factory, wcs_header):
     cards = {"OBJECT": ("531", "galaxy"), "REDSHIFT": 2.0, "MODELSHA": ("f" * 64, "SHA-256"),
              "FITBANDS": (",".join(["F444W"] * 29), "bands")}
     write_maps(path, planes, names, QUANTILES, header=wcs_header, units=PROPERTIES,
-               quantile_name=quantile_name, dq_bits=DQ_BITS, cards=cards, inputs=["a/cube.fits"],
+               quantile_name=quantile_name, cards=cards, inputs=["a/cube.fits"],
                history=["fit: 18 pixels"])
     return path, planes, names
 
@@ -126,7 +125,7 @@ def test_never_over_another_unasked(maps_file, wcs_header):
     path, planes, names = maps_file
     with pytest.raises(PixsedError, match="exists already"):
         write_maps(path, planes, names, QUANTILES, header=wcs_header, units=PROPERTIES,
-                   quantile_name=quantile_name, dq_bits=DQ_BITS)
+                   quantile_name=quantile_name)
 
 
 @pytest.mark.skipif(shutil.which("fitsverify") is None, reason="fitsverify is not installed")
@@ -139,7 +138,7 @@ def test_binmap(maps_file, wcs_header, tmp_path):
     _, planes, names = maps_file
     binmap = np.arange(24, dtype=np.int32).reshape(4, 6)
     write_maps(tmp_path / "m.fits", {**planes, "BINMAP": binmap}, names, QUANTILES,
-               header=wcs_header, units=PROPERTIES, quantile_name=quantile_name, dq_bits=DQ_BITS)
+               header=wcs_header, units=PROPERTIES, quantile_name=quantile_name)
     with fits.open(tmp_path / "m.fits") as hdulist:
         assert [hdu.name for hdu in hdulist[-3:]] == ["DQ", "BINMAP", "MAPS"]
         np.testing.assert_array_equal(hdulist["BINMAP"].data, binmap)

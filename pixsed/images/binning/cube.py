@@ -6,13 +6,14 @@ import warnings
 import numpy as np
 from astropy.table import Table
 
-from pixsed.bands import SNR_BANDS
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.binning.errors import correlation_width, sum_variance
 from pixsed.images.binning.groups import Pixels, mean_snr
 from pixsed.images.binning.sed import sed_bins
 from pixsed.images.binning.voronoi import ENOUGH, voronoi_bins
 from pixsed.io.cube import Binning
+from pixsed.nodata import count_codes, usable, warn_of_codes
+from pixsed.snr import is_reference, snr_bands
 
 METHODS = ("voronoi", "sed")
 #: Full width at half maximum of F444W's PSF, arcsec.
@@ -37,7 +38,8 @@ def bin_cube(cube, *, method="voronoi", snr=10.0, bands=None, min_size=None, chi
     snr : float, optional
         Target of a bin: the mean over `bands` of the S/N of its summed flux.
     bands : sequence of str, optional
-        By default those of F277W, F356W and F444W that the cube has, or its three reddest.
+        By default those of F277W, F356W and F444W that have data in the bin, or where none has
+        the three reddest that have.
     min_size : float, optional
         Pixels that a bin is across at least: its area is that of such a disc. By default
         1 for ``voronoi``, and the FWHM of F444W for ``sed``.
@@ -63,7 +65,12 @@ def bin_cube(cube, *, method="voronoi", snr=10.0, bands=None, min_size=None, chi
         If bins of more than a tenth of the pixels fall short of the target.
     """
     bands = _check(cube, method, snr, bands, min_size, chi2_max, name)
+    by_data = bands is None
     pixels = galaxy_pixels(cube, bands, name)
+    if by_data:
+        there = pixels.good.any(axis=1)
+        bands = snr_bands([band for band, any_data in zip(cube.bands, there, strict=True)
+                           if any_data])  # fmt: skip
     if min_size is None:
         min_size = 1.0 if method == "voronoi" else PSF_FWHM / np.sqrt(cube.pixar_a2)
     if method == "voronoi":
@@ -71,7 +78,7 @@ def bin_cube(cube, *, method="voronoi", snr=10.0, bands=None, min_size=None, chi
     else:
         labels = sed_bins(pixels, snr, min_size, chi2_max)
     binmap = pixels.image(_in_order(pixels, labels))
-    result = binned(cube, binmap, method, snr, bands)
+    result = binned(cube, binmap, method, snr, bands, by_data=by_data)
     found, npix = (np.asarray(result.binning.table[key]) for key in ("snr", "npix"))
     short = found < ENOUGH * snr
     if npix[short].sum() > _MANY_SHORT * npix.sum():
@@ -86,7 +93,7 @@ def bin_cube(cube, *, method="voronoi", snr=10.0, bands=None, min_size=None, chi
 
 
 def _check(cube, method, snr, bands, min_size, chi2_max, name):
-    """Return the bands of the S/N, having made sure that the options make sense."""
+    """Return the bands chosen for the S/N, having made sure that the options make sense."""
     if cube.binning is not None:
         raise PixsedError(f"{name} is binned already; give the cube that it was made from")
     if method not in METHODS:
@@ -95,7 +102,7 @@ def _check(cube, method, snr, bands, min_size, chi2_max, name):
         if value is not None and not (np.isfinite(value) and value > 0):
             raise PixsedError(f"{option} must be above 0, got {value:g}")
     if bands is None:
-        return [b for b in cube.bands if b in SNR_BANDS] or list(cube.bands[-3:])
+        return None
     if missing := [band for band in bands if band not in cube.bands]:
         raise PixsedError(
             f"{name} has no band {', '.join(missing)}; it has {', '.join(cube.bands)}: "
@@ -104,26 +111,31 @@ def _check(cube, method, snr, bands, min_size, chi2_max, name):
     return list(dict.fromkeys(bands))
 
 
-def galaxy_pixels(cube, snr_bands, name="cube"):
+def galaxy_pixels(cube, snr_bands=None, name="cube"):
     """Return the `~pixsed.images.binning.groups.Pixels` of a cube's galaxy that have any data.
+
+    `snr_bands` of None: those that have data, as `pixsed.snr.snr_used` says.
 
     Raises
     ------
     PixsedError
         If there is none with data in a band of the S/N.
     """
-    good = np.isfinite(cube.flux) & np.isfinite(cube.err) & (cube.err > 0)
-    index = np.array([cube.bands.index(band) for band in snr_bands])
-    y, x = np.nonzero(cube.segment(name) & good.any(axis=0))
-    if not good[index][:, y, x].any():
+    flux, err, _, code = usable(cube.flux, cube.err)
+    inside = cube.segment(name)
+    warn_of_codes(count_codes(code, cube.bands, inside), name, "pixels")
+    y, x = np.nonzero(inside & np.isfinite(flux).any(axis=0))
+    flux, err = (plane[:, y, x].astype(float) for plane in (flux, err))
+    chosen = cube.bands if snr_bands is None else snr_bands
+    index = np.array([cube.bands.index(band) for band in chosen])
+    if not np.isfinite(flux[index]).any():
         raise PixsedError(
-            f"{name}: no pixel of the galaxy has data in {', '.join(snr_bands)}; "
-            "choose other bands with --bands"
+            f"{name}: no pixel of the galaxy has data in {', '.join(chosen)}"
+            + ("" if snr_bands is None else "; choose other bands with --bands")
         )
-    flux, err = (np.where(good, plane, np.nan)[:, y, x].astype(float)
-                 for plane in (cube.flux, cube.err))  # fmt: skip
     width = np.array([correlation_width(c) for c in np.asarray(cube.table["noise_corr"], float)])
-    return Pixels(y, x, flux, err, width, index, cube.shape)
+    reference = is_reference(cube.bands) if snr_bands is None else None
+    return Pixels(y, x, flux, err, width, index, cube.shape, reference)
 
 
 def _in_order(pixels, labels):
@@ -152,7 +164,8 @@ def bin_sums(cube, binmap):
     independent : `~numpy.ndarray`, shape (B, K), float64
         The errors if pixels were independent.
     """
-    good = np.isfinite(cube.flux) & np.isfinite(cube.err) & (cube.err > 0)
+    cleaned, error, _, _ = usable(cube.flux, cube.err)
+    good = np.isfinite(cleaned)
     count = int(binmap.max(initial=0))
 
     def sums(plane):
@@ -160,8 +173,7 @@ def bin_sums(cube, binmap):
 
     npix = sums(np.ones(binmap.shape))
     present = np.array([sums(plane) for plane in good])
-    flux = np.array([sums(np.where(g, f, 0.0)) for g, f in zip(good, cube.flux, strict=True)])
-    error = np.where(good, cube.err, np.nan)
+    flux = np.array([sums(np.where(g, f, 0.0)) for g, f in zip(good, cleaned, strict=True)])
     corr = np.asarray(cube.table["noise_corr"], dtype=float)
     variance = sum_variance(binmap, error, [correlation_width(c) for c in corr])
     alone = sum_variance(binmap, error, np.zeros(len(corr)))
@@ -171,7 +183,7 @@ def bin_sums(cube, binmap):
     return flux * scale, np.sqrt(variance) * scale, np.sqrt(alone) * scale
 
 
-def binned(cube, binmap, method, snr, snr_bands):
+def binned(cube, binmap, method, snr, snr_bands, by_data=False):
     """Return a cube with the fluxes and errors of bins over their numbers of pixels.
 
     Parameters
@@ -182,6 +194,8 @@ def binned(cube, binmap, method, snr, snr_bands):
     method : str
     snr : float
     snr_bands : sequence of str
+    by_data : bool, optional
+        Whether the S/N of a bin is over the bands of `pixsed.snr.snr_used`, not `snr_bands`.
 
     Returns
     -------
@@ -193,11 +207,12 @@ def binned(cube, binmap, method, snr, snr_bands):
     npix = np.bincount(binmap.ravel())[1:]
     y, x = np.nonzero(binmap)
     centre = [np.bincount(binmap[y, x], values)[1:] / npix for values in (x, y)]
-    index = [cube.bands.index(band) for band in snr_bands]
+    index = [cube.bands.index(band) for band in (cube.bands if by_data else snr_bands)]
+    reference = is_reference(cube.bands) if by_data else None
     table = Table({
         "bin": np.arange(1, len(npix) + 1, dtype=np.int32),
         "npix": npix.astype(np.int32),
-        "snr": _snr_or_nan(flux[index], err[index]).astype(np.float32),
+        "snr": _snr_or_nan(flux[index], err[index], reference).astype(np.float32),
         "x": centre[0] + 1.0,
         "y": centre[1] + 1.0,
     })  # fmt: skip
@@ -218,6 +233,6 @@ def binned(cube, binmap, method, snr, snr_bands):
     )  # fmt: skip
 
 
-def _snr_or_nan(flux, err):
+def _snr_or_nan(flux, err, reference):
     there = np.isfinite(flux).any(axis=0)
-    return np.where(there, mean_snr(flux, np.nan_to_num(err) ** 2), np.nan)
+    return np.where(there, mean_snr(flux, np.nan_to_num(err) ** 2, reference), np.nan)

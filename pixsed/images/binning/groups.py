@@ -7,6 +7,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from pixsed.images.binning.errors import correlation
+from pixsed.snr import snr_used
 
 _AROUND = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
 
@@ -23,9 +24,12 @@ class Pixels:
     width : `~numpy.ndarray`, shape (B,)
         `pixsed.images.binning.errors.correlation_width` of each band.
     snr_index : `~numpy.ndarray`, int
-        The bands over which the mean S/N is taken.
+        The bands over which the mean S/N is taken, where they have data.
     shape : tuple of int
         (ny, nx) of the image.
+    reference : `~numpy.ndarray` of bool, optional
+        Of the bands of `snr_index`: the mean is over these, or over the three reddest with data,
+        as `pixsed.snr.snr_used` says. By default over all.
     """
 
     y: np.ndarray
@@ -35,6 +39,7 @@ class Pixels:
     width: np.ndarray
     snr_index: np.ndarray
     shape: tuple
+    reference: np.ndarray | None = None
 
     def __post_init__(self):
         number = np.full((self.shape[0] + 2, self.shape[1] + 2), -1)
@@ -53,7 +58,11 @@ class Pixels:
     @property
     def brightness(self):
         """(N,): mean S/N over the bands of `snr_index`; 0 without data."""
-        return mean_snr(self.flux0[self.snr_index], self.err0[self.snr_index] ** 2)
+        return self.mean_snr(self.flux0, self.err0**2)
+
+    def mean_snr(self, flux, variance):
+        """Return the mean S/N of B fluxes, shape (B, ...); 0 where no band of it has data."""
+        return mean_snr(flux[self.snr_index], variance[self.snr_index], self.reference)
 
     def image(self, labels):
         """Return labels of pixels, from 0, -1 = none, as an image from 1."""
@@ -62,9 +71,14 @@ class Pixels:
         return plane
 
 
-def mean_snr(flux, variance):
-    """Return the mean over bands (axis 0) of the S/N; 0 where none has data."""
+def mean_snr(flux, variance, reference=None):
+    """Return the mean over bands (axis 0) of the S/N; 0 where none has data.
+
+    With `reference` over the bands of `pixsed.snr.snr_used`.
+    """
     present = variance > 0
+    if reference is not None:
+        present = snr_used(present, reference)
     ratio = np.where(present, flux, 0.0) / np.sqrt(np.where(present, variance, 1.0))
     return ratio.sum(axis=0) / np.maximum(present.sum(axis=0), 1)
 
@@ -124,14 +138,12 @@ class Group:
     @property
     def snr(self):
         """Mean S/N of the sums."""
-        index = self.pixels.snr_index
-        return float(mean_snr(self.flux[index], self.variance[index]))
+        return float(self.pixels.mean_snr(self.flux, self.variance))
 
     def snr_with(self, pixel):
         """Mean S/N were a pixel added."""
-        index = self.pixels.snr_index
-        flux = self.flux[index] + self.pixels.flux0[index, pixel]
-        return float(mean_snr(flux, self._variance_with(pixel)[index]))
+        flux = self.flux + self.pixels.flux0[:, pixel]
+        return float(self.pixels.mean_snr(flux, self._variance_with(pixel)))
 
     @property
     def sed(self):

@@ -156,4 +156,4 @@ def _snr_of(pixels, shared, member, count):
     found = sum_variance(plane, err, pixels.width[index])
     variance[:, : found.shape[1]] = found
     flux = np.array([np.bincount(member, pixels.flux0[i, shared], minlength=count) for i in index])
-    return mean_snr(flux, variance)
+    return mean_snr(flux, variance, pixels.reference)

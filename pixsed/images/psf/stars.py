@@ -4,7 +4,8 @@ import numpy as np
 
 from pixsed.errors import PixsedError
 from pixsed.images.psf.build import Star
-from pixsed.images.tables import find_column, is_numeric, listed, numbers, read_table
+from pixsed.io.columns import PLACEHOLDERS, find_column, listed, numbers, texts, unit_of
+from pixsed.io.tables import read_table
 
 _ID = "id number objid obj_id object_id source_id id_source label seg_id segid".split()
 _RA = "ra radeg ra_deg raj2000 ra_icrs ra_j2000 alpha_j2000 alphawin_j2000 alpha sky_ra".split()
@@ -46,7 +47,7 @@ def read_stars(path, wcs, *, ra_col=None, dec_col=None, x_col=None, y_col=None, 
     PixsedError
         If the table cannot be read, or a column is absent or could be one of several.
     """
-    table = read_table(path)
+    table = read_table(path, wanted=lambda names: _has_places(names, ra_col, x_col))
     names = table.colnames
     lower = {name.lower() for name in names}
     sky = ra_col or dec_col or (not (x_col or y_col) and lower & set(_RA) and lower & set(_DEC))
@@ -65,7 +66,8 @@ def read_stars(path, wcs, *, ra_col=None, dec_col=None, x_col=None, y_col=None, 
         x = numbers(table[x_col], x_col, "--x-col, --y-col", path) - (x_col.lower() in _X_FROM_1)
         y = numbers(table[y_col], y_col, "--x-col, --y-col", path) - (y_col.lower() in _Y_FROM_1)
     if id_col or len([name for name in names if name.lower() in _ID]) == 1:
-        ids = [str(value) for value in table[find_column(names, id_col, _ID, "--id-col", path)]]
+        id_col = find_column(names, id_col, _ID, "--id-col", path)
+        ids = texts(table[id_col], id_col, path)
     else:
         ids = [str(number) for number in range(1, len(table) + 1)]
     stars = [Star(*row) for row in zip(ids, map(float, x), map(float, y), strict=True)]
@@ -75,16 +77,20 @@ def read_stars(path, wcs, *, ra_col=None, dec_col=None, x_col=None, y_col=None, 
     return stars
 
 
+def _has_places(names, ra_col, x_col):
+    """Return whether a table with these columns may be the list of stars."""
+    lower = {name.lower() for name in names}
+    asked = {name for name in (ra_col, x_col) if name}
+    return asked <= set(names) if asked else bool(lower & {*_RA, *_X, *_X_FROM_1})
+
+
 def _pixels(table, ra_col, dec_col, wcs, path):
     from astropy.coordinates import SkyCoord
 
-    columns = [table[ra_col], table[dec_col]]
     try:
-        units = [_unit(column, default) for column, default in
-                 zip(columns, ("hourangle", "deg"), strict=True)]  # fmt: skip
-        values = [np.ma.filled(np.ma.asarray(c).astype(float), np.nan) if is_numeric(c)
-                  else np.asarray(c, dtype=str) for c in columns]  # fmt: skip
-        sky = SkyCoord(*values, unit=units, frame="icrs")
+        ra = _degrees(table[ra_col], ra_col, "hourangle", path)
+        dec = _degrees(table[dec_col], dec_col, "deg", path)
+        sky = SkyCoord(ra, dec, unit="deg", frame="icrs")
     except Exception as error:  # astropy's own, of several classes
         text = " ".join(str(error).split())[:150]
         raise PixsedError(
@@ -94,9 +100,17 @@ def _pixels(table, ra_col, dec_col, wcs, path):
     return wcs.world_to_pixel(sky)
 
 
-def _unit(column, text_unit):
-    """Return a column's unit: its own, else degrees, or what text with colons means."""
-    unit = getattr(column, "unit", None)
-    if unit is not None and str(unit).strip():
-        return unit
-    return "deg" if is_numeric(column) else text_unit
+def _degrees(column, name, text_unit, path):
+    """Return angles in degrees, NaN where there is none; of text, as hh:mm:ss, in `text_unit`."""
+    from astropy.coordinates import Angle
+
+    unit = unit_of(column)
+    try:
+        values = numbers(column, name, "--ra-col, --dec-col", path)
+    except PixsedError:
+        rows = texts(column, name, path)
+        known = [row.lower() not in PLACEHOLDERS for row in rows]
+        values = np.full(len(rows), np.nan)
+        values[known] = Angle(np.array(rows)[known], unit=unit or text_unit).deg
+        return values
+    return Angle(values, unit=unit or "deg").deg

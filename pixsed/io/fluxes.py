@@ -1,0 +1,144 @@
+"""Fluxes and their errors in any unit, magnitudes included, as nJy."""
+
+import re
+
+import numpy as np
+from astropy import units as u
+
+from pixsed.errors import PixsedError
+from pixsed.io.units import njy_per_unit, parse_unit
+
+# Spellings of AB magnitudes that astropy does not take: lower case, letters alone.
+_AB_MAGNITUDES = {"abmag", "magab", "abmags", "abmagnitude", "abmagnitudes", "magnitudeab"}
+# Units without a physical unit, of the error of a flux in the same scale.
+_SCALES = (u.mag, u.dex, u.dB)
+_COUNTS = [unit / time for unit in (u.ct, u.DN, u.adu, u.electron) for time in (1, u.s)]
+# A magnitude of this size, or more, is a code for "none" (99, -99, 999).
+_NO_MAGNITUDE = 90.0
+_NO_FLUX = float(u.ABflux.to(u.nJy))  # magnitude 0 in AB: no galaxy, but another code for "none"
+_ADVICE = 'convert it to nJy, or say its unit, as --unit nJy or --unit "mag(AB)"'
+
+
+def flux_unit(unit, what):
+    """Return the unit of a flux, or of its error: linear or logarithmic.
+
+    Parameters
+    ----------
+    unit : str or `~astropy.units.UnitBase` or `~astropy.units.function.FunctionUnitBase`
+        As a file or a user spells it; ``"zp=25.94"`` is a count of a known AB zero point.
+    what : str
+        What has the unit, for messages.
+
+    Returns
+    -------
+    `~astropy.units.UnitBase` or `~astropy.units.function.FunctionUnitBase`
+        Of flux density, the logarithm of one, or plain mag, dex, dB.
+
+    Raises
+    ------
+    PixsedError
+        If it is unknown, or no flux density.
+    """
+    text = str(unit).strip()
+    if re.fullmatch(r"zp\s*=.*", text, re.IGNORECASE):
+        return u.Unit(njy_per_unit({}, text, name=what) * u.nJy)
+    if text in ("AB", "ST"):  # of astropy: a linear unit; of most tables: magnitudes
+        raise PixsedError(
+            f'{what} is in {text}, which may be a magnitude or a flux; say which, as --unit '
+            '"mag(AB)", or as --unit "3631 Jy"'
+        )
+    parsed = u.ABmag if re.sub(r"[^a-z]", "", text.lower()) in _AB_MAGNITUDES else parse_unit(text)
+    if parsed is None or parsed == u.dimensionless_unscaled:
+        raise PixsedError(f"{what} is in {text!r}, which is not a known unit; {_ADVICE}")
+    if parsed in _SCALES:
+        return parsed
+    linear = getattr(parsed, "physical_unit", parsed)
+    if not linear.is_equivalent(u.nJy):
+        raise PixsedError(
+            f"{what} is in {text}, which is not a flux density{_reason(linear)}; {_ADVICE}"
+        )
+    if not linear.to(u.nJy) > 0:
+        raise PixsedError(f"{what} is in {text}: the factor must be above 0; {_ADVICE}")
+    return parsed
+
+
+def leaves_open(unit):
+    """Return whether a unit does not say what flux density it is: unknown, counts, plain mag.
+
+    An option may say it then; any other unit stands.
+    """
+    text = str(unit).strip()
+    if text in ("AB", "ST"):
+        return True
+    parsed = parse_unit(text)
+    if parsed is None or parsed == u.dimensionless_unscaled or parsed in _SCALES:
+        return True
+    return any(parsed.is_equivalent(other) for other in (*_COUNTS, u.mgy))
+
+
+def is_relative(unit):
+    """Return whether a unit is plain mag, dex or dB: of an error, relative to its flux."""
+    parsed = parse_unit(str(unit).strip())
+    return parsed is not None and parsed in _SCALES
+
+
+def _reason(unit):
+    """Return why a unit of something like a flux cannot be taken, for a message."""
+    for other, reason in (
+        (u.erg / u.s / u.cm**2 / u.AA, " by frequency (its wavelength is not in the table)"),
+        (u.erg / u.s / u.cm**2, " but a flux over a band"),
+        (u.MJy / u.sr, " but a surface brightness, not summed over an aperture"),
+        (u.Jy / u.beam, " but a surface brightness, not summed over an aperture"),
+        (u.mgy, " of a known system (AB maggies are 3631 Jy)"),
+    ):
+        if unit.is_equivalent(other):
+            return reason
+    if any(unit.is_equivalent(count) for count in _COUNTS):
+        return ' (of a known AB zero point: --unit "zp=25.94")'
+    return ""
+
+
+def _dex(unit):
+    """Return how many dex of flux a step of 1 in a logarithmic unit is; None of a linear one."""
+    function = getattr(unit, "function_unit", unit if unit in _SCALES else None)
+    return None if function is None else float(function.to(u.dex))
+
+
+def fluxes_njy(flux, err, flux_unit, err_unit):
+    """Return a flux and its error in nJy.
+
+    An error in magnitudes (or dex, or dB) is relative, to first order:
+    ``err_njy = flux * err * ln(10) / 2.5``.
+
+    Parameters
+    ----------
+    flux, err : `~numpy.ndarray`, shape (N,), float64
+        NaN = no data.
+    flux_unit, err_unit : unit
+        Of `flux_unit`; they may differ.
+
+    Returns
+    -------
+    flux, err : `~numpy.ndarray`, shape (N,), float64
+        nJy. A logarithmic flux that is 90 or more in size (the codes 99 and -99), not finite, or
+        3631 Jy or more (magnitude 0 in AB) is missing, NaN, and so is a logarithmic error that
+        is not finite, 0 or less, or 90 or more.
+
+    Raises
+    ------
+    PixsedError
+        If the flux is in plain mag, dex or dB.
+    """
+    flux, err = np.asarray(flux, dtype=float), np.asarray(err, dtype=float)
+    with np.errstate(all="ignore"):  # of codes for "none", which do not count
+        if _dex(flux_unit) is None:
+            flux = flux * flux_unit.to(u.nJy)
+        else:
+            found = flux_unit.to_physical(flux) * flux_unit.physical_unit.to(u.nJy)
+            flux = np.where((np.abs(flux) < _NO_MAGNITUDE) & (found < _NO_FLUX), found, np.nan)
+        if (dex := _dex(err_unit)) is None:
+            err = err * err_unit.to(u.nJy)
+        else:
+            relative = err * abs(dex) * np.log(10)
+            err = np.where((err > 0) & (err < _NO_MAGNITUDE) & (flux > 0), flux * relative, np.nan)
+    return flux, err

@@ -1,0 +1,367 @@
+"""Tables as files: whether a format can hold them is checked before the work."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.table import Column, MaskedColumn, Table
+from astropy.time import Time
+from astropy.utils.exceptions import AstropyWarning
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.atomic import atomic_path, check_output, write_hdulist
+from pixsed.io.columns import text_column
+from pixsed.io.maps import safe_cards
+from pixsed.io.provenance import stamp
+
+_ENDINGS = {".fits": "fits", ".fit": "fits", ".fts": "fits", ".ecsv": "ecsv", ".csv": "csv"}
+_MOST_COLUMNS = 999  # of a FITS table
+_LOOK = 100
+
+
+def table_format(path):
+    """Return how a table is written under a name: ``"fits"``, ``"ecsv"`` or ``"csv"``.
+
+    ``"-"``, standard output, takes FITS, as a device or a pipe does.
+
+    Raises
+    ------
+    PixsedError
+        If the name's ending is none of .fits, .fit, .fts (and these with .gz), .ecsv, .csv.
+    """
+    path = Path(str(path))
+    # To a device or a pipe, as to standard output.
+    if str(path) == "-" or (path.exists() and not (path.is_file() or path.is_dir())):
+        return "fits"
+    suffix, inner = path.suffix.lower(), Path(path.stem).suffix.lower()
+    form = _ENDINGS.get(suffix)
+    if suffix == ".gz" and _ENDINGS.get(inner) == "fits":
+        form = "fits"
+    if form is None:
+        ending = f"the ending {path.suffix}" if path.suffix else "no ending"
+        raise PixsedError(
+            f"{path} has {ending}; a table is written as .fits, .ecsv or .csv (or .fits.gz): give "
+            "one of these"
+        )
+    return form
+
+
+def check_table_output(path, overwrite=False):
+    """Raise `PixsedError` if a table cannot be written to `path`: call it before the work."""
+    table_format(path)
+    check_output(path, overwrite)
+
+
+def check_columns(table, path, name="table"):
+    """Raise `PixsedError` if a format cannot hold a column of a table: call it before the work.
+
+    Each column is written by itself, in memory, and read back.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    path : str or path-like
+        The output, whose ending says the format.
+    name : str, optional
+        The input, for messages.
+
+    Raises
+    ------
+    PixsedError
+        It names the column.
+
+    Warns
+    -----
+    PixsedWarning
+        Of columns whose unit the format cannot hold: it goes into their descriptions.
+    """
+    form = table_format(path)
+    shown = form.upper()
+    if form == "fits" and len(table.colnames) > _MOST_COLUMNS - 50:
+        raise PixsedError(
+            f"{name} has {len(table.colnames)} columns, and FITS holds {_MOST_COLUMNS} with those "
+            "of the fit; write -o .ecsv"
+        )
+    lower = [column.lower() for column in table.colnames]
+    told = []
+    for column in table.colnames:
+        how = "rename it" if form == "ecsv" else "rename it, or write -o .ecsv"
+        if not column.strip() or column != column.strip():
+            raise PixsedError(f"{name}: column {column!r} has a blank name; {how}")
+        if form == "fits":
+            if not (column.isascii() and column.isprintable() and len(column) <= 60):
+                raise PixsedError(f"{name}: FITS cannot hold the name of column {column!r}; {how}")
+            if lower.count(column.lower()) > 1:
+                raise PixsedError(
+                    f"{name}: another column has the name of {column!r} but for upper and lower "
+                    f"case, which FITS does not tell apart; {how}"
+                )
+        try:
+            _check_column(table[[column]], form)
+        except _Unfit as error:
+            how = "remove it" if form == "ecsv" else "remove it, or write -o .ecsv"
+            raise PixsedError(
+                f"{name}: column {column!r} cannot be written as {shown}: {error}; {how}"
+            ) from None
+        unit = getattr(table[column], "unit", None)
+        if form != "csv" and unit is not None and not _is_of_logs(unit):
+            if str(unit).strip() and not _holds_unit(unit, form):
+                told.append(f"{column} ({unit})")
+    flattened = _plain_table(table, form).colnames
+    if len(set(flattened)) < len(flattened):
+        raise PixsedError(f"{name}: columns of {shown} would have one name; rename one of them")
+    if told:
+        warnings.warn(
+            f"{name}: {shown} has no such unit, so the description says it: {', '.join(told)}",
+            PixsedWarning,
+            stacklevel=2,
+        )
+
+
+def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PIXSED", **cards):
+    """Write a table as FITS, or by its ending as ECSV or CSV, atomically.
+
+    A SkyCoord becomes columns of degrees in FITS and CSV, a Time a column of ISO text. Units
+    that FITS does not have, those of logarithms among them, are in the descriptions (TCOMMn).
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    path : str or path-like
+        ``"-"`` is standard output, in FITS.
+    overwrite : bool, optional
+    inputs, history : sequence of str, optional
+        Provenance: the primary header of FITS, the metadata of ECSV; CSV has none.
+    name : str, optional
+        EXTNAME.
+    **cards
+        Keyword -> (value, comment).
+
+    Raises
+    ------
+    PixsedError
+        If the file is there already, its folder is not, or its ending is unknown.
+    """
+    form = table_format(path)
+    header = stamp(fits.Header(), inputs=inputs, history=history, **safe_cards(cards))
+    if form == "fits":
+        hdu = _table_hdu(table)
+        hdu.name = name
+        write_hdulist(fits.HDUList([fits.PrimaryHDU(header=header), hdu]), path, overwrite)
+        return
+    meta = {}
+    if form == "ecsv":
+        meta = {card.keyword: card.value for card in header.cards
+                if card.keyword not in ("HISTORY", "COMMENT", "")}  # fmt: skip
+        meta["HISTORY"] = list(history)
+    text = _as_text(table, form, meta)
+    with atomic_path(path, overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+class _Unfit(Exception):
+    """Why a format cannot hold a column."""
+
+
+def _check_column(table, form):
+    """Raise `_Unfit` if a table of one column does not read back as it is written."""
+    if form != "fits" and getattr(table[table.colnames[0]], "dtype", np.dtype("O")).kind != "O":
+        table = table[:_LOOK]  # whether text can hold a kind of values shows in a few
+    plain = _plain_table(table, form)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            if form == "fits":
+                data = fits.HDUList([fits.PrimaryHDU(), _table_hdu(table)])
+                stream = _Stream()
+                data.writeto(stream, output_verify="exception")
+                stream.seek(0)
+                with fits.open(stream) as hdulist:
+                    back = Table.read(hdulist[1], mask_invalid=False)
+            else:
+                text = _as_text(table, form, {})
+                back = Table.read(text, format=f"ascii.{form}")
+    except _Unfit:
+        raise
+    except Exception as error:  # astropy's writers and readers raise anything
+        raise _Unfit(" ".join(str(error).split())[:150] or type(error).__name__) from error
+    if form != "csv":  # which keeps no type
+        for column in plain.colnames:
+            _compare(plain[column], back[column], form)
+
+
+def _compare(written, read, form):
+    if not isinstance(written, Column):  # a mixin of ECSV
+        return
+    mask = np.ma.getmaskarray(np.ma.asarray(written))
+    if written.dtype.kind in "US":
+        texts = [np.char.rstrip(np.ma.filled(np.ma.asarray(c).astype(str), "")) for c in
+                 (written, read)]  # fmt: skip
+        same = np.array_equal(*texts)
+    elif written.dtype == object:
+        same = True
+    else:
+        found = np.ma.getmaskarray(np.ma.asarray(read))
+        values = np.asarray(written)[~mask], np.asarray(read)[~mask]
+        same = np.array_equal(mask, found) and np.array_equal(
+            *values, equal_nan=written.dtype.kind in "fc"
+        )
+    if not same:
+        raise _Unfit("some of its values would read back as others")
+
+
+class _Stream(io.BytesIO):
+    """A file in memory that stays open after astropy closes it."""
+
+    def close(self):
+        pass
+
+
+def _plain_table(table, form):
+    """Return the columns of a table in the kinds that a format holds, without formats and metadata.
+
+    Raises
+    ------
+    _Unfit
+    """
+    result = Table()
+    for name in table.colnames:
+        for key, column in _plain_columns(table[name], name, form):
+            if key in result.colnames:
+                raise _Unfit(f"it becomes {key!r}, which is another column")
+            result[key] = column
+            # A format of few digits, as VOTable gives, would round in text.
+            result[key].info.format = None
+            result[key].info.meta = None
+    return result
+
+
+def _plain_columns(column, name, form):
+    """Yield (name, column) of what a column becomes."""
+    if isinstance(column, u.Quantity):
+        values = getattr(column, "unmasked", column)
+        values = Column(values.value, unit=values.unit, description=column.info.description)
+        column = MaskedColumn(values, mask=column.mask) if hasattr(column, "mask") else values
+    if form == "ecsv":
+        yield name, column
+        return
+    if isinstance(column, SkyCoord):
+        if column.data.differentials or column.ndim > 1:
+            raise _Unfit("it is a SkyCoord with motions, or of several places a row")
+        frame = column.frame
+        for part in frame.get_representation_component_names():
+            value = getattr(frame, part)
+            if isinstance(value, u.Quantity) and value.unit != u.dimensionless_unscaled:
+                unit = u.deg if value.unit.is_equivalent(u.deg) else value.unit
+                yield f"{name}_{part}", Column(value.to_value(unit), unit=unit,
+                                               description=f"{part}, {frame.name}")  # fmt: skip
+        return
+    if isinstance(column, Time):
+        mask = np.broadcast_to(np.asarray(column.mask), column.shape)
+        values = np.where(mask, "", np.asarray(getattr(column.isot, "unmasked", column.isot)))
+        yield name, Column(values.astype(str), description=f"time, {column.scale}, ISO 8601")
+        return
+    if not isinstance(column, Column):
+        raise _Unfit(f"it holds {type(column).__name__} objects")
+    column = text_column(column)
+    if column.dtype == object:
+        raise _Unfit("it holds objects")
+    if form == "csv" and column.ndim > 1:
+        raise _Unfit(f"it has {int(np.prod(column.shape[1:]))} values a row")
+    yield name, _for_fits(column) if form == "fits" else column
+
+
+def _for_fits(column):
+    """Return a column as FITS keeps it: no int8 or float16, missing floats NaN, text not empty."""
+    kind = column.dtype.kind
+    result = column.copy()
+    masked = isinstance(column, MaskedColumn) and np.ma.getmaskarray(column).any()
+    if kind in "US":
+        values = np.ma.filled(np.ma.asarray(column).astype(str), "") if masked else column
+        text = np.asarray(values).astype(str)
+        if not all(value.isascii() and (value.isprintable()) for value in text.flat):
+            raise _Unfit("FITS holds printable ASCII letters only")
+        text = text.astype(text.dtype if text.dtype.itemsize else "U1")
+        return Column(text, name=column.name, unit=column.unit, description=column.description)
+    if column.dtype == np.int8:
+        result = result.astype(np.int16)
+    elif column.dtype == np.float16:
+        result = result.astype(np.float32)
+    elif column.dtype == np.longdouble and column.dtype != np.float64:
+        result = result.astype(np.float64)
+    if not masked:
+        return Column(result)
+    if kind == "b":
+        raise _Unfit("it is of true and false, some of them missing")
+    if kind in "fc":
+        return Column(result.filled(np.nan))
+    if kind == "i":
+        result.fill_value = np.iinfo(result.dtype).min  # TNULL, which no value may have
+    return result
+
+
+def _is_of_logs(unit):
+    return "dex" in str(unit)
+
+
+def _holds_unit(unit, form):
+    """Return whether a unit written in a format reads back without a warning."""
+    parse = "fits" if form == "fits" else None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            text = u.Unit(str(unit), parse_strict="raise").to_string(*([parse] if parse else []))
+            u.Unit(text, format=parse, parse_strict="raise")
+    except Exception:  # of several classes
+        return False
+    return True
+
+
+def _described(table, form):
+    """Move units that a format cannot hold into the descriptions of a table's columns."""
+    for column in table.itercols():
+        unit = getattr(column, "unit", None)
+        if not isinstance(column, Column) or unit is None:
+            continue
+        text = str(unit).strip()
+        if text and _holds_unit(unit, form):
+            # As astropy spells it: what it does not know itself it cannot write.
+            column.unit = u.Unit(text)
+            continue
+        column.unit = None
+        if not text:
+            continue
+        said = column.description or ""
+        argument = getattr(unit, "physical_unit", None)
+        if "log10" in said and argument is not None:  # log10 of a mass / solMass
+            column.description = f"{said} / {argument}" if str(argument) else said
+        else:
+            column.description = f"{said} [{text}]".strip()
+
+
+def _table_hdu(table):
+    plain = _plain_table(table, "fits")
+    _described(plain, "fits")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        hdu = fits.table_to_hdu(plain)
+    for number, column in enumerate(plain.itercols(), 1):
+        if column.description:
+            text = " ".join(str(column.description).split())
+            text = "".join(c if 32 <= ord(c) < 127 else "?" for c in text)
+            hdu.header[f"TCOMM{number}"] = text
+    return hdu
+
+
+def _as_text(table, form, meta):
+    plain = _plain_table(table, form)
+    if form == "ecsv":
+        _described(plain, form)
+    plain.meta = meta
+    stream = io.StringIO()
+    plain.write(stream, format=f"ascii.{form}")
+    return stream.getvalue()

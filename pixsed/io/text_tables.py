@@ -1,0 +1,146 @@
+"""Tables of text: the separator and the line of names found, then read by astropy."""
+
+import csv
+import re
+
+from astropy.io import ascii
+
+from pixsed.errors import PixsedError
+from pixsed.io.columns import PLACEHOLDERS
+
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_LOOK = 20  # lines looked at for the separator
+# Kinds that tell themselves by a line of theirs: pattern -> format of astropy.
+_OWN_FORMATS = (
+    (re.compile(r"#\s*%ECSV"), "ecsv"),
+    (re.compile(r"\\begin\{"), "latex"),
+    (re.compile(r"\\|\|.*\n\|\s*(int|long|double|real|float|char|date)\b"), "ipac"),
+    (re.compile(r"#\s*1\s+[A-Z][A-Z0-9_]*(\s|$)"), "sextractor"),
+    (re.compile(r"Title:|Byte-by-byte", re.IGNORECASE), "mrt"),
+    (re.compile(r"=[= ]+\n"), "rst"),
+)
+
+
+def decode(content, path):
+    """Return the text of a file, its byte-order mark and ends of lines made plain.
+
+    Raises
+    ------
+    PixsedError
+        If it is not UTF-8, or no text.
+    """
+    if content.startswith(_UTF16) or any(map(_is_half_of_utf16, (content, content[1:]))):
+        raise PixsedError(f"{path} is text in UTF-16; save it as UTF-8 (plain CSV), or as FITS")
+    if b"\0" in content:
+        raise PixsedError(f"{path} cannot be read as a table; give FITS, ECSV, CSV or VOTable")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise PixsedError(
+            f"{path} cannot be read as a table: line {line} has a letter that is not UTF-8; save "
+            "it as UTF-8"
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _is_half_of_utf16(content):
+    """Return whether every second byte is 0, and the others are letters."""
+    start = content[:400]
+    return len(start) > 3 and not start[1::2].strip(b"\0") and start[::2].isascii() and (
+        0 not in start[::2]
+    )  # fmt: skip
+
+
+def read_text(text, path, suffix=""):
+    """Return the `~astropy.table.Table` of a text.
+
+    ECSV, SExtractor, IPAC and CDS tables tell themselves. Of others the columns are separated by
+    commas, semicolons, tabs or blanks; their names are in the first line, or in a line of
+    comment before it. Without any they are col1, col2, ...
+
+    Parameters
+    ----------
+    text : str
+    path : str
+        For messages.
+    suffix : str, optional
+        The file's, in lower case.
+
+    Raises
+    ------
+    PixsedError
+        If it holds no rows, or a name comes twice.
+    Exception
+        Of astropy's readers, of any class.
+    """
+    lines = text.split("\n")
+    if re.fullmatch(r'"?sep=."?', lines[0].strip()):  # for Excel, which finds it anyway
+        del lines[0]
+    start = "\n".join(lines[:_LOOK]).lstrip()
+    if not text.strip():
+        raise PixsedError(f"{path} is empty; give a table")
+    for pattern, form in _OWN_FORMATS:
+        if pattern.match(start) or (suffix == ".ecsv" and form == "ecsv"):
+            return ascii.read(text, format=form, guess=False)
+    begin = next((i for i, line in enumerate(lines) if line.strip() and not _comment(line)), None)
+    comments = [line for line in lines[:begin] if line.strip()]
+    rows = [line for line in lines[begin:] if line.strip() and not _comment(line)]
+    if all(re.match(r"\s*[|+].*[|+]\s*$", line) for line in rows):  # framed
+        rows = [line.strip().strip("|") for line in rows if re.search(r"[^-+=|:\s]", line)]
+    if not rows:
+        raise PixsedError(f"{path} has no rows: all of its lines are comments")
+    separator = _separator(rows[:_LOOK], suffix)
+    names, skip = _names(comments, rows[0], separator)
+    if names and (twice := sorted({name for name in names if names.count(name) > 1})):
+        raise PixsedError(f"{path}: column {twice[0]!r} comes twice; rename one of them")
+    if not rows[skip:]:
+        raise PixsedError(f"{path} has no rows, only names of columns")
+    body = "\n".join(rows[skip:]) + "\n"
+    if separator == " ":
+        body = body.replace("\t", " ")
+    options = {"names": names} if names else {}
+    return ascii.read(body, format="no_header", delimiter=separator, guess=False, **options)
+
+
+def _comment(line):
+    return line.lstrip().startswith("#")
+
+
+def split_line(line, separator):
+    """Return the fields of a line, without blanks around them."""
+    fields = next(csv.reader([line.strip(" ")], delimiter=separator, skipinitialspace=True), [])
+    return [field.strip() for field in fields]
+
+
+def _separator(body, suffix):
+    """Return what separates the columns of lines: the same number of it in each."""
+    counts = {}
+    for separator in (",", ";", "\t", "|"):
+        found = [len(split_line(line, separator)) for line in body]
+        if found[0] > 1 and (len(set(found)) == 1 or suffix in (".csv", ".tsv", ".tab")):
+            counts[separator] = found[0]
+    if counts:
+        return max(counts, key=counts.get)
+    return " "
+
+
+def _is_value(field):
+    try:
+        float(field)
+    except ValueError:
+        return field.lower() in PLACEHOLDERS
+    return True
+
+
+def _names(comments, line, separator):
+    """Return the columns' names, None where there are none, and the lines that they take."""
+    first = split_line(line, separator)
+    if any(map(_is_value, first)):  # data: a line of comment may have their names
+        for comment in reversed(comments):
+            names = split_line(comment.lstrip().lstrip("#"), separator)
+            if len(names) == len(first) == len(set(names)) and not any(map(_is_value, names)):
+                return names, 0
+        if all(map(_is_value, first)):
+            return None, 0
+    return [name or f"col{i}" for i, name in enumerate(first, 1)], 1

@@ -1,0 +1,155 @@
+"""Values that are no measurement: a band of no information is a band that is missing."""
+
+import warnings
+
+import numpy as np
+
+from pixsed.errors import PixsedWarning
+
+#: Why a value is taken as missing: code -> text. 0 is a value of use, or NaN.
+REASONS = {
+    1: "an error of 0 or less",
+    2: "an error too large to tell anything",
+    3: "a flux that no galaxy has",
+}
+# A band is dropped where it is no detection (flux below 3 errors) and its error exceeds the
+# upper limit, flux + 5 errors, of every band with a smaller error. In simulated photometry such a
+# band makes the posteriors of the shipped models worse than they are without it, and one of
+# 10 times that error moves the median mass by 0.1 to 0.4 dex: they were trained with few
+# like it. A deep non-detection is far below the limit.
+_DETECTION, _LIMIT = 3.0, 5.0
+# The same where no band has a smaller error, nJy: 1 Jy.
+_MAX_ERR = 1e9
+# Brighter than any star, nJy; float32 overflows in the square of 1e20.
+_MAX_FLUX = 1e12
+# No noise gives such a negative flux; -99 beside the error of a good measurement does.
+_MIN_SNR = -10.0
+# The same for a flux that is a code by its digits: -99, -999, in any power of ten.
+_MIN_SNR_CODE = -3.0
+
+
+def usable(flux, err, error_floor=0.0):
+    """Return float32 copies of flux and err, NaN in both where they are no measurement.
+
+    A value is missing if its flux or error is NaN or infinite; if its error is 0 or less; if the
+    error is so large that the band tells nothing beside the others; if the flux is below
+    -10 errors; or if flux and error are one and the same number of nines (99, 999).
+
+    Parameters
+    ----------
+    flux, err : array-like, shape (B, ...)
+        nJy.
+    error_floor : float, optional
+        Fraction of the flux added to the errors in quadrature.
+
+    Returns
+    -------
+    flux, err : `~numpy.ndarray`, shape (B, ...), float32
+    bare : `~numpy.ndarray`, shape (B, ...), float32
+        The errors without `error_floor`; `err` itself where there is none.
+    code : `~numpy.ndarray`, shape (B, ...), uint8
+        Of `REASONS`; 0 where the value is used, where flux or error are NaN, and where the
+        error is infinite.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        infinite = np.isinf(err)  # an error map's own way to say "no data"
+        flux, err = np.array(flux, dtype=np.float32), np.array(err, dtype=np.float32)
+        code = _single(flux, err)
+        code[infinite] = 0
+        bad = (code > 0) | ~(np.isfinite(flux) & np.isfinite(err))
+        flux[bad] = err[bad] = np.nan
+        useless = _useless(flux, err)
+        code[useless] = 2
+        flux[useless] = err[useless] = np.nan
+        if not error_floor:
+            return flux, err, err, code
+        return flux, np.hypot(err, np.float32(error_floor) * flux), err, code
+
+
+def _single(flux, err):
+    """Return the codes of values that tell nothing by themselves."""
+    given = ~(np.isnan(flux) | np.isnan(err))
+    code = np.zeros(flux.shape, dtype=np.uint8)
+    snr = flux / err
+    code[given & ((snr < _MIN_SNR) | (np.abs(flux) > _MAX_FLUX))] = 3
+    # Codes are looked for where they are possible only: few values.
+    doubt = np.flatnonzero(given & ((np.abs(flux) == err) | (snr < _MIN_SNR_CODE)))
+    nines = _nines(flux.flat[doubt])
+    code.flat[doubt[nines]] = 3
+    code[given & (err > _MAX_ERR) & ~(snr >= _DETECTION)] = 2
+    code[given & (err <= 0)] = 1
+    return code
+
+
+def _nines(values):
+    """Return whether the digits of values are nines, two or more: 99, 999, 9.9, but not 9."""
+    size = np.abs(values.astype(float))
+    size[~(np.isfinite(size) & (size > 0))] = 1.0
+    mantissa = size / 10.0 ** np.floor(np.log10(size) + 1e-7)
+    digits = np.array([9.9, 9.99, 9.999, 9.9999])
+    return (np.abs(mantissa[:, None] - digits) < 3e-6).any(axis=1)
+
+
+def _useless(flux, err):
+    """Return where an error exceeds the upper limits of all bands with smaller errors."""
+    detected = flux >= _DETECTION * err
+    limit = np.nan_to_num(np.maximum(flux, 0.0) + np.float32(_LIMIT) * err, nan=-np.inf)
+    least = np.nan_to_num(err, nan=np.inf).min(axis=0)
+    kept = detected | (err <= least)
+    while True:
+        reference = np.where(kept, limit, -np.inf).max(axis=0)
+        more = kept | (err <= reference)
+        if (more == kept).all():
+            return np.isfinite(err) & ~kept
+        kept = more
+
+
+def count_codes(code, bands, where=None):
+    """Return how many values of each band are taken as missing, by the reason.
+
+    Parameters
+    ----------
+    code : `~numpy.ndarray`, shape (B, ...)
+        Of `usable`.
+    bands : sequence of str
+    where : `~numpy.ndarray` of bool, shape (...), optional
+        Those that count.
+
+    Returns
+    -------
+    dict of str to int
+        ``"F115W:1"``, band and code, -> number; those that are 0 are left out.
+    """
+    if where is not None:
+        code = code[:, where]
+    if not code.any():
+        return {}
+    return {f"{band}:{reason}": int(number) for band, row in zip(bands, code, strict=True)
+            for reason in REASONS if (number := (row == reason).sum())}  # fmt: skip
+
+
+def warn_of_codes(counts, name, unit):
+    """Warn once of values that are taken as missing.
+
+    Parameters
+    ----------
+    counts : dict of str to int
+        Of `count_codes`.
+    name : str
+        The file.
+    unit : str
+        What was counted, as ``"rows"``.
+    """
+    if not counts:
+        return
+    parts = []
+    for reason, text in REASONS.items():
+        of = [f"{key.split(':')[0]} {number}" for key, number in counts.items()
+              if key.endswith(f":{reason}")]  # fmt: skip
+        if of:
+            parts.append(f"{text} ({', '.join(of)} {unit})")
+    warnings.warn(
+        f"{name}: bands taken as missing where they have {'; '.join(parts)}",
+        PixsedWarning,
+        stacklevel=3,
+    )

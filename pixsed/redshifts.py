@@ -1,0 +1,90 @@
+"""Which redshifts can be fitted: one rule for tables, catalogues, cubes, maps and options."""
+
+import numpy as np
+
+from pixsed.dq import DQ
+from pixsed.errors import PixsedError
+
+#: At this redshift and below there is no distance: 300 km/s of peculiar motion are as much, and
+#: the shipped models' distances end there.
+NO_DISTANCE = 1e-3
+# Of the limits: a redshift map is float32.
+_ROUNDING = 1e-6
+
+
+def redshift_dq(redshift, zerr, model=None):
+    """Return the bits of DQ of redshifts; 0 where they can be fitted.
+
+    Parameters
+    ----------
+    redshift : array-like
+        NaN, infinite, negative (-99) and up to `NO_DISTANCE` is no redshift.
+    zerr : array-like
+        1-sigma error: 0 = exact. NaN, infinite and negative are not errors.
+    model : `~pixsed.infer.model.Model`, optional
+        Whose trained range counts too. One that infers redshifts looks at neither.
+
+    Returns
+    -------
+    `~numpy.ndarray`, int32
+        NO_REDSHIFT, BAD_REDSHIFT_ERR and REDSHIFT_RANGE of `~pixsed.dq.DQ`.
+    """
+    redshift, zerr = np.broadcast_arrays(
+        np.asarray(redshift, dtype=float), np.asarray(zerr, dtype=float)
+    )
+    dq = np.zeros(redshift.shape, dtype=np.int32)
+    if model is not None and model.infers_redshift:
+        return dq
+    known = np.isfinite(redshift) & (redshift > NO_DISTANCE)
+    good = np.isfinite(zerr) & (zerr >= 0)
+    dq[~known] |= DQ.NO_REDSHIFT
+    dq[known & ~good] |= DQ.BAD_REDSHIFT_ERR
+    if model is not None:
+        low, high = model.redshift_range
+        with np.errstate(invalid="ignore"):
+            beyond = (redshift < low - _ROUNDING) | (redshift > high * (1 + _ROUNDING))
+            beyond |= zerr > model.redshift_err_max * (1 + redshift) * (1 + _ROUNDING)
+        dq[known & good & beyond] |= DQ.REDSHIFT_RANGE
+    return dq
+
+
+def range_text(model):
+    """Return the trained range of a model as text."""
+    low, high = model.redshift_range
+    return (f"the range of model {model.name} (z {max(low, NO_DISTANCE):g} to {high:g}, error "
+            f"{model.redshift_err_max:g} (1+z) at most)")  # fmt: skip
+
+
+def trouble_text(dq, redshift, zerr, model=None):
+    """Return what is wrong with one redshift, and what to try; None where nothing is."""
+    dq = int(dq)
+    if dq & DQ.NO_REDSHIFT:
+        return (f"redshift {redshift:g} gives no distance: it must be a number above "
+                f"{NO_DISTANCE:g}; give another with --redshift")  # fmt: skip
+    if dq & DQ.BAD_REDSHIFT_ERR:
+        return (f"redshift error {zerr:g} must be a number of 0 or more; give another with "
+                "--redshift-err, 0 for an exact redshift")  # fmt: skip
+    if dq & DQ.REDSHIFT_RANGE:
+        return (f"redshift {redshift:g} +- {zerr:g} is outside {range_text(model)}; nothing can be "
+                "fitted at it: give another --redshift, or another --model")  # fmt: skip
+    return None
+
+
+def check_redshift(redshift, zerr, model, name):
+    """Raise `PixsedError` if one redshift, of the file or options `name`, cannot be fitted."""
+    trouble = trouble_text(redshift_dq(redshift, zerr, model), redshift, zerr, model)
+    if trouble:
+        raise PixsedError(f"{name}: {trouble}")
+
+
+def count_redshift_trouble(dq):
+    """Return the number of DQ values with each of the bits of redshifts, a dict by bit."""
+    dq = np.asarray(dq)
+    bits = (DQ.NO_REDSHIFT, DQ.BAD_REDSHIFT_ERR, DQ.REDSHIFT_RANGE)
+    return {bit: int((dq & bit > 0).sum()) for bit in bits}
+
+
+def named(labels, limit=5):
+    """Return labels as text, the first few of them and how many more there are."""
+    shown = ", ".join(str(label) for label in labels[:limit])
+    return shown if len(labels) <= limit else f"{shown} and {len(labels) - limit} more"

@@ -1,0 +1,68 @@
+"""The mean S/N of a pixel or a row, over the bands that have data there."""
+
+import numpy as np
+
+from pixsed.bands import SNR_BANDS
+
+
+def snr_bands(bands):
+    """Return the bands of the mean S/N: those of `SNR_BANDS`, or else the last three.
+
+    Parameters
+    ----------
+    bands : sequence of str
+        In ascending wavelength.
+    """
+    return [band for band in bands if band in SNR_BANDS] or list(bands[-3:])
+
+
+def is_reference(bands):
+    """Return which bands are of `SNR_BANDS`, (B,) bool."""
+    return np.isin(bands, SNR_BANDS)
+
+
+def snr_used(present, reference):
+    """Return which bands the mean S/N of each pixel is over.
+
+    Those of F277W, F356W and F444W that have data there. Where none of the three has, the three
+    reddest bands that have.
+
+    Parameters
+    ----------
+    present : `~numpy.ndarray` of bool, shape (B, ...)
+        Where a band has data.
+    reference : `~numpy.ndarray` of bool, shape (B,)
+        `is_reference` of the bands, which are in ascending wavelength.
+
+    Returns
+    -------
+    `~numpy.ndarray` of bool, shape (B, ...)
+    """
+    shape = (-1,) + (1,) * (present.ndim - 1)
+    wanted = present & reference.reshape(shape)
+    fallback = ~wanted.any(axis=0) & present.any(axis=0)
+    if fallback.any():
+        from_red = np.cumsum(present[::-1], axis=0)[::-1]
+        wanted = np.where(fallback, present & (from_red <= 3), wanted)
+    return wanted
+
+
+def mean_snr(flux, err, bands):
+    """Return the mean S/N of each pixel over the bands of `snr_used`.
+
+    Parameters
+    ----------
+    flux, err : `~numpy.ndarray`, shape (B, ...)
+        NaN = no data.
+    bands : sequence of str
+        In ascending wavelength.
+
+    Returns
+    -------
+    `~numpy.ndarray`, shape (...), float64
+        NaN where no band has data.
+    """
+    with np.errstate(invalid="ignore"):
+        ratio = np.asarray(flux) / err
+        used = snr_used(np.isfinite(ratio), is_reference(bands))
+        return np.where(used, ratio, 0).sum(axis=0) / used.sum(axis=0)
