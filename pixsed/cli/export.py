@@ -16,7 +16,7 @@ from pixsed.cli.options import examples, output, quiet_verbose, say
                 metavar="CHECKPOINT...")
 @click.option("--sims", "sims", type=click.Path(),
               help="Fresh simulations to calibrate the OOD score; else it is NaN.")  # fmt: skip
-@click.option("--name", default="tau", show_default=True, help="The model's name.")
+@click.option("--name", show_default="that of the file", help="The model's name.")
 @output("Model to write.")
 @quiet_verbose
 def command(checkpoints, sims, name, output, overwrite):

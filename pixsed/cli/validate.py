@@ -76,14 +76,17 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
     A limit that is missed, or a draw outside the prior, makes the exit status 1, after
     the report is written.
     """
+    import warnings
+
     from astropy.io import fits
     from tqdm import tqdm
 
     from pixsed.bands import PAPER_BANDS
-    from pixsed.errors import PixsedError
+    from pixsed.errors import PixsedError, PixsedWarning
     from pixsed.io.atomic import atomic_path, check_fits_output, check_output, write_hdulist
     from pixsed.io.provenance import stamp
     from pixsed.simulate.noise import NOISE_MODELS, choose_noise
+    from pixsed.simulate.table import physics_differences
     from pixsed.train.card import card_text
     from pixsed.validate import artefacts, report, statistics
     from pixsed.validate.cases import CASES as KNOWN
@@ -109,6 +112,13 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
     flow = sampler.model
     if first.bands != flow.bands:
         raise PixsedError(f"{simulations} has other bands than {model}; simulate with the model's")
+    if other := physics_differences(first.meta, flow.metadata.get("sps", {})):
+        warnings.warn(
+            f"{simulations} are of another kind than the training of {model} ({other}): what is "
+            "tested is the model on those",
+            PixsedWarning,
+            stacklevel=1,
+        )
     errors = choose_noise(noise, [], floor=noise_floor)
     # A measured table may lack bands, which cases without them do not miss.
     noisy = errors.table.bands if noise not in NOISE_MODELS else None

@@ -10,6 +10,8 @@ from pixsed.sps.ssp import POPULATION_KEYS
 
 #: Cards of a table of simulations that `read_simulations` gives, beside the SSP grid's.
 RUN_KEYS = ("ATTENUAT", "IGM", "SEED")
+#: Those that change the fluxes.
+_PHYSICS = (*(key for key in POPULATION_KEYS if key != "FSPSVERS"), "ATTENUAT", "IGM")
 _COMMENTS = {
     "SEED": "seed of the random numbers",
     "ATTENUAT": "attenuation law",
@@ -47,6 +49,27 @@ class Simulations:
 
     def __len__(self):
         return len(self.flux)
+
+
+def physics_differences(meta, other):
+    """Return how the physics of two sets of simulations differs, as ``ATTENUAT smc, not calzetti``.
+
+    Parameters
+    ----------
+    meta, other : dict
+        `Simulations.meta`, or "sps" of a model's metadata. What one of them lacks, as an older
+        file, is not compared.
+
+    Returns
+    -------
+    str
+        Empty where they agree.
+    """
+    return ", ".join(
+        f"{key} {meta[key]}, not {other[key]}"
+        for key in _PHYSICS
+        if key in meta and key in other and meta[key] != other[key]
+    )
 
 
 def simulations_writer(path, dtype, n, *, prior, bands, meta, units, block, overwrite=False,

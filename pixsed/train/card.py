@@ -7,6 +7,13 @@ _DISTRIBUTIONS = {
     "Stick": "over the age of the Universe: Dirichlet(1) with the other times",
     "StudentT": "Student's t",
 }
+#: As of `simulate --attenuation` and `--igm`.
+_DUST = {
+    "calzetti": "Calzetti, one screen",
+    "charlot-fall": "Charlot & Fall, AV of the diffuse medium, birth clouds in addition",
+    "smc": "SMC bar (Gordon+03), one screen",
+}
+_IGM = {"inoue14": "Inoue+14", "madau95": "Madau 95", "none": "no absorption"}
 
 
 def card_text(metadata, tests, *, noise, samples, snr_min, command, ood=(), engines=()):
@@ -30,6 +37,11 @@ def card_text(metadata, tests, *, noise, samples, snr_min, command, ood=(), engi
         Of `pixsed.validate.engines.compare_engines`.
     """
     sps, training, prior = metadata["sps"], metadata["training"], metadata["prior"]
+
+    def said(key, names=None):
+        value = sps.get(key, "not recorded")
+        return (names or {}).get(value, value)
+
     lines = [
         f"# {metadata['name']}",
         "",
@@ -38,14 +50,14 @@ def card_text(metadata, tests, *, noise, samples, snr_min, command, ood=(), engi
         "",
         "| | |",
         "|---|---|",
-        f"| populations | {sps.get('LIBRARY')}, isochrones {sps.get('ISOCHRO')}, spectra "
-        f"{sps.get('SPECLIB')} |",
-        f"| IMF | **{sps.get('IMF')}** |",
-        f"| Zsun | {sps.get('ZSUN')} |",
-        f"| nebular emission | {sps.get('NEBULAR')}, log U = {sps.get('LOGU')} |",
-        f"| dust | Calzetti, one screen; emission {sps.get('DUSTEM')} |",
-        "| intergalactic medium | Inoue+14 |",
-        f"| surviving mass | stars and remnants ({sps.get('REMNANTS')}) |",
+        f"| populations | {said('LIBRARY')}, isochrones {said('ISOCHRO')}, spectra "
+        f"{said('SPECLIB')} |",
+        f"| IMF | **{said('IMF')}** |",
+        f"| Zsun | {said('ZSUN')} |",
+        f"| nebular emission | {said('NEBULAR')}, log U = {said('LOGU')} |",
+        f"| dust | {said('ATTENUAT', _DUST)}; emission {said('DUSTEM')} |",
+        f"| intergalactic medium | {said('IGM', _IGM)} |",
+        f"| surviving mass | stars and remnants ({said('REMNANTS')}) |",
         f"| cosmology | {metadata['cosmology']} |",
         "| redshift | {:g} to {:g}; exact, ".format(*metadata["redshift_range"])
         + f"or with an error up to {metadata['redshift_err_max']:g} (1 + z) |",

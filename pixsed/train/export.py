@@ -13,6 +13,7 @@ from pixsed.infer import runtime
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.noise import from_description
 from pixsed.simulate.priors import PRIORS
+from pixsed.simulate.table import physics_differences
 from pixsed.sps.sfh import LOG_SSFR_FLOOR
 from pixsed.train.checkpoint import load_network
 from pixsed.train.data import space_of
@@ -91,7 +92,7 @@ class WithQuantiles(torch.nn.Module):
         return (*self.network(*seen, base), torch.stack(found).mean(dim=0))
 
 
-def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False):
+def export(checkpoints, output, *, name=None, simulations=None, overwrite=False):
     """Write the .onnx file, after checking it against torch.
 
     Parameters
@@ -100,8 +101,10 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
         Of one network, or of several that share the samples among them.
     output : path-like
     name : str, optional
+        That of the file, without its ending, by default; of the prior where the file is ``"-"``.
     simulations : `~pixsed.simulate.table.Simulations`, optional
-        Fresh ones, to calibrate the out-of-distribution score; without them OOD is NaN.
+        Fresh ones of the same kind as those of the training, to calibrate the
+        out-of-distribution score; without them OOD is NaN.
     overwrite : bool, optional
 
     Returns
@@ -113,8 +116,8 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
     Raises
     ------
     PixsedError
-        If that difference is above `TOLERANCE`, or any above `LARGEST`; or the networks are not
-        of one kind.
+        If that difference is above `TOLERANCE`, or any above `LARGEST`; the networks are not
+        of one kind; or the simulations are of another kind than those of the training.
     """
     import onnx
 
@@ -123,6 +126,8 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
     checkpoint = checkpoints[0]
     networks = [load_network(one) for one in checkpoints]
     network = networks[0] if len(networks) == 1 else Ensemble(networks)
+    if name is None:
+        name = checkpoint["prior"] if str(output) == "-" else Path(output).stem
     description = metadata(checkpoint, name)
     description["training"]["members"] = len(networks)
     description["training"]["seeds"] = [one["training"]["seed"] for one in checkpoints]
@@ -131,6 +136,14 @@ def export(checkpoints, output, *, name="tau", simulations=None, overwrite=False
     if simulations is not None:
         if simulations.bands != checkpoint["bands"]:
             raise PixsedError("the simulations have other bands than the checkpoint")
+        other = physics_differences(simulations.meta, checkpoint["sps"])
+        if simulations.prior != checkpoint["prior"]:
+            other = f"prior {simulations.prior}, not {checkpoint['prior']}"
+        if other:
+            raise PixsedError(
+                f"the simulations are of another kind than those of the training ({other}); "
+                "calibrate the score on some made alike, with another seed"
+            )
         noise = from_description(checkpoint["noise"])
         description["calibration"]["score"] = score_table(network, simulations, noise)
     heads = [load_marginals(one, part) for one, part in zip(checkpoints, networks, strict=True)]

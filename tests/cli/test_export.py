@@ -17,6 +17,54 @@ def test_export(model_file, few_bands):
     assert model.name == "small" and model.bands == few_bands
 
 
+@pytest.mark.parametrize("given, output, name", [
+    ((), "mine.onnx", "mine"),
+    ((), "tau-z8.v2.onnx", "tau-z8.v2"),
+    ((), "folder/other.onnx", "other"),
+    (("--name", "called"), "mine.onnx", "called"),
+    ((), "-", "tau"),
+])
+def test_name(given, output, name, torch, run_cli, checkpoint_file, tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript", reason="export needs onnxscript")
+    from pixsed.train import export
+
+    names = []
+
+    class Stop(Exception):
+        pass
+
+    def metadata(checkpoint, name):
+        names.append(name)
+        raise Stop
+
+    monkeypatch.setattr(export, "metadata", metadata)
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = run_cli("export", checkpoint_file, *given, "-o", output)
+    assert isinstance(result.exception, Stop) and names == [name]
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"meta": {"ATTENUAT": "smc"}}, "another kind .*ATTENUAT smc, not calzetti.; calibrate"),
+    ({"meta": {"IGM": "madau95"}}, "another kind .*IGM madau95, not inoue14"),
+    ({"prior": "dirichlet"}, "another kind .*prior dirichlet, not tau"),
+])
+def test_sims_of_another_kind(changes, message, torch, checkpoint_file, simulations_file,
+                              tmp_path):  # fmt: skip
+    pytest.importorskip("onnxscript", reason="export needs onnxscript")
+    from dataclasses import replace
+
+    from pixsed.simulate.table import read_simulations
+    from pixsed.train.checkpoint import read_checkpoint
+    from pixsed.train.export import export
+
+    sims = read_simulations(simulations_file)
+    changes = {**changes, "meta": sims.meta | changes.get("meta", {})}
+    with pytest.raises(PixsedError, match=message):
+        export(read_checkpoint(checkpoint_file), tmp_path / "m.onnx",
+               simulations=replace(sims, **changes))  # fmt: skip
+
+
 def test_overwrite(model_file, checkpoint_file, run_cli):
     result = run_cli("export", checkpoint_file, "-o", model_file)
     assert isinstance(result.exception, PixsedError) and "exists" in str(result.exception)

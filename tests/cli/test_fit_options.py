@@ -13,7 +13,8 @@ FIELDS = {option.name: option.metadata["data"] for option in dataclasses.fields(
 OTHER = dict(
     samples=64, quantiles=(0.1, 0.9), engine="quantile", provider="cuda", snr_min=4.0,
     error_floor=0.1, all_pixels=True, redshift=1.0, redshift_err=0.1, seed=7, id_col="a",
-    z_col="b", zerr_col="c", errors=("ERR",), units=("uJy",), rescale_errors=True, hdu="SCI",
+    z_col="b", zerr_col="c", errors=("ERR",), err_kinds=("sigma",), fills=("0",),
+    units=("uJy",), rescale_errors=True, hdu="SCI",
 )  # fmt: skip
 
 

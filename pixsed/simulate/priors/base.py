@@ -13,7 +13,7 @@ from pixsed.simulate.priors.coordinates import Uniform, log_uniform_density
 #: Coordinates that every prior has.
 COMMON = (
     Uniform("LOGMFORM", 4.0, 12.0, "dex(solMass)", "log10 of the stellar mass formed"),
-    Uniform("AV", 0.0, 4.0, "mag", "V-band attenuation of one screen, Calzetti"),
+    Uniform("AV", 0.0, 4.0, "mag", "V-band attenuation"),
     Uniform("METAL", -2.3, 0.4, "dex", "[M/H], log10 Z/Zsun, stars and gas"),
 )
 #: Columns of a table of simulations beside the parameters.
