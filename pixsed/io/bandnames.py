@@ -21,11 +21,11 @@ _CROSSED = {
 # Words that may stand beside a filter: what they say of the camera, None where nothing.
 _CAMERAS = {
     "NIRCAM": "", "NRCA": "", "NRCB": "", "NRC": "", "NIRISS": "NIRISS", "NIS": "NIRISS",
-    "MIRI": "MIRI", "ACS": "", "WFC": "", "HRC": "HRC", "SBC": "SBC", "UVIS": "UVIS",
+    "MIRI": "MIRI", "WFC": "", "HRC": "HRC", "SBC": "SBC", "UVIS": "UVIS",
     "UVIS1": "UVIS", "UVIS2": "UVIS", "IR": "", "WFPC2": "WFPC2", "NICMOS": "NICMOS",
     "NICMOS1": "NICMOS", "NICMOS2": "NICMOS", "NICMOS3": "NICMOS", "NIC1": "NICMOS",
     "NIC2": "NICMOS", "NIC3": "NICMOS",
-    **dict.fromkeys(("JWST", "HST", "WFC3", "OPEN", "NONE", "N", "A", "NULL", "FILTER", "PC",
+    **dict.fromkeys(("JWST", "HST", "ACS", "WFC3", "OPEN", "NONE", "N", "A", "NULL", "FILTER", "PC",
                      "WF", "IMAGING", "IMAGE", "LONG", "SHORT", "CLEAR", "CLEARP", "CLEAR1L",
                      "CLEAR1S", "CLEAR2L", "CLEAR2S")),
 }  # fmt: skip
@@ -123,8 +123,10 @@ def _band_of(text, header):
         return None
     filter_ = filters.pop()
     told = {_CAMERAS[word] for word in others} - {None}
-    if "WFC3" in others and not told:
+    if not told and "WFC3" in others:
         told = {"" if filter_ in _WFC3_IR else "UVIS"}
+    elif not told and "ACS" in others:
+        told = {""}
     if str(header.get("INSTRUME", "")).strip():
         told.add(_camera_prefix(header, filter_))
     if len(told) > 1:

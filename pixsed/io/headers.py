@@ -80,16 +80,18 @@ def celestial_wcs(header, name):
                     raise ValueError(f"RADESYS {wcs.wcs.radesys!r} is none of FITS")
                 wcs_to_celestial_frame(wcs)
                 sides = 3600 * proj_plane_pixel_scales(wcs)
+                mean = 3600 * np.sqrt(proj_plane_pixel_area(wcs))
         except Exception as error:  # wcslib's errors have no common class
             raise _unreadable(name, error) from error
     if not known:
         raise PixsedError(
             f"{name} has no celestial WCS (CTYPE {types[0]!r}, {types[1]!r}); add one to its header"
         )
-    if not (sides.min() >= _SMALLEST and sides.max() <= _LARGEST):
+    if not (min(mean, *sides) >= _SMALLEST and max(sides) <= _LARGEST):
         raise PixsedError(
-            f"{name}: its WCS cannot be right: a pixel of {sides[0]:.3g} x {sides[1]:.3g} arcsec; "
-            "fix CDELT or CD, or CUNIT, in its header"
+            f"{name}: its WCS cannot be right: a pixel of {sides[0]:.3g} x {sides[1]:.3g} arcsec"
+            f"{'' if mean >= _SMALLEST else ', of no area'}; fix CDELT or CD, or CUNIT, in its "
+            "header"
         )
     return wcs
 

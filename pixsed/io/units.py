@@ -124,8 +124,10 @@ def _njy_per_unit(header, unit, name, pixel_area_sr, wcs_trouble):
 def check_linear(text, name, said):
     """Raise `PixsedError` if a unit, as text, is of magnitudes, dex or decibel."""
     unit = parse_unit(text)
-    logs = {u.mag, u.dex, u.dB} & set(getattr(unit, "bases", ()))
-    if logs or isinstance(unit, u.function.FunctionUnitBase) or _SYSTEMS.fullmatch(text):
+    is_log = isinstance(unit, u.function.FunctionUnitBase) or _SYSTEMS.fullmatch(text)
+    if not is_log and unit is not None:
+        is_log = u.mag in unit.decompose().bases or u.dex in unit.decompose().bases
+    if is_log:
         raise PixsedError(
             f"{name}: {said} is of magnitudes or logarithms, which do not add up; turn the image "
             "into a flux, as nJy, first"
@@ -155,7 +157,8 @@ def _spelling(text):
 
 
 def _from_zero_point(zero_point):
-    return float((zero_point * u.ABmag).to_value(u.nJy))
+    with np.errstate(over="ignore"):
+        return float((zero_point * u.ABmag).to_value(u.nJy))
 
 
 def _at_pivot(unit, header, name, said):

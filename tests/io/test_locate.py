@@ -215,3 +215,38 @@ def test_files_that_cannot_be_read(tmp_path, write_fits):
     half.write_bytes(Path(whole).read_bytes()[:40000])
     with pytest.raises(PixsedError, match="truncated.*whole"), open_fits(half):
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "band", "path", "ext"),
+    [
+        ("id=5.fits", None, "id=5.fits", None),
+        ("id=5.fits[SCI]", None, "id=5.fits", "SCI"),
+        ("id=5.fits[1]", None, "id=5.fits", 1),
+        ("z=2/i.fits", None, "z=2/i.fits", None),
+        ("z=2/i.fits[SCI]", None, "z=2/i.fits", "SCI"),
+        ("z=2/*.fits", None, "z=2/i.fits", None),
+        ("z=2/*.fits[SCI]", None, "z=2/i.fits", "SCI"),
+        ("z=[12]/i.fits", None, "z=2/i.fits", None),
+        ("z=?/i.fits[SCI]", None, "z=2/i.fits", "SCI"),
+        ("F444W=z=2/i.fits", "F444W", "z=2/i.fits", None),
+        ("F444W=z=2/i.fits[SCI]", "F444W", "z=2/i.fits", "SCI"),
+        ("F444W=z=2/*.fits[SCI]", "F444W", "z=2/i.fits", "SCI"),
+        ("F444W=id=5.fits", "F444W", "id=5.fits", None),
+        ("./F444W=x.fits", None, "./F444W=x.fits", None),
+        ("F444W=x.fits", None, "F444W=x.fits", None),
+        ("F444W=F444W=x.fits", "F444W", "F444W=x.fits", None),
+        ("F444W=plain.fits", "F444W", "plain.fits", None),
+        ("z=plain.fits[2]", "z", "plain.fits", 2),
+        ("odd[1].fits", None, "odd[1].fits", None),
+        ("odd[1].fits[SCI]", None, "odd[1].fits", "SCI"),
+        ("F444W=odd[1].fits[SCI]", "F444W", "odd[1].fits", "SCI"),
+    ],
+)
+def test_equals_signs_in_names(text, band, path, ext, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "z=2").mkdir()
+    for name in ("id=5.fits", "z=2/i.fits", "F444W=x.fits", "plain.fits", "odd[1].fits"):
+        (tmp_path / name).touch()
+    (found,) = expand_locations([text])
+    assert found == Location(path, ext, None, band)

@@ -4,6 +4,7 @@ from astropy import units as u
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.image import ImageFile
 from pixsed.io.units import njy_per_unit
 
 AREA_SR = (0.03 * u.arcsec).to_value(u.rad) ** 2
@@ -112,3 +113,80 @@ def test_calibrations_that_disagree():
 def test_what_cannot_be_known_is_an_error(cards, unit, match):
     with pytest.raises(PixsedError, match=match):
         njy_per_unit(header(**cards), unit, name="im.fits")
+
+
+@pytest.mark.parametrize(
+    ("bunit", "factor"),
+    [
+        ("'nJy'", 1), ('"uJy"', 1e3), ("UJY", 1e3), ("ujy", 1e3), ("njy", 1), ("jy", 1e9),
+        ("10 NJY", 10), ("10*nJy", 10), ("10 * njy", 10), ("1e-9 Jy", 1), ("1E-9 JY", 1),
+        ("1.e-9 Jy", 1), ("0.001 uJy", 1), ("uJy/pixel", 1e3), ("uJy.pix-1", 1e3),
+        ("uJy pixel**-1", 1e3), ("uJy pix^-1", 1e3), ("uJy/pixels", 1e3), ("Jansky", 1e9),
+        ("microjansky", 1e3), ("erg/s/cm2/Hz", 1e32), ("erg s-1 cm-2 Hz-1", 1e32),
+        ("erg/s/cm^2/Hz", 1e32), ("10**(-29) erg/s/cm2/Hz", 1e3), ("W/m2/Hz", 1e35),
+        ("nmgy", 3630.78), ("nanomaggies", 3630.78), ("nanomaggy", 3630.78), ("mJy", 1e6),
+        ("MJy", 1e15),
+    ],
+)  # fmt: skip
+def test_more_flux_units(bunit, factor):
+    for cards, unit in (({"BUNIT": bunit}, None), ({"BUNIT": "K"}, bunit)):
+        assert njy_per_unit(header(**cards), unit) == pytest.approx(factor, rel=1e-5)
+
+
+def test_nanomaggies_have_a_zero_point_of_22_5():
+    assert njy_per_unit(header(BUNIT="nmgy")) == pytest.approx(10 ** (-0.4 * (22.5 - 31.4)))
+
+
+@pytest.mark.parametrize("bunit", ["erg/s/cm2/AA", "erg s-1 cm-2 AA-1", "erg/s/cm^2/Angstrom"])
+def test_per_wavelength_at_the_pivot(bunit):
+    # f_nu = f_lambda lambda^2 / c
+    expected = (5921.1**2 / 2.99792458e18) / 1e-32
+    found = njy_per_unit(header(BUNIT=bunit, PHOTPLAM=5921.1))
+    assert found == pytest.approx(expected, rel=1e-6)
+    for cards in ({}, {"PHOTPLAM": 0.0}, {"PHOTPLAM": "5921"}):
+        with pytest.raises(PixsedError, match="needs PHOTPLAM"):
+            njy_per_unit(header(BUNIT=bunit, **cards))
+
+
+@pytest.mark.parametrize(
+    ("bunit", "njy"),
+    [("MJy/arcsec2", 1e15), ("mJy/arcsec2", 1e6), ("uJy arcsec-2", 1e3), ("Jy/arcsec^2", 1e9)],
+)
+def test_surface_brightness_by_arcsec2(bunit, njy):
+    found = njy_per_unit(header(BUNIT=bunit), pixel_area_sr=AREA_SR)
+    assert found == pytest.approx(njy * 0.03**2, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mag", "mag(AB)", "mag (AB)", "ABmag", "ABMAG", "AB mag", "AB", "'AB'", "magAB", "mag_AB",
+        "m_AB", "STmag", "mag(ST)", "ST", "Vega", "vegamag", "mag(nJy)", "mag(Jy)", "mag(ct/s)",
+        "dex(nJy)", "dex(Jy)", "dex", "dB(uJy)", "dB", "dex(erg/s/cm2/Hz)", "mag/arcsec2",
+        "mag arcsec-2", "mag(AB)/arcsec2", "ABmag/arcsec2", "mmag", "AB magnitudes",
+    ],
+)  # fmt: skip
+def test_magnitudes_and_logarithms_are_refused(text, write_fits, wcs_header):
+    for cards, unit in (({"BUNIT": text}, None), ({"BUNIT": "nJy"}, text)):
+        with pytest.raises(PixsedError, match="a.fits: .* of magnitudes or logarithms"):
+            njy_per_unit(header(**cards), unit, name="a.fits", pixel_area_sr=AREA_SR)
+    plane = np.random.default_rng(1).normal(25, 1, (9, 9))
+    path = write_fits("a.fits", SCI=(plane, wcs_header(BUNIT=text)), ERR=(plane, None))
+    with pytest.raises(PixsedError, match="of magnitudes or logarithms"):
+        ImageFile(path)
+
+
+@pytest.mark.parametrize("text", ["0 nJy", "-1 nJy", "nan nJy", "zp=1e5", "zp=-1e5", "1e400 nJy"])
+def test_values_of_nothing_are_refused(text):
+    with pytest.raises(PixsedError, match="--unit"):
+        njy_per_unit(header(BUNIT="nJy"), text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["MJY/SR", "log(nJy)", "1.0", "nJy2", "1/nJy2", "Jy/beam", "K", "adu", "DN", "photon/s",
+     "millijansky.", "%", "Jy km/s"],
+)  # fmt: skip
+def test_more_units_that_are_not_known(text):
+    with pytest.raises(PixsedError, match="im: BUNIT .*--unit"):
+        njy_per_unit(header(BUNIT=text), name="im", pixel_area_sr=AREA_SR)
