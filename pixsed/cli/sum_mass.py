@@ -42,6 +42,7 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
     from pixsed.infer.total import FLAG_BITS, sum_mass
     from pixsed.io.atomic import check_output
     from pixsed.io.cube import read_cube
+    from pixsed.io.psfmatch import warn_of_psfs
     from pixsed.models import resolve
 
     check_output(output, overwrite)
@@ -50,6 +51,7 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
     for name in cubes:
         try:
             cube = read_cube(name)
+            warn_of_psfs(cube.psfmatch)
             selection = select(cube, loaded, snr_min, all_pixels, name, error_floor)
         except (PixsedError, OSError) as error:
             if len(cubes) == 1:
