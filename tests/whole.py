@@ -62,16 +62,18 @@ def write_image(image, planes, path, *, overwrite=False, inputs=(), history=()):
 class _Array:
     """An array in place of an image, a segmentation map or a coverage map on disk."""
 
+    name, noise_corr = "array", 1.0
+
     def __init__(self, data, err=None):
         self._data, self._err, self.shape = data, err, np.shape(data)
 
-    def read(self, rows, native=None):
-        data = np.array(self._data[rows], dtype=float)
+    def read(self, y, x=slice(None), *, native=None):
+        data = np.array(self._data[y, x], dtype=float)
         if native is None:
             return data
         if self._err is None:
             return data, None
-        err = np.array(self._err[rows], dtype=float)
+        err = np.array(self._err[y, x], dtype=float)
         data[~np.isfinite(err)] = np.nan
         return data, err
 

@@ -30,17 +30,22 @@ EPILOG = examples(
               help="Pixels by which the masked sources are grown.")
 @click.option("--coverage", metavar="MAP",
               help="Exposure or weight map: where it is zero or NaN there are no data.")
+@click.option("--add-rms", type=click.Choice(["auto", "always", "never"]), default="auto",
+              show_default=True,
+              help="Whether the sky's rms is added to the errors in quadrature; auto: unless they "
+              "hold it already, being 0.8 of the scatter of the empty sky or more.")
 @image_errors
 @hdu
 @output()
 @quiet_verbose
-def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, err, err_kind, fill,
-            hdu, output, overwrite):
+def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, add_rms, err,
+            err_kind, fill, hdu, output, overwrite):
     """Subtract the sky background and add its rms to the errors.
 
     The mean of the 3-sigma clipped pixels of each box, smoothed and interpolated, is
-    subtracted; the rms is added to the errors in quadrature. SCI, ERR, BKG and BKGRMS
-    are written in the image's own unit. An image larger than memory is done in stripes.
+    subtracted; the rms is added to the errors in quadrature, where they lack the sky's
+    noise (--add-rms). SCI, ERR, BKG and BKGRMS are written in the image's own unit, with
+    RMSADDED in the header. An image larger than memory is done in stripes.
     """
     if filter_size % 2 == 0:
         raise click.BadParameter(f"{filter_size} is not odd", param_hint="--filter-size")
@@ -90,15 +95,18 @@ def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, e
             inputs.append(where.path)
         try:
             found = MosaicBackground(
-                source, segmap=segmap, dilate=dilate, coverage=weight, box=box,
-                filter_size=filter_size, estimator=estimator, sigma=sigma, progress=bar,
+                source, segmap=segmap, dilate=dilate, coverage=weight, add_rms=add_rms,
+                box=box, filter_size=filter_size, estimator=estimator, sigma=sigma,
+                progress=bar,
             )
         except PixsedError as trouble:
             raise PixsedError(f"{source.name}: {trouble}") from trouble
+        said = _of_errors(found, source)
         step = f"bkg: box {box}, filter {filter_size}, {sigma:g}-sigma clipped {estimator}"
         with PlanesWriter(
             source, ("SCI", "ERR", "BKG", "BKGRMS"), output, overwrite=overwrite, inputs=inputs,
-            history=[step],
+            history=[step, f"bkg: {said}"],
+            cards={"RMSADDED": (found.adds_rms, "whether ERR has the sky's rms added")},
         ) as writer:
             for part in found.stripes(bar):
                 planes = (part.data, part.err, part.background, part.rms)
@@ -107,5 +115,18 @@ def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, e
     unit = str(source.header.get("BUNIT", "")).strip()
     say(
         f"{output}: background {np.median(found.map.mesh):.4g}, "
-        f"rms {np.median(found.map.rms_mesh):.4g} {unit}".rstrip()
+        f"rms {np.median(found.map.rms_mesh):.4g} {unit}".rstrip() + f"; {said}"
     )
+
+
+def _of_errors(found, source):
+    """Return what was done about the errors."""
+    import numpy as np
+
+    if source.err_source == "none":
+        return "ERR is the sky's rms"
+    said = f"the sky's rms is {'' if found.adds_rms else 'not '}added to ERR"
+    if np.isfinite(found.error_ratio):
+        tense = "was" if found.adds_rms else "is"
+        said += f", which {tense} {found.error_ratio:.2g} times the scatter of the empty sky"
+    return said

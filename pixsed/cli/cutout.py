@@ -12,6 +12,7 @@ from pixsed.cli.mosaics import (
     units,
 )
 from pixsed.cli.options import FiniteRange, examples, hdu, output, quiet_verbose
+from pixsed.cli.psfs import tell_psfs
 
 EPILOG = examples(
     "pixsed cutout 'F*=JOF_531_F*.fits[SCI_PSFM]' --segmap JOF_531_seg.fits --id 531 "
@@ -88,6 +89,7 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
             seg = stack.enter_context(open_segmap(segmap))
             inputs.append(seg.location.path)
         mosaics = Mosaics(files, seg)
+        tell_psfs({image.band: image.psfmatch for image in files})
         if catalog:
             inputs.append(parse_location(catalog).path)
         if region:

@@ -63,8 +63,9 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
     PSFs may be on pixels of any scale. SCI, ERR, KERNEL and the table EECURVE of
     encircled energies are written, with PSFMATCH, the encircled-energy residual EERESID
     and the noise correlation NOISECOR in the header. Noise that was correlated before is
-    allowed for in ERR, by the factor ERRCORR. An image already at the target, and F460M
-    or F480M, pass unchanged.
+    allowed for in ERR, by the factor ERRCORR. The PSFs decide: an image whose PSF is the
+    target's passes unchanged, and so do F460M and F480M where theirs is the broader, with
+    PSFMATCH none. A kernel that is given is applied, whatever the band.
     """
     if bool(psf) != bool(target):
         raise click.UsageError("--psf and --target go together")
@@ -76,12 +77,17 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
         raise click.UsageError("--mask is of the sky that --correlation auto measures on")
 
     import contextlib
+    import warnings
 
     from pixsed.cli.options import say, show_progress
-    from pixsed.images.psf.matching import plan_match, read_kernel, read_psf
+    from pixsed.errors import PixsedWarning
+    from pixsed.images.psf.autocorrelation import ERRORS_OFF
+    from pixsed.images.psf.matching import plan_match
+    from pixsed.images.psf.read import read_kernel, read_psf
     from pixsed.images.segmap import open_segmap
     from pixsed.io.atomic import check_fits_output
     from pixsed.io.bandnames import check_band_name
+    from pixsed.io.headers import pixel_area_arcsec2
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import parse_location
     from pixsed.io.planes import PlanesWriter
@@ -89,31 +95,44 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
     check_fits_output(output, overwrite)
     paths = [parse_location(p).path for p in (psf, target, kernel, mask) if p]
     band = check_band_name(target_name, "--target-name") if target_name else None
-    if kernel:
-        kernel, kernel_band = read_kernel(kernel)
-        band = band or kernel_band
-    else:
+    given = None
+    if psf:
         psf, target = (read_psf(p, scale=psf_scale) for p in (psf, target))
     with contextlib.ExitStack() as stack:
         place = parse_location(image, hdu, band=True)
         source = stack.enter_context(ImageFile(place, err=err, err_kind=err_kind, fill=fill))
         segmap = stack.enter_context(open_segmap(mask)) if mask else None
+        if kernel:
+            given = read_kernel(kernel, scale=pixel_area_arcsec2(source.wcs) ** 0.5)
+            band = band or given.band
         match = plan_match(
-            source, psf=psf, target=target, kernel=kernel, target_band=band, angle=psf_angle,
-            max_residual=max_residual, correlation=correlation, segmap=segmap, **options,
+            source, psf=psf, target=target, kernel=given.data if given else None,
+            target_band=band, angle=psf_angle, max_residual=max_residual,
+            correlation=correlation, segmap=segmap, **options,
         )
         done = f"unchanged, {match.unchanged}" if match.unchanged else f"PSF of {match.psfmatch}"
-        how = _how(kernel is not None, psf_angle, **options)
+        if match.psfmatch == "none" and not match.unchanged:
+            done = "PSF near the target's, not matched"
+        how = _how(given, psf_angle, **options)
+        if (ratio := match.scatter_ratio) and not 1 / ERRORS_OFF < ratio < ERRORS_OFF:
+            warnings.warn(
+                f"{source.name}: its errors are {ratio:.2g} times the scatter of its empty sky, "
+                "and stay so; bkg --err sky, or cutout --rescale-errors, makes them agree",
+                PixsedWarning, stacklevel=1,
+            )
         history = [f"psfmatch: {done}" + ("" if match.unchanged else f"; {how}"),
                    f"psfmatch: {_noise(match)}"]  # fmt: skip
         cards = _cards(match)
+        scale = pixel_area_arcsec2(source.wcs) ** 0.5
         with PlanesWriter(
             source, ("SCI", "ERR"), output, overwrite=overwrite, inputs=[*source.files, *paths],
-            history=history, cards=cards, after=_after(match, cards),
+            history=history, cards=cards, after=_after(match, cards, scale),
         ) as writer, _progress(source.shape[0], show_progress()) as bar:
             for data, error in match.strips(source):
                 writer.append({"SCI": data, "ERR": error})
                 bar.update(len(data))
+    if given and abs(given.sum - 1) > 1e-3:
+        done += f"; the kernel's sum, {given.sum:.4g}, made 1"
     if match.residual is not None:
         done += f"; encircled energy within {match.residual:.2g} of it"
     say(f"{output}: {done}")
@@ -125,12 +144,13 @@ def _progress(rows, shown):
     return tqdm(total=rows, unit="row", disable=not shown)
 
 
-def _how(own_kernel, angle, method, window, alpha, beta, regularization):
+def _how(given, angle, method, window, alpha, beta, regularization):
     """Return how the kernel was made, for HISTORY."""
-    from pixsed.images.psf.matching import default_window
+    from pixsed.images.psf.kernel import default_window
 
-    if own_kernel:
-        return "kernel given"
+    if given:
+        normalised = abs(given.sum - 1) > 1e-3
+        return "kernel given" + (f", its sum of {given.sum:.4g} made 1" if normalised else "")
     window = window or default_window(method)
     widths = {"tukey": f" alpha {alpha:g}", "cosine-bell": f" alpha {alpha:g}",
               "split-cosine-bell": f" alpha {alpha:g} beta {beta:g}",
@@ -154,10 +174,11 @@ def _noise(match):
 def _cards(match):
     cards = {"PSFMATCH": (match.psfmatch, "band whose PSF this one has")}
     if match.residual is not None:
+        low, high = match.radii
         cards["EERESID"] = (
-            round(match.residual, 6), "max encircled-energy residual, 0.1-0.5 arcsec"
+            round(match.residual, 6), f"max encircled-energy residual, {low:g}-{high:.3g} arcsec"
         )
-        for tenth in range(1, 6):
+        for tenth in range(1, int(10 * high + 1e-6) + 1):
             for key, value, whose in zip(
                 ("EE", "EET"), match.curve.at(tenth / 10), ("matched", "target"), strict=True
             ):
@@ -174,7 +195,7 @@ def _cards(match):
     return cards
 
 
-def _after(match, cards):
+def _after(match, cards, scale):
     """Return the HDUs that follow the image: the kernel, and the curves where known."""
     import numpy as np
     from astropy.io import fits
@@ -182,6 +203,7 @@ def _after(match, cards):
     from pixsed.io.cards import safe_cards
 
     kernel = fits.ImageHDU(match.kernel.astype(np.float32), name="KERNEL")
+    kernel.header["PIXSCALE"] = (scale, "[arcsec] side of a pixel")
     kernel.header.update(safe_cards(cards))
     if match.curve is None:
         return [kernel]

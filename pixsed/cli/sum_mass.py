@@ -54,6 +54,7 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
     from pixsed.infer.select import select
     from pixsed.infer.total import sum_mass
     from pixsed.io.cube import read_cube
+    from pixsed.io.psfmatch import warn_of_psfs
     from pixsed.io.table_writer import check_table_output, write_table
     from pixsed.models import resolve
 
@@ -63,6 +64,7 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
     for name in cubes:
         try:
             cube = read_cube(name)
+            warn_of_psfs(cube.psfmatch)
             selection = select(cube, loaded, snr_min, all_pixels, name, error_floor)
         except (PixsedError, OSError) as error:
             if len(cubes) == 1:

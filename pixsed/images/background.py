@@ -6,9 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.images.informative import Informative
+from pixsed.images.psf.autocorrelation import ERRORS_OFF, measure_scatter
 
 #: How the level of a box is taken from its clipped pixels.
 ESTIMATORS = ("mean", "median", "mode", "sextractor", "biweight")
+#: Whether the sky's rms is added to the errors.
+ADD_RMS = ("auto", "always", "never")
+#: Errors of this many times the sky's scatter or more hold the sky's noise already.
+HOLDS_SKY = 0.8
 # A box with this share of its pixels masked is filled in from its neighbours; photutils'
 # own 10 % would leave hardly a box of a deep field whose sources are masked.
 _EXCLUDE = 0.8
@@ -25,7 +31,7 @@ class Background:
     data : `~numpy.ndarray`
         Background subtracted; NaN = no data.
     err : `~numpy.ndarray`
-        1-sigma errors, the sky's rms included in quadrature.
+        1-sigma errors, the sky's noise included.
     background, rms : `~numpy.ndarray`
         What was subtracted, and the rms of the sky around it; NaN where `data` is.
     """
@@ -121,7 +127,7 @@ class BackgroundMap:
             planes.append(np.clip(plane, mesh.min(), mesh.max(), out=plane))
         return planes
 
-    def subtracted(self, data, err, start=0):
+    def subtracted(self, data, err, start=0, *, add_rms=True):
         """Return the `Background` of rows of the image.
 
         Parameters
@@ -131,13 +137,15 @@ class BackgroundMap:
         err : `~numpy.ndarray` or None
             (n, nx) 1-sigma errors.
         start : int, optional
+        add_rms : bool, optional
+            Whether the rms is added to `err` in quadrature.
         """
         background, rms = self.rows(start, start + len(data))
         empty = ~np.isfinite(data)
         total = rms
         if err is not None:
             empty |= ~np.isfinite(err)
-            total = np.hypot(err, rms)
+            total = np.hypot(err, rms) if add_rms else err
         planes = (data - background, total, background, rms)
         return Background(*(np.where(empty, np.nan, plane).astype(np.float32) for plane in planes))
 
@@ -198,7 +206,8 @@ class MosaicBackground:
     Parameters
     ----------
     image : `~pixsed.io.image.ImageFile`
-        Of any size; a stripe of it is in memory at a time, in its own unit.
+        Of any size; a stripe of it is in memory at a time, in its own unit. Pixels whose
+        errors are sentinels are no data (`~pixsed.images.informative.Informative`).
     segmap : `~pixsed.images.segmap.SegmentationMap`, optional
         Its sources are left out of the sky.
     dilate : int, optional
@@ -206,27 +215,44 @@ class MosaicBackground:
     coverage : `~pixsed.io.rows.RowReader`, optional
         A map on the image's pixels, of exposure or weight, say: where it is zero, NaN or
         below zero there are no data.
+    add_rms : {"auto", "always", "never"}, optional
+        Whether the sky's rms is added to the errors in quadrature; ``auto``: where they
+        lack it, below `HOLDS_SKY` times the scatter of the empty sky.
     **options
         As for `BackgroundMap`.
 
     Attributes
     ----------
     map : `BackgroundMap`
+    error_ratio : float
+        The image's errors over the scatter of its empty sky; NaN where there are no
+        errors, or too little sky.
+    adds_rms : bool
+        Whether the rms is added.
 
     Raises
     ------
     PixsedError
         If a map is of another shape, an option is out of range, or no box has enough sky.
+
+    Warns
+    -----
+    PixsedWarning
+        If the errors that come out are off the scatter of the sky by a factor of more
+        than 1.3.
     """
 
-    def __init__(self, image, *, segmap=None, dilate=0, coverage=None, **options):
+    def __init__(self, image, *, segmap=None, dilate=0, coverage=None, add_rms="auto", **options):
+        if add_rms not in ADD_RMS:
+            raise PixsedError(f"add_rms must be one of {', '.join(ADD_RMS)}, got {add_rms!r}")
         for name, other in (("mask", segmap), ("coverage map", coverage)):
             if other is not None and other.shape != image.shape:
                 raise PixsedError(
                     f"its {name} is of shape {other.shape}, the image of {image.shape}; "
                     "give one of the same grid"
                 )
-        self._image, self._segmap, self._dilate = image, segmap, dilate
+        self.shape = image.shape
+        self._image, self._segmap, self._dilate = Informative(image), segmap, dilate
         self._coverage = coverage
         self._any_data = None  # not looked at yet
         try:
@@ -237,25 +263,50 @@ class MosaicBackground:
             raise PixsedError(
                 "the image has no data: every pixel is NaN or of zero weight"
             ) from error
+        self.error_ratio = self._error_ratio()
+        # Where it cannot be told, errors are taken for those of sources alone.
+        self.adds_rms = add_rms == "always" or (
+            add_rms == "auto" and not self.error_ratio >= HOLDS_SKY
+        )
+        self._warn_of_errors(image.name)
 
-    def _read(self, start, stop):
-        data, err = self._image.read(slice(start, stop), native=True)
+    def read(self, y, x=slice(None), *, native=True):
+        """Return (data, err) of a part of the image, NaN where the map says no data."""
+        data, err = self._image.read(y, x, native=native)
         if self._coverage is not None:
-            data[~(self._coverage.read(slice(start, stop)) > 0)] = np.nan
+            data[~(self._coverage.read(y, x) > 0)] = np.nan
         return data, err
 
     def _sky(self, start, stop):
-        sky, _ = self._read(start, stop)
+        sky, _ = self.read(slice(start, stop))
         self._any_data = bool(self._any_data or np.isfinite(sky).any())
         if self._segmap is not None:
             sky[self._segmap.sources(slice(start, stop), self._dilate)] = np.nan
         return sky
 
+    def _error_ratio(self):
+        if self._image.max_error == np.inf:  # no errors
+            return np.nan
+        scatter = measure_scatter(self, self._segmap)
+        return 1 / scatter if scatter > 0 else np.nan
+
+    def _warn_of_errors(self, name):
+        ratio = np.hypot(self.error_ratio, 1) if self.adds_rms else self.error_ratio
+        if ratio > ERRORS_OFF or ratio < 1 / ERRORS_OFF:
+            warnings.warn(
+                f"{name}: ERR is {ratio:.2g} times the scatter of the empty sky"
+                + (", its rms added" if self.adds_rms else "") + "; --err sky takes the rms alone, "
+                "and cutout --rescale-errors makes them agree",
+                PixsedWarning,
+                stacklevel=3,
+            )  # fmt: skip
+
     def stripes(self, progress=None):
         """Yield the `Background` of the image's stripes, from row 0 on."""
         stripes = self.map.stripes if progress is None else progress(self.map.stripes)
         for start, stop in stripes:
-            yield self.map.subtracted(*self._read(start, stop), start)
+            part = self.read(slice(start, stop))
+            yield self.map.subtracted(*part, start, add_rms=self.adds_rms)
 
 
 def _validate(box, filter_size, estimator, sigma):

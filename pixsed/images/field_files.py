@@ -10,6 +10,7 @@ from pixsed.images.field import Field, RedshiftMap
 from pixsed.images.segmap import open_segmap
 from pixsed.io.image import ImageFile
 from pixsed.io.locate import open_fits, parse_location
+from pixsed.io.psfmatch import warn_of_psfs
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class FieldFiles:
         Warns
         -----
         PixsedWarning
-            Of galaxies without a redshift, and of errors that the sky's scatter belies.
+            Of bands that are not matched alike, of galaxies without a redshift, and of
+            errors that the sky's scatter belies.
         """
         with contextlib.ExitStack() as stack:
             none = (None,) * len(self.images)
@@ -116,6 +118,7 @@ class FieldFiles:
             extensions = [place.extension for place in (*self.images, *others)]
             field.key = {"bands": field.bands, "extensions": extensions}
             if check:
+                warn_of_psfs({image.band: image.psfmatch for image in images})
                 field.check(self.catalog)
                 if not self.rescale_errors:
                     mosaics.warn_of_errors()

@@ -12,6 +12,7 @@ from pixsed.io.cube import Cube, read_binning, read_description
 from pixsed.io.locate import open_fits
 from pixsed.io.opened import Opened
 from pixsed.io.pixels import Pixels
+from pixsed.io.psfmatch import warn_of_psfs
 from pixsed.io.rows import RowReader, strips, to_float32
 
 # Pixels of the segmentation map in memory at once, where it is gone through whole.
@@ -28,10 +29,13 @@ class CubeName:
     all_pixels: bool = False
 
     def open(self, check=True):
-        """Return the `CubeFile`; of a cube there is nothing else to `check`."""
-        return CubeFile(
+        """Return the `CubeFile`; with `check` warn of bands that are not matched alike."""
+        cube = CubeFile(
             self.path, redshift=self.redshift, zerr=self.zerr, all_pixels=self.all_pixels
         )
+        if check:
+            warn_of_psfs(cube.psfmatch)
+        return cube
 
     def absolute(self):
         """Return the same, named from any folder."""
@@ -55,7 +59,7 @@ class CubeFile(Opened):
     ----------
     name : str
         The file, for messages.
-    bands, shape, header, redshift, zerr, object_id, pixar_a2
+    bands, shape, header, redshift, zerr, object_id, pixar_a2, psfmatch
         As of `~pixsed.io.cube.Cube`.
     binning : `~pixsed.io.cube.Binning` or None
         Read whole: a binned cube is one galaxy's.
@@ -85,7 +89,7 @@ class CubeFile(Opened):
             except PixsedError as error:
                 raise PixsedError(f"{path}: {error}; make it with pixsed cutout") from error
             self.bands, self.header, self.pixar_a2 = cube.bands, cube.header, cube.pixar_a2
-            self.object_id = cube.object_id
+            self.object_id, self.psfmatch = cube.object_id, cube.psfmatch
             self.redshift, self.zerr = cube.redshift, cube.zerr
             if redshift is not None:
                 self.redshift, self.zerr = redshift, 0.0  # the file's error is of its redshift

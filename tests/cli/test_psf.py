@@ -3,7 +3,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from pixsed.images.psf.matching import read_psf
+from pixsed.images.psf.read import read_psf
 
 
 def star(shape, x0, y0, sigma, flux):

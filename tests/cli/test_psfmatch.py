@@ -87,10 +87,10 @@ def test_max_residual(files, run_pixsed, tmp_path):
 
 def test_choices_are_the_rooms():
     from pixsed.cli import psfmatch
-    from pixsed.images.psf import matching
+    from pixsed.images.psf import kernel, matching
 
-    assert psfmatch.METHODS == matching.METHODS
-    assert psfmatch.WINDOWS == matching.WINDOWS
+    assert psfmatch.METHODS == kernel.METHODS
+    assert psfmatch.WINDOWS == kernel.WINDOWS
     assert psfmatch.CORRELATIONS == matching.CORRELATIONS
 
 
@@ -108,7 +108,7 @@ def drizzled(write_fits, wcs_header):
     )
 
 
-def test_noise_correlated_before(drizzled, run_cli, tmp_path, fitsverify):
+def test_noise_correlated_before(drizzled, write_fits, run_cli, tmp_path, fitsverify):
     image, seg, kernel = drizzled
     box, single = np.ones((3, 3)) / 3, np.pad(np.ones((1, 1)), 1)
     kernel_alone = gaussian(17, 1.8) / gaussian(17, 1.8).sum()
@@ -132,8 +132,10 @@ def test_noise_correlated_before(drizzled, run_cli, tmp_path, fitsverify):
         said = {"auto": "noise correlated to ", "none": "errors as of independent pixels"}
         assert said[name] in history.replace("\n", " ")
     # An image that stays as it is: its errors are right, its sums' are known better.
-    result = run_cli("psfmatch", f"F444W={image}", "--kernel", kernel, "--target-name", "F444W",
-                     "--overwrite", "-o", out)  # fmt: skip
+    cards = fits.Header()
+    cards.update(PIXSCALE=0.03)
+    psf = write_fits("psf.fits", primary=(gaussian(61, 1.8), cards))
+    result = run_cli("psfmatch", image, "--psf", psf, "--target", psf, "--overwrite", "-o", out)
     header = fits.getheader(out, "SCI")
     assert header["ERRCORR"] == 1 and header["NOISECOR"] == pytest.approx(3, rel=0.03)
 
@@ -173,13 +175,26 @@ def test_target_name(files, write_fits, run_cli, tmp_path):
         assert fits.getheader(out, "SCI")["PSFMATCH"] == name
 
 
-@pytest.mark.parametrize(("band", "name"), [("F444W", "F444W"), ("F460M", "none")])
-def test_unchanged(files, run_cli, tmp_path, fitsverify, band, name):
+@pytest.mark.parametrize(
+    ("band", "psf", "target", "name", "warned"),
+    [
+        ("F444W", "F444W", "F444W", "F444W", ""),
+        ("F200W", "F200W", "F200W", "F200W", ""),
+        ("F460M", "F460M", "F444W", "none", "F460M is left as it is, PSFMATCH none"),
+        ("F480M", "F460M", "F200W", "none", "F480M is left as it is, PSFMATCH none"),
+    ],
+)
+def test_unchanged(files, write_fits, run_cli, tmp_path, fitsverify, band, psf, target, name,
+                   warned):  # fmt: skip
+    cards = fits.Header()
+    cards.update(PIXSCALE=0.02)
+    files["F460M"] = write_fits("psf_F460M.fits", primary=(gaussian(150, 4.8), cards))
     out = tmp_path / "out.fits"
-    result = run_cli("psfmatch", f"{band}={files['image']}", "--psf", files["F200W"],
-                     "--target", files["F444W"], "-o", out)
+    result = run_cli("psfmatch", f"{band}={files['image']}", "--psf", files[psf],
+                     "--target", files[target], "-o", out)
     assert result.exit_code == 0
     assert "unchanged" in result.stderr and result.stderr.count("\n") == 1
+    assert len(result.warned) == bool(warned) and warned in "".join(result.warned)
     fitsverify(out)
     with fits.open(out) as hdulist, fits.open(files["image"]) as before:
         np.testing.assert_array_equal(
@@ -235,7 +250,10 @@ def test_jof(shared_data, run_cli, tmp_path, fitsverify):
     result = run_cli("psfmatch", shared_data / "jof" / "JOF_531_F115W.fits",
                      "--psf", psfs / "psf_nircam_F115W.fits",
                      "--target", psfs / "psf_nircam_F444W.fits", "-o", out)
-    assert result.exit_code == 0 and not result.warned
+    assert result.exit_code == 0
+    # BKGMAD, the scatter that its makers give, is half of ERR too.
+    assert len(result.warned) == 1
+    assert "its errors are 1.9 times the scatter of its empty sky" in result.warned[0]
     fitsverify(out)
     header = fits.getheader(out, "SCI")
     assert header["PSFMATCH"] == "F444W"

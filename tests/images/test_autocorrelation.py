@@ -5,7 +5,9 @@ from scipy.signal import fftconvolve
 
 from pixsed.errors import PixsedError
 from pixsed.images.psf.autocorrelation import Autocorrelation, measure_autocorrelation
-from pixsed.images.psf.matching import convolve_image, noise_correlation, plan_match
+from pixsed.images.psf.convolve import convolve_image
+from pixsed.images.psf.kernel import noise_correlation
+from pixsed.images.psf.matching import plan_match
 from pixsed.io.image import ImageFile
 
 

@@ -11,7 +11,7 @@ from pixsed.images.binning.cube import bin_cube, bin_sums, binned
 from pixsed.images.binning.errors import correlation, correlation_width, sum_variance
 from pixsed.images.binning.groups import Group, Pixels, contiguous
 from pixsed.images.binning.sed import shape_chi2
-from pixsed.images.psf.matching import matching_kernel, noise_correlation
+from pixsed.images.psf.kernel import matching_kernel, noise_correlation
 from pixsed.io.cube import Cube, bands_table, read_cube, write_cube
 
 BANDS = ["F115W", "F200W", "F277W", "F356W", "F444W"]

@@ -3,7 +3,7 @@ import pytest
 from scipy.signal import fftconvolve
 
 from pixsed.images.noise.correlation import EmptyApertures
-from pixsed.images.psf.matching import noise_correlation
+from pixsed.images.psf.kernel import noise_correlation
 
 
 def gaussian(sigma):

@@ -11,7 +11,7 @@ from photutils.aperture import CircularAperture
 from scipy.ndimage import binary_dilation
 from whole import match_image
 
-from pixsed.images.psf.matching import read_psf
+from pixsed.images.psf.read import read_psf
 from pixsed.io.headers import celestial_wcs
 from pixsed.io.image import ImageFile
 

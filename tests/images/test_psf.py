@@ -6,7 +6,8 @@ from scipy.ndimage import shift
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.psf.build import Star, make_psf, summary
-from pixsed.images.psf.matching import Psf, encircled_energy, read_psf, resample_psf
+from pixsed.images.psf.profile import Psf, encircled_energy, resample_psf
+from pixsed.images.psf.read import read_psf
 from pixsed.io.image import ImageFile
 
 SIZE = 51

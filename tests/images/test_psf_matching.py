@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -5,22 +7,22 @@ from scipy.signal import fftconvolve
 from whole import match_image
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.psf.matching import (
+from pixsed.images.psf.convolve import convolve_image
+from pixsed.images.psf.kernel import (
     WINDOWS,
-    Psf,
-    centroid,
-    common_size,
-    convolve_image,
-    encircled_energy,
     energy_residual,
     matching_kernel,
     noise_correlation,
-    plan_match,
-    read_kernel,
-    read_psf,
-    reason_unchanged,
+)
+from pixsed.images.psf.matching import plan_match, reason_unchanged
+from pixsed.images.psf.profile import (
+    Psf,
+    centroid,
+    common_size,
+    encircled_energy,
     resample_psf,
 )
+from pixsed.images.psf.read import read_kernel, read_psf
 from pixsed.io.image import ImageFile
 
 
@@ -61,7 +63,8 @@ def test_coarse_pixels_sum_fine_ones():
 
 
 def test_common_size_is_odd_and_fits():
-    wide, narrow = Psf(np.ones((96, 96)), 0.0312), Psf(np.ones((48, 50)), 0.0629)
+    # Each 1.1 pixels off the centre at most.
+    wide, narrow = Psf(gaussian(96, 3.0), 0.0312), Psf(gaussian(50, 2.0)[1:-1], 0.0629)
     size = common_size(wide, narrow, 0.03)
     assert size == 99
     assert size % 2 == 1 and size * 0.03 <= min(96 * 0.0312, 48 * 0.0629)
@@ -213,7 +216,7 @@ def test_strips_make_no_seams(monkeypatch):
     data, err = rng.normal(size=(70, 30)), rng.uniform(1, 2, (70, 30))
     kernel = gaussian(11, 1.5)
     whole = convolve_image(data, err, kernel)
-    monkeypatch.setattr("pixsed.images.psf.matching._STRIP_PIXELS", 16 * 30)
+    monkeypatch.setattr("pixsed.images.psf.convolve._STRIP_PIXELS", 16 * 30)
     np.testing.assert_allclose(convolve_image(data, err, kernel), whole, rtol=1e-5, atol=1e-6)
 
 
@@ -274,21 +277,34 @@ def test_convolution_errors(kernel, err, match):
 
 
 def test_reasons_to_leave_an_image():
-    psf, other = Psf(gaussian(21, 2.0), 0.03), Psf(gaussian(21, 2.5), 0.03)
-    assert "is the target's" in reason_unchanged("F444W", "F444W")
-    assert "PSF is the target's" in reason_unchanged(None, None, psf, psf)
-    assert "broader" in reason_unchanged("F480M", "F444W")
-    assert "broader" in reason_unchanged("F460M", None, psf, other)
-    assert reason_unchanged("F460M", "F480M") is None
-    assert reason_unchanged("F200W", "F444W", psf, other) is None
+    sharp, broad = gaussian(61, 2.0), gaussian(61, 2.5)
+
+    def reason(band, source, target):
+        widths = [source.max() ** -0.5, target.max() ** -0.5]
+        return reason_unchanged(band, (source, target), widths, 0.03)
+
+    for band in (None, "F444W", "F200W", "F480M"):
+        assert reason(band, sharp, sharp) == "its PSF is the target's"
+        assert reason(band, sharp, sharp + 1e-8) == "its PSF is the target's"
+        assert reason(band, sharp, broad) is None  # whatever the names are
+    for band in ("F460M", "F480M"):
+        assert "broader" in reason(band, broad, sharp)
+    assert reason("F444W", broad, sharp) is None
+    # Off by 1 % of the peak, or in the wings alone.
+    assert reason("F200W", sharp, sharp + 0.01 * sharp.max() * (sharp == sharp.max())) is None
+    halo = sharp + 9e-4 * sharp.max()
+    assert reason("F200W", sharp, halo / halo.sum()) is None
 
 
 @pytest.mark.parametrize("key", ["PIXSCALE", "PIXSCL", "PIXELSCL"])
 def test_psf_scale_cards(write_fits, key):
     header = fits.Header()
     header.update({key: 0.04, "FILTER": "F444W"})
-    psf = read_psf(write_fits("p.fits", primary=(gaussian(21, 2.0), header)), scale=9.0)
+    path = write_fits("p.fits", primary=(gaussian(21, 2.0), header))
+    psf = read_psf(path)
     assert (psf.scale, psf.band) == (0.04, "F444W")
+    with pytest.warns(PixsedWarning, match=f"0.04 arcsec, as {key} says; --psf-scale 9 is for"):
+        assert read_psf(path, scale=9.0).scale == 0.04
 
 
 def test_psf_scale_of_a_wcs_or_option(write_fits, wcs_header):
@@ -340,17 +356,23 @@ def test_match_image_by_kernel(image_path):
     assert match.psfmatch == "F444W"
 
 
-@pytest.mark.parametrize(("band", "psfmatch"), [("F444W", "F444W"), ("F480M", "none")])
-def test_match_image_unchanged(image_path, band, psfmatch):
-    psf, target = Psf(gaussian(99, 2.5), 0.03), Psf(gaussian(99, 2.0), 0.03, "F444W")
-    with ImageFile(f"{band}={image_path}") as image:
+@pytest.mark.parametrize(
+    ("band", "sigma", "psfmatch"), [("F444W", 2.0, "F444W"), ("F480M", 2.5, "none")]
+)
+def test_match_image_unchanged(image_path, band, sigma, psfmatch):
+    psf, target = Psf(gaussian(99, sigma), 0.03), Psf(gaussian(99, 2.0), 0.03, "F444W")
+    warned = pytest.warns(PixsedWarning, match="F480M is left") if sigma > 2 else nullcontext()
+    with ImageFile(f"{band}={image_path}") as image, warned:
         match = match_image(image, psf=psf, target=target)
         data, err = image.read(native=True)
     assert match.psfmatch == psfmatch and match.unchanged
     np.testing.assert_array_equal(match.data, data)
     np.testing.assert_array_equal(match.err, err)
     assert match.noise_corr == 1.5
-    assert match.residual > 0.01  # what being left alone leaves
+    # What being left alone leaves: the largest difference of two Gaussians' energies.
+    r = np.arange(0.1, 0.5, 0.01) / 0.03
+    expected = np.abs(np.exp(-(r**2) / 2 / sigma**2) - np.exp(-(r**2) / 8)).max()
+    assert match.residual == pytest.approx(expected, abs=0.01)
 
 
 def test_match_image_warns(image_path):

@@ -1,15 +1,14 @@
 """Noise of a survey, measured on cubes: errors of galaxy pixels in bins of flux."""
 
 import warnings
-from collections import Counter
 
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.noise.correlation import EmptyApertures
 from pixsed.images.noise.gaussian import fit_gaussian
-from pixsed.images.psf.matching import KEPT_BANDS
 from pixsed.io.noise import BandNoise, NoiseTable
+from pixsed.io.psfmatch import bands_apart, main_target
 
 #: Errors over the sky's scatter beyond this, or under its inverse, are worth a warning.
 ERROR_RATIO = 3.0
@@ -157,19 +156,13 @@ class NoiseMeasurement:
         return given, np.nan, "cubes"
 
     def _warn_of_psfs(self, found):
-        targets = Counter(noise.psfmatch for noise in found.values())
-        targets = [name for name, _ in targets.most_common() if name in found]
-        apart = {}
-        for band, noise in found.items():
-            kept = noise.psfmatch == "none" and band in KEPT_BANDS
-            if noise.psfmatch not in targets[:1] and not kept:
-                apart.setdefault(noise.psfmatch, []).append(band)
-        if apart:
-            listed = "; ".join(f"{', '.join(bands)} ({kind})" for kind, bands in apart.items())
-            target = f"the PSF of {targets[0]}" if targets else "one PSF"
+        psfmatch = {band: noise.psfmatch for band, noise in found.items()}
+        if apart := bands_apart(psfmatch):
+            target = main_target(psfmatch)
             _warn(
-                f"not known to be matched to {target}, by PSFMATCH of the cubes: {listed}; "
-                "matching changes the noise, so measure it on matched images, as they are fitted"
+                f"not known to be matched to {f'the PSF of {target}' if target else 'one PSF'}, by "
+                f"PSFMATCH of the cubes: {apart}; matching changes the noise, so measure it on "
+                "matched images, as they are fitted"
             )
 
     def _warn_of_errors(self, found):

@@ -18,9 +18,13 @@ _TILE, _ENOUGH, _TRIES = 512, 1_500_000, 40
 _FEWEST = 400
 # Boxes over which the sky's level is taken, pixels.
 _LEVEL = 65
-# Sources: smoothed, peaks of so many standard deviations, out to where they have so many.
-_SMOOTH, _PEAK, _OUT, _GROW = 2.0, 4.0, 1.5, 3
+# Sources: smoothed to these widths, peaks of so many standard deviations, out to where they have
+# so many; grown by so many pixels; rounds; and the fraction of a tile that a round must leave.
+_SMOOTH, _PEAK, _OUT, _GROW, _ROUNDS = (2.0, 5.0), 4.0, 2.0, 3, 3
+_LEFT = 0.4
 _OUTLIER = 5.0
+#: Errors over the scatter of the sky beyond this, or under its inverse, are worth a warning.
+ERRORS_OFF = 1.3
 # A ring of lags as correlated as this by chance once in a thousand times is not.
 _CHANCE = 1e-3
 
@@ -36,10 +40,13 @@ class Autocorrelation:
         over the product of their errors; 1 in the middle.
     pixels : int
         Of sky, on which it was measured.
+    scatter : float
+        Of a pixel of that sky, over its error: 1 where they agree.
     """
 
     rho: np.ndarray
     pixels: int
+    scatter: float = 1.0
 
     @property
     def reach(self):
@@ -97,8 +104,8 @@ def measure_autocorrelation(image, segmap=None):
     image : `~pixsed.io.image.ImageFile`
         Where its ``noise_corr`` tells of a broad kernel, lags reach as far.
     segmap : `~pixsed.images.segmap.SegmentationMap`, optional
-        The sources, on the image's pixels, grown by 3 pixels. By default, what stands
-        out of the smoothed sky by 4 standard deviations, out to where it has 1.5.
+        Sources, on the image's pixels, grown by 3 pixels, to be left out beside what
+        stands out of the smoothed sky by 4 standard deviations, out to where it has 2.
 
     Returns
     -------
@@ -107,13 +114,46 @@ def measure_autocorrelation(image, segmap=None):
     """
     reach = _reach(image.noise_corr)
     sums = _Sums(reach + _BEYOND)
-    for rows, columns in _tiles(image.shape):
-        data, err = image.read(rows, columns, native=True)
-        mask = None if segmap is None else source_mask(segmap.read(rows, columns), _GROW)
-        sums.add(data, err, mask)
+    for tile in _read_tiles(image, segmap):
+        sums.add(*tile)
         if sums.pixels >= _ENOUGH:
             break
     return sums.result(reach)
+
+
+def measure_scatter(image, segmap=None):
+    """Return the scatter of an image's empty sky over its errors: 1 = they agree.
+
+    The rms of a pixel, sources left out and a running mean taken off, as for
+    `measure_autocorrelation`.
+
+    Parameters
+    ----------
+    image, segmap
+        As for `measure_autocorrelation`.
+
+    Returns
+    -------
+    float
+        NaN where there is too little empty sky.
+    """
+    square, pixels = 0.0, 0
+    for data, err, mask in _read_tiles(image, segmap):
+        noise, good = _flattened(data, err, mask)
+        if good.sum() >= _FEWEST:
+            square += (noise[good] ** 2).sum()
+            pixels += good.sum()
+        if pixels >= _ENOUGH:
+            break
+    return float(np.sqrt(square / pixels)) if pixels else np.nan
+
+
+def _read_tiles(image, segmap):
+    """Yield data, errors and the mask of the map's sources, or None, of tiles of an image."""
+    for rows, columns in _tiles(image.shape):
+        data, err = image.read(rows, columns, native=True)
+        mask = None if segmap is None else source_mask(segmap.read(rows, columns), _GROW)
+        yield data, err, mask
 
 
 def _reach(noise_corr):
@@ -136,18 +176,21 @@ class _Sums:
     def __init__(self, lags):
         self.lags = lags
         self.pixels = 0
+        self._square = 0.0
         self._products = np.zeros((2 * lags + 1, 2 * lags + 1))
         self._pairs = np.zeros_like(self._products)
 
     def add(self, data, err, mask):
-        """Add a tile, (ny, nx) with NaN for no data; `mask` (ny, nx) bool or None to find it."""
+        """Add a tile, (ny, nx) with NaN for no data; `mask` (ny, nx) bool or None."""
         if min(data.shape) <= 2 * self.lags:
             return
         noise, good = _flattened(data, err, mask)
         if good.sum() < _FEWEST:
             return
         noise[~good] = 0.0
-        noise /= np.sqrt((noise[good] ** 2).mean() or 1.0)
+        square = (noise**2).sum()
+        noise /= np.sqrt(square / good.sum() or 1.0)
+        self._square += square
         self._products += _lagged(noise, self.lags)
         self._pairs += np.round(_lagged(good.astype(float), self.lags))
         self.pixels += int(good.sum())
@@ -165,7 +208,8 @@ class _Sums:
         rho = covariance / covariance[self.lags, self.lags]
         inside = slice(self.lags - reach, self.lags + reach + 1)
         parts = (plane[inside, inside] for plane in (rho, self._pairs, ring))
-        return Autocorrelation(_significant(*parts), self.pixels)
+        scatter = float(np.sqrt(self._square / self.pixels))
+        return Autocorrelation(_significant(*parts), self.pixels, scatter)
 
 
 def _lagged(plane, lags):
@@ -212,16 +256,20 @@ def _flattened(data, err, mask):
     if good.sum() < _FEWEST:
         return noise, good
     noise -= np.median(noise[good])
-    scatter = mad_std(noise[good])
-    quiet = good & (np.abs(np.where(good, noise, 0.0)) < 3 * scatter)
-    noise -= _running_mean(noise, quiet)
-    if mask is None:
-        good &= ~_sources(noise, good)
-        if good.sum() < _FEWEST:
-            return noise, good
+    good &= ~_sources(noise, good)
+    if good.sum() < _FEWEST:
+        return noise, good
+    noise -= _running_mean(noise, _quiet(noise, good, 3.0))
     scatter = mad_std(noise[good])
     good &= np.abs(np.where(good, noise, 0.0)) <= _OUTLIER * scatter
     return noise - _running_mean(noise, good), good
+
+
+def _quiet(noise, good, limit):
+    """Return which of the good pixels are within so many standard deviations of zero."""
+    from astropy.stats import mad_std
+
+    return good & (np.abs(np.where(good, noise, 0.0)) < limit * mad_std(noise[good]))
 
 
 def _running_mean(plane, good):
@@ -234,12 +282,33 @@ def _running_mean(plane, good):
 
 
 def _sources(noise, good):
-    """Return the mask of what stands out of the smoothed sky, up or down."""
+    """Return the mask of what stands out of the smoothed sky, up or down.
+
+    Level and scatter of the sky are those of what was left in the round before: the first
+    are too high beside sources that fill the field, and hide their wings.
+    """
+    found = np.zeros_like(good)
+    for _ in range(_ROUNDS):
+        sky = good & ~found
+        flat = noise - _running_mean(noise, _quiet(noise, sky, 3.0))
+        more = _standing_out(flat, good, sky)
+        # In a small field of correlated noise it would run away.
+        if np.count_nonzero(good & ~more) < max(_FEWEST, _LEFT * good.sum()):
+            break
+        found = more
+    return found
+
+
+def _standing_out(flat, good, sky):
+    """Return the mask of peaks over the scatter of the sky, smoothed to several widths."""
     from astropy.stats import mad_std
     from scipy.ndimage import binary_dilation, binary_propagation, gaussian_filter
 
-    smooth = gaussian_filter(np.where(good, noise, 0.0), _SMOOTH, mode="constant")
-    # Up and down alike: masking noise that is high by chance would bias what is left.
-    height = np.abs(smooth) / (mad_std(smooth[good]) or 1.0)
-    found = binary_propagation(height > _PEAK, mask=height > _OUT)
+    flat = np.where(good, flat, 0.0)
+    found = np.zeros_like(good)
+    for width in _SMOOTH:
+        smooth = gaussian_filter(flat, width, mode="constant")
+        # Up and down alike: masking noise that is high by chance would bias what is left.
+        height = np.abs(smooth) / (mad_std(smooth[sky]) or 1.0)
+        found |= binary_propagation(height > _PEAK, mask=height > _OUT)
     return binary_dilation(found, iterations=_GROW)

@@ -7,7 +7,7 @@ import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.psf.epsf import fit_epsf
-from pixsed.images.psf.matching import centroid, encircled_energy, fwhm_arcsec
+from pixsed.images.psf.profile import centroid, encircled_energy, fwhm_arcsec
 from pixsed.io.headers import pixel_area_arcsec2
 
 #: Why a star of the table was not used, by the word that stands in the table STARS.

@@ -43,7 +43,7 @@ def fit_epsf(stamps, noise, centres, *, oversampling=2):
     -------
     psf : `~numpy.ndarray`
         (m, m), m = (n - 1) * oversampling + 1, float64: the spline at its nodes, sum 1,
-        centred on the central one (`pixsed.images.psf.matching.centroid`).
+        centred on the central one (`pixsed.images.psf.profile.centroid`).
     centres : `~numpy.ndarray`
         (N, 2) x, y in the stamps.
     fluxes : `~numpy.ndarray`
@@ -58,7 +58,7 @@ def fit_epsf(stamps, noise, centres, *, oversampling=2):
     """
     from scipy.ndimage import map_coordinates, spline_filter
 
-    from pixsed.images.psf.matching import centroid
+    from pixsed.images.psf.profile import centroid
 
     if not 1 <= oversampling <= 8:
         raise PixsedError(f"oversampling must be from 1 to 8, got {oversampling}")

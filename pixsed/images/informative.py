@@ -1,0 +1,90 @@
+"""Pixels whose errors are sentinels, in place of NaN or a weight of zero: they are no data."""
+
+import warnings
+
+import numpy as np
+
+from pixsed.errors import PixsedWarning
+from pixsed.io.rows import sampled_rows
+
+#: An error this many times the typical one is a sentinel: its pixel is no data.
+NO_INFORMATION = 1e4
+# Pixels of an image on which its errors are looked at.
+_CHECKED_PIXELS = 400_000
+
+
+class Informative:
+    """An image in its own unit, NaN where its error is a sentinel.
+
+    Parameters
+    ----------
+    image : `~pixsed.io.image.ImageFile`
+
+    Attributes
+    ----------
+    max_error : float
+        The largest error that is one; infinite where there are no errors.
+
+    Warns
+    -----
+    PixsedWarning
+        If there are such pixels.
+    """
+
+    def __init__(self, image):
+        self._image = image
+        self.name, self.shape, self.noise_corr = image.name, image.shape, image.noise_corr
+        rows = (self._image.read(slice(row, row + 1), native=True)[1]
+                for row in sampled_rows(self.shape, _CHECKED_PIXELS))  # fmt: skip
+        errors = np.concatenate([row.ravel() for row in rows if row is not None] or [[]])
+        self.max_error = largest_error(errors)
+        if above := np.count_nonzero(errors > self.max_error):
+            warnings.warn(
+                f"{self.name}: {100 * above / errors.size:.2g} % of its pixels have errors above "
+                f"{self.max_error:.3g}, {NO_INFORMATION:g} times the typical one: they are taken "
+                "as no data",
+                PixsedWarning,
+                stacklevel=3,
+            )
+
+    def read(self, y=slice(None), x=slice(None), *, native=True):
+        """Return (data, err) of a part, as `ImageFile.read` with ``native=True``."""
+        data, err = self._image.read(y, x, native=native)
+        if err is not None:
+            bad = err > self.max_error
+            data[bad] = np.nan
+            err[bad] = np.nan
+        return data, err
+
+
+def largest_error(errors):
+    """Return the error above which a pixel has no information; infinite if none is known."""
+    typical = typical_value(errors, NO_INFORMATION)
+    return NO_INFORMATION * typical if typical else np.inf
+
+
+def typical_value(values, ratio):
+    """Return the median of those above zero, or of the lowest group of them.
+
+    Sentinels may be more than half of the values: where a hundredth of them or more lie
+    `ratio` times below the median, these are the group, and so on.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`
+        Any shape; what is not finite and above zero is left out.
+    ratio : float
+
+    Returns
+    -------
+    float
+        0 where none is above zero.
+    """
+    values = values[(values > 0) & np.isfinite(values)]
+    if not values.size:
+        return 0.0
+    fewest = 0.01 * values.size
+    middle = np.median(values)
+    while (values := values[values < middle / ratio]).size > fewest:
+        middle = np.median(values)
+    return float(middle)

@@ -1,0 +1,151 @@
+"""A PSF on pixels of any scale: its core, its width, its light within radii; resampling it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixsed.errors import PixsedError
+
+
+@dataclass
+class Psf:
+    """A PSF: `data` (ny, nx) float64 of any sum, `scale` in arcsec a pixel, `band` or None.
+
+    `pixel` is the side in arcsec of the pixel that each value is the light of; None = `scale`.
+    An effective PSF, oversampled, has values closer than its pixels are wide. `oversampling`
+    is what a card OVERSAMP says beside a scale that may or may not allow for it, else None.
+    """
+
+    data: np.ndarray
+    scale: float
+    band: str | None = None
+    name: str = "PSF"
+    pixel: float | None = None
+    oversampling: float | None = None
+
+
+def centroid(data):
+    """Return (x, y) of a PSF's core: the centroid under a Gaussian of its own width.
+
+    The window keeps faint wings, cut off unevenly by the array's edge, from moving it.
+    """
+    y, x = np.indices(data.shape)
+    y0, x0 = np.unravel_index(np.argmax(data), data.shape)
+    # Half of the light lies within 1.18 sigma of a Gaussian's centre.
+    radius = np.hypot(x - x0, y - y0).ravel()
+    order = np.argsort(radius)
+    light = np.cumsum(data.ravel()[order])
+    half = radius[order][min(np.searchsorted(light, 0.5 * light[-1]), radius.size - 1)]
+    sigma = max(half / 1.18, 0.7)
+    for _ in range(50):
+        weight = data * np.exp(-0.5 * ((x - x0) ** 2 + (y - y0) ** 2) / sigma**2)
+        # Twice the step: a window of the PSF's own width halves it.
+        dx = 2 * ((weight * (x - x0)).sum() / weight.sum())
+        dy = 2 * ((weight * (y - y0)).sum() / weight.sum())
+        x0, y0 = x0 + dx, y0 + dy
+        if np.hypot(dx, dy) < 1e-5:
+            break
+    ny, nx = data.shape
+    return float(np.clip(x0, 0, nx - 1)), float(np.clip(y0, 0, ny - 1))
+
+
+def resample_psf(psf, scale, size, angle=0.0):
+    """Return a PSF on pixels of another scale, its core on the central pixel.
+
+    Cubic splines between the samples; an output pixel of two or more of the pixels that
+    the values include is the mean over it, so that its light is summed, not sampled.
+
+    Parameters
+    ----------
+    psf : `Psf`
+    scale : float
+        Arcsec a pixel of the result.
+    size : int
+        Side of the result, odd.
+    angle : float, optional
+        Degrees by which it is turned, from the x axis towards y.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        (size, size) float64, sum 1; zero outside the input.
+    """
+    from scipy.ndimage import map_coordinates
+
+    if size < 3 or size % 2 == 0:
+        raise PixsedError(f"size must be odd, 3 or more, got {size}")
+    ratio = scale / psf.scale
+    x0, y0 = centroid(psf.data)
+    fine = max(1, round(scale / (psf.pixel or psf.scale)))
+    steps = (np.arange(size * fine) - (size * fine - 1) / 2) / fine * ratio
+    dy, dx = np.meshgrid(steps, steps, indexing="ij")
+    cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    places = [y0 - sine * dx + cosine * dy, x0 + cosine * dx + sine * dy]
+    values = map_coordinates(psf.data, places, order=3, mode="constant")
+    values = values.reshape(size, fine, size, fine).mean(axis=(1, 3))
+    return values / values.sum()
+
+
+def common_size(psf, target, scale):
+    """Return the odd number of pixels of `scale` that fits in both PSFs.
+
+    Around their cores: one that is off its array's centre by more than a pixel ends at the
+    nearest edge.
+    """
+    extent = min(_side(p.data) * p.scale for p in (psf, target))
+    size = int(extent / scale + 1e-6)
+    return max(3, size - (size + 1) % 2)
+
+
+def _side(data):
+    """Return the side in pixels of the square around a PSF's core."""
+    off = (abs(place - (n - 1) / 2)
+           for place, n in zip(centroid(data), data.shape[::-1], strict=True))  # fmt: skip
+    return min(n - 2 * max(0.0, d - 1) for d, n in zip(off, data.shape[::-1], strict=True))
+
+
+def fwhm_arcsec(psf, scale):
+    """Return the FWHM of a PSF, in the unit of `scale`.
+
+    That of the circle with the area where a cubic spline through the values is above half
+    of its highest.
+
+    Parameters
+    ----------
+    psf : `~numpy.ndarray`
+        (n, n), centred.
+    scale : float
+        Length a pixel.
+    """
+    from scipy.ndimage import map_coordinates
+
+    middle = (len(psf) - 1) / 2
+    half = min(middle, np.sqrt((psf > psf.max() / 2).sum()) + 2)
+    fine = np.linspace(-half, half, 601)
+    y, x = np.meshgrid(middle + fine, middle + fine, indexing="ij")
+    values = map_coordinates(psf, [y, x], order=3)
+    area = (values > values.max() / 2).sum() * (fine[1] - fine[0]) ** 2
+    return float(2 * np.sqrt(area / np.pi) * scale)
+
+
+def encircled_energy(psf, scale, radii):
+    """Return the share of a PSF's light within each radius.
+
+    Parameters
+    ----------
+    psf : `~numpy.ndarray`
+        (n, n), n odd, centred on its central pixel.
+    scale : float
+        Arcsec a pixel.
+    radii : sequence of float
+        Arcsec.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+    """
+    from photutils.aperture import CircularAperture
+
+    centre = ((psf.shape[1] - 1) / 2, (psf.shape[0] - 1) / 2)
+    sums = [CircularAperture(centre, r / scale).do_photometry(psf)[0][0] for r in radii]
+    return np.array(sums) / psf.sum()

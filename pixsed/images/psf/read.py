@@ -1,0 +1,219 @@
+"""Read a PSF or a matching kernel from a FITS file, and check it."""
+
+import re
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.io import fits
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.images.psf.profile import Psf, centroid
+from pixsed.io.bandnames import band_name_or_none
+from pixsed.io.headers import celestial_wcs, pixel_area_arcsec2
+from pixsed.io.image import merged_header
+from pixsed.io.locate import choose_image, is_image, open_fits, parse_location
+
+_SCALE_CARDS = ("PIXSCALE", "PIXSCL", "PIXELSCL")
+# The pixel that an effective PSF's values include, where it is not that of its grid.
+_PIXEL_CARD = "PSFPIX"
+# Arcsec a pixel beyond which a scale is in another unit than arcsec.
+_SMALLEST, _LARGEST = 1e-3, 10.0
+# Scales that agree to this fraction are one.
+_SCALE_TOLERANCE = 0.01
+# Pixels: a PSF's core this far off its centre is worth a warning.
+_OFF_CENTRE = 1.0
+# Values at the edge over the peak: worth a warning; and no PSF at all.
+_EDGE, _FLAT = 0.01, 0.5
+# Pixels by which a kernel may move an image: silently; and with a warning.
+_SHIFT, _MAX_SHIFT = 0.1, 0.5
+# The sum of a kernel over that of its absolute values: less, and its sign is chance.
+_MIN_SUM = 0.01
+
+
+def read_psf(text, *, scale=None):
+    """Read a PSF from ``path[EXT]``.
+
+    Parameters
+    ----------
+    text : str
+    scale : float, optional
+        Arcsec a pixel, where the header does not tell it by a celestial WCS or a card
+        PIXSCALE, PIXSCL or PIXELSCL, or these contradict each other.
+
+    Returns
+    -------
+    `~pixsed.images.psf.profile.Psf`
+
+    Raises
+    ------
+    PixsedError
+        If the file cannot be read, the scale is not known or not in arcsec, or the values
+        are not a PSF's.
+
+    Warns
+    -----
+    PixsedWarning
+        If the core is off the centre by more than a pixel, the values at the edge are
+        above a hundredth of the peak, or `scale` is not that of the header.
+    """
+    data, header = _read_plane(text)
+    if not np.isfinite(data).all() or data.sum() <= 0 or min(data.shape) < 3:
+        raise PixsedError(f"{text} is not a PSF: it must be finite, with a sum above zero")
+    scale = _psf_scale(header, scale, text)
+    _check_edge(data, text)
+    x, y = centroid(data)
+    off = np.hypot(x - (data.shape[1] - 1) / 2, y - (data.shape[0] - 1) / 2)
+    if off > _OFF_CENTRE:
+        _warn(f"{text}: the PSF's core is {off:.1f} pixels off the centre of its array; it is "
+              "centred, and its wings are used as far as the nearest edge")  # fmt: skip
+    pixel = header.get(_PIXEL_CARD)
+    known = isinstance(pixel, int | float) and np.isfinite(pixel) and pixel > 0
+    oversampling = header.get("OVERSAMP")
+    return Psf(
+        data, scale, band_name_or_none(header), str(text), float(pixel) if known else None,
+        oversampling if isinstance(oversampling, int | float) and not known else None,
+    )  # fmt: skip
+
+
+def _check_edge(data, text):
+    edge = np.concatenate([data[0], data[-1], data[1:-1, 0], data[1:-1, -1]])
+    ratio = np.median(edge) / data.max()
+    if ratio > _FLAT:
+        raise PixsedError(f"{text} is not a PSF: its edge is {ratio:.0%} of its peak")
+    if ratio > _EDGE:
+        _warn(f"{text}: the PSF is {ratio:.1%} of its peak at the edge of its array: sky is left "
+              "in it, or it is cut too narrow for its wings; subtract the sky, or give a wider "
+              "one")  # fmt: skip
+
+
+def _psf_scale(header, given, text):
+    """Return arcsec a pixel, from the header or else as given."""
+    found = _scales(header, text)
+    values = list(found.values())
+    if found and max(values) > (1 + _SCALE_TOLERANCE) * min(values):
+        if given:
+            return float(given)
+        listed = ", ".join(f"{key} {value:.4g}" for key, value in found.items())
+        raise PixsedError(
+            f"{text}: its header gives more than one pixel scale, in arcsec: {listed}; "
+            "say which with --psf-scale"
+        )
+    if not found and not given:
+        raise PixsedError(
+            f"{text}: no pixel scale, in a WCS or as {', '.join(_SCALE_CARDS)}; "
+            "give it with --psf-scale, in arcsec"
+        )
+    if found and given and not _alike(values[0], given):
+        _warn(f"{text}: a pixel is {values[0]:.4g} arcsec, as {next(iter(found))} says; "
+              f"--psf-scale {given:g} is for headers that do not tell it")  # fmt: skip
+    return values[0] if found else float(given)
+
+
+def _alike(a, b):
+    return abs(a - b) <= _SCALE_TOLERANCE * max(a, b)
+
+
+def _scales(header, text):
+    """Return the scales that a header tells, in arcsec: what tells it -> value.
+
+    Raises
+    ------
+    PixsedError
+        If a value cannot be in arcsec, or there is a celestial WCS that cannot be read.
+    """
+    found = {}
+    if re.search(r"-[A-Z]{3}", str(header.get("CTYPE1", "")).upper()):
+        found["its WCS"] = float(np.sqrt(pixel_area_arcsec2(celestial_wcs(header, text))))
+    for key in _SCALE_CARDS:
+        try:
+            value = float(header[key])
+        except (KeyError, TypeError, ValueError):
+            continue
+        if np.isfinite(value) and value > 0:
+            found[key] = value
+    for key, value in found.items():
+        if not _SMALLEST <= value <= _LARGEST:
+            factors = {"degrees": 3600, "milliarcsec": 1e-3, "radians": 180 * 3600 / np.pi}
+            units = [f"in {unit} it would be {value * factor:.3g} arcsec"
+                     for unit, factor in factors.items() if 5e-3 <= value * factor <= 1]
+            raise PixsedError(
+                f"{text}: {key} = {value:.4g} is not a pixel scale in arcsec"
+                + "".join(f"; {unit}" for unit in units) + "; correct its header"
+            )  # fmt: skip
+    return found
+
+
+@dataclass
+class Kernel:
+    """A matching kernel: `data` (ny, nx) of odd sides and sum 1, and its `sum` before.
+
+    `band` is the band that it matches to, from its card PSFMATCH, or None.
+    """
+
+    data: np.ndarray
+    band: str | None
+    sum: float
+
+
+def read_kernel(text, *, scale=None):
+    """Read a matching kernel from ``path[EXT]``.
+
+    Parameters
+    ----------
+    text : str
+    scale : float, optional
+        Arcsec a pixel of the image: a kernel whose header tells another is an error.
+
+    Returns
+    -------
+    `Kernel`
+
+    Raises
+    ------
+    PixsedError
+        If it cannot be read, has even sides, is not finite, has no sum above zero, is on
+        pixels of another scale, or would move the image by more than half a pixel.
+
+    Warns
+    -----
+    PixsedWarning
+        If it moves the image by more than a tenth of a pixel.
+    """
+    kernel, header = _read_plane(text)
+    if kernel.shape[0] % 2 == 0 or kernel.shape[1] % 2 == 0:
+        raise PixsedError(
+            f"{text}: a kernel must have odd sides, got {kernel.shape}; pad it by a row or column"
+        )
+    total = kernel.sum()
+    if not np.isfinite(kernel).all() or total <= _MIN_SUM * np.abs(kernel).sum():
+        raise PixsedError(f"{text} is not a kernel: it must be finite, with a sum above zero")
+    for key, value in (_scales(header, text) if scale else {}).items():
+        if not _alike(value, scale):
+            raise PixsedError(
+                f"{text}: the kernel's pixels are {value:.4g} arcsec, as {key} says, the image's "
+                f"{scale:.4g}; make it for these pixels, or give --psf and --target"
+            )
+    x, y = centroid(kernel)
+    shift = np.hypot(x - (kernel.shape[1] - 1) / 2, y - (kernel.shape[0] - 1) / 2)
+    if shift > _SHIFT:
+        told = f"{text}: the kernel is {shift:.2f} pixels off its centre, and moves the image by it"
+        if shift > _MAX_SHIFT:
+            raise PixsedError(f"{told}; centre it in an array of odd sides")
+        _warn(told)
+    return Kernel(kernel / total, str(header.get("PSFMATCH", "")).strip() or None, float(total))
+
+
+def _read_plane(text):
+    """Return the values of an image, float64, and its cards."""
+    location = parse_location(str(text))
+    with open_fits(location.path) as hdulist:
+        named = [hdu for hdu in hdulist if hdu.name == "KERNEL"]
+        hdu = named[0] if named and location.ext is None else choose_image(hdulist, location)
+        # Of a primary HDU with an image of its own, the cards are that image's.
+        shared = fits.Header() if is_image(hdulist[0]) else hdulist[0].header
+        return np.array(hdu.data, dtype=float), merged_header(hdu.header, shared)
+
+
+def _warn(message):
+    warnings.warn(message, PixsedWarning, stacklevel=3)
