@@ -1,5 +1,6 @@
 """The `pixsed` command: a group that loads a subcommand only when it is called."""
 
+import functools
 import importlib
 import sys
 import traceback
@@ -31,6 +32,19 @@ COMMANDS = {
 }
 
 
+def _quiet(callback):
+    """Return `callback` with astropy's notices kept off standard output."""
+
+    @functools.wraps(callback)
+    def call(*args, **kwargs):
+        from pixsed.io.quiet import quiet_astropy
+
+        with quiet_astropy():
+            return callback(*args, **kwargs)
+
+    return call
+
+
 class LazyGroup(click.Group):
     """A group whose subcommands live in `pixsed.cli.<name>`, imported on demand."""
 
@@ -40,8 +54,11 @@ class LazyGroup(click.Group):
     def get_command(self, ctx, name):
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"pixsed.cli.{name.replace('-', '_')}")
-        return module.command
+        command = importlib.import_module(f"pixsed.cli.{name.replace('-', '_')}").command
+        # Here, not around `main`: --help is not to import astropy.
+        if not hasattr(command.callback, "__wrapped__"):
+            command.callback = _quiet(command.callback)
+        return command
 
     def format_commands(self, ctx, formatter):
         with formatter.section("Commands"):
