@@ -252,14 +252,15 @@ class ImageFile(Opened):
         """The unit of the errors over that of the data: 1 unless BUNITs differ."""
         headers = self._err_hdu.header, self.header
         theirs, ours = (str(header.get("BUNIT", "")).strip() for header in headers)
-        if not theirs or theirs == ours or self._unit is not None:
+        if not theirs or theirs == ours:
             return 1.0
-        power = power_of_unit(theirs, ours)
+        image_unit = ours if self._unit is None else self._unit
+        power = power_of_unit(theirs, image_unit)
         if power is not None:
             # Of a variance or weight whose BUNIT is the image's, that was only copied.
-            return unit_ratio(theirs, ours, power) if POWERS[power] == self._kind else 1.0
-        if self._kind != "sigma":
-            return 1.0  # said of the weights alone, if anything
+            return unit_ratio(theirs, image_unit, power) if POWERS[power] == self._kind else 1.0
+        if self._kind != "sigma" or self._unit is not None:
+            return 1.0  # said of the weights alone, if anything; or mended for both
         header = merged_header(self._err_hdu.header, self._all_cards)
         return self._njy_per_unit(header, None) / self.factor
 
@@ -391,7 +392,7 @@ class ImageFile(Opened):
         if self._err_hdu is not None:
             good &= np.isfinite(to_sigma(_read_rows(self._err_hdu, self._sampled), self._kind))
         told = [
-            f"{100 * np.mean(found):.2g} % of its pixels are exactly {value:g}"
+            f"{_percent(np.mean(found))} of its pixels are exactly {value:g}"
             for value in self.fill
             if (found := good & (sample == sample.dtype.type(value))).any()
         ]
@@ -476,6 +477,10 @@ def _read_rows(hdu, numbers):
     """Return the rows of an HDU of these numbers, (n, nx)."""
     rows = RowReader(hdu)
     return np.concatenate([rows.read(slice(n, n + 1)) for n in numbers])
+
+
+def _percent(fraction):
+    return f"{100 * fraction:.2g} %" if fraction < 0.1 else f"{fraction:.0%}".replace("%", " %")
 
 
 def _warn(message):

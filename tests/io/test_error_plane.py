@@ -229,6 +229,27 @@ def test_kind_by_unit(bunit, kind, factor, name, write_fits, header, sky):
     assert source == {"sigma": "err"}.get(kind, kind)
 
 
+@pytest.mark.parametrize(
+    ("image", "bunit", "unit", "factor"),
+    [
+        ("uJy", "nJy", "uJy", 1e-3), ("uJy", "nJy", None, 1e-3), (None, "nJy", "uJy", 1e-3),
+        ("nJy", "nJy", "uJy", 1), ("uJy", None, "nJy", 1), ("K", "K", "uJy", 1),
+        (None, "electron/s", "zp=25", 1), ("electron/s", "ELECTRONS/S", "zp=25", 1),
+        ("10 nJy", "nJy", None, 0.1), ("MJy/sr", "kJy/sr", None, 1e-3), ("Jy", "nJy", "nJy", 1),
+    ],
+)  # fmt: skip
+def test_error_in_another_unit(image, bunit, unit, factor, write_fits, header, sky):
+    """`--unit` is of the image, and of errors that have its BUNIT or none."""
+    headers = [header.copy(), header.copy()]
+    for one, text in zip(headers, (image, bunit), strict=True):
+        one.remove("BUNIT")
+        if text:
+            one["BUNIT"] = text
+    plane = np.full(SHAPE, 2.0, np.float32)
+    path = write_fits("a.fits", SCI=(sky(2.0 * factor), headers[0]), ERR=(plane, headers[1]))
+    assert errors(path, unit=unit)[0] == pytest.approx(2 * factor, rel=1e-5)
+
+
 def test_surface_brightness_variance(write_fits, header, sky):
     header["BUNIT"] = "MJy/sr"
     var = np.full(SHAPE, 0.04, np.float32), fits.Header({"BUNIT": "MJy2 / sr2"})
