@@ -58,7 +58,13 @@ class Informative:
 
 
 def largest_error(errors):
-    """Return the error above which a pixel has no information; infinite if none is known."""
+    """Return the error above which a pixel has no information; infinite if none is known.
+
+    Parameters
+    ----------
+    errors : `~numpy.ndarray`
+        Any shape; what is not finite and above zero is left out.
+    """
     typical = typical_value(errors, NO_INFORMATION)
     return NO_INFORMATION * typical if typical else np.inf
 
