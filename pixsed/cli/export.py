@@ -27,17 +27,16 @@ def command(checkpoints, sims, name, output, overwrite):
     It is compared with torch before it is written. Needs the extra: pip install
     'pixsed[train]'.
     """
-    from pathlib import Path
 
     from pixsed.errors import PixsedError
     from pixsed.io.atomic import check_ending, check_output
+    from pixsed.io.inputs import check_input
     from pixsed.simulate.table import read_simulations
 
     check_ending(output, (".onnx",), "a model is")
     check_output(output, overwrite)
     for path in checkpoints:
-        if not Path(path).is_file():
-            raise PixsedError(f"{path}: no such file; make one with 'pixsed train'")
+        check_input(path, "a checkpoint", "make one with 'pixsed train'")
     try:
         from pixsed.train.checkpoint import read_checkpoint
         from pixsed.train.export import export

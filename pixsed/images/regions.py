@@ -2,11 +2,11 @@
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.inputs import check_input
 
 
 @dataclass
@@ -62,8 +62,7 @@ def read_regions(path, wcs):
         raise PixsedError(
             f"{path}: region files need the package regions; pip install regions"
         ) from None
-    if not Path(path).is_file():
-        raise PixsedError(f"{path}: no such file; check the name and the folder")
+    check_input(path, "a file of DS9 regions")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

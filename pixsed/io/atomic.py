@@ -7,6 +7,7 @@ command is not overwritten.
 
 import contextlib
 import errno
+import logging
 import os
 import re
 import stat
@@ -17,6 +18,7 @@ from pathlib import Path
 from pixsed.errors import PixsedError
 
 _BLOCK = 1 << 20
+_log = logging.getLogger("pixsed")
 _DESCRIPTOR = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|thread-self|\d+)/fd/(\d+)")
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 #: Endings of FITS files, each also with .gz.
@@ -351,6 +353,7 @@ def place(temporary, path, overwrite=False):
         mode = 0o666 & ~umask
     os.chmod(temporary, mode)
     os.replace(temporary, target)
+    _log.info("wrote %s", target)
 
 
 @contextlib.contextmanager

@@ -8,14 +8,13 @@ from pathlib import Path
 from astropy.io import fits
 
 from pixsed.errors import PixsedError
+from pixsed.io.inputs import check_input
 from pixsed.io.locate import is_image, open_fits, parse_location
 
 
 def is_fits(path):
     """Return whether a file begins as FITS does, gzipped or not."""
-    path = Path(path)
-    if not path.is_file():
-        raise PixsedError(f"{path}: no such file; check the name and the folder")
+    check_input(path, "a file")
     with open(path, "rb") as stream:
         start = stream.read(9)
     if start[:2] == b"\x1f\x8b":

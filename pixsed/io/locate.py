@@ -5,6 +5,7 @@ import errno
 import fnmatch
 import glob
 import gzip
+import logging
 import os
 import re
 import shutil
@@ -17,9 +18,11 @@ from pathlib import Path
 from astropy.io import fits
 
 from pixsed.errors import PixsedError
+from pixsed.io.inputs import check_input
 
 _EXTENSION = re.compile(r"^(?P<path>.+)\[(?P<ext>[^\[\]]*)\]$")
 _READ = 1 << 20
+_log = logging.getLogger("pixsed")
 _BAND = re.compile(r"^(?P<band>[A-Za-z0-9_*?-]+)=(?P<rest>.+)$", re.DOTALL)
 
 
@@ -230,10 +233,8 @@ def open_fits(path, *, memmap=None):
     PixsedError
         If there is no such file, or it is not a whole FITS file.
     """
-    if not Path(path).exists():
-        raise PixsedError(f"{path}: no such file; check the name and the folder")
-    if Path(path).is_dir():
-        raise PixsedError(f"{path} is a folder; give a FITS file")
+    check_input(path)
+    _log.info("reading %s", path)
     with contextlib.ExitStack() as stack:
         trouble = None
         try:

@@ -13,10 +13,10 @@ from astropy.time import Time
 from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.atomic import atomic_path, check_output, write_hdulist
+from pixsed.io.atomic import atomic_path, check_output, is_stream, write_hdulist
+from pixsed.io.cards import safe_cards
 from pixsed.io.columns import listed, text_column
 from pixsed.io.fluxes import known_unit
-from pixsed.io.maps import safe_cards
 from pixsed.io.provenance import stamp
 
 _ENDINGS = {".fits": "fits", ".fit": "fits", ".fts": "fits", ".ecsv": "ecsv", ".csv": "csv"}
@@ -35,10 +35,9 @@ def table_format(path):
     PixsedError
         If the name's ending is none of .fits, .fit, .fts (and these with .gz), .ecsv, .csv.
     """
-    path = Path(str(path))
-    # To a device or a pipe, as to standard output.
-    if str(path) == "-" or (path.exists() and not (path.is_file() or path.is_dir())):
+    if is_stream(path):
         return "fits"
+    path = Path(str(path))
     suffix, inner = path.suffix.lower(), Path(path.stem).suffix.lower()
     form = _ENDINGS.get(suffix)
     if suffix == ".gz" and _ENDINGS.get(inner) == "fits":

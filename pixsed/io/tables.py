@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import logging
 import lzma
 import warnings
 from pathlib import Path
@@ -12,10 +13,12 @@ from astropy.table import Table
 
 from pixsed.errors import PixsedError
 from pixsed.io.columns import listed, text_column
+from pixsed.io.inputs import check_input
 from pixsed.io.kinds import is_fits
 from pixsed.io.locate import open_fits, parse_location
 from pixsed.io.text_tables import decode, read_text
 
+_log = logging.getLogger("pixsed")
 _TABLES = (fits.BinTableHDU, fits.TableHDU)
 _UNPACK = {b"\x1f\x8b": gzip.decompress, b"BZ": bz2.decompress, b"\xfd7": lzma.decompress}
 
@@ -44,8 +47,8 @@ def read_table(text, *, hdu=None, wanted=None):
     """
     place = parse_location(str(text), hdu)
     path = Path(place.path)
-    if path.is_dir():
-        raise PixsedError(f"{path} is a folder; give a table")
+    check_input(path, "a table")
+    _log.info("reading %s", path)
     try:
         with warnings.catch_warnings():
             # Units that astropy does not know, integers too large: no matter here.

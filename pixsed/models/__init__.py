@@ -4,6 +4,7 @@ from importlib import resources
 from pathlib import Path
 
 from pixsed.errors import PixsedError
+from pixsed.io.inputs import check_input
 
 
 def _folder():
@@ -37,7 +38,8 @@ def resolve(name_or_path):
     if str(name_or_path) in found:
         return found[str(name_or_path)]
     path = Path(name_or_path)
-    if path.is_file():
+    if path.exists():
+        check_input(path, "an .onnx file")
         return path
     raise PixsedError(
         f"model {name_or_path}: no such file, and no such shipped model "

@@ -141,6 +141,7 @@ def read_simulations(path, rows=None):
     PixsedError
         If the file is not a table of simulations, or not whole.
     """
+    from pixsed.io.inputs import check_input
     from pixsed.io.locate import open_fits
     from pixsed.io.stream import part_path
 
@@ -149,7 +150,7 @@ def read_simulations(path, rows=None):
         if part.is_file():
             raise PixsedError(f"{path} is not finished: {part} is there; go on with "
                               "'pixsed simulate --resume'")  # fmt: skip
-        raise PixsedError(f"{path}: no such file; make one with 'pixsed simulate'")
+    check_input(path, "simulations", "make some with 'pixsed simulate'")
     with open_fits(path) as hdus:
         if "SIMS" not in hdus or not hdus["SIMS"].header.get("SIMULATD"):
             raise PixsedError(f"{path} holds no simulations; make some with 'pixsed simulate'")

@@ -6,7 +6,6 @@ to whoever uses the grid.
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -166,11 +165,11 @@ def read_ssp(path):
     PixsedError
         If the file is not an SSP grid.
     """
-    from astropy.io import fits
+    from pixsed.io.inputs import check_input
+    from pixsed.io.locate import open_fits
 
-    if not Path(path).is_file():
-        raise PixsedError(f"{path}: no such file; make one with 'pixsed ssp --library bc03'")
-    with fits.open(path, memmap=False) as hdus:
+    check_input(path, "an SSP grid", "make one with 'pixsed ssp --library bc03'")
+    with open_fits(path, memmap=False) as hdus:
         header = hdus[0].header
         if not header.get("SSPGRID"):
             raise PixsedError(f"{path} is not an SSP grid; make one with 'pixsed ssp'")

@@ -1,10 +1,10 @@
 """A trained network in a file, and back."""
 
-from pathlib import Path
 
 import torch
 
 from pixsed.errors import PixsedError
+from pixsed.io.inputs import check_input
 from pixsed.train import spline
 from pixsed.train.data import space_of
 from pixsed.train.decoder import Decoder
@@ -21,8 +21,7 @@ def read_checkpoint(path):
     PixsedError
         If the file is not a checkpoint.
     """
-    if not Path(path).is_file():
-        raise PixsedError(f"{path}: no such file; make one with 'pixsed train'")
+    check_input(path, "a checkpoint", "make one with 'pixsed train'")
     try:
         saved = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises many kinds for a file of another format

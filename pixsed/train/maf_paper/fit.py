@@ -9,7 +9,6 @@ import copy
 import time
 import warnings
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from sbi.neural_nets import posterior_nn
 from pixsed import __version__
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path
+from pixsed.io.inputs import check_input
 from pixsed.simulate.noise import depths
 from pixsed.simulate.observe import measure
 from pixsed.train.maf_paper.inputs import OUTPUTS, network_input, paper_bands
@@ -83,8 +83,7 @@ def read_checkpoint(path):
     PixsedError
         If the file is not a checkpoint of this network.
     """
-    if not Path(path).is_file():
-        raise PixsedError(f"{path}: no such file; make one with 'pixsed train --net maf-paper'")
+    check_input(path, "a checkpoint", "make one with 'pixsed train --net maf-paper'")
     try:
         saved = torch.load(path, weights_only=True, map_location="cpu")
     except Exception:  # torch raises many kinds for a file of another format

@@ -1,0 +1,41 @@
+"""Whether a file can be read at all."""
+
+import os
+import stat
+from pathlib import Path
+
+from pixsed.errors import PixsedError
+
+
+def check_input(path, what="a FITS file", hint="check the name and the folder"):
+    """Raise `PixsedError` if a path is not that of a file that can be read.
+
+    A pipe or a device is refused, not waited for: files are read in parts, and more than once.
+
+    Parameters
+    ----------
+    path : str or path-like
+    what : str, optional
+        What is to be given in place of a folder, for the message.
+    hint : str, optional
+        What to try where there is no such file.
+    """
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        if Path(path).is_symlink():
+            raise PixsedError(
+                f"{path} is a link to {os.readlink(path)}, which is not there; {hint}"
+            ) from None
+        raise PixsedError(f"{path}: no such file; {hint}") from None
+    except OSError as error:
+        raise PixsedError(f"{path}: {error.strerror}; {hint}") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise PixsedError(f"{path} is a folder; give {what}")
+    if not stat.S_ISREG(found.st_mode):
+        raise PixsedError(f"{path} is a pipe or a device, which is not read; save it to a file, "
+                          "and give that")  # fmt: skip
+    if not found.st_size:
+        raise PixsedError(f"{path} is empty; {hint}")
+    if not os.access(path, os.R_OK):
+        raise PixsedError(f"{path}: permission denied; try chmod u+r")
