@@ -148,7 +148,7 @@ def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PI
         If the file is there already, its folder is not, or its ending is unknown.
     """
     form = table_format(path)
-    header = stamp(fits.Header(), inputs=inputs, history=history, **safe_cards(cards))
+    header = stamp(fits.Header(), inputs=inputs, history=history, **cards)
     if form == "fits":
         hdu = _table_hdu(table)
         hdu.name = name
