@@ -130,7 +130,7 @@ def numbers(column, name, options, path):
     if kind in "iuf":
         return np.asarray(np.ma.filled(values.astype(float), np.nan))
     if kind not in "US":
-        raise PixsedError(f"{path}: column {name!r} must hold numbers; {how}")
+        raise PixsedError(f"{path}: column {name!r} must hold numbers, got {values.dtype}; {how}")
     if kind == "S":
         values = np.ma.MaskedArray(np.char.decode(values.data, "latin-1"), mask=values.mask)
     result = np.full(len(values), np.nan)
@@ -226,7 +226,7 @@ def band_njy(table, band, units, path):
                 f"{what} has no unit; write it into the table (FITS TUNIT or ECSV), or say it, "
                 "as --unit nJy"
             )
-        found.append(flux_unit(said, what))
+        found.append(flux_unit(said, f"{what}, by --unit,"))
         used = True
     if is_relative(found[0]):
         raise PixsedError(

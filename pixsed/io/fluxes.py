@@ -47,7 +47,7 @@ def flux_unit(unit, what):
             f'{what} is in {text}, which may be a magnitude or a flux; say which, as --unit '
             '"mag(AB)", or as --unit "3631 Jy"'
         )
-    parsed = u.ABmag if re.sub(r"[^a-z]", "", text.lower()) in _AB_MAGNITUDES else parse_unit(text)
+    parsed = known_unit(text)
     if parsed is None or parsed == u.dimensionless_unscaled:
         raise PixsedError(f"{what} is in {text!r}, which is not a known unit; {_ADVICE}")
     if parsed in _SCALES:
@@ -60,6 +60,14 @@ def flux_unit(unit, what):
     if not linear.to(u.nJy) > 0:
         raise PixsedError(f"{what} is in {text}: the factor must be above 0; {_ADVICE}")
     return parsed
+
+
+def known_unit(unit):
+    """Return the unit that a spelling means, of those of files too; None where it is not known."""
+    text = str(unit).strip()
+    if re.sub(r"[^a-z]", "", text.lower()) in _AB_MAGNITUDES:
+        return u.ABmag
+    return parse_unit(text) if text else None
 
 
 def leaves_open(unit):

@@ -1,5 +1,6 @@
 """What a file is, told by a first look at it: a cube, an image, maps, or a table."""
 
+import contextlib
 import glob
 import gzip
 from pathlib import Path
@@ -114,8 +115,9 @@ def kind_of(text, hdu=None):
             images = [hdu for hdu in hdulist if is_image(hdu)]
             if place.ext is not None:
                 key = place.ext if place.ver is None else (place.ext, place.ver)
-                if key in hdulist and is_image(hdulist[key]):
-                    return "image"
+                with contextlib.suppress(KeyError, IndexError):  # no such extension
+                    if is_image(hdulist[key]):
+                        return "image"
             elif images and not {"BANDS", "MAPS"} & set(names):
                 return "image"
     return "cube" if is_cube(text) else "table"

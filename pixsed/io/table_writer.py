@@ -14,13 +14,15 @@ from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path, check_output, write_hdulist
-from pixsed.io.columns import text_column
+from pixsed.io.columns import listed, text_column
+from pixsed.io.fluxes import known_unit
 from pixsed.io.maps import safe_cards
 from pixsed.io.provenance import stamp
 
 _ENDINGS = {".fits": "fits", ".fit": "fits", ".fts": "fits", ".ecsv": "ecsv", ".csv": "csv"}
 _MOST_COLUMNS = 999  # of a FITS table
 _LOOK = 100
+_BEFORE = "a column before it"
 
 
 def table_format(path):
@@ -52,7 +54,8 @@ def table_format(path):
 
 def check_table_output(path, overwrite=False):
     """Raise `PixsedError` if a table cannot be written to `path`: call it before the work."""
-    table_format(path)
+    if not Path(str(path)).is_dir():  # which is told first
+        table_format(path)
     check_output(path, overwrite)
 
 
@@ -88,7 +91,7 @@ def check_columns(table, path, name="table"):
         )
     lower = [column.lower() for column in table.colnames]
     told = []
-    for column in table.colnames:
+    for number, column in enumerate(table.colnames):
         how = "rename it" if form == "ecsv" else "rename it, or write -o .ecsv"
         if not column.strip() or column != column.strip():
             raise PixsedError(f"{name}: column {column!r} has a blank name; {how}")
@@ -101,7 +104,9 @@ def check_columns(table, path, name="table"):
                     f"case, which FITS does not tell apart; {how}"
                 )
         try:
-            _check_column(table[[column]], form)
+            made = _check_column(table[[column]], form, first=number == 0)
+            if clash := {key.lower() for key in made} & (set(lower) - {column.lower()}):
+                raise _Unfit(f"it becomes {sorted(clash)[0]!r}, which is another column")
         except _Unfit as error:
             how = "remove it" if form == "ecsv" else "remove it, or write -o .ecsv"
             raise PixsedError(
@@ -109,14 +114,11 @@ def check_columns(table, path, name="table"):
             ) from None
         unit = getattr(table[column], "unit", None)
         if form != "csv" and unit is not None and not _is_of_logs(unit):
-            if str(unit).strip() and not _holds_unit(unit, form):
+            if str(unit).strip() and _unit_in(unit, form) is None:
                 told.append(f"{column} ({unit})")
-    flattened = _plain_table(table, form).colnames
-    if len(set(flattened)) < len(flattened):
-        raise PixsedError(f"{name}: columns of {shown} would have one name; rename one of them")
     if told:
         warnings.warn(
-            f"{name}: {shown} has no such unit, so the description says it: {', '.join(told)}",
+            f"{name}: {shown} has no such unit, so the description says it: {listed(told, 6)}",
             PixsedWarning,
             stacklevel=2,
         )
@@ -163,13 +165,38 @@ def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PI
         temporary.write_text(text, encoding="utf-8")
 
 
+def unit_and_comment(unit, text):
+    """Return the TUNIT and the TCOMM of a column: the unit of a logarithm goes into the text.
+
+    Astropy warns of dex() in a FITS table. As ``("", "log10 of the mass / solMass")``.
+
+    Parameters
+    ----------
+    unit : str or `~astropy.units.UnitBase`
+    text : str
+        The description.
+    """
+    if not _is_of_logs(unit):
+        return str(unit), text
+    argument = str(getattr(u.Unit(unit), "physical_unit", "") or "")
+    argument = f"({argument})" if " " in argument else argument
+    if "log10" in text:  # log10 of a mass / solMass
+        return "", f"{text} / {argument}" if argument else text
+    return "", f"{text} [{unit}]".strip()
+
+
 class _Unfit(Exception):
     """Why a format cannot hold a column."""
 
 
-def _check_column(table, form):
-    """Raise `_Unfit` if a table of one column does not read back as it is written."""
-    if form != "fits" and getattr(table[table.colnames[0]], "dtype", np.dtype("O")).kind != "O":
+def _check_column(table, form, first):
+    """Return the columns that one becomes; raise `_Unfit` if they read back as others.
+
+    Text that begins with # would be a comment in the `first` column of a line only.
+    """
+    if not first:
+        table.add_column(np.zeros(len(table), np.int16), name=_BEFORE, index=0)
+    if form != "fits" and getattr(table[table.colnames[-1]], "dtype", np.dtype("O")).kind != "O":
         table = table[:_LOOK]  # whether text can hold a kind of values shows in a few
     plain = _plain_table(table, form)
     try:
@@ -191,11 +218,12 @@ def _check_column(table, form):
         raise _Unfit(" ".join(str(error).split())[:150] or type(error).__name__) from error
     if form != "csv":  # which keeps no type
         for column in plain.colnames:
-            _compare(plain[column], back[column], form)
+            _compare(plain[column], back[column])
+    return [column for column in plain.colnames if column != _BEFORE]
 
 
-def _compare(written, read, form):
-    if not isinstance(written, Column):  # a mixin of ECSV
+def _compare(written, read):
+    if not isinstance(written, Column) or written.dtype.kind == "V":  # of ECSV only
         return
     mask = np.ma.getmaskarray(np.ma.asarray(written))
     if written.dtype.kind in "US":
@@ -231,8 +259,6 @@ def _plain_table(table, form):
     result = Table()
     for name in table.colnames:
         for key, column in _plain_columns(table[name], name, form):
-            if key in result.colnames:
-                raise _Unfit(f"it becomes {key!r}, which is another column")
             result[key] = column
             # A format of few digits, as VOTable gives, would round in text.
             result[key].info.format = None
@@ -268,8 +294,10 @@ def _plain_columns(column, name, form):
     if not isinstance(column, Column):
         raise _Unfit(f"it holds {type(column).__name__} objects")
     column = text_column(column)
-    if column.dtype == object:
-        raise _Unfit("it holds objects")
+    if column.dtype.kind in "OV":
+        raise _Unfit("it holds objects, or fields of its own")
+    if form == "csv" and column.ndim > 1 and column.size == len(column):
+        column = column.reshape(len(column))
     if form == "csv" and column.ndim > 1:
         raise _Unfit(f"it has {int(np.prod(column.shape[1:]))} values a row")
     yield name, _for_fits(column) if form == "fits" else column
@@ -308,17 +336,17 @@ def _is_of_logs(unit):
     return "dex" in str(unit)
 
 
-def _holds_unit(unit, form):
-    """Return whether a unit written in a format reads back without a warning."""
-    parse = "fits" if form == "fits" else None
+def _unit_in(unit, form):
+    """Return a unit as a format can hold it, so that it reads back without a warning; else None."""
+    options = {"format": "fits"} if form == "fits" else {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            text = u.Unit(str(unit), parse_strict="raise").to_string(*([parse] if parse else []))
-            u.Unit(text, format=parse, parse_strict="raise")
+            found = known_unit(unit)
+            u.Unit(found.to_string(**options), parse_strict="raise", **options)
     except Exception:  # of several classes
-        return False
-    return True
+        return None
+    return found
 
 
 def _described(table, form):
@@ -328,19 +356,14 @@ def _described(table, form):
         if not isinstance(column, Column) or unit is None:
             continue
         text = str(unit).strip()
-        if text and _holds_unit(unit, form):
-            # As astropy spells it: what it does not know itself it cannot write.
-            column.unit = u.Unit(text)
+        column.unit = _unit_in(unit, form)
+        if column.unit is not None:
             continue
-        column.unit = None
         if not text:
             continue
         said = column.description or ""
-        argument = getattr(unit, "physical_unit", None)
-        if "log10" in said and argument is not None:  # log10 of a mass / solMass
-            column.description = f"{said} / {argument}" if str(argument) else said
-        else:
-            column.description = f"{said} [{text}]".strip()
+        left, said = unit_and_comment(unit, said)
+        column.description = f"{said} [{left}]".strip() if left else said
 
 
 def _table_hdu(table):

@@ -97,10 +97,12 @@ def read_text(text, path, suffix=""):
     if not rows[skip:]:
         raise PixsedError(f"{path} has no rows, only names of columns")
     body = "\n".join(rows[skip:]) + "\n"
+    names = names or [f"col{i}" for i in range(1, len(split_line(rows[0], separator)) + 1)]
+    if separator == "\t":  # only this reader keeps the empty fields at the ends of a line
+        return ascii.read("\t".join(names) + "\n" + body, format="tab", guess=False)
     if separator == " ":
         body = body.replace("\t", " ")
-    options = {"names": names} if names else {}
-    return ascii.read(body, format="no_header", delimiter=separator, guess=False, **options)
+    return ascii.read(body, format="no_header", delimiter=separator, names=names, guess=False)
 
 
 def _comment(line):
@@ -109,6 +111,8 @@ def _comment(line):
 
 def split_line(line, separator):
     """Return the fields of a line, without blanks around them."""
+    if separator == " ":
+        line = line.replace("\t", " ")
     fields = next(csv.reader([line.strip(" ")], delimiter=separator, skipinitialspace=True), [])
     return [field.strip() for field in fields]
 

@@ -22,7 +22,8 @@ def made(n, seed=1):
 
 
 def write(path, rows, block=4, **options):
-    settings = dict(prior="tau", bands=BANDS, meta=META, units={"LOGMFORM": "dex", "REDSHIFT": ""})
+    settings = dict(prior="tau", bands=BANDS, meta=META, units={"LOGMFORM": "dex", "REDSHIFT": ""},
+                    descriptions={"LOGMFORM": "mass formed"})  # fmt: skip
     writer = simulations_writer(path, DTYPE, len(rows), block=block, **settings | options)
     with writer:
         for start in range(writer.done, len(rows), block):
@@ -64,7 +65,8 @@ def test_header(written, fitsverify):
         table = hdus["SIMS"]
         assert table.header["SIMULATD"] is True and table.header["PRIOR"] == "tau"
         assert [table.header["BAND1"], table.header["BAND2"]] == BANDS
-        assert table.columns["FLUX"].unit == "nJy" and table.columns["LOGMFORM"].unit == "dex"
+        assert table.columns["FLUX"].unit == "nJy" and table.columns["LOGMFORM"].unit is None
+        assert table.header["TCOMM1"] == "mass formed [dex]"
         assert not table.columns["REDSHIFT"].unit
     fitsverify(path)
 
