@@ -14,7 +14,6 @@ from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path, check_output, is_stream, write_hdulist
-from pixsed.io.cards import safe_cards
 from pixsed.io.columns import listed, text_column
 from pixsed.io.fluxes import known_unit
 from pixsed.io.provenance import stamp
