@@ -23,7 +23,7 @@ _SIP = re.compile(r"(A|B|AP|BP)_(ORDER|DMAX|\d_\d)")
 _PC = re.compile(r"PC[12]_[12]|PC00[12]00[12]")
 _CD = re.compile(r"CD[12]_[12]")
 # Distortions whose tables are in other HDUs.
-_TABLES = re.compile(r"(CPDIS|CQDIS|D2IMDIS)[12]|D2IMARR|D2IM_?EXT")
+_TABLES = re.compile(r"(CPDIS|CQDIS|D2IMDIS)[12]")
 _PROJECTED = re.compile(r"(RA--|DEC-|[A-Z]LON|[A-Z]LAT)-[A-Z]{3}(-SIP)?")
 _FRAMES = ("", "ICRS", "FK5", "FK4", "FK4-NO-E", "GAPPT")
 _ANGLES = ("deg", "arcmin", "arcsec", "mas", "rad")
