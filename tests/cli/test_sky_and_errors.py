@@ -160,7 +160,8 @@ ODD = {
     "all NaN": np.full((60, 60), np.nan), "zeros": np.zeros((60, 60)), "ones": np.ones((60, 60)),
     "half constant": np.where(np.indices((90, 90))[0] < 45, 3.0, noise((90, 90))),
     "one row": noise((1, 500)), "one column": noise((500, 1)), "small": noise((5, 5)),
-    "one pixel": np.ones((1, 1)), "two good": np.where(np.indices((40, 40)).sum(0) < 2, 1.0, np.nan),
+    "one pixel": np.ones((1, 1)),
+    "two good": np.where(np.indices((40, 40)).sum(0) < 2, 1.0, np.nan),
     "huge": 1e19 * noise((60, 60)), "tiny": 1e-25 * noise((60, 60)),
 }  # fmt: skip
 
