@@ -32,9 +32,11 @@ def command(cubes, bins, output, overwrite):
     from pixsed.images.noise.measure import NoiseMeasurement
     from pixsed.io.atomic import check_fits_output
     from pixsed.io.cube import read_cube
+    from pixsed.io.inputs import once
     from pixsed.io.noise import write_noise
 
     check_fits_output(output, overwrite)
+    cubes = once(cubes)
     measurement = NoiseMeasurement()
     for name in tqdm(cubes, unit="cube", disable=not (len(cubes) > 1 and show_progress())):
         measurement.add(read_cube(name), name)

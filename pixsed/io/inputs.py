@@ -2,9 +2,10 @@
 
 import os
 import stat
+import warnings
 from pathlib import Path
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning
 
 
 def check_input(path, what="a FITS file", hint="check the name and the folder"):
@@ -39,3 +40,28 @@ def check_input(path, what="a FITS file", hint="check the name and the folder"):
         raise PixsedError(f"{path} is empty; {hint}")
     if not os.access(path, os.R_OK):
         raise PixsedError(f"{path}: permission denied; try chmod u+r")
+
+
+def once(paths):
+    """Return the paths without those of a file that came before, by any of its names.
+
+    Warns
+    -----
+    PixsedWarning
+        Of each that is left out.
+    """
+    found, kept = {}, []
+    for path in paths:
+        try:
+            status = os.stat(path)
+            key = status.st_dev, status.st_ino
+        except (OSError, ValueError):  # told where it is read
+            key = path
+        if key in found:
+            also = "" if found[key] == path else f", also as {found[key]}"
+            warnings.warn(f"{path} is given twice{also}; it counts once", PixsedWarning,
+                          stacklevel=2)  # fmt: skip
+        else:
+            found[key] = path
+            kept.append(path)
+    return kept

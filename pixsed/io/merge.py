@@ -3,6 +3,7 @@
 import contextlib
 import re
 import warnings
+from dataclasses import dataclass
 
 from astropy.io import fits
 
@@ -41,12 +42,12 @@ def merge_maps(paths, output, *, overwrite=False):
         If a file is no part, one is missing or comes twice, or they are of several runs.
     """
     with contextlib.ExitStack() as stack:
-        parts = [_Part(path, stack.enter_context(open_fits(path, memmap=False))) for path in paths]
-        parts = _in_order(parts)
+        parts = _in_order([_read_part(path) for path in paths])
         first = parts[0]
-        shape = first.rows, first.hdulist[1].shape[1]
+        hdulist = stack.enter_context(open_fits(first.path, memmap=False))
+        shape = first.rows, hdulist[1].shape[1]
         headers = {}
-        for hdu in first.hdulist[1:-1]:
+        for hdu in hdulist[1:-1]:
             kind = _KINDS[hdu.header["BITPIX"]]
             headers[hdu.name] = plane_header(hdu.name, copied_header(hdu.header), kind, shape)
         target = stack.enter_context(atomic_path(output, overwrite))
@@ -56,12 +57,13 @@ def merge_maps(paths, output, *, overwrite=False):
         with open(plain, "w+b") as file:
             planes = PlacedPlanes(file, _primary(parts), headers)
             planes.begin()
-            for part in parts:
-                for name in headers:
-                    hdu = part.hdulist[name]
-                    for rows in strips(hdu.shape, _STRIP_PIXELS):
-                        planes.place(name, hdu.section[rows], part.start + rows.start)
-            table = first.hdulist[-1]
+            for part in parts:  # one is open at a time: there may be thousands
+                with open_fits(part.path, memmap=False) as opened:
+                    for name in headers:
+                        for rows in strips(opened[name].shape, _STRIP_PIXELS):
+                            data = opened[name].section[rows]
+                            planes.place(name, data, part.start + rows.start)
+            table = hdulist[-1]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 planes.finish(after=[fits.BinTableHDU(table.data, table.header)])
@@ -70,17 +72,27 @@ def merge_maps(paths, output, *, overwrite=False):
     return shape
 
 
+@dataclass(frozen=True)
 class _Part:
-    """A part, open: its number, of how many, and where its rows begin."""
+    """A part: its number, of how many, its rows, where they begin, and the rows of the whole."""
 
-    def __init__(self, path, hdulist):
-        self.path, self.hdulist = path, hdulist
-        self.header = hdulist[0].header
-        match = re.fullmatch(r"(\d+)/(\d+)", str(self.header.get("PART", "")))
-        if match is None or hdulist[-1].name != "MAPS" or "FITKEY" not in self.header:
+    path: str
+    header: fits.Header
+    number: int
+    of: int
+    length: int
+    start: int
+    rows: int
+
+
+def _read_part(path):
+    with open_fits(path, memmap=False) as hdulist:
+        header = hdulist[0].header
+        match = re.fullmatch(r"(\d+)/(\d+)", str(header.get("PART", "")))
+        if match is None or hdulist[-1].name != "MAPS" or "FITKEY" not in header:
             raise PixsedError(f"{path} is no part of maps; give files of pixsed fit --part I/N")
-        self.number, self.of = int(match[1]), int(match[2])
-        self.start, self.rows = int(self.header["PARTROW"]), int(self.header["PARTNY"])
+        return _Part(path, header, int(match[1]), int(match[2]), hdulist[1].shape[0],
+                     int(header["PARTROW"]), int(header["PARTNY"]))  # fmt: skip
 
 
 def _in_order(parts):
@@ -113,7 +125,7 @@ def _in_order(parts):
     for part in ordered:
         if part.start != row:
             raise PixsedError(f"{part.path} begins at row {part.start}, not {row}; make it again")
-        row += part.hdulist[1].shape[0]
+        row += part.length
     if row != first.rows:
         raise PixsedError(f"the parts have {row} rows, their image {first.rows}; make them again")
     return ordered
