@@ -307,8 +307,8 @@ def _write(mosaics, jobs, output, overwrite, several, inputs, **options):
     from pixsed.cli.options import say, show_progress
     from pixsed.errors import PixsedError
     from pixsed.images.cutout import bands_without_data
-    from pixsed.io.atomic import check_fits_output, check_folder
     from pixsed.io.cube import write_cube
+    from pixsed.io.outputs import check_fits_output, check_folder
 
     folder = Path(output) if several or output.endswith("/") or Path(output).is_dir() else None
     if folder:

@@ -311,7 +311,7 @@ def _why_none(asked, counts):
 
 def _fit_many(asked, kind, folder):
     from pixsed.infer.many import fit_cubes, maps_paths
-    from pixsed.io.atomic import check_fits_output, check_folder, is_stream
+    from pixsed.io.outputs import check_fits_output, check_folder, is_stream
 
     if is_stream(asked.output):
         raise click.UsageError("the maps of several cubes cannot go to standard output or a "

@@ -13,9 +13,10 @@ from astropy.time import Time
 from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError, PixsedWarning, listed
-from pixsed.io.atomic import atomic_path, check_output, is_stream, write_hdulist
+from pixsed.io.atomic import atomic_path, write_hdulist
 from pixsed.io.columns import text_column
 from pixsed.io.fluxes import known_unit
+from pixsed.io.outputs import check_output, is_stream
 from pixsed.io.provenance import stamp
 
 _ENDINGS = {".fits": "fits", ".fit": "fits", ".fts": "fits", ".ecsv": "ecsv", ".csv": "csv"}
