@@ -84,29 +84,10 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
         redshift cannot be fitted; of values taken as missing.
     """
     quantiles = check_quantiles(quantiles)
-    names = [name for name in band_columns(table.colnames) if name != z_col]
-    if not names:
-        raise PixsedError(
-            f"{source}: no column <BAND> with <BAND>_ERR beside it; it has "
-            f"{listed(table.colnames)}; name them as F444W and F444W_ERR"
-        )
-    index, columns = match_bands(names, model, source)
-    # In the model's order of wavelength, whatever the table's.
-    order = np.argsort(columns)
-    bands, columns = [names[index[i]] for i in order], columns[order]
+    bands, columns = _bands(table, model, source, z_col)
     flux, err, _, code = usable(*_photometry(table, bands, unit, source, model), error_floor)
-    if model.infers_redshift:
-        z, dz = np.zeros(len(table)), np.zeros(len(table))  # not looked at
-    else:
-        z, dz = _redshifts(table, redshift, zerr, source, z_col, zerr_col)
-    if redshift is not None:
-        check_redshift(redshift, zerr or 0.0, model, source)
-    elif zerr is not None:
-        check_redshift(1.0, zerr, None, source)  # whether it is an error; rows have the redshifts
-    ids = None
-    if id_col or "ID" in table.colnames:
-        id_col = find_column(table.colnames, id_col or "ID", (), "--id-col", source)
-        ids = texts(table[id_col], id_col, source)
+    z, dz = _redshifts(table, model, redshift, zerr, source, z_col, zerr_col)
+    ids = _ids(table, id_col, source)
     snr = mean_snr(flux, err, bands).astype(np.float32)
     dq, nbands = quality(flux, code, snr, snr_min)
     redshift_bits = redshift_dq(z, dz, model)
@@ -127,11 +108,45 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     )
     result = _own_columns_kept(table, model, source)
     properties = ordered(output_names(model, bool((dz[rows] > 0).any()), False))
+    _add_posterior(result, found, rows, properties, quantiles, model)
+    _add_quality(result, found, rows, snr, nbands, dq)
+    return result, len(rows)
+
+
+def _bands(table, model, source, z_col):
+    """Return the bands of a table that a model knows, and their places among the model's.
+
+    In the model's order of wavelength, whatever the table's.
+    """
+    names = [name for name in band_columns(table.colnames) if name != z_col]
+    if not names:
+        raise PixsedError(
+            f"{source}: no column <BAND> with <BAND>_ERR beside it; it has "
+            f"{listed(table.colnames)}; name them as F444W and F444W_ERR"
+        )
+    index, columns = match_bands(names, model, source)
+    order = np.argsort(columns)
+    return [names[index[i]] for i in order], columns[order]
+
+
+def _ids(table, id_col, source):
+    """Return the ids of rows as text, None where the table has no such column."""
+    if not id_col and "ID" not in table.colnames:
+        return None
+    id_col = find_column(table.colnames, id_col or "ID", (), "--id-col", source)
+    return texts(table[id_col], id_col, source)
+
+
+def _add_posterior(result, found, rows, properties, quantiles, model):
+    """Add the columns of a posterior, `found` of the `rows` that were fitted."""
     for prop in properties:
-        suffixes = [*map(quantile_name, sorted(quantiles)), "STD"]
-        prop_unit, text = unit_and_description(prop, model)
-        for suffix in suffixes:
-            _put(result, f"{prop}_{suffix}", rows, found, prop_unit, text)
+        unit, text = unit_and_description(prop, model)
+        for suffix in [*map(quantile_name, sorted(quantiles)), "STD"]:
+            _put(result, f"{prop}_{suffix}", rows, found, unit, text)
+
+
+def _add_quality(result, found, rows, snr, nbands, dq):
+    """Add SNR, NBANDS, OOD, CHI2 and DQ; `dq` gets the bit of rows out of distribution."""
     result["SNR"] = snr
     result["NBANDS"] = nbands
     for name in ("OOD", "CHI2"):
@@ -142,7 +157,6 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     for name in QUALITY:
         if name in result.colnames:
             result[name].description = QUALITY[name].replace("pixel", "row")
-    return result, len(rows)
 
 
 def table_text(result):
@@ -193,8 +207,14 @@ def _warn_of_redshifts(dq, ids, model, source):
             )
 
 
-def _redshifts(table, redshift, zerr, source, z_col, zerr_col):
-    """Return redshift and error of every row, float64; NaN where masked."""
+def _redshifts(table, model, redshift, zerr, source, z_col, zerr_col):
+    """Return redshift and error of every row, float64, NaN where masked; 0 if not looked at."""
+    if redshift is not None:
+        check_redshift(redshift, zerr or 0.0, model, source)
+    elif zerr is not None:
+        check_redshift(1.0, zerr, None, source)  # the error alone: redshifts are those of rows
+    if model.infers_redshift:
+        return np.zeros(len(table)), np.zeros(len(table))
     if redshift is not None:
         z = np.full(len(table), float(redshift))
     elif z_col or "REDSHIFT" in table.colnames:

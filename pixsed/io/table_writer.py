@@ -14,6 +14,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError, PixsedWarning, listed
 from pixsed.io.atomic import atomic_path, write_hdulist
+from pixsed.io.cards import fits_text
 from pixsed.io.columns import text_column
 from pixsed.io.fluxes import known_unit
 from pixsed.io.outputs import check_output, is_stream
@@ -91,17 +92,7 @@ def check_columns(table, path, name="table"):
     lower = [column.lower() for column in table.colnames]
     told = []
     for number, column in enumerate(table.colnames):
-        how = "rename it" if form == "ecsv" else "rename it, or write -o .ecsv"
-        if not column.strip() or column != column.strip():
-            raise PixsedError(f"{name}: column {column!r} has a blank name; {how}")
-        if form == "fits":
-            if not (column.isascii() and column.isprintable() and len(column) <= 60):
-                raise PixsedError(f"{name}: FITS cannot hold the name of column {column!r}; {how}")
-            if lower.count(column.lower()) > 1:
-                raise PixsedError(
-                    f"{name}: another column has the name of {column!r} but for upper and lower "
-                    f"case, which FITS does not tell apart; {how}"
-                )
+        _check_name(column, lower, form, name)
         try:
             made = _check_column(table[[column]], form, first=number == 0)
             if clash := {key.lower() for key in made} & (set(lower) - {column.lower()}):
@@ -121,6 +112,24 @@ def check_columns(table, path, name="table"):
             PixsedWarning,
             stacklevel=2,
         )
+
+
+def _check_name(column, lower, form, name):
+    """Raise `PixsedError` if a format cannot hold the name of a column.
+
+    `lower` has the names of all columns in lower case.
+    """
+    how = "rename it" if form == "ecsv" else "rename it, or write -o .ecsv"
+    if not column.strip() or column != column.strip():
+        raise PixsedError(f"{name}: column {column!r} has a blank name; {how}")
+    if form == "fits":
+        if not (column.isascii() and column.isprintable() and len(column) <= 60):
+            raise PixsedError(f"{name}: FITS cannot hold the name of column {column!r}; {how}")
+        if lower.count(column.lower()) > 1:
+            raise PixsedError(
+                f"{name}: another column has the name of {column!r} but for upper and lower "
+                f"case, which FITS does not tell apart; {how}"
+            )
 
 
 def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PIXSED", **cards):
@@ -374,8 +383,7 @@ def _table_hdu(table):
     for number, column in enumerate(plain.itercols(), 1):
         if column.description:
             text = " ".join(str(column.description).split())
-            text = "".join(c if 32 <= ord(c) < 127 else "?" for c in text)
-            hdu.header[f"TCOMM{number}"] = text
+            hdu.header[f"TCOMM{number}"] = fits_text(text)
     return hdu
 
 

@@ -161,38 +161,26 @@ def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
     scale = float(np.sqrt(pixel_area_arcsec2(image.wcs)))
     band = image.band_or_none
     target_band = target_band or (target.band if target else None)
-    residual = curve = radii = None
-    widths = ()
     if psf is not None and target is not None:
-        _warn_of_oversampling(image, (psf, target), scale)
-        size = common_size(psf, target, scale)
-        planes = [resample_psf(p, scale, size, angle) for p in (psf, target)]
-        radii = compared_radii(size, scale)
-        widths = [fwhm_arcsec(p, scale) for p in planes]
-        unchanged = reason_unchanged(band, planes, widths, scale)
-        kernel = np.ones((1, 1)) if unchanged else matching_kernel(*planes, **options)
-        residual = energy_residual(*planes, kernel, scale)
-        curve = energy_curve(*planes, kernel, scale)
+        found = _of_psfs(image, band, psf, target, scale, angle, options)
     else:
-        kernel = checked_kernel(kernel)
-        single = np.count_nonzero(kernel) == 1 and kernel[tuple(n // 2 for n in kernel.shape)] > 0
-        kernel = np.ones((1, 1)) if single else kernel
-        unchanged = "the kernel is a single pixel" if single else None
+        found = _of_kernel(kernel)
+    kernel, unchanged, radii = found.kernel, found.unchanged, found.radii
     _warn_of_names(image, psf, target, target_band, unchanged)
     source = None if unchanged and correlation == "none" else Informative(image)
     noise, err_factor = None, 1.0
     if correlation == "auto":
         noise, err_factor = _measured_noise(source, kernel, segmap)
     growth = err_factor * float(np.sqrt((kernel**2).sum()) / kernel.sum())
-    matched = _check_match(image.name, growth, residual, radii, widths, max_residual,
+    matched = _check_match(image.name, growth, found, max_residual,
                            band if unchanged == _STAYS else None, options)  # fmt: skip
     # What a header tells is in the measured noise too: the larger, not the product.
     before = max(image.noise_corr, noise.large_sum) if noise else image.noise_corr
     return Match(
         kernel=kernel,
         psfmatch=(target_band or "unknown") if matched else "none",
-        residual=residual,
-        curve=curve,
+        residual=found.residual,
+        curve=found.curve,
         noise_corr=before * noise_correlation(kernel) / err_factor,
         unchanged=unchanged,
         err_factor=err_factor,
@@ -200,6 +188,37 @@ def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
         radii=radii,
         source=source,
     )
+
+
+@dataclass
+class _Found:
+    """A kernel, and what the PSFs say of it (`Match`); `widths` are their FWHM in arcsec."""
+
+    kernel: np.ndarray
+    unchanged: str | None
+    residual: float | None = None
+    curve: EnergyCurve | None = None
+    radii: tuple | None = None
+    widths: tuple = ()
+
+
+def _of_psfs(image, band, psf, target, scale, angle, options):
+    _warn_of_oversampling(image, (psf, target), scale)
+    size = common_size(psf, target, scale)
+    planes = [resample_psf(p, scale, size, angle) for p in (psf, target)]
+    radii = compared_radii(size, scale)
+    widths = tuple(fwhm_arcsec(p, scale) for p in planes)
+    unchanged = reason_unchanged(band, planes, widths, scale)
+    kernel = np.ones((1, 1)) if unchanged else matching_kernel(*planes, **options)
+    return _Found(kernel, unchanged, energy_residual(*planes, kernel, scale),
+                  energy_curve(*planes, kernel, scale), radii, widths)  # fmt: skip
+
+
+def _of_kernel(kernel):
+    kernel = checked_kernel(kernel)
+    if np.count_nonzero(kernel) == 1 and kernel[tuple(n // 2 for n in kernel.shape)] > 0:
+        return _Found(np.ones((1, 1)), "the kernel is a single pixel")
+    return _Found(kernel, None)
 
 
 def reason_unchanged(band, planes, widths, scale):
@@ -275,11 +294,12 @@ def _measured_noise(source, kernel, segmap):
     return None, 1.0
 
 
-def _check_match(name, growth, residual, radii, widths, max_residual, left, options):
+def _check_match(name, growth, found, max_residual, left, options):
     """Return whether a match is good enough; raise or warn where not, and say what helps.
 
     `left` is the band that is left broader, or None.
     """
+    residual, radii, widths = found.residual, found.radii, found.widths
     limit = MAX_RESIDUAL if max_residual is None else max_residual
     poor = residual is not None and residual > limit
     broader = bool(widths) and widths[0] > _BROADER * widths[1]
