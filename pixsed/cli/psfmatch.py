@@ -20,7 +20,7 @@ EPILOG = examples(
 @click.command(epilog=EPILOG)
 @click.argument("image", metavar="[BAND=]IMAGE")
 @click.option("--psf", metavar="PSF", help="The image's PSF.")
-@click.option("--target", metavar="PSF", help="The PSF it shall have.")
+@click.option("--target", metavar="PSF", help="The PSF to give it.")
 @click.option("--kernel", metavar="K",
               help="Matching kernel on the image's pixels, in place of the PSFs.")
 @click.option("--target-name", metavar="BAND",
@@ -36,13 +36,13 @@ EPILOG = examples(
               help="Taper of the kernel's transform.  [default: tukey, flat, then falling; "
               "with a damped method none]")
 @click.option("--alpha", type=FiniteRange(0, 1), default=0.5, show_default=True,
-              help="Share of the frequencies that the taper takes.")
+              help="Fraction of the frequencies that the taper takes.")
 @click.option("--beta", type=FiniteRange(0, 1), default=0.5, show_default=True,
-              help="Share that split-cosine-bell and top-hat leave whole.")
+              help="Fraction that split-cosine-bell and top-hat leave whole.")
 @click.option("--regularization", type=FiniteRange(0, 1, min_open=True, max_open=True),
               default=1e-4, show_default=True,
-              help="Damping; for fourier the share of its peak below which a transform is zero.")
-@click.option("--max-residual", type=FiniteRange(min=0), metavar="SHARE",
+              help="Damping; for fourier the fraction of its peak below which a transform is zero.")
+@click.option("--max-residual", type=FiniteRange(min=0), metavar="FRACTION",
               help="Fail where the encircled energy stays further off the target's.  "
               "[default: warn above 0.02]")
 @click.option("--correlation", type=click.Choice(CORRELATIONS), default="auto", show_default=True,
@@ -175,7 +175,7 @@ def _how(given, angle, method, window, alpha, beta, regularization):
 
 
 def _noise(match):
-    """Return what was found about the noise before, for HISTORY."""
+    """Return what was measured of the image's noise, for HISTORY."""
     if match.correlation is None:
         return "errors as of independent pixels"
     factor, uncertainty = match.correlation.error_factor(match.kernel)
