@@ -20,11 +20,11 @@ _LETTERS = str.maketrans({
 
 
 def fits_text(text):
-    r"""Return a text as FITS cards can hold it: printable ASCII that is read back as written.
+    r"""Return a text as FITS cards can hold it: printable ASCII that reads back as written.
 
     Letters lose their accents (``é`` becomes ``e``); other characters are written as
-    Python's escapes (``\u94f6``, ``\n``), and bytes that are no text as ``\xff``. A quote
-    becomes a double one where readers would take it for the end of the text.
+    Python's escapes (``\u94f6``, ``\n``), and bytes that are no text as ``\xff``. A single quote
+    becomes a double one where astropy would read it as the end of the text.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def fits_card(value, comment=""):
         A text is put through `fits_text`; a float that is not finite becomes None, a card
         without a value.
     comment : str, optional
-        Left out beside a text that leaves no room for it, cut beside a number.
+        Left out if a text leaves no room for it; cut to the room beside a number.
     """
     comment = fits_text(comment)
     if isinstance(value, str):
@@ -100,7 +100,7 @@ def safe_cards(cards):
 
 
 def input_keyword(number):
-    """Return the keyword of the input file of a number from 1.
+    """Return the keyword of the n-th input file, counted from 1.
 
     INFILE1 to INFILE99; then, since a keyword has eight characters, INFIL100 to INFIL999,
     INFI1000 and so on.

@@ -75,7 +75,7 @@ def check_columns(table, path, name="table"):
     Raises
     ------
     PixsedError
-        It names the column.
+        If one cannot be held; the message names it.
 
     Warns
     -----
@@ -198,9 +198,10 @@ class _Unfit(Exception):
 
 
 def _check_column(table, form, first):
-    """Return the columns that one becomes; raise `_Unfit` if they read back as others.
+    """Return the names of the columns that one becomes; raise `_Unfit` if it cannot be written.
 
-    Text that begins with # would be a comment in the `first` column of a line only.
+    It is written, and must read back the same. Only in the `first` column of a line is text
+    that begins with # a comment.
     """
     if not first:
         table.add_column(np.zeros(len(table), np.int16), name=_BEFORE, index=0)
@@ -258,7 +259,7 @@ class _Stream(io.BytesIO):
 
 
 def _plain_table(table, form):
-    """Return the columns of a table in the kinds that a format holds, without formats and metadata.
+    """Return a table whose columns a format can hold, without display formats and metadata.
 
     Raises
     ------
@@ -275,7 +276,7 @@ def _plain_table(table, form):
 
 
 def _plain_columns(column, name, form):
-    """Yield (name, column) of what a column becomes."""
+    """Yield the columns, as (name, column), that a column becomes in a format."""
     if isinstance(column, u.Quantity):
         values = getattr(column, "unmasked", column)
         values = Column(values.value, unit=values.unit, description=column.info.description)
@@ -303,7 +304,7 @@ def _plain_columns(column, name, form):
         raise _Unfit(f"it holds {type(column).__name__} objects")
     column = text_column(column)
     if column.dtype.kind in "OV":
-        raise _Unfit("it holds objects, or fields of its own")
+        raise _Unfit("it holds objects, or several fields")
     if form == "csv" and column.ndim > 1 and column.size == len(column):
         column = column.reshape(len(column))
     if form == "csv" and column.ndim > 1:
@@ -312,7 +313,7 @@ def _plain_columns(column, name, form):
 
 
 def _for_fits(column):
-    """Return a column as FITS keeps it: no int8 or float16, missing floats NaN, text not empty."""
+    """Return a column as FITS can hold it: wider types, missing floats NaN, text not empty."""
     kind = column.dtype.kind
     result = column.copy()
     masked = isinstance(column, MaskedColumn) and np.ma.getmaskarray(column).any()
