@@ -19,8 +19,7 @@ REASONS = {
 # A band is left out where it is not detected (flux below 3 errors) and its error exceeds flux +
 # 5 errors of every band with a smaller error. In simulated photometry such a band makes the
 # posteriors of the shipped models worse than they are without it, since they were trained with
-# few like it; 10 times that error moves the median mass by 0.1 to 0.4 dex. The error of a deep
-# non-detection is far below the limit.
+# few like it. The error of a deep non-detection is far below the limit.
 _DETECTION, _LIMIT = 3.0, 5.0
 # A band that is not detected is left out above this error whatever the others are, nJy: 1 Jy.
 _MAX_ERR = 1e9

@@ -304,7 +304,7 @@ def _plain_columns(column, name, form):
         raise _Unfit(f"it holds {type(column).__name__} objects")
     column = text_column(column)
     if column.dtype.kind in "OV":
-        raise _Unfit("it holds objects, or several fields")
+        raise _Unfit("it holds objects, or fields of its own")
     if form == "csv" and column.ndim > 1 and column.size == len(column):
         column = column.reshape(len(column))
     if form == "csv" and column.ndim > 1:
