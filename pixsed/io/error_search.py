@@ -236,7 +236,10 @@ def _of_place(images, planes, hdu, order, word):
         and (len(twins) > 1 or (len(images) == 1 and hdu.ver in versions))
     ):
         return next((h for h in planes if h.ver == hdu.ver), None)
-    runs = []  # of images beside one another, and of planes: what else is there parts images
+    # Runs of images and of planes that follow one another. Another extension between two images
+    # parts their run, since the planes of the first may be missing; elsewhere it does not matter.
+    # If the planes come first, the file is gone through from its end.
+    runs = []
     for h in order if order.index(planes[0]) > order.index(images[0]) else order[::-1]:
         kind = "image" if h in images else "plane" if h in planes else "other"
         if kind == "other" and (not runs or runs[-1][0] == "plane"):
