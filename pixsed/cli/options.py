@@ -11,6 +11,8 @@ import click
 
 from pixsed import __version__
 
+#: Draws of a pixel, at most: a batch of pixels has to fit in memory.
+MOST_SAMPLES = 20_000
 _state = {"verbose": 0, "quiet": False}
 
 
@@ -141,6 +143,8 @@ class Names(click.ParamType):
         if isinstance(value, list):  # click converts what is converted
             return value
         words = [word.strip() for word in value.split(",") if word.strip()]
+        if not words:
+            self.fail("names at least one, with commas between.", param, ctx)
         return [word.upper() for word in words] if self._upper else words
 
 
