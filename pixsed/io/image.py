@@ -9,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.atomic import protect_input
 from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
 from pixsed.io.cards import fits_card
 from pixsed.io.copied import copied_header
@@ -320,6 +321,7 @@ class ImageFile(Opened):
         def opened(path):
             hdulist = stack.enter_context(open_fits(path, memmap=False))
             self.files.append(str(path))
+            protect_input(path)  # found beside the image, not named
             return hdulist
 
         if err is not None:
