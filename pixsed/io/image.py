@@ -8,6 +8,7 @@ import numpy as np
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.atomic import protect_input
 from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
 from pixsed.io.cards import fits_card
 from pixsed.io.copied import copied_header
@@ -108,6 +109,7 @@ class ImageFile(Opened):
 
             def opened(path):
                 self.files.append(str(path))
+                protect_input(path)  # found beside the image, not named
                 return stack.enter_context(open_fits(path, memmap=False))
 
             finder = ErrorFinder(self, self._hdulist, self._hdu, sample, opened)
