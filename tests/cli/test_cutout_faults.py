@@ -1,7 +1,6 @@
 """`pixsed cutout` on inputs with faults: a right cube, or a line that says what is wrong."""
 
 import re
-
 import subprocess
 import sys
 
