@@ -107,8 +107,6 @@ def kind_of(text, hdu=None):
     """
     place = parse_location(text, hdu)
     if glob.has_magic(place.path) and not Path(place.path).exists():
-        if not glob.glob(place.path):
-            raise PixsedError(f"no file matches {place.path}; check the pattern and the folder")
         return "image"  # a pattern in quotes, as those of images are
     if is_fits(place.path):
         with open_fits(place.path) as hdulist:

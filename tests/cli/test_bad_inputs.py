@@ -26,7 +26,7 @@ COMMANDS = {
     "cutout --all": "cutout im.fits --segmap @ --all --catalog z.csv -o cubes",
     "noise": "noise @ -o o.fits",
     "bin": "bin @ -o o.fits",
-    "fit": "fit @ -o o.fits",
+    "fit": "fit @ --redshift 1 -o o.fits",
     "fit --segmap": "fit im.fits --segmap @ --catalog z.csv -o o.fits",
     "fit --redshift-map": "fit im.fits --redshift-map @ -o o.fits",
     "fit --model": "fit cube.fits --model @ -o o.fits",
