@@ -63,9 +63,9 @@ def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, a
     from pixsed.errors import PixsedError, PixsedWarning
     from pixsed.images.background import MosaicBackground
     from pixsed.images.segmap import open_segmap
-    from pixsed.io.atomic import check_fits_output
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import choose_image, open_fits, parse_location
+    from pixsed.io.outputs import check_fits_output
     from pixsed.io.planes import PlanesWriter
     from pixsed.io.rows import RowReader
 

@@ -137,13 +137,13 @@ def command(inputs, model, output, overwrite, resume, part, jobs, scheduler, til
     REDSHIFT_ERR and ID; it is written with the posterior's columns added (.fits, .ecsv or
     .csv). --z-col, --zerr-col and --id-col name other columns.
     """
-    from pixsed.cli import fit_runs
+    from pixsed.cli import fit_options, fit_runs
     from pixsed.infer.draws import DEFAULT_SAMPLES
 
     if options["samples"] is not None and options["engine"] == "quantile":
         raise click.UsageError("--samples goes with --engine flow: the other draws none")
     options["samples"] = options["samples"] or DEFAULT_SAMPLES
-    fit_runs.run(fit_runs.Run(
+    fit_runs.run(fit_options.Run(
         given=_given(), inputs=inputs, model=model, output=output, overwrite=overwrite,
         resume=resume, part=part, jobs=jobs, scheduler=scheduler, tile=tile, **options,
     ))  # fmt: skip

@@ -132,8 +132,8 @@ def main(args=None):
     0 done, 1 failed, 2 usage, 128 and its number after a signal: 130 after Ctrl-C, 143
     after SIGTERM. A failure is one line on stderr; with `-vv` the traceback goes before it.
     """
+    from pixsed.cores import limit_threads
     from pixsed.environment import prepare_command
-    from pixsed.parallel import limit_threads
 
     _open_standard_streams()
     prepare_command()

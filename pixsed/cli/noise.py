@@ -30,10 +30,10 @@ def command(cubes, bins, output, overwrite):
 
     from pixsed.cli.options import say, show_progress
     from pixsed.images.noise.measure import NoiseMeasurement
-    from pixsed.io.atomic import check_fits_output
     from pixsed.io.cube import read_cube
     from pixsed.io.inputs import once
     from pixsed.io.noise import write_noise
+    from pixsed.io.outputs import check_fits_output
 
     check_fits_output(output, overwrite)
     cubes = once(cubes)

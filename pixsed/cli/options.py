@@ -154,7 +154,7 @@ def output(help="File to write; - for standard output.", **kwargs):
     def decorate(function):
         @functools.wraps(function)
         def protected(*args, **kwargs):
-            from pixsed.io.atomic import protected_inputs
+            from pixsed.io.outputs import protected_inputs
 
             with protected_inputs(_files_named(click.get_current_context())):
                 return function(*args, **kwargs)
@@ -200,7 +200,7 @@ seed = click.option(
 
 
 def _cores():
-    from pixsed.parallel import cores
+    from pixsed.cores import cores
 
     return cores()
 

@@ -50,9 +50,9 @@ def command(image, stars, ra_col, dec_col, x_col, y_col, id_col, size, oversampl
     from pixsed.images.psf.build import make_psf, summary
     from pixsed.images.psf.files import write_psf
     from pixsed.images.psf.stars import read_stars
-    from pixsed.io.atomic import check_fits_output
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import parse_location
+    from pixsed.io.outputs import check_fits_output
 
     check_fits_output(output, overwrite)
     place = parse_location(image, hdu, band=True)

@@ -85,11 +85,11 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
     from pixsed.images.psf.matching import plan_match
     from pixsed.images.psf.read import read_kernel, read_psf
     from pixsed.images.segmap import open_segmap
-    from pixsed.io.atomic import check_fits_output
     from pixsed.io.bandnames import check_band_name
     from pixsed.io.headers import pixel_area_arcsec2
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import parse_location
+    from pixsed.io.outputs import check_fits_output
     from pixsed.io.planes import PlanesWriter
 
     check_fits_output(output, overwrite)

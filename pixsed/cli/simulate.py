@@ -51,7 +51,7 @@ def command(ssp_path, prior, number, bands, attenuation, igm, resume, output, ov
     The rows depend on the seed, not on --jobs or --scheduler. Until it is whole the table
     is OUTPUT.part.
     """
-    from pixsed.parallel import one_thread
+    from pixsed.cores import one_thread
 
     with one_thread():  # with --jobs 1 the work is done here
         import numpy  # noqa: F401

@@ -84,7 +84,8 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
 
     from pixsed.bands import PAPER_BANDS
     from pixsed.errors import PixsedError, PixsedWarning
-    from pixsed.io.atomic import atomic_path, check_fits_output, check_output, write_hdulist
+    from pixsed.io.atomic import atomic_path, write_hdulist
+    from pixsed.io.outputs import check_fits_output, check_output
     from pixsed.io.provenance import stamp
     from pixsed.simulate.noise import NOISE_MODELS, choose_noise
     from pixsed.simulate.table import physics_differences

@@ -8,7 +8,6 @@ import numpy as np
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.atomic import protect_input
 from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
 from pixsed.io.cards import fits_card
 from pixsed.io.copied import copied_header
@@ -18,6 +17,7 @@ from pixsed.io.fill import find_fill, is_fill, parse_fill
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import choose_image, open_fits, parse_location
 from pixsed.io.opened import Opened
+from pixsed.io.outputs import protect_input
 from pixsed.io.provenance import stamp
 from pixsed.io.rows import RowReader, SampledRows
 from pixsed.io.units import check_linear, njy_per_unit
