@@ -390,7 +390,6 @@ def _on_dask(function, tasks, setup, address):
     if not tasks:
         return
     client = _connect(address)
-    import dask
     from distributed import CancelledError
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
@@ -403,8 +402,9 @@ def _on_dask(function, tasks, setup, address):
     try:
         message = pickle.dumps((function, setup))
         key = sha256(message).hexdigest()
-        # Told once that the grid is large, the user could do nothing about it.
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+        with warnings.catch_warnings():
+            # That the grid is large: the user could do nothing about it.
+            warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
             held = client.submit(_hold, message, key=f"pixsed-setup-{key}", retries=3)
         given = 0
         for turn in range(len(tasks)):

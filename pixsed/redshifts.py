@@ -56,32 +56,35 @@ def range_text(model):
 
 
 def trouble_text(dq, redshift, zerr, model=None):
-    """Return what is wrong with one redshift, and what to try; None where nothing is."""
+    """Return what is wrong with one redshift, and what to try; both None where nothing is."""
     dq = int(dq)
     if dq & DQ.NO_REDSHIFT:
-        return (f"redshift {redshift:g} gives no distance: it must be a number above "
-                f"{NO_DISTANCE:g}; give another with --redshift")  # fmt: skip
+        return (
+            f"redshift {redshift:g} gives no distance: it must be a number above {NO_DISTANCE:g}",
+            "give another with --redshift",
+        )
     if dq & DQ.BAD_REDSHIFT_ERR:
-        return (f"redshift error {zerr:g} must be a number of 0 or more; give another with "
-                "--redshift-err, 0 for an exact redshift")  # fmt: skip
+        return (
+            f"redshift error {zerr:g} must be a number of 0 or more",
+            "give another with --redshift-err, 0 for an exact redshift",
+        )
     if dq & DQ.REDSHIFT_RANGE:
-        return (f"redshift {redshift:g} +- {zerr:g} is outside {range_text(model)}; nothing can be "
-                "fitted at it: give another --redshift, or another --model")  # fmt: skip
-    return None
+        return (
+            f"redshift {redshift:g} +- {zerr:g} is outside {range_text(model)}: nothing can be "
+            "fitted at it",
+            "give another --redshift or --redshift-err, or another --model",
+        )
+    return None, None
 
 
 def check_redshift(redshift, zerr, model, name):
-    """Raise `PixsedError` if one redshift, of the file or options `name`, cannot be fitted."""
-    trouble = trouble_text(redshift_dq(redshift, zerr, model), redshift, zerr, model)
+    """Raise `PixsedError` if one redshift, of the file or options `name`, cannot be fitted.
+
+    `model` of None: by any model.
+    """
+    trouble, advice = trouble_text(redshift_dq(redshift, zerr, model), redshift, zerr, model)
     if trouble:
-        raise PixsedError(f"{name}: {trouble}")
-
-
-def count_redshift_trouble(dq):
-    """Return the number of DQ values with each of the bits of redshifts, a dict by bit."""
-    dq = np.asarray(dq)
-    bits = (DQ.NO_REDSHIFT, DQ.BAD_REDSHIFT_ERR, DQ.REDSHIFT_RANGE)
-    return {bit: int((dq & bit > 0).sum()) for bit in bits}
+        raise PixsedError(f"{name}: {trouble}; {advice}")
 
 
 def named(labels, limit=5):

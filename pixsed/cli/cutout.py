@@ -218,11 +218,10 @@ def _redshifts(catalog, redshift, redshift_err, id_col, z_col, zerr_col):
     from pixsed.errors import PixsedError
 
     if catalog is None:
-        from pixsed.redshifts import redshift_dq, trouble_text
+        from pixsed.redshifts import check_redshift
 
         pair = redshift, redshift_err or 0.0
-        if trouble := trouble_text(redshift_dq(*pair), *pair):
-            raise PixsedError(f"--redshift: {trouble}")
+        check_redshift(*pair, None, "--redshift")
         return lambda number: pair
     from pixsed.images.catalog import read_redshifts
 

@@ -95,8 +95,8 @@ def _given():
 @click.option("--provider", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
               help="Where onnxruntime runs the network.")
 @click.option("--snr-min", type=FiniteFloat(), default=5.0, show_default=True,
-              help="Least mean S/N over F277W, F356W and F444W of a pixel that is fitted; of the "
-              "rows of a table only where it is given.")
+              help="Least mean S/N of a pixel that is fitted, over F277W, F356W and F444W, or "
+              "where none has data the three reddest bands; of rows of a table only where given.")
 @error_floor
 @click.option("--all-pixels", is_flag=True, help="Fit pixels outside the galaxies' segments too.")
 @click.option("--redshift", type=FiniteRange(min=0),

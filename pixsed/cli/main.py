@@ -45,8 +45,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx, name):
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"pixsed.cli.{name.replace('-', '_')}")
-        return module.command
+        return importlib.import_module(f"pixsed.cli.{name.replace('-', '_')}").command
 
     def format_commands(self, ctx, formatter):
         with formatter.section("Commands"):

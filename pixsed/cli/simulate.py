@@ -81,9 +81,11 @@ def command(ssp_path, prior, number, bands, attenuation, igm, resume, output, ov
         "ATTENUAT": attenuation, "IGM": igm, "SEED": seed, "SSPSHA": ssp_digest(ssp),
         "BATCH": BATCH, "PIXSVER": __version__,
     }  # fmt: skip
+    columns = PRIORS[prior].columns()
     writer = simulations_writer(
         output, row_dtype(prior, names), number, prior=prior, bands=names, meta=meta, block=BATCH,
-        units={key: unit for key, (unit, _) in PRIORS[prior].columns().items()},
+        units={key: unit for key, (unit, _) in columns.items()},
+        descriptions={key: text for key, (_, text) in columns.items()},
         overwrite=overwrite, resume=resume, inputs=[ssp_path],
     )  # fmt: skip
     start, before = time.monotonic(), writer.done

@@ -28,7 +28,8 @@ _KINDS = {"RES": "resolved", "INT": "integrated"}
 @click.option("--samples", type=click.IntRange(2, MOST_SAMPLES), default=500, show_default=True,
               help="Posterior draws a pixel.")
 @click.option("--snr-min", type=FiniteFloat(), default=5.0, show_default=True,
-              help="Least mean S/N over F277W, F356W and F444W of a pixel that counts.")
+              help="Least mean S/N of a pixel that counts, over F277W, F356W and F444W, or where "
+              "none has data the three reddest bands.")
 @error_floor
 @click.option("--all-pixels", is_flag=True, help="Take pixels outside the galaxy's segment too.")
 @seed

@@ -9,7 +9,7 @@ from pixsed.io.headers import pixel_area_arcsec2
 from pixsed.io.locate import choose_image, is_image
 from pixsed.io.pixels import Pixels
 from pixsed.io.rows import RowReader
-from pixsed.redshifts import redshift_dq, trouble_text
+from pixsed.redshifts import check_redshift, redshift_dq
 
 
 class RedshiftMap:
@@ -110,9 +110,7 @@ class Field:
         else:
             self.redshift, self.zerr = self._fill
         if redshift is not None:
-            trouble = trouble_text(redshift_dq(*self._fill), *self._fill)
-            if trouble:
-                raise PixsedError(f"{self.name}: {trouble}")
+            check_redshift(*self._fill, None, self.name)
         self.has_zerr = self._fill[1] > 0
         if catalog is not None:
             ids, *values = self._catalog

@@ -40,7 +40,7 @@ class Informative:
         self.max_error = largest_error(errors)
         if above := np.count_nonzero(errors > self.max_error):
             warnings.warn(
-                f"{self.name}: {100 * above / errors.size:.2g} % of its pixels have errors above "
+                f"{self.name}: {100 * above / errors.size:.3g} % of its pixels have errors above "
                 f"{self.max_error:.3g}, {NO_INFORMATION:g} times the typical one: they are taken "
                 "as no data",
                 PixsedWarning,
@@ -58,7 +58,13 @@ class Informative:
 
 
 def largest_error(errors):
-    """Return the error above which a pixel has no information; infinite if none is known."""
+    """Return the error above which a pixel has no information; infinite if none is known.
+
+    Parameters
+    ----------
+    errors : `~numpy.ndarray`
+        Any shape; what is not finite and above zero is left out.
+    """
     typical = typical_value(errors, NO_INFORMATION)
     return NO_INFORMATION * typical if typical else np.inf
 

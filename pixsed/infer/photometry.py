@@ -100,8 +100,10 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
         z, dz = np.zeros(len(table)), np.zeros(len(table))  # not looked at
     else:
         z, dz = _redshifts(table, redshift, zerr, source, z_col, zerr_col)
-    if redshift is not None and len(table):
-        check_redshift(z[0], dz[0], model, source)
+    if redshift is not None:
+        check_redshift(redshift, zerr or 0.0, model, source)
+    elif zerr is not None:
+        check_redshift(1.0, zerr, None, source)  # whether it is an error; rows have the redshifts
     ids = None
     if id_col or "ID" in table.colnames:
         id_col = find_column(table.colnames, id_col or "ID", (), "--id-col", source)

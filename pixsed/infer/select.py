@@ -142,8 +142,9 @@ def quality(flux, code, snr, snr_min):
     nbands = np.isfinite(flux).sum(axis=0).astype(np.int16)
     dq = np.zeros(nbands.shape, dtype=np.int32)
     if snr_min is not None:
-        dq[snr < snr_min] |= DQ.LOW_SNR
-        dq[np.isnan(snr)] |= DQ.NO_SNR
+        known = ~np.isnan(snr)
+        dq[known & ~(snr >= snr_min)] |= DQ.LOW_SNR
+        dq[~known] |= DQ.NO_SNR
     dq[nbands == 0] |= DQ.NO_DATA
     dq[nbands < MIN_BANDS] |= DQ.FEW_BANDS
     dq[nbands < len(flux)] |= DQ.BAND_MISSING
@@ -181,7 +182,7 @@ def select(cube, model, snr_min=5.0, all_pixels=False, name="cube", error_floor=
         Of a redshift that cannot be fitted, and of values taken as missing.
     """
     index, columns = match_bands(cube.bands, model, name)
-    trouble = trouble_text(
+    trouble, _ = trouble_text(
         redshift_dq(cube.redshift, cube.zerr, model), cube.redshift, cube.zerr, model
     )
     if trouble:

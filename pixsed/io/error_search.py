@@ -1,14 +1,164 @@
 """Where the errors of an image are: an extension of its file, or a file beside it."""
 
 import re
+import warnings
 from pathlib import Path
 
-from pixsed.errors import PixsedError
-from pixsed.io.error_plane import kind_by_name
-from pixsed.io.locate import Location, choose_image, is_image
+import numpy as np
+
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.error_plane import (
+    POWERS,
+    decide_kind,
+    kind_by_name,
+    power_of_unit,
+    scatter_ratios,
+    to_sigma,
+    unit_ratio,
+)
+from pixsed.io.locate import Location, choose_image, is_image, parse_extension, parse_location
+from pixsed.io.rows import RowReader, strips
 
 #: Names of error planes that are looked for, and what a file beside the image ends in.
 _WORDS = {"ERR": "_err", "WHT": "_wht"}
+_STRIP_PIXELS = 1_000_000
+
+
+class ErrorFinder:
+    """Finds the errors of an open image.
+
+    Parameters
+    ----------
+    image : `~pixsed.io.image.ImageFile`
+    hdulist : `~astropy.io.fits.HDUList`
+        The image's file.
+    hdu : image HDU
+        Of that file: the image.
+    sample : `~pixsed.io.rows.SampledRows`
+    opened : callable
+        ``opened(path)`` returns the `~astropy.io.fits.HDUList` of another file.
+    """
+
+    def __init__(self, image, hdulist, hdu, sample, opened):
+        self._image, self._hdulist, self._hdu = image, hdulist, hdu
+        self._sample, self._opened = sample, opened
+
+    def find(self, err, kind, measure_sky):
+        """Return (HDU or None, source) of the errors, checked for shape and kind.
+
+        Parameters
+        ----------
+        err, kind, measure_sky
+            As `~pixsed.io.image.ImageFile` takes err, err_kind and measure_sky.
+
+        Returns
+        -------
+        hdu : HDU or None
+        source : str
+            ``ImageFile.err_source``.
+        """
+        name = self._image.name
+        if err == "sky" and not Path(err).is_file():
+            return None, "sky" if measure_sky else "none"
+        unusable = []
+        for hdu, path, what in self._candidates(err):
+            if hdu.shape != self._image.shape:
+                raise PixsedError(
+                    f"{name}: its errors are of shape {hdu.shape}, the image of "
+                    f"{self._image.shape}; name errors of the same grid with --err"
+                )
+            found = kind or self._kind_of(hdu, path, what)
+            if not self._usable(hdu, found):
+                unusable.append(what)
+                continue
+            if unusable:
+                _warn(f"{name}: {unusable[0]} has no value above 0; its errors are from {what}")
+            return hdu, "err" if found == "sigma" else found
+        if unusable:
+            raise PixsedError(
+                f"{name}: its errors, {unusable[0]}, have no value above 0 where it has data; name "
+                "others with --err, or --err sky for the rms of its sky"
+            )
+        if not measure_sky:
+            return None, "none"
+        _warn(
+            f"{name}: no ERR or WHT of its own, and no _err or _wht file beside it; its errors are "
+            "the rms of its sky, without the sources' noise; name them with --err"
+        )
+        return None, "sky"
+
+    def _candidates(self, err):
+        """Yield (HDU, path of another file or None, name for messages), best first."""
+        if err is not None:
+            yield self._asked_for(err)
+            return
+        for word in _WORDS:
+            try:
+                hdu = own_plane(self._hdulist, self._hdu, word)
+            except PixsedError as error:
+                raise PixsedError(f"{self._image.name}: {error}") from error
+            if hdu is not None:
+                yield hdu, None, hdu.name
+        twins = sum(is_image(hdu) and hdu.name == self._hdu.name for hdu in self._hdulist)
+        for word, path in files_beside(self._image.location.path):
+            hdu = plane_beside(self._opened(path), path, word, self._hdu, twins)
+            if hdu is not None:
+                yield hdu, path, path
+
+    def _asked_for(self, err):
+        place, own = parse_location(err), self._image.location.path
+        if Path(place.path).is_file():
+            same = Path(place.path).samefile(own)
+            hdu = plane_of_file(self._hdulist if same else self._opened(place.path), place)
+            path = place.path
+        else:
+            ext, ver = parse_extension(err.strip("[]"))
+            try:
+                hdu = choose_image(self._hdulist, Location(own, ext, ver))
+            except PixsedError as error:
+                raise PixsedError(f"--err {err} is no file; {error}") from error
+            path = None
+        if hdu is self._hdu:
+            raise PixsedError(
+                f"{self._image.name}: --err {err} is the image itself; name its errors"
+            )
+        return hdu, path, err
+
+    def _kind_of(self, hdu, path, what):
+        """Return what the values of an error plane are, one of `KINDS`."""
+        named, plain = kind_by_name(hdu.name, "" if path is None else _stem(path))
+        bunit, image_unit = hdu.header.get("BUNIT"), self._image.bunit
+        power = power_of_unit(bunit, image_unit)
+        ratios = {}
+        if not plain:
+            scale = {POWERS[power]: unit_ratio(bunit, image_unit, power)} if power else None
+            data = self._image.measured(self._sample.of(self._hdu))
+            ratios = scatter_ratios(data, self._sample.of(hdu), scale)
+        try:
+            return decide_kind(named, power, ratios, plain)
+        except PixsedError as error:
+            raise PixsedError(f"{self._image.name}: its errors, {what}: {error}") from error
+
+    def _usable(self, hdu, kind):
+        """Return whether some pixel has an error, or none has data."""
+        good = np.isfinite(self._image.measured(self._sample.of(self._hdu)))
+        if (good & np.isfinite(to_sigma(self._sample.of(hdu), kind))).any():
+            return True
+        image, errors, any_data = RowReader(self._hdu), RowReader(hdu), False
+        for rows in strips(self._image.shape, _STRIP_PIXELS):
+            good = np.isfinite(self._image.measured(image.read(rows)))
+            if (good & np.isfinite(to_sigma(errors.read(rows), kind))).any():
+                return True
+            any_data |= bool(good.any())
+        return not any_data
+
+
+def _warn(message):
+    warnings.warn(message, PixsedWarning, stacklevel=4)
+
+
+def _stem(path):
+    return re.sub(r"\.fits?(\.gz|\.fz)?$", "", Path(path).name, flags=re.IGNORECASE)
 
 
 def own_plane(hdulist, hdu, word):

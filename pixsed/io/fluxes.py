@@ -53,6 +53,8 @@ def flux_unit(unit, what):
     if parsed in _SCALES:
         return parsed
     linear = getattr(parsed, "physical_unit", parsed)
+    if linear.is_equivalent(u.mgy):  # of AB, as those of images
+        return u.Unit(linear.to(u.mgy) * u.ABflux.to(u.nJy) * u.nJy)
     if not linear.is_equivalent(u.nJy):
         raise PixsedError(
             f"{what} is in {text}, which is not a flux density{_reason(linear)}; {_ADVICE}"
@@ -81,7 +83,7 @@ def leaves_open(unit):
     parsed = parse_unit(text)
     if parsed is None or parsed == u.dimensionless_unscaled or parsed in _SCALES:
         return True
-    return any(parsed.is_equivalent(other) for other in (*_COUNTS, u.mgy))
+    return any(parsed.is_equivalent(other) for other in _COUNTS)
 
 
 def is_relative(unit):
@@ -97,7 +99,6 @@ def _reason(unit):
         (u.erg / u.s / u.cm**2, " but a flux over a band"),
         (u.MJy / u.sr, " but a surface brightness, not summed over an aperture"),
         (u.Jy / u.beam, " but a surface brightness, not summed over an aperture"),
-        (u.mgy, " of a known system (AB maggies are 3631 Jy)"),
     ):
         if unit.is_equivalent(other):
             return reason

@@ -1,18 +1,16 @@
 """The celestial WCS of a header: its cards, checked and mended, and what is made of them."""
 
-import contextlib
-import logging
 import re
 import warnings
 
 import numpy as np
-from astropy import log
 from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area, proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.quiet import quiet_astropy
 
 # The primary WCS only: an alternate one ends in a letter and does not match.
 _NUMBERS = re.compile(
@@ -25,7 +23,7 @@ _SIP = re.compile(r"(A|B|AP|BP)_(ORDER|DMAX|\d_\d)")
 _PC = re.compile(r"PC[12]_[12]|PC00[12]00[12]")
 _CD = re.compile(r"CD[12]_[12]")
 # Distortions whose tables are in other HDUs.
-_TABLES = re.compile(r"(CPDIS|CQDIS|D2IMDIS)[12]|D2IMARR|D2IM_?EXT")
+_TABLES = re.compile(r"(CPDIS|CQDIS|D2IMDIS)[12]")
 _PROJECTED = re.compile(r"(RA--|DEC-|[A-Z]LON|[A-Z]LAT)-[A-Z]{3}(-SIP)?")
 _FRAMES = ("", "ICRS", "FK5", "FK4", "FK4-NO-E", "GAPPT")
 _ANGLES = ("deg", "arcmin", "arcsec", "mas", "rad")
@@ -186,17 +184,6 @@ def grid_offset(wcs, other, shape):
         return np.inf
     distance = np.hypot(x2 - x, y2 - y)
     return float(distance.max()) if np.isfinite(distance).all() else np.inf
-
-
-@contextlib.contextmanager
-def quiet_astropy():
-    """Keep what astropy logs below an error back: it writes notices to standard output."""
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
 
 
 def _unreadable(name, why):

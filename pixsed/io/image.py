@@ -1,6 +1,5 @@
 """One image of one band: its flux and error in nJy, its WCS, what its header says."""
 
-import re
 import warnings
 from functools import cached_property
 from pathlib import Path
@@ -13,35 +12,19 @@ from pixsed.io.atomic import protect_input
 from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
 from pixsed.io.cards import fits_card
 from pixsed.io.copied import copied_header
-from pixsed.io.error_plane import (
-    POWERS,
-    decide_kind,
-    kind_by_name,
-    power_of_unit,
-    scatter_ratios,
-    to_sigma,
-    unit_ratio,
-)
-from pixsed.io.error_search import files_beside, own_plane, plane_beside, plane_of_file
+from pixsed.io.error_plane import POWERS, power_of_unit, to_sigma, unit_ratio
+from pixsed.io.error_search import ErrorFinder
 from pixsed.io.fill import find_fill, is_fill, parse_fill
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
-from pixsed.io.locate import (
-    Location,
-    choose_image,
-    is_image,
-    open_fits,
-    parse_extension,
-    parse_location,
-)
+from pixsed.io.locate import choose_image, open_fits, parse_location
 from pixsed.io.opened import Opened
 from pixsed.io.provenance import stamp
-from pixsed.io.rows import RowReader, sampled_rows, strips
+from pixsed.io.rows import RowReader, SampledRows
 from pixsed.io.units import check_linear, njy_per_unit
 
 _ARCSEC2_SR = (np.pi / 180.0 / 3600.0) ** 2
 # Pixels of the sample that a fill value, and what errors are, are told by.
 _SAMPLE_PIXELS = 400_000
-_STRIP_PIXELS = 1_000_000
 _SKY_PIXELS = 2_000_000
 
 
@@ -115,23 +98,25 @@ class ImageFile(Opened):
             if unit is None:
                 bunit = str(self._all_cards.get("BUNIT", "")).strip(" '\"")
                 check_linear(bunit, self.name, f"BUNIT {bunit!r}")
-            self._kind_asked = err_kind
             # An integer, scaled or not, may well come often.
-            self._is_float = self._hdu.header["BITPIX"] < 0
+            is_float = self._hdu.header["BITPIX"] < 0
             self._rows = RowReader(self._hdu)
-            self._sampled = sampled_rows(self.shape, _SAMPLE_PIXELS)
-            sample = _read_rows(self._hdu, self._sampled)
-            self.fill = parse_fill(fill)
-            found_fill = self.fill is None
-            if found_fill:
-                self.fill = find_fill(sample) if self._is_float else ()
-            self._empty_sample = is_fill(sample, self.fill)
-            self._sample = np.where(self._empty_sample, np.nan, sample.astype(np.float64))
-            self._err_hdu, self.err_source = self._find_error(err, stack, measure_sky)
+            sample = SampledRows(self.shape, _SAMPLE_PIXELS)
+            values = sample.of(self._hdu)
+            asked = parse_fill(fill)
+            found = find_fill(values) if is_float else ()
+            self.fill = found if asked is None else asked
+
+            def opened(path):
+                self.files.append(str(path))
+                protect_input(path)  # found beside the image, not named
+                return stack.enter_context(open_fits(path, memmap=False))
+
+            finder = ErrorFinder(self, self._hdulist, self._hdu, sample, opened)
+            self._err_hdu, self.err_source = finder.find(err, err_kind, measure_sky)
             self._err_rows = None if self._err_hdu is None else RowReader(self._err_hdu)
-            if found_fill and self.fill:
-                self._warn_of_fill(sample)
-            del self._sample, self._empty_sample
+            if asked is None and self.fill:
+                self._warn_of_fill(sample, values)
 
     @property
     def band(self):
@@ -225,7 +210,7 @@ class ImageFile(Opened):
             is None where there are no errors and none were to be measured.
         """
         factor = 1.0 if native else self.factor
-        data = self._measured(self._rows.read(y, x)) * factor
+        data = self.measured(self._rows.read(y, x)) * factor
         if self.err_source == "none":
             return data.astype(np.float32), None
         err = self._read_error(y, x, data.shape) * factor
@@ -240,8 +225,13 @@ class ImageFile(Opened):
             return np.full(shape, self.sky_rms())
         return to_sigma(self._err_rows.read(y, x), self._kind) * self._error_ratio
 
-    def _measured(self, values):
-        """Return what was read as float64, NaN where there are no data."""
+    @property
+    def bunit(self):
+        """The unit as text: that which was given, else BUNIT of the header, else None."""
+        return self._all_cards.get("BUNIT") if self._unit is None else self._unit
+
+    def measured(self, values):
+        """Return what was read of the image as float64, NaN where there are no data."""
         return np.where(is_fill(values, self.fill), np.nan, values.astype(np.float64))
 
     @property
@@ -253,14 +243,15 @@ class ImageFile(Opened):
         """The unit of the errors over that of the data: 1 unless BUNITs differ."""
         headers = self._err_hdu.header, self.header
         theirs, ours = (str(header.get("BUNIT", "")).strip() for header in headers)
-        if not theirs or theirs == ours or self._unit is not None:
+        if not theirs or theirs == ours:
             return 1.0
-        power = power_of_unit(theirs, ours)
+        image_unit = ours if self._unit is None else self._unit
+        power = power_of_unit(theirs, image_unit)
         if power is not None:
             # Of a variance or weight whose BUNIT is the image's, that was only copied.
-            return unit_ratio(theirs, ours, power) if POWERS[power] == self._kind else 1.0
-        if self._kind != "sigma":
-            return 1.0  # said of the weights alone, if anything
+            return unit_ratio(theirs, image_unit, power) if POWERS[power] == self._kind else 1.0
+        if self._kind != "sigma" or self._unit is not None:
+            return 1.0  # said of the weights alone, if anything; or mended for both
         header = merged_header(self._err_hdu.header, self._all_cards)
         return self._njy_per_unit(header, None) / self.factor
 
@@ -273,9 +264,7 @@ class ImageFile(Opened):
             If there is no noise, or, of an image with fill values, no sky.
         """
         if self._sky is None:
-            sample = self._measured(
-                _read_rows(self._hdu, sampled_rows(self.shape, _SKY_PIXELS))
-            )
+            sample = self.measured(SampledRows(self.shape, _SKY_PIXELS).of(self._hdu))
             self._sky = robust_rms(sample)
             if self._sky == 0 or (self.fill and not is_like_sky(sample)):
                 raise PixsedError(
@@ -284,122 +273,23 @@ class ImageFile(Opened):
                 )
         return self._sky
 
-    def _find_error(self, err, stack, measure_sky):
-        """Return (HDU or None, source) of the errors, checked for shape and kind."""
-        if err == "sky" and not Path(err).is_file():
-            return None, "sky" if measure_sky else "none"
-        unusable = []
-        for hdu, path, what in self._error_candidates(err, stack):
-            if hdu.shape != self.shape:
-                raise PixsedError(
-                    f"{self.name}: its errors are of shape {hdu.shape}, the image of {self.shape}; "
-                    "name errors of the same grid with --err"
-                )
-            kind = self._kind_of(hdu, path, what)
-            if not self._usable(hdu, kind):
-                unusable.append(what)
-                continue
-            if unusable:
-                _warn(f"{self.name}: {unusable[0]} has no value above 0; its errors are from "
-                      f"{what}")  # fmt: skip
-            return hdu, "err" if kind == "sigma" else kind
-        if unusable:
-            raise PixsedError(
-                f"{self.name}: its errors, {unusable[0]}, have no value above 0 where it has data; "
-                "name others with --err, or --err sky for the rms of its sky"
-            )
-        if not measure_sky:
-            return None, "none"
-        _warn(
-            f"{self.name}: no ERR or WHT of its own, and no _err or _wht file beside it; its "
-            "errors are the rms of its sky, without the sources' noise; name them with --err"
-        )
-        return None, "sky"
-
-    def _error_candidates(self, err, stack):
-        """Yield (HDU, path of another file or None, name for messages), best first."""
-        def opened(path):
-            hdulist = stack.enter_context(open_fits(path, memmap=False))
-            self.files.append(str(path))
-            protect_input(path)  # found beside the image, not named
-            return hdulist
-
-        if err is not None:
-            yield self._error_asked_for(err, opened)
-            return
-        for word in ("ERR", "WHT"):
-            try:
-                hdu = own_plane(self._hdulist, self._hdu, word)
-            except PixsedError as error:
-                raise PixsedError(f"{self.name}: {error}") from error
-            if hdu is not None:
-                yield hdu, None, hdu.name
-        twins = sum(is_image(hdu) and hdu.name == self._hdu.name for hdu in self._hdulist)
-        for word, path in files_beside(self.location.path):
-            hdu = plane_beside(opened(path), path, word, self._hdu, twins)
-            if hdu is not None:
-                yield hdu, path, path
-
-    def _error_asked_for(self, err, opened):
-        place = parse_location(err)
-        if Path(place.path).is_file():
-            same = Path(place.path).samefile(self.location.path)
-            hdu = plane_of_file(self._hdulist if same else opened(place.path), place)
-            path = place.path
-        else:
-            ext, ver = parse_extension(err.strip("[]"))
-            try:
-                hdu = choose_image(self._hdulist, Location(self.location.path, ext, ver))
-            except PixsedError as error:
-                raise PixsedError(f"--err {err} is no file; {error}") from error
-            path = None
-        if hdu is self._hdu:
-            raise PixsedError(f"{self.name}: --err {err} is the image itself; name its errors")
-        return hdu, path, err
-
-    def _kind_of(self, hdu, path, what):
-        """Return what the values of an error plane are, one of `KINDS`."""
-        if self._kind_asked is not None:
-            return self._kind_asked
-        named, plain = kind_by_name(hdu.name, "" if path is None else _stem(path))
-        image_unit = self._all_cards.get("BUNIT") if self._unit is None else self._unit
-        power = power_of_unit(hdu.header.get("BUNIT"), image_unit)
-        ratios = {}
-        if not plain:
-            bunit = hdu.header.get("BUNIT")
-            scale = {POWERS[power]: unit_ratio(bunit, image_unit, power)} if power else None
-            ratios = scatter_ratios(self._sample, _read_rows(hdu, self._sampled), scale)
-        try:
-            return decide_kind(named, power, ratios, plain)
-        except PixsedError as error:
-            raise PixsedError(f"{self.name}: its errors, {what}: {error}") from error
-
-    def _usable(self, hdu, kind):
-        """Return whether some pixel has an error, or none has data."""
-        good = np.isfinite(to_sigma(_read_rows(hdu, self._sampled), kind))
-        if (good & ~self._empty_sample).any():
-            return True
-        rows, any_data = RowReader(hdu), False
-        for strip in strips(self.shape, _STRIP_PIXELS):
-            data = np.isfinite(self._measured(self._rows.read(strip)))
-            if (data & np.isfinite(to_sigma(rows.read(strip), kind))).any():
-                return True
-            any_data |= bool(data.any())
-        return not any_data
-
-    def _warn_of_fill(self, sample):
+    def _warn_of_fill(self, sample, values):
         """Warn of fill values, unless they are where there are no errors either."""
-        good = np.isfinite(sample)
+        good = np.isfinite(values)
         if self._err_hdu is not None:
-            good &= np.isfinite(to_sigma(_read_rows(self._err_hdu, self._sampled), self._kind))
+            good &= np.isfinite(to_sigma(sample.of(self._err_hdu), self._kind))
         told = [
-            f"{100 * np.mean(found):.2g} % of its pixels are exactly {value:g}"
+            f"{_percent(np.mean(found))} of its pixels are exactly {value:g}"
             for value in self.fill
-            if (found := good & (sample == sample.dtype.type(value))).any()
+            if (found := good & (values == values.dtype.type(value))).any()
         ]
         if told:
-            _warn(f"{self.name}: {' and '.join(told)}, taken as no data; if they are measured, "
-                  "say --fill none")  # fmt: skip
+            warnings.warn(
+                f"{self.name}: {' and '.join(told)}, taken as no data; if they are measured, say "
+                "--fill none",
+                PixsedWarning,
+                stacklevel=3,
+            )
 
 
 def output_headers(image, *, inputs=(), history=()):
@@ -474,15 +364,5 @@ def merged_header(header, primary):
     return result
 
 
-def _read_rows(hdu, numbers):
-    """Return the rows of an HDU of these numbers, (n, nx)."""
-    rows = RowReader(hdu)
-    return np.concatenate([rows.read(slice(n, n + 1)) for n in numbers])
-
-
-def _warn(message):
-    warnings.warn(message, PixsedWarning, stacklevel=5)
-
-
-def _stem(path):
-    return re.sub(r"\.fits?(\.gz|\.fz)?$", "", Path(path).name, flags=re.IGNORECASE)
+def _percent(fraction):
+    return f"{100 * fraction:.2g} %" if fraction < 0.1 else f"{fraction:.0%}".replace("%", " %")

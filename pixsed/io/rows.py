@@ -68,3 +68,27 @@ def sampled_rows(shape, pixels):
     """Return numbers of rows, evenly spread, of about `pixels` pixels in all."""
     step = max(1, shape[0] * shape[1] // pixels)
     return range(min(step // 2, shape[0] - 1), shape[0], step)
+
+
+class SampledRows:
+    """Rows of images of one shape, evenly spread over them: of each image read once.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (ny, nx).
+    pixels : int
+        About as many in all.
+    """
+
+    def __init__(self, shape, pixels):
+        self._numbers = sampled_rows(shape, pixels)
+        self._read = {}
+
+    def of(self, hdu):
+        """Return those rows of an image HDU, (n, nx)."""
+        if id(hdu) not in self._read:
+            rows = RowReader(hdu)
+            parts = [rows.read(slice(n, n + 1)) for n in self._numbers]
+            self._read[id(hdu)] = np.concatenate(parts)
+        return self._read[id(hdu)]

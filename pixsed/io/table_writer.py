@@ -14,7 +14,6 @@ from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path, check_output, is_stream, write_hdulist
-from pixsed.io.cards import safe_cards
 from pixsed.io.columns import listed, text_column
 from pixsed.io.fluxes import known_unit
 from pixsed.io.provenance import stamp
@@ -148,7 +147,7 @@ def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PI
         If the file is there already, its folder is not, or its ending is unknown.
     """
     form = table_format(path)
-    header = stamp(fits.Header(), inputs=inputs, history=history, **safe_cards(cards))
+    header = stamp(fits.Header(), inputs=inputs, history=history, **cards)
     if form == "fits":
         hdu = _table_hdu(table)
         hdu.name = name
@@ -162,6 +161,26 @@ def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PI
     text = _as_text(table, form, meta)
     with atomic_path(path, overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def unit_and_comment(unit, text):
+    """Return the TUNIT and the TCOMM of a column: the unit of a logarithm goes into the text.
+
+    Astropy warns of dex() in a FITS table. As ``("", "log10 of the mass / solMass")``.
+
+    Parameters
+    ----------
+    unit : str or `~astropy.units.UnitBase`
+    text : str
+        The description.
+    """
+    if not _is_of_logs(unit):
+        return str(unit), text
+    argument = str(getattr(u.Unit(unit), "physical_unit", "") or "")
+    argument = f"({argument})" if " " in argument else argument
+    if "log10" in text:  # log10 of a mass / solMass
+        return "", f"{text} / {argument}" if argument else text
+    return "", f"{text} [{unit}]".strip()
 
 
 class _Unfit(Exception):
@@ -341,12 +360,8 @@ def _described(table, form):
         if not text:
             continue
         said = column.description or ""
-        argument = getattr(unit, "physical_unit", None)
-        if "log10" in said and argument is not None:  # log10 of a mass / solMass
-            argument = f"({argument})" if " " in str(argument) else str(argument)
-            column.description = f"{said} / {argument}" if argument else said
-        else:
-            column.description = f"{said} [{text}]".strip()
+        left, said = unit_and_comment(unit, said)
+        column.description = f"{said} [{left}]".strip() if left else said
 
 
 def _table_hdu(table):

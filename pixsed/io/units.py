@@ -125,9 +125,8 @@ def check_linear(text, name, said):
     """Raise `PixsedError` if a unit, as text, is of magnitudes, dex or decibel."""
     unit = parse_unit(text)
     is_log = isinstance(unit, u.function.FunctionUnitBase) or _SYSTEMS.fullmatch(text)
-    if not is_log and unit is not None:
-        is_log = u.mag in unit.decompose().bases or u.dex in unit.decompose().bases
-    if is_log:
+    # Magnitudes and decibel are multiples of dex.
+    if is_log or (unit is not None and u.dex in unit.decompose().bases):
         raise PixsedError(
             f"{name}: {said} is of magnitudes or logarithms, which do not add up; turn the image "
             "into a flux, as nJy, first"

@@ -72,8 +72,8 @@ def physics_differences(meta, other):
     )
 
 
-def simulations_writer(path, dtype, n, *, prior, bands, meta, units, block, overwrite=False,
-                       resume=False, inputs=()):  # fmt: skip
+def simulations_writer(path, dtype, n, *, prior, bands, meta, units, block, descriptions=None,
+                       overwrite=False, resume=False, inputs=()):  # fmt: skip
     """Return the `~pixsed.io.stream.TableWriter` of a table of simulations.
 
     Parameters
@@ -89,7 +89,9 @@ def simulations_writer(path, dtype, n, *, prior, bands, meta, units, block, over
         Cards of the table's header. A run goes on only where these, the layout, `prior`,
         `bands` and `n` are the same.
     units : dict of str
-        FITS unit of each parameter that has one.
+        Unit of each parameter that has one; those of logarithms go into the descriptions.
+    descriptions : dict of str, optional
+        Of parameters.
     block : int
         Rows a batch.
     overwrite, resume : bool, optional
@@ -99,14 +101,19 @@ def simulations_writer(path, dtype, n, *, prior, bands, meta, units, block, over
 
     from pixsed.io.provenance import stamp
     from pixsed.io.stream import TableWriter
+    from pixsed.io.table_writer import unit_and_comment
 
     primary = fits.PrimaryHDU().header
     stamp(primary, inputs=inputs)
     table = fits.BinTableHDU(np.empty(0, dtype), name="SIMS").header
     table["NAXIS2"] = (n, "rows")
     for number, name in enumerate(dtype.names, 1):
-        if unit := {**units, "FLUX": "nJy"}.get(name):
+        unit = {**units, "FLUX": "nJy"}.get(name, "")
+        unit, text = unit_and_comment(unit, (descriptions or {}).get(name, ""))
+        if unit:
             table[f"TUNIT{number}"] = unit
+        if text:
+            table[f"TCOMM{number}"] = text
     table["SIMULATD"] = (True, "simulated, not observed")
     table["PRIOR"] = (prior, "prior of the populations")
     for number, band in enumerate(bands, 1):

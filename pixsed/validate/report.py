@@ -133,10 +133,12 @@ def points_hdu(result):
 def _described(name, table, said):
     from astropy.io import fits
 
+    from pixsed.io.table_writer import unit_and_comment
+
     hdu = fits.BinTableHDU(table, name=name)
     hdu.header["SUBJECT"] = SUBJECTS[name][0]
     for number, column in enumerate(table.colnames, 1):
-        unit, text = said[column]
+        unit, text = unit_and_comment(*said[column])
         if unit:
             hdu.header[f"TUNIT{number}"] = unit
         hdu.header[f"TCOMM{number}"] = text

@@ -240,7 +240,7 @@ def test_rescale_errors(cut, field):
     [
         (["--id", "55", "--redshift", "1"], "id 55 is not in .*seg.fits"),
         (["--id", "9", "--catalog", "cat.csv"], "cat.csv has no redshift of id 9"),
-        (["--id", "7", "--catalog", "no.csv"], "no.csv: no such catalogue"),
+        (["--id", "7", "--catalog", "no.csv"], "no.csv: no such file"),
     ],
 )
 def test_failures(cut, field, args, match):

@@ -340,3 +340,29 @@ def test_usage(fit, args, text):
     assert result.exit_code == 2
     assert text in " ".join(result.output.split())
     assert not out.exists()
+
+
+@pytest.mark.parametrize("option", [("--fill", "F115W=0"), ("--err-kind", "F115W=sigma")])
+def test_how_images_are_read_is_part_of_a_run(option, scene, run_cli, model_path, tmp_path):
+    args = ("fit", *scene[0], "--redshift", 2, "--model", model_path, "--samples", 40, "--resume",
+            "-o", tmp_path / "maps.fits")  # fmt: skip
+    assert run_cli(*args).exit_code == 0
+    result = run_cli(*args, *option)
+    assert "made of another input or with other options" in str(result.exception)
+
+
+def test_zeros_are_no_data_in_every_worker(scene, fit, tmp_path):
+    """Blank corners, in two processes and in one, as NaN there."""
+    _, segmap = scene
+    for zero in (np.nan, 0.0):
+        for band in BANDS:
+            with fits.open(tmp_path / f"{band}.fits", mode="update") as hdulist:
+                hdulist["SCI"].data[:22, :25] = zero
+        result, out = fit("--redshift", 2, "--all-pixels", "--jobs", 2, "--tile", 20,
+                          "--overwrite", out=f"{zero}.fits")  # fmt: skip
+        assert result.exit_code == 0, result.exception
+    told = [text for text in result.warned if "are exactly 0, taken as no data" in text]
+    assert len(told) == len(BANDS)
+    expected, found = (planes(tmp_path / f"{zero}.fits")[0] for zero in (np.nan, 0.0))
+    for name, plane in expected.items():
+        assert plane.tobytes() == found[name].tobytes(), name

@@ -375,6 +375,131 @@ def test_match_image_unchanged(image_path, band, sigma, psfmatch):
     assert match.residual == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("band", "source", "target", "target_band", "psfmatch", "warned"),
+    [
+        # The PSFs decide, whatever the names are.
+        ("F200W", 2.0, 2.6, "F444W", "F444W", ""),
+        ("F200W", 2.0, 2.6, None, "unknown", ""),
+        ("F444W", 2.0, 2.6, "F444W", "F444W", "F444W, is the target's, and it is convolved all"),
+        ("F480M", 2.0, 2.6, "F444W", "F444W", ""),
+        ("F460M", 2.0, 2.6, "MIRI_F770W", "MIRI_F770W", ""),
+        ("F480M", 2.6, 2.6, "F444W", "F444W", ""),
+        ("F200W", 2.6, 2.6, "F444W", "F444W", ""),
+        ("F480M", 2.6, 2.0, "F444W", "none", "F480M is left as it is, PSFMATCH none"),
+        ("F460M", 2.6, 2.0, "F480M", "none", "F460M is left as it is, PSFMATCH none"),
+        ("F444W", 2.6, 2.0, "F200W", "none", "is broader than the target's"),
+    ],
+)
+def test_psfs_decide(image_path, band, source, target, target_band, psfmatch, warned):
+    psf, wanted = Psf(gaussian(99, source), 0.03), Psf(gaussian(99, target), 0.03, target_band)
+    with ImageFile(f"{band}={image_path}") as image:
+        with pytest.warns(PixsedWarning, match=warned) if warned else nullcontext():
+            match = plan_match(image, psf=psf, target=wanted)
+        assert match.psfmatch == psfmatch
+        assert bool(match.unchanged) == (source == target or "is left as it is" in warned)
+        residual = match.residual
+        if residual < 1e-3:
+            plan_match(image, psf=psf, target=Psf(gaussian(99, target), 0.03), max_residual=0.01)
+        else:
+            with pytest.raises(PixsedError, match="above --max-residual 0.01[,;] "):
+                plan_match(image, psf=psf, target=wanted, max_residual=0.01)
+
+
+def test_poorly_matched_is_not_matched(image_path):
+    """PSFMATCH tells the band whose PSF the image has, and no other."""
+    psf, target = Psf(gaussian(99, 2.0), 0.03), Psf(gaussian(99, 2.6), 0.03, "F444W")
+    options = dict(psf=psf, target=target, window="cosine-bell", alpha=0.3)
+    with ImageFile(image_path) as image:
+        with pytest.warns(PixsedWarning, match="PSFMATCH is none, unless a larger --max-residual"):
+            assert plan_match(image, **options).psfmatch == "none"
+        assert plan_match(image, **options, max_residual=0.5).psfmatch == "F444W"
+
+
+@pytest.mark.parametrize(
+    ("band", "target_band", "psfmatch", "warned"),
+    [
+        ("F200W", "F444W", "F444W", ""), ("F200W", None, "unknown", ""),
+        ("F444W", "F444W", "F444W", "a kernel is given"), ("F480M", "F444W", "F444W", ""),
+        ("F480M", None, "unknown", ""),
+    ],
+)  # fmt: skip
+def test_a_kernel_is_applied_whatever_the_band(image_path, band, target_band, psfmatch, warned):
+    kernel = gaussian(21, 2.0)
+    with ImageFile(f"{band}={image_path}") as image:
+        with pytest.warns(PixsedWarning, match=warned) if warned else nullcontext():
+            match = match_image(image, kernel=kernel, target_band=target_band)
+        data, err = image.read(native=True)
+    assert match.unchanged is None and match.psfmatch == psfmatch
+    np.testing.assert_array_equal(match.data, convolve_image(data, err, kernel)[0])
+
+
+@pytest.mark.parametrize("size", [1, 3, 21])
+def test_a_kernel_of_a_single_pixel_leaves_the_image(image_path, size):
+    with ImageFile(image_path) as image:
+        single = 7.0 * np.pad(np.ones((1, 1)), size // 2)
+        match = match_image(image, kernel=single, target_band="F444W")
+        np.testing.assert_array_equal(match.data, image.read(native=True)[0])
+    assert match.unchanged == "the kernel is a single pixel" and match.noise_corr == 1.5
+
+
+def test_names_that_contradict(write_fits, wcs_header, image_path):
+    sharp, broad = Psf(gaussian(99, 2.0), 0.03, "F444W"), Psf(gaussian(99, 2.6), 0.03)
+    with ImageFile(image_path) as image:
+        with pytest.warns(PixsedWarning, match="--psf PSF is of F444W, the image's band is F200W"):
+            plan_match(image, psf=sharp, target=broad)
+        broad.band = "F277W"
+        with pytest.warns(PixsedWarning, match="--target PSF is of F277W, --target-name is F444W"):
+            plan_match(image, psf=Psf(sharp.data, 0.03), target=broad, target_band="F444W")
+    header = wcs_header(BUNIT="uJy", FILTER="F200W", PSFMATCH="F444W")
+    noise = np.random.default_rng(0).normal(0, 0.1, (81, 81))
+    path = write_fits("m.fits", SCI=(noise, header), ERR=(np.full((81, 81), 0.1), header))
+    with ImageFile(path) as image:
+        with pytest.warns(PixsedWarning, match="says that it is matched to F444W already"):
+            plan_match(image, kernel=gaussian(21, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("size", "reach"), [(99, 0.5), (35, 0.5), (29, 0.435), (15, 0.225), (11, 0.165), (7, None)]
+)
+def test_psfs_that_end_within_the_radii(image_path, size, reach):
+    psf, target = Psf(gaussian(size, 1.0), 0.03), Psf(gaussian(size, 1.3), 0.03, "F444W")
+    with ImageFile(image_path) as image:
+        if reach is None:
+            with pytest.raises(PixsedError, match="ends within 0.1 arcsec of the centre"):
+                plan_match(image, psf=psf, target=target)
+            return
+        warned = pytest.warns(PixsedWarning, match=f"the PSFs end {reach - 1e-9:.2f} arcsec from")
+        with warned if size < 33 else nullcontext():
+            match = plan_match(image, psf=psf, target=target, max_residual=0.5)
+    assert match.radii == pytest.approx((0.1, min(reach, 0.5)), abs=0.006)
+
+
+@pytest.mark.parametrize("value", [1e8, 9.9e9, 1e10, 1e19])
+@pytest.mark.parametrize("share", [0.1, 0.6, 0.9])
+def test_sentinels_for_errors_are_no_data(write_fits, wcs_header, value, share):
+    """As NaN in their place gives: pixel for pixel, and the noise's correlation."""
+    rng = np.random.default_rng(1)
+    noise = fftconvolve(rng.normal(0, 0.1, (130, 400)), np.ones((3, 3)) / 3, mode="same")
+    gap = np.zeros(noise.shape, bool)
+    gap[:, : int(share * 400)] = True
+    gap[60, 390] = True
+    found = []
+    for bad in (np.nan, value):
+        header = wcs_header(BUNIT="uJy", FILTER="F200W")
+        data, err = np.where(gap, 1e-3 * noise, noise), np.where(gap, bad, 0.1)
+        path = write_fits(f"{bad}.fits", SCI=(data.astype("f4"), header),
+                          ERR=(err.astype("f4"), header))  # fmt: skip
+        warned = nullcontext() if np.isnan(bad) else pytest.warns(
+            PixsedWarning, match="% of its pixels have errors above 1e[+]03, 10000 times the typ")
+        with ImageFile(path) as image, warned:
+            found.append(match_image(image, kernel=gaussian(15, 1.5)))
+    np.testing.assert_array_equal(found[0].data, found[1].data)
+    np.testing.assert_array_equal(found[0].err, found[1].err)
+    assert found[0].err_factor == found[1].err_factor
+    assert np.isnan(found[1].data[gap]).all() and np.isfinite(found[1].data[~gap]).all()
+
+
 def test_match_image_warns(image_path):
     sharp, broad = Psf(gaussian(99, 2.0), 0.03), Psf(gaussian(99, 2.6), 0.03)
     with ImageFile(image_path) as image:

@@ -47,6 +47,32 @@ def test_units_and_text(tmp_path, wcs, sky):
     check(read_stars(str(tmp_path / "b.csv"), wcs), atol=1e-3)
 
 
+@pytest.mark.parametrize("none", ["-", "", "nan", "n/a"])
+def test_text_for_no_place(tmp_path, wcs, sky, none):
+    """A column of degrees that one row makes text is still of degrees, not of hours."""
+    ra, dec = ([f"{value:.9f}" for value in part.deg] for part in (sky.ra, sky.dec))
+    Table([[*ra, none], [*dec, "1"], [1, 2, 3, 4]], names=["ra", "dec", "id"]).write(
+        tmp_path / "a.csv"
+    )
+    check(read_stars(str(tmp_path / "a.csv"), wcs), atol=1e-3)
+    hours = [*sky.ra.to_string("hourangle", sep=":", precision=7), none]
+    Table([hours, [*dec, "1"]], names=["ra", "dec"]).write(tmp_path / "b.csv")
+    check(read_stars(str(tmp_path / "b.csv"), wcs), atol=1e-3)
+
+
+def test_columns_of_one_value_and_numbers_as_ids(tmp_path, wcs, sky):
+    columns = [sky.ra.deg[:, None], sky.dec.deg[:, None], np.array([[7.0], [8], [9]])]
+    Table(columns, names=["RA", "DEC", "ID"]).write(tmp_path / "a.fits")
+    stars = read_stars(str(tmp_path / "a.fits"), wcs)
+    check(stars)
+    assert [star.id for star in stars] == ["7", "8", "9"]
+
+
+def test_a_list_without_names(tmp_path, wcs):
+    np.savetxt(tmp_path / "a.txt", np.transpose([X, Y]))
+    check(read_stars(str(tmp_path / "a.txt"), wcs, x_col="col1", y_col="col2"))
+
+
 def test_pixels(tmp_path, wcs):
     Table([X, Y], names=["x", "y"]).write(tmp_path / "a.csv")
     Table([X + 1, Y + 1], names=["X_IMAGE", "Y_IMAGE"]).write(tmp_path / "b.fits")

@@ -86,6 +86,8 @@ def test_without_a_column_of_errors_all_are_exact(model):
         ({"redshift": 1.0, "zerr": np.nan}, "redshift error nan must be a number of 0 or more"),
         ({"redshift": 1.0, "zerr": np.inf}, "redshift error inf must be"),
         ({"redshift": 1.0, "zerr": -1.0}, "redshift error -1 must be"),
+        ({"zerr": np.nan}, "redshift error nan must be a number of 0 or more"),
+        ({"zerr": np.inf}, "redshift error inf must be"),
         ({"redshift": 1.0, "zerr": 0.5}, r"1 \+- 0.5 is outside the range"),
     ],
 )
@@ -95,13 +97,14 @@ def test_options(model, run_cli, model_path, tmp_path, options, match):
     if min(options.values()) < 0:
         return  # a usage error
     write_cube(fakes.make_cube(), tmp_path / "c.fits")
-    args = [f"--redshift={options['redshift']}"]
-    if "zerr" in options:
-        args += [f"--redshift-err={options['zerr']}"]
-    result = run_cli("fit", tmp_path / "c.fits", *args, "--model", model_path, "-o",
-                     tmp_path / "o.fits")  # fmt: skip
-    assert result.exit_code != 0 and not (tmp_path / "o.fits").exists()
-    assert isinstance(result.exception, PixsedError | SystemExit)
+    names = {"redshift": "--redshift", "zerr": "--redshift-err"}
+    args = [f"{names[name]}={value}" for name, value in options.items()]
+    make_table(REDSHIFT=np.ones(len(Z))).write(tmp_path / "t.ecsv")
+    for name in ("c.fits", "t.ecsv"):
+        result = run_cli("fit", tmp_path / name, *args, "--model", model_path, "-o",
+                         tmp_path / "o.fits")  # fmt: skip
+        assert result.exit_code != 0 and not (tmp_path / "o.fits").exists()
+        assert isinstance(result.exception, PixsedError | SystemExit)
 
 
 @pytest.mark.parametrize("redshift", [0.0, 1e-6, 14.18])

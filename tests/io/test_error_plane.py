@@ -160,7 +160,7 @@ def test_an_image_is_not_its_own_error(write_fits, header, sky):
 
 NAMES = {
     "sigma": "a_rms a.sigma a_unc a_uncert a_noise a_std rmsmap",
-    "variance": "a_var a_variance VAR_POISSON",
+    "variance": "a_var a_variance VAR_POISSON STAT",
     "weight": "a.weight a_weights a_ivar a_ivm a_invvar a_inverse_variance a_weightmap a.wgt",
 }
 NAMED = [(kind, name) for kind, names in NAMES.items() for name in names.split()]
@@ -191,12 +191,20 @@ def test_name_that_the_sky_belies(named, name, true, write_fits, header, sky):
 
 
 @pytest.mark.parametrize("true", ["variance", "weight"])
-@pytest.mark.parametrize("rms", [0.01, 300.0])
+@pytest.mark.parametrize("rms", [0.01, 0.8, 1.2, 300.0])
 def test_nothing_but_the_sky_tells(true, rms, write_fits, header, sky):
     path = write_fits("sci.fits", primary=(sky(rms), header))
     other = write_fits("b.fits", primary=(np.full(SHAPE, FORMS[true](rms), "f4"), None))
     with pytest.raises(PixsedError, match=f"scatter of the sky {true}.*--err-kind"):
         errors(path, err=other)
+    assert errors(path, err=other, err_kind=true)[0] == pytest.approx(rms, rel=1e-4)
+
+
+@pytest.mark.parametrize("rms", [0.01, 0.8, 1.2, 300.0])
+def test_sigma_without_a_name(rms, write_fits, header, sky):
+    path = write_fits("sci.fits", primary=(sky(rms), header))
+    other = write_fits("b.fits", primary=(np.full(SHAPE, rms, "f4"), None))
+    assert errors(path, err=other)[0] == pytest.approx(rms, rel=1e-4)
 
 
 @pytest.mark.parametrize("factor", [15.0, 0.2])
@@ -227,6 +235,27 @@ def test_kind_by_unit(bunit, kind, factor, name, write_fits, header, sky):
     found, source = errors(path, err=name)
     assert found == pytest.approx(rms, rel=1e-5)
     assert source == {"sigma": "err"}.get(kind, kind)
+
+
+@pytest.mark.parametrize(
+    ("image", "bunit", "unit", "factor"),
+    [
+        ("uJy", "nJy", "uJy", 1e-3), ("uJy", "nJy", None, 1e-3), (None, "nJy", "uJy", 1e-3),
+        ("nJy", "nJy", "uJy", 1), ("uJy", None, "nJy", 1), ("K", "K", "uJy", 1),
+        (None, "electron/s", "zp=25", 1), ("electron/s", "ELECTRONS/S", "zp=25", 1),
+        ("10 nJy", "nJy", None, 0.1), ("MJy/sr", "kJy/sr", None, 1e-3), ("Jy", "nJy", "nJy", 1),
+    ],
+)  # fmt: skip
+def test_error_in_another_unit(image, bunit, unit, factor, write_fits, header, sky):
+    """`--unit` is of the image, and of errors that have its BUNIT or none."""
+    headers = [header.copy(), header.copy()]
+    for one, text in zip(headers, (image, bunit), strict=True):
+        one.remove("BUNIT")
+        if text:
+            one["BUNIT"] = text
+    plane = np.full(SHAPE, 2.0, np.float32)
+    path = write_fits("a.fits", SCI=(sky(2.0 * factor), headers[0]), ERR=(plane, headers[1]))
+    assert errors(path, unit=unit)[0] == pytest.approx(2 * factor, rel=1e-5)
 
 
 def test_surface_brightness_variance(write_fits, header, sky):

@@ -22,7 +22,8 @@ def made(n, seed=1):
 
 
 def write(path, rows, block=4, **options):
-    settings = dict(prior="tau", bands=BANDS, meta=META, units={"LOGMFORM": "dex", "REDSHIFT": ""})
+    settings = dict(prior="tau", bands=BANDS, meta=META, units={"LOGMFORM": "dex", "REDSHIFT": ""},
+                    descriptions={"LOGMFORM": "mass formed"})  # fmt: skip
     writer = simulations_writer(path, DTYPE, len(rows), block=block, **settings | options)
     with writer:
         for start in range(writer.done, len(rows), block):
@@ -64,7 +65,8 @@ def test_header(written, fitsverify):
         table = hdus["SIMS"]
         assert table.header["SIMULATD"] is True and table.header["PRIOR"] == "tau"
         assert [table.header["BAND1"], table.header["BAND2"]] == BANDS
-        assert table.columns["FLUX"].unit == "nJy" and table.columns["LOGMFORM"].unit == "dex"
+        assert table.columns["FLUX"].unit == "nJy" and table.columns["LOGMFORM"].unit is None
+        assert table.header["TCOMM1"] == "mass formed [dex]"
         assert not table.columns["REDSHIFT"].unit
     fitsverify(path)
 
@@ -109,7 +111,7 @@ def test_the_file_can_go_once_it_is_read(written):
 
 
 def test_no_simulations(tmp_path, written):
-    with pytest.raises(PixsedError, match="no such file; make one with 'pixsed simulate'"):
+    with pytest.raises(PixsedError, match="no such file; make some with 'pixsed simulate'"):
         read_simulations(tmp_path / "none.fits")
     fits.PrimaryHDU().writeto(tmp_path / "image.fits")
     with pytest.raises(PixsedError, match="image.fits holds no simulations"):

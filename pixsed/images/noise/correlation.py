@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pixsed.images.informative import largest_error
 from pixsed.images.noise.gaussian import fit_gaussian
 
 #: Sides of the square apertures, pixels.
@@ -31,11 +32,13 @@ class EmptyApertures:
         Parameters
         ----------
         flux, err : `~numpy.ndarray`, shape (ny, nx)
-            NaN = no data. Errors need be right but for a factor.
+            NaN = no data, as are errors that are sentinels. Errors need be right but for a
+            factor.
         sky : `~numpy.ndarray` of bool, shape (ny, nx)
             An aperture lies within it, or is not taken.
         """
-        good = sky & np.isfinite(flux) & (err > 0)
+        good = sky & np.isfinite(flux) & (err > 0) & (err <= largest_error(err))
+        good &= np.isfinite(err)
         total = int(good.sum())
         if total < 2 * _FEWEST:
             return

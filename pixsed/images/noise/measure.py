@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.images.informative import largest_error
 from pixsed.images.noise.correlation import EmptyApertures
 from pixsed.images.noise.gaussian import fit_gaussian
 from pixsed.io.noise import BandNoise, NoiseTable
@@ -63,7 +64,7 @@ class NoiseMeasurement:
         self.cubes += 1
         for i, band in enumerate(cube.bands):
             flux, err = cube.flux[i], cube.err[i]
-            good = own & np.isfinite(flux) & np.isfinite(err) & (err > 0)
+            good = own & np.isfinite(flux) & (err > 0) & (err <= largest_error(err))
             self._flux.setdefault(band, []).append(flux[good])
             self._err.setdefault(band, []).append(err[good])
             self._sky.setdefault(band, EmptyApertures()).add(flux, err, sky)

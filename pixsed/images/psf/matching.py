@@ -164,6 +164,7 @@ def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
     residual = curve = radii = None
     widths = ()
     if psf is not None and target is not None:
+        _warn_of_oversampling(image, (psf, target), scale)
         size = common_size(psf, target, scale)
         planes = [resample_psf(p, scale, size, angle) for p in (psf, target)]
         radii = compared_radii(size, scale)
@@ -241,6 +242,14 @@ def _warn_of_names(image, psf, target, target_band, unchanged):
     elif band is not None and band == target_band:
         _warn(f"{image.name}: its band, {band}, is the target's, and it is convolved all the "
               "same: " + ("the PSFs differ" if psf else "a kernel is given"))  # fmt: skip
+
+
+def _warn_of_oversampling(image, psfs, scale):
+    for psf in psfs:
+        if psf.oversampling and psf.oversampling > 1 and abs(psf.scale / scale - 1) < 0.01:
+            _warn(f"{image.name}: {psf.name} has OVERSAMP {psf.oversampling:g}; its pixel scale is "
+                  f"taken as it stands, {psf.scale:.4g} arcsec, the image's own; if its values "
+                  f"are {psf.scale / psf.oversampling:.3g} apart, correct its header")  # fmt: skip
 
 
 def _filter(band):

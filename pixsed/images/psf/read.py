@@ -26,9 +26,9 @@ _OFF_CENTRE = 1.0
 # Values at the edge over the peak: worth a warning; and no PSF at all.
 _EDGE, _FLAT = 0.01, 0.5
 # Pixels by which a kernel may move an image: silently; and with a warning.
-_SHIFT, _MAX_SHIFT = 0.1, 0.5
+_SHIFT, _MAX_SHIFT = 0.25, 0.5
 # The sum of a kernel over that of its absolute values: less, and its sign is chance.
-_MIN_SUM = 0.01
+_MIN_SUM = 1e-4
 
 
 def read_psf(text, *, scale=None):
@@ -178,7 +178,7 @@ def read_kernel(text, *, scale=None):
     Warns
     -----
     PixsedWarning
-        If it moves the image by more than a tenth of a pixel.
+        If it moves the image by more than a quarter of a pixel.
     """
     kernel, header = _read_plane(text)
     if kernel.shape[0] % 2 == 0 or kernel.shape[1] % 2 == 0:
@@ -194,14 +194,21 @@ def read_kernel(text, *, scale=None):
                 f"{text}: the kernel's pixels are {value:.4g} arcsec, as {key} says, the image's "
                 f"{scale:.4g}; make it for these pixels, or give --psf and --target"
             )
-    x, y = centroid(kernel)
-    shift = np.hypot(x - (kernel.shape[1] - 1) / 2, y - (kernel.shape[0] - 1) / 2)
-    if shift > _SHIFT:
+    if (shift := _shift(kernel)) > _SHIFT:
         told = f"{text}: the kernel is {shift:.2f} pixels off its centre, and moves the image by it"
         if shift > _MAX_SHIFT:
             raise PixsedError(f"{told}; centre it in an array of odd sides")
         _warn(told)
     return Kernel(kernel / total, str(header.get("PSFMATCH", "")).strip() or None, float(total))
+
+
+def _shift(kernel):
+    """Return by how many pixels a kernel moves a star: a Gaussian of the usual width."""
+    from scipy.ndimage import gaussian_filter
+
+    star = gaussian_filter(np.pad(kernel, 10), 2.0, mode="constant")
+    x, y = centroid(star)
+    return float(np.hypot(x - (star.shape[1] - 1) / 2, y - (star.shape[0] - 1) / 2))
 
 
 def _read_plane(text):
