@@ -160,6 +160,18 @@ class TestStopping:
                 cleared.append(True)
         assert cleared and len(came) == 1
 
+    def test_one_that_python_cannot_raise(self):
+        class Deleted:
+            def __del__(self):
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.01)
+
+        with pytest.raises(Stopped), stopping() as came:
+            thing = Deleted()
+            del thing
+            time.sleep(5)
+        assert len(came) == 2
+
     def test_names_that_a_system_lacks(self):
         with stopping(["SIGNOTHERE", "SIGTERM"]):
             pass
