@@ -11,22 +11,20 @@ import pytest
 from astropy.io import fits
 
 from pixsed.errors import PixsedError
-from pixsed.io.atomic import (
-    atomic_path,
+from pixsed.io.atomic import atomic_path, named_error, write_hdulist
+from pixsed.io.maps import maps_layout
+from pixsed.io.maps_writer import MapsWriter
+from pixsed.io.outputs import (
     check_ending,
     check_fits_output,
     check_folder,
     check_output,
     is_gzip_name,
     is_stream,
-    named_error,
     protect_input,
     protected_inputs,
     resolve_output,
-    write_hdulist,
 )
-from pixsed.io.maps import maps_layout
-from pixsed.io.maps_writer import MapsWriter
 from pixsed.io.stream import TableWriter
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links, pipes and devices")
