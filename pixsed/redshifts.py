@@ -87,6 +87,12 @@ def check_redshift(redshift, zerr, model, name):
         raise PixsedError(f"{name}: {trouble}; {advice}")
 
 
+def exact_text(name, columns):
+    """Return the warning that redshifts of `name` are exact though `columns` look like errors."""
+    return (f"{name}: the redshifts are taken as exact: {columns} not read; where a column holds "
+            "1-sigma errors, name it with --zerr-col")  # fmt: skip
+
+
 def named(labels, limit=5):
     """Return labels as text, the first few of them and how many more there are."""
     shown = ", ".join(str(label) for label in labels[:limit])
