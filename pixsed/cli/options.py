@@ -80,6 +80,16 @@ def _tell_of_run(context):
             say(f"pixsed: {context.info_name} {name} = {_shown(context.params[param.name])}{how}")
 
 
+def _refuse_empty(context):
+    """Raise `click.UsageError` if an option has an empty text: of a script's unset variable."""
+    for param in context.command.params:
+        value = context.params.get(param.name)
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str) and not text.strip():
+                name = param.opts[0] if param.param_type_name == "option" else "a name"
+                raise click.UsageError(f"{name} is given without a value (an empty text)")
+
+
 def _shown(value):
     if isinstance(value, list | tuple):
         words = [str(word) for word in value]
@@ -89,12 +99,14 @@ def _shown(value):
 
 
 def quiet_verbose(function):
-    """Add `-q` and `-v`; with `-v`, say what runs before it does."""
+    """Add `-q` and `-v`; refuse options of an empty text; with `-v`, say what runs."""
 
     @functools.wraps(function)
     def told(*args, **kwargs):
+        context = click.get_current_context()
+        _refuse_empty(context)
         if _state["verbose"]:
-            _tell_of_run(click.get_current_context())
+            _tell_of_run(context)
         return function(*args, **kwargs)
 
     told = click.option(
@@ -144,7 +156,7 @@ class Names(click.ParamType):
             return value
         words = [word.strip() for word in value.split(",") if word.strip()]
         if not words:
-            self.fail("names at least one, with commas between.", param, ctx)
+            self.fail(f"{value!r} names nothing.", param, ctx)
         return [word.upper() for word in words] if self._upper else words
 
 

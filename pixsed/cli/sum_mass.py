@@ -56,11 +56,13 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
     from pixsed.infer.select import select
     from pixsed.infer.total import sum_mass
     from pixsed.io.cube import read_cube
+    from pixsed.io.inputs import once
     from pixsed.io.psfmatch import warn_of_psfs
     from pixsed.io.table_writer import check_table_output, write_table
     from pixsed.models import resolve
 
     check_table_output(output, overwrite)
+    cubes = once(cubes)
     loaded = Model(resolve(model))
     rows, bad = [], []
     for name in cubes:
