@@ -31,7 +31,7 @@ def _affinity():
 
 
 def _quotas(root):
-    """Return the CPU quotas of this process's control groups, in cores; [inf] where none is."""
+    """Return the CPU quotas of this process's control groups, in cores; [inf] if it has none."""
     found = [math.inf]
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
@@ -69,7 +69,8 @@ def _quota_v1(folder):
 def limit_threads():
     """Let numerical libraries that are imported later use no more threads than `cores`.
 
-    They know of the affinity, but not of a quota. A user's own setting, as in `one_thread`, wins.
+    The libraries know of the affinity, but not of a quota. A user's own setting wins, as in
+    `one_thread`.
     """
     global _limited
     if not _limited and any(name in os.environ for name in _THREADS):

@@ -59,10 +59,10 @@ NOT_FITTED = (
     DQ.OUTSIDE | DQ.LOW_SNR | DQ.NO_DATA | DQ.REDSHIFT_RANGE | DQ.NO_REDSHIFT | DQ.FEW_BANDS
     | DQ.NO_SNR | DQ.BAD_REDSHIFT_ERR
 )  # fmt: skip
-#: Bits that say a redshift is of no use.
+#: Bits that say that a redshift cannot be fitted.
 REDSHIFT_BITS = DQ.REDSHIFT_RANGE | DQ.NO_REDSHIFT | DQ.BAD_REDSHIFT_ERR
 
-# Why a pixel or a row is not fitted: the first that holds is counted.
+# Why a pixel or a row is not fitted. It is counted once, under the first reason that holds.
 _REASONS = (
     (DQ.NO_REDSHIFT, "no_redshift", "without a usable redshift"),
     (DQ.BAD_REDSHIFT_ERR, "bad_zerr", "with a redshift error that is NaN, infinite or negative"),

@@ -1,7 +1,7 @@
-"""What other packages read from the environment, set before they are imported.
+"""Environment variables of other packages, set before those are imported.
 
-So that a command writes nothing outside its output and the temporary folder, opens no connection,
-and needs no HOME. Processes that it starts inherit all of it.
+A command then writes nothing outside its output and the temporary folder, opens no connection,
+and needs no HOME. Processes that it starts inherit the settings.
 """
 
 import os

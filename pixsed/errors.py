@@ -2,21 +2,21 @@
 
 
 class PixsedError(Exception):
-    """What went wrong, in which file, and what to try, in one line.
+    """An error whose message says, in one line, what is wrong, in which file, and what to try.
 
     The command line prints the message and exits with status 1.
     """
 
 
 class Stopped(BaseException):
-    """A signal that ends the command: no `Exception`, so that no library takes it for an error.
+    """A signal that ends the command. No `Exception`: a library must not handle it as an error.
 
     Parameters
     ----------
     signal : int
         Its number.
     kept : str, optional
-        What stays for another run, for the message.
+        What is kept for another run, for the message.
     """
 
     def __init__(self, signal, kept=""):

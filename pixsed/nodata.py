@@ -77,7 +77,7 @@ def _single(flux, err):
     code = np.zeros(flux.shape, dtype=np.uint8)
     snr = flux / err
     code[given & ((snr < _MIN_SNR) | (np.abs(flux) > _MAX_FLUX))] = 3
-    # Codes are looked for where they are possible only: few values.
+    # Digits are looked at only where a code is possible, which is at few values.
     doubt = np.flatnonzero(given & ((np.abs(flux) == err) | (snr < _MIN_SNR_CODE)))
     nines = _nines(flux.flat[doubt])
     code.flat[doubt[nines]] = 3

@@ -5,10 +5,10 @@ import numpy as np
 from pixsed.dq import DQ
 from pixsed.errors import PixsedError
 
-#: At this redshift and below there is no distance: 300 km/s of peculiar motion are as much, and
-#: the shipped models' distances end there.
+#: A redshift up to this gives no distance: peculiar motions of 300 km/s are as large, and the
+#: distances of the shipped models end there.
 NO_DISTANCE = 1e-3
-# Of the limits: a redshift map is float32.
+# Relative tolerance of the limits: a redshift map is float32.
 _ROUNDING = 1e-6
 
 
@@ -18,11 +18,11 @@ def redshift_dq(redshift, zerr, model=None):
     Parameters
     ----------
     redshift : array-like
-        NaN, infinite, negative (-99) and up to `NO_DISTANCE` is no redshift.
+        One that is NaN, infinite, negative (-99) or up to `NO_DISTANCE` is none.
     zerr : array-like
         1-sigma error: 0 = exact. NaN, infinite and negative are not errors.
     model : `~pixsed.infer.model.Model`, optional
-        Whose trained range counts too. One that infers redshifts looks at neither.
+        Its trained range counts too. For a model that infers redshifts no bit is set.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def range_text(model):
 
 
 def trouble_text(dq, redshift, zerr, model=None):
-    """Return what is wrong with one redshift, and what to try; both None where nothing is."""
+    """Return what is wrong with one redshift, and what to try; None and None if nothing."""
     dq = int(dq)
     if dq & DQ.NO_REDSHIFT:
         return (
@@ -80,7 +80,7 @@ def trouble_text(dq, redshift, zerr, model=None):
 def check_redshift(redshift, zerr, model, name):
     """Raise `PixsedError` if one redshift, of the file or options `name`, cannot be fitted.
 
-    `model` of None: by any model.
+    With `model` None: by any model.
     """
     trouble, advice = trouble_text(redshift_dq(redshift, zerr, model), redshift, zerr, model)
     if trouble:

@@ -8,7 +8,7 @@ import time
 
 from pixsed.errors import Stopped
 
-#: Seconds in which a second signal is taken for the same wish.
+#: A second signal within so many seconds is taken for the same request.
 _ONCE = 1.0
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -26,8 +26,8 @@ def stopping(names=_NAMES):
     Yields
     ------
     list of int
-        The signals that came: a module that is being imported may turn the exception into
-        one of its own.
+        The signals that came: a module being imported may replace the exception by one of
+        its own.
     """
     came, last = [], [-_ONCE]
     if threading.current_thread() is not threading.main_thread():
@@ -35,7 +35,7 @@ def stopping(names=_NAMES):
         return
 
     def stop(number, frame):
-        # The exception is on its way already; another would disturb its clearing up.
+        # An exception was raised already; a second one would disturb the cleaning up.
         if time.monotonic() - last[0] < _ONCE:
             return
         last[0] = time.monotonic()

@@ -24,8 +24,8 @@ def is_reference(bands):
 def snr_used(present, reference):
     """Return which bands the mean S/N of each pixel is over.
 
-    Those of F277W, F356W and F444W that have data there. Where none of the three has, the three
-    reddest bands that have.
+    Those of F277W, F356W and F444W that have data there; if none of the three has, the three
+    reddest bands with data.
 
     Parameters
     ----------

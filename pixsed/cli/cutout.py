@@ -1,4 +1,4 @@
-"""`pixsed cutout`: mosaics and a segmentation map in, a cube a galaxy out."""
+"""`pixsed cutout`: mosaics and a segmentation map in, one cube per galaxy out."""
 
 import click
 
@@ -38,7 +38,7 @@ EPILOG = examples(
 @click.option("--size", type=FiniteRange(min=0, min_open=True), metavar="ARCSEC",
               help="Side of the square around --position.")
 @click.option("--region", metavar="FILE.reg",
-              help="DS9 regions, in place of a map; a cube each, named by their labels.")
+              help="DS9 regions, in place of a map: one cube for each, named by its label.")
 @click.option("--pad", metavar="N|full",
               help="Pixels around the segment or region, or the full image.  [default: 10; full "
               "where one galaxy is asked for and the image is at most 200 x 200 pixels]")
@@ -55,7 +55,7 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
             rescale_errors, hdu, output, overwrite):
     """Cut galaxies out of mosaics into photometric cubes.
 
-    A cube holds, a band at a time, flux and error in nJy on the pixels of the first
+    A cube holds, band by band, flux and error in nJy on the pixels of the first
     image, the segmentation map with the neighbours' ids, and the depths measured on
     the cut's sky. Patterns in quotes are expanded: 'F*=jof_F*.fits[SCI]' names each
     band by what the * matched.

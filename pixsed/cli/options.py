@@ -34,7 +34,7 @@ def say(message):
 
 
 class _Log(logging.Handler):
-    """Writes what the log `pixsed` holds to stderr, each line once."""
+    """Writes the lines of the log `pixsed` to stderr, each once."""
 
     def __init__(self):
         super().__init__()
@@ -181,12 +181,12 @@ def output(help="File to write; - for standard output.", **kwargs):
     return decorate
 
 
-#: Options that name what is written, or a file that is gone on with.
+#: Options that name outputs, or say whether to go on with one.
 _NO_INPUTS = ("output", "overwrite", "plot", "card", "curve", "resume")
 
 
 def _files_named(context):
-    """Return the files that a command's arguments and options may name, but for outputs."""
+    """Return the input files that a command's arguments and options may name."""
     from pixsed.errors import PixsedError
     from pixsed.io.locate import expand_locations
 
@@ -235,8 +235,8 @@ model = click.option(
 
 error_floor = click.option(
     "--error-floor", type=FiniteRange(min=0, max=1), default=0.0, show_default=True,
-    metavar="SHARE",
-    help="Share of the flux added to the errors in quadrature, for what they leave out: zero "
+    metavar="FRACTION",
+    help="Fraction of the flux added to the errors in quadrature, for what they leave out: zero "
          "points, matched PSFs, the models themselves; 0.05 is usual.",
 )
 
@@ -246,8 +246,8 @@ def noise(default, help):
 
     def decorate(function):
         function = click.option(
-            "--noise-floor", type=FiniteRange(min=0), default=0.0, metavar="SHARE",
-            help="With a FILE: this share of the flux, added in quadrature to the errors; "
+            "--noise-floor", type=FiniteRange(min=0), default=0.0, metavar="FRACTION",
+            help="With a FILE: this fraction of the flux, added in quadrature to the errors; "
                  "without it they stop growing in the brightest bin, as in the paper.",
         )(function)
         return click.option(

@@ -20,7 +20,7 @@ EPILOG = examples(
 @click.command(epilog=EPILOG)
 @click.argument("image", metavar="[BAND=]IMAGE")
 @click.option("--psf", metavar="PSF", help="The image's PSF.")
-@click.option("--target", metavar="PSF", help="The PSF it shall have.")
+@click.option("--target", metavar="PSF", help="The PSF to give it.")
 @click.option("--kernel", metavar="K",
               help="Matching kernel on the image's pixels, in place of the PSFs.")
 @click.option("--target-name", metavar="BAND",
@@ -36,13 +36,13 @@ EPILOG = examples(
               help="Taper of the kernel's transform.  [default: tukey, flat, then falling; "
               "with a damped method none]")
 @click.option("--alpha", type=FiniteRange(0, 1), default=0.5, show_default=True,
-              help="Share of the frequencies that the taper takes.")
+              help="Fraction of the frequencies that the taper takes.")
 @click.option("--beta", type=FiniteRange(0, 1), default=0.5, show_default=True,
-              help="Share that split-cosine-bell and top-hat leave whole.")
+              help="Fraction that split-cosine-bell and top-hat leave whole.")
 @click.option("--regularization", type=FiniteRange(0, 1, min_open=True, max_open=True),
               default=1e-4, show_default=True,
-              help="Damping; for fourier the share of its peak below which a transform is zero.")
-@click.option("--max-residual", type=FiniteRange(min=0), metavar="SHARE",
+              help="Damping; for fourier the fraction of its peak below which a transform is zero.")
+@click.option("--max-residual", type=FiniteRange(min=0), metavar="FRACTION",
               help="Fail where the encircled energy stays further off the target's.  "
               "[default: warn above 0.02]")
 @click.option("--correlation", type=click.Choice(CORRELATIONS), default="auto", show_default=True,
@@ -77,11 +77,8 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
         raise click.UsageError("--mask is of the sky that --correlation auto measures on")
 
     import contextlib
-    import warnings
 
     from pixsed.cli.options import say, show_progress
-    from pixsed.errors import PixsedWarning
-    from pixsed.images.psf.autocorrelation import ERRORS_OFF
     from pixsed.images.psf.matching import plan_match
     from pixsed.images.psf.read import read_kernel, read_psf
     from pixsed.images.segmap import open_segmap
@@ -110,16 +107,9 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
             target_band=band, angle=psf_angle, max_residual=max_residual,
             correlation=correlation, segmap=segmap, **options,
         )
-        done = f"unchanged, {match.unchanged}" if match.unchanged else f"PSF of {match.psfmatch}"
-        if match.psfmatch == "none" and not match.unchanged:
-            done = "PSF near the target's, not matched"
+        done = _done(match)
         how = _how(given, psf_angle, **options)
-        if (ratio := match.scatter_ratio) and not 1 / ERRORS_OFF < ratio < ERRORS_OFF:
-            warnings.warn(
-                f"{source.name}: its errors are {ratio:.2g} times the scatter of its empty sky, "
-                "and stay so; bkg --err sky, or cutout --rescale-errors, makes them agree",
-                PixsedWarning, stacklevel=1,
-            )
+        _warn_of_errors(source.name, match.scatter_ratio)
         history = [f"psfmatch: {done}" + ("" if match.unchanged else f"; {how}"),
                    f"psfmatch: {_noise(match)}"]  # fmt: skip
         cards = _cards(match)
@@ -138,10 +128,35 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
     say(f"{output}: {done}")
 
 
+def _warn_of_errors(name, ratio):
+    """Warn of errors that are not the scatter of the empty sky; `ratio` None where not known."""
+    import warnings
+
+    from pixsed.errors import PixsedWarning
+    from pixsed.images.psf.autocorrelation import ERRORS_OFF
+
+    if ratio and not 1 / ERRORS_OFF < ratio < ERRORS_OFF:
+        warnings.warn(
+            f"{name}: its errors are {ratio:.2g} times the scatter of its empty sky, and stay so; "
+            "bkg --err sky, or cutout --rescale-errors, makes them agree",
+            PixsedWarning,
+            stacklevel=2,
+        )
+
+
 def _progress(rows, shown):
     from tqdm import tqdm
 
     return tqdm(total=rows, unit="row", disable=not shown)
+
+
+def _done(match):
+    """Return what was done to the image."""
+    if match.unchanged:
+        return f"unchanged, {match.unchanged}"
+    if match.psfmatch == "none":
+        return "PSF near the target's, not matched"
+    return f"PSF of {match.psfmatch}"
 
 
 def _how(given, angle, method, window, alpha, beta, regularization):
@@ -160,7 +175,7 @@ def _how(given, angle, method, window, alpha, beta, regularization):
 
 
 def _noise(match):
-    """Return what was found about the noise before, for HISTORY."""
+    """Return what was measured of the image's noise, for HISTORY."""
     if match.correlation is None:
         return "errors as of independent pixels"
     factor, uncertainty = match.correlation.error_factor(match.kernel)

@@ -49,9 +49,9 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
               help="Mean S/N over F277W, F356W, F444W, those of them that a row has.")  # fmt: skip
 @click.option("--snr-max", type=FiniteFloat(),
               help="Largest mean S/N: a run on a narrow range has many simulations in it.")
-@click.option("--max-miss", type=FiniteRange(min=0), metavar="SHARE",
+@click.option("--max-miss", type=FiniteRange(min=0), metavar="FRACTION",
               help="Limit: the coverage of no interval misses by more, in any bin.")  # fmt: skip
-@click.option("--max-joint", type=FiniteRange(min=0), metavar="SHARE",
+@click.option("--max-joint", type=FiniteRange(min=0), metavar="FRACTION",
               help="Limit: nor does joint coverage (TARP), at any level.")  # fmt: skip
 @click.option("--min-p", type=FiniteRange(0, 1), metavar="P",
               help="Limit: the p-value of no property's ranks, over a whole case, is less.")

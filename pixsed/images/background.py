@@ -13,9 +13,9 @@ from pixsed.images.psf.autocorrelation import ERRORS_OFF, measure_scatter
 ESTIMATORS = ("mean", "median", "mode", "sextractor", "biweight")
 #: Whether the sky's rms is added to the errors.
 ADD_RMS = ("auto", "always", "never")
-#: Errors of this many times the sky's scatter or more hold the sky's noise already.
+#: Errors of at least this fraction of the sky's scatter include the sky's noise already.
 HOLDS_SKY = 0.8
-# A box with this share of its pixels masked is filled in from its neighbours; photutils'
+# A box with this fraction of its pixels masked is filled in from its neighbours; photutils'
 # own 10 % would leave hardly a box of a deep field whose sources are masked.
 _EXCLUDE = 0.8
 # Pixels of an image in memory at once, if a row of boxes has no more.
@@ -225,7 +225,7 @@ class MosaicBackground:
         below zero there are no data.
     add_rms : {"auto", "always", "never"}, optional
         Whether the sky's rms is added to the errors in quadrature; ``auto``: where they
-        lack it, below `HOLDS_SKY` times the scatter of the empty sky.
+        lack it, being below `HOLDS_SKY` times the scatter of the empty sky.
     **options
         As for `BackgroundMap`.
 

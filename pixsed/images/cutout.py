@@ -52,7 +52,7 @@ class Mosaics:
     Parameters
     ----------
     images : list of `~pixsed.io.image.ImageFile`
-        One a band; the first sets the grid.
+        One per band; the first sets the grid.
     segmap : `~pixsed.images.segmap.SegmentationMap`, optional
         On the grid of the first image.
     reproject : bool, optional
@@ -213,7 +213,7 @@ class Mosaics:
             rows.ahead = ahead
 
     def scatter_over_errors(self):
-        """Return, a band, the scatter of the sky over its errors: 1 = they agree.
+        """Return, for each band, the scatter of the sky over its errors: 1 = they agree.
 
         The robust rms of flux over error, on rows spread over the mosaic, outside the
         segments: right for a mosaic of several depths too. NaN where there are too few
@@ -242,7 +242,7 @@ class Mosaics:
         return robust_rms((sample - np.median(sample)) / errors)
 
     def error_factors(self):
-        """Return, a band, what its errors are to be multiplied by to agree with its sky.
+        """Return, for each band, the factor that makes its errors agree with its sky.
 
         Warns
         -----
@@ -281,7 +281,7 @@ class Mosaics:
             )
 
     def cut(self, target, box, *, segmap=None, mask_neighbours=False, rescale_errors=False):
-        """Return the cube of one galaxy, and what was done, a line a step.
+        """Return the cube of one galaxy, and what was done, one line per step.
 
         Parameters
         ----------

@@ -82,7 +82,7 @@ class Field:
     Raises
     ------
     PixsedError
-        If the map of redshifts is on another grid, or `redshift` or `zerr` is of no use.
+        If the map of redshifts is on another grid, or `redshift` or `zerr` cannot be fitted.
     """
 
     binning = object_id = None
@@ -170,13 +170,13 @@ class Field:
 
     @property
     def has_catalog(self):
-        """Whether redshifts are of a catalogue, whose trouble `check` tells."""
+        """Whether redshifts are from a catalogue; `check` then warns of bad ones."""
         return self._catalog is not None
 
     def outside_range(self, model):
-        """Return the ids of the segments, with a redshift, that is not in a model's range.
+        """Return the ids of segments whose redshift is outside a model's range.
 
-        Of a catalogue, after `check`; else none is known.
+        Known for a catalogue, after `check`; else empty.
         """
         return [number for number in self._numbers
                 if redshift_dq(*self._of_id(number), model) & DQ.REDSHIFT_RANGE]  # fmt: skip

@@ -20,7 +20,7 @@ class FieldFiles:
     Attributes
     ----------
     images : tuple of `~pixsed.io.locate.Location`
-        One a band, the first sets the grid.
+        One per band; the first sets the grid.
     errors, units, err_kinds, fills : tuple of str or None
         Of each image, as `~pixsed.io.image.ImageFile` takes them.
     segmap, redshift_map, catalog : str, optional
@@ -76,7 +76,7 @@ class FieldFiles:
         -----
         PixsedWarning
             Of bands that are not matched alike, of galaxies without a redshift, and of
-            errors that the sky's scatter belies.
+            errors that disagree with the scatter of the sky.
         """
         with contextlib.ExitStack() as stack:
             none = (None,) * len(self.images)

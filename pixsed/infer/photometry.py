@@ -88,36 +88,11 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
         of the redshifts and are not read.
     """
     quantiles = check_quantiles(quantiles)
-    fluxes = band_columns(table.colnames, model.bands, source)
-    if not fluxes:
-        raise PixsedError(
-            f"{source}: no column <BAND> with <BAND>_ERR beside it; it has "
-            f"{listed(table.colnames)}; name them as F444W and F444W_ERR"
-        )
     z_col, zerr_col = _redshift_columns(table, redshift, zerr, source, z_col, zerr_col, model)
-    names = [name for name in fluxes if name != z_col]
-    index, columns = match_bands([fluxes[name] for name in names], model, source)
-    # In the model's order of wavelength, whatever the table's.
-    order = np.argsort(columns)
-    names, columns = [names[index[i]] for i in order], columns[order]
-    bands = [fluxes[name] for name in names]
+    names, bands, columns = _bands(table, model, source, z_col)
     flux, err, _, code = usable(*_photometry(table, names, unit, source, model), error_floor)
-    if model.infers_redshift:
-        z, dz = np.zeros(len(table)), np.zeros(len(table))  # not looked at
-    else:
-        z = _redshift_values(table, redshift, z_col, "--z-col", source)
-        dz = _redshift_values(table, zerr, zerr_col, "--zerr-col", source)
-    if redshift is not None:
-        check_redshift(redshift, zerr or 0.0, model, source)
-    elif zerr is not None:
-        check_redshift(1.0, zerr, None, source)  # whether it is an error; rows have the redshifts
-    ids = None
-    if id_col:
-        id_col = find_column(table.colnames, id_col, (), "--id-col", source)
-    else:
-        id_col = same_name(table.colnames, "ID", source)
-    if id_col:
-        ids = texts(table[id_col], id_col, source)
+    z, dz = _redshifts(table, model, redshift, zerr, source, z_col, zerr_col)
+    ids = _ids(table, id_col, source)
     snr = mean_snr(flux, err, bands).astype(np.float32)
     dq, nbands = quality(flux, code, snr, snr_min)
     redshift_bits = redshift_dq(z, dz, model)
@@ -138,11 +113,48 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     )
     result = _own_columns_kept(table, model, source)
     properties = ordered(output_names(model, bool((dz[rows] > 0).any()), False))
+    _add_posterior(result, found, rows, properties, quantiles, model)
+    _add_quality(result, found, rows, snr, nbands, dq)
+    return result, len(rows)
+
+
+def _bands(table, model, source, z_col):
+    """Return the flux columns of a table that a model knows, their bands and places in the model.
+
+    In the model's order of wavelength, whatever the table's.
+    """
+    fluxes = band_columns(table.colnames, model.bands, source)
+    if not fluxes:
+        raise PixsedError(
+            f"{source}: no column <BAND> with <BAND>_ERR beside it; it has "
+            f"{listed(table.colnames)}; name them as F444W and F444W_ERR"
+        )
+    names = [name for name in fluxes if name != z_col]
+    index, columns = match_bands([fluxes[name] for name in names], model, source)
+    order = np.argsort(columns)
+    names = [names[index[i]] for i in order]
+    return names, [fluxes[name] for name in names], columns[order]
+
+
+def _ids(table, id_col, source):
+    """Return the ids of rows as text, None where the table has no such column."""
+    if id_col:
+        id_col = find_column(table.colnames, id_col, (), "--id-col", source)
+    else:
+        id_col = same_name(table.colnames, "ID", source)
+    return texts(table[id_col], id_col, source) if id_col else None
+
+
+def _add_posterior(result, found, rows, properties, quantiles, model):
+    """Add the columns of a posterior, `found` of the `rows` that were fitted."""
     for prop in properties:
-        suffixes = [*map(quantile_name, sorted(quantiles)), "STD"]
-        prop_unit, text = unit_and_description(prop, model)
-        for suffix in suffixes:
-            _put(result, f"{prop}_{suffix}", rows, found, prop_unit, text)
+        unit, text = unit_and_description(prop, model)
+        for suffix in [*map(quantile_name, sorted(quantiles)), "STD"]:
+            _put(result, f"{prop}_{suffix}", rows, found, unit, text)
+
+
+def _add_quality(result, found, rows, snr, nbands, dq):
+    """Add SNR, NBANDS, OOD, CHI2 and DQ; `dq` gets the bit of rows out of distribution."""
     result["SNR"] = snr
     result["NBANDS"] = nbands
     for name in ("OOD", "CHI2"):
@@ -153,7 +165,6 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     for name in QUALITY:
         if name in result.colnames:
             result[name].description = QUALITY[name].replace("pixel", "row")
-    return result, len(rows)
 
 
 def table_text(result):
@@ -202,6 +213,21 @@ def _warn_of_redshifts(dq, ids, model, source):
                 PixsedWarning,
                 stacklevel=3,
             )
+
+
+def _redshifts(table, model, redshift, zerr, source, z_col, zerr_col):
+    """Return redshift and error of every row, float64, NaN where masked; 0 if not looked at.
+
+    `z_col` and `zerr_col` are those of `_redshift_columns`.
+    """
+    if redshift is not None:
+        check_redshift(redshift, zerr or 0.0, model, source)
+    elif zerr is not None:
+        check_redshift(1.0, zerr, None, source)  # the error alone: redshifts are those of rows
+    if model.infers_redshift:
+        return np.zeros(len(table)), np.zeros(len(table))
+    return (_redshift_values(table, redshift, z_col, "--z-col", source),
+            _redshift_values(table, zerr, zerr_col, "--zerr-col", source))  # fmt: skip
 
 
 def _redshift_columns(table, redshift, zerr, source, z_col, zerr_col, model):

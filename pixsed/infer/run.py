@@ -33,7 +33,7 @@ class Done:
 
 
 class NoBar:
-    """A progress bar that is none: what `fit_image` needs of one."""
+    """A progress bar that shows nothing, for `fit_image`."""
 
     def done(self, number):
         """Take note of pixels fitted."""
@@ -81,9 +81,8 @@ def fit_image(files, model, path, *, settings, options, tile=None, part=None, jo
     Raises
     ------
     PixsedError
-        If the files cannot be read, or `path` not be written, or the one redshift of the source
-        cannot be fitted; what is there from another
-        fit is in the way unless `overwrite`.
+        If the files cannot be read, `path` cannot be written, or the one redshift of the source
+        cannot be fitted. Maps of another fit are in the way unless `overwrite`.
     """
     check_maps_output(path, overwrite=overwrite or resume, resume=resume)
     with files.open() as source:
@@ -113,7 +112,7 @@ def fit_image(files, model, path, *, settings, options, tile=None, part=None, jo
 
 
 def _warn_of_redshifts(counts, model, source):
-    """Warn of pixels that are left out for a redshift that is there, but cannot be fitted."""
+    """Warn of pixels left out because their redshift or its error cannot be fitted."""
     name = source.name
     if number := counts.get("out_of_range"):
         ids = source.outside_range(model)

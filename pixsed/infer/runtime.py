@@ -1,8 +1,8 @@
-"""onnxruntime: imported here alone, and asked here for sessions of a file's bytes."""
+"""onnxruntime: the one module that imports it and starts its sessions."""
 
 from pixsed.environment import no_telemetry
 
-#: A fusion of releases 1.18 to 1.30 that makes float64 nodes for which they have no kernel.
+#: A fusion of releases 1.18 to 1.30, whose float64 nodes they have no kernel for.
 _FUSION = "QuickGelu"
 
 
@@ -45,5 +45,5 @@ def start(content, *, threads=1, provider="CPUExecutionProvider"):
     except Exception as error:
         if _FUSION not in str(error):
             raise
-    # A file exported before its graph was made safe from this; slower by a tenth.
+    # A file exported before `pixsed.train.onnx_file.keep_silu`; slower by a tenth.
     return session(disabled_optimizers=[f"{_FUSION}Fusion"])

@@ -85,7 +85,7 @@ def place(temporary, path, overwrite=False):
     Raises
     ------
     PixsedError
-        If there is a file by now that may not be replaced.
+        If a file is there by now that may not be replaced.
     """
     target = resolve_output(path)
     if is_stream(target):
@@ -169,9 +169,9 @@ def named_error(error, path):
 
 
 def name_long_strings(header):
-    """Name the convention in a header where a string goes on in CONTINUE cards, in place.
+    """Add LONGSTRN, in place, to a header whose strings go on in CONTINUE cards.
 
-    fitsverify wants it.
+    fitsverify asks for it.
     """
     if "LONGSTRN" not in header and any(len(card.image) > 80 for card in header.cards):
         header["LONGSTRN"] = ("OGIP 1.0", "the OGIP long string convention may be used")

@@ -79,7 +79,7 @@ def fits_card(value, comment=""):
         A text is put through `fits_text`; a float that is not finite becomes None, a card
         without a value.
     comment : str, optional
-        Left out beside a text that leaves no room for it, cut beside a number.
+        Left out if a text leaves no room for it; cut to the room beside a number.
     """
     comment = plain_text(comment)
     if isinstance(value, str):
@@ -107,7 +107,7 @@ def safe_cards(cards):
 
 
 def input_keyword(number):
-    """Return the keyword of the input file of a number from 1.
+    """Return the keyword of the n-th input file, counted from 1.
 
     INFILE1 to INFILE99; then, since a keyword has eight characters, INFIL100 to INFIL999,
     INFI1000 and so on.

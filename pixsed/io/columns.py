@@ -79,12 +79,12 @@ def find_column(names, asked, usual, option, path):
 
 
 def flat(column, name, path):
-    """Return a column as a masked array of one value a row; shapes (N, 1) are taken as (N,).
+    """Return a column as a masked array, one value per row; shape (N, 1) is taken as (N,).
 
     Raises
     ------
     PixsedError
-        If there are several values in a row, or it is no plain column (a SkyCoord, a Time).
+        If a row has several values, or it is not a plain column (but a SkyCoord or a Time).
     """
     if not isinstance(column, np.ndarray):  # Column, MaskedColumn and Quantity are arrays
         kind = type(column).__name__
@@ -103,7 +103,7 @@ def flat(column, name, path):
 
 
 def _of_objects(values):
-    """Return an object column as text or numbers where it is; arrays of one value are that."""
+    """Return an object column as text or numbers if it holds such, also as arrays of one value."""
     mask = np.ma.getmaskarray(values).copy()
     found = []
     for row, value in enumerate(values.data):
@@ -132,13 +132,13 @@ def numbers(column, name, options, path):
         Shape (N,) or (N, 1).
     name : str
     options : str
-        Those that name another column, for the message.
+        The options that name another column, for the message.
     path : str
 
     Raises
     ------
     PixsedError
-        If it holds anything else than numbers; the message names the first such row.
+        If it holds anything but numbers; the message names the first such row.
     """
     how = f"name another with {options}" if options else "correct it, or remove the row"
     values = flat(column, name, path)
@@ -294,8 +294,8 @@ def band_njy(table, band, units, path):
     band : str
         Its column, with ``<BAND>_ERR`` beside it.
     units : dict
-        Band -> unit, in place of that of its columns; None -> unit of columns that have none,
-        or none that is of use.
+        Band -> unit, in place of that of its columns; None -> unit of columns without one that
+        tells a flux density.
     path : str
         For messages.
 
@@ -304,7 +304,7 @@ def band_njy(table, band, units, path):
     flux, err : `~numpy.ndarray`, shape (N,), float64
         NaN where masked, and as `~pixsed.io.fluxes.fluxes_njy` says.
     used : bool
-        Whether ``units`` was used.
+        Whether `units` was used.
 
     Raises
     ------
@@ -377,7 +377,7 @@ def check_redshift_unit(column, name, path):
 
 
 def text_column(column):
-    """Return an object column of text, or of text and None, as one of str; others unchanged."""
+    """Return an object column of text, or of text and None, as str; other columns unchanged."""
     if not isinstance(column, Column) or column.dtype != object or column.ndim != 1:
         return column
     values = np.ma.MaskedArray(np.asarray(column), mask=getattr(column, "mask", False))

@@ -38,7 +38,7 @@ class Binning:
     snr_bands : tuple of str
         The bands whose mean S/N it is.
     table : `~astropy.table.Table` or None
-        A row a bin: bin, npix, snr, x, y; `x` and `y` the mean place of its pixels,
+        One row per bin: bin, npix, snr, x, y; `x` and `y` the mean place of its pixels,
         counted from 1 as FITS does.
     """
 
@@ -87,7 +87,7 @@ class Cube:
     pixar_a2 : float, optional
         Area of a pixel, arcsec^2; by default from the WCS.
     table : `~astropy.table.Table`, optional
-        A row a band: band, instrument, pivot_um, depth_1sigma_njy, sky_rms_njy,
+        One row per band: band, instrument, pivot_um, depth_1sigma_njy, sky_rms_njy,
         noise_corr. By default without depths (NaN), noise_corr 1.
     psfmatch : dict, optional
         Band -> what its PSF was matched to: a band, ``"none"`` or ``"unknown"``.
@@ -220,7 +220,7 @@ def bands_table(bands, *, instruments=None, pivots=None, depths=None, sky_rms=No
     ----------
     bands : sequence of str
     instruments, pivots, depths, sky_rms, noise_corr : sequence, optional
-        One a band: camera, pivot in micron, 1-sigma depth a pixel and sky rms in nJy
+        One per band: camera, pivot in micron, 1-sigma depth a pixel and sky rms in nJy
         (NaN = not known), factor by which the noise of a sum of many pixels exceeds
         that of independent ones.
 

@@ -1,4 +1,4 @@
-"""What the values of an error plane are: standard deviations, variances or weights."""
+"""Kinds of error planes: standard deviations, variances or weights."""
 
 import re
 
@@ -20,13 +20,14 @@ _WORDS = {
     **dict.fromkeys("EXP EXPTIME EXPOSURE TEXP NEXP CON CTX CONTEXT COV COVERAGE DQ MASK "
                     "MSK FLAG FLAGS SEG BKG BACKGROUND BKGRMS KERNEL".split(), "other"),
 }  # fmt: skip
-# An error plane of these words is what it says, however far it is from the sky's scatter.
+# Names that are believed, however far the errors are from the scatter of the sky.
 _PLAIN = ("ERR", "WHT")
-#: What an error plane is whose unit is that power of the image's.
+#: Power of the image's unit that an error plane has -> its kind.
 POWERS = {1: "sigma", 2: "variance", -2: "weight"}
 # Pixels of sky that the comparison with the scatter needs.
 _MIN_PIXELS = 300
-# A kind is belied where its scatter over its errors is off by so much, and another's is not.
+# The sky contradicts a kind if its scatter over the errors of that kind is off by more than the
+# factor `_OFF`, and by less than `_FITS` for another.
 _OFF = {"sigma": 25.0, "variance": 10.0, "weight": 10.0}
 _FITS = 3.0
 # The same where neither name nor unit says anything: another kind fits better by so much.
@@ -34,7 +35,7 @@ _BETTER = 1.1
 
 
 def kind_by_name(*names):
-    """Return what the first name that says it calls a plane, and whether as ERR or WHT.
+    """Return the kind of a plane by the first name that tells it, and whether that is ERR or WHT.
 
     Parameters
     ----------
@@ -59,7 +60,10 @@ def kind_by_name(*names):
 
 
 def power_of_unit(text, image_unit):
-    """Return the power of an image's unit that an error plane's BUNIT is: 1, 2, -2 or None."""
+    """Return to which power of the image's unit an error plane's BUNIT is equivalent: 1, 2, -2.
+
+    None if to none of these.
+    """
     unit, own = parse_unit(text), parse_unit(image_unit)
     if None in (unit, own) or u.dimensionless_unscaled in (unit, own):
         return None
@@ -73,12 +77,12 @@ def power_of_unit(text, image_unit):
 
 
 def unit_ratio(text, image_unit, power):
-    """Return the unit of errors over that of their image, given what `power_of_unit` says."""
+    """Return the ratio of the units of errors and image, for a `power` of `power_of_unit`."""
     return float((parse_unit(text) ** (1 / power)).to(parse_unit(image_unit)))
 
 
 def to_sigma(values, kind):
-    """Return 1-sigma errors, float64; NaN where there is no finite one above 0.
+    """Return 1-sigma errors, float64; NaN where they are not finite and above 0.
 
     Parameters
     ----------
@@ -94,7 +98,7 @@ def to_sigma(values, kind):
 
 
 def scatter_ratios(data, values, scale=None):
-    """Return, by kind, the scatter of the sky over the errors if they were of that kind.
+    """Return, for each kind, the scatter of the sky over errors taken to be of that kind.
 
     Parameters
     ----------
@@ -106,7 +110,7 @@ def scatter_ratios(data, values, scale=None):
     Returns
     -------
     dict of str to float
-        Empty where there is too little, or no scatter.
+        Empty if there is too little sky, or no scatter.
     """
     found = {}
     for kind in KINDS:
@@ -122,7 +126,7 @@ def scatter_ratios(data, values, scale=None):
 
 
 def decide_kind(named, power, ratios, plain=False):
-    """Return what an error plane's values are: one of `KINDS`.
+    """Return the kind of an error plane, one of `KINDS`.
 
     Parameters
     ----------
@@ -133,8 +137,8 @@ def decide_kind(named, power, ratios, plain=False):
     ratios : dict
         What the sky says (`scatter_ratios`).
     plain : bool, optional
-        Whether its name is ERR or WHT; the sky is then not asked, since errors may be
-        far from its scatter.
+        Whether its name is ERR or WHT: the sky is then not compared, since errors of real
+        mosaics may be far from its scatter.
 
     Raises
     ------
@@ -142,7 +146,7 @@ def decide_kind(named, power, ratios, plain=False):
         If these disagree. The message goes on after the plane's name.
     """
     if named == "other":
-        raise PixsedError("by its name it holds no errors; name another")
+        raise PixsedError("by its name it holds no errors; name others with --err")
     said = POWERS[power] if power in (2, -2) else None
     kind = said or named or "sigma"
     evidence = [f"its name says {named}"] * bool(named) + [f"BUNIT {said}"] * bool(said)

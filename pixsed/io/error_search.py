@@ -125,7 +125,7 @@ class ErrorFinder:
         return hdu, path, err
 
     def _kind_of(self, hdu, path, what):
-        """Return what the values of an error plane are, one of `KINDS`."""
+        """Return the kind of an error plane, one of `~pixsed.io.error_plane.KINDS`."""
         named, plain = kind_by_name(hdu.name, "" if path is None else _stem(path))
         bunit, image_unit = hdu.header.get("BUNIT"), self._image.bunit
         power = power_of_unit(bunit, image_unit)
@@ -140,7 +140,7 @@ class ErrorFinder:
             raise PixsedError(f"{self._image.name}: its errors, {what}: {error}") from error
 
     def _usable(self, hdu, kind):
-        """Return whether some pixel has an error, or none has data."""
+        """Return whether any pixel with data has an error; true where none has data."""
         good = np.isfinite(self._image.measured(self._sample.of(self._hdu)))
         if (good & np.isfinite(to_sigma(self._sample.of(hdu), kind))).any():
             return True
@@ -166,8 +166,8 @@ def own_plane(hdulist, hdu, word):
 
     For ``SCI_X``, ``ERR_X``, else that of SCI in the same filter; for ``X``, ``X_ERR`` or
     ``ERR_X``. Else, of several images and several ERR, that of the same EXTVER; without
-    different versions, that which its place in the file tells: each image followed by its
-    own, or preceded, or all images before all ERR, as many.
+    different versions, the one that the order of the file tells: each image followed by its
+    own ERR, or preceded by it, or all images before as many ERR.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def own_plane(hdulist, hdu, word):
 
 
 def _same_filter(hdu, other):
-    """Return whether no card of two headers tells two images of different bands apart."""
+    """Return whether two images may be of one band: no card of their headers differs."""
     return all(hdu.header.get(key) == other.header.get(key)
                for key in ("FILTER", "PUPIL", "BAND")
                if key in hdu.header and key in other.header)  # fmt: skip
@@ -225,7 +225,7 @@ def _partners(name, word):
 
 
 def _of_place(images, planes, hdu, order, word):
-    """Return which of `planes` belongs to `hdu`, one of `images`, by version or by place."""
+    """Return which of `planes` belongs to `hdu`, one of `images`, by version or by order."""
     if len(images) == len(planes) == 1:
         return planes[0]
     twins = [h.ver for h in images if h.name == hdu.name]

@@ -10,7 +10,7 @@ from pixsed.io.units import njy_per_unit, parse_unit
 
 # Spellings of AB magnitudes that astropy does not take: lower case, letters alone.
 _AB_MAGNITUDES = {"abmag", "magab", "abmags", "abmagnitude", "abmagnitudes", "magnitudeab"}
-# Units without a physical unit, of the error of a flux in the same scale.
+# Logarithmic units without a physical unit: errors in them are relative.
 _SCALES = (u.mag, u.dex, u.dB)
 _COUNTS = [unit / time for unit in (u.ct, u.DN, u.adu, u.electron) for time in (1, u.s)]
 # A magnitude of this size, or more, is a code for "none" (99, -99, 999).
@@ -27,7 +27,7 @@ def flux_unit(unit, what):
     unit : str or `~astropy.units.UnitBase` or `~astropy.units.function.FunctionUnitBase`
         As a file or a user spells it; ``"zp=25.94"`` is a count of a known AB zero point.
     what : str
-        What has the unit, for messages.
+        The column, for messages.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def flux_unit(unit, what):
     Raises
     ------
     PixsedError
-        If it is unknown, or no flux density.
+        If it is unknown, or not of flux density.
     """
     text = str(unit).strip()
     if re.fullmatch(r"zp\s*=.*", text, re.IGNORECASE):
@@ -65,7 +65,7 @@ def flux_unit(unit, what):
 
 
 def known_unit(unit):
-    """Return the unit that a spelling means, of those of files too; None where it is not known."""
+    """Return the unit of a spelling, those of files included; None if it is not known."""
     text = str(unit).strip()
     if re.sub(r"[^a-z]", "", text.lower()) in _AB_MAGNITUDES:
         return u.ABmag
@@ -73,9 +73,9 @@ def known_unit(unit):
 
 
 def leaves_open(unit):
-    """Return whether a unit does not say what flux density it is: unknown, counts, plain mag.
+    """Return whether a unit does not tell a flux density: it is unknown, counts or plain mag.
 
-    An option may say it then; any other unit stands.
+    An option may tell it then; any other unit stands.
     """
     text = str(unit).strip()
     if text in ("AB", "ST"):
@@ -87,7 +87,7 @@ def leaves_open(unit):
 
 
 def is_relative(unit):
-    """Return whether a unit is plain mag, dex or dB: of an error, relative to its flux."""
+    """Return whether a unit is plain mag, dex or dB: an error in it is relative to its flux."""
     parsed = parse_unit(str(unit).strip())
     return parsed is not None and parsed in _SCALES
 
@@ -108,7 +108,7 @@ def _reason(unit):
 
 
 def _dex(unit):
-    """Return how many dex of flux a step of 1 in a logarithmic unit is; None of a linear one."""
+    """Return the dex of flux of one step of a logarithmic unit; None for a linear one."""
     function = getattr(unit, "function_unit", unit if unit in _SCALES else None)
     return None if function is None else float(function.to(u.dex))
 
@@ -139,7 +139,7 @@ def fluxes_njy(flux, err, flux_unit, err_unit):
         If the flux is in plain mag, dex or dB.
     """
     flux, err = np.asarray(flux, dtype=float), np.asarray(err, dtype=float)
-    with np.errstate(all="ignore"):  # of codes for "none", which do not count
+    with np.errstate(all="ignore"):  # codes for "none" overflow
         if _dex(flux_unit) is None:
             flux = flux * flux_unit.to(u.nJy)
         else:

@@ -1,4 +1,4 @@
-"""The celestial WCS of a header: its cards, checked and mended, and what is made of them."""
+"""The celestial WCS of a header: its cards checked and mended, and quantities from it."""
 
 import re
 import warnings
@@ -52,7 +52,7 @@ def celestial_wcs(header, name):
     Warns
     -----
     PixsedWarning
-        Of SIP coefficients that CTYPE does not call for.
+        Of SIP coefficients that CTYPE does not ask for.
     """
     cards = celestial_header(header, name)
     if "CTYPE1" not in cards:
@@ -98,7 +98,7 @@ def celestial_header(header, name="image"):
     """Return the cards of the primary celestial WCS as a new header.
 
     Values are copied, not made anew: `~astropy.wcs.WCS.to_header` rounds to 12 digits, a
-    few 1e-6 pixel where CRPIX lies far outside. What is mended: numbers in quotes; the
+    few 1e-6 pixel where CRPIX lies far outside. Mended are: numbers in quotes; the
     spelling of degrees in CUNIT; the old names RADECSYS and EPOCH; SIP coefficients
     without -SIP in CTYPE, which are left out; PC and CDELT beside a CD matrix that
     says the same; TAN with the polynomial of SCAMP, which is TPV.
@@ -201,7 +201,7 @@ def _value(card, name):
 
 
 def _number(card, name):
-    """Return the value of a card as a number, in quotes or not; `PixsedError` if it is none."""
+    """Return the value of a card as a number, in quotes or not; `PixsedError` if it is not one."""
     value = _value(card, name)
     text = value.strip() if isinstance(value, str) else value
     if card.keyword == "EQUINOX" and isinstance(text, str):
@@ -243,7 +243,7 @@ def _mend_units(cards, name):
 
 
 def _mend_distortion(cards, name):
-    """Leave SIP out where CTYPE does not call for it; TAN with SCAMP's polynomial is TPV."""
+    """Remove SIP where CTYPE does not ask for it; TAN with SCAMP's polynomial becomes TPV."""
     sip = [key for key in cards if _SIP.fullmatch(key)]
     if not cards["CTYPE1"].endswith("-SIP"):
         for key in sip:
@@ -259,7 +259,7 @@ def _mend_distortion(cards, name):
 
 
 def _mend_matrix(cards, name):
-    """Leave one of two equal matrices; raise `PixsedError` where they differ, or none is there."""
+    """Keep one of two equal matrices; raise `PixsedError` if they differ, or none is there."""
     cd = [key for key in cards if _CD.fullmatch(key)]
     pc = [key for key in cards if _PC.fullmatch(key)]
     if not cd:

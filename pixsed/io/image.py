@@ -23,7 +23,7 @@ from pixsed.io.rows import RowReader, SampledRows
 from pixsed.io.units import check_linear, njy_per_unit
 
 _ARCSEC2_SR = (np.pi / 180.0 / 3600.0) ** 2
-# Pixels of the sample that a fill value, and what errors are, are told by.
+# Pixels of the sample by which fill values and the kind of the errors are told.
 _SAMPLE_PIXELS = 400_000
 _SKY_PIXELS = 2_000_000
 
@@ -46,12 +46,12 @@ class ImageFile(Opened):
         ``_sci``; else the rms of the sky, with a `PixsedWarning`. ``"sky"`` asks for that
         rms.
     err_kind : {"sigma", "variance", "weight"}, optional
-        What the values of the errors are; by default name, unit and the scatter of the
-        sky tell (`pixsed.io.error_plane.decide_kind`).
+        The kind of the errors; by default told by their name, their unit and the scatter of
+        the sky (`pixsed.io.error_plane.decide_kind`).
     fill : str, optional
         Values of the image that stand for no data: ``"auto"``, those that come far more
         often than a measured value can, with a `PixsedWarning`; ``"none"``; or numbers
-        with commas between.
+        separated by commas.
     measure_sky : bool, optional
         If false, an image without errors is read as such: `read` returns None for them.
 
@@ -74,8 +74,8 @@ class ImageFile(Opened):
     Raises
     ------
     PixsedError
-        If the file, the extension or the errors cannot be found, do not fit or have no
-        value above 0, or it is not clear which or of what kind they are.
+        If the file, the extension or the errors cannot be found; if the errors are of another
+        shape or have no value above 0; or if it is not clear which they are, or of what kind.
     """
 
     def __init__(self, location, *, unit=None, err=None, err_kind=None, fill="auto",
@@ -227,11 +227,11 @@ class ImageFile(Opened):
 
     @property
     def bunit(self):
-        """The unit as text: that which was given, else BUNIT of the header, else None."""
+        """The unit as text: the one given, else BUNIT of the header, else None."""
         return self._all_cards.get("BUNIT") if self._unit is None else self._unit
 
     def measured(self, values):
-        """Return what was read of the image as float64, NaN where there are no data."""
+        """Return values read from the image as float64, NaN where there are no data."""
         return np.where(is_fill(values, self.fill), np.nan, values.astype(np.float64))
 
     @property
@@ -248,10 +248,10 @@ class ImageFile(Opened):
         image_unit = ours if self._unit is None else self._unit
         power = power_of_unit(theirs, image_unit)
         if power is not None:
-            # Of a variance or weight whose BUNIT is the image's, that was only copied.
+            # The BUNIT of a variance or weight that is the image's was only copied.
             return unit_ratio(theirs, image_unit, power) if POWERS[power] == self._kind else 1.0
         if self._kind != "sigma" or self._unit is not None:
-            return 1.0  # said of the weights alone, if anything; or mended for both
+            return 1.0  # no unit of a weight is known to convert; --unit is for both
         header = merged_header(self._err_hdu.header, self._all_cards)
         return self._njy_per_unit(header, None) / self.factor
 
@@ -274,7 +274,7 @@ class ImageFile(Opened):
         return self._sky
 
     def _warn_of_fill(self, sample, values):
-        """Warn of fill values, unless they are where there are no errors either."""
+        """Warn of fill values, unless those pixels have no errors either."""
         good = np.isfinite(values)
         if self._err_hdu is not None:
             good &= np.isfinite(to_sigma(sample.of(self._err_hdu), self._kind))
@@ -293,7 +293,7 @@ class ImageFile(Opened):
 
 
 def output_headers(image, *, inputs=(), history=()):
-    """Return the headers of what is made from an `ImageFile`: PRIMARY's, and its planes'.
+    """Return the headers of a file made from an `ImageFile`: of PRIMARY, and of its planes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether a file can be read at all."""
+"""Input files: whether one can be read at all, and whether it is given twice."""
 
 import os
 import stat
@@ -17,9 +17,9 @@ def check_input(path, what="a FITS file", hint="check the name and the folder"):
     ----------
     path : str or path-like
     what : str, optional
-        What is to be given in place of a folder, for the message.
+        What to give instead of a folder, for the message.
     hint : str, optional
-        What to try where there is no such file.
+        What to try if there is no such file.
     """
     try:
         found = os.stat(path)
@@ -43,7 +43,7 @@ def check_input(path, what="a FITS file", hint="check the name and the folder"):
 
 
 def once(paths):
-    """Return the paths without those of a file that came before, by any of its names.
+    """Return the paths, each file once: links and other spellings of a path are left out.
 
     Warns
     -----

@@ -60,7 +60,7 @@ def is_maps(path):
         return "MAPS" in {hdu.name for hdu in hdulist}
 
 
-# Names of extensions that tell what made a file: what it is.
+# Names of extensions that tell the kind of a file -> that kind.
 _TELLING = (
     ({"MAPS"}, "maps"),
     ({"NOISE", "BANDS"}, "a noise table"),
@@ -74,7 +74,7 @@ _TELLING = (
 
 
 def describe(path):
-    """Return what a file is, in words, for a message."""
+    """Return what kind of file it is, in words, for a message."""
     if not is_fits(path):
         return "not FITS"
     with open_fits(path) as hdulist:

@@ -130,7 +130,7 @@ def write_maps(path, planes, *args, overwrite=False, **kwargs):
 
 
 def _table(rows):
-    """Return the table MAPS: a row an image."""
+    """Return the table MAPS, one row per extension."""
     names = ("extname", "property", "quantile", "unit", "description")
     columns = []
     for name, values in zip(names, zip(*rows, strict=True), strict=True):

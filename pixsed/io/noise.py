@@ -78,7 +78,7 @@ class NoiseTable:
 
 
 def write_noise(table, path, overwrite=False, inputs=(), history=()):
-    """Write a `NoiseTable` as FITS: NOISE, a row a band and bin, and BANDS, a row a band.
+    """Write a `NoiseTable` as FITS: NOISE, one row per band and bin, and BANDS, one per band.
 
     Parameters
     ----------

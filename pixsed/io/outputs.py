@@ -66,7 +66,7 @@ def check_no_input(path, found):
 
 
 def resolve_output(path):
-    """Return the file that an output's name means: where it is a link, what that points to."""
+    """Return the file that an output's name means: the target of a link, else the path itself."""
     path = Path(path)
     if not path.is_symlink():
         return path
@@ -77,7 +77,7 @@ def resolve_output(path):
 
 
 def descriptor(path):
-    """Return the number of the open descriptor that `path` names, by links too; else None."""
+    """Return the open descriptor that `path` names, directly or by links; else None."""
     if os.name != "posix":
         return None
     name = os.path.abspath(path)
@@ -93,7 +93,7 @@ def descriptor(path):
 
 
 def is_stream(path):
-    """Return whether an output is written to as it is, rather than made and given its name.
+    """Return whether an output is a stream, which is written to and never replaced.
 
     Standard output (``"-"``), a descriptor as /dev/stdout, a device, a pipe or a socket.
     """
@@ -186,7 +186,7 @@ def check_output(path, overwrite=False):
         check_no_input(path, found)
         if not overwrite:
             raise PixsedError(f"{path} exists already; add --overwrite, or choose another -o")
-        # A user who may write everywhere has set it read-only for a reason too.
+        # Root may write to it all the same, but somebody made it read-only for a reason.
         if not found.st_mode & 0o222 or not os.access(target, os.W_OK):
             raise PixsedError(f"{path} is read-only; change that with chmod u+w, or choose "
                               "another -o")  # fmt: skip
@@ -210,7 +210,7 @@ def check_ending(path, endings, what):
     what : str
         What is written, for the message, as ``"maps are"``.
     """
-    # check_output tells of folders.
+    # check_output refuses folders.
     if is_stream(path) or Path(path).is_dir() or _ends(path, endings):
         return
     ending = Path(path).suffix
@@ -245,14 +245,14 @@ def check_fits_output(path, overwrite=False, *, gzip=True):
 
 
 def check_folder(path, several):
-    """Raise `PixsedError` if several files cannot go into the folder `path`.
+    """Raise `PixsedError` if `path` cannot be the folder of several files.
 
     Parameters
     ----------
     path : str
         The output.
     several : str
-        What the files are of, for the message, as ``"cubes"``.
+        What the files are, for the message, as ``"cubes"``.
     """
     if is_stream(path):
         raise PixsedError(

@@ -5,9 +5,10 @@ import contextlib
 
 @contextlib.contextmanager
 def quiet_astropy():
-    """Keep back what astropy logs as information: it goes to standard output.
+    """Keep back the notices of astropy's log, which go to standard output.
 
-    Its warnings and errors, which go to standard error, are not changed.
+    For users of the Python API: under the command line settings/astropy/astropy.cfg keeps them
+    back altogether. Warnings and errors of the log go to standard error, and are not changed.
     """
     import logging
 

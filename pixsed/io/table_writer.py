@@ -14,6 +14,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError, PixsedWarning, listed
 from pixsed.io.atomic import atomic_path, write_hdulist
+from pixsed.io.cards import fits_text
 from pixsed.io.columns import text_column
 from pixsed.io.fluxes import known_unit
 from pixsed.io.outputs import check_output, is_stream
@@ -74,7 +75,7 @@ def check_columns(table, path, name="table"):
     Raises
     ------
     PixsedError
-        It names the column.
+        If one cannot be held; the message names it.
 
     Warns
     -----
@@ -91,17 +92,7 @@ def check_columns(table, path, name="table"):
     lower = [column.lower() for column in table.colnames]
     told = []
     for number, column in enumerate(table.colnames):
-        how = "rename it" if form == "ecsv" else "rename it, or write -o .ecsv"
-        if not column.strip() or column != column.strip():
-            raise PixsedError(f"{name}: column {column!r} has a blank name; {how}")
-        if form == "fits":
-            if not (column.isascii() and column.isprintable() and len(column) <= 60):
-                raise PixsedError(f"{name}: FITS cannot hold the name of column {column!r}; {how}")
-            if lower.count(column.lower()) > 1:
-                raise PixsedError(
-                    f"{name}: another column has the name of {column!r} but for upper and lower "
-                    f"case, which FITS does not tell apart; {how}"
-                )
+        _check_name(column, lower, form, name)
         try:
             made = _check_column(table[[column]], form, first=number == 0)
             if clash := {key.lower() for key in made} & (set(lower) - {column.lower()}):
@@ -121,6 +112,24 @@ def check_columns(table, path, name="table"):
             PixsedWarning,
             stacklevel=2,
         )
+
+
+def _check_name(column, lower, form, name):
+    """Raise `PixsedError` if a format cannot hold the name of a column.
+
+    `lower` has the names of all columns in lower case.
+    """
+    how = "rename it" if form == "ecsv" else "rename it, or write -o .ecsv"
+    if not column.strip() or column != column.strip():
+        raise PixsedError(f"{name}: column {column!r} has a blank name; {how}")
+    if form == "fits":
+        if not (column.isascii() and column.isprintable() and len(column) <= 60):
+            raise PixsedError(f"{name}: FITS cannot hold the name of column {column!r}; {how}")
+        if lower.count(column.lower()) > 1:
+            raise PixsedError(
+                f"{name}: another column has the name of {column!r} but for upper and lower "
+                f"case, which FITS does not tell apart; {how}"
+            )
 
 
 def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PIXSED", **cards):
@@ -189,9 +198,10 @@ class _Unfit(Exception):
 
 
 def _check_column(table, form, first):
-    """Return the columns that one becomes; raise `_Unfit` if they read back as others.
+    """Return the names of the columns that one becomes; raise `_Unfit` if it cannot be written.
 
-    Text that begins with # would be a comment in the `first` column of a line only.
+    It is written, and must read back the same. Only in the `first` column of a line is text
+    that begins with # a comment.
     """
     if not first:
         table.add_column(np.zeros(len(table), np.int16), name=_BEFORE, index=0)
@@ -250,7 +260,7 @@ class _Stream(io.BytesIO):
 
 
 def _plain_table(table, form):
-    """Return the columns of a table in the kinds that a format holds, without formats and metadata.
+    """Return a table whose columns a format can hold, without display formats and metadata.
 
     Raises
     ------
@@ -267,7 +277,7 @@ def _plain_table(table, form):
 
 
 def _plain_columns(column, name, form):
-    """Yield (name, column) of what a column becomes."""
+    """Yield the columns, as (name, column), that a column becomes in a format."""
     if isinstance(column, u.Quantity):
         values = getattr(column, "unmasked", column)
         values = Column(values.value, unit=values.unit, description=column.info.description)
@@ -295,7 +305,7 @@ def _plain_columns(column, name, form):
         raise _Unfit(f"it holds {type(column).__name__} objects")
     column = text_column(column)
     if column.dtype.kind in "OV":
-        raise _Unfit("it holds objects, or fields of its own")
+        raise _Unfit("it holds objects, or several fields")
     if form == "csv" and column.ndim > 1 and column.size == len(column):
         column = column.reshape(len(column))
     if form == "csv" and column.ndim > 1:
@@ -304,7 +314,7 @@ def _plain_columns(column, name, form):
 
 
 def _for_fits(column):
-    """Return a column as FITS keeps it: no int8 or float16, missing floats NaN, text not empty."""
+    """Return a column as FITS can hold it: wider types, missing floats NaN, text not empty."""
     kind = column.dtype.kind
     result = column.copy()
     masked = isinstance(column, MaskedColumn) and np.ma.getmaskarray(column).any()
@@ -375,8 +385,7 @@ def _table_hdu(table):
     for number, column in enumerate(plain.itercols(), 1):
         if column.description:
             text = " ".join(str(column.description).split())
-            text = "".join(c if 32 <= ord(c) < 127 else "?" for c in text)
-            hdu.header[f"TCOMM{number}"] = text
+            hdu.header[f"TCOMM{number}"] = fits_text(text)
     return hdu
 
 

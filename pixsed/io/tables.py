@@ -36,8 +36,8 @@ def read_table(text, *, hdu=None, wanted=None):
     hdu : str, optional
         The extension where `text` names none.
     wanted : callable, optional
-        From a list of names to whether a table with these columns is the one: where a file holds
-        several, and none is named.
+        ``wanted(names)`` returns whether a table with these columns may be the one that is meant,
+        if a file holds several and none is named.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Tables of text: the separator and the line of names found, then read by astropy."""
+"""Text tables: find the separator and the line of names, then let astropy read them."""
 
 import csv
 import re
@@ -10,7 +10,7 @@ from pixsed.io.columns import PLACEHOLDERS
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _LOOK = 20  # lines looked at for the separator
-# Kinds that tell themselves by a line of theirs: pattern -> format of astropy.
+# Formats that are known by one of their lines: pattern -> format of astropy.
 _OWN_FORMATS = (
     (re.compile(r"#\s*%ECSV"), "ecsv"),
     (re.compile(r"\\begin\{"), "latex"),
@@ -22,7 +22,7 @@ _OWN_FORMATS = (
 
 
 def decode(content, path):
-    """Return the text of a file, its byte-order mark and ends of lines made plain.
+    """Return the text of a file, without byte-order mark and with plain ends of lines.
 
     Raises
     ------
@@ -55,9 +55,9 @@ def _is_half_of_utf16(content):
 def read_text(text, path, suffix=""):
     """Return the `~astropy.table.Table` of a text.
 
-    ECSV, SExtractor, IPAC and CDS tables tell themselves. Of others the columns are separated by
-    commas, semicolons, tabs or blanks; their names are in the first line, or in a line of
-    comment before it. Without any they are col1, col2, ...
+    ECSV, SExtractor, IPAC and CDS tables are recognised. The columns of others are separated by
+    commas, semicolons, tabs or blanks; their names are in the first line, or in a comment
+    before it. Without names they are col1, col2, ...
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def split_line(line, separator):
 
 
 def _separator(body, suffix):
-    """Return what separates the columns of lines: the same number of it in each."""
+    """Return the separator of columns: the one that comes as often in every line."""
     counts = {}
     for separator in (",", ";", "\t", "|"):
         found = [len(split_line(line, separator)) for line in body]
@@ -138,7 +138,7 @@ def _is_value(field):
 
 
 def _names(comments, line, separator):
-    """Return the columns' names, None where there are none, and the lines that they take."""
+    """Return the names of the columns, or None, and how many lines they take."""
     first = split_line(line, separator)
     if any(map(_is_value, first)):  # data: a line of comment may have their names
         for comment in reversed(comments):

@@ -18,7 +18,7 @@ def curve_table(histories):
     Returns
     -------
     `~astropy.table.Table`
-        A row an epoch: NETWORK (from 1), EPOCH, STAGE (1: the encoder alone, 2: the flow
+        One row per epoch: NETWORK (from 1), EPOCH, STAGE (1: the encoder alone, 2: the flow
         too), TRAIN and HELD_OUT (mean loss), DENSITY (mean negative log density of the
         coordinates, NaN in stage 1), QUANTILES (mean pinball loss), SECONDS.
     """

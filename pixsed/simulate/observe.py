@@ -3,6 +3,7 @@
 import numpy as np
 
 from pixsed.bands import PAPER_BANDS
+from pixsed.dq import MIN_BANDS
 from pixsed.simulate.noise.depth import total_error
 
 _WIDE = "F115W F150W F200W F277W F356W F444W".split()
@@ -22,7 +23,6 @@ SURVEYS = {
     "wide": [*_WIDE],
     "mediums": "F140M F162M F182M F210M F250M F300M F335M F360M F410M F430M F460M F480M".split(),
 }  # fmt: skip
-MIN_BANDS = 3
 
 
 def survey_masks(bands):

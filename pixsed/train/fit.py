@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from pixsed import __version__, cosmology
+from pixsed.dq import MIN_BANDS
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path
-from pixsed.simulate.observe import MIN_BANDS
 from pixsed.train import spline
 from pixsed.train.checkpoint import CHECKPOINT_FORMAT, read_checkpoint
 from pixsed.train.data import NOMINAL_SHARE, PHOTO_Z_MAX, PHOTO_Z_SHARE, Observer, space_of

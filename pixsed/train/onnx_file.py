@@ -1,4 +1,4 @@
-"""What is done to the graph of an ONNX file between the exporter and the disk, with onnx alone."""
+"""Changes of an ONNX graph after torch has exported it and before it is written."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def keep_silu(proto):
             helper.make_node("Mul", [f"{product}_minus_x", sigmoid], [f"{product}_minus"]),
             helper.make_node("Neg", [f"{product}_minus"], [product]),
         ]
-    # Copies: what is deleted may not be put back.
+    # Copies: deleted nodes cannot be added again.
     nodes = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)

@@ -3,10 +3,11 @@
 import numpy as np
 import torch
 
+from pixsed.dq import MIN_BANDS
 from pixsed.infer.draws import base_normals
 from pixsed.infer.ood import score, typical_snr
 from pixsed.simulate.noise import nominal
-from pixsed.simulate.observe import MIN_BANDS, draw_masks, draw_redshift_error, observe
+from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
 from pixsed.train.data import PHOTO_Z_MAX, PHOTO_Z_SHARE
 from pixsed.train.decoder import DRAWS
 

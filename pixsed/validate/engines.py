@@ -12,7 +12,7 @@ _LEVELS = (0.5, *sorted(q for ends in INTERVALS.values() for q in ends))
 
 
 def compare_engines(model, observed, *, rows=4000, samples=DEFAULT_SAMPLES, seed=9, jobs=1):
-    """Return how the quantile engine differs from the flow, a row a property.
+    """Return how the quantile engine differs from the flow, one row per property.
 
     Parameters
     ----------

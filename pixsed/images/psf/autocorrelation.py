@@ -25,7 +25,7 @@ _LEFT = 0.4
 _OUTLIER = 5.0
 #: Errors over the scatter of the sky beyond this, or under its inverse, are worth a warning.
 ERRORS_OFF = 1.3
-# A ring of lags as correlated as this by chance once in a thousand times is not.
+# A ring of lags counts if chance makes it as correlated less than once in a thousand times.
 _CHANCE = 1e-3
 
 
@@ -60,7 +60,7 @@ class Autocorrelation:
         return float(np.sqrt(max(self.rho.sum(), 0.0)))
 
     def error_factor(self, kernel):
-        """Return how far errors convolved as independent are off, and the factor's own error.
+        """Return the factor of errors that were convolved as independent, and its uncertainty.
 
         The variance of a pixel convolved with k is sum_ij k_i k_j rho(i - j) where that of
         independent pixels of unit variance is sum_i k_i^2.
@@ -94,10 +94,10 @@ def measure_autocorrelation(image, segmap=None):
     """Measure the autocorrelation of an image's noise on tiles spread over it.
 
     Sources are masked; pixels are divided by their errors, whose common factor does not
-    matter, and a running mean is taken off. Covariances by Fourier transforms of the masked
-    sky; what they are beyond the range of the noise is the sky's, and is subtracted from all.
-    Rings of lags count from the middle out to the first that is no more correlated than
-    chance allows; where that is the innermost, the noise is white, exactly 1 and 0.
+    matter, and a running mean is taken off. Covariances come from Fourier transforms of the
+    masked sky; the mean covariance beyond the range of the noise is that of the sky, and is
+    subtracted. Rings of lags count from the middle out to the first that is no more correlated
+    than chance allows; where that is the innermost, the noise is white.
 
     Parameters
     ----------

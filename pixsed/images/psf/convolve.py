@@ -7,8 +7,8 @@ from pixsed.images.informative import typical_value
 
 # Pixels of a mosaic that are convolved at once: some 0.5 GB of transforms.
 _STRIP_PIXELS = 4_000_000
-# Less of the kernel's weight than this on good pixels, and the result is no data: a little
-# under the quarter that a corner of an image has.
+# With a smaller fraction of the kernel on good pixels there is no result. A little below the
+# quarter that a corner of an image has.
 _MIN_WEIGHT = 0.2
 # Fourier transforms leave some 1e-16 of the largest value on every pixel: values beyond this
 # many times the typical one are convolved one by one, within the kernel's reach.
@@ -51,7 +51,7 @@ def convolve_image(data, err, kernel, *, err_factor=1.0):
 
 
 def checked_kernel(kernel):
-    """Return a kernel as float64 of sum 1; `PixsedError` if it is none."""
+    """Return a kernel as float64 of sum 1; `PixsedError` if it cannot be one."""
     kernel = np.asarray(kernel, dtype=float)
     if kernel.ndim != 2 or kernel.shape[0] % 2 == 0 or kernel.shape[1] % 2 == 0:
         raise PixsedError(f"kernel must be 2-D of odd sides, got {kernel.shape}")
@@ -93,7 +93,7 @@ def convolved_strips(read, shape, kernel, err_factor):
 
 
 def _convolved(plane, kernel):
-    """Return a plane convolved by Fourier transforms, but for values of another magnitude."""
+    """Return a plane convolved by Fourier transforms; values far beyond the others one by one."""
     from scipy.signal import oaconvolve
 
     wild = _wild(plane)

@@ -38,8 +38,8 @@ def matching_kernel(source, target, *, method="fourier", window=None, alpha=0.5,
     alpha, beta : float, optional
         0 to 1.
     regularization : float, optional
-        For ``fourier``, the share of its peak under which the source's transform is taken
-        as zero; else the weight of the term.
+        For ``fourier``, the fraction of its peak below which the source's transform is
+        taken as zero; else the weight of the term.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def default_window(method):
 class EnergyCurve:
     """Encircled energy of an image's PSF: `before`, `after` matching, and the `target`'s.
 
-    `radii` in arcsec; shares of the light within the PSFs' common square.
+    `radii` in arcsec; energies as fractions of the light within the PSFs' common square.
     """
 
     radii: np.ndarray

@@ -34,7 +34,7 @@ SAME_PSF = 1e-3
 _STRIP_PIXELS = 4_000_000
 # A PSF broader than the target's by this fraction of its FWHM is said to be so.
 _BROADER = 1.02
-# Errors scaled by a factor less certain than this would be no better for it.
+# Errors are scaled only by a factor that is known to this fraction.
 _CERTAIN = 0.1
 _STAYS = "it is broader than the target, and stays as it is"
 
@@ -48,22 +48,22 @@ class Match:
     kernel : `~numpy.ndarray`
         (n, n), sum 1; a single 1 where nothing is convolved.
     psfmatch : str
-        The target's band; ``"none"`` for a band left broader, or whose encircled energy
-        stays off the target's by more than is allowed; ``"unknown"`` without a name.
+        The target's band; ``"none"`` for a band left broader, or one whose encircled energy
+        differs from the target's by more than is allowed; ``"unknown"`` without a name.
     residual : float or None
         Of encircled energy (`energy_residual`); None without the PSFs.
     curve : `EnergyCurve` or None
     noise_corr : float
-        The noise of a large sum over that of the errors.
+        The noise of a large sum over the noise that the errors tell.
     err_factor : float
-        By which the errors of independent pixels are multiplied; 1 where nothing is
-        convolved, or it is not known.
+        Factor on the errors of independent pixels; 1 where nothing is convolved, or it is not
+        known.
     correlation : `~pixsed.images.psf.autocorrelation.Autocorrelation` or None
         Of the image's noise before; None where it is not measured.
     unchanged : str or None
         Why it is not convolved.
     radii : tuple of float or None
-        Between which, in arcsec, `residual` is the largest difference.
+        Smallest and largest radius, in arcsec, of `residual`.
     source : `~pixsed.images.informative.Informative` or None
         The image, as it is convolved.
     """
@@ -102,7 +102,7 @@ class Match:
 
 def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
                max_residual=None, angle=0.0, correlation="auto", segmap=None, **options):
-    """Make what gives an image the PSF of another, and check it.
+    """Make the kernel that gives an image the PSF of another, and check it.
 
     The PSFs decide, not the names of bands: an image passes unchanged where its PSF is the
     target's (to `SAME_PSF`), or where it is one of `KEPT_BANDS` and its PSF is the
@@ -124,9 +124,9 @@ def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
     angle : float, optional
         Degrees by which both PSFs are turned first, as for `resample_psf`.
     correlation : {"auto", "none"}, optional
-        Whether the correlation that the image's noise has before (from drizzling, say) is
-        measured on its empty sky, and goes into errors and `Match.noise_corr`; else the
-        noise of its pixels is taken as independent.
+        Whether the correlation of the image's noise (from drizzling, say) is measured on its
+        empty sky, for the errors and `Match.noise_corr`; else the noise of its pixels is
+        taken as independent.
     segmap : `~pixsed.images.segmap.SegmentationMap`, optional
         Sources to leave out of that sky; by default they are found.
     **options
@@ -145,8 +145,8 @@ def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
     Warns
     -----
     PixsedWarning
-        If the match is poor, it makes the noise of a pixel larger, the names of bands say
-        other than what is done, the PSFs end within 0.5 arcsec, errors are sentinels, or
+        If the match is poor, it makes the noise of a pixel larger, the names of bands
+        disagree with what is done, the PSFs end within 0.5 arcsec, errors are sentinels, or
         there is too little empty sky to measure the correlation.
     """
     if correlation not in CORRELATIONS:
@@ -161,38 +161,26 @@ def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
     scale = float(np.sqrt(pixel_area_arcsec2(image.wcs)))
     band = image.band_or_none
     target_band = target_band or (target.band if target else None)
-    residual = curve = radii = None
-    widths = ()
     if psf is not None and target is not None:
-        _warn_of_oversampling(image, (psf, target), scale)
-        size = common_size(psf, target, scale)
-        planes = [resample_psf(p, scale, size, angle) for p in (psf, target)]
-        radii = compared_radii(size, scale)
-        widths = [fwhm_arcsec(p, scale) for p in planes]
-        unchanged = reason_unchanged(band, planes, widths, scale)
-        kernel = np.ones((1, 1)) if unchanged else matching_kernel(*planes, **options)
-        residual = energy_residual(*planes, kernel, scale)
-        curve = energy_curve(*planes, kernel, scale)
+        found = _of_psfs(image, band, psf, target, scale, angle, options)
     else:
-        kernel = checked_kernel(kernel)
-        single = np.count_nonzero(kernel) == 1 and kernel[tuple(n // 2 for n in kernel.shape)] > 0
-        kernel = np.ones((1, 1)) if single else kernel
-        unchanged = "the kernel is a single pixel" if single else None
+        found = _of_kernel(kernel)
+    kernel, unchanged, radii = found.kernel, found.unchanged, found.radii
     _warn_of_names(image, psf, target, target_band, unchanged)
     source = None if unchanged and correlation == "none" else Informative(image)
     noise, err_factor = None, 1.0
     if correlation == "auto":
         noise, err_factor = _measured_noise(source, kernel, segmap)
     growth = err_factor * float(np.sqrt((kernel**2).sum()) / kernel.sum())
-    matched = _check_match(image.name, growth, residual, radii, widths, max_residual,
+    matched = _check_match(image.name, growth, found, max_residual,
                            band if unchanged == _STAYS else None, options)  # fmt: skip
-    # What a header tells is in the measured noise too: the larger, not the product.
+    # The measured noise includes the correlation of the header: the larger, not the product.
     before = max(image.noise_corr, noise.large_sum) if noise else image.noise_corr
     return Match(
         kernel=kernel,
         psfmatch=(target_band or "unknown") if matched else "none",
-        residual=residual,
-        curve=curve,
+        residual=found.residual,
+        curve=found.curve,
         noise_corr=before * noise_correlation(kernel) / err_factor,
         unchanged=unchanged,
         err_factor=err_factor,
@@ -200,6 +188,37 @@ def plan_match(image, *, psf=None, target=None, kernel=None, target_band=None,
         radii=radii,
         source=source,
     )
+
+
+@dataclass
+class _Found:
+    """A kernel, and what the PSFs say of it (`Match`); `widths` are their FWHM in arcsec."""
+
+    kernel: np.ndarray
+    unchanged: str | None
+    residual: float | None = None
+    curve: EnergyCurve | None = None
+    radii: tuple | None = None
+    widths: tuple = ()
+
+
+def _of_psfs(image, band, psf, target, scale, angle, options):
+    _warn_of_oversampling(image, (psf, target), scale)
+    size = common_size(psf, target, scale)
+    planes = [resample_psf(p, scale, size, angle) for p in (psf, target)]
+    radii = compared_radii(size, scale)
+    widths = tuple(fwhm_arcsec(p, scale) for p in planes)
+    unchanged = reason_unchanged(band, planes, widths, scale)
+    kernel = np.ones((1, 1)) if unchanged else matching_kernel(*planes, **options)
+    return _Found(kernel, unchanged, energy_residual(*planes, kernel, scale),
+                  energy_curve(*planes, kernel, scale), radii, widths)  # fmt: skip
+
+
+def _of_kernel(kernel):
+    kernel = checked_kernel(kernel)
+    if np.count_nonzero(kernel) == 1 and kernel[tuple(n // 2 for n in kernel.shape)] > 0:
+        return _Found(np.ones((1, 1)), "the kernel is a single pixel")
+    return _Found(kernel, None)
 
 
 def reason_unchanged(band, planes, widths, scale):
@@ -227,7 +246,7 @@ def reason_unchanged(band, planes, widths, scale):
 
 
 def _warn_of_names(image, psf, target, target_band, unchanged):
-    """Warn where the bands' names say other than what is done."""
+    """Warn where the names of the bands disagree with what is done."""
     band = image.band_or_none
     for given, name, option in ((psf, band, "--psf"), (target, target_band, "--target")):
         if given is not None and name and given.band and _filter(name) != _filter(given.band):
@@ -275,11 +294,12 @@ def _measured_noise(source, kernel, segmap):
     return None, 1.0
 
 
-def _check_match(name, growth, residual, radii, widths, max_residual, left, options):
+def _check_match(name, growth, found, max_residual, left, options):
     """Return whether a match is good enough; raise or warn where not, and say what helps.
 
     `left` is the band that is left broader, or None.
     """
+    residual, radii, widths = found.residual, found.radii, found.widths
     limit = MAX_RESIDUAL if max_residual is None else max_residual
     poor = residual is not None and residual > limit
     broader = bool(widths) and widths[0] > _BROADER * widths[1]

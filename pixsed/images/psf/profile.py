@@ -11,9 +11,9 @@ from pixsed.errors import PixsedError
 class Psf:
     """A PSF: `data` (ny, nx) float64 of any sum, `scale` in arcsec a pixel, `band` or None.
 
-    `pixel` is the side in arcsec of the pixel that each value is the light of; None = `scale`.
-    An effective PSF, oversampled, has values closer than its pixels are wide. `oversampling`
-    is what a card OVERSAMP says beside a scale that may or may not allow for it, else None.
+    `pixel` is the side in arcsec of the pixel whose light each value is; None = `scale`. In an
+    oversampled effective PSF the values are closer together than that. `oversampling` is the
+    card OVERSAMP of a file whose scale may or may not allow for it, else None.
     """
 
     data: np.ndarray
@@ -52,8 +52,8 @@ def centroid(data):
 def resample_psf(psf, scale, size, angle=0.0):
     """Return a PSF on pixels of another scale, its core on the central pixel.
 
-    Cubic splines between the samples; an output pixel of two or more of the pixels that
-    the values include is the mean over it, so that its light is summed, not sampled.
+    Cubic splines between the samples. An output pixel of twice the size of the input's pixels,
+    or more, is the mean over several samples, so that its light is summed.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def resample_psf(psf, scale, size, angle=0.0):
 def common_size(psf, target, scale):
     """Return the odd number of pixels of `scale` that fits in both PSFs.
 
-    Around their cores: one that is off its array's centre by more than a pixel ends at the
+    Around their cores: a PSF off the centre of its array by more than a pixel ends at the
     nearest edge.
     """
     extent = min(_side(p.data) * p.scale for p in (psf, target))
@@ -129,7 +129,7 @@ def fwhm_arcsec(psf, scale):
 
 
 def encircled_energy(psf, scale, radii):
-    """Return the share of a PSF's light within each radius.
+    """Return the fraction of a PSF's light within each radius.
 
     Parameters
     ----------

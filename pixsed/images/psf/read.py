@@ -15,19 +15,20 @@ from pixsed.io.image import merged_header
 from pixsed.io.locate import choose_image, is_image, open_fits, parse_location
 
 _SCALE_CARDS = ("PIXSCALE", "PIXSCL", "PIXELSCL")
-# The pixel that an effective PSF's values include, where it is not that of its grid.
+# Side of the pixel whose light each value of an effective PSF is, if not that of its grid.
 _PIXEL_CARD = "PSFPIX"
-# Arcsec a pixel beyond which a scale is in another unit than arcsec.
+# Scales outside this range, arcsec a pixel, must be in another unit.
 _SMALLEST, _LARGEST = 1e-3, 10.0
 # Scales that agree to this fraction are one.
 _SCALE_TOLERANCE = 0.01
 # Pixels: a PSF's core this far off its centre is worth a warning.
 _OFF_CENTRE = 1.0
-# Values at the edge over the peak: worth a warning; and no PSF at all.
+# Values at the edge over the peak: above the first a warning, above the second no PSF.
 _EDGE, _FLAT = 0.01, 0.5
-# Pixels by which a kernel may move an image: silently; and with a warning.
+# Pixels by which a kernel may move an image: up to the first silently, to the second with a
+# warning.
 _SHIFT, _MAX_SHIFT = 0.25, 0.5
-# The sum of a kernel over that of its absolute values: less, and its sign is chance.
+# The least sum of a kernel over that of its absolute values: below, its sign is rounding.
 _MIN_SUM = 1e-4
 
 

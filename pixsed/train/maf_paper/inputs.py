@@ -3,8 +3,8 @@
 import numpy as np
 
 from pixsed.bands import PAPER_BANDS
+from pixsed.dq import MIN_BANDS
 from pixsed.errors import PixsedError
-from pixsed.simulate.observe import MIN_BANDS
 
 #: AB magnitude of 1 nJy.
 ZERO_POINT = 31.4
