@@ -88,8 +88,10 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
         of the redshifts and are not read.
     """
     quantiles = check_quantiles(quantiles)
+    fluxes = _flux_columns(table, model, source)
     z_col, zerr_col = _redshift_columns(table, redshift, zerr, source, z_col, zerr_col, model)
-    names, bands, columns = _bands(table, model, source, z_col)
+    fluxes.pop(z_col, None)
+    names, bands, columns = _bands(fluxes, model, source)
     flux, err, _, code = usable(*_photometry(table, names, unit, source, model), error_floor)
     z, dz = _redshifts(table, model, redshift, zerr, source, z_col, zerr_col)
     ids = _ids(table, id_col, source)
@@ -118,18 +120,23 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     return result, len(rows)
 
 
-def _bands(table, model, source, z_col):
-    """Return the flux columns of a table that a model knows, their bands and places in the model.
-
-    In the model's order of wavelength, whatever the table's.
-    """
+def _flux_columns(table, model, source):
+    """Return the columns of fluxes, each with its band: those with an ``_ERR`` beside them."""
     fluxes = band_columns(table.colnames, model.bands, source)
     if not fluxes:
         raise PixsedError(
             f"{source}: no column <BAND> with <BAND>_ERR beside it; it has "
             f"{listed(table.colnames)}; name them as F444W and F444W_ERR"
         )
-    names = [name for name in fluxes if name != z_col]
+    return dict(fluxes)
+
+
+def _bands(fluxes, model, source):
+    """Return the flux columns of bands that a model knows, the bands, and their places in it.
+
+    In the model's order of wavelength, whatever the table's.
+    """
+    names = list(fluxes)
     index, columns = match_bands([fluxes[name] for name in names], model, source)
     order = np.argsort(columns)
     names = [names[index[i]] for i in order]
