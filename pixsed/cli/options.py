@@ -4,6 +4,7 @@ import contextlib
 import functools
 import logging
 import math
+import os
 import sys
 import warnings
 
@@ -83,6 +84,8 @@ def _tell_of_run(context):
 def _refuse_empty(context):
     """Raise `click.UsageError` if an option has an empty text: of a script's unset variable."""
     for param in context.command.params:
+        if param.nargs > 1:  # numbers, checked as such
+            continue
         value = context.params.get(param.name)
         for text in value if isinstance(value, list | tuple) else [value]:
             if isinstance(text, str) and not text.strip():
@@ -168,7 +171,9 @@ def output(help="File to write; - for standard output.", **kwargs):
         def protected(*args, **kwargs):
             from pixsed.io.outputs import protected_inputs
 
-            with protected_inputs(_files_named(click.get_current_context())):
+            context = click.get_current_context()
+            _check_outputs(context)
+            with protected_inputs(_files_named(context)):
                 return function(*args, **kwargs)
 
         protected = click.option(
@@ -181,8 +186,21 @@ def output(help="File to write; - for standard output.", **kwargs):
     return decorate
 
 
-#: Options that name outputs, or say whether to go on with one.
-_NO_INPUTS = ("output", "overwrite", "plot", "card", "curve", "resume")
+_OUTPUTS = ("output", "plot", "card", "curve")
+#: Options that name what is written, or a file that is gone on with.
+_NO_INPUTS = (*_OUTPUTS, "overwrite", "resume")
+
+
+def _check_outputs(context):
+    """Raise `click.UsageError` if two options name one file to write."""
+    found = {}
+    for param in context.command.params:
+        path = context.params.get(param.name)
+        if param.name not in _OUTPUTS or not isinstance(path, str):
+            continue
+        other = found.setdefault(os.path.realpath(path), param.opts[0])
+        if other != param.opts[0]:
+            raise click.UsageError(f"{other} and {param.opts[0]} are both {path}; give two names")
 
 
 def _files_named(context):

@@ -57,3 +57,18 @@ def test_an_unset_variable_of_a_script_is_no_value(run_cli, command, option, val
             arguments += [param.opts[0], kind]
     result = run_cli(command.name, *arguments, option.opts[0], value)
     assert result.exit_code == 2, result.stderr
+
+
+@pytest.mark.parametrize(("arguments", "options"), [
+    (("validate", "tau", "s.fits"), ("-o", "--card")),
+    (("validate", "tau", "s.fits"), ("-o", "--plot")),
+    (("validate", "tau", "s.fits"), ("--card", "--plot")),
+])  # fmt: skip
+@pytest.mark.parametrize("other", ["r.fits", "./r.fits", "link.fits"])
+def test_two_outputs_in_one_file(run_cli, tmp_path, monkeypatch, arguments, options, other):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.fits").symlink_to("r.fits")
+    names = {"-o": "o.fits"} | dict(zip(options, ("r.fits", other), strict=True))
+    given = [word for pair in names.items() for word in pair]
+    result = run_cli(*arguments, *given, "--overwrite")
+    assert result.exit_code == 2 and "are both" in result.stderr
