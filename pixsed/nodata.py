@@ -18,8 +18,8 @@ REASONS = {
 # 10 times that error moves the median mass by 0.1 to 0.4 dex: they were trained with few
 # like it. A deep non-detection is far below the limit.
 _DETECTION, _LIMIT = 3.0, 5.0
-# The same where no band has a smaller error, nJy: 1 Jy.
-_MAX_ERR = 1e9
+#: Larger errors, nJy (1 Jy), tell nothing of a galaxy, whatever the other bands are.
+MAX_ERR = 1e9
 # Brighter than any star, nJy; float32 overflows in the square of 1e20.
 _MAX_FLUX = 1e12
 # No noise gives such a negative flux; -99 beside the error of a good measurement does.
@@ -74,14 +74,13 @@ def _single(flux, err):
     code[given & ((snr < _MIN_SNR) | (np.abs(flux) > _MAX_FLUX))] = 3
     # Codes are looked for where they are possible only: few values.
     doubt = np.flatnonzero(given & ((np.abs(flux) == err) | (snr < _MIN_SNR_CODE)))
-    nines = _nines(flux.flat[doubt])
-    code.flat[doubt[nines]] = 3
-    code[given & (err > _MAX_ERR) & ~(snr >= _DETECTION)] = 2
+    code.flat[doubt[are_nines(flux.flat[doubt])]] = 3
+    code[given & (err > MAX_ERR) & ~(snr >= _DETECTION)] = 2
     code[given & (err <= 0)] = 1
     return code
 
 
-def _nines(values):
+def are_nines(values):
     """Return whether the digits of values are nines, two or more: 99, 999, 9.9, but not 9."""
     size = np.abs(values.astype(float))
     size[~(np.isfinite(size) & (size > 0))] = 1.0
