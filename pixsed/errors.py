@@ -1,4 +1,4 @@
-"""The errors and warnings that pixsed raises on purpose."""
+"""The errors and warnings that pixsed raises on purpose, and lists in their messages."""
 
 
 class PixsedError(Exception):
@@ -26,3 +26,9 @@ class Stopped(BaseException):
 
 class PixsedWarning(UserWarning):
     """Something a user should know that does not stop the work."""
+
+
+def listed(names, most=30):
+    """Return names or numbers as text: the first `most` of them, and how many more there are."""
+    shown = ", ".join(str(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,4 +1,8 @@
-"""Values that are no measurement: a band of no information is a band that is missing."""
+"""Values of a band that are no measurement: the band is then missing in that pixel or row.
+
+Limits in nJy and from the other bands, for pixels of cubes and rows of tables alike. Before, images
+in their own units have limits of their own: `pixsed.io.fill`, `pixsed.images.informative`.
+"""
 
 import warnings
 
@@ -6,25 +10,25 @@ import numpy as np
 
 from pixsed.errors import PixsedWarning
 
-#: Why a value is taken as missing: code -> text. 0 is a value of use, or NaN.
+#: Why a value is taken as missing: code -> text. Code 0 is a value that is used, or NaN.
 REASONS = {
     1: "an error of 0 or less",
     2: "an error too large to tell anything",
     3: "a flux that no galaxy has",
 }
-# A band is dropped where it is no detection (flux below 3 errors) and its error exceeds the
-# upper limit, flux + 5 errors, of every band with a smaller error. In simulated photometry such a
-# band makes the posteriors of the shipped models worse than they are without it, and one of
-# 10 times that error moves the median mass by 0.1 to 0.4 dex: they were trained with few
-# like it. A deep non-detection is far below the limit.
+# A band is left out where it is not detected (flux below 3 errors) and its error exceeds flux +
+# 5 errors of every band with a smaller error. In simulated photometry such a band makes the
+# posteriors of the shipped models worse than they are without it, since they were trained with
+# few like it; 10 times that error moves the median mass by 0.1 to 0.4 dex. The error of a deep
+# non-detection is far below the limit.
 _DETECTION, _LIMIT = 3.0, 5.0
-#: Larger errors, nJy (1 Jy), tell nothing of a galaxy, whatever the other bands are.
+#: A band that is not detected is left out above this error whatever the others are, nJy: 1 Jy.
 MAX_ERR = 1e9
-# Brighter than any star, nJy; float32 overflows in the square of 1e20.
+# Brighter than any galaxy and nearly any star, nJy: AB magnitude 1.4.
 _MAX_FLUX = 1e12
-# No noise gives such a negative flux; -99 beside the error of a good measurement does.
+# Noise does not give such a negative S/N; -99 beside the error of a good measurement does.
 _MIN_SNR = -10.0
-# The same for a flux that is a code by its digits: -99, -999, in any power of ten.
+# The same for a flux whose digits are a code: -99, -999, times any power of ten.
 _MIN_SNR_CODE = -3.0
 
 
@@ -33,7 +37,8 @@ def usable(flux, err, error_floor=0.0):
 
     A value is missing if its flux or error is NaN or infinite; if its error is 0 or less; if the
     error is so large that the band tells nothing beside the others; if the flux is below
-    -10 errors; or if flux and error are one and the same number of nines (99, 999).
+    -10 errors or above 1e12 nJy; or if it is a code of two or more nines (99, 999), with the
+    same error, or negative and below -3 errors.
 
     Parameters
     ----------

@@ -6,9 +6,9 @@ results come in the order of the tasks, and few are in flight at a time.
 
 import contextlib
 import logging
-import math
 import os
 import pickle
+import re
 import signal
 import threading
 import time
@@ -16,113 +16,17 @@ import traceback
 import warnings
 from collections import deque
 from hashlib import sha256
-from pathlib import Path
 
+from pixsed.cores import one_thread
 from pixsed.errors import PixsedError, PixsedWarning, Stopped
 from pixsed.signals import stopping
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 #: Tasks given to a worker at once: the next one waits there while a result is fetched.
 _AHEAD = 2
 #: Seconds to wait for a Dask scheduler, and for its first worker.
 _CONNECT, _FIRST_WORKER = 10, 60
 #: Seconds that a worker has to end in order before it is killed.
 _GRACE = 5
-
-
-_limited = False
-
-
-def cores(root="/"):
-    """Return the number of cores that this process may use, at least 1.
-
-    The fewest of its CPU affinity (taskset, SLURM) and the CPU quotas of its control groups
-    (containers, systemd), of version 1 or 2; a quota of 1.5 cores counts as 2.
-
-    Parameters
-    ----------
-    root : path-like, optional
-        The folder that holds ``proc`` and ``sys``.
-    """
-    return max(1, math.ceil(min(_affinity(), *_quotas(Path(root)))))
-
-
-def _affinity():
-    try:
-        return len(os.sched_getaffinity(0))
-    except (AttributeError, OSError):  # not Linux
-        return os.cpu_count() or 1
-
-
-def _quotas(root):
-    """Return the CPU quotas of this process's control groups, in cores; [inf] where none is."""
-    found = [math.inf]
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return found
-    for line in lines:
-        number, controllers, place = (line.split(":", 2) + ["", ""])[:3]
-        if number == "0":
-            mounts, read = [""], _quota_v2
-        elif "cpu" in controllers.split(","):
-            mounts, read = [controllers, "cpu"], _quota_v1
-        else:
-            continue
-        # A container may show a place of the host, and its own limits at the top.
-        parts = [part for part in place.split("/") if part not in ("", "..")]
-        for mount in mounts:
-            top = root / "sys/fs/cgroup" / mount
-            for depth in range(len(parts) + 1):
-                with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
-                    found.append(read(top.joinpath(*parts[:depth])))
-    return [quota for quota in found if quota > 0]
-
-
-def _quota_v2(folder):
-    quota, period = (folder / "cpu.max").read_text().split()
-    return math.inf if quota == "max" else int(quota) / int(period)
-
-
-def _quota_v1(folder):
-    quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text())
-                     for name in ("quota", "period"))  # fmt: skip
-    return quota / period  # below 0 where there is none
-
-
-def limit_threads():
-    """Let numerical libraries that are imported later use no more threads than `cores`.
-
-    They know of the affinity, but not of a quota. A user's own setting, as in `one_thread`, wins.
-    """
-    global _limited
-    if not _limited and any(name in os.environ for name in _THREADS):
-        return
-    allowed = cores()
-    if allowed < _affinity():
-        os.environ.update(dict.fromkeys(_THREADS, str(allowed)))
-        _limited = True
-
-
-@contextlib.contextmanager
-def one_thread():
-    """Let numpy, imported for the first time or by processes started inside, use one thread.
-
-    More slow small products down, and round them otherwise. A user's own setting of any of
-    OMP_NUM_THREADS, OPENBLAS_NUM_THREADS and MKL_NUM_THREADS wins. The environment is
-    afterwards what it was.
-    """
-    before = {name: os.environ[name] for name in _THREADS if name in os.environ}
-    if before and not _limited:
-        yield
-        return
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name in _THREADS:
-            os.environ.pop(name, None)
-        os.environ.update(before)
 
 
 def run_tasks(function, tasks, *, setup, jobs=1, scheduler=None):
@@ -352,6 +256,9 @@ def _connect(address):
         raise PixsedError(
             "--scheduler needs Dask, which is not installed; try: pip install 'pixsed[dask]'"
         ) from None
+    if not re.search(r":\d+/?$", address):
+        raise PixsedError(f"no Dask scheduler at {address}: it must be an address and a port, as "
+                          "tcp://host:8786")  # fmt: skip
     try:
         client = Client(address, timeout=_CONNECT, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
@@ -386,7 +293,6 @@ def _on_dask(function, tasks, setup, address):
     if not tasks:
         return
     client = _connect(address)
-    import dask
     from distributed import CancelledError
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
@@ -399,8 +305,9 @@ def _on_dask(function, tasks, setup, address):
     try:
         message = pickle.dumps((function, setup))
         key = sha256(message).hexdigest()
-        # Told once that the grid is large, the user could do nothing about it.
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+        with warnings.catch_warnings():
+            # That the grid is large: the user could do nothing about it.
+            warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
             held = client.submit(_hold, message, key=f"pixsed-setup-{key}", retries=3)
         given = 0
         for turn in range(len(tasks)):

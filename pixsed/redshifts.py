@@ -85,9 +85,3 @@ def check_redshift(redshift, zerr, model, name):
     trouble, advice = trouble_text(redshift_dq(redshift, zerr, model), redshift, zerr, model)
     if trouble:
         raise PixsedError(f"{name}: {trouble}; {advice}")
-
-
-def named(labels, limit=5):
-    """Return labels as text, the first few of them and how many more there are."""
-    shown = ", ".join(str(label) for label in labels[:limit])
-    return shown if len(labels) <= limit else f"{shown} and {len(labels) - limit} more"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pixsed.dq import DQ
-from pixsed.errors import PixsedError
-from pixsed.redshifts import check_redshift, named, redshift_dq
+from pixsed.errors import PixsedError, listed
+from pixsed.redshifts import check_redshift, redshift_dq
 
 MODEL = SimpleNamespace(redshift_range=(0.0, 7.5), redshift_err_max=0.5, infers_redshift=False,
                         name="m")  # fmt: skip
@@ -43,6 +43,6 @@ def test_arrays_and_models_that_infer_redshifts():
     assert not redshift_dq(z, dz, blind).any()
 
 
-def test_names_of_rows():
-    assert named([3, 5]) == "3, 5"
-    assert named(range(8)) == "0, 1, 2, 3, 4 and 3 more"
+def test_listed():
+    assert listed([3, 5]) == "3, 5"
+    assert listed(range(8), 5) == "0, 1, 2, 3, 4 and 3 more"

@@ -37,8 +37,8 @@ def command(cube, method, snr, bands, min_size, max_chi2, output, overwrite):
     """
     from pixsed.cli.options import say
     from pixsed.images.binning.cube import bin_cube
-    from pixsed.io.atomic import check_fits_output
     from pixsed.io.cube import read_cube, write_cube
+    from pixsed.io.outputs import check_fits_output
 
     check_fits_output(output, overwrite)
     result = bin_cube(read_cube(cube), method=method, snr=snr, bands=bands, min_size=min_size,

@@ -12,7 +12,6 @@ from pixsed.cli.mosaics import (
     units,
 )
 from pixsed.cli.options import FiniteRange, examples, hdu, output, quiet_verbose
-from pixsed.cli.psfs import tell_psfs
 
 EPILOG = examples(
     "pixsed cutout 'F*=JOF_531_F*.fits[SCI_PSFM]' --segmap JOF_531_seg.fits --id 531 "
@@ -89,7 +88,7 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
             seg = stack.enter_context(open_segmap(segmap))
             inputs.append(seg.location.path)
         mosaics = Mosaics(files, seg)
-        tell_psfs({image.band: image.psfmatch for image in files})
+        _tell_of_psfs({image.band: image.psfmatch for image in files})
         if catalog:
             inputs.append(parse_location(catalog).path)
         if region:
@@ -108,6 +107,19 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
             mosaics, jobs, output, overwrite, several, inputs,
             mask_neighbours=neighbours == "mask", rescale_errors=rescale_errors,
         )
+
+
+def _tell_of_psfs(psfmatch):
+    """Warn of bands that are not matched alike; say so where no band tells its PSF.
+
+    `psfmatch` is a dict of band -> PSFMATCH.
+    """
+    from pixsed.cli.options import say
+    from pixsed.io.psfmatch import says_nothing, warn_of_psfs
+
+    warn_of_psfs(psfmatch)
+    if says_nothing(psfmatch):
+        say("none of the bands says to which PSF it is matched (no PSFMATCH)")
 
 
 def _split_ids(values):
@@ -307,8 +319,8 @@ def _write(mosaics, jobs, output, overwrite, several, inputs, **options):
     from pixsed.cli.options import say, show_progress
     from pixsed.errors import PixsedError
     from pixsed.images.cutout import bands_without_data
-    from pixsed.io.atomic import check_fits_output, check_folder
     from pixsed.io.cube import write_cube
+    from pixsed.io.outputs import check_fits_output, check_folder
 
     folder = Path(output) if several or output.endswith("/") or Path(output).is_dir() else None
     if folder:

@@ -29,8 +29,8 @@ def command(checkpoints, sims, name, output, overwrite):
     """
 
     from pixsed.errors import PixsedError
-    from pixsed.io.atomic import check_ending, check_output
     from pixsed.io.inputs import check_input
+    from pixsed.io.outputs import check_ending, check_output
     from pixsed.simulate.table import read_simulations
 
     check_ending(output, (".onnx",), "a model is")

@@ -132,8 +132,8 @@ def main(args=None):
     0 done, 1 failed, 2 usage, 128 and its number after a signal: 130 after Ctrl-C, 143
     after SIGTERM. A failure is one line on stderr; with `-vv` the traceback goes before it.
     """
+    from pixsed.cores import limit_threads
     from pixsed.environment import prepare_command
-    from pixsed.parallel import limit_threads
 
     _open_standard_streams()
     prepare_command()
@@ -153,7 +153,11 @@ def main(args=None):
 def _run(args, came):
     """Run the command line and return its exit status, failures told on stderr."""
     status = _status_of(lambda: _call(args, came))
-    return _status_of(_flush) or status
+    if status:  # told already
+        with contextlib.suppress(OSError):
+            _flush()
+        return status
+    return _status_of(_flush)
 
 
 def _call(args, came):

@@ -22,8 +22,8 @@ def command(parts, output, overwrite):
     and options, and no row in common.
     """
     from pixsed.cli.options import say
-    from pixsed.io.atomic import check_fits_output, check_output
     from pixsed.io.kinds import is_maps
+    from pixsed.io.outputs import check_fits_output, check_output
 
     check_output(output, overwrite)
     if is_maps(parts[0]):

@@ -13,7 +13,7 @@ from pixsed.cli.options import examples, output, quiet_verbose
     ),
 )
 @click.argument("cubes", nargs=-1, required=True, metavar="CUBE...")
-@click.option("--bins", type=click.IntRange(min=1), default=5, show_default=True,
+@click.option("--bins", type=click.IntRange(1, 1000), default=5, show_default=True,
               help="Bins of flux a band, of equal numbers of pixels.")  # fmt: skip
 @output("Noise table to write; - for standard output.")
 @quiet_verbose
@@ -30,10 +30,10 @@ def command(cubes, bins, output, overwrite):
 
     from pixsed.cli.options import say, show_progress
     from pixsed.images.noise.measure import NoiseMeasurement
-    from pixsed.io.atomic import check_fits_output
     from pixsed.io.cube import read_cube
     from pixsed.io.inputs import once
     from pixsed.io.noise import write_noise
+    from pixsed.io.outputs import check_fits_output
 
     check_fits_output(output, overwrite)
     cubes = once(cubes)

@@ -11,6 +11,8 @@ import click
 
 from pixsed import __version__
 
+#: Draws of a pixel, at most: a batch of pixels has to fit in memory.
+MOST_SAMPLES = 20_000
 _state = {"verbose": 0, "quiet": False}
 
 
@@ -141,6 +143,8 @@ class Names(click.ParamType):
         if isinstance(value, list):  # click converts what is converted
             return value
         words = [word.strip() for word in value.split(",") if word.strip()]
+        if not words:
+            self.fail("names at least one, with commas between.", param, ctx)
         return [word.upper() for word in words] if self._upper else words
 
 
@@ -150,7 +154,7 @@ def output(help="File to write; - for standard output.", **kwargs):
     def decorate(function):
         @functools.wraps(function)
         def protected(*args, **kwargs):
-            from pixsed.io.atomic import protected_inputs
+            from pixsed.io.outputs import protected_inputs
 
             with protected_inputs(_files_named(click.get_current_context())):
                 return function(*args, **kwargs)
@@ -196,7 +200,7 @@ seed = click.option(
 
 
 def _cores():
-    from pixsed.parallel import cores
+    from pixsed.cores import cores
 
     return cores()
 

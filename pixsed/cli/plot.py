@@ -28,7 +28,8 @@ def command(maps, properties, dpi, output, overwrite):
     from pathlib import Path
 
     from pixsed.cli.options import say
-    from pixsed.io.atomic import atomic_path, check_output, is_stream
+    from pixsed.io.atomic import atomic_path
+    from pixsed.io.outputs import check_output, is_stream
     from pixsed.products.maps_picture import draw, read_panels
 
     suffix = Path(output).suffix.lower()

@@ -21,7 +21,7 @@ EPILOG = examples(
 @click.option("--x-col", metavar="COL", help="Column of x, in pixels from 0.")
 @click.option("--y-col", metavar="COL", help="Column of y, in pixels from 0.")
 @click.option("--id-col", metavar="COL", help="Column of names or numbers.")
-@click.option("--size", type=click.IntRange(min=15), default=101, show_default=True,
+@click.option("--size", type=click.IntRange(15, 2001), default=101, show_default=True,
               metavar="PIXELS", help="Side of the PSF, odd.")
 @click.option("--oversampling", type=click.IntRange(1, 4), default=2, show_default=True,
               help="Values of the PSF a pixel of the image; time grows with its cube.")
@@ -50,9 +50,9 @@ def command(image, stars, ra_col, dec_col, x_col, y_col, id_col, size, oversampl
     from pixsed.images.psf.build import make_psf, summary
     from pixsed.images.psf.files import write_psf
     from pixsed.images.psf.stars import read_stars
-    from pixsed.io.atomic import check_fits_output
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import parse_location
+    from pixsed.io.outputs import check_fits_output
 
     check_fits_output(output, overwrite)
     place = parse_location(image, hdu, band=True)

@@ -25,7 +25,7 @@ EPILOG = examples(
               help="Matching kernel on the image's pixels, in place of the PSFs.")
 @click.option("--target-name", metavar="BAND",
               help="Band of the target PSF.  [default: from its header]")
-@click.option("--psf-scale", type=FiniteRange(min=0, min_open=True), metavar="ARCSEC",
+@click.option("--psf-scale", type=FiniteRange(1e-4, 10), metavar="ARCSEC",
               help="Pixel of a PSF whose header does not tell it.")
 @click.option("--psf-angle", type=FiniteFloat(), default=0.0, show_default=True, metavar="DEG",
               help="Turn both PSFs first, from the x axis towards y.")
@@ -85,11 +85,11 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
     from pixsed.images.psf.matching import plan_match
     from pixsed.images.psf.read import read_kernel, read_psf
     from pixsed.images.segmap import open_segmap
-    from pixsed.io.atomic import check_fits_output
     from pixsed.io.bandnames import check_band_name
     from pixsed.io.headers import pixel_area_arcsec2
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import parse_location
+    from pixsed.io.outputs import check_fits_output
     from pixsed.io.planes import PlanesWriter
 
     check_fits_output(output, overwrite)

@@ -29,7 +29,7 @@ IGM = ("inoue14", "madau95", "none")
 )
 @click.option("--ssp", "ssp_path", required=True, type=click.Path(), help="SSP grid.")
 @click.option("--prior", type=click.Choice(PRIORS), required=True, help="Prior of the histories.")
-@click.option("-n", "number", type=click.IntRange(min=1), required=True, help="Populations.")
+@click.option("-n", "number", type=click.IntRange(1, 10**10), required=True, help="Populations.")
 @click.option("--bands", type=Names(), metavar="LIST",
               help="Bands, commas between; default: the shipped models' 29.")
 @click.option("--attenuation", type=click.Choice(ATTENUATION), default="calzetti",
@@ -51,7 +51,7 @@ def command(ssp_path, prior, number, bands, attenuation, igm, resume, output, ov
     The rows depend on the seed, not on --jobs or --scheduler. Until it is whole the table
     is OUTPUT.part.
     """
-    from pixsed.parallel import one_thread
+    from pixsed.cores import one_thread
 
     with one_thread():  # with --jobs 1 the work is done here
         import numpy  # noqa: F401

@@ -37,7 +37,7 @@ def command(library, imf, log_u, zinterp, refine, sps_home, no_agb_dust, output,
     metallicity and age, in one FITS file.
     """
     from pixsed.errors import PixsedError
-    from pixsed.io.atomic import check_fits_output
+    from pixsed.io.outputs import check_fits_output
     from pixsed.sps.ssp import write_ssp
 
     check_fits_output(output, overwrite)

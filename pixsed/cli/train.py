@@ -77,7 +77,7 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     paper. Needs the extra: pip install 'pixsed[train]'.
     """
     from pixsed.errors import PixsedError
-    from pixsed.io.atomic import check_ending, check_output, is_stream
+    from pixsed.io.outputs import check_ending, check_output, is_stream
     from pixsed.simulate.noise import choose_noise
     from pixsed.simulate.table import read_simulations
     from pixsed.sps.ssp import read_ssp

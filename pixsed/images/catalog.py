@@ -6,10 +6,10 @@ import warnings
 import numpy as np
 
 from pixsed.dq import DQ
-from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.errors import PixsedError, PixsedWarning, listed
 from pixsed.io.columns import find_column, flat, is_numeric, numbers
 from pixsed.io.tables import read_table
-from pixsed.redshifts import named, redshift_dq
+from pixsed.redshifts import redshift_dq
 
 _ID = "id number objid obj_id object_id source_id id_source galid label seg_id segid".split()
 _Z = (
@@ -109,7 +109,7 @@ def check_redshifts(ids, redshifts, segmap, catalog):
         if left_out:
             warnings.warn(
                 f"{len(left_out)} of {len(dq)} galaxies have {what}; they are left out: id "
-                f"{named(left_out)}",
+                f"{listed(left_out, 5)}",
                 PixsedWarning,
                 stacklevel=3,
             )

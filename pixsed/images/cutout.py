@@ -9,6 +9,7 @@ from astropy.wcs import NoConvergence
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.informative import largest_error
+from pixsed.images.reproject import reproject_plane
 from pixsed.io.cube import Cube, bands_table, cube_segmap
 from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2, shifted_header
 from pixsed.io.image import is_like_sky, robust_rms
@@ -376,59 +377,6 @@ def bands_without_data(cube):
 def _largest(errors):
     """Return the largest of some errors in nJy that is no sentinel."""
     return min(largest_error(errors), MAX_ERR)
-
-
-def reproject_plane(image, wcs, shape):
-    """Return an image's flux and error on another grid, the flux conserved.
-
-    Areas of overlap weight the pixels; a pixel of the new grid that touches one without
-    data has none.
-
-    Parameters
-    ----------
-    image : `~pixsed.io.image.ImageFile`
-    wcs : `~astropy.wcs.WCS`
-        The new grid.
-    shape : tuple of int
-        (ny, nx) of it.
-
-    Returns
-    -------
-    flux, err : `~numpy.ndarray`
-        (ny, nx) float32, nJy a pixel of the new grid. `err` is the error of a pixel.
-    noise_corr : float
-        How much the noise of a sum of many pixels exceeds that of independent ones.
-    """
-    from reproject import reproject_exact
-
-    ny, nx = shape
-    y, x = np.mgrid[-1 : ny + 1, -1 : nx + 1]
-    edge = (y < 0) | (y >= ny) | (x < 0) | (x >= nx)
-    other_x, other_y = image.wcs.world_to_pixel(wcs.pixel_to_world(x[edge], y[edge]))
-    nothing = np.full(shape, np.nan, dtype=np.float32)
-    if not (np.isfinite(other_x).all() and np.isfinite(other_y).all()):
-        return nothing, nothing.copy(), 1.0
-    x0, x1 = max(0, int(other_x.min()) - 2), min(image.shape[1], int(other_x.max()) + 4)
-    y0, y1 = max(0, int(other_y.min()) - 2), min(image.shape[0], int(other_y.max()) + 4)
-    if x1 - x0 < 2 or y1 - y0 < 2:
-        return nothing, nothing.copy(), 1.0
-    flux, err = (part.astype(float) for part in image.read(slice(y0, y1), slice(x0, x1)))
-    here = celestial_wcs(shifted_header(image.wcs_header, x0, y0), image.name)
-    # Averages over a pixel of the new grid, as of a surface brightness; and unit noise
-    # through the same weights, whose scatter says how far averaging has lowered the noise.
-    noise = np.random.default_rng(0).standard_normal(flux.shape)
-    noise[~np.isfinite(flux)] = np.nan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of NaN, and of threads
-        mean, variance, noise = (
-            reproject_exact((plane, here), wcs, shape_out=shape, return_footprint=False)
-            for plane in (flux, err**2, noise)
-        )
-    ratio = pixel_area_arcsec2(wcs) / pixel_area_arcsec2(here)
-    lowered = float(np.nanstd(noise)) if np.isfinite(noise).sum() > 1 else 1.0
-    flux = (mean * ratio).astype(np.float32)
-    err = (np.sqrt(variance) * ratio * lowered).astype(np.float32)
-    return flux, err, max(1.0, 1.0 / (lowered * math.sqrt(ratio)))
 
 
 def sky_rms(flux, sky):

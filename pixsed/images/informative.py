@@ -1,4 +1,9 @@
-"""Pixels whose errors are sentinels, in place of NaN or a weight of zero: they are no data."""
+"""Pixels whose errors are sentinels, in place of NaN or a weight of zero: they are no data.
+
+A limit for one image in its own unit, of which only the typical error is known;
+`pixsed.nodata` compares the bands of a pixel in nJy, and `pixsed.io.fill` has the limit of any
+number in a file.
+"""
 
 import warnings
 
@@ -7,8 +12,9 @@ import numpy as np
 from pixsed.errors import PixsedWarning
 from pixsed.io.rows import sampled_rows
 
-#: An error this many times the typical one is a sentinel: its pixel is no data.
-NO_INFORMATION = 1e4
+#: An error this many times the typical one is a sentinel: its pixel is no data. Depth varies by
+#: less within a mosaic.
+SENTINEL = 1e4
 # Pixels of an image on which its errors are looked at.
 _CHECKED_PIXELS = 400_000
 
@@ -40,15 +46,15 @@ class Informative:
         self.max_error = largest_error(errors)
         if above := np.count_nonzero(errors > self.max_error):
             warnings.warn(
-                f"{self.name}: {100 * above / errors.size:.2g} % of its pixels have errors above "
-                f"{self.max_error:.3g}, {NO_INFORMATION:g} times the typical one: they are taken "
+                f"{self.name}: {100 * above / errors.size:.3g} % of its pixels have errors above "
+                f"{self.max_error:.3g}, {SENTINEL:g} times the typical one: they are taken "
                 "as no data",
                 PixsedWarning,
                 stacklevel=3,
             )
 
     def read(self, y=slice(None), x=slice(None), *, native=True):
-        """Return (data, err) of a part, as `ImageFile.read` with ``native=True``."""
+        """Return (data, err) of a part, as `~pixsed.io.image.ImageFile.read` in its own unit."""
         data, err = self._image.read(y, x, native=native)
         if err is not None:
             bad = err > self.max_error
@@ -65,8 +71,8 @@ def largest_error(errors):
     errors : `~numpy.ndarray`
         Any shape; what is not finite and above zero is left out.
     """
-    typical = typical_value(errors, NO_INFORMATION)
-    return NO_INFORMATION * typical if typical else np.inf
+    typical = typical_value(errors, SENTINEL)
+    return SENTINEL * typical if typical else np.inf
 
 
 def typical_value(values, ratio):

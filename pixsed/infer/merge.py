@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 from astropy.table import vstack
 
-from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.columns import listed, texts
+from pixsed.errors import PixsedError, PixsedWarning, listed
+from pixsed.io.columns import texts
 from pixsed.io.kinds import describe, is_fits
 from pixsed.io.locate import open_fits, parse_location
 from pixsed.io.table_writer import write_table

@@ -7,7 +7,7 @@ import numpy as np
 from astropy import units as u
 
 from pixsed.dq import DQ, NOT_FITTED, OOD_LIMIT, count_reasons, ood_text, reasons_text
-from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.errors import PixsedError, PixsedWarning, listed
 from pixsed.infer.draws import DEFAULT_SAMPLES, key_of_name
 from pixsed.infer.posterior import output_names, summarise
 from pixsed.infer.properties import (
@@ -23,13 +23,12 @@ from pixsed.io.columns import (
     band_njy,
     check_redshift_unit,
     find_column,
-    listed,
     numbers,
     texts,
 )
 from pixsed.io.maps import QUALITY
 from pixsed.nodata import count_codes, usable, warn_of_codes
-from pixsed.redshifts import check_redshift, named, range_text, redshift_dq
+from pixsed.redshifts import check_redshift, range_text, redshift_dq
 from pixsed.snr import mean_snr
 
 
@@ -188,7 +187,7 @@ def _warn_of_redshifts(dq, ids, model, source):
             labels = [i + 1 for i in bad] if ids is None else [ids[i] for i in bad]
             warnings.warn(
                 f"{source}: {len(bad)} of {len(dq)} rows are not fitted, with {text}: "
-                f"{'row' if ids is None else 'ID'} {named(labels)}",
+                f"{'row' if ids is None else 'ID'} {listed(labels, 5)}",
                 PixsedWarning,
                 stacklevel=3,
             )

@@ -31,20 +31,22 @@ def model_cards(model, seed, samples, error_floor, engine="flow"):
     }
 
 
-def table_cards(model, asked):
-    """Return the cards of a fitted table: those of `model_cards`, and options given that count.
+def table_cards(model, *, seed, samples, error_floor, engine, redshift=None, zerr=None,
+                snr_min=None, id_col=None, z_col=None, zerr_col=None, units=()):
+    """Return the cards of a fitted table: those of `model_cards`, and of options that were given.
 
-    `asked` has the options by their names, as `pixsed.cli.fit_runs.Run`.
+    Parameters are those of `~pixsed.infer.photometry.fit_table`; `units` is a sequence of
+    ``UNIT`` or ``BAND=UNIT``.
     """
-    cards = model_cards(model, asked.seed, asked.samples, asked.error_floor, asked.engine)
+    cards = model_cards(model, seed, samples, error_floor, engine)
     for key, value, comment in (
-        ("REDSHIFT", asked.redshift, "redshift of every row"),
-        ("ZERR", asked.redshift_err, "1-sigma error of the redshifts, 0 = known"),
-        ("SNRMIN", asked.snr_min if "snr_min" in asked.given else None, "least mean S/N of a row"),
-        ("IDCOL", asked.id_col, "column of the ids"),
-        ("ZCOL", asked.z_col, "column of the redshifts"),
-        ("ZERRCOL", asked.zerr_col, "column of their errors"),
-        ("FLUXUNIT", ",".join(asked.units) or None, "unit of columns of flux"),
+        ("REDSHIFT", redshift, "redshift of every row"),
+        ("ZERR", zerr, "1-sigma error of the redshifts, 0 = known"),
+        ("SNRMIN", snr_min, "least mean S/N of a row"),
+        ("IDCOL", id_col, "column of the ids"),
+        ("ZCOL", z_col, "column of the redshifts"),
+        ("ZERRCOL", zerr_col, "column of their errors"),
+        ("FLUXUNIT", ",".join(units) or None, "unit of columns of flux"),
     ):
         if value is not None:
             cards[key] = (value, comment)

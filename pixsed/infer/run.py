@@ -6,13 +6,13 @@ import warnings
 from dataclasses import dataclass, field
 from functools import partial
 
-from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.errors import PixsedError, PixsedWarning, listed
 from pixsed.infer.record import fit_cards, fit_key, how_fitted, is_finished
 from pixsed.infer.stream import fit_to_file
 from pixsed.infer.tiles import TileFitter
 from pixsed.io.maps_writer import check_maps_output
 from pixsed.nodata import warn_of_codes
-from pixsed.redshifts import named, range_text
+from pixsed.redshifts import range_text
 
 
 @dataclass
@@ -119,7 +119,7 @@ def _warn_of_redshifts(counts, model, source):
         ids = source.outside_range(model)
         warnings.warn(
             f"{name}: {number} pixels are not fitted: their redshift or its error is outside "
-            f"{range_text(model)}" + (f": id {named(ids)}" if ids else ""),
+            f"{range_text(model)}" + (f": id {listed(ids, 5)}" if ids else ""),
             PixsedWarning,
             stacklevel=3,
         )

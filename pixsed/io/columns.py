@@ -4,7 +4,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Column, MaskedColumn
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, listed
 from pixsed.io.fluxes import flux_unit, fluxes_njy, is_relative, leaves_open
 
 #: Texts that stand for "no value" in a column of numbers, in lower case.
@@ -12,12 +12,6 @@ PLACEHOLDERS = frozenset(
     ["", "-", "--", "---", ".", "..", "...", "nan", "none", "null", "nil", "n/a", "na", "<na>",
      "#n/a", "nodata", "masked"]
 )  # fmt: skip
-
-
-def listed(names, most=30):
-    """Return names as text, the first `most` of them."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def find_column(names, asked, usual, option, path):
@@ -45,7 +39,9 @@ def find_column(names, asked, usual, option, path):
     """
     if asked is not None:
         if asked not in names:
-            raise PixsedError(f"{path} has no column {asked!r}; it has {listed(names)}; {option}")
+            raise PixsedError(
+                f"{path} has no column {asked!r}; it has {listed(names)}: name one with {option}"
+            )
         return asked
     found = [name for name in names if name.lower() in usual]
     if len(found) == 1:

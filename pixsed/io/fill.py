@@ -5,15 +5,16 @@ import numpy as np
 from pixsed.errors import PixsedError
 from pixsed.nodata import are_nines
 
-#: A value beyond this, of either sign, is no measurement.
+#: A value beyond this, of either sign and in any unit, is no measurement; its square is beyond
+#: float32. Of what units and typical errors tell: `pixsed.nodata`, `pixsed.images.informative`.
 HUGE = 1e20
 # A fill value comes this many times more often than other values, and as often at least.
 _OFTEN, _FEWEST = 10, 30
-# Other values than 0 are saturation or clipping where they are fewer.
+# A value other than 0 that takes a smaller fraction of the pixels is saturation or clipping.
 _FRACTION = 0.01
-# As many values may be fill values; the next most common one says what is usual.
+# The most fill values of one image; how often the next most common value comes is usual.
 _MOST = 3
-# As often in one row, and values are taken to be rounded to steps.
+# Where the most common value of a row comes this often, values are taken to be rounded to steps.
 _STEPS = 3
 
 
@@ -49,11 +50,11 @@ def parse_fill(text):
 def find_fill(rows):
     """Return the values of an image that can only stand for no data.
 
-    Measured values of a float image hardly ever come twice. A value that comes 10 times
-    more often than all others but two, and 30 times at least, was put in; other values
-    than 0 count from 1 % of the pixels on. Where values do come again, as after lossy
-    compression, which rounds each row to steps of its own, there must be rows in which
-    it comes far more often than any other.
+    Measured values of a float image hardly ever come twice. A value is a fill value if it
+    comes at least 30 times, and 10 times more often than all others but two; a value other
+    than 0 must also take 1 % of the pixels. Lossy compression rounds each row to steps of
+    its own, so that measured values repeat too: a fill value must then come far more often
+    than any other in some rows.
 
     Parameters
     ----------

@@ -142,7 +142,7 @@ def celestial_header(header, name="image"):
         result.insert(0, ("WCSAXES", 2, "number of coordinate axes"))
     _check_axes(header, result, name)
     _mend_units(result, name)
-    _mend_distortion(header, result, name)
+    _mend_distortion(result, name)
     _mend_matrix(result, name)
     return result
 
@@ -242,7 +242,7 @@ def _mend_units(cards, name):
             raise _unreadable(name, why) from None
 
 
-def _mend_distortion(header, cards, name):
+def _mend_distortion(cards, name):
     """Leave SIP out where CTYPE does not call for it; TAN with SCAMP's polynomial is TPV."""
     sip = [key for key in cards if _SIP.fullmatch(key)]
     if not cards["CTYPE1"].endswith("-SIP"):

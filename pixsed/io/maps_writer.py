@@ -8,15 +8,8 @@ import warnings
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, Stopped
-from pixsed.io.atomic import (
-    is_gzip_name,
-    is_stream,
-    name_long_strings,
-    named_error,
-    place,
-    resolve_output,
-    send,
-)
+from pixsed.io.atomic import name_long_strings, named_error, place, send
+from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
 from pixsed.io.placed import PlacedPlanes, gzip_to, plane_header
 from pixsed.io.stream import check_unfinished, lock, open_part, raise_kept
 
@@ -77,7 +70,7 @@ class MapsWriter:
     Parameters
     ----------
     path : path-like
-        A stream (`~pixsed.io.atomic.is_stream`) gets the file when it is whole.
+        A stream (`~pixsed.io.outputs.is_stream`) gets the file when it is whole.
     layout : `~pixsed.io.maps.MapsLayout`
         Its PRIMARY of its final length; values may be changed at the end.
     shape : tuple of int

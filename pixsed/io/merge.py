@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from astropy.io import fits
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, listed
 from pixsed.io.atomic import atomic_path, name_long_strings
 from pixsed.io.cards import input_cards, is_input_keyword
 from pixsed.io.copied import copied_header
@@ -118,8 +118,9 @@ def _in_order(parts):
         found[part.number] = part
     missing = [f"{number}/{first.of}" for number in range(1, first.of + 1) if number not in found]
     if missing:
-        listed = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
-        raise PixsedError(f"part {listed} is missing; make it with pixsed fit --part, or name it")
+        raise PixsedError(
+            f"part {listed(missing, 10)} is missing; make it with pixsed fit --part, or name it"
+        )
     ordered = [found[number] for number in sorted(found)]
     row = 0
     for part in ordered:

@@ -3,9 +3,10 @@
 import contextlib
 from pathlib import Path
 
-from pixsed.io.atomic import atomic_path, check_fits_output, name_long_strings
+from pixsed.io.atomic import atomic_path, name_long_strings
 from pixsed.io.cards import safe_cards
 from pixsed.io.image import output_headers
+from pixsed.io.outputs import check_fits_output
 from pixsed.io.placed import PlacedPlanes, gzip_to, plane_header
 
 
@@ -23,7 +24,7 @@ class PlanesWriter:
     names : sequence of str
         Extension names.
     path : str or path-like
-        A stream (`~pixsed.io.atomic.is_stream`) gets the file when it is whole.
+        A stream (`~pixsed.io.outputs.is_stream`) gets the file when it is whole.
     overwrite, inputs, history
         As for `pixsed.io.cube.write_cube`.
     cards : dict, optional

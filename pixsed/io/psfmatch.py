@@ -51,7 +51,7 @@ def bands_apart(psfmatch):
 
 
 def says_nothing(psfmatch):
-    """Return whether there are several bands, and none says to which PSF it is matched."""
+    """Return whether, of several bands, none says to which PSF it is matched."""
     return len(psfmatch) > 1 and set(psfmatch.values()) == {"unknown"}
 
 

@@ -11,16 +11,8 @@ import warnings
 import numpy as np
 
 from pixsed.errors import PixsedError, Stopped
-from pixsed.io.atomic import (
-    check_fits_output,
-    is_stream,
-    name_long_strings,
-    named_error,
-    place,
-    resolve_output,
-    send,
-    temporary_file,
-)
+from pixsed.io.atomic import name_long_strings, named_error, place, send, temporary_file
+from pixsed.io.outputs import check_fits_output, is_stream, resolve_output
 
 _FITS_BLOCK = 2880
 #: Cards that say how a table is laid out; the others say what it holds.
@@ -112,7 +104,7 @@ def check_unfinished(path, find, *, overwrite=False, resume=False, gzip=True):
     Parameters
     ----------
     path : path-like
-        A stream (`~pixsed.io.atomic.is_stream`) has no unfinished file.
+        A stream (`~pixsed.io.outputs.is_stream`) has no unfinished file.
     find : callable
         Of `path`: the paths of an unfinished file, the one to name first.
     overwrite, resume : bool, optional
@@ -152,7 +144,7 @@ class TableWriter:
     Parameters
     ----------
     path : path-like
-        A stream (`~pixsed.io.atomic.is_stream`) gets the file when it is whole.
+        A stream (`~pixsed.io.outputs.is_stream`) gets the file when it is whole.
     primary : `~astropy.io.fits.Header`
         Of the empty primary HDU.
     table : `~astropy.io.fits.Header`

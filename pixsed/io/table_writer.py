@@ -12,10 +12,11 @@ from astropy.table import Column, MaskedColumn, Table
 from astropy.time import Time
 from astropy.utils.exceptions import AstropyWarning
 
-from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.atomic import atomic_path, check_output, is_stream, write_hdulist
-from pixsed.io.columns import listed, text_column
+from pixsed.errors import PixsedError, PixsedWarning, listed
+from pixsed.io.atomic import atomic_path, write_hdulist
+from pixsed.io.columns import text_column
 from pixsed.io.fluxes import known_unit
+from pixsed.io.outputs import check_output, is_stream
 from pixsed.io.provenance import stamp
 
 _ENDINGS = {".fits": "fits", ".fit": "fits", ".fts": "fits", ".ecsv": "ecsv", ".csv": "csv"}

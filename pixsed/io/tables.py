@@ -11,8 +11,8 @@ from pathlib import Path
 from astropy.io import fits
 from astropy.table import Table
 
-from pixsed.errors import PixsedError
-from pixsed.io.columns import listed, text_column
+from pixsed.errors import PixsedError, listed
+from pixsed.io.columns import text_column
 from pixsed.io.inputs import check_input
 from pixsed.io.kinds import is_fits
 from pixsed.io.locate import open_fits, parse_location

@@ -138,7 +138,7 @@ def simulate(ssp, prior, bands, n, *, seed=42, jobs=1, scheduler=None, start=0, 
     -----
     With ``jobs=1`` numpy works in this process with as many threads as it was imported
     with; one is the fastest, and what other processes use: the last bit of a flux can
-    depend on it. `pixsed.parallel.one_thread` sets it.
+    depend on it. `pixsed.cores.one_thread` sets it.
     """
     tasks = [(seed, at // batch, min(batch, n - at), batch) for at in range(start, n, batch)]
     # Read once, here: sedpy's reader takes a quarter of a second for these bands.

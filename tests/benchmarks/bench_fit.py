@@ -24,6 +24,7 @@ import numpy as np  # noqa: E402
 from astropy.wcs import WCS  # noqa: E402
 
 from pixsed.bands import PAPER_BANDS  # noqa: E402
+from pixsed.cores import cores  # noqa: E402
 from pixsed.infer import graph, runtime  # noqa: E402
 from pixsed.infer.draws import DEFAULT_SAMPLES, base_normals  # noqa: E402
 from pixsed.infer.fit import fit_cube, select  # noqa: E402
@@ -31,7 +32,6 @@ from pixsed.infer.model import Model  # noqa: E402
 from pixsed.infer.posterior import BATCH, QUANTILE_BATCH  # noqa: E402
 from pixsed.io.cube import Cube, write_cube  # noqa: E402
 from pixsed.models import resolve  # noqa: E402
-from pixsed.parallel import cores  # noqa: E402
 
 REPEATS, PAPER_DRAWS = 5, 500
 

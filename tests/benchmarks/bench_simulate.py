@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixsed.parallel import cores as cores_allowed
+from pixsed.cores import cores as cores_allowed
 
 MINUTES, GIGABYTES, BAGPIPES, FSPS = 5.0, 4.0, 300.0, 50.0
 BAGPIPES_MODELS, FSPS_MODELS = 100, 60

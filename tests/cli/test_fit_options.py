@@ -5,7 +5,7 @@ import dataclasses
 import fakes
 import pytest
 
-from pixsed.cli.fit_runs import Run
+from pixsed.cli.fit_options import Run
 from pixsed.io.cube import write_cube
 
 FIELDS = {option.name: option.metadata["data"] for option in dataclasses.fields(Run)}

@@ -14,7 +14,7 @@ from astropy.table import Column, MaskedColumn, Table, join
 from click.testing import CliRunner
 
 from pixsed.cli.fit import command
-from pixsed.cli.fit_runs import KINDS_OF
+from pixsed.cli.fit_options import KINDS_OF
 from pixsed.cli.main import cli
 from pixsed.errors import PixsedError
 from pixsed.io.cube import write_cube

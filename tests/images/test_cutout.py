@@ -8,7 +8,8 @@ from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.cutout import Job, Mosaics, Target, median_error, reproject_plane, sky_rms
+from pixsed.images.cutout import Job, Mosaics, Target, median_error, sky_rms
+from pixsed.images.reproject import reproject_plane
 from pixsed.images.segmap import SegmentationMap
 from pixsed.io.image import ImageFile
 from pixsed.io.locate import open_fits, parse_location

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, listed
 from pixsed.images.psf.build import Star
-from pixsed.io.columns import PLACEHOLDERS, find_column, listed, numbers, texts, unit_of
+from pixsed.io.columns import PLACEHOLDERS, find_column, numbers, texts, unit_of
 from pixsed.io.tables import read_table
 
 _ID = "id number objid obj_id object_id source_id id_source label seg_id segid".split()

@@ -1,0 +1,101 @@
+"""How many cores this process may use, and how many threads numerical libraries take."""
+
+import contextlib
+import math
+import os
+from pathlib import Path
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_limited = False
+
+
+def cores(root="/"):
+    """Return the number of cores that this process may use, at least 1.
+
+    The fewest of its CPU affinity (taskset, SLURM) and the CPU quotas of its control groups
+    (containers, systemd), of version 1 or 2; a quota of 1.5 cores counts as 2.
+
+    Parameters
+    ----------
+    root : path-like, optional
+        The folder that holds ``proc`` and ``sys``.
+    """
+    return max(1, math.ceil(min(_affinity(), *_quotas(Path(root)))))
+
+
+def _affinity():
+    try:
+        return len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):  # not Linux
+        return os.cpu_count() or 1
+
+
+def _quotas(root):
+    """Return the CPU quotas of this process's control groups, in cores; [inf] where none is."""
+    found = [math.inf]
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        number, controllers, place = (line.split(":", 2) + ["", ""])[:3]
+        if number == "0":
+            mounts, read = [""], _quota_v2
+        elif "cpu" in controllers.split(","):
+            mounts, read = [controllers, "cpu"], _quota_v1
+        else:
+            continue
+        # A container may show a place of the host, and its own limits at the top.
+        parts = [part for part in place.split("/") if part not in ("", "..")]
+        for mount in mounts:
+            top = root / "sys/fs/cgroup" / mount
+            for depth in range(len(parts) + 1):
+                with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+                    found.append(read(top.joinpath(*parts[:depth])))
+    return [quota for quota in found if quota > 0]
+
+
+def _quota_v2(folder):
+    quota, period = (folder / "cpu.max").read_text().split()
+    return math.inf if quota == "max" else int(quota) / int(period)
+
+
+def _quota_v1(folder):
+    quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text())
+                     for name in ("quota", "period"))  # fmt: skip
+    return quota / period  # below 0 where there is none
+
+
+def limit_threads():
+    """Let numerical libraries that are imported later use no more threads than `cores`.
+
+    They know of the affinity, but not of a quota. A user's own setting, as in `one_thread`, wins.
+    """
+    global _limited
+    if not _limited and any(name in os.environ for name in _THREADS):
+        return
+    allowed = cores()
+    if allowed < _affinity():
+        os.environ.update(dict.fromkeys(_THREADS, str(allowed)))
+        _limited = True
+
+
+@contextlib.contextmanager
+def one_thread():
+    """Let numpy, imported for the first time or by processes started inside, use one thread.
+
+    More slow small products down, and round them otherwise. A user's own setting of any of
+    OMP_NUM_THREADS, OPENBLAS_NUM_THREADS and MKL_NUM_THREADS wins. The environment is
+    afterwards what it was.
+    """
+    before = {name: os.environ[name] for name in _THREADS if name in os.environ}
+    if before and not _limited:
+        yield
+        return
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name in _THREADS:
+            os.environ.pop(name, None)
+        os.environ.update(before)

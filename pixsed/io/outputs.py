@@ -1,0 +1,277 @@
+"""Where an output may go: checked before the work, by the same rules for every command.
+
+A device, a pipe or an open descriptor is written to, never replaced; a link keeps pointing at the
+file that is written; a file that is read by the same command is not overwritten.
+"""
+
+import contextlib
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+
+from pixsed.errors import PixsedError
+
+_DESCRIPTOR = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|thread-self|\d+)/fd/(\d+)")
+_STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+#: Endings of FITS files, each also with .gz.
+FITS_ENDINGS = (".fits", ".fit", ".fts")
+# Endings of a file's name, which an output that must be a folder cannot have.
+_FILE_ENDINGS = (*FITS_ENDINGS, ".gz", ".fz", ".bz2", ".zip", ".ecsv", ".csv", ".tsv", ".txt",
+                 ".dat", ".vot", ".xml", ".asdf", ".h5", ".hdf5", ".parquet", ".png", ".pdf",
+                 ".svg", ".reg")  # fmt: skip
+#: Files that are read, by device and inode; None where a program, and no command, writes.
+_inputs = None
+
+
+# Files that are read.
+
+
+@contextlib.contextmanager
+def protected_inputs(paths=()):
+    """Refuse, while the block runs, to write over `paths` and what `protect_input` names."""
+    global _inputs
+    before = _inputs
+    _inputs = dict(before or {})
+    try:
+        for path in paths:
+            protect_input(path)
+        yield
+    finally:
+        _inputs = before
+
+
+def protect_input(path):
+    """Refuse to write over a file, by any of its names, until the command ends.
+
+    A program that calls pixsed may: nothing is done outside `protected_inputs`.
+    """
+    if _inputs is None:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        found = os.stat(path)
+        if stat.S_ISREG(found.st_mode):
+            _inputs[found.st_dev, found.st_ino] = str(path)
+
+
+def check_no_input(path, found):
+    """Raise `PixsedError` if a file, whose `os.stat_result` is `found`, is one that is read."""
+    if name := (_inputs or {}).get((found.st_dev, found.st_ino)):
+        also = "" if name == str(path) else f" ({name})"
+        raise PixsedError(f"{path} is an input too{also}; choose another -o")
+
+
+# Where an output goes.
+
+
+def resolve_output(path):
+    """Return the file that an output's name means: where it is a link, what that points to."""
+    path = Path(path)
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise PixsedError(f"{path} is a link that leads nowhere; remove it, or choose another -o")
+    return target
+
+
+def descriptor(path):
+    """Return the number of the open descriptor that `path` names, by links too; else None."""
+    if os.name != "posix":
+        return None
+    name = os.path.abspath(path)
+    for _ in range(40):
+        if name in _STANDARD:
+            return _STANDARD[name]
+        if match := _DESCRIPTOR.fullmatch(name):
+            return int(match[1] or match[2])
+        if not os.path.islink(name):
+            return None
+        name = os.path.abspath(os.path.join(os.path.dirname(name), os.readlink(name)))
+    return None
+
+
+def is_stream(path):
+    """Return whether an output is written to as it is, rather than made and given its name.
+
+    Standard output (``"-"``), a descriptor as /dev/stdout, a device, a pipe or a socket.
+    """
+    if str(path) == "-" or descriptor(path) is not None:
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _check_stream(path):
+    """Raise `PixsedError` if a stream cannot be written to."""
+    number = 1 if str(path) == "-" else descriptor(path)
+    name = stream_name(path)
+    if number is None:
+        mode = os.stat(path).st_mode
+        if stat.S_ISBLK(mode):
+            raise PixsedError(f"{path} is a disk; choose a file for -o")
+        if stat.S_ISSOCK(mode):
+            raise PixsedError(f"{path} is a socket; choose a file or a pipe for -o")
+        if not os.access(path, os.W_OK):
+            raise PixsedError(f"{path} cannot be written to; choose another -o")
+        terminal = stat.S_ISCHR(mode) and _is_terminal_file(path)
+    else:
+        terminal = _check_descriptor(path, number, name)
+    if terminal:
+        raise PixsedError(
+            f"{name} is a terminal, and the output is binary; give a file with -o, or pipe it on"
+        )
+
+
+def stream_name(path):
+    """Return the name of a stream, for messages."""
+    return "standard output" if str(path) == "-" else str(path)
+
+
+def _check_descriptor(path, number, name):
+    """Return whether an open descriptor is a terminal; raise if it is not open to write."""
+    if str(path) == "-":
+        try:
+            number = sys.stdout.fileno()
+        except (OSError, ValueError):  # a stand-in for it
+            return False
+    try:
+        import fcntl
+
+        if fcntl.fcntl(number, fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR) == 0:
+            raise PixsedError(f"{name} is not open for writing; choose another -o")
+    except ImportError:
+        pass
+    except OSError:
+        raise PixsedError(f"{name} is not open; choose another -o") from None
+    return os.isatty(number)
+
+
+def _is_terminal_file(path):
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_NOCTTY | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return False
+    try:
+        return os.isatty(handle)
+    finally:
+        os.close(handle)
+
+
+def check_output(path, overwrite=False):
+    """Raise `PixsedError` if `path` cannot be written: call it before the work.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The output; ``"-"`` is standard output, which must not be a terminal.
+    overwrite : bool, optional
+        Whether a file that is there may be replaced.
+    """
+    if is_stream(path):
+        _check_stream(path)
+        return
+    if str(path).endswith(("/", os.sep)) or Path(path).is_dir():
+        raise PixsedError(f"{path} is a folder; give a file name")
+    target = resolve_output(path)
+    folder = target.absolute().parent
+    if not folder.is_dir():
+        raise PixsedError(f"{path}: no such folder; make it first with mkdir -p")
+    if target.exists():
+        found = os.stat(target)
+        check_no_input(path, found)
+        if not overwrite:
+            raise PixsedError(f"{path} exists already; add --overwrite, or choose another -o")
+        # A user who may write everywhere has set it read-only for a reason too.
+        if not found.st_mode & 0o222 or not os.access(target, os.W_OK):
+            raise PixsedError(f"{path} is read-only; change that with chmod u+w, or choose "
+                              "another -o")  # fmt: skip
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PixsedError(f"{path}: its folder cannot be written to; choose another -o")
+
+
+def _ends(path, endings):
+    return Path(path).name.lower().endswith(tuple(endings))
+
+
+def check_ending(path, endings, what):
+    """Raise `PixsedError` if the name of an output has none of the endings of its format.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Streams have no ending, and pass.
+    endings : sequence of str
+        As ``".fits"``, in lower case; the case of the name does not matter.
+    what : str
+        What is written, for the message, as ``"maps are"``.
+    """
+    # check_output tells of folders.
+    if is_stream(path) or Path(path).is_dir() or _ends(path, endings):
+        return
+    ending = Path(path).suffix
+    found = f"not {ending}" if ending else "and the name has no ending"
+    raise PixsedError(f"{path}: {what} written as {', '.join(endings)}, {found}; choose another "
+                      "name")  # fmt: skip
+
+
+def check_fits_output(path, overwrite=False, *, gzip=True):
+    """Raise `PixsedError` if `path` cannot be written as FITS: call it before the work.
+
+    Parameters
+    ----------
+    path, overwrite
+        As for `check_output`.
+    gzip : bool, optional
+        Whether .fits.gz can be written.
+    """
+    name = Path(path).name.lower()
+    if not is_stream(path):
+        if name.endswith(".fz"):
+            raise PixsedError(
+                f"{path}: no tile-compressed FITS is written; choose .fits, and compress it "
+                "afterwards with fpack"
+            )
+        if name.endswith(".gz") and not gzip:
+            raise PixsedError(f"{path}: the table is written uncompressed; choose a name without "
+                              ".gz, and compress it afterwards")  # fmt: skip
+        if not (gzip and _ends(path, [f"{ending}.gz" for ending in FITS_ENDINGS])):
+            check_ending(path, FITS_ENDINGS, "FITS is")
+    check_output(path, overwrite)
+
+
+def check_folder(path, several):
+    """Raise `PixsedError` if several files cannot go into the folder `path`.
+
+    Parameters
+    ----------
+    path : str
+        The output.
+    several : str
+        What the files are of, for the message, as ``"cubes"``.
+    """
+    if is_stream(path):
+        raise PixsedError(
+            f"several {several} cannot go to {stream_name(path)}; give a folder with -o"
+        )
+    folder = Path(path)
+    if folder.is_dir():
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PixsedError(f"{path}: the folder cannot be written to; choose another -o")
+        return
+    if folder.exists():
+        raise PixsedError(f"{path} is a file; give a folder for several {several}")
+    if folder.suffix.lower() in _FILE_ENDINGS and not str(path).endswith(("/", os.sep)):
+        raise PixsedError(
+            f"{path} has the name of a file, and several {several} need a folder; give its name "
+            "with -o"
+        )
+
+
+def is_gzip_name(path):
+    """Return whether a name asks for a compressed file."""
+    return not is_stream(path) and Path(path).suffix.lower() == ".gz"
