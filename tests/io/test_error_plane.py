@@ -298,8 +298,12 @@ def test_err_of_nothing_gives_way_to_wht(value, kind, tmp_path, header, sky):
     planes = {"SCI": sky(2.0), "ERR": np.full(SHAPE, value), "WHT": np.full(SHAPE, 0.25)}
     hdus = [kind(plane.astype(np.float32), header, name=name) for name, plane in planes.items()]
     fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "a.fits")
-    with pytest.warns(PixsedWarning, match="ERR has no value above 0; its errors are from WHT"):
+    with pytest.warns(PixsedWarning, match="ERR holds no errors of use; its errors are from WHT"):
         assert errors(tmp_path / "a.fits") == (pytest.approx(2), "weight")
+    if value > 1e20:  # no data: as a band that is missing
+        with pytest.warns(RuntimeWarning, match="All-NaN"):
+            assert np.isnan(errors(tmp_path / "a.fits", err="ERR")[0])
+        return
     with pytest.raises(PixsedError, match="errors, ERR, have no value above 0 where it has data"):
         errors(tmp_path / "a.fits", err="ERR")
 
