@@ -33,6 +33,8 @@ def prepare_command():
     no_telemetry()
     os.environ["XDG_CONFIG_HOME"] = str(_SETTINGS)
     os.environ["ASTROPY_CONFIG_DIR"] = str(_SETTINGS / "astropy")  # astropy 8; first if both
+    # Read after a user's own; where it is a file, Dask writes no samples to ~/.config/dask.
+    os.environ.setdefault("DASK_CONFIG", str(_SETTINGS / "dask.yaml"))
 
 
 def prepare_matplotlib():

@@ -21,8 +21,8 @@ REASONS = {
 # posteriors of the shipped models worse than they are without it, since they were trained with
 # few like it. The error of a deep non-detection is far below the limit.
 _DETECTION, _LIMIT = 3.0, 5.0
-# A band that is not detected is left out above this error whatever the others are, nJy: 1 Jy.
-_MAX_ERR = 1e9
+#: A band that is not detected is left out above this error whatever the others are, nJy: 1 Jy.
+MAX_ERR = 1e9
 # Brighter than any galaxy and nearly any star, nJy: AB magnitude 1.4.
 _MAX_FLUX = 1e12
 # Noise does not give such a negative S/N; -99 beside the error of a good measurement does.
@@ -78,14 +78,13 @@ def _single(flux, err):
     code[given & ((snr < _MIN_SNR) | (np.abs(flux) > _MAX_FLUX))] = 3
     # Digits are looked at only where a code is possible, which is at few values.
     doubt = np.flatnonzero(given & ((np.abs(flux) == err) | (snr < _MIN_SNR_CODE)))
-    nines = _nines(flux.flat[doubt])
-    code.flat[doubt[nines]] = 3
-    code[given & (err > _MAX_ERR) & ~(snr >= _DETECTION)] = 2
+    code.flat[doubt[are_nines(flux.flat[doubt])]] = 3
+    code[given & (err > MAX_ERR) & ~(snr >= _DETECTION)] = 2
     code[given & (err <= 0)] = 1
     return code
 
 
-def _nines(values):
+def are_nines(values):
     """Return whether the digits of values are nines, two or more: 99, 999, 9.9, but not 9."""
     size = np.abs(values.astype(float))
     size[~(np.isfinite(size) & (size > 0))] = 1.0

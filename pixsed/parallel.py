@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import pickle
+import re
 import signal
 import threading
 import time
@@ -255,6 +256,9 @@ def _connect(address):
         raise PixsedError(
             "--scheduler needs Dask, which is not installed; try: pip install 'pixsed[dask]'"
         ) from None
+    if not re.search(r":\d+/?$", address):
+        raise PixsedError(f"no Dask scheduler at {address}: it must be an address and a port, as "
+                          "tcp://host:8786")  # fmt: skip
     try:
         client = Client(address, timeout=_CONNECT, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
@@ -289,7 +293,6 @@ def _on_dask(function, tasks, setup, address):
     if not tasks:
         return
     client = _connect(address)
-    import dask
     from distributed import CancelledError
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
@@ -302,8 +305,9 @@ def _on_dask(function, tasks, setup, address):
     try:
         message = pickle.dumps((function, setup))
         key = sha256(message).hexdigest()
-        # Told once that the grid is large, the user could do nothing about it.
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+        with warnings.catch_warnings():
+            # That the grid is large: the user could do nothing about it.
+            warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
             held = client.submit(_hold, message, key=f"pixsed-setup-{key}", retries=3)
         given = 0
         for turn in range(len(tasks)):

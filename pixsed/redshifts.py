@@ -85,3 +85,9 @@ def check_redshift(redshift, zerr, model, name):
     trouble, advice = trouble_text(redshift_dq(redshift, zerr, model), redshift, zerr, model)
     if trouble:
         raise PixsedError(f"{name}: {trouble}; {advice}")
+
+
+def exact_text(name, columns):
+    """Return the warning that redshifts of `name` are exact though `columns` look like errors."""
+    return (f"{name}: the redshifts are taken as exact: {columns} not read; where a column holds "
+            "1-sigma errors, name it with --zerr-col")  # fmt: skip

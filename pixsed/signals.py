@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 
@@ -41,8 +42,18 @@ def stopping(names=_NAMES):
         came.append(number)
         raise Stopped(number)
 
-    before = {}
+    def lost(unraisable):
+        """Send a signal again whose exception Python could not raise, as in a `__del__`."""
+        if not isinstance(unraisable.exc_value, Stopped):
+            hook(unraisable)
+            return
+        last[0] = -_ONCE
+        number = unraisable.exc_value.signal
+        threading.Timer(0.05, signal.raise_signal, [number]).start()
+
+    before, hook = {}, sys.unraisablehook
     try:
+        sys.unraisablehook = lost
         for name in names:
             number = getattr(signal, name, None)
             if number is None or signal.getsignal(number) in (signal.SIG_IGN, None):
@@ -50,6 +61,7 @@ def stopping(names=_NAMES):
             before[number] = signal.signal(number, stop)
         yield came
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 

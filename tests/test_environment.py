@@ -18,7 +18,7 @@ from pixsed.io.cube import write_cube
 PLACE = str(Path(pixsed.__file__).parents[1])
 #: What a user may have set, that the tests set or leave out.
 NAMES = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "ASTROPY_CONFIG_DIR",
-         "ASTROPY_CACHE_DIR", "MPLCONFIGDIR", "ORT_DISABLE_TELEMETRY", "CI",
+         "ASTROPY_CACHE_DIR", "DASK_CONFIG", "MPLCONFIGDIR", "ORT_DISABLE_TELEMETRY", "CI",
          "GITHUB_ACTIONS")  # fmt: skip
 
 
@@ -136,6 +136,26 @@ def test_nothing_is_written_to_home(command, cube_file, tmp_path):
     done = run(*args, cwd=tmp_path, HOME=home)
     assert done.returncode == 0, done.stderr
     assert list(home.rglob("*")) == []
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_dask_writes_no_samples(own, tmp_path):
+    pytest.importorskip("distributed")
+    code = (
+        "from pixsed.cli.main import main\n"
+        "try:\n    main(['models', '-q'])\nexcept SystemExit:\n    pass\n"
+        "import dask, distributed\nprint(dask.config.get('mine', 'none'))\n"
+    )
+    settings = tmp_path / ".config" / "dask"
+    if own:
+        settings.mkdir(parents=True)
+        (settings / "mine.yaml").write_text("mine: 7\n")
+    before = sorted(tmp_path.rglob("*"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          env=environ(HOME=tmp_path), cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == ("7" if own else "none")
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_what_is_set():

@@ -149,9 +149,27 @@ def test_environments_of_tox_require_no_less():
                 assert line in declared, (section, line)
 
 
+# Requirement -> what it is imported as.
+MODULES = {"astro-sedpy": "sedpy", **{name: name for name in (
+    "astropy", "click", "distributed", "matplotlib", "numpy", "onnx", "onnxruntime", "onnxscript",
+    "photutils", "regions", "reproject", "scipy", "torch", "tqdm",
+)}}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_is_installed_is_imported(name):
+    # A test that skips without a package would hide one that does not go with the others.
+    try:
+        version(name)
+    except PackageNotFoundError:
+        pytest.skip(f"{name} is not installed")
+    done = run_python("-c", f"import {MODULES[name]}")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("path", [
-    "settings/astropy/astropy.cfg", "models/tau.onnx", "models/tau.md", "models/dirichlet.onnx",
-    "models/dirichlet.md", "sps/inoue14_table2.ecsv",
+    "settings/dask.yaml", "settings/astropy/astropy.cfg", "models/tau.onnx", "models/tau.md",
+    "models/dirichlet.onnx", "models/dirichlet.md", "sps/inoue14_table2.ecsv",
 ])  # fmt: skip
 def test_files_of_the_package(path):
     assert (Path(pixsed.__file__).parent / path).is_file()

@@ -16,7 +16,7 @@ EPILOG = examples(
 @click.argument("image", metavar="[BAND=]IMAGE")
 @click.option("--box", type=click.IntRange(min=2), default=200, show_default=True,
               help="Side of a background box in pixels.")
-@click.option("--filter-size", type=click.IntRange(min=1), default=3, show_default=True,
+@click.option("--filter-size", type=click.IntRange(1, 999), default=3, show_default=True,
               help="Boxes a side over which the median smooths; odd.")
 @click.option("--estimator",
               type=click.Choice(["mean", "median", "mode", "sextractor", "biweight"]),
@@ -26,7 +26,7 @@ EPILOG = examples(
               show_default=True, help="Clipping, in standard deviations.")
 @click.option("--mask", metavar="SEG",
               help="Segmentation map of the sources to leave out of the sky.")
-@click.option("--dilate", type=click.IntRange(min=0), default=0, show_default=True,
+@click.option("--dilate", type=click.IntRange(0, 10_000), default=0, show_default=True,
               help="Pixels by which the masked sources are grown.")
 @click.option("--coverage", metavar="MAP",
               help="Exposure or weight map: where it is zero or NaN there are no data.")

@@ -373,7 +373,7 @@ def _warn_of_bands(lacking, several):
     listed = ", ".join(f"{band} ({len(names)} of the galaxies)" if several else band
                        for band, names in lacking.items())  # fmt: skip
     warnings.warn(
-        f"no data at all in {listed}: outside the image, or no error or weight above 0 there",
+        f"no data at all in {listed}: outside the image, or no error or weight of use there",
         PixsedWarning,
         stacklevel=2,
     )

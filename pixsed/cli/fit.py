@@ -1,5 +1,7 @@
 """`pixsed fit`: cubes, mosaics or a table of photometry in, posteriors out."""
 
+import re
+
 import click
 
 from pixsed.cli.mosaics import (
@@ -11,6 +13,7 @@ from pixsed.cli.mosaics import (
     units,
 )
 from pixsed.cli.options import (
+    MOST_SAMPLES,
     FiniteFloat,
     FiniteRange,
     error_floor,
@@ -50,7 +53,7 @@ def parse_tile(ctx, param, value):
     if value is None:
         return None
     parts = value.split(",")
-    if len(parts) > 2 or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+    if len(parts) > 2 or not all(re.fullmatch(r"\s*0*[1-9][0-9]*\s*", part) for part in parts):
         raise click.BadParameter(f"{value!r} must be pixels a side, as 256, or NY,NX")
     sides = [int(part) for part in parts]
     return sides[0], sides[-1]
@@ -61,7 +64,7 @@ def parse_part(ctx, param, value):
     if value is None:
         return None
     parts = value.split("/")
-    if len(parts) == 2 and all(part.isdigit() for part in parts):
+    if len(parts) == 2 and all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts):
         number, of = map(int, parts)
         if 1 <= number <= of:
             return number, of
@@ -81,7 +84,7 @@ def _given():
 @click.command(epilog=EPILOG)
 @click.argument("inputs", nargs=-1, required=True, metavar="CUBE...|[BAND=]IMAGE...|TABLE")
 @model
-@click.option("--samples", type=click.IntRange(min=2), show_default="128",
+@click.option("--samples", type=click.IntRange(2, MOST_SAMPLES), show_default="128",
               help="Draws of the flow a pixel: 128 quasi-random ones give quantiles as steady as "
               "500 independent ones.")
 @click.option("--quantiles", default="0.16,0.5,0.84", show_default=True, callback=parse_quantiles,

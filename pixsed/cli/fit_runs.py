@@ -226,7 +226,9 @@ def _fit_table(asked):
         raise PixsedError(f"{text} is a table; tables are fitted one at a time")
     check_table_output(asked.output, asked.overwrite)
     model = load_model(asked)
-    table = read_table(text, hdu=asked.hdu, wanted=band_columns)
+    table = read_table(
+        text, hdu=asked.hdu, wanted=lambda names: band_columns(names, model.bands, text)
+    )
     check_columns(table, asked.output, text)
     options = dict(redshift=asked.redshift, zerr=asked.redshift_err, id_col=asked.id_col,
                    z_col=asked.z_col, zerr_col=asked.zerr_col)  # fmt: skip

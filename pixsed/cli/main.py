@@ -153,7 +153,11 @@ def main(args=None):
 def _run(args, came):
     """Run the command line and return its exit status, failures told on stderr."""
     status = _status_of(lambda: _call(args, came))
-    return _status_of(_flush) or status
+    if status:  # told already
+        with contextlib.suppress(OSError):
+            _flush()
+        return status
+    return _status_of(_flush)
 
 
 def _call(args, came):

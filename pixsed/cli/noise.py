@@ -13,7 +13,7 @@ from pixsed.cli.options import examples, output, quiet_verbose
     ),
 )
 @click.argument("cubes", nargs=-1, required=True, metavar="CUBE...")
-@click.option("--bins", type=click.IntRange(min=1), default=5, show_default=True,
+@click.option("--bins", type=click.IntRange(1, 1000), default=5, show_default=True,
               help="Bins of flux a band, of equal numbers of pixels.")  # fmt: skip
 @output("Noise table to write; - for standard output.")
 @quiet_verbose

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import logging
 import math
+import os
 import sys
 import warnings
 
@@ -11,6 +12,8 @@ import click
 
 from pixsed import __version__
 
+#: Draws of a pixel, at most: a batch of pixels has to fit in memory.
+MOST_SAMPLES = 20_000
 _state = {"verbose": 0, "quiet": False}
 
 
@@ -78,6 +81,18 @@ def _tell_of_run(context):
             say(f"pixsed: {context.info_name} {name} = {_shown(context.params[param.name])}{how}")
 
 
+def _refuse_empty(context):
+    """Raise `click.UsageError` if an option has an empty text: of a script's unset variable."""
+    for param in context.command.params:
+        if param.nargs > 1:  # numbers, checked as such
+            continue
+        value = context.params.get(param.name)
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str) and not text.strip():
+                name = param.opts[0] if param.param_type_name == "option" else "a name"
+                raise click.UsageError(f"{name} is given without a value (an empty text)")
+
+
 def _shown(value):
     if isinstance(value, list | tuple):
         words = [str(word) for word in value]
@@ -87,12 +102,14 @@ def _shown(value):
 
 
 def quiet_verbose(function):
-    """Add `-q` and `-v`; with `-v`, say what runs before it does."""
+    """Add `-q` and `-v`; refuse options of an empty text; with `-v`, say what runs."""
 
     @functools.wraps(function)
     def told(*args, **kwargs):
+        context = click.get_current_context()
+        _refuse_empty(context)
         if _state["verbose"]:
-            _tell_of_run(click.get_current_context())
+            _tell_of_run(context)
         return function(*args, **kwargs)
 
     told = click.option(
@@ -141,6 +158,8 @@ class Names(click.ParamType):
         if isinstance(value, list):  # click converts what is converted
             return value
         words = [word.strip() for word in value.split(",") if word.strip()]
+        if not words:
+            self.fail(f"{value!r} names nothing.", param, ctx)
         return [word.upper() for word in words] if self._upper else words
 
 
@@ -152,7 +171,9 @@ def output(help="File to write; - for standard output.", **kwargs):
         def protected(*args, **kwargs):
             from pixsed.io.outputs import protected_inputs
 
-            with protected_inputs(_files_named(click.get_current_context())):
+            context = click.get_current_context()
+            _check_outputs(context)
+            with protected_inputs(_files_named(context)):
                 return function(*args, **kwargs)
 
         protected = click.option(
@@ -165,8 +186,21 @@ def output(help="File to write; - for standard output.", **kwargs):
     return decorate
 
 
-#: Options that name outputs, or say whether to go on with one.
-_NO_INPUTS = ("output", "overwrite", "plot", "card", "curve", "resume")
+_OUTPUTS = ("output", "plot", "card", "curve")
+#: Options that name what is written, or a file that is gone on with.
+_NO_INPUTS = (*_OUTPUTS, "overwrite", "resume")
+
+
+def _check_outputs(context):
+    """Raise `click.UsageError` if two options name one file to write."""
+    found = {}
+    for param in context.command.params:
+        path = context.params.get(param.name)
+        if param.name not in _OUTPUTS or not isinstance(path, str):
+            continue
+        other = found.setdefault(os.path.realpath(path), param.opts[0])
+        if other != param.opts[0]:
+            raise click.UsageError(f"{other} and {param.opts[0]} are both {path}; give two names")
 
 
 def _files_named(context):

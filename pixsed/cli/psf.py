@@ -21,7 +21,7 @@ EPILOG = examples(
 @click.option("--x-col", metavar="COL", help="Column of x, in pixels from 0.")
 @click.option("--y-col", metavar="COL", help="Column of y, in pixels from 0.")
 @click.option("--id-col", metavar="COL", help="Column of names or numbers.")
-@click.option("--size", type=click.IntRange(min=15), default=101, show_default=True,
+@click.option("--size", type=click.IntRange(15, 2001), default=101, show_default=True,
               metavar="PIXELS", help="Side of the PSF, odd.")
 @click.option("--oversampling", type=click.IntRange(1, 4), default=2, show_default=True,
               help="Values of the PSF a pixel of the image; time grows with its cube.")

@@ -25,7 +25,7 @@ EPILOG = examples(
               help="Matching kernel on the image's pixels, in place of the PSFs.")
 @click.option("--target-name", metavar="BAND",
               help="Band of the target PSF.  [default: from its header]")
-@click.option("--psf-scale", type=FiniteRange(min=0, min_open=True), metavar="ARCSEC",
+@click.option("--psf-scale", type=FiniteRange(1e-4, 10), metavar="ARCSEC",
               help="Pixel of a PSF whose header does not tell it.")
 @click.option("--psf-angle", type=FiniteFloat(), default=0.0, show_default=True, metavar="DEG",
               help="Turn both PSFs first, from the x axis towards y.")

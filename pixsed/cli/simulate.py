@@ -29,7 +29,7 @@ IGM = ("inoue14", "madau95", "none")
 )
 @click.option("--ssp", "ssp_path", required=True, type=click.Path(), help="SSP grid.")
 @click.option("--prior", type=click.Choice(PRIORS), required=True, help="Prior of the histories.")
-@click.option("-n", "number", type=click.IntRange(min=1), required=True, help="Populations.")
+@click.option("-n", "number", type=click.IntRange(1, 10**10), required=True, help="Populations.")
 @click.option("--bands", type=Names(), metavar="LIST",
               help="Bands, commas between; default: the shipped models' 29.")
 @click.option("--attenuation", type=click.Choice(ATTENUATION), default="calzetti",

@@ -3,6 +3,7 @@
 import click
 
 from pixsed.cli.options import (
+    MOST_SAMPLES,
     FiniteFloat,
     error_floor,
     examples,
@@ -24,7 +25,7 @@ _KINDS = {"RES": "resolved", "INT": "integrated"}
 @click.command("sum-mass", epilog=EPILOG)
 @click.argument("cubes", nargs=-1, required=True, metavar="CUBE...")
 @model
-@click.option("--samples", type=click.IntRange(min=2), default=500, show_default=True,
+@click.option("--samples", type=click.IntRange(2, MOST_SAMPLES), default=500, show_default=True,
               help="Posterior draws a pixel.")
 @click.option("--snr-min", type=FiniteFloat(), default=5.0, show_default=True,
               help="Least mean S/N of a pixel that counts, over F277W, F356W and F444W, or where "
@@ -55,11 +56,13 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
     from pixsed.infer.select import select
     from pixsed.infer.total import sum_mass
     from pixsed.io.cube import read_cube
+    from pixsed.io.inputs import once
     from pixsed.io.psfmatch import warn_of_psfs
     from pixsed.io.table_writer import check_table_output, write_table
     from pixsed.models import resolve
 
     check_table_output(output, overwrite)
+    cubes = once(cubes)
     loaded = Model(resolve(model))
     rows, bad = [], []
     for name in cubes:

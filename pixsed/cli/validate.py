@@ -3,6 +3,7 @@
 import click
 
 from pixsed.cli.options import (
+    MOST_SAMPLES,
     FiniteFloat,
     FiniteRange,
     Names,
@@ -41,7 +42,7 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
               "so many of them at random; -drop: less 3 to 10 at random; -photoz: redshifts with "
               "errors; all: all bands of the model; ood: the out-of-distribution score on "
               "artefacts.  [default: all that the model's bands allow]")  # fmt: skip
-@click.option("--samples", type=click.IntRange(min=50), default=256, show_default=True,
+@click.option("--samples", type=click.IntRange(50, MOST_SAMPLES), default=256, show_default=True,
               help="Draws a simulation: half of them as of 'pixsed fit', for medians and widths, "
               "half independent, for ranks and coverage.")  # fmt: skip
 @click.option("--snr-min", type=FiniteFloat(), default=1.0, show_default=True,

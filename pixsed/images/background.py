@@ -160,17 +160,25 @@ def _box_statistics(data, box, estimator, sigma):
     boxes = tuple(-(-n // size) for n, size in zip(data.shape, box, strict=True))
     if empty.all():
         return np.full(boxes, np.nan), np.full(boxes, np.nan)
-    found = background.Background2D(
-        data,
-        box,
-        mask=empty,
-        exclude_percentile=100,  # applied below: at the edge a stripe's box is smaller
-        filter_size=1,
-        sigma_clip=SigmaClip(sigma=sigma),
-        # Background2D clips for both.
-        bkg_estimator=_estimator(estimator),
-        bkg_rms_estimator=background.StdBackgroundRMS(sigma_clip=None),
-    )
+    try:
+        found = background.Background2D(
+            data,
+            box,
+            mask=empty,
+            exclude_percentile=100,  # applied below: at the edge a stripe's box is smaller
+            filter_size=1,
+            sigma_clip=SigmaClip(sigma=sigma),
+            # Background2D clips for both.
+            bkg_estimator=_estimator(estimator),
+            bkg_rms_estimator=background.StdBackgroundRMS(sigma_clip=None),
+        )
+    except ValueError as error:
+        if "All boxes" not in str(error):
+            raise
+        raise PixsedError(
+            f"the background cannot be measured (clipping at {sigma:g} sigma leaves no pixel); "
+            "try a larger --sigma"
+        ) from error
     few = found.n_pixels_mesh <= (1 - _EXCLUDE) * box[0] * box[1]
     return [np.where(few, np.nan, mesh)
             for mesh in (found.background_mesh, found.background_rms_mesh)]

@@ -7,9 +7,15 @@ import numpy as np
 
 from pixsed.dq import DQ
 from pixsed.errors import PixsedError, PixsedWarning, listed
-from pixsed.io.columns import find_column, flat, is_numeric, numbers
+from pixsed.io.columns import (
+    check_redshift_unit,
+    find_column,
+    integers,
+    numbers,
+    unused_errors,
+)
 from pixsed.io.tables import read_table
-from pixsed.redshifts import redshift_dq
+from pixsed.redshifts import exact_text, redshift_dq
 
 _ID = "id number objid obj_id object_id source_id id_source galid label seg_id segid".split()
 _Z = (
@@ -35,13 +41,18 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
     dict
         id (int) -> (redshift, error), as the catalogue has them, masked ones NaN; error 0
         without an error column. `pixsed.redshifts.redshift_dq` tells those of use. Ids that
-        come twice map to None.
+        come twice map to None. Rows without an id are left out.
 
     Raises
     ------
     PixsedError
         If the table cannot be read, a column is absent or could be one of several, or no
         redshift has an error of 0 or more.
+
+    Warns
+    -----
+    PixsedWarning
+        Of rows without an id, and of columns that look like errors and are not read.
     """
     table = read_table(path, wanted=lambda names: _has_redshifts(names, id_col, z_col))
     names = table.colnames
@@ -51,7 +62,11 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
         zerr_col = _error_column(names, z_col, path)
     else:
         zerr_col = find_column(names, zerr_col, (), "--zerr-col", path)
-    ids = _integers(table[id_col], id_col, path)
+    ids = integers(table[id_col], id_col, "--id-col", path)
+    for name in filter(None, (z_col, zerr_col)):
+        check_redshift_unit(table[name], name, path)
+    if zerr_col is None and (unused := unused_errors(names, z_col)):
+        warnings.warn(exact_text(path, listed(unused, 6)), PixsedWarning, stacklevel=2)
     redshifts = numbers(table[z_col], z_col, "--z-col or --zerr-col", path)
     errors = np.zeros(len(table))
     if zerr_col is not None:
@@ -63,8 +78,16 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
             "where the redshift is exact, or name another column with --zerr-col"
         )
     result = {}
+    if without := [row for row, number in enumerate(ids, 1) if number is None]:
+        warnings.warn(
+            f"{path}: {len(without)} of {len(ids)} rows have no id in column {id_col!r}; they are "
+            f"left out: row {listed(without, 5)}",
+            PixsedWarning,
+            stacklevel=2,
+        )
     for number, redshift, error in zip(ids, redshifts, errors, strict=True):
-        number = int(number)
+        if number is None:
+            continue
         result[number] = None if number in result else (float(redshift), float(error))
     return result
 
@@ -119,7 +142,7 @@ def check_redshifts(ids, redshifts, segmap, catalog):
 def _has_redshifts(names, id_col, z_col):
     """Return whether a table with these columns may be the catalogue."""
     lower = {name.lower() for name in names}
-    return all(asked in names if asked else lower & set(usual)
+    return all(asked.lower() in lower if asked else lower & set(usual)
                for asked, usual in ((id_col, _ID), (z_col, _Z)))  # fmt: skip
 
 
@@ -135,18 +158,3 @@ def _error_column(names, z_col, path):
             "Name one with --zerr-col"
         )
     return found[0] if found else None
-
-
-def _integers(column, name, path):
-    values = flat(column, name, path)
-    values = np.ma.filled(values, -1) if is_numeric(values) else np.asarray(values)
-    try:
-        found = np.asarray(values, dtype=float)
-        if (found == np.round(found)).all():
-            return found.astype(np.int64)
-    except (TypeError, ValueError):
-        pass
-    raise PixsedError(
-        f"{path}: column {name!r} must hold the integer ids of the segmentation map; "
-        "name another with --id-col"
-    )

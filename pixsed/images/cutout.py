@@ -8,11 +8,13 @@ import numpy as np
 from astropy.wcs import NoConvergence
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.images.informative import largest_error
 from pixsed.images.reproject import reproject_plane
 from pixsed.io.cube import Cube, bands_table, cube_segmap
 from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2, shifted_header
 from pixsed.io.image import is_like_sky, robust_rms
 from pixsed.io.rows import sampled_rows
+from pixsed.nodata import MAX_ERR
 
 #: An image no larger than this, each way, is taken for a cutout already made.
 SMALL_IMAGE = 200
@@ -216,8 +218,8 @@ class Mosaics:
         """Return, for each band, the scatter of the sky over its errors: 1 = they agree.
 
         The robust rms of flux over error, on rows spread over the mosaic, outside the
-        segments: right for a mosaic of several depths too. NaN where there are too few
-        such pixels, or the errors are the sky's rms.
+        segments: right for a mosaic of several depths too. Errors that are sentinels are
+        left out. NaN where there are too few such pixels, or the errors are the sky's rms.
         """
         if self._scatter is None:
             pairs = zip(self.bands, self.images, strict=True)
@@ -236,6 +238,8 @@ class Mosaics:
             sample.append(flux[good])
             errors.append(err[good])
         sample, errors = np.concatenate(sample), np.concatenate(errors)
+        known = errors <= _largest(errors)
+        sample, errors = sample[known], errors[known]
         if not sample.size or (image.fill and not is_like_sky(sample)):
             return math.nan
         # A level that was not subtracted is no scatter.
@@ -365,9 +369,14 @@ class Mosaics:
 
 
 def bands_without_data(cube):
-    """Return the names of a cube's bands that have no pixel with data."""
-    return [band for band, plane in zip(cube.bands, cube.flux, strict=True)
-            if not np.isfinite(plane).any()]  # fmt: skip
+    """Return the names of a cube's bands that have no pixel with data and an error of use."""
+    return [band for band, plane, err in zip(cube.bands, cube.flux, cube.err, strict=True)
+            if not (np.isfinite(plane) & (err <= MAX_ERR)).any()]  # fmt: skip
+
+
+def _largest(errors):
+    """Return the largest of some errors in nJy that is no sentinel."""
+    return min(largest_error(errors), MAX_ERR)
 
 
 def sky_rms(flux, sky):
@@ -377,8 +386,11 @@ def sky_rms(flux, sky):
 
 
 def median_error(err, sky):
-    """Return the median error over the sky, or over all pixels where there is no sky."""
-    good = np.isfinite(err)
+    """Return the median error over the sky, or over all pixels where there is no sky.
+
+    In nJy; sentinels are left out.
+    """
+    good = err <= _largest(err)
     if not good.any():
         return float("nan")
     values = err[good & sky]

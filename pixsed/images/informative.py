@@ -46,7 +46,7 @@ class Informative:
         self.max_error = largest_error(errors)
         if above := np.count_nonzero(errors > self.max_error):
             warnings.warn(
-                f"{self.name}: {100 * above / errors.size:.2g} % of its pixels have errors above "
+                f"{self.name}: {100 * above / errors.size:.3g} % of its pixels have errors above "
                 f"{self.max_error:.3g}, {SENTINEL:g} times the typical one: they are taken "
                 "as no data",
                 PixsedWarning,

@@ -24,11 +24,13 @@ from pixsed.io.columns import (
     check_redshift_unit,
     find_column,
     numbers,
+    same_name,
     texts,
+    unused_errors,
 )
 from pixsed.io.maps import QUALITY
 from pixsed.nodata import count_codes, usable, warn_of_codes
-from pixsed.redshifts import check_redshift, range_text, redshift_dq
+from pixsed.redshifts import check_redshift, exact_text, range_text, redshift_dq
 from pixsed.snr import mean_snr
 
 
@@ -43,7 +45,8 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     table : `~astropy.table.Table`
         Columns ``<BAND>`` and ``<BAND>_ERR`` with units (of flux density, or magnitudes:
         `~pixsed.io.fluxes.fluxes_njy`), ``REDSHIFT`` unless the model infers it, and, as they
-        are there, ``REDSHIFT_ERR`` and ``ID``. One value a row.
+        are there, ``REDSHIFT_ERR`` and ``ID``; names in other case count where none is so spelt.
+        One value a row.
     model : `~pixsed.infer.model.Model`
     source : str, optional
         The file, for messages.
@@ -81,11 +84,15 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     -----
     PixsedWarning
         Of columns of `table` whose names the fit writes: they become ``<NAME>_IN``; of rows whose
-        redshift cannot be fitted; of values taken as missing.
+        redshift cannot be fitted; of values taken as missing; of columns that look like errors
+        of the redshifts and are not read.
     """
     quantiles = check_quantiles(quantiles)
-    bands, columns = _bands(table, model, source, z_col)
-    flux, err, _, code = usable(*_photometry(table, bands, unit, source, model), error_floor)
+    fluxes = _flux_columns(table, model, source)
+    z_col, zerr_col = _redshift_columns(table, redshift, zerr, source, z_col, zerr_col, model)
+    fluxes.pop(z_col, None)
+    names, bands, columns = _bands(fluxes, model, source)
+    flux, err, _, code = usable(*_photometry(table, names, unit, source, model), error_floor)
     z, dz = _redshifts(table, model, redshift, zerr, source, z_col, zerr_col)
     ids = _ids(table, id_col, source)
     snr = mean_snr(flux, err, bands).astype(np.float32)
@@ -113,28 +120,36 @@ def fit_table(table, model, *, source="table", unit=None, redshift=None, zerr=No
     return result, len(rows)
 
 
-def _bands(table, model, source, z_col):
-    """Return the bands of a table that a model knows, and their places among the model's.
-
-    In the model's order of wavelength, whatever the table's.
-    """
-    names = [name for name in band_columns(table.colnames) if name != z_col]
-    if not names:
+def _flux_columns(table, model, source):
+    """Return the columns of fluxes, each with its band: those with an ``_ERR`` beside them."""
+    fluxes = band_columns(table.colnames, model.bands, source)
+    if not fluxes:
         raise PixsedError(
             f"{source}: no column <BAND> with <BAND>_ERR beside it; it has "
             f"{listed(table.colnames)}; name them as F444W and F444W_ERR"
         )
-    index, columns = match_bands(names, model, source)
+    return dict(fluxes)
+
+
+def _bands(fluxes, model, source):
+    """Return the flux columns of bands that a model knows, the bands, and their places in it.
+
+    In the model's order of wavelength, whatever the table's.
+    """
+    names = list(fluxes)
+    index, columns = match_bands([fluxes[name] for name in names], model, source)
     order = np.argsort(columns)
-    return [names[index[i]] for i in order], columns[order]
+    names = [names[index[i]] for i in order]
+    return names, [fluxes[name] for name in names], columns[order]
 
 
 def _ids(table, id_col, source):
     """Return the ids of rows as text, None where the table has no such column."""
-    if not id_col and "ID" not in table.colnames:
-        return None
-    id_col = find_column(table.colnames, id_col or "ID", (), "--id-col", source)
-    return texts(table[id_col], id_col, source)
+    if id_col:
+        id_col = find_column(table.colnames, id_col, (), "--id-col", source)
+    else:
+        id_col = same_name(table.colnames, "ID", source)
+    return texts(table[id_col], id_col, source) if id_col else None
 
 
 def _add_posterior(result, found, rows, properties, quantiles, model):
@@ -208,39 +223,56 @@ def _warn_of_redshifts(dq, ids, model, source):
 
 
 def _redshifts(table, model, redshift, zerr, source, z_col, zerr_col):
-    """Return redshift and error of every row, float64, NaN where masked; 0 if not looked at."""
+    """Return redshift and error of every row, float64, NaN where masked; 0 if not looked at.
+
+    `z_col` and `zerr_col` are those of `_redshift_columns`.
+    """
     if redshift is not None:
         check_redshift(redshift, zerr or 0.0, model, source)
     elif zerr is not None:
         check_redshift(1.0, zerr, None, source)  # the error alone: redshifts are those of rows
     if model.infers_redshift:
         return np.zeros(len(table)), np.zeros(len(table))
+    return (_redshift_values(table, redshift, z_col, "--z-col", source),
+            _redshift_values(table, zerr, zerr_col, "--zerr-col", source))  # fmt: skip
+
+
+def _redshift_columns(table, redshift, zerr, source, z_col, zerr_col, model):
+    """Return the columns of the redshifts and of their errors; None where none is read."""
+    names = table.colnames
+    if model.infers_redshift:
+        return z_col, zerr_col
     if redshift is not None:
-        z = np.full(len(table), float(redshift))
-    elif z_col or "REDSHIFT" in table.colnames:
-        z = _redshift_column(table, z_col or "REDSHIFT", "--z-col", source)
+        return None, None
+    if z_col:
+        z_col = find_column(names, z_col, (), "--z-col", source)
     else:
+        z_col = same_name(names, "REDSHIFT", source)
+    if z_col is None:
         raise PixsedError(
             f"{source}: no column REDSHIFT; add one, or give --redshift or --z-col; it has "
-            f"{listed(table.colnames)}"
+            f"{listed(names)}"
         )
     if zerr is not None:
-        dz = np.full(len(table), float(zerr))
-    elif (zerr_col or "REDSHIFT_ERR" in table.colnames) and redshift is None:
-        dz = _redshift_column(table, zerr_col or "REDSHIFT_ERR", "--zerr-col", source)
-    else:
-        dz = np.zeros(len(table))
-    return z, dz
+        return z_col, None
+    if zerr_col:
+        return z_col, find_column(names, zerr_col, (), "--zerr-col", source)
+    zerr_col = same_name(names, "REDSHIFT_ERR", source)
+    if zerr_col is None and (unused := unused_errors(names, z_col)):
+        warnings.warn(exact_text(source, listed(unused, 6)), PixsedWarning, stacklevel=3)
+    return z_col, zerr_col
 
 
-def _redshift_column(table, name, option, source):
-    name = find_column(table.colnames, name, (), option, source)
+def _redshift_values(table, value, name, option, source):
+    """Return redshifts, or their errors, of every row, float64: a value, a column, or 0."""
+    if value is not None or name is None:
+        return np.full(len(table), float(value or 0.0))
     check_redshift_unit(table[name], name, source)
     return numbers(table[name], name, option, source)
 
 
 def _photometry(table, bands, unit, source, model):
-    """Return flux and error of bands, both of shape (B, N), nJy."""
+    """Return flux and error of columns of bands, both of shape (B, N), nJy."""
     units = unit if isinstance(unit, dict) else {} if unit is None else {None: unit}
     if unknown := set(units) - {None} - {band.upper() for band in bands}:
         raise PixsedError(

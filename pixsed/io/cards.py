@@ -19,20 +19,11 @@ _LETTERS = str.maketrans({
 })  # fmt: skip
 
 
-def fits_text(text):
-    r"""Return a text as FITS cards can hold it: printable ASCII that reads back as written.
+def plain_text(text):
+    r"""Return a text in printable ASCII, as HISTORY and COMMENT hold it.
 
     Letters lose their accents (``é`` becomes ``e``); other characters are written as
-    Python's escapes (``\u94f6``, ``\n``), and bytes that are no text as ``\xff``. A single quote
-    becomes a double one where astropy would read it as the end of the text.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
+    Python's escapes (``\u94f6``, ``\n``), and bytes that are no text as ``\xff``.
     """
     text = str(text).translate(_LETTERS)
     plain = []
@@ -43,8 +34,24 @@ def fits_text(text):
             plain.append(f"\\x{ord(letter) - 0xDC00:02x}")
         elif not unicodedata.combining(letter):
             plain.append(letter.encode("ascii", "backslashreplace").decode()
-                         if ord(letter) >= 127 else f"\\x{ord(letter):02x}")  # fmt: skip
-    text = "".join(plain)
+                         if ord(letter) >= 128 else f"\\x{ord(letter):02x}")  # fmt: skip
+    return "".join(plain)
+
+
+def fits_text(text):
+    """Return a text as the value of a FITS card: `plain_text` that is read back as written.
+
+    A quote becomes a double one where readers would take it for the end of the text.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
+    text = plain_text(text)
     if _reads_back(text):
         return text
     text = text.replace("'", '"')
@@ -74,7 +81,7 @@ def fits_card(value, comment=""):
     comment : str, optional
         Left out if a text leaves no room for it; cut to the room beside a number.
     """
-    comment = fits_text(comment)
+    comment = plain_text(comment)
     if isinstance(value, str):
         value = fits_text(value)
         taken = len(value.replace("'", "''")) + 2

@@ -1,5 +1,8 @@
 """Columns of tables that users bring: found by name, and read as numbers or text."""
 
+import math
+import re
+
 import numpy as np
 from astropy import units as u
 from astropy.table import Column, MaskedColumn
@@ -14,6 +17,27 @@ PLACEHOLDERS = frozenset(
 )  # fmt: skip
 
 
+def same_name(names, wanted, path):
+    """Return the column of a name, its case ignored where none has it as written, or None.
+
+    FITS does not tell names by their case.
+
+    Raises
+    ------
+    PixsedError
+        If several have the name in other cases, and none as it is wanted.
+    """
+    if wanted in names:
+        return wanted
+    found = [name for name in names if name.lower() == wanted.lower()]
+    if len(found) > 1:
+        raise PixsedError(
+            f"{path}: columns {', '.join(found)} are all {wanted} but for upper and lower case; "
+            "rename those that are not meant"
+        )
+    return found[0] if found else None
+
+
 def find_column(names, asked, usual, option, path):
     """Return the column asked for, or the one whose name is usual for it.
 
@@ -22,7 +46,7 @@ def find_column(names, asked, usual, option, path):
     names : list of str
         The table's columns.
     asked : str or None
-        As the user wrote it; None to look for one.
+        As the user wrote it, in any case (`same_name`); None to look for one.
     usual : collection of str
         Names to look for, in lower case.
     option, path : str
@@ -38,11 +62,12 @@ def find_column(names, asked, usual, option, path):
         If the column asked for is not there, or none or several have a usual name.
     """
     if asked is not None:
-        if asked not in names:
+        found = same_name(names, asked, path)
+        if found is None:
             raise PixsedError(
                 f"{path} has no column {asked!r}; it has {listed(names)}: name one with {option}"
             )
-        return asked
+        return found
     found = [name for name in names if name.lower() in usual]
     if len(found) == 1:
         return found[0]
@@ -51,11 +76,6 @@ def find_column(names, asked, usual, option, path):
             f"{path}: which column is it, {', '.join(found)}? Name one with {option}"
         )
     raise PixsedError(f"{path}: name a column with {option}; it has {listed(names)}")
-
-
-def is_numeric(column):
-    """Return whether a column holds numbers, masked ones included."""
-    return getattr(column, "dtype", np.dtype(object)).kind in "iuf"
 
 
 def flat(column, name, path):
@@ -154,6 +174,64 @@ def texts(column, name, path):
     return found
 
 
+def integers(column, name, option, path):
+    """Return a column of ids as a list of int, None where there is none: masked, NaN, ``"-"``.
+
+    Parameters
+    ----------
+    column : `~astropy.table.Column`
+        Integers, whole floats, or text of either.
+    name, path : str
+    option : str
+        The one that names another column, for the message.
+
+    Raises
+    ------
+    PixsedError
+        If an id is no whole number, or a float too large to tell it from the next one.
+    """
+    values = flat(column, name, path)
+    if values.dtype.kind == "S":
+        values = np.ma.MaskedArray(np.char.decode(values.data, "latin-1"), mask=values.mask)
+    exact = 2.0 ** (np.finfo(values.dtype).nmant + 1 if values.dtype.kind == "f" else 53)
+    result = []
+    for row, value in enumerate(values.tolist(), 1):  # masked ones are None
+        try:
+            result.append(_integer(value, exact))
+        except (TypeError, ValueError):
+            raise PixsedError(
+                f"{path}: column {name!r} must hold the integer ids of the segmentation "
+                f"map, and row {row} has {value!r}; name another with {option}"
+            ) from None
+        except OverflowError:
+            raise PixsedError(
+                f"{path}: column {name!r} has the id {value!r} in row {row}, and {values.dtype} "
+                f"tells whole numbers apart below {exact:.0f} only; write the ids as integers"
+            ) from None
+    return result
+
+
+def _integer(value, exact):
+    """Return the int that a value is, None if it stands for "none"; raise if it is something else.
+
+    OverflowError is of a float of `exact` or more.
+    """
+    if isinstance(value, str):
+        if value.strip().lower() in PLACEHOLDERS:
+            return None
+        try:
+            return int(value)
+        except ValueError:  # 7.0
+            value = float(value)
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool) or value in (math.inf, -math.inf) or value != int(value):
+        raise ValueError(value)
+    if isinstance(value, float) and abs(value) >= exact:
+        raise OverflowError(value)
+    return int(value)
+
+
 def integers_or_texts(values):
     """Return ids as a column of int64 if each is the text of an integer, else of text."""
     values = [str(value) for value in values]
@@ -173,9 +251,38 @@ def unit_of(column):
     return None if unit is None or not str(unit).strip() else unit
 
 
-def band_columns(names):
-    """Return the bands of a table: columns that have an ``_ERR`` beside them."""
-    return [name for name in names if f"{name}_ERR" in names and name != "REDSHIFT"]
+def band_columns(names, bands=(), path="table"):
+    """Return the columns of flux of a table, those that have an ``_ERR`` beside them.
+
+    Parameters
+    ----------
+    names : list of str
+        The table's columns.
+    bands : sequence of str, optional
+        Bands whose columns may be in any case (`same_name`), as may be ``_ERR``.
+    path : str, optional
+        For messages.
+
+    Returns
+    -------
+    dict of str to str
+        Column -> band.
+
+    Raises
+    ------
+    PixsedError
+        If several columns could be one band.
+    """
+    known = {band.lower(): band for band in bands}
+    found = {}
+    for name in names:
+        band = known.get(name.lower())
+        if band is not None:
+            if same_name(names, band, path) == name and same_name(names, f"{name}_ERR", path):
+                found[name] = band
+        elif f"{name}_ERR" in names and name.upper() != "REDSHIFT":
+            found[name] = name
+    return found
 
 
 def band_njy(table, band, units, path):
@@ -184,8 +291,8 @@ def band_njy(table, band, units, path):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        With the columns ``<BAND>`` and ``<BAND>_ERR``.
     band : str
+        Its column, with ``<BAND>_ERR`` beside it.
     units : dict
         Band -> unit, in place of that of its columns; None -> unit of columns without one that
         tells a flux density.
@@ -204,7 +311,7 @@ def band_njy(table, band, units, path):
     PixsedError
         If a column is not one number a row, or its unit is missing or no flux density.
     """
-    names = band, f"{band}_ERR"
+    names = band, same_name(table.colnames, f"{band}_ERR", path)
     flux, err = (numbers(table[name], name, "", path) for name in names)
     found, used = [], False
     for name in names:
@@ -230,6 +337,30 @@ def band_njy(table, band, units, path):
             "or convert it to nJy"
         )
     return *fluxes_njy(flux, err, *found), used
+
+
+_ERROR_WORD = "err|error|unc|sigma|sig|std"
+_SIDE = "lo|low|lower|hi|high|upper|[lu](68|95)|p?(16|84|160|840)"
+
+
+def unused_errors(names, redshift):
+    """Return the columns that look like errors, or limits, of the column of redshifts.
+
+    Parameters
+    ----------
+    names : list of str
+        The table's columns.
+    redshift : str
+        That of the redshifts; ``z`` and ``redshift`` mean it too, where no column has the name.
+    """
+    lower = {name.lower() for name in names} - {redshift.lower()}
+    stems = [stem for stem in (redshift.lower(), "redshift", "z") if stem not in lower]
+    stem = "|".join(map(re.escape, dict.fromkeys(stems)))
+    pattern = re.compile(
+        rf"({stem})_?(({_ERROR_WORD})(_?({_SIDE}))?|({_SIDE})(_?({_ERROR_WORD}))?)|"
+        rf"(e|ed|eu|err|sig|sigma)_?({stem})"
+    )
+    return [name for name in names if pattern.fullmatch(name.lower()) and name != redshift]
 
 
 def check_redshift_unit(column, name, path):

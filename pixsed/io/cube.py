@@ -204,8 +204,9 @@ def cube_segmap(segmap, name="segmap"):
     if segmap.size:
         for worst in (segmap.max(), segmap.min()):
             if not limits.min <= worst <= limits.max:
+                shown = worst if segmap.dtype.kind in "iu" else f"{worst:.0f}"
                 raise PixsedError(
-                    f"{name}: id {worst:.0f} is too large for a cube, whose SEGMAP (int32) holds "
+                    f"{name}: id {shown} is too large for a cube, whose SEGMAP (int32) holds "
                     f"ids up to {limits.max}; number the segments anew, from 1"
                 )
     return segmap.astype(np.int32)

@@ -15,7 +15,7 @@ KINDS = ("sigma", "variance", "weight")
 _WORDS = {
     **dict.fromkeys("ERR ERROR ERRORS ERRS UNC UNCERT UNCERTAINTY SIGMA SIG RMS NOISE STD "
                     "STDDEV".split(), "sigma"),
-    **dict.fromkeys("VAR VARIANCE VARIANCES".split(), "variance"),
+    **dict.fromkeys("VAR VARIANCE VARIANCES STAT".split(), "variance"),
     **dict.fromkeys("WHT WT WGT WEIGHT WEIGHTS IVM IVAR INVVAR".split(), "weight"),
     **dict.fromkeys("EXP EXPTIME EXPOSURE TEXP NEXP CON CTX CONTEXT COV COVERAGE DQ MASK "
                     "MSK FLAG FLAGS SEG BKG BACKGROUND BKGRMS KERNEL".split(), "other"),
@@ -27,9 +27,11 @@ POWERS = {1: "sigma", 2: "variance", -2: "weight"}
 # Pixels of sky that the comparison with the scatter needs.
 _MIN_PIXELS = 300
 # The sky contradicts a kind if its scatter over the errors of that kind is off by more than the
-# factor `_OFF`, which depends on what name and unit say, and by less than `_FITS` for another.
-_OFF = {"sigma": 25.0, "variance": 10.0, "weight": 10.0, None: 5.0}
+# factor `_OFF`, and by less than `_FITS` for another.
+_OFF = {"sigma": 25.0, "variance": 10.0, "weight": 10.0}
 _FITS = 3.0
+# The same where neither name nor unit says anything: another kind fits better by so much.
+_BETTER = 1.1
 
 
 def kind_by_name(*names):
@@ -152,10 +154,12 @@ def decide_kind(named, power, ratios, plain=False):
     if ratios and not plain:
         off = {key: abs(np.log(value)) for key, value in ratios.items()}
         best = min(off, key=off.get)
-        limit = _OFF[said or named or POWERS.get(power)]
+        limit = np.log(_OFF[kind])
         if power == 1 and kind != "sigma":
-            limit = _FITS  # BUNIT was copied from the image, or the name is wrong
-        if best != kind and off[kind] > np.log(limit) and off[best] < np.log(_FITS):
+            limit = np.log(_FITS)  # BUNIT was copied from the image, or the name is wrong
+        elif named is None and power is None:
+            limit = off[best] + np.log(_BETTER)
+        if best != kind and off[kind] > limit and off[best] < np.log(_FITS):
             evidence.append(f"the scatter of the sky {best}")
             clear = False
     if not clear:

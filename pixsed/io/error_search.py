@@ -16,6 +16,7 @@ from pixsed.io.error_plane import (
     to_sigma,
     unit_ratio,
 )
+from pixsed.io.fill import HUGE
 from pixsed.io.locate import Location, choose_image, is_image, parse_extension, parse_location
 from pixsed.io.rows import RowReader, strips
 
@@ -68,15 +69,20 @@ class ErrorFinder:
                     f"{self._image.shape}; name errors of the same grid with --err"
                 )
             found = kind or self._kind_of(hdu, path, what)
+            source = "err" if found == "sigma" else found
             if not self._usable(hdu, found):
-                unusable.append(what)
+                unusable.append((hdu, source, what))
                 continue
             if unusable:
-                _warn(f"{name}: {unusable[0]} has no value above 0; its errors are from {what}")
-            return hdu, "err" if found == "sigma" else found
+                first = unusable[0][2]
+                _warn(f"{name}: {first} holds no errors of use; its errors are from {what}")
+            return hdu, source
         if unusable:
+            hdu, source, what = unusable[0]
+            if self._no_information(hdu):
+                return hdu, source
             raise PixsedError(
-                f"{name}: its errors, {unusable[0]}, have no value above 0 where it has data; name "
+                f"{name}: its errors, {what}, have no value above 0 where it has data; name "
                 "others with --err, or --err sky for the rms of its sky"
             )
         if not measure_sky:
@@ -151,6 +157,11 @@ class ErrorFinder:
                 return True
             any_data |= bool(good.any())
         return not any_data
+
+
+    def _no_information(self, hdu):
+        """Return whether all errors are so large that they say: no data in this band."""
+        return bool((self._sample.of(hdu) >= HUGE).all())
 
 
 def _warn(message):

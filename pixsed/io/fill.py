@@ -3,6 +3,7 @@
 import numpy as np
 
 from pixsed.errors import PixsedError
+from pixsed.nodata import are_nines
 
 #: A value beyond this, of either sign and in any unit, is no measurement; its square is beyond
 #: float32. Of what units and typical errors tell: `pixsed.nodata`, `pixsed.images.informative`.
@@ -70,8 +71,8 @@ def find_fill(rows):
         return ()
     values = rows[np.isfinite(rows) & (np.abs(rows) < HUGE)]
     found, counts = np.unique(values, return_counts=True)
-    if found.size == 1 and found[0] == 0:
-        return (0.0,)
+    if found.size == 1 and (found[0] <= 0 or are_nines(found)[0]):
+        return (float(found[0]) + 0.0,)
     if found.size <= _MOST or np.array_equal(found, np.round(found)):
         return ()
     often = (counts >= _FEWEST) & ((found == 0) | (counts >= _FRACTION * values.size))

@@ -17,6 +17,7 @@ from pixsed.io.fill import find_fill, is_fill, parse_fill
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import choose_image, open_fits, parse_location
 from pixsed.io.opened import Opened
+from pixsed.io.outputs import protect_input
 from pixsed.io.provenance import stamp
 from pixsed.io.rows import RowReader, SampledRows
 from pixsed.io.units import check_linear, njy_per_unit
@@ -108,6 +109,7 @@ class ImageFile(Opened):
 
             def opened(path):
                 self.files.append(str(path))
+                protect_input(path)  # found beside the image, not named
                 return stack.enter_context(open_fits(path, memmap=False))
 
             finder = ErrorFinder(self, self._hdulist, self._hdu, sample, opened)

@@ -21,7 +21,8 @@ FITS_ENDINGS = (".fits", ".fit", ".fts")
 _FILE_ENDINGS = (*FITS_ENDINGS, ".gz", ".fz", ".bz2", ".zip", ".ecsv", ".csv", ".tsv", ".txt",
                  ".dat", ".vot", ".xml", ".asdf", ".h5", ".hdf5", ".parquet", ".png", ".pdf",
                  ".svg", ".reg")  # fmt: skip
-_inputs = {}
+#: Files that are read, by device and inode; None where a program, and no command, writes.
+_inputs = None
 
 
 # Files that are read.
@@ -30,18 +31,24 @@ _inputs = {}
 @contextlib.contextmanager
 def protected_inputs(paths=()):
     """Refuse, while the block runs, to write over `paths` and what `protect_input` names."""
-    before = dict(_inputs)
+    global _inputs
+    before = _inputs
+    _inputs = dict(before or {})
     try:
         for path in paths:
             protect_input(path)
         yield
     finally:
-        _inputs.clear()
-        _inputs.update(before)
+        _inputs = before
 
 
 def protect_input(path):
-    """Refuse to write over a file, by any of its names, until the command ends."""
+    """Refuse to write over a file, by any of its names, until the command ends.
+
+    A program that calls pixsed may: nothing is done outside `protected_inputs`.
+    """
+    if _inputs is None:
+        return
     with contextlib.suppress(OSError, ValueError):
         found = os.stat(path)
         if stat.S_ISREG(found.st_mode):
@@ -50,7 +57,7 @@ def protect_input(path):
 
 def check_no_input(path, found):
     """Raise `PixsedError` if a file, whose `os.stat_result` is `found`, is one that is read."""
-    if name := _inputs.get((found.st_dev, found.st_ino)):
+    if name := (_inputs or {}).get((found.st_dev, found.st_ino)):
         also = "" if name == str(path) else f" ({name})"
         raise PixsedError(f"{path} is an input too{also}; choose another -o")
 

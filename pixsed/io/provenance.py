@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from pixsed import __version__
-from pixsed.io.cards import fits_text, input_cards, safe_cards
+from pixsed.io.cards import fits_text, input_cards, plain_text, safe_cards
 
 _PACKAGES = {"VASTROPY": "astropy", "VNUMPY": "numpy", "VONNXRT": "onnxruntime"}
 
@@ -51,5 +51,5 @@ def stamp(header, *, inputs=(), history=(), command=None, **cards):
         except PackageNotFoundError:  # a package of another extra
             continue
     for line in history:
-        header.add_history(fits_text(line))
+        header.add_history(plain_text(line))
     return header

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.io import fits
+from astropy.io import ascii, fits
 from astropy.table import Column, MaskedColumn, Table
 from astropy.time import Time
 from astropy.utils.exceptions import AstropyWarning
@@ -219,8 +219,9 @@ def _check_column(table, form, first):
                 with fits.open(stream) as hdulist:
                     back = Table.read(hdulist[1], mask_invalid=False)
             else:
-                text = _as_text(table, form, {})
-                back = Table.read(text, format=f"ascii.{form}")
+                # In lines: a text might be taken for the name of a file.
+                lines = _as_text(table, form, {}).splitlines()
+                back = ascii.read(lines, format=form, guess=False)
     except _Unfit:
         raise
     except Exception as error:  # astropy's writers and readers raise anything

@@ -1,10 +1,13 @@
 """The shipped models, and how `--model` finds one."""
 
+import logging
 from importlib import resources
 from pathlib import Path
 
 from pixsed.errors import PixsedError
 from pixsed.io.inputs import check_input
+
+_log = logging.getLogger("pixsed")
 
 
 def _folder():
@@ -36,10 +39,12 @@ def resolve(name_or_path):
     """
     found = shipped()
     if str(name_or_path) in found:
+        _log.info("model %s: %s", name_or_path, found[str(name_or_path)])
         return found[str(name_or_path)]
     path = Path(name_or_path)
     if path.exists():
         check_input(path, "an .onnx file")
+        _log.info("model: %s", path)
         return path
     raise PixsedError(
         f"model {name_or_path}: no such file, and no such shipped model "

@@ -1,6 +1,8 @@
 """`pixsed cutout` on inputs with faults: a right cube, or a line that says what is wrong."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -139,23 +141,12 @@ def test_standard_output_is_the_file(types, write, run_cli):
     assert result.exit_code == 0 and result.stdout_bytes.startswith(b"SIMPLE  =")
 
 
-def test_astropy_says_nothing_on_standard_output(capfd):
-    """Whatever a command does: astropy logs notices there."""
-    import click
-
-    from pixsed.cli.main import _quiet
-
-    @click.command()
-    def command():
-        from astropy import log
-
-        log.info("a notice")
-        log.warning("a warning")
-
-    command.callback = _quiet(command.callback)
-    command.main([], standalone_mode=False)
-    out, err = capfd.readouterr()
-    assert out == "" and "a warning" in err
+def test_astropy_says_nothing_on_standard_output():
+    """Whatever a command does: astropy logs notices there, but for these settings."""
+    code = ("from pixsed.environment import prepare_command; prepare_command(); "
+            "from astropy import log; log.info('a notice'); log.error('an error')")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "" and "an error" in done.stderr
 
 
 def test_bands_without_data_are_named(write, seg, cut, tmp_path):
@@ -170,6 +161,26 @@ def test_bands_without_data_are_named(write, seg, cut, tmp_path):
     (tmp_path / "one").mkdir()
     result = cut(*paths, "--segmap", seg, "--id", "1", "--pad", "3", out="one")
     assert any("no data at all in F200W, F277W" in text for text in result.warned)
+
+
+@pytest.mark.parametrize(
+    ("flux", "err"),
+    [(None, 1e30), (None, np.inf), (None, 9.9e9), (None, 1e18), (-99, -99), (0, 0), (-1, -1),
+     (99, 99), (99, 0.1), (-99, 0.1), (0, 0.1), (np.nan, 0.1), (1e30, 0.1)],
+)  # fmt: skip
+def test_bands_of_no_information_are_named(flux, err, write, write_fits, header, seg, cut,
+                                           tmp_path):  # fmt: skip
+    """Whatever stands for no data in a whole band: the band is empty, and that is said."""
+    data = np.random.default_rng(1).normal(0, 1, (N, N)) if flux is None else np.full((N, N), flux)
+    cards = fits.Header({**header, "FILTER": "F277W"})
+    odd = write_fits("odd.fits", SCI=(data.astype("f4"), cards),
+                     ERR=(np.full((N, N), err, "f4"), None))  # fmt: skip
+    result = cut(write("F444W"), odd, "--segmap", seg, "--id", "1", "--rescale-errors")
+    assert result.exit_code == 0, result.exception
+    assert any("no data at all in F277W" in text for text in result.warned)
+    assert "c.fits: 1 of 2 bands with data" in result.stderr
+    flux, errors = (fits.getdata(tmp_path / "c.fits", name) for name in ("F277W", "F277W_ERR"))
+    assert not (np.isfinite(flux) & (errors < 1e9)).any()
 
 
 def test_blanked_sky_with_errors(write, seg, cut, tmp_path):

@@ -91,7 +91,7 @@ def test_sims_are_not_simulations(torch, run_cli, checkpoint_file, ssp_file, tmp
 
 
 def test_without_torch(run_cli, tmp_path, monkeypatch):
-    (tmp_path / "c.ckpt").write_text("")
+    (tmp_path / "c.ckpt").write_text("not empty")
     monkeypatch.setitem(sys.modules, "torch", None)
     for name in [n for n in sys.modules if n.startswith("pixsed.train.")]:
         monkeypatch.delitem(sys.modules, name)

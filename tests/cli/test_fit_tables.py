@@ -161,6 +161,31 @@ def test_columns_that_are_named(fit):
     assert "t.ecsv has no column 'zz'; it has ID, REDSHIFT" in said(result)
 
 
+@pytest.mark.parametrize("change", [str.lower, str.title, lambda name: name[:-4] + "_err"])
+def test_names_in_any_case(fit, change):
+    table = photometry(REDSHIFT_ERR=[0.1, 0.05])
+    _, expected = fit(table)
+    for name in table.colnames:
+        if change in (str.lower, str.title) or name.endswith("_ERR"):
+            table.rename_column(name, change(name))
+    table.write("t.fits")
+    result, found = fit("t.fits")
+    assert not result.warned
+    for prop in ("LOGMSTAR_P16", "REDSHIFT_P84", "SNR"):
+        np.testing.assert_array_equal(found[prop], expected[prop])
+    assert set(table.colnames) <= set(found.colnames)
+
+
+@pytest.mark.parametrize("name", ["ZERR", "z_err", "redshift_error", "z_lo", "e_redshift"])
+def test_errors_of_redshifts_that_are_not_read(fit, name):
+    result, found = fit(photometry(**{name: [0.1, 0.1]}))
+    assert "REDSHIFT_P50" not in found.colnames
+    assert result.warned == [f"t.ecsv: the redshifts are taken as exact: {name} not read; where a "
+                             "column holds 1-sigma errors, name it with --zerr-col"]  # fmt: skip
+    for options in (("--zerr-col", name), ("--redshift-err", "0"), ("--redshift", "1")):
+        assert not fit(photometry(**{name: [0.1, 0.1]}), *options)[0].warned
+
+
 @pytest.mark.parametrize("ids", [
     Column([7, 8]), Column(["7", "8"]), Column([7.0, 8.0]), Column(np.array([7, 8], ">i2")),
     Column([[7], [8]]),

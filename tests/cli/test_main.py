@@ -149,3 +149,11 @@ def test_run_as_a_module():
     done = run_python("-m", "pixsed", "--version")
     assert done.returncode == 0
     assert done.stdout.startswith("pixsed, version ")
+
+
+@pytest.mark.parametrize("args", [["models"], ["--help"], ["fit", "--help"], ["--version"]])
+def test_closed_standard_output_is_one_line(args):
+    shell = f"{sys.executable} -m pixsed {' '.join(args)} >&-"
+    result = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 1
+    assert result.stderr == "pixsed: error: standard output is closed\n"

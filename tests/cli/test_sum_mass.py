@@ -65,7 +65,22 @@ def test_one_cube_that_cannot_be_read(run_cli, model_path, tmp_path):
     assert "1 of 2 cubes could not be read" in str(result.exception)
     assert "bad.fits cannot be read as FITS" in result.stderr
     assert list(Table.read(out)["ID"]) == [531]
-    result = run_cli("sum-mass", tmp_path / "bad.fits", tmp_path / "bad.fits", *args, "--overwrite")
+    (tmp_path / "bad2.fits").write_bytes(b"no FITS")
+    bad = tmp_path / "bad.fits", tmp_path / "bad2.fits"
+    result = run_cli("sum-mass", *bad, *args, "--overwrite")
     assert "none of the 2 cubes could be read" in str(result.exception)
     result = run_cli("sum-mass", tmp_path / "bad.fits", *args, "--overwrite")
     assert "bad.fits cannot be read as FITS" in str(result.exception)
+
+
+def test_a_cube_that_comes_twice_has_one_row(run_cli, model_path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_cube(fakes.make_cube(), "a.fits")
+    write_cube(fakes.make_cube(redshift=3.0), "b.fits")  # of the same OBJECT
+    (tmp_path / "link.fits").symlink_to("a.fits")
+    result = run_cli("sum-mass", "a.fits", "b.fits", "./a.fits", "link.fits", "--model", model_path,
+                     "--samples", 50, "-o", "m.ecsv")  # fmt: skip
+    assert result.exit_code == 0
+    assert list(Table.read("m.ecsv")["REDSHIFT"]) == [2.0, 3.0]
+    assert result.warned == [f"{name} is given twice, also as a.fits; it counts once"
+                             for name in ("./a.fits", "link.fits")]  # fmt: skip

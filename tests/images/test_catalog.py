@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.catalog import read_redshifts
 from pixsed.redshifts import redshift_dq
 
@@ -100,3 +100,40 @@ def test_files_that_are_no_table(tmp_path):
     path.write_bytes(b"\x00\xff" * 100)
     with pytest.raises(PixsedError, match="cannot be read as a table"):
         read_redshifts(str(path))
+
+
+@pytest.mark.parametrize("name", ["c.fits", "c.ecsv", "c.csv"])
+@pytest.mark.parametrize("kind", ["i8", "u8", "text"])
+def test_ids_that_floats_do_not_tell_apart(tmp_path, name, kind):
+    ids = [2**53, 2**53 + 1, 2**62 + 3]
+    column = [str(number) for number in ids] if kind == "text" else np.array(ids, dtype=kind)
+    Table({"id": column, "z": [1.0, 2.0, 3.0]}).write(tmp_path / name)
+    found = read_redshifts(str(tmp_path / name))
+    assert found == {number: (z, 0.0) for number, z in zip(ids, (1.0, 2.0, 3.0), strict=True)}
+
+
+@pytest.mark.parametrize("ids", [
+    MaskedColumn([1, 5, 5], mask=[False, True, True]), [1, np.nan, np.nan], ["1", "--", "n/a"],
+])  # fmt: skip
+def test_rows_without_an_id(tmp_path, ids):
+    path = tmp_path / "c.ecsv"
+    Table({"id": ids, "z": [1.0, 2.0, 3.0]}).write(path)
+    with pytest.warns(PixsedWarning, match="2 of 3 rows have no id in column 'id'.*: row 2, 3"):
+        assert read_redshifts(str(path)) == {1: (1.0, 0.0)}
+
+
+@pytest.mark.parametrize("unit", ["km/s", "mag", "Mpc"])
+@pytest.mark.parametrize("name", ["z", "z_err"])
+def test_redshifts_with_a_unit(tmp_path, unit, name):
+    table = Table({"id": [1], "z": [1.0], "z_err": [0.1]})
+    table[name].unit = unit
+    table.write(tmp_path / "c.fits")
+    with pytest.raises(PixsedError, match=f"column '{name}' is in .*; redshifts have no unit"):
+        read_redshifts(str(tmp_path / "c.fits"))
+
+
+def test_limits_are_not_read(tmp_path):
+    path = tmp_path / "c.csv"
+    Table({"id": [1], "z": [1.0], "z_lo": [0.9], "z_hi": [1.1]}).write(path)
+    with pytest.warns(PixsedWarning, match="taken as exact: z_lo, z_hi not read.*--zerr-col"):
+        assert read_redshifts(str(path)) == {1: (1.0, 0.0)}

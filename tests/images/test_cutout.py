@@ -1,4 +1,5 @@
 import builtins
+import warnings
 
 import numpy as np
 import pytest
@@ -150,6 +151,32 @@ def test_errors_are_checked_against_noise_of_varying_depth(write_fits, wcs_heade
         with ImageFile(path) as image:
             found = Mosaics([image]).scatter_over_errors()["F444W"]
         assert found == pytest.approx(1 / factor, rel=0.03)
+
+
+@pytest.mark.parametrize("sentinel", [1e5, 9.9e5, 1e10, 9.9e9, 1e18, 1e25, np.inf, np.nan])
+@pytest.mark.parametrize("fraction", [0.02, 0.5, 0.7, 1.0])
+def test_sentinels_among_errors_are_no_errors(write_fits, wcs_header, sentinel, fraction):
+    """They change neither what the others are rescaled by, nor the depth."""
+    data = np.random.default_rng(5).normal(0, 2.0, (NY, NX))
+    gap = np.arange(NX) < fraction * NX
+    header = wcs_header(BUNIT="nJy", FILTER="F444W")
+    err = np.where(gap, sentinel, 1.0) * np.ones((NY, NX))
+    if fraction == 1 and (sentinel < 1e9 or np.isnan(sentinel)):
+        return
+    path = write_fits("a.fits", SCI=(data, header), ERR=(err, None))
+    with warnings.catch_warnings(), ImageFile(path) as image:
+        warnings.simplefilter("error")
+        mosaics = Mosaics([image])
+        factor = mosaics.scatter_over_errors()["F444W"]
+        if fraction == 1:
+            assert np.isnan(factor)
+            mosaics.warn_of_errors()
+            return
+        assert factor == pytest.approx(2, rel=0.03)
+        cube, _ = mosaics.cut(TARGET, (0, NY, 0, NX), rescale_errors=True)
+    assert np.allclose(cube.err[0][:, ~gap], 2, rtol=0.03)
+    assert not (cube.err[0][:, gap] < 1e5).any()
+    assert cube.table["depth_1sigma_njy"][0] == pytest.approx(2, rel=0.03)
 
 
 def test_neighbours_are_masked(opened):

@@ -160,7 +160,7 @@ def test_an_image_is_not_its_own_error(write_fits, header, sky):
 
 NAMES = {
     "sigma": "a_rms a.sigma a_unc a_uncert a_noise a_std rmsmap",
-    "variance": "a_var a_variance VAR_POISSON",
+    "variance": "a_var a_variance VAR_POISSON STAT",
     "weight": "a.weight a_weights a_ivar a_ivm a_invvar a_inverse_variance a_weightmap a.wgt",
 }
 NAMED = [(kind, name) for kind, names in NAMES.items() for name in names.split()]
@@ -191,12 +191,20 @@ def test_name_that_the_sky_belies(named, name, true, write_fits, header, sky):
 
 
 @pytest.mark.parametrize("true", ["variance", "weight"])
-@pytest.mark.parametrize("rms", [0.01, 300.0])
+@pytest.mark.parametrize("rms", [0.01, 0.8, 1.2, 300.0])
 def test_nothing_but_the_sky_tells(true, rms, write_fits, header, sky):
     path = write_fits("sci.fits", primary=(sky(rms), header))
     other = write_fits("b.fits", primary=(np.full(SHAPE, FORMS[true](rms), "f4"), None))
     with pytest.raises(PixsedError, match=f"scatter of the sky {true}.*--err-kind"):
         errors(path, err=other)
+    assert errors(path, err=other, err_kind=true)[0] == pytest.approx(rms, rel=1e-4)
+
+
+@pytest.mark.parametrize("rms", [0.01, 0.8, 1.2, 300.0])
+def test_sigma_without_a_name(rms, write_fits, header, sky):
+    path = write_fits("sci.fits", primary=(sky(rms), header))
+    other = write_fits("b.fits", primary=(np.full(SHAPE, rms, "f4"), None))
+    assert errors(path, err=other)[0] == pytest.approx(rms, rel=1e-4)
 
 
 @pytest.mark.parametrize("factor", [15.0, 0.2])
@@ -290,8 +298,12 @@ def test_err_of_nothing_gives_way_to_wht(value, kind, tmp_path, header, sky):
     planes = {"SCI": sky(2.0), "ERR": np.full(SHAPE, value), "WHT": np.full(SHAPE, 0.25)}
     hdus = [kind(plane.astype(np.float32), header, name=name) for name, plane in planes.items()]
     fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "a.fits")
-    with pytest.warns(PixsedWarning, match="ERR has no value above 0; its errors are from WHT"):
+    with pytest.warns(PixsedWarning, match="ERR holds no errors of use; its errors are from WHT"):
         assert errors(tmp_path / "a.fits") == (pytest.approx(2), "weight")
+    if value > 1e20:  # no data: as a band that is missing
+        with pytest.warns(RuntimeWarning, match="All-NaN"):
+            assert np.isnan(errors(tmp_path / "a.fits", err="ERR")[0])
+        return
     with pytest.raises(PixsedError, match="errors, ERR, have no value above 0 where it has data"):
         errors(tmp_path / "a.fits", err="ERR")
 

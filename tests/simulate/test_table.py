@@ -111,7 +111,7 @@ def test_the_file_can_go_once_it_is_read(written):
 
 
 def test_no_simulations(tmp_path, written):
-    with pytest.raises(PixsedError, match="no such file; make one with 'pixsed simulate'"):
+    with pytest.raises(PixsedError, match="no such file; make some with 'pixsed simulate'"):
         read_simulations(tmp_path / "none.fits")
     fits.PrimaryHDU().writeto(tmp_path / "image.fits")
     with pytest.raises(PixsedError, match="image.fits holds no simulations"):
