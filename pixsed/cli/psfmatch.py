@@ -112,7 +112,7 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
         )
         done = f"unchanged, {match.unchanged}" if match.unchanged else f"PSF of {match.psfmatch}"
         if match.psfmatch == "none" and not match.unchanged:
-            done = "PSF near the target's, not matched"
+            done = "convolved, but its PSF is not the target's (PSFMATCH none)"
         how = _how(given, psf_angle, **options)
         if (ratio := match.scatter_ratio) and not 1 / ERRORS_OFF < ratio < ERRORS_OFF:
             warnings.warn(
