@@ -144,6 +144,8 @@ class Names(click.ParamType):
             return value
         words = [word.strip() for word in value.split(",") if word.strip()]
         if not words:
+            self.fail(f"{value!r} must be a name, or names with commas between.", param, ctx)
+        if not words:
             self.fail("names at least one, with commas between.", param, ctx)
         return [word.upper() for word in words] if self._upper else words
 
