@@ -70,18 +70,17 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
 
     from pixsed.images.cutout import Mosaics
     from pixsed.images.segmap import open_segmap
-    from pixsed.io.image import ImageFile
+    from pixsed.io.images import open_images
     from pixsed.io.locate import expand_locations, parse_location
 
     locations = expand_locations(images, hdu)
     of = per_band(locations, errors, units, err_kinds, fills)
     with contextlib.ExitStack() as stack:
-        files = [
-            stack.enter_context(ImageFile(place, err=err[place], unit=unit[place],
-                                          err_kind=kind[place], fill=fill[place]))
-            for err, unit, kind, fill in [of]
+        names = ("err", "unit", "err_kind", "fill")
+        files = open_images(stack, (
+            (place, {name: table[place] for name, table in zip(names, of, strict=True)})
             for place in locations
-        ]
+        ))  # fmt: skip
         inputs = [name for image in files for name in image.files]
         seg = None
         if segmap:

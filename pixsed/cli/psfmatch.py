@@ -155,7 +155,7 @@ def _done(match):
     if match.unchanged:
         return f"unchanged, {match.unchanged}"
     if match.psfmatch == "none":
-        return "PSF near the target's, not matched"
+        return "convolved, but its PSF is not the target's (PSFMATCH none)"
     return f"PSF of {match.psfmatch}"
 
 

@@ -8,7 +8,7 @@ from pixsed.images.catalog import read_redshifts
 from pixsed.images.cutout import Mosaics
 from pixsed.images.field import Field, RedshiftMap
 from pixsed.images.segmap import open_segmap
-from pixsed.io.image import ImageFile
+from pixsed.io.images import open_images
 from pixsed.io.locate import open_fits, parse_location
 from pixsed.io.psfmatch import warn_of_psfs
 
@@ -82,12 +82,10 @@ class FieldFiles:
             none = (None,) * len(self.images)
             options = zip(self.images, self.units, self.errors, self.err_kinds or none,
                           self.fills or none, strict=True)  # fmt: skip
-            images = [
-                stack.enter_context(
-                    ImageFile(place, unit=unit, err=err, err_kind=kind, fill=fill)
-                )
+            images = open_images(stack, (
+                (place, {"unit": unit, "err": err, "err_kind": kind, "fill": fill})
                 for place, unit, err, kind, fill in options
-            ]
+            ))  # fmt: skip
             files = [name for image in images for name in image.files]
             others = []
             segmap = redshift_map = catalog = None

@@ -16,6 +16,8 @@ _FRACTION = 0.01
 _MOST = 3
 # Where the most common value of a row comes this often, values are taken to be rounded to steps.
 _STEPS = 3
+# Steps from 0 that other values are, at the median, where zeros are no counts of few photons.
+_FAR = 10
 
 
 def parse_fill(text):
@@ -94,6 +96,30 @@ def find_fill(rows):
     return tuple(put_in) if len(put_in) <= _MOST else ()
 
 
+def has_suspect_zeros(rows, *, scaled=False):
+    """Return whether zeros may stand for no data in an image of whole numbers, scaled or not.
+
+    They are not taken as such, since measured ones come again too; but they are 10 times more
+    often than all others but two, which lie far from 0: no counts of few photons do.
+
+    Parameters
+    ----------
+    rows : `~numpy.ndarray`, shape (n, nx)
+    scaled : bool, optional
+        Whether the file has integers, with a scale or not; else those with fractions are none.
+    """
+    values = np.asarray(rows, dtype=np.float64)
+    found, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+    zeros = counts[found == 0].sum()
+    if found.size <= _MOST or not (scaled or np.array_equal(found, np.round(found))):
+        return False
+    usual = np.partition(counts, -_MOST - 1)[-_MOST - 1]
+    if zeros < max(_FEWEST, _OFTEN * usual):
+        return False
+    others = np.abs(values[np.isfinite(values) & (values != 0)])
+    return bool(np.median(others) >= _FAR * np.diff(found).min())
+
+
 def _most_common(values):
     """Return how often the most common of some values comes; 0 if there are none."""
     return int(np.unique(values, return_counts=True)[1].max()) if values.size else 0
@@ -106,5 +132,5 @@ def is_fill(values, fill):
         with np.errstate(invalid="ignore"):
             empty |= np.abs(values) > HUGE
     for value in fill:
-        empty |= values == values.dtype.type(value)
+        empty |= values == value
     return empty

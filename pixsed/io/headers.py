@@ -137,6 +137,10 @@ def celestial_header(header, name="image"):
         if len(missing) == 1:
             raise _unreadable(name, f"{missing.pop()} is missing")
         return fits.Header()
+    for key in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2"):
+        # 0 by the standard, but no program leaves it out of a header that is whole.
+        if key not in result:
+            raise _unreadable(name, f"{key} is missing")
     if "WCSAXES" in header:
         # It must come before the other WCS cards; a cube's slice of another count is 2-D here.
         result.insert(0, ("WCSAXES", 2, "number of coordinate axes"))
@@ -268,15 +272,12 @@ def _mend_matrix(cards, name):
                 f"{name}: its WCS has no pixel scale (neither CD matrix nor CDELT); add it to its "
                 "header"
             )
+        _check_rotation(cards, pc, name)
         return
     if not pc:
         return  # CDELT and CROTA beside a CD matrix are to be ignored
-    mine, theirs = np.zeros((2, 2)), np.eye(2)
-    for i, j in np.ndindex(2, 2):
-        mine[i, j] = cards.get(f"CD{i + 1}_{j + 1}", 0.0)
-        for key in (f"PC00{i + 1}00{j + 1}", f"PC{i + 1}_{j + 1}"):
-            theirs[i, j] = cards.get(key, theirs[i, j])
-    theirs *= np.array([[cards.get(f"CDELT{i}", 1.0)] for i in (1, 2)])
+    mine = np.array([[cards.get(f"CD{i}_{j}", 0.0) for j in (1, 2)] for i in (1, 2)])
+    theirs = _pc_matrix(cards) * np.array([[cards.get(f"CDELT{i}", 1.0)] for i in (1, 2)])
     if not np.allclose(mine, theirs, rtol=_AGREE, atol=_AGREE * np.abs(mine).max()):
         raise PixsedError(
             f"{name}: its WCS has a CD matrix and a PC matrix, against the FITS standard, and they "
@@ -284,3 +285,27 @@ def _mend_matrix(cards, name):
         )
     for key in (*pc, "CDELT1", "CDELT2"):
         cards.remove(key, ignore_missing=True)
+
+
+def _check_rotation(cards, pc, name):
+    """Raise `PixsedError` where CROTA2 beside a PC matrix, which wcslib takes, turns otherwise."""
+    angle = np.radians(cards.get("CROTA2", 0.0))
+    if not pc or angle == 0:  # 0 was left over
+        return
+    steps = np.array([cards["CDELT1"], cards["CDELT2"]])
+    turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * steps
+    matrix = _pc_matrix(cards) * steps[:, None]
+    if not np.allclose(matrix, turned, atol=1e-3 * np.abs(steps).max()):
+        raise PixsedError(
+            f"{name}: its WCS has a PC matrix and CROTA2, against the FITS standard, and they "
+            "differ; delete the wrong one from its header"
+        )
+
+
+def _pc_matrix(cards):
+    """Return the PC matrix, of new names or old; what is not given is of the unit matrix."""
+    matrix = np.eye(2)
+    for i, j in np.ndindex(2, 2):
+        for key in (f"PC00{i + 1}00{j + 1}", f"PC{i + 1}_{j + 1}"):
+            matrix[i, j] = cards.get(key, matrix[i, j])
+    return matrix

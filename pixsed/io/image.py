@@ -13,7 +13,7 @@ from pixsed.io.cards import fits_card
 from pixsed.io.copied import copied_header
 from pixsed.io.error_plane import POWERS, power_of_unit, to_sigma, unit_ratio
 from pixsed.io.error_search import ErrorFinder
-from pixsed.io.fill import find_fill, is_fill, parse_fill
+from pixsed.io.fill import find_fill, has_suspect_zeros, is_fill, parse_fill
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import choose_image, open_fits, parse_location
 from pixsed.io.opened import Opened
@@ -115,8 +115,9 @@ class ImageFile(Opened):
             finder = ErrorFinder(self, self._hdulist, self._hdu, sample, opened)
             self._err_hdu, self.err_source = finder.find(err, err_kind, measure_sky)
             self._err_rows = None if self._err_hdu is None else RowReader(self._err_hdu)
-            if asked is None and self.fill:
-                self._warn_of_fill(sample, values)
+            if asked is None:
+                doubted = not self.fill and has_suspect_zeros(values, scaled=not is_float)
+                self._warn_of_fill(sample, values, (0.0,) if doubted else ())
 
     @property
     def band(self):
@@ -273,22 +274,24 @@ class ImageFile(Opened):
                 )
         return self._sky
 
-    def _warn_of_fill(self, sample, values):
-        """Warn of fill values, unless those pixels have no errors either."""
+    def _warn_of_fill(self, sample, values, doubted):
+        """Warn of fill values, and of those `doubted`, unless those pixels have no errors either."""
         good = np.isfinite(values)
         if self._err_hdu is not None:
             good &= np.isfinite(to_sigma(sample.of(self._err_hdu), self._kind))
         told = [
             f"{_percent(np.mean(found))} of its pixels are exactly {value:g}"
-            for value in self.fill
-            if (found := good & (values == values.dtype.type(value))).any()
+            for value in (*self.fill, *doubted)
+            if (found := good & (values == value)).any()
         ]
+        how = (
+            "taken as measured, since all are whole numbers; if they are no data, say --fill 0"
+            if doubted
+            else "taken as no data; if they are measured, say --fill none"
+        )
         if told:
             warnings.warn(
-                f"{self.name}: {' and '.join(told)}, taken as no data; if they are measured, say "
-                "--fill none",
-                PixsedWarning,
-                stacklevel=3,
+                f"{self.name}: {' and '.join(told)}, {how}", PixsedWarning, stacklevel=3
             )
 
 

@@ -406,6 +406,17 @@ def test_psfs_decide(image_path, band, source, target, target_band, psfmatch, wa
                 plan_match(image, psf=psf, target=wanted, max_residual=0.01)
 
 
+@pytest.mark.parametrize("width", [0.9, 1.0, 1.2])
+def test_no_kernel_makes_a_psf_that_narrow(image_path, width):
+    """A result of noise alone is an error, unless it is asked for."""
+    options = dict(psf=Psf(gaussian(99, 2.6), 0.03), target=Psf(gaussian(99, width), 0.03, "F090W"))
+    with ImageFile(image_path) as image:
+        with pytest.raises(PixsedError, match="off the target's.*is broader than the target's"):
+            plan_match(image, **options)
+        with pytest.warns(PixsedWarning, match="is broader than the target's"):
+            assert plan_match(image, **options, max_residual=100).psfmatch == "F090W"
+
+
 def test_poorly_matched_is_not_matched(image_path):
     """PSFMATCH tells the band whose PSF the image has, and no other."""
     psf, target = Psf(gaussian(99, 2.0), 0.03), Psf(gaussian(99, 2.6), 0.03, "F444W")

@@ -106,8 +106,10 @@ def test_scales_in_other_units(write, card, value, unit):
 
 
 @pytest.mark.parametrize(
-    "cards", [{}, {"PIXSCALE": 0.0}, {"PIXSCALE": -0.03}, {"PIXSCALE": "unknown"}, {"PIXSCALE": ""}]
-)
+    "cards",
+    [{}, {"CDELT1": 1.0}, {"CD1_1": 0.03}, {"PIXSCALE": 0.0}, {"PIXSCALE": -0.03},
+     {"PIXSCALE": "unknown"}, {"PIXSCALE": ""}],
+)  # fmt: skip
 def test_no_scale(write, cards):
     path = write(gaussian(41, 2.0), cards)
     with pytest.raises(PixsedError, match="no pixel scale, in a WCS or as PIXSCALE.* --psf-scale"):
@@ -176,6 +178,11 @@ SHARP = 2 * np.pad(np.ones((1, 1)), 5) - gaussian(11, 1.5)
         (gaussian(61, 2.0) - gaussian(61, 3.0), {}, "is not a kernel"),
         (gaussian(31, 2.0), {"PIXSCALE": 0.06}, "0.06 arcsec, as PIXSCALE says, the image's 0.03"),
         (gaussian(31, 2.0), {"PIXELSCL": 0.02}, "0.02 arcsec, as PIXELSCL says"),
+        (gaussian(31, 2.0), {"SECPIX": 0.06}, "0.06 arcsec, as SECPIX says"),
+        (gaussian(31, 2.0), {"CDELT1": -0.06 / 3600}, "0.06 arcsec, as CDELT1 says"),
+        (gaussian(31, 2.0), {"CDELT1": 2e-5, "CDELT2": 2e-5}, "0.072 arcsec, as CDELT1 says"),
+        (gaussian(31, 2.0), {"CD1_1": -5e-6, "CD2_2": 5e-6}, "0.018 arcsec, as CD1_1 says"),
+        (gaussian(31, 2.0), {"CD1_1": 0.0, "CD2_1": 5e-6}, "0.018 arcsec, as CD1_1 says"),
         (gaussian(31, 2.0), {"PIXSCALE": 0.03 / 3600}, "in degrees it would be 0.03 arcsec"),
         (gaussian(31, 2.0, 0.6), {}, "0.60 pixels off its centre, and moves the image by it; c"),
         (gaussian(31, 2.0, 0, 1.0), {}, "1.00 pixels off its centre"),
@@ -191,10 +198,24 @@ def test_what_is_no_kernel_for_the_image(write, data, cards, match):
 @pytest.mark.parametrize("scale", [0.03, 0.0301])
 def test_kernels_that_are_taken(write, wcs_header, scale):
     for data in (gaussian(31, 2.0), SHARP, np.pad(np.ones((1, 1)), 3), gaussian((9, 31), 1.0)):
-        for cards in ({}, {"PIXSCALE": scale}, dict(wcs_header(scale=scale))):
+        for cards in ({}, {"PIXSCALE": scale}, dict(wcs_header(scale=scale)), {"CDELT1": 1.0},
+                      {"CDELT1": scale / 3600}, {"CD1_1": 1.0, "CD2_2": 1.0}, {"OVERSAMP": 1},
+                      {"CD1_1": scale / 3600, "CDELT1": 1.0}, {"CDELT1": "none"}):  # fmt: skip
             read_kernel(write(data, cards), scale=0.03)
     with pytest.warns(PixsedWarning, match="0.4. pixels off its centre"):
         read_kernel(write(gaussian(31, 2.0, 0.4)), scale=0.03)
+    with pytest.warns(PixsedWarning, match="the kernel has OVERSAMP 4; it is taken on the image's"):
+        read_kernel(write(gaussian(31, 2.0), {"OVERSAMP": 4}), scale=0.03)
+
+
+@pytest.mark.parametrize("cards", [
+    {"CDELT1": -0.04 / 3600, "CDELT2": 0.04 / 3600}, {"CD1_1": 0.04 / 3600, "CDELT1": 1.0},
+    {"CD1_1": 0.032 / 3600, "CD2_1": 0.024 / 3600}, {"SECPIX1": 0.04, "CDELT1": 3.0},
+    {"PIXSCAL1": 0.04}, {"PIXSCALX": 0.04},
+])  # fmt: skip
+def test_scales_without_ctype(write, cards):
+    """As pypher and others write them: steps in degrees, without a projection."""
+    assert read_psf(write(gaussian(41, 2.0), cards)).scale == pytest.approx(0.04)
 
 
 def test_a_kernel_with_a_wcs_of_other_pixels(write, wcs_header):

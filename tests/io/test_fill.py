@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.fill import find_fill, is_fill, parse_fill
+from pixsed.io.fill import find_fill, has_suspect_zeros, is_fill, parse_fill
 from pixsed.io.image import ImageFile
 
 NY, NX = 120, 150
@@ -107,9 +107,15 @@ def test_what_may_be_measured(data, write_fits, header):
 @pytest.mark.parametrize("kind", ["i2", "i4", "u2"])
 def test_integers_are_measured(kind, write_fits, header):
     data = np.random.default_rng(1).integers(0, 900, (NY, NX)).astype(kind)
-    data[GAPS["half"]] = 0
     path = write_fits("a.fits", SCI=(data, header), ERR=(np.ones((NY, NX)), None))
     assert np.isfinite(opened(path)[0]).all()
+    data[GAPS["half"]] = 0
+    path = write_fits("b.fits", SCI=(data, header), ERR=(np.ones((NY, NX)), None))
+    with pytest.warns(PixsedWarning, match="% of its pixels are exactly 0.* measured.*--fill 0"):
+        assert np.isfinite(opened(path)[0]).all()
+    np.testing.assert_array_equal(np.isnan(opened(path, fill="0")[0]), data == 0)
+    opened(path, fill="none")
+    opened(path, fill="-99")
 
 
 def test_scaled_integers_are_measured(tmp_path, header):
@@ -117,7 +123,28 @@ def test_scaled_integers_are_measured(tmp_path, header):
     hdu.scale("int16", bscale=0.01)
     err = fits.ImageHDU(np.ones((NY, NX)), name="ERR")
     fits.HDUList([fits.PrimaryHDU(), hdu, err]).writeto(tmp_path / "a.fits")
-    assert opened(tmp_path / "a.fits")[2] == ()
+    with pytest.warns(PixsedWarning, match="% of its pixels are exactly 0, taken as measured"):
+        assert opened(tmp_path / "a.fits")[2] == ()
+
+
+RNG = np.random.default_rng(2)
+WHOLE = {
+    "sky of 500": RNG.normal(500, 17, (NY, NX)), "sky of 0": RNG.normal(0, 40, (NY, NX)),
+    "little noise": RNG.normal(0, 2, (NY, NX)), "few photons": RNG.poisson(0.05, (NY, NX)),
+    "a source of photons": RNG.poisson(0.02 + 9 * np.exp(-np.hypot(X - 75, Y - 60) / 3)),
+    "photons": RNG.poisson(30, (NY, NX)), "steps": np.arange(NY * NX).reshape(NY, NX) % 700,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["i2", "i4", "f4", ">f8", ">i4"])
+@pytest.mark.parametrize("what", WHOLE)
+def test_zeros_among_whole_numbers(what, kind):
+    """Of images without gaps nothing is said; of those with, where it can be told."""
+    data = np.round(WHOLE[what]).astype(kind)
+    assert find_fill(data) == () and not has_suspect_zeros(data)
+    data[GAPS["half"]] = 0
+    told = what in ("sky of 500", "sky of 0", "photons", "steps")
+    assert has_suspect_zeros(data) == told
 
 
 @pytest.mark.parametrize("options", [{}, {"quantize_method": 1}, {"quantize_method": 2},

@@ -28,6 +28,8 @@ from pixsed.io.rows import strips
 CORRELATIONS = ("auto", "none")
 #: A kernel that leaves more than this of the encircled energy is worth a warning.
 MAX_RESIDUAL = 0.02
+#: A kernel that leaves more than this makes no PSF like the target's: an error.
+HOPELESS_RESIDUAL = 0.5
 #: PSFs that differ by less than this, in units of the peak and in encircled energy, are one.
 SAME_PSF = 1e-3
 # Pixels of a mosaic that are copied at once.
@@ -321,7 +323,7 @@ def _check_match(name, growth, found, max_residual, left, options):
         cure = "match the others to this, the broader one, or damp the kernel with --method wiener"
     else:
         cure = _cure(**options)
-    if poor and max_residual is not None:
+    if poor and (max_residual is not None or (residual > HOPELESS_RESIDUAL and not left)):
         raise PixsedError(f"{name}: {', '.join(faults)}; {cure}")
     if radii is not None and radii[1] < EE_RADII[1] - 0.01:
         _warn(f"{name}: the PSFs end {radii[1]:.2f} arcsec from the centre, and encircled energies "

@@ -14,7 +14,9 @@ from pixsed.io.headers import celestial_wcs, pixel_area_arcsec2
 from pixsed.io.image import merged_header
 from pixsed.io.locate import choose_image, is_image, open_fits, parse_location
 
-_SCALE_CARDS = ("PIXSCALE", "PIXSCL", "PIXELSCL")
+_SCALE_CARDS = ("PIXSCALE", "PIXSCL", "PIXELSCL", "PIXSCAL1", "PIXSCALX", "SECPIX", "SECPIX1")
+# Sides of a pixel in degrees, also where there is no CTYPE: x and y, or those of a matrix.
+_STEP_CARDS = (("CDELT1",), ("CD1_1", "CD2_1"))
 # Side of the pixel whose light each value of an effective PSF is, if not that of its grid.
 _PIXEL_CARD = "PSFPIX"
 # Scales outside this range, arcsec a pixel, must be in another unit.
@@ -40,7 +42,7 @@ def read_psf(text, *, scale=None):
     text : str
     scale : float, optional
         Arcsec a pixel, where the header does not tell it by a celestial WCS or a card
-        PIXSCALE, PIXSCL or PIXELSCL, or these contradict each other.
+        such as PIXSCALE, PIXSCL or PIXELSCL, or these contradict each other.
 
     Returns
     -------
@@ -70,11 +72,15 @@ def read_psf(text, *, scale=None):
               "centred, and its wings are used as far as the nearest edge")  # fmt: skip
     pixel = header.get(_PIXEL_CARD)
     known = isinstance(pixel, int | float) and np.isfinite(pixel) and pixel > 0
-    oversampling = header.get("OVERSAMP")
     return Psf(
         data, scale, band_name_or_none(header), str(text), float(pixel) if known else None,
-        oversampling if isinstance(oversampling, int | float) and not known else None,
+        None if known else _oversampling(header),
     )  # fmt: skip
+
+
+def _oversampling(header):
+    value = header.get("OVERSAMP")
+    return value if isinstance(value, int | float) else None
 
 
 def _check_edge(data, text):
@@ -102,7 +108,7 @@ def _psf_scale(header, given, text):
         )
     if not found and not given:
         raise PixsedError(
-            f"{text}: no pixel scale, in a WCS or as {', '.join(_SCALE_CARDS)}; "
+            f"{text}: no pixel scale, in a WCS or as {', '.join(_SCALE_CARDS[:3])}; "
             "give it with --psf-scale, in arcsec"
         )
     if found and given and not _alike(values[0], given):
@@ -133,6 +139,7 @@ def _scales(header, text):
             continue
         if np.isfinite(value) and value > 0:
             found[key] = value
+    found.update({} if found else _steps(header))
     for key, value in found.items():
         if not _SMALLEST <= value <= _LARGEST:
             factors = {"degrees": 3600, "milliarcsec": 1e-3, "radians": 180 * 3600 / np.pi}
@@ -142,6 +149,19 @@ def _scales(header, text):
                 f"{text}: {key} = {value:.4g} is not a pixel scale in arcsec"
                 + "".join(f"; {unit}" for unit in units) + "; correct its header"
             )  # fmt: skip
+    return found
+
+
+def _steps(header):
+    """Return the scale of WCS cards without CTYPE; in pixels, as CDELT of 1, they say nothing."""
+    found = {}
+    for keys in _STEP_CARDS:
+        try:
+            value = 3600 * float(np.hypot.reduce([float(header.get(key, 0.0)) for key in keys]))
+        except (TypeError, ValueError):
+            continue
+        if _SMALLEST <= value <= _LARGEST:
+            found[keys[0]] = value
     return found
 
 
@@ -179,7 +199,7 @@ def read_kernel(text, *, scale=None):
     Warns
     -----
     PixsedWarning
-        If it moves the image by more than a quarter of a pixel.
+        If it moves the image by more than a quarter of a pixel, or has a card OVERSAMP above 1.
     """
     kernel, header = _read_plane(text)
     if kernel.shape[0] % 2 == 0 or kernel.shape[1] % 2 == 0:
@@ -195,6 +215,9 @@ def read_kernel(text, *, scale=None):
                 f"{text}: the kernel's pixels are {value:.4g} arcsec, as {key} says, the image's "
                 f"{scale:.4g}; make it for these pixels, or give --psf and --target"
             )
+    if (oversampling := _oversampling(header)) and oversampling > 1:
+        _warn(f"{text}: the kernel has OVERSAMP {oversampling:g}; it is taken on the image's "
+              "pixels; if its values are closer, make it for these pixels")  # fmt: skip
     if (shift := _shift(kernel)) > _SHIFT:
         told = f"{text}: the kernel is {shift:.2f} pixels off its centre, and moves the image by it"
         if shift > _MAX_SHIFT:
