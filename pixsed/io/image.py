@@ -275,7 +275,7 @@ class ImageFile(Opened):
         return self._sky
 
     def _warn_of_fill(self, sample, values, doubted):
-        """Warn of fill values, and of those `doubted`, unless those pixels have no errors either."""
+        """Warn of fill values, and of those `doubted`, unless those pixels have no errors."""
         good = np.isfinite(values)
         if self._err_hdu is not None:
             good &= np.isfinite(to_sigma(sample.of(self._err_hdu), self._kind))
