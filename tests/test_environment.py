@@ -158,7 +158,7 @@ def test_dask_writes_no_samples(own, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_what_is_set():
+def test_what_is_set(tmp_path):
     code = (
         "import os, sys\n"
         "from pixsed.cli.main import main\n"
@@ -167,8 +167,9 @@ def test_what_is_set():
         "print(os.environ['ORT_DISABLE_TELEMETRY'], data.conf.allow_internet,\n"
         "      iers.conf.auto_download, os.environ['XDG_CONFIG_HOME'])\n"
     )
+    # In another folder: -c looks for modules in the present one first.
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                          env=environ(HOME="/nonexistent"))  # fmt: skip
+                          cwd=tmp_path, env=environ(HOME="/nonexistent"))  # fmt: skip
     assert done.returncode == 0, done.stderr
     settings = Path(environment.__file__).parent / "settings"
     assert done.stdout.split() == ["1", "False", "False", str(settings)]
