@@ -29,7 +29,7 @@ def stopping(names=_NAMES):
         The signals that came: a module being imported may replace the exception by one of
         its own.
     """
-    came, last = [], [-_ONCE]
+    came, last, left = [], [-_ONCE], threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield came
         return
@@ -40,7 +40,18 @@ def stopping(names=_NAMES):
             return
         last[0] = time.monotonic()
         came.append(number)
+        threading.Thread(target=insist, args=[number], daemon=True).start()
         raise Stopped(number)
+
+    def insist(number):
+        """Send a signal again, while the block runs on, if some code has swallowed its exception.
+
+        A bare ``except`` does, as in modules that are being imported.
+        """
+        if not left.wait(_ONCE + 0.1) and not _is_ending():
+            _send(number)
+        elif not left.is_set():
+            insist(number)
 
     def lost(unraisable):
         """Send a signal again whose exception Python could not raise, as in a `__del__`."""
@@ -49,7 +60,7 @@ def stopping(names=_NAMES):
             return
         last[0] = -_ONCE
         number = unraisable.exc_value.signal
-        threading.Timer(0.05, signal.raise_signal, [number]).start()
+        threading.Timer(0.05, _send, [number]).start()
 
     before, hook = {}, sys.unraisablehook
     try:
@@ -61,9 +72,27 @@ def stopping(names=_NAMES):
             before[number] = signal.signal(number, stop)
         yield came
     finally:
+        left.set()
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _send(number):
+    """Send a signal to the main thread, whose waiting it ends."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, number)
+    else:  # Windows
+        signal.raise_signal(number)
+
+
+def _is_ending():
+    """Return whether the main thread is cleaning up after `Stopped`, in a ``finally``, say."""
+    found = sys._current_exceptions().get(threading.main_thread().ident)
+    error = found[1] if isinstance(found, tuple) else found  # a tuple in Python 3.11
+    while error is not None and not isinstance(error, Stopped):
+        error = error.__context__
+    return error is not None
 
 
 def signal_name(number):

@@ -5,10 +5,11 @@ import logging
 import os
 import signal
 import time
+import warnings
 
 import pytest
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning
 
 
 @contextlib.contextmanager
@@ -34,6 +35,12 @@ class Adder:
 
 def add(state, task):
     return state.number + task, os.getpid(), Adder.made
+
+
+def warn(state, task):
+    warnings.warn(f"task {task}", PixsedWarning, stacklevel=2)
+    warnings.warn(f"numpy's {task}", RuntimeWarning, stacklevel=2)
+    return task
 
 
 def slow_first(state, task):

@@ -1,5 +1,6 @@
 """Signals and broken streams: the exit status, one line, and nothing left behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 
 import fakes
 import numpy as np
+import parallel_tasks
 import pytest
 from astropy.io import fits
 
@@ -21,13 +23,19 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 LINES = {"SIGTERM": "stopped by SIGTERM", "SIGHUP": "stopped by SIGHUP", "SIGINT": "stopped"}
 
 
+def heed_signals():
+    """Undo what nohup, or a shell in the background, has made of signals."""
+    for name in LINES:
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 def begin(folder, *args, **kwargs):
-    """Start a command in a folder, its temporary files in ``folder/tmp``; SIGINT not ignored."""
+    """Start a command in a folder, its temporary files in ``folder/tmp``; no signal ignored."""
     (folder / "tmp").mkdir(exist_ok=True)
     return subprocess.Popen(
         [sys.executable, "-m", "pixsed", *map(str, args)], cwd=folder, stderr=subprocess.PIPE,
         text=True, env=os.environ | {"TMPDIR": str(folder / "tmp")},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), **kwargs,
+        preexec_fn=heed_signals, **kwargs,
     )  # fmt: skip
 
 
@@ -139,7 +147,44 @@ main(["noise", "1.fits", "--bins", "1", "-q", "-o", "n.fits"])
     assert (run.returncode, run.stderr) == (0, "")
 
 
+@pytest.fixture
+def heeded():
+    before = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in LINES}
+    heed_signals()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heeded")
 class TestStopping:
+    @pytest.mark.parametrize("swallowed", [BaseException, Stopped])
+    def test_an_exception_that_is_swallowed(self, swallowed):
+        """As by a bare except in a module that is being imported."""
+        start = time.monotonic()
+        with pytest.raises(Stopped), stopping():
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(5)
+            except swallowed:
+                pass
+            time.sleep(20)
+        assert time.monotonic() - start < 10
+
+    def test_cleaning_up_is_not_disturbed(self):
+        cleaned = []
+        with pytest.raises(Stopped), stopping():
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(5)
+            finally:
+                time.sleep(2.5)
+                with contextlib.suppress(KeyError):
+                    raise KeyError
+                time.sleep(1)
+                cleaned.append(True)
+        assert cleaned
+
     @pytest.mark.parametrize("name", LINES)
     def test_the_exception(self, name):
         before = signal.getsignal(getattr(signal, name))
@@ -330,21 +375,9 @@ def test_quiet(tmp_path, model_path, run_pixsed, command):
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
-def _warn(state, task):
-    import warnings
-
-    warnings.warn(f"task {task}", PixsedWarning, stacklevel=2)
-    warnings.warn(f"numpy's {task}", RuntimeWarning, stacklevel=2)
-    return task
-
-
-def _nothing():
-    return None
-
-
 def test_warnings_of_workers_come_through():
     from pixsed.parallel import run_tasks
 
     with pytest.warns(PixsedWarning) as found:
-        assert list(run_tasks(_warn, [1, 2, 3], setup=_nothing, jobs=2)) == [1, 2, 3]
+        assert list(run_tasks(parallel_tasks.warn, [1, 2, 3], setup=dict, jobs=2)) == [1, 2, 3]
     assert sorted(str(warning.message) for warning in found) == ["task 1", "task 2", "task 3"]
