@@ -70,6 +70,19 @@ def usable(flux, err, error_floor=0.0):
         return flux, np.hypot(err, np.float32(error_floor) * flux), err, code
 
 
+def is_no_measurement(flux, err):
+    """Return where a value is no measurement by itself, whatever the other bands are.
+
+    Parameters
+    ----------
+    flux, err : `~numpy.ndarray`
+        nJy, of one shape; NaN is none either.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        flux, err = np.asarray(flux, dtype=np.float32), np.asarray(err, dtype=np.float32)
+        return (_single(flux, err) > 0) | ~(np.isfinite(flux) & np.isfinite(err))
+
+
 def _single(flux, err):
     """Return the codes of values that tell nothing by themselves."""
     given = ~(np.isnan(flux) | np.isnan(err))

@@ -17,12 +17,15 @@ from pixsed.io.error_plane import (
     unit_ratio,
 )
 from pixsed.io.fill import HUGE
+from pixsed.io.headers import celestial_wcs, grid_offset
 from pixsed.io.locate import Location, choose_image, is_image, parse_extension, parse_location
 from pixsed.io.rows import RowReader, strips
 
 #: Names of error planes that are looked for, and what a file beside the image ends in.
 _WORDS = {"ERR": "_err", "WHT": "_wht"}
 _STRIP_PIXELS = 1_000_000
+# Pixels by which the errors of another file may lie off the image.
+_GRID_TOLERANCE = 0.5
 
 
 class ErrorFinder:
@@ -68,6 +71,8 @@ class ErrorFinder:
                     f"{name}: its errors are of shape {hdu.shape}, the image of "
                     f"{self._image.shape}; name errors of the same grid with --err"
                 )
+            if path is not None:
+                self._check_grid(hdu, path)
             found = kind or self._kind_of(hdu, path, what)
             source = "err" if found == "sigma" else found
             if not self._usable(hdu, found):
@@ -113,22 +118,36 @@ class ErrorFinder:
 
     def _asked_for(self, err):
         place, own = parse_location(err), self._image.location.path
-        if Path(place.path).is_file():
-            same = Path(place.path).samefile(own)
-            hdu = plane_of_file(self._hdulist if same else self._opened(place.path), place)
-            path = place.path
-        else:
-            ext, ver = parse_extension(err.strip("[]"))
-            try:
-                hdu = choose_image(self._hdulist, Location(own, ext, ver))
-            except PixsedError as error:
-                raise PixsedError(f"--err {err} is no file; {error}") from error
-            path = None
+        path = place.path if Path(place.path).is_file() else None
+        if path is not None and not Path(path).samefile(own):
+            return plane_of_file(self._opened(path), place), path, err
+        if path is None:
+            place = Location(own, *parse_extension(err.strip("[]")))
+        try:
+            hdu = plane_of_file(self._hdulist, place, self._hdu)
+        except PixsedError as error:
+            asked = "" if path else f"--err {err} is no file; "
+            raise PixsedError(f"{asked}{error}") from error
         if hdu is self._hdu:
             raise PixsedError(
                 f"{self._image.name}: --err {err} is the image itself; name its errors"
             )
         return hdu, path, err
+
+    def _check_grid(self, hdu, path):
+        """Raise `PixsedError` if another file's errors lie elsewhere, by the WCS of both."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", PixsedWarning)  # of SIP, as of the image
+                theirs = celestial_wcs(hdu.header, path)
+            offset = grid_offset(self._image.wcs, theirs, self._image.shape)
+        except PixsedError:  # there is none, of one or the other
+            return
+        if offset > _GRID_TOLERANCE:
+            raise PixsedError(
+                f"{self._image.name}: its errors, {path}, lie {offset:.3g} pixels off it by their "
+                "WCS; name errors of the same grid with --err"
+            )
 
     def _kind_of(self, hdu, path, what):
         """Return the kind of an error plane, one of `~pixsed.io.error_plane.KINDS`."""
@@ -306,16 +325,22 @@ def plane_beside(hdulist, path, word, hdu, images):
     return found[0] if found else choose_image(hdulist, Location(path))
 
 
-def plane_of_file(hdulist, place):
-    """Return the HDU of a file given as errors: the one named, else ERR, WHT, or the only one."""
-    if place.ext is None:
-        for word in _WORDS:
-            found = [h for h in hdulist if is_image(h) and h.name == word]
-            if len(found) == 1:
-                return found[0]
-            if found:
-                raise PixsedError(
-                    f"{place.path} has {len(found)} {word}; name one, as --err "
-                    f"'{place.path}[{word},{found[-1].ver}]'"
-                )
+def plane_of_file(hdulist, place, hdu=None):
+    """Return the HDU of a file given as errors: the one named, else ERR, WHT, or the only one.
+
+    Of several of one name, that which belongs to `hdu`, an image of the same file.
+    """
+    words = _WORDS if place.ext is None else (str(place.ext).upper(),)
+    for word in words if place.ver is None else ():
+        found = [h for h in hdulist if is_image(h) and h.name == word]
+        if len(found) == 1:
+            return found[0]
+        own = own_plane(hdulist, hdu, word) if found and hdu is not None else None
+        if own is not None:
+            return own
+        if found:
+            raise PixsedError(
+                f"{place.path} has {len(found)} {word}; name one, as --err "
+                f"'{place.path}[{hdulist.index(found[-1])}]'"
+            )
     return choose_image(hdulist, place)

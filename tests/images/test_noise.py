@@ -73,6 +73,31 @@ def test_known_errors_are_recovered(mock):
         assert noise.depth == pytest.approx(0.3) and noise.psfmatch == "F444W"
 
 
+@pytest.mark.parametrize(
+    ("flux", "err"),
+    [(None, 1e10), (None, 9.9e9), (None, 1e30), (None, np.inf), (None, 0), (None, -99),
+     (-99, -99), (0, 0), (99, 99), (-99, 0.5), (1e15, 0.5), (np.nan, 0.5)],
+)  # fmt: skip
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_is_no_measurement_is_left_out(flux, err, whole, mock):
+    """Of half the pixels: the noise of the others. Of all: the band is left out, and named."""
+    cube = mock()
+    gap = np.ones(cube.segmap.shape, bool) if whole else np.arange(160) % 2 == np.zeros((160, 1))
+    expected = mock()
+    expected.flux[1][gap] = np.nan
+    cube.err[1][gap] = err
+    if flux is not None:
+        cube.flux[1][gap] = flux
+    if whole:
+        with pytest.warns(PixsedWarning, match="left out.*F444W 0"):
+            assert list(measured(cube).bands) == ["F150W"]
+        return
+    found, right = (measured(one).bands["F444W"] for one in (cube, expected))
+    np.testing.assert_array_equal(found.mean, right.mean)
+    np.testing.assert_array_equal(found.npix, right.npix)
+    assert found.noise_corr == right.noise_corr
+
+
 def test_several_cubes(mock):
     """In any order; each pixel counts once."""
     cubes = [mock(seed) for seed in range(4)]

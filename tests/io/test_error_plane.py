@@ -124,6 +124,57 @@ def test_errors_of_the_image_asked_for(planes, asked, own, compressed, tmp_path,
         assert errors(text)[0] == pytest.approx(own, rel=1e-4)
 
 
+@pytest.mark.parametrize(("planes", "asked", "own"), [
+    ("SCI,1 ERR,1 SCI,2 ERR,2", "SCI,2", 4), ("SCI,1 ERR,1 SCI,2 ERR,2", "SCI,1", 2),
+    ("SCI SCI ERR ERR", "2", 4), ("SCI ERR SCI ERR", "3", 4), ("SCI WHT SCI WHT ERR", "3", 5),
+    ("F444W ERR F277W ERR", "F277W", 4), ("SCI,1 SCI,2 ERR,1", "SCI,2", 3),
+    ("SCI,1 SCI,2 SCI,3 ERR,1 ERR,2", "SCI,3", "ask"), ("SCI SCI SCI ERR ERR", "2", "unclear"),
+])  # fmt: skip
+def test_errors_asked_for_by_a_name_of_several(planes, asked, own, tmp_path, header, sky):
+    """--err ERR is of each image its own."""
+    path = tmp_path / "a.fits"
+    write_layout(path, planes.split(), header, sky)
+    for err in ("ERR", "[err]", f"{path}[ERR]"):
+        if own == "ask":
+            with pytest.raises(PixsedError, match=r"has 2 ERR; name one, as --err '.*\[5\]'"):
+                errors(f"{path}[{asked}]", err=err)
+        elif own == "unclear":
+            with pytest.raises(PixsedError, match="which ERR belongs to it is not clear"):
+                errors(f"{path}[{asked}]", err=err)
+        else:
+            assert errors(f"{path}[{asked}]", err=err)[0] == pytest.approx(own, rel=1e-4)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize(
+    ("cards", "taken"),
+    [
+        ({}, True), ({"CRPIX1": 0.2}, True), ({"CRPIX1": 1.0}, False), ({"CRVAL1": 0.001}, False),
+        ({"CDELT1": "twice"}, False), ({"CTYPE1": None, "CTYPE2": None}, True),
+        ({"CTYPE1": None}, True), ({"CDELT1": None}, True), ({"A_ORDER": 2, "B_ORDER": 2}, True),
+    ],
+)  # fmt: skip
+def test_errors_of_another_place(cards, taken, beside, write_fits, header, sky, wcs_header):
+    """Another file's errors whose WCS is of another place or scale are of another image."""
+    ours = wcs_header(BUNIT="nJy", FILTER="F444W")
+    theirs = ours.copy()
+    for key, value in cards.items():
+        if value is None:
+            del theirs[key]
+        elif value == "twice":
+            theirs["CDELT1"], theirs["CDELT2"] = 2 * theirs["CDELT1"], 2 * theirs["CDELT2"]
+        else:
+            theirs[key] = theirs.get(key, 0) + value
+    path = write_fits("a_sci.fits", SCI=(sky(2.0), ours))
+    other = write_fits("a_err.fits" if beside else "b.fits", ERR=(np.full(SHAPE, 2.0), theirs))
+    given = {} if beside else {"err": other}
+    if taken:
+        assert errors(path, **given)[0] == 2
+        return
+    with pytest.raises(PixsedError, match=r"its errors, .*, lie .* pixels off it.*--err"):
+        errors(path, **given)
+
+
 def test_other_filter_is_another_image(tmp_path, header, sky):
     """SCI_X without ERR_X takes SCI's errors only where both are of one filter."""
     path = tmp_path / "a.fits"

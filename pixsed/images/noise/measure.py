@@ -10,6 +10,7 @@ from pixsed.images.noise.correlation import EmptyApertures
 from pixsed.images.noise.gaussian import fit_gaussian
 from pixsed.io.noise import BandNoise, NoiseTable
 from pixsed.io.psfmatch import bands_apart, main_target
+from pixsed.nodata import is_no_measurement
 
 #: Errors over the sky's scatter beyond this, or under its inverse, are worth a warning.
 ERROR_RATIO = 3.0
@@ -64,7 +65,8 @@ class NoiseMeasurement:
         self.cubes += 1
         for i, band in enumerate(cube.bands):
             flux, err = cube.flux[i], cube.err[i]
-            good = own & np.isfinite(flux) & (err > 0) & (err <= largest_error(err))
+            flux = np.where(is_no_measurement(flux, err), np.nan, flux)
+            good = own & np.isfinite(flux) & (err <= largest_error(err))
             self._flux.setdefault(band, []).append(flux[good])
             self._err.setdefault(band, []).append(err[good])
             self._sky.setdefault(band, EmptyApertures()).add(flux, err, sky)
