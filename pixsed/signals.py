@@ -48,19 +48,18 @@ def stopping(names=_NAMES):
 
         A bare ``except`` does, as in modules that are being imported.
         """
-        if not left.wait(_ONCE + 0.1) and not _is_ending():
-            _send(number)
-        elif not left.is_set():
-            insist(number)
+        while not left.wait(_ONCE + 0.1):
+            if not _is_ending():
+                _send(number)
+                return
 
     def lost(unraisable):
-        """Send a signal again whose exception Python could not raise, as in a `__del__`."""
+        """Keep quiet about an exception that Python could not raise, as in a `__del__`.
+
+        `insist` sends its signal again.
+        """
         if not isinstance(unraisable.exc_value, Stopped):
             hook(unraisable)
-            return
-        last[0] = -_ONCE
-        number = unraisable.exc_value.signal
-        threading.Timer(0.05, _send, [number]).start()
 
     before, hook = {}, sys.unraisablehook
     try:
