@@ -12,8 +12,8 @@ from pixsed.images.informative import largest_error
 from pixsed.images.reproject import reproject_plane
 from pixsed.io.cube import Cube, bands_table, cube_segmap
 from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2, shifted_header
-from pixsed.io.image import is_like_sky, robust_rms
 from pixsed.io.rows import sampled_rows
+from pixsed.io.sky import is_like_sky, robust_rms
 from pixsed.nodata import MAX_ERR
 
 #: An image no larger than this, each way, is taken for a cutout already made.

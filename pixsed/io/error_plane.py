@@ -4,10 +4,10 @@ import re
 
 import numpy as np
 from astropy import units as u
-from astropy.stats import mad_std, sigma_clip
 
 from pixsed.errors import PixsedError
 from pixsed.io.fill import HUGE
+from pixsed.io.sky import robust_rms
 from pixsed.io.units import parse_unit
 
 #: What the values of an error plane may be.
@@ -120,8 +120,7 @@ def scatter_ratios(data, values, scale=None):
             return {}
         level = np.median(data[good])
         scaled = (data[good] - level) / sigma[good]
-        clipped = sigma_clip(scaled, sigma=3, maxiters=5, stdfunc="mad_std", masked=False)
-        found[kind] = float(mad_std(clipped))
+        found[kind] = robust_rms(scaled)
     return found if all(0 < value < np.inf for value in found.values()) else {}
 
 

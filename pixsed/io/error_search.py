@@ -177,7 +177,6 @@ class ErrorFinder:
             any_data |= bool(good.any())
         return not any_data
 
-
     def _no_information(self, hdu):
         """Return whether all errors are so large that they say: no data in this band."""
         return bool((self._sample.of(hdu) >= HUGE).all())

@@ -20,6 +20,7 @@ from pixsed.io.opened import Opened
 from pixsed.io.outputs import protect_input
 from pixsed.io.provenance import stamp
 from pixsed.io.rows import RowReader, SampledRows
+from pixsed.io.sky import is_like_sky, robust_rms
 from pixsed.io.units import check_linear, njy_per_unit
 
 _ARCSEC2_SR = (np.pi / 180.0 / 3600.0) ** 2
@@ -104,8 +105,9 @@ class ImageFile(Opened):
             sample = SampledRows(self.shape, _SAMPLE_PIXELS)
             values = sample.of(self._hdu)
             asked = parse_fill(fill)
-            found = find_fill(values) if is_float else ()
-            self.fill = found if asked is None else asked
+            self.fill = asked
+            if asked is None:
+                self.fill = find_fill(values) if is_float else ()
 
             def opened(path):
                 self.files.append(str(path))
@@ -311,44 +313,6 @@ def output_headers(image, *, inputs=(), history=()):
     if image.location.band and image.band_in_header is None:
         shared["BAND"] = fits_card(image.location.band, "band, as named on the command line")
     return primary, shared
-
-
-def robust_rms(values):
-    """Return the scatter of the sky: 3-sigma clipped, by the median absolute deviation.
-
-    Parameters
-    ----------
-    values : `~numpy.ndarray`
-        Any shape; what is not finite is left out.
-
-    Returns
-    -------
-    float
-        In the unit of `values`; NaN where fewer than 10 are finite.
-    """
-    from astropy.stats import mad_std, sigma_clip
-
-    values = values[np.isfinite(values)].astype(np.float64)
-    if values.size < 10:
-        return float("nan")
-    return float(mad_std(sigma_clip(values, sigma=3, maxiters=5, stdfunc="mad_std", masked=False)))
-
-
-def is_like_sky(values):
-    """Return whether values spread about as far above their median as below it.
-
-    Pixels of sources alone, where the sky was blanked, do not.
-
-    Parameters
-    ----------
-    values : `~numpy.ndarray`
-        Any shape; what is not finite is left out.
-    """
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return True
-    low, middle, high = np.quantile(values, (0.16, 0.5, 0.84))
-    return bool(high - middle <= 2 * (middle - low))
 
 
 def read_band(location):

@@ -7,8 +7,9 @@ from astropy.io import fits
 from whole import read_image, write_image
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.image import ImageFile, read_band, robust_rms
+from pixsed.io.image import ImageFile, read_band
 from pixsed.io.locate import parse_location
+from pixsed.io.sky import robust_rms
 
 RNG = np.random.default_rng(1)
 SCI = RNG.normal(0.0, 2.0, (40, 50)).astype(np.float32)
