@@ -117,7 +117,12 @@ def test_what_is_kept_is_said(tmp_path, cubes, model_path, name):
 @pytest.mark.parametrize("delay", [0.05, 0.3, 0.6, 0.9, 1.2, 1.6])
 @pytest.mark.parametrize("command", ["fit", "sum-mass"])
 def test_at_any_time(tmp_path, cubes, model_path, command, delay):
-    """While modules are imported, too."""
+    """While modules are imported, too; the work lasts longer than the longest delay."""
+    shape = (60, 60)
+    cube = fakes.make_cube(
+        ny=60, nx=60, flux=np.full((5, *shape), 20.0), segmap=np.full(shape, 531, np.int32)
+    )
+    write_cube(cube, tmp_path / "1.fits", overwrite=True)
     run = begin(tmp_path, command, "1.fits", *slow(model_path, "--jobs", 2), "-o", "o.fits")
     time.sleep(delay)
     run.send_signal(signal.SIGTERM)
