@@ -32,9 +32,17 @@ PSF_SIZE = 41
 MOFFAT_BETA = 3.5
 # FWHM in arcsec of the PSF in mosaics drizzled to 0.03 arcsec, rounded.
 FWHM = {
-    "F435W": 0.105, "F606W": 0.105, "F814W": 0.11, "F115W": 0.06, "F150W": 0.065,
-    "F200W": 0.075, "F277W": 0.11, "F356W": 0.13, "F410M": 0.145, "F444W": 0.155,
-}  # fmt: skip
+    "F435W": 0.105,
+    "F606W": 0.105,
+    "F814W": 0.11,
+    "F115W": 0.06,
+    "F150W": 0.065,
+    "F200W": 0.075,
+    "F277W": 0.11,
+    "F356W": 0.13,
+    "F410M": 0.145,
+    "F444W": 0.155,
+}
 # ACS/WFC calibration of about 2003: PHOTFLAM, PHOTPLAM, and the filter wheels.
 ACS = {
     "F435W": (3.141e-19, 4329.9, "F435W", "CLEAR2L"),
@@ -79,25 +87,92 @@ class Galaxy:
 
 GALAXIES = [
     # A disc with an old bulge-like centre, and a young clump in its outskirts.
-    Galaxy(1, 0.9, [
-        Part(10.35, 48.0, 98.0, 11.0, 1.3, 0.62, 25.0,
-             (0.18, 0.22), (0.05, 0.35), (0.15, -0.25), (0.9, -0.5)),
-        Part(8.35, 62.0, 109.0, 2.2, 0.6, 0.9, 0.0,
-             (0.90, 0.0), (-0.8, 0.0), (-0.3, 0.0), (0.3, 0.0)),
-    ]),
+    Galaxy(
+        1,
+        0.9,
+        [
+            Part(
+                10.35,
+                48.0,
+                98.0,
+                11.0,
+                1.3,
+                0.62,
+                25.0,
+                (0.18, 0.22),
+                (0.05, 0.35),
+                (0.15, -0.25),
+                (0.9, -0.5),
+            ),
+            Part(
+                8.35,
+                62.0,
+                109.0,
+                2.2,
+                0.6,
+                0.9,
+                0.0,
+                (0.90, 0.0),
+                (-0.8, 0.0),
+                (-0.3, 0.0),
+                (0.3, 0.0),
+            ),
+        ],
+    ),
     # Dusty in the middle, star-forming outside.
-    Galaxy(2, 2.1, [
-        Part(10.35, 106.0, 48.0, 7.0, 1.0, 0.75, 120.0,
-             (0.25, 0.20), (0.0, 0.3), (0.0, -0.3), (1.7, -1.0)),
-        Part(8.6, 97.0, 41.0, 1.8, 0.6, 1.0, 0.0,
-             (0.88, 0.0), (-0.7, 0.0), (-0.5, 0.0), (0.4, 0.0)),
-    ]),
+    Galaxy(
+        2,
+        2.1,
+        [
+            Part(
+                10.35,
+                106.0,
+                48.0,
+                7.0,
+                1.0,
+                0.75,
+                120.0,
+                (0.25, 0.20),
+                (0.0, 0.3),
+                (0.0, -0.3),
+                (1.7, -1.0),
+            ),
+            Part(
+                8.6,
+                97.0,
+                41.0,
+                1.8,
+                0.6,
+                1.0,
+                0.0,
+                (0.88, 0.0),
+                (-0.7, 0.0),
+                (-0.5, 0.0),
+                (0.4, 0.0),
+            ),
+        ],
+    ),
     # Compact and young.
-    Galaxy(3, 4.0, [
-        Part(9.75, 112.0, 113.0, 4.2, 1.0, 0.7, 70.0,
-             (0.45, 0.15), (-0.3, 0.2), (-0.7, -0.2), (0.6, -0.35)),
-    ]),
-]  # fmt: skip
+    Galaxy(
+        3,
+        4.0,
+        [
+            Part(
+                9.75,
+                112.0,
+                113.0,
+                4.2,
+                1.0,
+                0.7,
+                70.0,
+                (0.45, 0.15),
+                (-0.3, 0.2),
+                (-0.7, -0.2),
+                (0.6, -0.35),
+            ),
+        ],
+    ),
+]
 
 
 def moffat(fwhm):
@@ -152,10 +227,13 @@ def populate(galaxy, part, model):
     fluxes = model.fluxes(np.full(x.shape, galaxy.z), weights, mh, av)
     surviving = mass * model.surviving(weights, mh)
     values = {
-        "MFORM": mass, "MSTAR": surviving, "SFR": mass * 10 ** history.log_sfr(),
-        "AGE": surviving * history.mass_weighted_age(), "METAL": surviving * mh,
+        "MFORM": mass,
+        "MSTAR": surviving,
+        "SFR": mass * 10 ** history.log_sfr(),
+        "AGE": surviving * history.mass_weighted_age(),
+        "METAL": surviving * mh,
         "AV": surviving * av,
-    }  # fmt: skip
+    }
     planes = {name: np.zeros(SHAPE) for name in values}
     for name, value in values.items():
         planes[name][inside] = value
@@ -226,11 +304,13 @@ def observe(truth, band, wcs, rng):
     sci.update(wcs)
     factor = njy_per_unit(sci, name=band)
     err = fits.Header(sci, copy=True)
-    return fits.HDUList([
-        fits.PrimaryHDU(header=primary),
-        fits.ImageHDU((image / factor).astype(np.float32), sci, name="SCI"),
-        fits.ImageHDU((sigma / factor).astype(np.float32), err, name="ERR"),
-    ])  # fmt: skip
+    return fits.HDUList(
+        [
+            fits.PrimaryHDU(header=primary),
+            fits.ImageHDU((image / factor).astype(np.float32), sci, name="SCI"),
+            fits.ImageHDU((sigma / factor).astype(np.float32), err, name="ERR"),
+        ]
+    )
 
 
 def segment(images, bands):
@@ -304,9 +384,10 @@ def main():
         psf = fits.PrimaryHDU(psfs[band].astype(np.float32), header)
         write(fits.HDUList([psf]), f"mock_psf_{band}.fits")
 
-
-    write(fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(seg, cards.copy(), name="SEG")]),
-          "mock_seg.fits")
+    write(
+        fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(seg, cards.copy(), name="SEG")]),
+        "mock_seg.fits",
+    )
 
     catalog = Table({"id": [g.id for g in GALAXIES]})
     sky = wcs.pixel_to_world([g.parts[0].x for g in GALAXIES], [g.parts[0].y for g in GALAXIES])
@@ -319,9 +400,14 @@ def main():
 
 
 TRUTH_MAPS = {
-    "LOGMFORM": "dex(solMass)", "LOGMSTAR": "dex(solMass)", "LOGSIGMA": "dex(solMass kpc-2)",
-    "LOGSFR": "dex(solMass yr-1)", "AGE": "Gyr", "METAL": "dex", "AV": "mag",
-}  # fmt: skip
+    "LOGMFORM": "dex(solMass)",
+    "LOGMSTAR": "dex(solMass)",
+    "LOGSIGMA": "dex(solMass kpc-2)",
+    "LOGSFR": "dex(solMass yr-1)",
+    "AGE": "Gyr",
+    "METAL": "dex",
+    "AV": "mag",
+}
 
 
 def truth_hdus(truth, seg, cards):
@@ -334,19 +420,29 @@ def truth_hdus(truth, seg, cards):
         mass = planes["MSTAR"]
         area = (kpc_per_arcsec(galaxy.z) * PIXEL) ** 2
         values = {
-            "LOGMFORM": np.log10(planes["MFORM"]), "LOGMSTAR": np.log10(mass),
-            "LOGSIGMA": np.log10(mass / area), "LOGSFR": np.log10(planes["SFR"]),
-            "AGE": planes["AGE"] / mass, "METAL": planes["METAL"] / mass,
+            "LOGMFORM": np.log10(planes["MFORM"]),
+            "LOGMSTAR": np.log10(mass),
+            "LOGSIGMA": np.log10(mass / area),
+            "LOGSFR": np.log10(planes["SFR"]),
+            "AGE": planes["AGE"] / mass,
+            "METAL": planes["METAL"] / mass,
             "AV": planes["AV"] / mass,
-        }  # fmt: skip
+        }
         for name, value in values.items():
             maps[name][inside] = value
         total = truth[galaxy.id]["total"]
-        rows.append((
-            galaxy.id, galaxy.z, int(inside.sum()), np.log10(planes["MFORM"].sum()),
-            np.log10(mass.sum()), np.log10(planes["SFR"].sum()),
-            np.log10(total["MFORM"]), np.log10(total["MSTAR"]),
-        ))  # fmt: skip
+        rows.append(
+            (
+                galaxy.id,
+                galaxy.z,
+                int(inside.sum()),
+                np.log10(planes["MFORM"].sum()),
+                np.log10(mass.sum()),
+                np.log10(planes["SFR"].sum()),
+                np.log10(total["MFORM"]),
+                np.log10(total["MSTAR"]),
+            )
+        )
     hdus = [fits.PrimaryHDU()]
     hdus[0].header["COMMENT"] = (
         "Truth at the resolution of F444W, in the segments. AGE, METAL and AV are weighted by "
@@ -359,8 +455,12 @@ def truth_hdus(truth, seg, cards):
     names = "ID REDSHIFT NPIX LOGMFORM LOGMSTAR LOGSFR TOT_LOGMFORM TOT_LOGMSTAR".split()
     # Columns by hand: astropy's tables do not write dex(solMass) to FITS.
     columns = [
-        fits.Column(name, "J" if name in ("ID", "NPIX") else "D",
-                    unit=TRUTH_MAPS.get(name.removeprefix("TOT_")), array=np.array(values))
+        fits.Column(
+            name,
+            "J" if name in ("ID", "NPIX") else "D",
+            unit=TRUTH_MAPS.get(name.removeprefix("TOT_")),
+            array=np.array(values),
+        )
         for name, values in zip(names, zip(*rows, strict=True), strict=True)
     ]
     table = fits.BinTableHDU.from_columns(columns, name="MASSES")

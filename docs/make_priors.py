@@ -19,11 +19,19 @@ FOLDER = Path(__file__).parent / "images"
 N = 100_000
 SHOWN_Z = 2.0
 LABELS = {
-    "LOGMFORM": "LOGMFORM [dex(Msun)]", "METAL": "METAL [dex]", "AV": "AV [mag]",
-    "REDSHIFT": "REDSHIFT", "LOGSSFR": "LOGSSFR [dex(1/yr)]", "TAU": "TAU [Gyr]",
-    "TSTART": "TSTART [Gyr]", "T25": "T25 / age(z)", "T50": "T50 / age(z)",
-    "T75": "T75 / age(z)", "SSFR": "LOGSFR - LOGMFORM", "AGE/": "AGE / age(z)",
-}  # fmt: skip
+    "LOGMFORM": "LOGMFORM [dex(Msun)]",
+    "METAL": "METAL [dex]",
+    "AV": "AV [mag]",
+    "REDSHIFT": "REDSHIFT",
+    "LOGSSFR": "LOGSSFR [dex(1/yr)]",
+    "TAU": "TAU [Gyr]",
+    "TSTART": "TSTART [Gyr]",
+    "T25": "T25 / age(z)",
+    "T50": "T50 / age(z)",
+    "T75": "T75 / age(z)",
+    "SSFR": "LOGSFR - LOGMFORM",
+    "AGE/": "AGE / age(z)",
+}
 COLOURS = dict(zip(PRIORS, ("C0", "C3", "C2", "C1", "C4"), strict=True))
 
 
@@ -42,9 +50,17 @@ def bins_of(key, values):
     label = LABELS.get(key, key)
     if key.startswith("LOGRATIO"):
         return values, np.linspace(-3, 3, 61), label
-    if values.min() > 0 and np.log10(values.max() / values.min()) > 1.8 and key in (
-        "TAU", "GROWTH", "ALPHA", "BETA",
-    ):  # fmt: skip
+    if (
+        values.min() > 0
+        and np.log10(values.max() / values.min()) > 1.8
+        and key
+        in (
+            "TAU",
+            "GROWTH",
+            "ALPHA",
+            "BETA",
+        )
+    ):
         return np.log10(values), 40, f"log10 {label}"
     return values, 40, label
 
@@ -62,8 +78,10 @@ def draw_histories(ax, name):
     # The square root shows bursts and what is low at once.
     ax.plot(time, np.sqrt(rate.T * 1e9), lw=1.1, drawstyle="steps-mid")
     ax.set(xlim=(0, at_z), ylim=(0, 3), xlabel="cosmic time [Gyr]")
-    ax.set_title(f"eight histories at redshift {SHOWN_Z:g}: square root of SFR / mass formed "
-                 "[1/Gyr]", fontsize=8)  # fmt: skip
+    ax.set_title(
+        f"eight histories at redshift {SHOWN_Z:g}: square root of SFR / mass formed [1/Gyr]",
+        fontsize=8,
+    )
 
 
 def draw_prior(name, columns):
@@ -92,8 +110,16 @@ def draw_compare(tables):
     ranges = {"SSFR": (-14.1, -7.5), "AGE/": (0, 1), "T50": (0, 1), "T75": (0, 1)}
     for ax, (key, limits) in zip(axes, ranges.items(), strict=True):
         for name, columns in tables.items():
-            ax.hist(columns[key], bins=50, range=limits, density=True, histtype="step",
-                    color=COLOURS[name], label=name, lw=1.3)  # fmt: skip
+            ax.hist(
+                columns[key],
+                bins=50,
+                range=limits,
+                density=True,
+                histtype="step",
+                color=COLOURS[name],
+                label=name,
+                lw=1.3,
+            )
         ax.set_xlabel(LABELS[key])
         ax.set_yticks([])
         ax.set_xlim(limits)

@@ -61,8 +61,9 @@ def _quota_v2(folder):
 
 
 def _quota_v1(folder):
-    quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text())
-                     for name in ("quota", "period"))  # fmt: skip
+    quota, period = (
+        int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period")
+    )
     return quota / period  # below 0 where there is none
 
 

@@ -33,8 +33,10 @@ def age(z):
     z = np.asarray(z, dtype=float)
     ode0 = 1.0 - OM0
     hubble_time = 977.7922216807891 / H0  # Gyr for H0 in km/s/Mpc
-    return (2.0 / 3.0 / np.sqrt(ode0)) * hubble_time * np.arcsinh(
-        np.sqrt(ode0 / OM0) * (1.0 + z) ** -1.5
+    return (
+        (2.0 / 3.0 / np.sqrt(ode0))
+        * hubble_time
+        * np.arcsinh(np.sqrt(ode0 / OM0) * (1.0 + z) ** -1.5)
     )
 
 

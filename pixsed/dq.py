@@ -22,8 +22,7 @@ class Bits(IntFlag):
     @classmethod
     def cards(cls, prefix):
         """Return header cards, ``DQBIT3`` -> ``8: description``, one for each bit."""
-        return {f"{prefix}{bit.bit_length() - 1}": f"{bit.value}: {bit.description}"
-                for bit in cls}  # fmt: skip
+        return {f"{prefix}{bit.bit_length() - 1}": f"{bit.value}: {bit.description}" for bit in cls}
 
 
 class DQ(Bits):
@@ -56,23 +55,32 @@ class Flag(Bits):
 
 #: Bits of DQ of a pixel or a row that is not fitted.
 NOT_FITTED = (
-    DQ.OUTSIDE | DQ.LOW_SNR | DQ.NO_DATA | DQ.REDSHIFT_RANGE | DQ.NO_REDSHIFT | DQ.FEW_BANDS
-    | DQ.NO_SNR | DQ.BAD_REDSHIFT_ERR
-)  # fmt: skip
+    DQ.OUTSIDE
+    | DQ.LOW_SNR
+    | DQ.NO_DATA
+    | DQ.REDSHIFT_RANGE
+    | DQ.NO_REDSHIFT
+    | DQ.FEW_BANDS
+    | DQ.NO_SNR
+    | DQ.BAD_REDSHIFT_ERR
+)
 #: Bits that say that a redshift cannot be fitted.
 REDSHIFT_BITS = DQ.REDSHIFT_RANGE | DQ.NO_REDSHIFT | DQ.BAD_REDSHIFT_ERR
 
 # Why a pixel or a row is not fitted. It is counted once, under the first reason that holds.
 _REASONS = (
     (DQ.NO_REDSHIFT, "no_redshift", "without a usable redshift"),
-    (DQ.BAD_REDSHIFT_ERR, "bad_zerr", "with a redshift error that is NaN, infinite or negative"),
-    (DQ.REDSHIFT_RANGE, "out_of_range",
-     "with a redshift or its error outside the model's range"),
+    (
+        DQ.BAD_REDSHIFT_ERR,
+        "bad_redshift_err",
+        "with a redshift error that is NaN, infinite or negative",
+    ),
+    (DQ.REDSHIFT_RANGE, "out_of_range", "with a redshift or its error outside the model's range"),
     (DQ.NO_DATA, "no_data", "without data"),
     (DQ.FEW_BANDS, "few_bands", f"with data in fewer than {MIN_BANDS} bands"),
     (DQ.NO_SNR, "no_snr", "without data in a band of the S/N cut"),
     (DQ.LOW_SNR, "low_snr", "with a mean S/N below the cut"),
-)  # fmt: skip
+)
 
 
 def count_reasons(dq):

@@ -140,8 +140,12 @@ def count_codes(code, bands, where=None):
         code = code[:, where]
     if not code.any():
         return {}
-    return {f"{band}:{reason}": int(number) for band, row in zip(bands, code, strict=True)
-            for reason in REASONS if (number := (row == reason).sum())}  # fmt: skip
+    return {
+        f"{band}:{reason}": int(number)
+        for band, row in zip(bands, code, strict=True)
+        for reason in REASONS
+        if (number := (row == reason).sum())
+    }
 
 
 def warn_of_codes(counts, name, unit):
@@ -160,8 +164,11 @@ def warn_of_codes(counts, name, unit):
         return
     parts = []
     for reason, text in REASONS.items():
-        of = [f"{key.split(':')[0]} {number}" for key, number in counts.items()
-              if key.endswith(f":{reason}")]  # fmt: skip
+        of = [
+            f"{key.split(':')[0]} {number}"
+            for key, number in counts.items()
+            if key.endswith(f":{reason}")
+        ]
         if of:
             parts.append(f"{text} ({', '.join(of)} {unit})")
     warnings.warn(

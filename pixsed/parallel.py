@@ -257,8 +257,9 @@ def _connect(address):
             "--scheduler needs Dask, which is not installed; try: pip install 'pixsed[dask]'"
         ) from None
     if not re.search(r":\d+/?$", address):
-        raise PixsedError(f"no Dask scheduler at {address}: it must be an address and a port, as "
-                          "tcp://host:8786")  # fmt: skip
+        raise PixsedError(
+            f"no Dask scheduler at {address}: it must be an address and a port, as tcp://host:8786"
+        )
     try:
         client = Client(address, timeout=_CONNECT, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:

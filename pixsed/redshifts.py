@@ -12,16 +12,16 @@ NO_DISTANCE = 1e-3
 _ROUNDING = 1e-6
 
 
-def redshift_dq(redshift, zerr, model=None):
+def redshift_dq(redshift, redshift_err, model=None):
     """Return the bits of DQ of redshifts; 0 where they can be fitted.
 
     Parameters
     ----------
     redshift : array-like
         One that is NaN, infinite, negative (-99) or up to `NO_DISTANCE` is none.
-    zerr : array-like
+    redshift_err : array-like
         1-sigma error: 0 = exact. NaN, infinite and negative are not errors.
-    model : `~pixsed.infer.model.Model`, optional
+    model : `~pixsed.fit.model.Model`, optional
         Its trained range counts too. For a model that infers redshifts no bit is set.
 
     Returns
@@ -29,21 +29,21 @@ def redshift_dq(redshift, zerr, model=None):
     `~numpy.ndarray`, int32
         NO_REDSHIFT, BAD_REDSHIFT_ERR and REDSHIFT_RANGE of `~pixsed.dq.DQ`.
     """
-    redshift, zerr = np.broadcast_arrays(
-        np.asarray(redshift, dtype=float), np.asarray(zerr, dtype=float)
+    redshift, redshift_err = np.broadcast_arrays(
+        np.asarray(redshift, dtype=float), np.asarray(redshift_err, dtype=float)
     )
     dq = np.zeros(redshift.shape, dtype=np.int32)
     if model is not None and model.infers_redshift:
         return dq
     known = np.isfinite(redshift) & (redshift > NO_DISTANCE)
-    good = np.isfinite(zerr) & (zerr >= 0)
+    good = np.isfinite(redshift_err) & (redshift_err >= 0)
     dq[~known] |= DQ.NO_REDSHIFT
     dq[known & ~good] |= DQ.BAD_REDSHIFT_ERR
     if model is not None:
         low, high = model.redshift_range
         with np.errstate(invalid="ignore"):
             beyond = (redshift < low - _ROUNDING) | (redshift > high * (1 + _ROUNDING))
-            beyond |= zerr > model.redshift_err_max * (1 + redshift) * (1 + _ROUNDING)
+            beyond |= redshift_err > model.redshift_err_max * (1 + redshift) * (1 + _ROUNDING)
         dq[known & good & beyond] |= DQ.REDSHIFT_RANGE
     return dq
 
@@ -51,11 +51,13 @@ def redshift_dq(redshift, zerr, model=None):
 def range_text(model):
     """Return the trained range of a model as text."""
     low, high = model.redshift_range
-    return (f"the range of model {model.name} (z {max(low, NO_DISTANCE):g} to {high:g}, error "
-            f"{model.redshift_err_max:g} (1+z) at most)")  # fmt: skip
+    return (
+        f"the range of model {model.name} (z {max(low, NO_DISTANCE):g} to {high:g}, error "
+        f"{model.redshift_err_max:g} (1+z) at most)"
+    )
 
 
-def trouble_text(dq, redshift, zerr, model=None):
+def trouble_text(dq, redshift, redshift_err, model=None):
     """Return what is wrong with one redshift, and what to try; None and None if nothing."""
     dq = int(dq)
     if dq & DQ.NO_REDSHIFT:
@@ -65,29 +67,33 @@ def trouble_text(dq, redshift, zerr, model=None):
         )
     if dq & DQ.BAD_REDSHIFT_ERR:
         return (
-            f"redshift error {zerr:g} must be a number of 0 or more",
+            f"redshift error {redshift_err:g} must be a number of 0 or more",
             "give another with --redshift-err, 0 for an exact redshift",
         )
     if dq & DQ.REDSHIFT_RANGE:
         return (
-            f"redshift {redshift:g} +- {zerr:g} is outside {range_text(model)}: nothing can be "
-            "fitted at it",
+            f"redshift {redshift:g} +- {redshift_err:g} is outside {range_text(model)}: nothing "
+            "can be fitted at it",
             "give another --redshift or --redshift-err, or another --model",
         )
     return None, None
 
 
-def check_redshift(redshift, zerr, model, name):
+def check_redshift(redshift, redshift_err, model, name):
     """Raise `PixsedError` if one redshift, of the file or options `name`, cannot be fitted.
 
     With `model` None: by any model.
     """
-    trouble, advice = trouble_text(redshift_dq(redshift, zerr, model), redshift, zerr, model)
+    trouble, advice = trouble_text(
+        redshift_dq(redshift, redshift_err, model), redshift, redshift_err, model
+    )
     if trouble:
         raise PixsedError(f"{name}: {trouble}; {advice}")
 
 
 def exact_text(name, columns):
     """Return the warning that redshifts of `name` are exact though `columns` look like errors."""
-    return (f"{name}: the redshifts are taken as exact: {columns} not read; where a column holds "
-            "1-sigma errors, name it with --zerr-col")  # fmt: skip
+    return (
+        f"{name}: the redshifts are taken as exact: {columns} not read; where a column holds "
+        "1-sigma errors, name it with --zerr-col"
+    )

@@ -105,7 +105,10 @@ def run_pixsed():
     def run(*args, **kwargs):
         return subprocess.run(
             [sys.executable, "-m", "pixsed", *(str(arg) for arg in args)],
-            capture_output=True, text=True, timeout=120, **kwargs,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            **kwargs,
         )
 
     return run
@@ -173,8 +176,10 @@ def sps_home(tmp_path_factory):
     home = tmp_path_factory.mktemp("fsps") / "SPS_HOME"
     subprocess.run(
         [sys.executable, maker, "--data", maker.parent / "data", "--out", home],
-        check=True, capture_output=True, timeout=300,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
     yield home
     shutil.rmtree(home)
 
@@ -192,8 +197,24 @@ def simulations_file(ssp_file, few_bands, tmp_path_factory):
     from pixsed.cli.main import cli
 
     path = tmp_path_factory.mktemp("sims") / "sims.fits"
-    args = ["simulate", "--ssp", ssp_file, "--prior", "tau", "-n", "3000", "--seed", "3",
-            "--bands", ",".join(few_bands), "--jobs", "1", "-q", "-o", str(path)]  # fmt: skip
+    args = [
+        "simulate",
+        "--ssp",
+        ssp_file,
+        "--prior",
+        "tau",
+        "-n",
+        "3000",
+        "--seed",
+        "3",
+        "--bands",
+        ",".join(few_bands),
+        "--jobs",
+        "1",
+        "-q",
+        "-o",
+        str(path),
+    ]
     CliRunner().invoke(cli, args, catch_exceptions=False)
     return str(path)
 
@@ -204,14 +225,20 @@ def checkpoint_file(simulations_file, ssp_grid, tmp_path_factory):
     torch = pytest.importorskip("torch", reason="training needs torch")
     from pixsed.simulate.noise import DEPTH
     from pixsed.simulate.table import read_simulations
-    from pixsed.train.fit import train
+    from pixsed.train.train import train
 
     path = tmp_path_factory.mktemp("train") / "small.ckpt"
     sizes = dict(width=24, blocks=1, context=16, hidden=12, bins=4)
     checkpoint = train(
-        read_simulations(simulations_file), ssp_grid, DEPTH, path, epochs=1, batch=256,
-        sizes=sizes, threads=1,
-    )  # fmt: skip
+        read_simulations(simulations_file),
+        ssp_grid,
+        DEPTH,
+        path,
+        epochs=1,
+        batch=256,
+        sizes=sizes,
+        threads=1,
+    )
     generator = torch.Generator().manual_seed(0)
     for name, value in checkpoint["average"].items():
         if ".last." in name:
@@ -228,8 +255,17 @@ def model_file(checkpoint_file, simulations_file, tmp_path_factory):
     from pixsed.cli.main import cli
 
     path = tmp_path_factory.mktemp("model") / "small.onnx"
-    args = ["export", checkpoint_file, "--sims", simulations_file, "--name", "small", "-q",
-            "-o", str(path)]  # fmt: skip
+    args = [
+        "export",
+        checkpoint_file,
+        "--sims",
+        simulations_file,
+        "--name",
+        "small",
+        "-q",
+        "-o",
+        str(path),
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         CliRunner().invoke(cli, args, catch_exceptions=False)

@@ -8,7 +8,7 @@ from astropy.wcs import WCS
 from scipy.special import ndtri
 
 from pixsed import bands as pixsed_bands
-from pixsed.io.cube import Cube
+from pixsed.io.formats.cube import Cube
 
 BANDS = [band.name for band in pixsed_bands.BANDS]
 
@@ -18,8 +18,9 @@ LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)
 PROPERTIES = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART REDSHIFT AGE T50LB LOGSIGMA".split()
 
 
-def fake_model(path, *, flux_model=True, calibration=True, metadata=True, quantiles=False,
-               **changes):
+def fake_model(
+    path, *, flux_model=True, calibration=True, metadata=True, quantiles=False, **changes
+):
     """Write a tiny ONNX of the model contract: mass from the mean flux, the rest from noise.
 
     With `quantiles` it has them too: log10 of the mean flux + 8 and normal, 0.1 wide, for every
@@ -64,17 +65,28 @@ def fake_model(path, *, flux_model=True, calibration=True, metadata=True, quanti
         op("Add", mean, op("Mul", op("Where", present, "flux", "zero"), "zero"), out="flux_model")
     if quantiles:
         op("Add", logm, "steps", out="quantiles")  # (N, 1, 1) + (1, P', L)
-    numbers = dict(zero=0.0, tiny=1e-3, log10e=1 / np.log(10), eight=8.0, tenth=0.1, fifth=0.2,
-                   nine=9.0, one=1.0, half=0.5)
+    numbers = dict(
+        zero=0.0,
+        tiny=1e-3,
+        log10e=1 / np.log(10),
+        eight=8.0,
+        tenth=0.1,
+        fifth=0.2,
+        nine=9.0,
+        one=1.0,
+        half=0.5,
+    )
     initial = [constant(key, np.float32(value)) for key, value in numbers.items()]
-    initial += [constant(key, np.array(v)) for key, v in
-                dict(axis1=[1], axis2=[2], axes12=[1, 2]).items()]
+    initial += [
+        constant(key, np.array(v)) for key, v in dict(axis1=[1], axis2=[2], axes12=[1, 2]).items()
+    ]
     initial += [constant(f"i{i}", np.array([i])) for i in range(6)]
     if quantiles:
         steps = np.tile(0.1 * ndtri(LEVELS), (1, len(PROPERTIES), 1))
         initial.append(constant("steps", steps.astype(np.float32)))
-    shapes = dict(flux=["N", 29], flux_err=["N", 29], redshift=["N"], redshift_err=["N"],
-                  base=["N", "S", 6])
+    shapes = dict(
+        flux=["N", 29], flux_err=["N", 29], redshift=["N"], redshift_err=["N"], base=["N", "S", 6]
+    )
     outputs = [h.make_tensor_value_info("samples", tensor.FLOAT, ["N", "S", 8])]
     if flux_model:
         outputs.append(h.make_tensor_value_info("flux_model", tensor.FLOAT, ["N", 29]))
@@ -82,22 +94,34 @@ def fake_model(path, *, flux_model=True, calibration=True, metadata=True, quanti
         shape = ["N", len(PROPERTIES), len(LEVELS)]
         outputs.append(h.make_tensor_value_info("quantiles", tensor.FLOAT, shape))
     graph = h.make_graph(
-        nodes, "fake",
+        nodes,
+        "fake",
         [h.make_tensor_value_info(k, tensor.FLOAT, s) for k, s in shapes.items()],
-        outputs, initial,
+        outputs,
+        initial,
     )
     model = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=9)
     names = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART REDSHIFT".split()
     content = {
-        "format": 1, "name": "tau", "bands": BANDS, "base_dim": 6, "prior": {"sfh": "tau"},
+        "format": 1,
+        "name": "tau",
+        "bands": BANDS,
+        "base_dim": 6,
+        "prior": {"sfh": "tau"},
         "parameters": [{"name": name, "unit": "", "description": name} for name in names],
-        "redshift_range": [0.0, 7.5], "redshift_err_max": 0.1,
-        "sps": {"LIBRARY": "BC03", "IMF": "Kroupa"}, "cosmology": "FlatLambdaCDM(H0=70, Om0=0.3)",
+        "redshift_range": [0.0, 7.5],
+        "redshift_err_max": 0.1,
+        "sps": {"LIBRARY": "BC03", "IMF": "Kroupa"},
+        "cosmology": "FlatLambdaCDM(H0=70, Om0=0.3)",
     }
     if calibration:
-        content["calibration"] = {"chi2": {
-            "nbands": [4, 10], "probability": [1.0, 0.1, 0.01, 1e-4],
-            "value": [[0.0, 2.0, 4.0, 100.0], [0.0, 1.5, 3.0, 100.0]]}}
+        content["calibration"] = {
+            "chi2": {
+                "nbands": [4, 10],
+                "probability": [1.0, 0.1, 0.01, 1e-4],
+                "value": [[0.0, 2.0, 4.0, 100.0], [0.0, 1.5, 3.0, 100.0]],
+            }
+        }
     if quantiles:
         said = {"levels": LEVELS, "properties": PROPERTIES}
         content["quantiles"] = quantiles if isinstance(quantiles, dict) else said
@@ -108,8 +132,14 @@ def fake_model(path, *, flux_model=True, calibration=True, metadata=True, quanti
     return path
 
 
-def make_cube(*, bands=("F115W", "F200W", "F277W", "F356W", "F444W"), ny=20, nx=24, zerr=0.0,
-              **changes):
+def make_cube(
+    *,
+    bands=("F115W", "F200W", "F277W", "F356W", "F444W"),
+    ny=20,
+    nx=24,
+    redshift_err=0.0,
+    **changes,
+):
     """Return a galaxy of 20 x 24 pixels, brightest in the middle; one pixel without F115W."""
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
@@ -124,15 +154,22 @@ def make_cube(*, bands=("F115W", "F200W", "F277W", "F356W", "F444W"), ny=20, nx=
     flux[0, 9, 12] = np.nan
     segmap = np.where(r2 < 64, 531, 0)
     segmap[:3] = 7
-    arguments = dict(bands=list(bands), flux=flux, err=np.full(flux.shape, 0.5),
-                     header=wcs.to_header(), redshift=2.0, object_id="531", zerr=zerr,
-                     segmap=segmap)
+    arguments = dict(
+        bands=list(bands),
+        flux=flux,
+        err=np.full(flux.shape, 0.5),
+        header=wcs.to_header(),
+        redshift=2.0,
+        object_id="531",
+        redshift_err=redshift_err,
+        segmap=segmap,
+    )
     return Cube(**(arguments | changes))
 
 
 def binned_cube(**changes):
     """Return the cube of `make_cube` in bins of 4 x 5 pixels of the segment."""
-    from pixsed.images.binning.cube import binned
+    from pixsed.images.binning.bin_cube import binned
 
     cube = make_cube(**changes)
     y, x = np.indices(cube.shape)

@@ -17,9 +17,12 @@ def dask_cluster(workers):
     """Yield the address of a Dask cluster of processes on this machine; skip without Dask."""
     distributed = pytest.importorskip("distributed", reason="--scheduler needs dask[distributed]")
     with distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0",
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=":0",
         silence_logs=logging.CRITICAL,
-    ) as cluster:  # fmt: skip
+    ) as cluster:
         yield cluster.scheduler_address
 
 

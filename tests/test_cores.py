@@ -19,49 +19,58 @@ def fake_root(tmp_path, groups, **files):
 
 
 def v1(folder, quota, period=100000):
-    return {f"sys/fs/cgroup/{folder}/cpu.cfs_quota_us": f"{quota}\n",
-            f"sys/fs/cgroup/{folder}/cpu.cfs_period_us": f"{period}\n"}  # fmt: skip
+    return {
+        f"sys/fs/cgroup/{folder}/cpu.cfs_quota_us": f"{quota}\n",
+        f"sys/fs/cgroup/{folder}/cpu.cfs_period_us": f"{period}\n",
+    }
 
 
 def v2(folder, text):
     return {f"sys/fs/cgroup/{folder}/cpu.max": f"{text}\n"}
 
 
-@pytest.mark.parametrize("affinity, groups, files, expected", [
-    (64, None, {}, 64),
-    (1, None, {}, 1),
-    # Version 2: in a container the place is the top.
-    (64, "0::/\n", v2("", "200000 100000"), 2),
-    (64, "0::/\n", v2("", "max 100000"), 64),
-    (64, "0::/\n", v2("", "150000 100000"), 2),
-    (64, "0::/\n", v2("", "50000 100000"), 1),
-    (64, "0::/\n", v2("", "1000 100000"), 1),
-    (4, "0::/\n", v2("", "800000 100000"), 4),
-    (64, "0::/\n", {}, 64),
-    # Of a service, of its slice, and the fewest of several.
-    (64, "0::/a.slice/b.service\n", v2("a.slice/b.service", "300000 100000"), 3),
-    (64, "0::/a.slice/b.service\n", v2("a.slice", "300000 100000"), 3),
-    (64, "0::/a/b/c\n", v2("a", "800000 100000") | v2("a/b", "500000 100000")
-     | v2("a/b/c", "max 100000"), 5),
-    (64, "0::/a\n", v2("other", "100000 100000"), 64),
-    (64, "0::/../../a\n", v2("", "600000 100000"), 6),
-    (64, "0::/docker:x/a\n", v2("docker:x", "700000 100000"), 7),
-    # Version 1, mounted under either name, at the place or, in a container, at the top.
-    (64, V1.format("/", "/"), v1("cpu", 400000), 4),
-    (64, V1.format("/", "/"), v1("cpu,cpuacct", 400000), 4),
-    (64, V1.format("/", "/"), v1("cpu", -1), 64),
-    (64, V1.format("/slurm/job_7", "/"), v1("cpu/slurm/job_7", 250000), 3),
-    (64, V1.format("/docker/0123", "/"), v1("cpu,cpuacct", 250000, 50000), 5),
-    (64, "4:cpu:/\n0::/\n", v1("cpu", 200000), 2),
-    (64, "4:cpuset:/\n0::/\n", v1("cpu", 200000), 64),
-    # Files that cannot be understood.
-    (8, "0::/\n", v2("", ""), 8),
-    (8, "0::/\n", v2("", "some 100000"), 8),
-    (8, "0::/\n", v2("", "100000 0"), 8),
-    (8, "0::/\n", v2("", "0 100000"), 8),
-    (8, "", v2("", "100000 100000"), 8),
-    (8, "nonsense\n0::/\n", v2("", "100000 100000"), 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "affinity, groups, files, expected",
+    [
+        (64, None, {}, 64),
+        (1, None, {}, 1),
+        # Version 2: in a container the place is the top.
+        (64, "0::/\n", v2("", "200000 100000"), 2),
+        (64, "0::/\n", v2("", "max 100000"), 64),
+        (64, "0::/\n", v2("", "150000 100000"), 2),
+        (64, "0::/\n", v2("", "50000 100000"), 1),
+        (64, "0::/\n", v2("", "1000 100000"), 1),
+        (4, "0::/\n", v2("", "800000 100000"), 4),
+        (64, "0::/\n", {}, 64),
+        # Of a service, of its slice, and the fewest of several.
+        (64, "0::/a.slice/b.service\n", v2("a.slice/b.service", "300000 100000"), 3),
+        (64, "0::/a.slice/b.service\n", v2("a.slice", "300000 100000"), 3),
+        (
+            64,
+            "0::/a/b/c\n",
+            v2("a", "800000 100000") | v2("a/b", "500000 100000") | v2("a/b/c", "max 100000"),
+            5,
+        ),
+        (64, "0::/a\n", v2("other", "100000 100000"), 64),
+        (64, "0::/../../a\n", v2("", "600000 100000"), 6),
+        (64, "0::/docker:x/a\n", v2("docker:x", "700000 100000"), 7),
+        # Version 1, mounted under either name, at the place or, in a container, at the top.
+        (64, V1.format("/", "/"), v1("cpu", 400000), 4),
+        (64, V1.format("/", "/"), v1("cpu,cpuacct", 400000), 4),
+        (64, V1.format("/", "/"), v1("cpu", -1), 64),
+        (64, V1.format("/slurm/job_7", "/"), v1("cpu/slurm/job_7", 250000), 3),
+        (64, V1.format("/docker/0123", "/"), v1("cpu,cpuacct", 250000, 50000), 5),
+        (64, "4:cpu:/\n0::/\n", v1("cpu", 200000), 2),
+        (64, "4:cpuset:/\n0::/\n", v1("cpu", 200000), 64),
+        # Files that cannot be understood.
+        (8, "0::/\n", v2("", ""), 8),
+        (8, "0::/\n", v2("", "some 100000"), 8),
+        (8, "0::/\n", v2("", "100000 0"), 8),
+        (8, "0::/\n", v2("", "0 100000"), 8),
+        (8, "", v2("", "100000 100000"), 8),
+        (8, "nonsense\n0::/\n", v2("", "100000 100000"), 1),
+    ],
+)
 def test_cores(affinity, groups, files, expected, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(affinity)), raising=False)
     root = tmp_path if groups is None else fake_root(tmp_path, groups, **files)
@@ -106,11 +115,14 @@ def test_jobs_by_default(command, monkeypatch):
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-@pytest.mark.parametrize("allowed, before, inside, after", [
-    (2, {}, ["1"] * 3, ["2"] * 3),
-    (8, {}, ["1"] * 3, [None] * 3),
-    (2, {"OMP_NUM_THREADS": "5"}, ["5", None, None], ["5", None, None]),
-])
+@pytest.mark.parametrize(
+    "allowed, before, inside, after",
+    [
+        (2, {}, ["1"] * 3, ["2"] * 3),
+        (8, {}, ["1"] * 3, [None] * 3),
+        (2, {"OMP_NUM_THREADS": "5"}, ["5", None, None], ["5", None, None]),
+    ],
+)
 def test_threads_under_a_quota(allowed, before, inside, after, monkeypatch):
     for name in THREADS:
         monkeypatch.setenv(name, "")  # put back at the end, whatever is set meanwhile

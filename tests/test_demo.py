@@ -120,24 +120,56 @@ def test_true_maps_are_within_the_prior(seg, masses):
 def test_errors_after_the_demo_are_the_scatter(band, seg, run_cli, tmp_path):
     """Background and PSF as demo.sh does them: ERR is right in the blank sky, to 10 %."""
     sky_free, matched, cube = (tmp_path / f"{name}.fits" for name in ("bkg", "psfm", "cube"))
-    result = run_cli("bkg", DATA / f"mock_{band}.fits", "--mask", DATA / "mock_seg.fits",
-                     "--dilate", "5", "--box", "50", "-o", sky_free)  # fmt: skip
+    result = run_cli(
+        "bkg",
+        DATA / f"mock_{band}.fits",
+        "--mask",
+        DATA / "mock_seg.fits",
+        "--dilate",
+        "5",
+        "--box",
+        "50",
+        "-o",
+        sky_free,
+    )
     assert result.exit_code == 0 and not result.warned, (result.output, result.exception)
-    result = run_cli("psfmatch", sky_free, "--psf", DATA / f"mock_psf_{band}.fits", "--target",
-                     DATA / "mock_psf_F444W.fits", "-o", matched)  # fmt: skip
+    result = run_cli(
+        "psfmatch",
+        sky_free,
+        "--psf",
+        DATA / f"mock_psf_{band}.fits",
+        "--target",
+        DATA / "mock_psf_F444W.fits",
+        "-o",
+        matched,
+    )
     assert result.exit_code == 0 and not result.warned, (result.output, result.exception)
     # The noise of the mock field is independent from pixel to pixel.
     assert fits.getheader(matched, "SCI")["ERRCORR"] == pytest.approx(1, abs=0.02)
-    result = run_cli("cutout", matched, "--segmap", DATA / "mock_seg.fits", "--id", "1",
-                     "--redshift", "0.9", "--pad", "full", "-o", cube)  # fmt: skip
+    result = run_cli(
+        "cutout",
+        matched,
+        "--segmap",
+        DATA / "mock_seg.fits",
+        "--id",
+        "1",
+        "--redshift",
+        "0.9",
+        "--pad",
+        "full",
+        "-o",
+        cube,
+    )
     assert result.exit_code == 0 and not result.warned, (result.output, result.exception)
     with fits.open(cube) as hdus:
         snr = hdus[band].data / hdus[f"{band}_ERR"].data
     # Differences of pixels 10 apart: beyond the reach of the kernel, and the light of wings
     # and what is left of the sky change little over them.
     sky = ~binary_dilation(seg > 0, iterations=10)
-    pairs = [(snr[10:] - snr[:-10])[sky[10:] & sky[:-10]],
-             (snr[:, 10:] - snr[:, :-10])[sky[:, 10:] & sky[:, :-10]]]  # fmt: skip
+    pairs = [
+        (snr[10:] - snr[:-10])[sky[10:] & sky[:-10]],
+        (snr[:, 10:] - snr[:, :-10])[sky[:, 10:] & sky[:, :-10]],
+    ]
     # Some 200 independent differences: 5 % by chance.
     assert mad_std(np.concatenate(pairs)) / np.sqrt(2) == pytest.approx(1, abs=0.14)
 

@@ -19,8 +19,14 @@ def test_each_bit_has_a_description_and_a_card(bits):
 
 def test_the_values_that_scripts_know():
     assert [int(DQ(n)) for n in (1, 2, 4, 8, 16, 32, 64)] == [
-        DQ.OUTSIDE, DQ.LOW_SNR, DQ.NO_DATA, DQ.OUT_OF_DISTRIBUTION, DQ.BAND_MISSING,
-        DQ.REDSHIFT_RANGE, DQ.NO_REDSHIFT]  # fmt: skip
+        DQ.OUTSIDE,
+        DQ.LOW_SNR,
+        DQ.NO_DATA,
+        DQ.OUT_OF_DISTRIBUTION,
+        DQ.BAND_MISSING,
+        DQ.REDSHIFT_RANGE,
+        DQ.NO_REDSHIFT,
+    ]
     fitted = DQ.OUT_OF_DISTRIBUTION | DQ.BAND_MISSING | DQ.NO_INFORMATION
     assert NOT_FITTED & fitted == 0
     assert NOT_FITTED | fitted == sum(bit.value for bit in DQ)
@@ -29,8 +35,15 @@ def test_the_values_that_scripts_know():
 def test_each_is_counted_under_one_reason():
     dq = np.array([0, 8, 1 | 2, 2, 2 | 16, 4 | 128 | 256 | 16, 128 | 2, 64 | 2, 32, 1024, 256])
     counts = count_reasons(dq)
-    assert counts == {"no_redshift": 1, "bad_zerr": 1, "out_of_range": 1, "no_data": 1,
-                      "few_bands": 1, "no_snr": 1, "low_snr": 2}  # fmt: skip
+    assert counts == {
+        "no_redshift": 1,
+        "bad_redshift_err": 1,
+        "out_of_range": 1,
+        "no_data": 1,
+        "few_bands": 1,
+        "no_snr": 1,
+        "low_snr": 2,
+    }
     text = reasons_text(counts)
     assert text.startswith("1 without a usable redshift, 1 with a redshift error that is NaN")
     assert text.endswith("2 with a mean S/N below the cut")

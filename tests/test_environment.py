@@ -13,13 +13,23 @@ from astropy.io import fits
 
 import pixsed
 from pixsed import environment
-from pixsed.io.cube import write_cube
+from pixsed.io.formats.cube import write_cube
 
 PLACE = str(Path(pixsed.__file__).parents[1])
 #: What a user may have set, that the tests set or leave out.
-NAMES = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "ASTROPY_CONFIG_DIR",
-         "ASTROPY_CACHE_DIR", "DASK_CONFIG", "MPLCONFIGDIR", "ORT_DISABLE_TELEMETRY", "CI",
-         "GITHUB_ACTIONS")  # fmt: skip
+NAMES = (
+    "HOME",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
+    "ASTROPY_CONFIG_DIR",
+    "ASTROPY_CACHE_DIR",
+    "DASK_CONFIG",
+    "MPLCONFIGDIR",
+    "ORT_DISABLE_TELEMETRY",
+    "CI",
+    "GITHUB_ACTIONS",
+)
 
 
 def environ(**changes):
@@ -32,9 +42,13 @@ def environ(**changes):
 
 def run(*args, cwd, before=(), **changes):
     return subprocess.run(
-        [*before, sys.executable, "-m", "pixsed", *map(str, args)], capture_output=True,
-        text=True, timeout=120, cwd=cwd, env=environ(**changes),
-    )  # fmt: skip
+        [*before, sys.executable, "-m", "pixsed", *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+        env=environ(**changes),
+    )
 
 
 def ended_well(done):
@@ -51,8 +65,11 @@ def image(tmp_path, wcs_header):
     header = wcs_header(BUNIT="nJy")
     primary = fits.PrimaryHDU()
     primary.header["FILTER"], primary.header["INSTRUME"] = "F444W", "NIRCAM"
-    hdus = [primary, fits.ImageHDU(sky, header, name="SCI"),
-            fits.ImageHDU(np.ones_like(sky), header, name="ERR")]  # fmt: skip
+    hdus = [
+        primary,
+        fits.ImageHDU(sky, header, name="SCI"),
+        fits.ImageHDU(np.ones_like(sky), header, name="ERR"),
+    ]
     fits.HDUList(hdus).writeto(path)
     return path
 
@@ -68,24 +85,49 @@ def places(tmp_path):
     (tmp_path / "with-settings" / "astropy").mkdir(parents=True)
     (tmp_path / "with-settings" / "astropy" / "astropy.cfg").write_text("not a setting\n")
     yield {
-        "unset": None, "empty text": "", "absent": tmp_path / "absent", "relative": "absent",
-        "empty": tmp_path / "empty", "read-only": tmp_path / "read-only",
-        "closed": tmp_path / "closed", "file": tmp_path / "file", "link": tmp_path / "link",
-        "in a file": tmp_path / "file" / "x", "with settings": tmp_path / "with-settings",
-    }  # fmt: skip
+        "unset": None,
+        "empty text": "",
+        "absent": tmp_path / "absent",
+        "relative": "absent",
+        "empty": tmp_path / "empty",
+        "read-only": tmp_path / "read-only",
+        "closed": tmp_path / "closed",
+        "file": tmp_path / "file",
+        "link": tmp_path / "link",
+        "in a file": tmp_path / "file" / "x",
+        "with settings": tmp_path / "with-settings",
+    }
     (tmp_path / "closed").chmod(0o700)
 
 
-KINDS = ("unset", "empty text", "absent", "relative", "empty", "read-only", "closed", "file",
-         "link", "in a file", "with settings")  # fmt: skip
+KINDS = (
+    "unset",
+    "empty text",
+    "absent",
+    "relative",
+    "empty",
+    "read-only",
+    "closed",
+    "file",
+    "link",
+    "in a file",
+    "with settings",
+)
 
 
-@pytest.mark.parametrize("variable, kind", [
-    *(("HOME", kind) for kind in KINDS),
-    *((variable, kind) for kind in ("absent", "closed", "file") for variable in
-      ("XDG_CONFIG_HOME", "ASTROPY_CONFIG_DIR", "XDG_CACHE_HOME", "TMPDIR")),
-    ("XDG_CONFIG_HOME", "with settings"), ("XDG_CONFIG_HOME", "relative"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "variable, kind",
+    [
+        *(("HOME", kind) for kind in KINDS),
+        *(
+            (variable, kind)
+            for kind in ("absent", "closed", "file")
+            for variable in ("XDG_CONFIG_HOME", "ASTROPY_CONFIG_DIR", "XDG_CACHE_HOME", "TMPDIR")
+        ),
+        ("XDG_CONFIG_HOME", "with settings"),
+        ("XDG_CONFIG_HOME", "relative"),
+    ],
+)
 def test_variables_of_any_kind(variable, kind, places, image, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     changes = {"HOME": places["empty"], variable: places[kind]}
@@ -115,8 +157,18 @@ def test_matplotlib_writes_to_a_temporary_folder(kind, places, maps_file, tmp_pa
     pytest.importorskip("matplotlib")
     (tmp_path / "temporary").mkdir()
     before = set(tmp_path.rglob("*"))
-    ended_well(run("plot", maps_file, "-o", "maps.png", cwd=tmp_path, HOME=tmp_path / "absent",
-                   TMPDIR=tmp_path / "temporary", MPLCONFIGDIR=places[kind]))  # fmt: skip
+    ended_well(
+        run(
+            "plot",
+            maps_file,
+            "-o",
+            "maps.png",
+            cwd=tmp_path,
+            HOME=tmp_path / "absent",
+            TMPDIR=tmp_path / "temporary",
+            MPLCONFIGDIR=places[kind],
+        )
+    )
     left = set(tmp_path.rglob("*")) - before
     # One's own folder is used where it can be: as root even one that is read-only.
     own = tmp_path / kind
@@ -131,8 +183,17 @@ def test_nothing_is_written_to_home(command, cube_file, tmp_path):
     args = ["models"]
     if command != "models":
         shutil.copy(cube_file, tmp_path / "second.fits")
-        args = ["fit", cube_file, "second.fits", "--snr-min", "0", "-o", "maps/", "--jobs",
-                "2" if "processes" in command else "1"]  # fmt: skip
+        args = [
+            "fit",
+            cube_file,
+            "second.fits",
+            "--snr-min",
+            "0",
+            "-o",
+            "maps/",
+            "--jobs",
+            "2" if "processes" in command else "1",
+        ]
     done = run(*args, cwd=tmp_path, HOME=home)
     assert done.returncode == 0, done.stderr
     assert list(home.rglob("*")) == []
@@ -151,8 +212,13 @@ def test_dask_writes_no_samples(own, tmp_path):
         settings.mkdir(parents=True)
         (settings / "mine.yaml").write_text("mine: 7\n")
     before = sorted(tmp_path.rglob("*"))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                          env=environ(HOME=tmp_path), cwd=tmp_path)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=environ(HOME=tmp_path),
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == ("7" if own else "none")
     assert sorted(tmp_path.rglob("*")) == before
@@ -168,8 +234,13 @@ def test_what_is_set(tmp_path):
         "      iers.conf.auto_download, os.environ['XDG_CONFIG_HOME'])\n"
     )
     # In another folder: -c looks for modules in the present one first.
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                          cwd=tmp_path, env=environ(HOME="/nonexistent"))  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environ(HOME="/nonexistent"),
+    )
     assert done.returncode == 0, done.stderr
     settings = Path(environment.__file__).parent / "settings"
     assert done.stdout.split() == ["1", "False", "False", str(settings)]
@@ -179,14 +250,18 @@ def test_what_is_set(tmp_path):
 def test_nothing_is_set_for_a_library(cube_file):
     code = (
         "import os\nbefore = dict(os.environ)\n"
-        "from pixsed.infer.fit import fit_cube\nfrom pixsed.io.cube import read_cube\n"
-        "from pixsed.infer.model import Model\nfrom pixsed.models import resolve\n"
+        "from pixsed.fit.fit import fit_cube\nfrom pixsed.io.formats.cube import read_cube\n"
+        "from pixsed.fit.model import Model\nfrom pixsed.models import resolve\n"
         "fit_cube(read_cube(__import__('sys').argv[1]), Model(resolve('tau')), snr_min=0)\n"
         "changed = {k for k in os.environ if os.environ[k] != before.get(k)}\n"
         "print(*changed, set(before) - set(os.environ) or '')\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(cube_file)], capture_output=True,
-                          text=True, env=environ(HOME="/nonexistent"))  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(cube_file)],
+        capture_output=True,
+        text=True,
+        env=environ(HOME="/nonexistent"),
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["ORT_DISABLE_TELEMETRY"]
 
@@ -202,8 +277,9 @@ def as_user(number):
         pytest.skip("setpriv is not installed")
     words = ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups"]
     code = f"import sys; sys.path.insert(0, {PLACE!r}); import pixsed, numpy, astropy"
-    tried = subprocess.run([*words, sys.executable, "-c", code], capture_output=True, cwd="/",
-                           env=environ(HOME="/tmp"))  # fmt: skip
+    tried = subprocess.run(
+        [*words, sys.executable, "-c", code], capture_output=True, cwd="/", env=environ(HOME="/tmp")
+    )
     if tried.returncode:
         pytest.skip("this Python, or pixsed, is not readable by other users")
     return words
@@ -223,21 +299,36 @@ def open_folder(image):
         yield Path(folder)
 
 
-@pytest.mark.parametrize("number, home, xdg", [  # nobody; a user that has no entry in passwd
-    (65534, "/root", None),
-    (65534, None, None),
-    (65534, "closed", None),
-    (65534, "/nonexistent", "closed"),
-    (54321, None, None),
-    (54321, "/root", "closed"),
-    (54321, "/proc", None),
-    (54321, "/", "closed"),
-])
+@pytest.mark.parametrize(
+    "number, home, xdg",
+    [  # nobody; a user that has no entry in passwd
+        (65534, "/root", None),
+        (65534, None, None),
+        (65534, "closed", None),
+        (65534, "/nonexistent", "closed"),
+        (54321, None, None),
+        (54321, "/root", "closed"),
+        (54321, "/proc", None),
+        (54321, "/", "closed"),
+    ],
+)
 def test_as_another_user(number, home, xdg, open_folder):
     before = as_user(number)
     home, xdg = (str(open_folder / name) if name == "closed" else name for name in (home, xdg))
-    done = run("bkg", "sky.fits", "--box", "20", "-o", "out.fits", cwd=open_folder, before=before,
-               HOME=home, XDG_CONFIG_HOME=xdg, XDG_CACHE_HOME=xdg, MPLCONFIGDIR=xdg)  # fmt: skip
+    done = run(
+        "bkg",
+        "sky.fits",
+        "--box",
+        "20",
+        "-o",
+        "out.fits",
+        cwd=open_folder,
+        before=before,
+        HOME=home,
+        XDG_CONFIG_HOME=xdg,
+        XDG_CACHE_HOME=xdg,
+        MPLCONFIGDIR=xdg,
+    )
     ended_well(done)
     assert (open_folder / "out.fits").is_file()
 

@@ -15,7 +15,7 @@ import pytest
 import pixsed
 
 # Rooms and modules that a plain install must import, and the one that it need not.
-INFERENCE = ("pixsed.cli", "pixsed.io", "pixsed.images", "pixsed.infer", "pixsed.products")
+INFERENCE = ("pixsed.cli", "pixsed.io", "pixsed.images", "pixsed.fit", "pixsed.plots")
 HEAVY = ("torch", "sbi", "onnx", "fsps", "bagpipes", "sedpy", "dense_basis", "matplotlib")
 
 
@@ -24,9 +24,12 @@ def run_python(*args):
     # From another folder: the checkout's own must not hide the installed package.
     place = Path(pixsed.__file__).parents[1]
     return subprocess.run(
-        [sys.executable, *args], capture_output=True, text=True, cwd=tempfile.gettempdir(),
+        [sys.executable, *args],
+        capture_output=True,
+        text=True,
+        cwd=tempfile.gettempdir(),
         env={**os.environ, "PYTHONPATH": str(place)},
-    )  # fmt: skip
+    )
 
 
 def requirements(extra=None):
@@ -62,8 +65,14 @@ def test_version_and_licence():
 @pytest.mark.usefixtures("installed")
 def test_plain_install_is_inference_alone():
     assert requirements() == {
-        "astropy", "click", "numpy", "onnxruntime", "photutils", "scipy", "tqdm",
-    }  # fmt: skip
+        "astropy",
+        "click",
+        "numpy",
+        "onnxruntime",
+        "photutils",
+        "scipy",
+        "tqdm",
+    }
 
 
 @pytest.mark.usefixtures("installed")
@@ -85,8 +94,16 @@ def test_extras(extra, some):
 def test_every_room_is_installed():
     rooms = {module.name for module in pkgutil.iter_modules(pixsed.__path__) if module.ispkg}
     assert rooms >= {
-        "cli", "images", "infer", "io", "models", "products", "simulate", "sps", "train",
-    }  # fmt: skip
+        "cli",
+        "images",
+        "fit",
+        "io",
+        "models",
+        "plots",
+        "simulate",
+        "sps",
+        "train",
+    }
 
 
 @pytest.mark.parametrize("room", INFERENCE)
@@ -150,10 +167,28 @@ def test_environments_of_tox_require_no_less():
 
 
 # Requirement -> what it is imported as.
-MODULES = {"astro-sedpy": "sedpy", **{name: name for name in (
-    "astropy", "click", "distributed", "matplotlib", "numpy", "onnx", "onnxruntime", "onnxscript",
-    "photutils", "regions", "reproject", "scipy", "torch", "tqdm",
-)}}  # fmt: skip
+MODULES = {
+    "astro-sedpy": "sedpy",
+    **{
+        name: name
+        for name in (
+            "astropy",
+            "click",
+            "distributed",
+            "matplotlib",
+            "numpy",
+            "onnx",
+            "onnxruntime",
+            "onnxscript",
+            "photutils",
+            "regions",
+            "reproject",
+            "scipy",
+            "torch",
+            "tqdm",
+        )
+    },
+}
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -167,9 +202,17 @@ def test_what_is_installed_is_imported(name):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("path", [
-    "settings/dask.yaml", "settings/astropy/astropy.cfg", "models/tau.onnx", "models/tau.md",
-    "models/dirichlet.onnx", "models/dirichlet.md", "sps/inoue14_table2.ecsv",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        "settings/dask.yaml",
+        "settings/astropy/astropy.cfg",
+        "models/tau.onnx",
+        "models/tau.md",
+        "models/dirichlet.onnx",
+        "models/dirichlet.md",
+        "sps/inoue14_table2.ecsv",
+    ],
+)
 def test_files_of_the_package(path):
     assert (Path(pixsed.__file__).parent / path).is_file()

@@ -152,9 +152,13 @@ def test_no_process_outlives_its_parent(signal_name, tmp_path):
     )
     path = os.pathsep.join([os.path.dirname(tasks.__file__), os.getcwd()])
     parent = subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONPATH": path}, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+        start_new_session=True,
+    )
     with parent:
         pids = [int(word) for word in parent.stdout.readline().split()]
         number = getattr(signal, signal_name)

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from pixsed.images.background import Background, MosaicBackground
-from pixsed.images.psf.matching import plan_match
+from pixsed.images.psf.match import plan_match
 from pixsed.io.atomic import write_hdulist
 from pixsed.io.image import ImageFile, output_headers
 

@@ -14,32 +14,78 @@ EPILOG = examples(
 
 @click.command(epilog=EPILOG)
 @click.argument("image", metavar="[BAND=]IMAGE")
-@click.option("--box", type=click.IntRange(min=2), default=200, show_default=True,
-              help="Side of a background box in pixels.")
-@click.option("--filter-size", type=click.IntRange(1, 999), default=3, show_default=True,
-              help="Boxes a side over which the median smooths; odd.")
-@click.option("--estimator",
-              type=click.Choice(["mean", "median", "mode", "sextractor", "biweight"]),
-              default="mean", show_default=True,
-              help="What of a box's clipped pixels is its level.")
-@click.option("--sigma", type=FiniteRange(min=0, min_open=True), default=3.0,
-              show_default=True, help="Clipping, in standard deviations.")
-@click.option("--mask", metavar="SEG",
-              help="Segmentation map of the sources to leave out of the sky.")
-@click.option("--dilate", type=click.IntRange(0, 10_000), default=0, show_default=True,
-              help="Pixels by which the masked sources are grown.")
-@click.option("--coverage", metavar="MAP",
-              help="Exposure or weight map: where it is zero or NaN there are no data.")
-@click.option("--add-rms", type=click.Choice(["auto", "always", "never"]), default="auto",
-              show_default=True,
-              help="Whether the sky's rms is added to the errors in quadrature; auto: unless they "
-              "hold it already, being 0.8 of the scatter of the empty sky or more.")
+@click.option(
+    "--box",
+    type=click.IntRange(min=2),
+    default=200,
+    show_default=True,
+    help="Side of a background box in pixels.",
+)
+@click.option(
+    "--filter-size",
+    type=click.IntRange(1, 999),
+    default=3,
+    show_default=True,
+    help="Boxes a side over which the median smooths; odd.",
+)
+@click.option(
+    "--estimator",
+    type=click.Choice(["mean", "median", "mode", "sextractor", "biweight"]),
+    default="mean",
+    show_default=True,
+    help="What of a box's clipped pixels is its level.",
+)
+@click.option(
+    "--sigma",
+    type=FiniteRange(min=0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="Clipping, in standard deviations.",
+)
+@click.option(
+    "--mask", metavar="SEG", help="Segmentation map of the sources to leave out of the sky."
+)
+@click.option(
+    "--dilate",
+    type=click.IntRange(0, 10_000),
+    default=0,
+    show_default=True,
+    help="Pixels by which the masked sources are grown.",
+)
+@click.option(
+    "--coverage",
+    metavar="MAP",
+    help="Exposure or weight map: where it is zero or NaN there are no data.",
+)
+@click.option(
+    "--add-rms",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Whether the sky's rms is added to the errors in quadrature; auto: unless they "
+    "hold it already, being 0.8 of the scatter of the empty sky or more.",
+)
 @image_errors
 @hdu
 @output()
 @quiet_verbose
-def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, add_rms, err,
-            err_kind, fill, hdu, output, overwrite):
+def command(
+    image,
+    box,
+    filter_size,
+    estimator,
+    sigma,
+    mask,
+    dilate,
+    coverage,
+    add_rms,
+    err,
+    err_kind,
+    fill,
+    hdu,
+    output,
+    overwrite,
+):
     """Subtract the sky background and add its rms to the errors.
 
     The mean of the 3-sigma clipped pixels of each box, smoothed and interpolated, is
@@ -66,16 +112,16 @@ def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, a
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import choose_image, open_fits, parse_location
     from pixsed.io.outputs import check_fits_output
-    from pixsed.io.planes import PlanesWriter
     from pixsed.io.rows import RowReader
+    from pixsed.io.writers.planes import PlanesWriter
 
     check_fits_output(output, overwrite)
     bar = functools.partial(tqdm, unit="stripe", disable=not show_progress())
     with contextlib.ExitStack() as stack:
         place = parse_location(image, hdu, band=True)
-        source = stack.enter_context(ImageFile(
-            place, err=err, err_kind=err_kind, fill=fill, measure_sky=False
-        ))
+        source = stack.enter_context(
+            ImageFile(place, err=err, err_kind=err_kind, fill=fill, measure_sky=False)
+        )
         inputs = list(source.files)
         if source.err_source == "none" and err is None:
             warnings.warn(
@@ -95,8 +141,15 @@ def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, a
             inputs.append(where.path)
         try:
             found = MosaicBackground(
-                source, segmap=segmap, dilate=dilate, coverage=weight, add_rms=add_rms,
-                box=box, filter_size=filter_size, estimator=estimator, sigma=sigma,
+                source,
+                segmap=segmap,
+                dilate=dilate,
+                coverage=weight,
+                add_rms=add_rms,
+                box=box,
+                filter_size=filter_size,
+                estimator=estimator,
+                sigma=sigma,
                 progress=bar,
             )
         except PixsedError as trouble:
@@ -104,7 +157,11 @@ def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, a
         said = _of_errors(found, source)
         step = f"bkg: box {box}, filter {filter_size}, {sigma:g}-sigma clipped {estimator}"
         with PlanesWriter(
-            source, ("SCI", "ERR", "BKG", "BKGRMS"), output, overwrite=overwrite, inputs=inputs,
+            source,
+            ("SCI", "ERR", "BKG", "BKGRMS"),
+            output,
+            overwrite=overwrite,
+            inputs=inputs,
             history=[step, f"bkg: {said}"],
             cards={"RMSADDED": (found.adds_rms, "whether ERR has the sky's rms added")},
         ) as writer:
@@ -115,7 +172,8 @@ def command(image, box, filter_size, estimator, sigma, mask, dilate, coverage, a
     unit = str(source.header.get("BUNIT", "")).strip()
     say(
         f"{output}: background {np.median(found.map.mesh):.4g}, "
-        f"rms {np.median(found.map.rms_mesh):.4g} {unit}".rstrip() + f"; {said}"
+        f"rms {np.median(found.map.rms_mesh):.4g} {unit}".rstrip()
+        + f"; {said}"
     )
 
 

@@ -24,35 +24,92 @@ EPILOG = examples(
 @click.argument("images", nargs=-1, required=True, metavar="[BAND=]IMAGE...")
 @segmap
 @catalog
-@click.option("--id", "ids", multiple=True, metavar="ID",
-              help="Galaxy to cut out, by its id in the map; again, or 1,2,3, for more.")
-@click.option("--all", "all_ids", is_flag=True,
-              help="Cut out every galaxy of the map that has a redshift in the catalogue.")
-@click.option("--redshift", type=FiniteRange(min=0, min_open=True),
-              help="Redshift of the one galaxy, in place of a catalogue.")
-@click.option("--redshift-err", type=FiniteRange(min=0), metavar="FLOAT",
-              help="Its 1-sigma error.  [default: 0, known]")
+@click.option(
+    "--id",
+    "ids",
+    multiple=True,
+    metavar="ID",
+    help="Galaxy to cut out, by its id in the map; again, or 1,2,3, for more.",
+)
+@click.option(
+    "--all",
+    "all_ids",
+    is_flag=True,
+    help="Cut out every galaxy of the map that has a redshift in the catalogue.",
+)
+@click.option(
+    "--redshift",
+    type=FiniteRange(min=0, min_open=True),
+    help="Redshift of the one galaxy, in place of a catalogue.",
+)
+@click.option(
+    "--redshift-err",
+    type=FiniteRange(min=0),
+    metavar="FLOAT",
+    help="Its 1-sigma error.  [default: 0, known]",
+)
 @catalog_columns
-@click.option("--position", nargs=2, metavar="RA DEC",
-              help="Centre, without a map: degrees, or hours and degrees with colons.")
-@click.option("--size", type=FiniteRange(min=0, min_open=True), metavar="ARCSEC",
-              help="Side of the square around --position.")
-@click.option("--region", metavar="FILE.reg",
-              help="DS9 regions, in place of a map: one cube for each, named by its label.")
-@click.option("--pad", metavar="N|full",
-              help="Pixels around the segment or region, or the full image.  [default: 10; full "
-              "where one galaxy is asked for and the image is at most 200 x 200 pixels]")
-@click.option("--neighbours", type=click.Choice(["keep", "mask"]), default="keep",
-              show_default=True, help="Whether pixels of other segments keep their flux.")
+@click.option(
+    "--position",
+    nargs=2,
+    metavar="RA DEC",
+    help="Centre, without a map: degrees, or hours and degrees with colons.",
+)
+@click.option(
+    "--size",
+    type=FiniteRange(min=0, min_open=True),
+    metavar="ARCSEC",
+    help="Side of the square around --position.",
+)
+@click.option(
+    "--region",
+    metavar="FILE.reg",
+    help="DS9 regions, in place of a map: one cube for each, named by its label.",
+)
+@click.option(
+    "--pad",
+    metavar="N|full",
+    help="Pixels around the segment or region, or the full image.  [default: 10; full "
+    "where one galaxy is asked for and the image is at most 200 x 200 pixels]",
+)
+@click.option(
+    "--neighbours",
+    type=click.Choice(["keep", "mask"]),
+    default="keep",
+    show_default=True,
+    help="Whether pixels of other segments keep their flux.",
+)
 @errors
 @units
 @rescale_errors
 @hdu
 @output(help="Cube to write, or a folder for several galaxies, <ID>.fits each.")
 @quiet_verbose
-def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_col, z_col, zerr_col,
-            position, size, region, pad, neighbours, errors, err_kinds, fills, units,
-            rescale_errors, hdu, output, overwrite):
+def command(
+    images,
+    segmap,
+    catalog,
+    ids,
+    all_ids,
+    redshift,
+    redshift_err,
+    id_col,
+    z_col,
+    zerr_col,
+    position,
+    size,
+    region,
+    pad,
+    neighbours,
+    errors,
+    err_kinds,
+    fills,
+    units,
+    rescale_errors,
+    hdu,
+    output,
+    overwrite,
+):
     """Cut galaxies out of mosaics into photometric cubes.
 
     A cube holds, band by band, flux and error in nJy on the pixels of the first
@@ -62,8 +119,9 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
     """
     ids = _split_ids(ids)
     pad = _parse_pad(pad)
-    _check_usage(segmap, catalog, ids, all_ids, redshift, redshift_err, position, size, region,
-                 neighbours)
+    _check_usage(
+        segmap, catalog, ids, all_ids, redshift, redshift_err, position, size, region, neighbours
+    )
     centre = _parse_position(position) if position else None
 
     import contextlib
@@ -77,10 +135,13 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
     of = per_band(locations, errors, units, err_kinds, fills)
     with contextlib.ExitStack() as stack:
         names = ("err", "unit", "err_kind", "fill")
-        files = open_images(stack, (
-            (place, {name: table[place] for name, table in zip(names, of, strict=True)})
-            for place in locations
-        ))  # fmt: skip
+        files = open_images(
+            stack,
+            (
+                (place, {name: table[place] for name, table in zip(names, of, strict=True)})
+                for place in locations
+            ),
+        )
         inputs = [name for image in files for name in image.files]
         seg = None
         if segmap:
@@ -103,8 +164,14 @@ def command(images, segmap, catalog, ids, all_ids, redshift, redshift_err, id_co
         if not rescale_errors:
             mosaics.warn_of_errors()
         _write(
-            mosaics, jobs, output, overwrite, several, inputs,
-            mask_neighbours=neighbours == "mask", rescale_errors=rescale_errors,
+            mosaics,
+            jobs,
+            output,
+            overwrite,
+            several,
+            inputs,
+            mask_neighbours=neighbours == "mask",
+            rescale_errors=rescale_errors,
         )
 
 
@@ -114,7 +181,7 @@ def _tell_of_psfs(psfmatch):
     `psfmatch` is a dict of band -> PSFMATCH.
     """
     from pixsed.cli.options import say
-    from pixsed.io.psfmatch import says_nothing, warn_of_psfs
+    from pixsed.io.formats.psfmatch import says_nothing, warn_of_psfs
 
     warn_of_psfs(psfmatch)
     if says_nothing(psfmatch):
@@ -144,8 +211,10 @@ def _parse_pad(pad):
 
 def _parse_position(position):
     """Return RA and Dec in degrees."""
-    ra, dec = (_parse_angle(text, unit, position)
-               for text, unit in zip(position, ("hourangle", "deg"), strict=True))  # fmt: skip
+    ra, dec = (
+        _parse_angle(text, unit, position)
+        for text, unit in zip(position, ("hourangle", "deg"), strict=True)
+    )
     if not -180 <= ra <= 360 or not -90 <= dec <= 90:
         swapped = "; RA comes first, then Dec" if -90 <= ra <= 90 else ""
         raise click.BadParameter(
@@ -180,8 +249,9 @@ def _parse_angle(text, unit, position):
     return value
 
 
-def _check_usage(segmap, catalog, ids, all_ids, redshift, redshift_err, position, size, region,
-                 neighbours):
+def _check_usage(
+    segmap, catalog, ids, all_ids, redshift, redshift_err, position, size, region, neighbours
+):
     if position:
         if segmap or all_ids or catalog or region:
             raise click.UsageError("--position goes without --segmap, --catalog, --all, --region")
@@ -255,8 +325,8 @@ def _jobs_of_regions(mosaics, path, redshifts, catalog, pad):
 
     jobs = []
     for region in read_regions(path, mosaics.wcs):
-        redshift, zerr = redshifts(region.number)
-        if redshift_dq(redshift, zerr):
+        redshift, redshift_err = redshifts(region.number)
+        if redshift_dq(redshift, redshift_err):
             raise PixsedError(
                 f"{catalog} has no redshift of region {region.number}, or one with a bad error; "
                 "mend it, or give --redshift"
@@ -266,7 +336,7 @@ def _jobs_of_regions(mosaics, path, redshifts, catalog, pad):
                 f"{path}: region {region.number} is not on {mosaics.images[0].name}; remove it"
             )
         box = _padded(mosaics, region.box, pad, False)
-        target = Target(str(region.number), redshift, zerr)
+        target = Target(str(region.number), redshift, redshift_err)
         jobs.append(Job(target, box, region.segmap(box)))
     return jobs
 
@@ -318,7 +388,7 @@ def _write(mosaics, jobs, output, overwrite, several, inputs, **options):
     from pixsed.cli.options import say, show_progress
     from pixsed.errors import PixsedError
     from pixsed.images.cutout import bands_without_data
-    from pixsed.io.cube import write_cube
+    from pixsed.io.formats.cube import write_cube
     from pixsed.io.outputs import check_fits_output, check_folder
 
     folder = Path(output) if several or output.endswith("/") or Path(output).is_dir() else None
@@ -369,8 +439,10 @@ def _warn_of_bands(lacking, several):
 
     if not lacking:
         return
-    listed = ", ".join(f"{band} ({len(names)} of the galaxies)" if several else band
-                       for band, names in lacking.items())  # fmt: skip
+    listed = ", ".join(
+        f"{band} ({len(names)} of the galaxies)" if several else band
+        for band, names in lacking.items()
+    )
     warnings.warn(
         f"no data at all in {listed}: outside the image, or no error or weight of use there",
         PixsedWarning,

@@ -12,10 +12,13 @@ from pixsed.cli.options import examples, output, quiet_verbose, say
         "pixsed export tau.ckpt tau-2.ckpt tau-3.ckpt --name mine -o mine.onnx",
     ),
 )
-@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(),
-                metavar="CHECKPOINT...")
-@click.option("--sims", "sims", type=click.Path(),
-              help="Fresh simulations to calibrate the OOD score; else it is NaN.")  # fmt: skip
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(), metavar="CHECKPOINT...")
+@click.option(
+    "--sims",
+    "sims",
+    type=click.Path(),
+    help="Fresh simulations to calibrate the OOD score; else it is NaN.",
+)
 @click.option("--name", show_default="that of the file", help="The model's name.")
 @output("Model to write.")
 @quiet_verbose

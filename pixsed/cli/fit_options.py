@@ -83,22 +83,33 @@ class Run:
     @property
     def data_options(self):
         """The options that the data of maps depend on: spelling -> value."""
-        return {f"--{option.name.replace('_', '-')}": getattr(self, option.name)
-                for option in fields(self)
-                if option.metadata["data"] in (True, self.engine)}  # fmt: skip
+        return {
+            f"--{option.name.replace('_', '-')}": getattr(self, option.name)
+            for option in fields(self)
+            if option.metadata["data"] in (True, self.engine)
+        }
 
     @property
     def settings(self):
         """How every pixel or row is fitted, of cubes and tables alike."""
-        return dict(samples=self.samples, quantiles=self.quantiles, seed=self.seed,
-                    engine=self.engine, error_floor=self.error_floor)  # fmt: skip
+        return dict(
+            samples=self.samples,
+            quantiles=self.quantiles,
+            seed=self.seed,
+            engine=self.engine,
+            error_floor=self.error_floor,
+        )
 
     @property
     def of_maps(self):
-        """What `pixsed.infer.run.fit_image` takes beside what it fits, and where to."""
-        return dict(settings=self.settings | {"snr_min": self.snr_min}, tile=self.tile,
-                    command=self.command, overwrite=self.overwrite,
-                    resume=self.resume)  # fmt: skip
+        """What `pixsed.fit.run.fit_image` takes beside what it fits, and where to."""
+        return dict(
+            settings=self.settings | {"snr_min": self.snr_min},
+            tile=self.tile,
+            command=self.command,
+            overwrite=self.overwrite,
+            resume=self.resume,
+        )
 
 
 def check_usage(asked, kind):
@@ -123,8 +134,9 @@ def _check_redshifts_of_table(asked):
                 raise click.UsageError(
                     f"give {asked.given[option]} or {asked.given[column]}, not both"
                 )
-    of_redshift = [name for name in ("redshift", "redshift_err", "z_col", "zerr_col")
-                   if name in asked.given]  # fmt: skip
+    of_redshift = [
+        name for name in ("redshift", "redshift_err", "z_col", "zerr_col") if name in asked.given
+    ]
     if of_redshift and load_model(asked).infers_redshift:
         raise click.UsageError(
             f"{asked.given[of_redshift[0]]} goes with models that are given the redshift; "
@@ -159,8 +171,8 @@ def _check_redshifts_of_mosaics(asked):
 
 
 def load_model(asked):
-    """Return the `~pixsed.infer.model.Model` of the options, which has their engine."""
-    from pixsed.infer.model import Model
+    """Return the `~pixsed.fit.model.Model` of the options, which has their engine."""
+    from pixsed.fit.model import Model
     from pixsed.models import resolve
 
     model = Model(resolve(asked.model), provider=asked.provider)

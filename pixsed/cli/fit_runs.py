@@ -34,7 +34,7 @@ def run(asked):
 
 def _kind(asked):
     """Return ``"cube"``, ``"table"`` or ``"image"`` of the inputs, by the first that tells."""
-    from pixsed.io.kinds import kind_of
+    from pixsed.io.formats.kinds import kind_of
     from pixsed.io.locate import parse_location
 
     if any(parse_location(text, band=True).band for text in asked.inputs):
@@ -61,11 +61,13 @@ def source_files(asked, kind):
 
     Returns
     -------
-    `~pixsed.io.cube_file.CubeName` or `~pixsed.images.field_files.FieldFiles`
+    `~pixsed.io.formats.cube_file.CubeName` or `~pixsed.images.field_files.FieldFiles`
     """
-    common = dict(redshift=asked.redshift, zerr=asked.redshift_err, all_pixels=asked.all_pixels)
+    common = dict(
+        redshift=asked.redshift, redshift_err=asked.redshift_err, all_pixels=asked.all_pixels
+    )
     if kind == "cube":
-        from pixsed.io.cube_file import CubeName
+        from pixsed.io.formats.cube_file import CubeName
 
         return CubeName(asked.inputs[0], **common)
     from pixsed.cli.mosaics import per_band
@@ -76,11 +78,20 @@ def source_files(asked, kind):
     of = per_band(images, asked.errors, asked.units, asked.err_kinds, asked.fills)
     errors, units, err_kinds, fills = (tuple(table[place] for place in images) for table in of)
     return FieldFiles(
-        images=tuple(images), errors=errors, units=units, err_kinds=err_kinds, fills=fills,
+        images=tuple(images),
+        errors=errors,
+        units=units,
+        err_kinds=err_kinds,
+        fills=fills,
         segmap=asked.segmap,
-        redshift_map=asked.redshift_map, catalog=asked.catalog, id_col=asked.id_col,
-        z_col=asked.z_col, zerr_col=asked.zerr_col, rescale_errors=asked.rescale_errors, **common,
-    )  # fmt: skip
+        redshift_map=asked.redshift_map,
+        catalog=asked.catalog,
+        id_col=asked.id_col,
+        z_col=asked.z_col,
+        zerr_col=asked.zerr_col,
+        rescale_errors=asked.rescale_errors,
+        **common,
+    )
 
 
 # One image into one file.
@@ -108,20 +119,27 @@ class _Bar:
 
 
 def _fit_one(asked, kind):
-    from pixsed.infer.run import fit_image
+    from pixsed.fit.run import fit_image
 
     model = load_model(asked)
     done = fit_image(
-        source_files(asked, kind), model, asked.output, options=asked.data_options,
-        part=asked.part, jobs=asked.jobs, scheduler=asked.scheduler, bar=_Bar, **asked.of_maps,
-    )  # fmt: skip
+        source_files(asked, kind),
+        model,
+        asked.output,
+        options=asked.data_options,
+        part=asked.part,
+        jobs=asked.jobs,
+        scheduler=asked.scheduler,
+        bar=_Bar,
+        **asked.of_maps,
+    )
     say(_line(asked, asked.output, done))
 
 
 def _line(asked, path, done):
     """Return what is said of a fit that is done."""
     from pixsed.dq import ood_text
-    from pixsed.infer.stream import fitted_text
+    from pixsed.fit.to_file import fitted_text
 
     counts = done.counts
     if not counts:
@@ -151,12 +169,14 @@ def _why_none(asked, counts):
 
 
 def _fit_many(asked, kind, folder):
-    from pixsed.infer.many import fit_cubes, maps_paths
+    from pixsed.fit.many_cubes import fit_cubes, maps_paths
     from pixsed.io.outputs import check_fits_output, check_folder, is_stream
 
     if is_stream(asked.output):
-        raise click.UsageError("the maps of several cubes cannot go to standard output or a "
-                               "device; give a folder with -o")  # fmt: skip
+        raise click.UsageError(
+            "the maps of several cubes cannot go to standard output or a "
+            "device; give a folder with -o"
+        )
     check_folder(asked.output, "cubes")
     pairs = list(zip(asked.inputs, maps_paths(asked.inputs, folder), strict=True))
     if asked.part is not None:
@@ -170,10 +190,14 @@ def _fit_many(asked, kind, folder):
     for path in paths:
         check_fits_output(path, asked.overwrite or asked.resume)
     outcomes = fit_cubes(
-        [source_files(replace(asked, inputs=(cube,)), kind) for cube in cubes], paths, model,
-        options=asked.data_options, jobs=asked.jobs, scheduler=asked.scheduler,
+        [source_files(replace(asked, inputs=(cube,)), kind) for cube in cubes],
+        paths,
+        model,
+        options=asked.data_options,
+        jobs=asked.jobs,
+        scheduler=asked.scheduler,
         **asked.of_maps,
-    )  # fmt: skip
+    )
     if bad := _tell(asked, outcomes, len(cubes)):
         raise PixsedError(
             f"{bad} of {len(cubes)} cubes could not be fitted; the others are in {folder}"
@@ -214,12 +238,12 @@ def _fit_table(asked):
 
     from pixsed.cli.mosaics import split_bands
     from pixsed.dq import DQ
-    from pixsed.infer.photometry import fit_table, table_text
-    from pixsed.infer.record import how_fitted, table_cards
+    from pixsed.fit.record import how_fitted, table_cards
+    from pixsed.fit.table import fit_table, table_text
     from pixsed.io.columns import band_columns
     from pixsed.io.locate import parse_location
-    from pixsed.io.table_writer import check_columns, check_table_output, write_table
     from pixsed.io.tables import read_table
+    from pixsed.io.writers.tables import check_columns, check_table_output, write_table
 
     text, *others = asked.inputs
     if others:
@@ -230,21 +254,43 @@ def _fit_table(asked):
         text, hdu=asked.hdu, wanted=lambda names: band_columns(names, model.bands, text)
     )
     check_columns(table, asked.output, text)
-    options = dict(redshift=asked.redshift, zerr=asked.redshift_err, id_col=asked.id_col,
-                   z_col=asked.z_col, zerr_col=asked.zerr_col)  # fmt: skip
+    options = dict(
+        redshift=asked.redshift,
+        redshift_err=asked.redshift_err,
+        id_col=asked.id_col,
+        z_col=asked.z_col,
+        zerr_col=asked.zerr_col,
+    )
     if "snr_min" in asked.given:
         options["snr_min"] = asked.snr_min
     with tqdm(total=len(table), unit="row", disable=not show_progress()) as bar:
-        result, nfit = fit_table(table, model, source=text, unit=split_bands(asked.units),
-                                 **options, **asked.settings, jobs=asked.jobs,
-                                 progress=bar.update)  # fmt: skip
+        result, nfit = fit_table(
+            table,
+            model,
+            source=text,
+            unit=split_bands(asked.units),
+            **options,
+            **asked.settings,
+            jobs=asked.jobs,
+            progress=bar.update,
+        )
     cards = table_cards(
-        model, seed=asked.seed, samples=asked.samples, error_floor=asked.error_floor,
-        engine=asked.engine, units=asked.units, **options,
-    )  # fmt: skip
+        model,
+        seed=asked.seed,
+        samples=asked.samples,
+        error_floor=asked.error_floor,
+        engine=asked.engine,
+        units=asked.units,
+        **options,
+    )
     write_table(
-        result, asked.output, overwrite=asked.overwrite, inputs=[parse_location(text).path],
-        history=[f"fit: {nfit} rows, {how_fitted(asked.engine, asked.samples)}"], name="POSTERIOR",
-        **cards, **DQ.cards("DQBIT"),
-    )  # fmt: skip
+        result,
+        asked.output,
+        overwrite=asked.overwrite,
+        inputs=[parse_location(text).path],
+        history=[f"fit: {nfit} rows, {how_fitted(asked.engine, asked.samples)}"],
+        name="POSTERIOR",
+        **cards,
+        **DQ.cards("DQBIT"),
+    )
     say(f"{asked.output}: {table_text(result)}")

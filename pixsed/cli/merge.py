@@ -22,19 +22,19 @@ def command(parts, output, overwrite):
     and options, and no row in common.
     """
     from pixsed.cli.options import say
-    from pixsed.io.kinds import is_maps
+    from pixsed.io.formats.kinds import is_maps
     from pixsed.io.outputs import check_fits_output, check_output
 
     check_output(output, overwrite)
     if is_maps(parts[0]):
         check_fits_output(output, overwrite)
-        from pixsed.io.merge import merge_maps
+        from pixsed.io.writers.merge_maps import merge_maps
 
         ny, nx = merge_maps(parts, output, overwrite=overwrite)
         say(f"{output}: {len(parts)} parts, {nx} x {ny} pixels")
         return
-    from pixsed.infer.merge import merge_tables
-    from pixsed.io.table_writer import check_table_output
+    from pixsed.io.writers.merge_tables import merge_tables
+    from pixsed.io.writers.tables import check_table_output
 
     check_table_output(output, overwrite)
     number = merge_tables(parts, output, overwrite=overwrite)

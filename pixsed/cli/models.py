@@ -25,7 +25,7 @@ def command(name):
     if not found:
         click.echo("no model is shipped with this pixsed; give --model a file", err=True)
         return
-    from pixsed.infer.model import Model
+    from pixsed.fit.model import Model
 
     for name, path in found.items():
         model = Model(path)

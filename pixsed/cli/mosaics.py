@@ -10,13 +10,17 @@ _WHERE = "[default: ERR, WHT, or a file beside the image]"
 # Written out, since --help is to import no numpy; a test holds it against its room.
 KINDS = ("sigma", "variance", "weight")
 
-segmap = click.option("--segmap", metavar="SEG",
-                      help="Segmentation map on the grid of the first image.")  # fmt: skip
+segmap = click.option(
+    "--segmap", metavar="SEG", help="Segmentation map on the grid of the first image."
+)
 catalog = click.option("--catalog", metavar="TABLE", help="Table of ids and redshifts.")
 units = click.option(
-    "--unit", "units", multiple=True, metavar="[BAND=]UNIT",
+    "--unit",
+    "units",
+    multiple=True,
+    metavar="[BAND=]UNIT",
     help='Unit of the images, as uJy, or "zp=25.94" for an AB zero point.  [default: BUNIT]',
-)  # fmt: skip
+)
 rescale_errors = click.option(
     "--rescale-errors", is_flag=True, help="Scale each band's errors to the scatter of its sky."
 )
@@ -25,14 +29,25 @@ rescale_errors = click.option(
 def errors(function):
     """Add `--err`, `--err-kind` and `--fill`, each of one band or of all."""
     for option in (
-        click.option("--fill", "fills", multiple=True, metavar="[BAND=]VALUE|none|auto",
-                     help=_FILL),
-        click.option("--err-kind", "err_kinds", multiple=True, metavar="[BAND=]KIND",
-                     help="What the errors are: sigma, variance or weight.  [default: told by "
-                     "their name, unit and the sky]"),
-        click.option("--err", "errors", multiple=True, metavar="[BAND=]EXT|FILE|sky",
-                     help="Where the errors are; sky: the rms of the image's sky.  " + _WHERE),
-    ):  # fmt: skip
+        click.option(
+            "--fill", "fills", multiple=True, metavar="[BAND=]VALUE|none|auto", help=_FILL
+        ),
+        click.option(
+            "--err-kind",
+            "err_kinds",
+            multiple=True,
+            metavar="[BAND=]KIND",
+            help="What the errors are: sigma, variance or weight.  [default: told by "
+            "their name, unit and the sky]",
+        ),
+        click.option(
+            "--err",
+            "errors",
+            multiple=True,
+            metavar="[BAND=]EXT|FILE|sky",
+            help="Where the errors are; sky: the rms of the image's sky.  " + _WHERE,
+        ),
+    ):
         function = option(function)
     return function
 
@@ -41,11 +56,17 @@ def image_errors(function):
     """Add `--err`, `--err-kind` and `--fill`, of one image."""
     for option in (
         click.option("--fill", default="auto", metavar="VALUE|none|auto", help=_FILL),
-        click.option("--err-kind", type=click.Choice(KINDS),
-                     help="What the errors are.  [default: told by their name, unit and the sky]"),
-        click.option("--err", metavar="EXT|FILE|sky",
-                     help="Where the errors are; sky: the rms of the sky alone.  " + _WHERE),
-    ):  # fmt: skip
+        click.option(
+            "--err-kind",
+            type=click.Choice(KINDS),
+            help="What the errors are.  [default: told by their name, unit and the sky]",
+        ),
+        click.option(
+            "--err",
+            metavar="EXT|FILE|sky",
+            help="Where the errors are; sky: the rms of the sky alone.  " + _WHERE,
+        ),
+    ):
         function = option(function)
     return function
 

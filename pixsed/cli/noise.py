@@ -13,8 +13,13 @@ from pixsed.cli.options import examples, output, quiet_verbose
     ),
 )
 @click.argument("cubes", nargs=-1, required=True, metavar="CUBE...")
-@click.option("--bins", type=click.IntRange(1, 1000), default=5, show_default=True,
-              help="Bins of flux a band, of equal numbers of pixels.")  # fmt: skip
+@click.option(
+    "--bins",
+    type=click.IntRange(1, 1000),
+    default=5,
+    show_default=True,
+    help="Bins of flux a band, of equal numbers of pixels.",
+)
 @output("Noise table to write; - for standard output.")
 @quiet_verbose
 def command(cubes, bins, output, overwrite):
@@ -30,9 +35,9 @@ def command(cubes, bins, output, overwrite):
 
     from pixsed.cli.options import say, show_progress
     from pixsed.images.noise.measure import NoiseMeasurement
-    from pixsed.io.cube import read_cube
+    from pixsed.io.formats.cube import read_cube
+    from pixsed.io.formats.noise_table import write_noise
     from pixsed.io.inputs import once
-    from pixsed.io.noise import write_noise
     from pixsed.io.outputs import check_fits_output
 
     check_fits_output(output, overwrite)
@@ -42,9 +47,12 @@ def command(cubes, bins, output, overwrite):
         measurement.add(read_cube(name), name)
     table = measurement.table(bins)
     write_noise(
-        table, output, overwrite, inputs=cubes,
+        table,
+        output,
+        overwrite,
+        inputs=cubes,
         history=[f"noise: {measurement.cubes} cubes, {bins} bins of flux a band"],
-    )  # fmt: skip
+    )
     for line in _lines(table):
         say(line)
     say(f"{output}: {len(table.bands)} bands of {measurement.cubes} cubes")

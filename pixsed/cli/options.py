@@ -113,11 +113,20 @@ def quiet_verbose(function):
         return function(*args, **kwargs)
 
     told = click.option(
-        "-v", "--verbose", count=True, expose_value=False, callback=_set_verbose,
+        "-v",
+        "--verbose",
+        count=True,
+        expose_value=False,
+        callback=_set_verbose,
         help="Say more: versions, options, files; twice for the traceback of an error.",
     )(told)
     return click.option(
-        "-q", "--quiet", is_flag=True, expose_value=False, callback=_set_quiet, is_eager=True,
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        callback=_set_quiet,
+        is_eager=True,
         help="Say nothing but errors.",
     )(told)
 
@@ -219,12 +228,16 @@ def _files_named(context):
 
 
 hdu = click.option(
-    "--hdu", metavar="EXT",
+    "--hdu",
+    metavar="EXT",
     help="Extension to read, by name or number, where path[EXT] does not say it.",
 )
 
 seed = click.option(
-    "--seed", type=click.IntRange(min=0, max=2**63 - 1), default=42, show_default=True,
+    "--seed",
+    type=click.IntRange(min=0, max=2**63 - 1),
+    default=42,
+    show_default=True,
     help="Seed of the random numbers.",
 )
 
@@ -236,26 +249,37 @@ def _cores():
 
 
 jobs = click.option(
-    "--jobs", type=click.IntRange(min=1), default=_cores,
-    show_default="the cores it may use", help="Processes or threads at once.",
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=_cores,
+    show_default="the cores it may use",
+    help="Processes or threads at once.",
 )
 
 scheduler = click.option(
-    "--scheduler", metavar="ADDRESS",
+    "--scheduler",
+    metavar="ADDRESS",
     help="Dask scheduler whose workers do the work, as tcp://host:8786, in place of --jobs.",
 )
 
 model = click.option(
-    "--model", "model", default="tau", show_default=True, metavar="NAME|FILE",
+    "--model",
+    "model",
+    default="tau",
+    show_default=True,
+    metavar="NAME|FILE",
     help="A shipped model's name, or an .onnx file.",
 )
 
 
 error_floor = click.option(
-    "--error-floor", type=FiniteRange(min=0, max=1), default=0.0, show_default=True,
+    "--error-floor",
+    type=FiniteRange(min=0, max=1),
+    default=0.0,
+    show_default=True,
     metavar="FRACTION",
     help="Fraction of the flux added to the errors in quadrature, for what they leave out: zero "
-         "points, matched PSFs, the models themselves; 0.05 is usual.",
+    "points, matched PSFs, the models themselves; 0.05 is usual.",
 )
 
 
@@ -264,12 +288,19 @@ def noise(default, help):
 
     def decorate(function):
         function = click.option(
-            "--noise-floor", type=FiniteRange(min=0), default=0.0, metavar="FRACTION",
+            "--noise-floor",
+            type=FiniteRange(min=0),
+            default=0.0,
+            metavar="FRACTION",
             help="With a FILE: this fraction of the flux, added in quadrature to the errors; "
-                 "without it they stop growing in the brightest bin, as in the paper.",
+            "without it they stop growing in the brightest bin, as in the paper.",
         )(function)
         return click.option(
-            "--noise", default=default, show_default=True, metavar="[wide|depth|FILE]", help=help,
+            "--noise",
+            default=default,
+            show_default=True,
+            metavar="[wide|depth|FILE]",
+            help=help,
         )(function)
 
     return decorate

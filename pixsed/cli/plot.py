@@ -12,11 +12,22 @@ EPILOG = examples(
 
 @click.command(epilog=EPILOG)
 @click.argument("maps", metavar="MAPS")
-@click.option("--property", "properties", multiple=True, type=Names(), metavar="PROP",
-              help="Property to draw, as LOGMSTAR; again, or with commas, for more.  "
-              "[default: LOGSIGMA LOGSFR AGE METAL AV]")
-@click.option("--dpi", type=click.IntRange(min=10, max=1200), default=150, show_default=True,
-              help="Dots an inch.")
+@click.option(
+    "--property",
+    "properties",
+    multiple=True,
+    type=Names(),
+    metavar="PROP",
+    help="Property to draw, as LOGMSTAR; again, or with commas, for more.  "
+    "[default: LOGSIGMA LOGSFR AGE METAL AV]",
+)
+@click.option(
+    "--dpi",
+    type=click.IntRange(min=10, max=1200),
+    default=150,
+    show_default=True,
+    help="Dots an inch.",
+)
 @output("Picture to write: .png, .pdf or .svg; - for a PNG on standard output.")
 @quiet_verbose
 def command(maps, properties, dpi, output, overwrite):
@@ -30,7 +41,7 @@ def command(maps, properties, dpi, output, overwrite):
     from pixsed.cli.options import say
     from pixsed.io.atomic import atomic_path
     from pixsed.io.outputs import check_output, is_stream
-    from pixsed.products.maps_picture import draw, read_panels
+    from pixsed.plots.maps import draw, read_panels
 
     suffix = Path(output).suffix.lower()
     if is_stream(output) and not suffix:

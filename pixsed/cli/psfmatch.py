@@ -21,42 +21,104 @@ EPILOG = examples(
 @click.argument("image", metavar="[BAND=]IMAGE")
 @click.option("--psf", metavar="PSF", help="The image's PSF.")
 @click.option("--target", metavar="PSF", help="The PSF to give it.")
-@click.option("--kernel", metavar="K",
-              help="Matching kernel on the image's pixels, in place of the PSFs.")
-@click.option("--target-name", metavar="BAND",
-              help="Band of the target PSF.  [default: from its header]")
-@click.option("--psf-scale", type=FiniteRange(1e-4, 10), metavar="ARCSEC",
-              help="Pixel of a PSF whose header does not tell it.")
-@click.option("--psf-angle", type=FiniteFloat(), default=0.0, show_default=True, metavar="DEG",
-              help="Turn both PSFs first, from the x axis towards y.")
-@click.option("--method", type=click.Choice(METHODS), default="fourier", show_default=True,
-              help="Kernel: ratio of Fourier transforms; or damped, by a constant (wiener) or "
-              "more at high frequencies.")
-@click.option("--window", type=click.Choice(WINDOWS),
-              help="Taper of the kernel's transform.  [default: tukey, flat, then falling; "
-              "with a damped method none]")
-@click.option("--alpha", type=FiniteRange(0, 1), default=0.5, show_default=True,
-              help="Fraction of the frequencies that the taper takes.")
-@click.option("--beta", type=FiniteRange(0, 1), default=0.5, show_default=True,
-              help="Fraction that split-cosine-bell and top-hat leave whole.")
-@click.option("--regularization", type=FiniteRange(0, 1, min_open=True, max_open=True),
-              default=1e-4, show_default=True,
-              help="Damping; for fourier the fraction of its peak below which a transform is zero.")
-@click.option("--max-residual", type=FiniteRange(min=0), metavar="FRACTION",
-              help="Fail where the encircled energy stays further off the target's.  "
-              "[default: warn above 0.02]")
-@click.option("--correlation", type=click.Choice(CORRELATIONS), default="auto", show_default=True,
-              help="Measure, on empty sky, how far the image's noise is correlated already, as "
-              "by drizzling, for ERR and NOISECOR; none: not at all.")
-@click.option("--mask", metavar="SEG",
-              help="Segmentation map of the sources to leave out of that sky.  "
-              "[default: they are found]")
+@click.option(
+    "--kernel", metavar="K", help="Matching kernel on the image's pixels, in place of the PSFs."
+)
+@click.option(
+    "--target-name", metavar="BAND", help="Band of the target PSF.  [default: from its header]"
+)
+@click.option(
+    "--psf-scale",
+    type=FiniteRange(1e-4, 10),
+    metavar="ARCSEC",
+    help="Pixel of a PSF whose header does not tell it.",
+)
+@click.option(
+    "--psf-angle",
+    type=FiniteFloat(),
+    default=0.0,
+    show_default=True,
+    metavar="DEG",
+    help="Turn both PSFs first, from the x axis towards y.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="fourier",
+    show_default=True,
+    help="Kernel: ratio of Fourier transforms; or damped, by a constant (wiener) or "
+    "more at high frequencies.",
+)
+@click.option(
+    "--window",
+    type=click.Choice(WINDOWS),
+    help="Taper of the kernel's transform.  [default: tukey, flat, then falling; "
+    "with a damped method none]",
+)
+@click.option(
+    "--alpha",
+    type=FiniteRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Fraction of the frequencies that the taper takes.",
+)
+@click.option(
+    "--beta",
+    type=FiniteRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Fraction that split-cosine-bell and top-hat leave whole.",
+)
+@click.option(
+    "--regularization",
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
+    default=1e-4,
+    show_default=True,
+    help="Damping; for fourier the fraction of its peak below which a transform is zero.",
+)
+@click.option(
+    "--max-residual",
+    type=FiniteRange(min=0),
+    metavar="FRACTION",
+    help="Fail where the encircled energy stays further off the target's.  "
+    "[default: warn above 0.02]",
+)
+@click.option(
+    "--correlation",
+    type=click.Choice(CORRELATIONS),
+    default="auto",
+    show_default=True,
+    help="Measure, on empty sky, how far the image's noise is correlated already, as "
+    "by drizzling, for ERR and NOISECOR; none: not at all.",
+)
+@click.option(
+    "--mask",
+    metavar="SEG",
+    help="Segmentation map of the sources to leave out of that sky.  [default: they are found]",
+)
 @image_errors
 @hdu
 @output()
 @quiet_verbose
-def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, err_kind, fill,
-            max_residual, correlation, mask, hdu, output, overwrite, **options):
+def command(
+    image,
+    psf,
+    target,
+    kernel,
+    target_name,
+    psf_scale,
+    psf_angle,
+    err,
+    err_kind,
+    fill,
+    max_residual,
+    correlation,
+    mask,
+    hdu,
+    output,
+    overwrite,
+    **options,
+):
     """Convolve an image to another image's PSF, errors included.
 
     The kernel is the ratio of the PSFs' Fourier transforms under a cosine taper; the
@@ -79,7 +141,7 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
     import contextlib
 
     from pixsed.cli.options import say, show_progress
-    from pixsed.images.psf.matching import plan_match
+    from pixsed.images.psf.match import plan_match
     from pixsed.images.psf.read import read_kernel, read_psf
     from pixsed.images.segmap import open_segmap
     from pixsed.io.bandnames import check_band_name
@@ -87,7 +149,7 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import parse_location
     from pixsed.io.outputs import check_fits_output
-    from pixsed.io.planes import PlanesWriter
+    from pixsed.io.writers.planes import PlanesWriter
 
     check_fits_output(output, overwrite)
     paths = [parse_location(p).path for p in (psf, target, kernel, mask) if p]
@@ -103,21 +165,39 @@ def command(image, psf, target, kernel, target_name, psf_scale, psf_angle, err, 
             given = read_kernel(kernel, scale=pixel_area_arcsec2(source.wcs) ** 0.5)
             band = band or given.band
         match = plan_match(
-            source, psf=psf, target=target, kernel=given.data if given else None,
-            target_band=band, angle=psf_angle, max_residual=max_residual,
-            correlation=correlation, segmap=segmap, **options,
+            source,
+            psf=psf,
+            target=target,
+            kernel=given.data if given else None,
+            target_band=band,
+            angle=psf_angle,
+            max_residual=max_residual,
+            correlation=correlation,
+            segmap=segmap,
+            **options,
         )
         done = _done(match)
         how = _how(given, psf_angle, **options)
         _warn_of_errors(source.name, match.scatter_ratio)
-        history = [f"psfmatch: {done}" + ("" if match.unchanged else f"; {how}"),
-                   f"psfmatch: {_noise(match)}"]  # fmt: skip
+        history = [
+            f"psfmatch: {done}" + ("" if match.unchanged else f"; {how}"),
+            f"psfmatch: {_noise(match)}",
+        ]
         cards = _cards(match)
         scale = pixel_area_arcsec2(source.wcs) ** 0.5
-        with PlanesWriter(
-            source, ("SCI", "ERR"), output, overwrite=overwrite, inputs=[*source.files, *paths],
-            history=history, cards=cards, after=_after(match, cards, scale),
-        ) as writer, _progress(source.shape[0], show_progress()) as bar:
+        with (
+            PlanesWriter(
+                source,
+                ("SCI", "ERR"),
+                output,
+                overwrite=overwrite,
+                inputs=[*source.files, *paths],
+                history=history,
+                cards=cards,
+                after=_after(match, cards, scale),
+            ) as writer,
+            _progress(source.shape[0], show_progress()) as bar,
+        ):
             for data, error in match.strips(source):
                 writer.append({"SCI": data, "ERR": error})
                 bar.update(len(data))
@@ -133,7 +213,7 @@ def _warn_of_errors(name, ratio):
     import warnings
 
     from pixsed.errors import PixsedWarning
-    from pixsed.images.psf.autocorrelation import ERRORS_OFF
+    from pixsed.images.noise.autocorrelation import ERRORS_OFF
 
     if ratio and not 1 / ERRORS_OFF < ratio < ERRORS_OFF:
         warnings.warn(
@@ -167,9 +247,12 @@ def _how(given, angle, method, window, alpha, beta, regularization):
         normalised = abs(given.sum - 1) > 1e-3
         return "kernel given" + (f", its sum of {given.sum:.4g} made 1" if normalised else "")
     window = window or default_window(method)
-    widths = {"tukey": f" alpha {alpha:g}", "cosine-bell": f" alpha {alpha:g}",
-              "split-cosine-bell": f" alpha {alpha:g} beta {beta:g}",
-              "top-hat": f" beta {beta:g}"}  # fmt: skip
+    widths = {
+        "tukey": f" alpha {alpha:g}",
+        "cosine-bell": f" alpha {alpha:g}",
+        "split-cosine-bell": f" alpha {alpha:g} beta {beta:g}",
+        "top-hat": f" beta {beta:g}",
+    }
     text = f"{method} {regularization:g}, window {window}{widths.get(window, '')}"
     return text + (f", PSFs turned {angle:g} deg" if angle else "")
 
@@ -181,9 +264,13 @@ def _noise(match):
     factor, uncertainty = match.correlation.error_factor(match.kernel)
     return (
         f"noise correlated to {match.correlation.reach} pixels, on {match.correlation.pixels} "
-        "of sky; " + ("errors unchanged" if match.unchanged else
-                      f"errors times {factor:.4g} +- {uncertainty:.2g}")
-    )  # fmt: skip
+        "of sky; "
+        + (
+            "errors unchanged"
+            if match.unchanged
+            else f"errors times {factor:.4g} +- {uncertainty:.2g}"
+        )
+    )
 
 
 def _cards(match):
@@ -191,21 +278,22 @@ def _cards(match):
     if match.residual is not None:
         low, high = match.radii
         cards["EERESID"] = (
-            round(match.residual, 6), f"max encircled-energy residual, {low:g}-{high:.3g} arcsec"
+            round(match.residual, 6),
+            f"max encircled-energy residual, {low:g}-{high:.3g} arcsec",
         )
         for tenth in range(1, int(10 * high + 1e-6) + 1):
             for key, value, whose in zip(
                 ("EE", "EET"), match.curve.at(tenth / 10), ("matched", "target"), strict=True
             ):
                 cards[f"{key}0{tenth}"] = (
-                    round(value, 5), f"encircled energy, 0.{tenth} arcsec: {whose}"
+                    round(value, 5),
+                    f"encircled energy, 0.{tenth} arcsec: {whose}",
                 )
     known = "measured" if match.correlation else "not measured"
-    cards["ERRCORR"] = (
-        round(match.err_factor, 6), f"ERR's factor for correlation, {known}"
-    )
+    cards["ERRCORR"] = (round(match.err_factor, 6), f"ERR's factor for correlation, {known}")
     cards["NOISECOR"] = (
-        round(match.noise_corr, 6), "noise of a large sum over that of pixel errors"
+        round(match.noise_corr, 6),
+        "noise of a large sum over that of pixel errors",
     )
     return cards
 
@@ -226,8 +314,10 @@ def _after(match, cards, scale):
     columns = [
         fits.Column(name, "E", unit=unit, array=values)
         for name, unit, values in (
-            ("RADIUS", "arcsec", curve.radii), ("EE_BEFORE", None, curve.before),
-            ("EE_AFTER", None, curve.after), ("EE_TARGET", None, curve.target),
+            ("RADIUS", "arcsec", curve.radii),
+            ("EE_BEFORE", None, curve.before),
+            ("EE_AFTER", None, curve.after),
+            ("EE_TARGET", None, curve.target),
         )
-    ]  # fmt: skip
+    ]
     return [kernel, fits.BinTableHDU.from_columns(columns, name="EECURVE")]

@@ -30,21 +30,48 @@ IGM = ("inoue14", "madau95", "none")
 @click.option("--ssp", "ssp_path", required=True, type=click.Path(), help="SSP grid.")
 @click.option("--prior", type=click.Choice(PRIORS), required=True, help="Prior of the histories.")
 @click.option("-n", "number", type=click.IntRange(1, 10**10), required=True, help="Populations.")
-@click.option("--bands", type=Names(), metavar="LIST",
-              help="Bands, commas between; default: the shipped models' 29.")
-@click.option("--attenuation", type=click.Choice(ATTENUATION), default="calzetti",
-              show_default=True, help="Attenuation law.")
-@click.option("--igm", type=click.Choice(IGM), default="inoue14", show_default=True,
-              help="Absorption by the intergalactic medium.")
-@click.option("--resume", is_flag=True,
-              help="Go on with OUTPUT.part, which a run that was stopped has left.")
+@click.option(
+    "--bands",
+    type=Names(),
+    metavar="LIST",
+    help="Bands, commas between; default: the shipped models' 29.",
+)
+@click.option(
+    "--attenuation",
+    type=click.Choice(ATTENUATION),
+    default="calzetti",
+    show_default=True,
+    help="Attenuation law.",
+)
+@click.option(
+    "--igm",
+    type=click.Choice(IGM),
+    default="inoue14",
+    show_default=True,
+    help="Absorption by the intergalactic medium.",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on with OUTPUT.part, which a run that was stopped has left."
+)
 @output()
 @seed
 @jobs
 @scheduler
 @quiet_verbose
-def command(ssp_path, prior, number, bands, attenuation, igm, resume, output, overwrite, seed,
-            jobs, scheduler):
+def command(
+    ssp_path,
+    prior,
+    number,
+    bands,
+    attenuation,
+    igm,
+    resume,
+    output,
+    overwrite,
+    seed,
+    jobs,
+    scheduler,
+):
     """Simulate photometry of stellar populations drawn from a prior.
 
     Writes a table of parameters and noiseless fluxes [nJy]; noise is added in training.
@@ -63,7 +90,7 @@ def command(ssp_path, prior, number, bands, attenuation, igm, resume, output, ov
     from pixsed import __version__
     from pixsed.bands import BANDS
     from pixsed.errors import PixsedError
-    from pixsed.io.stream import check_stream
+    from pixsed.io.writers.stream import check_stream
     from pixsed.simulate.batches import BATCH, row_dtype, simulate, ssp_digest
     from pixsed.simulate.priors import PRIORS
     from pixsed.simulate.table import simulations_writer
@@ -78,23 +105,46 @@ def command(ssp_path, prior, number, bands, attenuation, igm, resume, output, ov
             raise PixsedError(f"--bands names {name} twice; name each band once")
     ssp = read_ssp(ssp_path)
     meta = ssp.meta | {
-        "ATTENUAT": attenuation, "IGM": igm, "SEED": seed, "SSPSHA": ssp_digest(ssp),
-        "BATCH": BATCH, "PIXSVER": __version__,
-    }  # fmt: skip
+        "ATTENUAT": attenuation,
+        "IGM": igm,
+        "SEED": seed,
+        "SSPSHA": ssp_digest(ssp),
+        "BATCH": BATCH,
+        "PIXSVER": __version__,
+    }
     columns = PRIORS[prior].columns()
     writer = simulations_writer(
-        output, row_dtype(prior, names), number, prior=prior, bands=names, meta=meta, block=BATCH,
+        output,
+        row_dtype(prior, names),
+        number,
+        prior=prior,
+        bands=names,
+        meta=meta,
+        block=BATCH,
         units={key: unit for key, (unit, _) in columns.items()},
         descriptions={key: text for key, (_, text) in columns.items()},
-        overwrite=overwrite, resume=resume, inputs=[ssp_path],
-    )  # fmt: skip
+        overwrite=overwrite,
+        resume=resume,
+        inputs=[ssp_path],
+    )
     start, before = time.monotonic(), writer.done
     if before:
         say(f"{output}: going on after {before} of {number} populations")
-    batches = simulate(ssp, prior, names, number, seed=seed, jobs=jobs, scheduler=scheduler,
-                       start=before, attenuation=attenuation, igm=igm)  # fmt: skip
-    bar = tqdm(total=number, initial=before, unit="pop", unit_scale=True,
-               disable=not show_progress())  # fmt: skip
+    batches = simulate(
+        ssp,
+        prior,
+        names,
+        number,
+        seed=seed,
+        jobs=jobs,
+        scheduler=scheduler,
+        start=before,
+        attenuation=attenuation,
+        igm=igm,
+    )
+    bar = tqdm(
+        total=number, initial=before, unit="pop", unit_scale=True, disable=not show_progress()
+    )
     with writer, closing(batches), bar:
         for rows in batches:
             writer.append(rows)

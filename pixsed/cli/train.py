@@ -17,59 +17,146 @@ from pixsed.cli.options import FiniteRange, examples, jobs, noise, output, quiet
     ),
 )
 @click.argument("simulations", type=click.Path())
-@click.option("--net", type=click.Choice(["default", "maf-paper"]), default="default",
-              show_default=True, help="maf-paper: the network of Iglesias-Navarro+25, for "
-              "comparison; it takes all of the paper's bands and exact redshifts.")  # fmt: skip
-@click.option("--ssp", "ssp_path", type=click.Path(),
-              help="The SSP grid that the simulations came from; not for maf-paper.")  # fmt: skip
-@noise(default="wide", help="wide: depths over a factor of 300; depth: the paper's, and the "
-       "default of maf-paper; or a FILE of 'pixsed noise': the paper's five bins of flux, "
-       "measured.")  # fmt: skip
-@click.option("--widen", is_flag=True,
-              help="Widen the noise of a FILE as wide does the paper's depths.")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(min=1),
-              show_default="24; maf-paper: until 20 are no better on the simulations held out",
-              help="Passes over the simulations.")  # fmt: skip
-@click.option("--minutes", type=FiniteRange(min=0, min_open=True),
-              help="Train for so long in place of --epochs, as on a machine lent by the hour: the "
-              "learning rate falls with the clock.")  # fmt: skip
+@click.option(
+    "--net",
+    type=click.Choice(["default", "maf-paper"]),
+    default="default",
+    show_default=True,
+    help="maf-paper: the network of Iglesias-Navarro+25, for "
+    "comparison; it takes all of the paper's bands and exact redshifts.",
+)
+@click.option(
+    "--ssp",
+    "ssp_path",
+    type=click.Path(),
+    help="The SSP grid that the simulations came from; not for maf-paper.",
+)
+@noise(
+    default="wide",
+    help="wide: depths over a factor of 300; depth: the paper's, and the "
+    "default of maf-paper; or a FILE of 'pixsed noise': the paper's five bins of flux, "
+    "measured.",
+)
+@click.option(
+    "--widen", is_flag=True, help="Widen the noise of a FILE as wide does the paper's depths."
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    show_default="24; maf-paper: until 20 are no better on the simulations held out",
+    help="Passes over the simulations.",
+)
+@click.option(
+    "--minutes",
+    type=FiniteRange(min=0, min_open=True),
+    help="Train for so long in place of --epochs, as on a machine lent by the hour: the "
+    "learning rate falls with the clock.",
+)
 @click.option("--batch", type=click.IntRange(min=16), show_default="1024; maf-paper: 200")
-@click.option("--rate", type=FiniteRange(min=0, min_open=True),
-              show_default="1e-3; maf-paper: 5e-4", help="Learning rate.")  # fmt: skip
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
-              help="Where the network is trained.")  # fmt: skip
-@click.option("--encoder-share", type=FiniteRange(0, 1), show_default="1/3",
-              help="Part of the training in which the encoder learns alone; 0 to go on with the "
-              "flow of --start.")  # fmt: skip
-@click.option("--patience", type=click.IntRange(min=1),
-              help="End a stage after so many epochs without a better loss on the simulations "
-              "held out; not for maf-paper, whose 20 are the paper's.")  # fmt: skip
-@click.option("--ensemble", type=click.IntRange(min=1), default=1, show_default=True,
-              help="Networks to train, with seeds one apart; those after the first are written "
-              "to NAME-2, NAME-3 and so on. 'pixsed export' makes one model of them.")  # fmt: skip
-@click.option("--curve", type=click.Path(),
-              help="Learning curve: a picture, or a table (.ecsv, .fits) by its ending.")
+@click.option(
+    "--rate",
+    type=FiniteRange(min=0, min_open=True),
+    show_default="1e-3; maf-paper: 5e-4",
+    help="Learning rate.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Where the network is trained.",
+)
+@click.option(
+    "--encoder-share",
+    type=FiniteRange(0, 1),
+    show_default="1/3",
+    help="Part of the training in which the encoder learns alone; 0 to go on with the "
+    "flow of --start.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    help="End a stage after so many epochs without a better loss on the simulations "
+    "held out; not for maf-paper, whose 20 are the paper's.",
+)
+@click.option(
+    "--ensemble",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Networks to train, with seeds one apart; those after the first are written "
+    "to NAME-2, NAME-3 and so on. 'pixsed export' makes one model of them.",
+)
+@click.option(
+    "--curve",
+    type=click.Path(),
+    help="Learning curve: a picture, or a table (.ecsv, .fits) by its ending.",
+)
 @click.option("--resume", type=click.Path(), help="Go on from a checkpoint of the same run.")
-@click.option("--finish", type=click.Path(), help="Train nothing but the small networks at the "
-              "end that a checkpoint lacks, as one of an older pixsed; it is written with "
-              "them.")  # fmt: skip
-@click.option("--recalibrate", is_flag=True, help="With --finish: fit the last correction of the "
-              "widths anew; best on simulations that were not trained on.")  # fmt: skip
-@click.option("--start", type=click.Path(), help="Begin with the weights of a checkpoint that was "
-              "trained on other simulations of the same prior.")  # fmt: skip
-@click.option("--mixed/--single", default=None, help="Residual networks in bfloat16, faster where "
-              "the processor has it, or all in single precision; default: mixed on cuda "
-              "alone.")  # fmt: skip
-@click.option("--infer-redshift", is_flag=True, help="A network that is not shown the redshift, "
-              "and gives it like the other properties.")  # fmt: skip
+@click.option(
+    "--finish",
+    type=click.Path(),
+    help="Train nothing but the small networks at the "
+    "end that a checkpoint lacks, as one of an older pixsed; it is written with "
+    "them.",
+)
+@click.option(
+    "--recalibrate",
+    is_flag=True,
+    help="With --finish: fit the last correction of the "
+    "widths anew; best on simulations that were not trained on.",
+)
+@click.option(
+    "--start",
+    type=click.Path(),
+    help="Begin with the weights of a checkpoint that was "
+    "trained on other simulations of the same prior.",
+)
+@click.option(
+    "--mixed/--single",
+    default=None,
+    help="Residual networks in bfloat16, faster where "
+    "the processor has it, or all in single precision; default: mixed on cuda "
+    "alone.",
+)
+@click.option(
+    "--infer-redshift",
+    is_flag=True,
+    help="A network that is not shown the redshift, and gives it like the other properties.",
+)
 @output("Checkpoint to write, after each epoch.")
 @seed
 @jobs
 @quiet_verbose
 @click.pass_context
-def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epochs, minutes, batch,
-            rate, device, encoder_share, patience, ensemble, curve, resume, finish, recalibrate,
-            start, mixed, infer_redshift, output, overwrite, seed, jobs):  # fmt: skip
+def command(
+    context,
+    simulations,
+    net,
+    ssp_path,
+    noise,
+    noise_floor,
+    widen,
+    epochs,
+    minutes,
+    batch,
+    rate,
+    device,
+    encoder_share,
+    patience,
+    ensemble,
+    curve,
+    resume,
+    finish,
+    recalibrate,
+    start,
+    mixed,
+    infer_redshift,
+    output,
+    overwrite,
+    seed,
+    jobs,
+):
     """Train a flow on simulations.
 
     Bands, errors and noise are drawn anew for every population in every epoch, so that the
@@ -86,7 +173,13 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     if not paper and not finish and ssp_path is None:
         raise click.UsageError("Missing option '--ssp', which --net default needs.")
     if paper and (
-        patience or ensemble > 1 or curve or start or mixed or minutes or infer_redshift
+        patience
+        or ensemble > 1
+        or curve
+        or start
+        or mixed
+        or minutes
+        or infer_redshift
         or encoder_share is not None
     ):
         raise click.UsageError(
@@ -96,8 +189,9 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
     if finish and (paper or resume or start or ensemble > 1 or curve):
         raise click.UsageError("--finish trains no network; give it with --noise and --seed alone.")
     if minutes and (epochs or patience or resume):
-        raise click.UsageError("--minutes goes by the clock; give it without --epochs, --patience "
-                               "and --resume.")  # fmt: skip
+        raise click.UsageError(
+            "--minutes goes by the clock; give it without --epochs, --patience and --resume."
+        )
     if recalibrate and not finish:
         raise click.UsageError("--recalibrate is of --finish; give the checkpoint to it.")
     if resume and start:
@@ -108,8 +202,9 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
         noise = "depth"
     outputs = [_member(output, i) for i in range(ensemble)]
     if is_stream(output):
-        raise PixsedError(f"{output}: a checkpoint is written after each epoch; give a file with "
-                          "-o")  # fmt: skip
+        raise PixsedError(
+            f"{output}: a checkpoint is written after each epoch; give a file with -o"
+        )
     check_ending(output, (".ckpt", ".pt", ".pth"), "a checkpoint is")
     if curve:
         check_ending(curve, (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits"), "a curve is")
@@ -119,11 +214,10 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
         if paper:
             from pixsed.train.maf_paper import train
         else:
-            from pixsed.train.fit import train
+            from pixsed.train.train import train
     except ImportError as error:
         raise PixsedError(
-            f"training needs {error.name}, which is not installed; "
-            "try: pip install 'pixsed[train]'"
+            f"training needs {error.name}, which is not installed; try: pip install 'pixsed[train]'"
         ) from None
     sims = read_simulations(simulations)
     given = {"epochs": epochs, "batch": batch, "rate": rate, "encoder_share": encoder_share}
@@ -142,13 +236,24 @@ def command(context, simulations, net, ssp_path, noise, noise_floor, widen, epoc
         return
     ssp, histories = read_ssp(ssp_path), []
     for i, path in enumerate(outputs):
-        done = train(sims, ssp, errors, path, report=_epoch, device=device, patience=patience,
-                     start=start, mixed=mixed, minutes=minutes,
-                     infer_redshift=infer_redshift, **(settings | {"seed": seed + i}))  # fmt: skip
+        done = train(
+            sims,
+            ssp,
+            errors,
+            path,
+            report=_epoch,
+            device=device,
+            patience=patience,
+            start=start,
+            mixed=mixed,
+            minutes=minutes,
+            infer_redshift=infer_redshift,
+            **(settings | {"seed": seed + i}),
+        )
         histories.append(done["history"])
         say(f"{path}: trained for {done['epoch']} epochs")
     if curve:
-        from pixsed.products.learning_curve import write_curve
+        from pixsed.plots.learning_curve import write_curve
 
         write_curve(histories, curve, overwrite=overwrite)
 
@@ -166,8 +271,14 @@ def _finish(path, simulations, noise, output, seed, threads, again):
     if (saved["bands"], saved["prior"]) != (simulations.bands, simulations.prior):
         raise PixsedError(f"{path} was trained on other bands or another prior; train anew")
     torch.set_num_threads(threads)
-    finish(saved, simulations, noise, seed=seed, again=again,
-           report=lambda stage: say(f"{path}: {stage}"))  # fmt: skip
+    finish(
+        saved,
+        simulations,
+        noise,
+        seed=seed,
+        again=again,
+        report=lambda stage: say(f"{path}: {stage}"),
+    )
     with atomic_path(output, overwrite=True) as temporary:
         torch.save(saved, temporary)
     say(f"{output}: finished")
@@ -182,12 +293,16 @@ def _member(output, number):
 
 
 def _epoch(row):
-    say(f"epoch {row['epoch']}: train {row['train']:.4f}, held out {row['held_out']:.4f} "
+    say(
+        f"epoch {row['epoch']}: train {row['train']:.4f}, held out {row['held_out']:.4f} "
         f"{row['by_coordinate']}, prediction {row['prediction']:.3f}, "
-        f"{row['seconds']:.0f} s")  # fmt: skip
+        f"{row['seconds']:.0f} s"
+    )
 
 
 def _paper_epoch(row):
     better = f", no better for {row['fruitless']}" if row["fruitless"] else ""
-    say(f"epoch {row['epoch']}: train {row['train']:.4f}, held out {row['held_out']:.4f}"
-        f"{better}, {row['seconds']:.0f} s")  # fmt: skip
+    say(
+        f"epoch {row['epoch']}: train {row['train']:.4f}, held out {row['held_out']:.4f}"
+        f"{better}, {row['seconds']:.0f} s"
+    )

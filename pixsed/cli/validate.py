@@ -30,42 +30,106 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
 )
 @click.argument("model")
 @click.argument("simulations", type=click.Path())
-@click.option("-n", "number", type=click.IntRange(min=100), default=10_000, show_default=True,
-              help="Simulations above the S/N cut, a case.")  # fmt: skip
-@click.option("--per-bin", type=click.IntRange(min=0), default=0, show_default=True,
-              help="Simulations in each bin of S/N and redshift at least: those that -n lacks are "
-              "added to the bin, not to the whole.")  # fmt: skip
-@noise(default="depth", help="depth: the paper's Table 1, scatter 0.25, 2 % of the flux; wide: "
-       "what the shipped models are trained under; or a FILE of 'pixsed noise'.")  # fmt: skip
-@click.option("--cases", type=Names(), metavar="LIST",
-              help=f"What to test, commas between, of {CASES}. paper: its 19 bands; -14, -10, -6: "
-              "so many of them at random; -drop: less 3 to 10 at random; -photoz: redshifts with "
-              "errors; all: all bands of the model; ood: the out-of-distribution score on "
-              "artefacts.  [default: all that the model's bands allow]")  # fmt: skip
-@click.option("--samples", type=click.IntRange(50, MOST_SAMPLES), default=256, show_default=True,
-              help="Draws a simulation: half of them as of 'pixsed fit', for medians and widths, "
-              "half independent, for ranks and coverage.")  # fmt: skip
-@click.option("--snr-min", type=FiniteFloat(), default=1.0, show_default=True,
-              help="Mean S/N over F277W, F356W, F444W, those of them that a row has.")  # fmt: skip
-@click.option("--snr-max", type=FiniteFloat(),
-              help="Largest mean S/N: a run on a narrow range has many simulations in it.")
-@click.option("--max-miss", type=FiniteRange(min=0), metavar="FRACTION",
-              help="Limit: the coverage of no interval misses by more, in any bin.")  # fmt: skip
-@click.option("--max-joint", type=FiniteRange(min=0), metavar="FRACTION",
-              help="Limit: nor does joint coverage (TARP), at any level.")  # fmt: skip
-@click.option("--min-p", type=FiniteRange(0, 1), metavar="P",
-              help="Limit: the p-value of no property's ranks, over a whole case, is less.")
-@click.option("--plot", type=click.Path(), metavar="FILE.png",
-              help="Also draw FILE_residuals.png, FILE_ranks.png, FILE_coverage.png and "
-              "FILE_widths.png.")  # fmt: skip
+@click.option(
+    "-n",
+    "number",
+    type=click.IntRange(min=100),
+    default=10_000,
+    show_default=True,
+    help="Simulations above the S/N cut, a case.",
+)
+@click.option(
+    "--per-bin",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Simulations in each bin of S/N and redshift at least: those that -n lacks are "
+    "added to the bin, not to the whole.",
+)
+@noise(
+    default="depth",
+    help="depth: the paper's Table 1, scatter 0.25, 2 % of the flux; wide: "
+    "what the shipped models are trained under; or a FILE of 'pixsed noise'.",
+)
+@click.option(
+    "--cases",
+    type=Names(),
+    metavar="LIST",
+    help=f"What to test, commas between, of {CASES}. paper: its 19 bands; -14, -10, -6: "
+    "so many of them at random; -drop: less 3 to 10 at random; -photoz: redshifts with "
+    "errors; all: all bands of the model; ood: the out-of-distribution score on "
+    "artefacts.  [default: all that the model's bands allow]",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(50, MOST_SAMPLES),
+    default=256,
+    show_default=True,
+    help="Draws a simulation: half of them as of 'pixsed fit', for medians and widths, "
+    "half independent, for ranks and coverage.",
+)
+@click.option(
+    "--snr-min",
+    type=FiniteFloat(),
+    default=1.0,
+    show_default=True,
+    help="Mean S/N over F277W, F356W, F444W, those of them that a row has.",
+)
+@click.option(
+    "--snr-max",
+    type=FiniteFloat(),
+    help="Largest mean S/N: a run on a narrow range has many simulations in it.",
+)
+@click.option(
+    "--max-miss",
+    type=FiniteRange(min=0),
+    metavar="FRACTION",
+    help="Limit: the coverage of no interval misses by more, in any bin.",
+)
+@click.option(
+    "--max-joint",
+    type=FiniteRange(min=0),
+    metavar="FRACTION",
+    help="Limit: nor does joint coverage (TARP), at any level.",
+)
+@click.option(
+    "--min-p",
+    type=FiniteRange(0, 1),
+    metavar="P",
+    help="Limit: the p-value of no property's ranks, over a whole case, is less.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(),
+    metavar="FILE.png",
+    help="Also draw FILE_residuals.png, FILE_ranks.png, FILE_coverage.png and FILE_widths.png.",
+)
 @click.option("--card", type=click.Path(), help="Also write the model's card, in Markdown.")
 @output("Report, FITS tables.")
 @seed
 @jobs
 @quiet_verbose
-def command(model, simulations, number, per_bin, noise, noise_floor, cases, samples, snr_min,
-            snr_max, max_miss, max_joint, min_p, plot, card, output, overwrite, seed,
-            jobs):  # fmt: skip
+def command(
+    model,
+    simulations,
+    number,
+    per_bin,
+    noise,
+    noise_floor,
+    cases,
+    samples,
+    snr_min,
+    snr_max,
+    max_miss,
+    max_joint,
+    min_p,
+    plot,
+    card,
+    output,
+    overwrite,
+    seed,
+    jobs,
+):
     """Test a model on simulations: accuracy and calibration.
 
     For each property: R^2 of the posterior medians beside the paper's, offsets, posterior
@@ -101,7 +165,7 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
     snr_max = float("inf") if snr_max is None else snr_max
     pictures = {}
     if plot:
-        from pixsed.products.validation_picture import paths
+        from pixsed.plots.validation import paths
 
         pictures = paths(plot)
     check_fits_output(output, overwrite)
@@ -146,8 +210,10 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
     plain = [case for case in plain if case not in impossible]
     if impossible:
         left_out = ", ".join(case.label for case in impossible)
-        say("left out, since the model has too few bands or no redshift errors, or the noise "
-            f"lacks bands: {left_out}")  # fmt: skip
+        say(
+            "left out, since the model has too few bands or no redshift errors, or the noise "
+            f"lacks bands: {left_out}"
+        )
     if "ood" in chosen and not KNOWN["paper"].possible(flow.bands, 0, noisy):
         lacking = [b for b in PAPER_BANDS if b in flow.bands and noisy and b not in noisy]
         raise PixsedError(
@@ -157,8 +223,15 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
 
     def observe(case):
         return observe_case(
-            simulations, errors, case, snr_min=snr_min, snr_max=snr_max, number=number,
-            per_bin=per_bin, seed=seed, photo_z_max=flow.redshift_err_max,
+            simulations,
+            errors,
+            case,
+            snr_min=snr_min,
+            snr_max=snr_max,
+            number=number,
+            per_bin=per_bin,
+            seed=seed,
+            photo_z_max=flow.redshift_err_max,
         )
 
     # All before the long work, which would be lost if one had too few.
@@ -172,17 +245,29 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
         names = sampler.names(observed.truth, photo_z=case.photo_z, same_prior=same_prior)
         joint = sampler.joint_names(names)
         cube = UnitCube({name: prior[name] for name in joint})
-        with tqdm(total=len(observed), desc=case.label, unit="pix",
-                  disable=not show_progress()) as bar:  # fmt: skip
-            result = assess(observed, sampler, names, cube, samples=samples, seed=seed + 1,
-                            jobs=jobs, metadata=flow.metadata, progress=bar.update)  # fmt: skip
+        with tqdm(
+            total=len(observed), desc=case.label, unit="pix", disable=not show_progress()
+        ) as bar:
+            result = assess(
+                observed,
+                sampler,
+                names,
+                cube,
+                samples=samples,
+                seed=seed + 1,
+                jobs=jobs,
+                metadata=flow.metadata,
+                progress=bar.update,
+            )
         # Its Table 3 is of these bands and this cut.
         like_paper = same_prior and case.label == "paper" and snr_min == 1 and not up_to
         paper = statistics.TABLE3.get(flow.sfh) if like_paper else None
-        tables["TESTS"] += statistics.summarise(result, case.label, prior if same_prior else None,
-                                                paper)  # fmt: skip
-        for key, rows in zip(("RANKS", "COVERAGE"), statistics.ranks(result, case.label),
-                             strict=True):  # fmt: skip
+        tables["TESTS"] += statistics.summarise(
+            result, case.label, prior if same_prior else None, paper
+        )
+        for key, rows in zip(
+            ("RANKS", "COVERAGE"), statistics.ranks(result, case.label), strict=True
+        ):
             tables[key] += rows
         tables["RESIDUALS"] += statistics.residuals(result, case.label)
         if same_prior:
@@ -190,8 +275,10 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
         tables["OOD"] += artefacts.of_simulations(result, case.label)
         points = points or report.points_hdu(result)
         filled = f" (bins {per_bin})" if per_bin else ""
-        title = (f"{case.label}: {number} simulations{filled}, mean S/N > {snr_min:g}{up_to}, "
-                 f"noise {errors.name}, JOINT of {' '.join(joint)}")  # fmt: skip
+        title = (
+            f"{case.label}: {number} simulations{filled}, mean S/N > {snr_min:g}{up_to}, "
+            f"noise {errors.name}, JOINT of {' '.join(joint)}"
+        )
         for line in case_lines(tables["TESTS"], case.label, title):
             click.echo(line)
         if not same_prior:
@@ -202,16 +289,27 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
             click.echo(line)
     if "ood" in chosen:
         observed = seen["paper"] if "paper" in seen else observe(KNOWN["paper"])
-        tables["OOD"] += artefacts.of_artefacts(observed, flow.bands, errors, sampler, "paper",
-                                                seed=seed + 2, jobs=jobs)  # fmt: skip
+        tables["OOD"] += artefacts.of_artefacts(
+            observed, flow.bands, errors, sampler, "paper", seed=seed + 2, jobs=jobs
+        )
         for line in ood_lines(tables["OOD"]):
             click.echo(line)
 
     primary = fits.PrimaryHDU()
     inputs = [simulations] if noise in NOISE_MODELS else [simulations, noise]
-    stamp(primary.header, inputs=inputs, MODEL=flow.name, MODELSHA=flow.sha256,
-          PRIOR=(flow.sfh, "prior of the model"), SIMPRIOR=(first.prior, "of the simulations"),
-          NOISE=errors.name, NSAMP=samples, SNRMIN=snr_min, PERBIN=per_bin, SEED=seed)  # fmt: skip
+    stamp(
+        primary.header,
+        inputs=inputs,
+        MODEL=flow.name,
+        MODELSHA=flow.sha256,
+        PRIOR=(flow.sfh, "prior of the model"),
+        SIMPRIOR=(first.prior, "of the simulations"),
+        NOISE=errors.name,
+        NSAMP=samples,
+        SNRMIN=snr_min,
+        PERBIN=per_bin,
+        SEED=seed,
+    )
     if up_to:
         primary.header["SNRMAX"] = snr_max
     worst = report.largest_miss(tables["TESTS"])
@@ -221,26 +319,32 @@ def command(model, simulations, number, per_bin, noise, noise_floor, cases, samp
     hdus = fits.HDUList([*hdus, *([points] if points else [])])
     write_hdulist(hdus, output, overwrite)
     if pictures:
-        from pixsed.products.validation_picture import draw
+        from pixsed.plots.validation import draw
 
         for name, figure in draw(hdus).items():
             with atomic_path(pictures[name], overwrite) as temporary:
                 figure.savefig(temporary, dpi=130, format="png")
     if card:
         text = card_text(
-            flow.metadata, tables["TESTS"], ood=tables["OOD"],
-            engines=tables.get("ENGINES", ()), noise=errors.name, samples=samples,
+            flow.metadata,
+            tables["TESTS"],
+            ood=tables["OOD"],
+            engines=tables.get("ENGINES", ()),
+            noise=errors.name,
+            samples=samples,
             snr_min=snr_min,
             command=f"pixsed validate {flow.name} SIMULATIONS -n {number} --per-bin {per_bin} "
             f"--noise {errors.name}",
-        )  # fmt: skip
+        )
         with atomic_path(card, overwrite) as temporary:
             temporary.write_text(text)
     missed = report.misses(tables["TESTS"], **limits)
     if missed:
         more = f" (and {len(missed) - 1} more)" if len(missed) > 1 else ""
-        raise PixsedError(f"{missed[0]}{more}; see the table TESTS; train longer, or "
-                          "test more simulations where standard errors are large")
+        raise PixsedError(
+            f"{missed[0]}{more}; see the table TESTS; train longer, or "
+            "test more simulations where standard errors are large"
+        )
 
 
 def _cross(tests, model, simulations, case):
@@ -251,8 +355,10 @@ def _cross(tests, model, simulations, case):
     row = next(r for r in tests if (r["CASE"], r["BY"], r["PARAMETER"]) == wanted)
     said = FIGURE16.get((model, simulations))
     beside = f"; the paper's mean {said:+.3f}" if said is not None else ""
-    return (f"cross-test, {model} model on {simulations} simulations: LOGMSTAR off by "
-            f"{row['OFFSET']:+.3f} dex (median), {row['MEAN']:+.3f} (mean){beside}")  # fmt: skip
+    return (
+        f"cross-test, {model} model on {simulations} simulations: LOGMSTAR off by "
+        f"{row['OFFSET']:+.3f} dex (median), {row['MEAN']:+.3f} (mean){beside}"
+    )
 
 
 def _sampler(model, bands):
@@ -260,7 +366,7 @@ def _sampler(model, bands):
     from pixsed.errors import PixsedError
 
     if not model.endswith(".ckpt"):
-        from pixsed.infer.model import Model
+        from pixsed.fit.model import Model
         from pixsed.models import resolve
         from pixsed.validate.sampling import ModelSampler
 

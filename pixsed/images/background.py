@@ -7,7 +7,7 @@ import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.informative import Informative
-from pixsed.images.psf.autocorrelation import ERRORS_OFF, measure_scatter
+from pixsed.images.noise.autocorrelation import ERRORS_OFF, measure_scatter
 
 #: How the level of a box is taken from its clipped pixels.
 ESTIMATORS = ("mean", "median", "mode", "sextractor", "biweight")
@@ -81,8 +81,9 @@ class BackgroundMap:
         If an option is out of range, or no box has enough sky.
     """
 
-    def __init__(self, read, shape, *, box=200, filter_size=3, estimator="mean", sigma=3.0,
-                 progress=None):
+    def __init__(
+        self, read, shape, *, box=200, filter_size=3, estimator="mean", sigma=3.0, progress=None
+    ):
         _validate(box, filter_size, estimator, sigma)
         self.shape = tuple(shape)
         self.box = tuple(min(box, n) for n in shape)
@@ -121,7 +122,11 @@ class BackgroundMap:
                 # scipy before 1.16 tells of a change in its release 0.18.
                 warnings.filterwarnings("ignore", "The behavior of affine_transform", UserWarning)
                 plane = affine_transform(
-                    spline, step, offset, (stop - start, self.shape[1]), mode="reflect",
+                    spline,
+                    step,
+                    offset,
+                    (stop - start, self.shape[1]),
+                    mode="reflect",
                     prefilter=False,
                 )
             planes.append(np.clip(plane, mesh.min(), mesh.max(), out=plane))
@@ -180,8 +185,9 @@ def _box_statistics(data, box, estimator, sigma):
             "try a larger --sigma"
         ) from error
     few = found.n_pixels_mesh <= (1 - _EXCLUDE) * box[0] * box[1]
-    return [np.where(few, np.nan, mesh)
-            for mesh in (found.background_mesh, found.background_rms_mesh)]
+    return [
+        np.where(few, np.nan, mesh) for mesh in (found.background_mesh, found.background_rms_mesh)
+    ]
 
 
 def _estimator(name):
@@ -203,9 +209,14 @@ def _filled_and_smoothed(mesh, filter_size):
 
     # Boxes of one pixel: photutils does with the mesh what it does with its own.
     return Background2D(
-        mesh, 1, mask=np.isnan(mesh), exclude_percentile=50, filter_size=filter_size,
-        sigma_clip=None, bkg_estimator=MeanBackground(sigma_clip=None),
-    ).background_mesh  # fmt: skip
+        mesh,
+        1,
+        mask=np.isnan(mesh),
+        exclude_percentile=50,
+        filter_size=filter_size,
+        sigma_clip=None,
+        bkg_estimator=MeanBackground(sigma_clip=None),
+    ).background_mesh
 
 
 class MosaicBackground:
@@ -303,11 +314,12 @@ class MosaicBackground:
         if ratio > ERRORS_OFF or ratio < 1 / ERRORS_OFF:
             warnings.warn(
                 f"{name}: ERR is {ratio:.2g} times the scatter of the empty sky"
-                + (", its rms added" if self.adds_rms else "") + "; --err sky takes the rms alone, "
+                + (", its rms added" if self.adds_rms else "")
+                + "; --err sky takes the rms alone, "
                 "and cutout --rescale-errors makes them agree",
                 PixsedWarning,
                 stacklevel=3,
-            )  # fmt: skip
+            )
 
     def stripes(self, progress=None):
         """Yield the `Background` of the image's stripes, from row 0 on."""

@@ -22,7 +22,7 @@ _Z = (
     "z_spec zspec z_specz specz spec_z redshift z z_best zbest z_phot zphot photoz photz z_peak "
     "z_a z_ml z_mc z_med z_final"
 ).split()
-_ZERR = "zerr z_err redshift_err redshift_error e_z z_error".split()
+_ZERR = "redshift_err z_err zerr redshift_error e_z z_error".split()
 
 
 def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
@@ -34,7 +34,7 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
         A table that astropy reads: FITS (``path[EXT]`` too), ECSV, CSV, VOTable, ASCII.
     id_col, z_col, zerr_col : str, optional
         Columns; by default the one with a usual name. An error column is looked for
-        under the redshift's name (``z_phot_err``, ``e_z_phot``) and as ``zerr``.
+        under the redshift's name (``z_phot_err``, ``e_z_phot``) and as ``redshift_err``.
 
     Returns
     -------
@@ -119,8 +119,10 @@ def check_redshifts(ids, redshifts, segmap, catalog):
     dq = redshift_dq(*np.array(redshifts, dtype=float).reshape(-1, 2).T)
     without = [number for number, bits in zip(ids, dq, strict=True) if bits & DQ.NO_REDSHIFT]
     bad = [number for number, bits in zip(ids, dq, strict=True) if bits & DQ.BAD_REDSHIFT_ERR]
-    mend = (f"a redshift error that is NaN, infinite or negative in {catalog} (set it to 0 where "
-            "the redshift is exact)")  # fmt: skip
+    mend = (
+        f"a redshift error that is NaN, infinite or negative in {catalog} (set it to 0 where "
+        "the redshift is exact)"
+    )
     if dq.all():
         if bad:
             raise PixsedError(f"no galaxy of {segmap} can be fitted: they have {mend}")
@@ -142,8 +144,10 @@ def check_redshifts(ids, redshifts, segmap, catalog):
 def _has_redshifts(names, id_col, z_col):
     """Return whether a table with these columns may be the catalogue."""
     lower = {name.lower() for name in names}
-    return all(asked.lower() in lower if asked else lower & set(usual)
-               for asked, usual in ((id_col, _ID), (z_col, _Z)))  # fmt: skip
+    return all(
+        asked.lower() in lower if asked else lower & set(usual)
+        for asked, usual in ((id_col, _ID), (z_col, _Z))
+    )
 
 
 def _error_column(names, z_col, path):

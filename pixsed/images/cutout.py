@@ -10,7 +10,7 @@ from astropy.wcs import NoConvergence
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.informative import largest_error
 from pixsed.images.reproject import reproject_plane
-from pixsed.io.cube import Cube, bands_table, cube_segmap
+from pixsed.io.formats.cube import Cube, bands_table, cube_segmap
 from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2, shifted_header
 from pixsed.io.rows import sampled_rows
 from pixsed.io.sky import is_like_sky, robust_rms
@@ -36,7 +36,7 @@ class Target:
 
     name: str
     redshift: float
-    zerr: float = 0.0
+    redshift_err: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -181,8 +181,7 @@ class Mosaics:
         from astropy.coordinates import SkyCoord
 
         try:
-            return tuple(float(v) for v in
-                         self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg")))  # fmt: skip
+            return tuple(float(v) for v in self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg")))
         except NoConvergence:
             return math.nan, math.nan
 
@@ -254,8 +253,11 @@ class Mosaics:
             Of bands without enough sky to know it: their factor is 1.
         """
         scatter = self.scatter_over_errors()
-        unknown = [band for band, image in zip(self.bands, self.images, strict=True)
-                   if not scatter[band] > 0 and image.err_source != "sky"]  # fmt: skip
+        unknown = [
+            band
+            for band, image in zip(self.bands, self.images, strict=True)
+            if not scatter[band] > 0 and image.err_source != "sky"
+        ]
         if unknown:
             warnings.warn(
                 f"{', '.join(unknown)}: no sky outside the sources to rescale the errors by; they "
@@ -272,10 +274,14 @@ class Mosaics:
         -----
         PixsedWarning
         """
-        ratios = {band: 1 / value for band, value in self.scatter_over_errors().items()
-                  if value > 0}
-        odd = [f"{band} {ratio:.2g}" for band, ratio in ratios.items()
-               if ratio > ERROR_RATIO or ratio < 1 / ERROR_RATIO]
+        ratios = {
+            band: 1 / value for band, value in self.scatter_over_errors().items() if value > 0
+        }
+        odd = [
+            f"{band} {ratio:.2g}"
+            for band, ratio in ratios.items()
+            if ratio > ERROR_RATIO or ratio < 1 / ERROR_RATIO
+        ]
         if odd:
             warnings.warn(
                 f"errors over the scatter of the sky: {', '.join(odd)} (1 = they agree); "
@@ -302,7 +308,7 @@ class Mosaics:
 
         Returns
         -------
-        cube : `~pixsed.io.cube.Cube`
+        cube : `~pixsed.io.formats.cube.Cube`
         history : list of str
 
         Raises
@@ -312,8 +318,10 @@ class Mosaics:
         """
         y0, y1, x0, x1 = box
         header = shifted_header(self.header, x0, y0)
-        planes = [self._plane(band, image, header, box)
-                  for band, image in zip(self.bands, self.images, strict=True)]
+        planes = [
+            self._plane(band, image, header, box)
+            for band, image in zip(self.bands, self.images, strict=True)
+        ]
         flux, err, noise_corr = (list(part) for part in zip(*planes, strict=True))
         if not any(np.isfinite(plane).any() for plane in flux):
             raise PixsedError(
@@ -351,7 +359,7 @@ class Mosaics:
             header=header,
             redshift=target.redshift,
             object_id=target.name,
-            zerr=target.zerr,
+            redshift_err=target.redshift_err,
             segmap=segmap,
             table=table,
             psfmatch={b: im.psfmatch for b, im in zip(self.bands, self.images, strict=True)},
@@ -370,8 +378,11 @@ class Mosaics:
 
 def bands_without_data(cube):
     """Return the names of a cube's bands that have no pixel with data and an error of use."""
-    return [band for band, plane, err in zip(cube.bands, cube.flux, cube.err, strict=True)
-            if not (np.isfinite(plane) & (err <= MAX_ERR)).any()]  # fmt: skip
+    return [
+        band
+        for band, plane, err in zip(cube.bands, cube.flux, cube.err, strict=True)
+        if not (np.isfinite(plane) & (err <= MAX_ERR)).any()
+    ]
 
 
 def _largest(errors):

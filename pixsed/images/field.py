@@ -5,9 +5,9 @@ import numpy as np
 from pixsed.dq import DQ
 from pixsed.errors import PixsedError
 from pixsed.images.catalog import check_redshifts
+from pixsed.io.formats.source import Pixels
 from pixsed.io.headers import pixel_area_arcsec2
 from pixsed.io.locate import choose_image, is_image
-from pixsed.io.pixels import Pixels
 from pixsed.io.rows import RowReader
 from pixsed.redshifts import check_redshift, redshift_dq
 
@@ -54,13 +54,13 @@ class RedshiftMap:
 
 
 class Field:
-    """Mosaics with redshifts: parts are read as `~pixsed.io.pixels.Pixels`.
+    """Mosaics with redshifts: parts are read as `~pixsed.io.formats.source.Pixels`.
 
     Parameters
     ----------
     mosaics : `~pixsed.images.cutout.Mosaics`
         All on one grid, with the segmentation map if there is one.
-    redshift, zerr : float, optional
+    redshift, redshift_err : float, optional
         Of every pixel that nothing else gives a redshift.
     catalog : dict, optional
         Of `pixsed.images.catalog.read_redshifts`: by segment.
@@ -72,7 +72,8 @@ class Field:
 
     Attributes
     ----------
-    name, bands, shape, header, pixar_a2, redshift, zerr, has_zerr, binning, object_id
+    name, bands, shape, header, pixar_a2, redshift, redshift_err, has_redshift_err, binning,
+    object_id
         As `Pixels` says.
     files, key
         The same; of what opened the mosaics (`pixsed.images.field_files.FieldFiles`).
@@ -82,15 +83,25 @@ class Field:
     Raises
     ------
     PixsedError
-        If the map of redshifts is on another grid, or `redshift` or `zerr` cannot be fitted.
+        If the map of redshifts is on another grid, or a given redshift or error cannot be
+        fitted.
     """
 
     binning = object_id = None
     files, key = (), {}
     _numbers = ()
 
-    def __init__(self, mosaics, *, redshift=None, zerr=0.0, catalog=None, redshift_map=None,
-                 all_pixels=False, rescale_errors=False):
+    def __init__(
+        self,
+        mosaics,
+        *,
+        redshift=None,
+        redshift_err=0.0,
+        catalog=None,
+        redshift_map=None,
+        all_pixels=False,
+        rescale_errors=False,
+    ):
         # In order of wavelength, as in a cube: unknown ones last.
         order = np.argsort([image.pivot_um for image in mosaics.images], kind="stable")
         self._images = [mosaics.images[i] for i in order]
@@ -100,23 +111,25 @@ class Field:
         self.pixar_a2 = pixel_area_arcsec2(mosaics.wcs)
         self.npix = self.shape[0] * self.shape[1]
         self._segmap, self._all_pixels = mosaics.segmap, all_pixels
-        self._fill = (np.nan, 0.0) if redshift is None else (float(redshift), float(zerr or 0.0))
+        self._fill = (
+            (np.nan, 0.0) if redshift is None else (float(redshift), float(redshift_err or 0.0))
+        )
         self._map, self._catalog = redshift_map, None
-        self.redshift = self.zerr = None
+        self.redshift = self.redshift_err = None
         if catalog is not None:
             self._take_catalog(catalog)
         elif redshift_map is not None:
             mosaics.check_map(redshift_map, "give redshifts on the first image's grid")
         else:
-            self.redshift, self.zerr = self._fill
+            self.redshift, self.redshift_err = self._fill
         if redshift is not None:
             check_redshift(*self._fill, None, self.name)
-        self.has_zerr = self._fill[1] > 0
+        self.has_redshift_err = self._fill[1] > 0
         if catalog is not None:
             ids, *values = self._catalog
-            self.has_zerr |= bool((values[1][redshift_dq(*values) == 0] > 0).any())
+            self.has_redshift_err |= bool((values[1][redshift_dq(*values) == 0] > 0).any())
         elif redshift_map is not None:
-            self.has_zerr |= redshift_map.has_errors
+            self.has_redshift_err |= redshift_map.has_errors
         self._factors = [1.0] * len(order)
         if rescale_errors:
             factors = mosaics.error_factors()
@@ -147,16 +160,17 @@ class Field:
         counts = self._segmap.counts()
         if self._catalog is not None:
             if twice := sorted(self._twice & counts.keys()):
-                raise PixsedError(
-                    f"{catalog_name}: id {twice[0]} comes twice; keep one row of it"
-                )
+                raise PixsedError(f"{catalog_name}: id {twice[0]} comes twice; keep one row of it")
             numbers = sorted(counts)
             found = check_redshifts(
-                numbers, [self._of_id(number) for number in numbers], self._segmap.name,
+                numbers,
+                [self._of_id(number) for number in numbers],
+                self._segmap.name,
                 catalog_name,
-            )  # fmt: skip
-            counts = {number: counts[number] for number, good in zip(numbers, found, strict=True)
-                      if good}  # fmt: skip
+            )
+            counts = {
+                number: counts[number] for number, good in zip(numbers, found, strict=True) if good
+            }
             self._numbers = list(counts)
         self.npix = sum(counts.values())
 
@@ -178,11 +192,14 @@ class Field:
 
         Known for a catalogue, after `check`; else empty.
         """
-        return [number for number in self._numbers
-                if redshift_dq(*self._of_id(number), model) & DQ.REDSHIFT_RANGE]  # fmt: skip
+        return [
+            number
+            for number in self._numbers
+            if redshift_dq(*self._of_id(number), model) & DQ.REDSHIFT_RANGE
+        ]
 
     def read(self, y=slice(None), x=slice(None)):
-        """Return the `~pixsed.io.pixels.Pixels` of rows `y` and columns `x`, slices of step 1."""
+        """Return the `~pixsed.io.formats.source.Pixels` of a part: slices of step 1 in y and x."""
         flux, err = [], []
         for image, factor in zip(self._images, self._factors, strict=True):
             data, error = image.read(y, x)
@@ -197,7 +214,7 @@ class Field:
         else:
             inside = segments > 0
         if self.redshift is not None:
-            return Pixels(flux, err, inside, self.redshift, self.zerr)
+            return Pixels(flux, err, inside, self.redshift, self.redshift_err)
         if self._map is not None:
             return Pixels(flux, err, inside, *self._map.read(y, x))
         return Pixels(flux, err, inside, *self._of_segments(segments))
@@ -206,9 +223,9 @@ class Field:
         """Return redshift and error of every pixel, by its segment."""
         ids, redshifts, errors = self._catalog
         redshift = np.where(segments > 0, np.nan, self._fill[0])
-        zerr = np.where(segments > 0, 0.0, self._fill[1])
+        redshift_err = np.where(segments > 0, 0.0, self._fill[1])
         if len(ids):
             place = np.minimum(np.searchsorted(ids, segments), len(ids) - 1)
             known = (ids[place] == segments) & (segments > 0)
-            redshift[known], zerr[known] = redshifts[place[known]], errors[place[known]]
-        return redshift, zerr
+            redshift[known], redshift_err[known] = redshifts[place[known]], errors[place[known]]
+        return redshift, redshift_err

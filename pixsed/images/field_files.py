@@ -8,9 +8,9 @@ from pixsed.images.catalog import read_redshifts
 from pixsed.images.cutout import Mosaics
 from pixsed.images.field import Field, RedshiftMap
 from pixsed.images.segmap import open_segmap
+from pixsed.io.formats.psfmatch import warn_of_psfs
 from pixsed.io.images import open_images
 from pixsed.io.locate import open_fits, parse_location
-from pixsed.io.psfmatch import warn_of_psfs
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class FieldFiles:
         ``path`` or ``path[EXT]``.
     id_col, z_col, zerr_col : str, optional
         Columns of the catalogue, as `~pixsed.images.catalog.read_redshifts` takes them.
-    redshift, zerr, all_pixels, rescale_errors
+    redshift, redshift_err, all_pixels, rescale_errors
         As `~pixsed.images.field.Field` takes them.
     """
 
@@ -41,7 +41,7 @@ class FieldFiles:
     z_col: str | None = None
     zerr_col: str | None = None
     redshift: float | None = None
-    zerr: float | None = None
+    redshift_err: float | None = None
     all_pixels: bool = False
     rescale_errors: bool = False
     err_kinds: tuple = ()
@@ -80,12 +80,21 @@ class FieldFiles:
         """
         with contextlib.ExitStack() as stack:
             none = (None,) * len(self.images)
-            options = zip(self.images, self.units, self.errors, self.err_kinds or none,
-                          self.fills or none, strict=True)  # fmt: skip
-            images = open_images(stack, (
-                (place, {"unit": unit, "err": err, "err_kind": kind, "fill": fill})
-                for place, unit, err, kind, fill in options
-            ))  # fmt: skip
+            options = zip(
+                self.images,
+                self.units,
+                self.errors,
+                self.err_kinds or none,
+                self.fills or none,
+                strict=True,
+            )
+            images = open_images(
+                stack,
+                (
+                    (place, {"unit": unit, "err": err, "err_kind": kind, "fill": fill})
+                    for place, unit, err, kind, fill in options
+                ),
+            )
             files = [name for image in images for name in image.files]
             others = []
             segmap = redshift_map = catalog = None
@@ -105,7 +114,7 @@ class FieldFiles:
             field = Field(
                 mosaics,
                 redshift=self.redshift,
-                zerr=self.zerr,
+                redshift_err=self.redshift_err,
                 catalog=catalog,
                 redshift_map=redshift_map,
                 all_pixels=self.all_pixels,

@@ -40,8 +40,10 @@ class Informative:
     def __init__(self, image):
         self._image = image
         self.name, self.shape, self.noise_corr = image.name, image.shape, image.noise_corr
-        rows = (self._image.read(slice(row, row + 1), native=True)[1]
-                for row in sampled_rows(self.shape, _CHECKED_PIXELS))  # fmt: skip
+        rows = (
+            self._image.read(slice(row, row + 1), native=True)[1]
+            for row in sampled_rows(self.shape, _CHECKED_PIXELS)
+        )
         errors = np.concatenate([row.ravel() for row in rows if row is not None] or [[]])
         self.max_error = largest_error(errors)
         if above := np.count_nonzero(errors > self.max_error):

@@ -62,9 +62,7 @@ class SegmentationMap:
             values = np.where(np.isnan(values), 0, values)
             # Fractions are no ids: an image given for the map.
             if not (np.isfinite(values).all() and np.array_equal(values, np.round(values))):
-                raise PixsedError(
-                    f"{self.name} does not hold integer ids; give a segmentation map"
-                )
+                raise PixsedError(f"{self.name} does not hold integer ids; give a segmentation map")
             self._check_largest(values, _EXACT[values.dtype.itemsize])
         elif values.dtype.kind == "u":
             self._check_largest(values, np.iinfo(np.int64).max)

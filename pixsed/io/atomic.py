@@ -164,8 +164,9 @@ def named_error(error, path):
     short = re.search(r"not enough space|requested and \d+ written", str(error), re.IGNORECASE)
     if not (full or short):
         return error
-    return PixsedError(f"{stream_name(path)}: no room left on the disk; make some, or choose "
-                       "another -o")  # fmt: skip
+    return PixsedError(
+        f"{stream_name(path)}: no room left on the disk; make some, or choose another -o"
+    )
 
 
 def name_long_strings(header):

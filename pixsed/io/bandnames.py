@@ -15,20 +15,64 @@ _FILTER = re.compile(r"(?<![A-Z0-9])F\d{3,4}(?:LP|W2|W|M|N|X)(?![A-Z0-9])")
 _NAME = re.compile(r"[A-Z0-9][A-Z0-9_-]*")
 # Filters that are only used with a broad one in the other wheel: the narrower is the band.
 _CROSSED = {
-    "F162M": "F150W2", "F164N": "F150W2", "F323N": "F322W2", "F405N": "F444W", "F466N": "F444W",
+    "F162M": "F150W2",
+    "F164N": "F150W2",
+    "F323N": "F322W2",
+    "F405N": "F444W",
+    "F466N": "F444W",
     "F470N": "F444W",
-}  # fmt: skip
+}
 # Words that may stand beside a filter: what they say of the camera, None where nothing.
 _CAMERAS = {
-    "NIRCAM": "", "NRCA": "", "NRCB": "", "NRC": "", "NIRISS": "NIRISS", "NIS": "NIRISS",
-    "MIRI": "MIRI", "WFC": "", "HRC": "HRC", "SBC": "SBC", "UVIS": "UVIS",
-    "UVIS1": "UVIS", "UVIS2": "UVIS", "IR": "", "WFPC2": "WFPC2", "NICMOS": "NICMOS",
-    "NICMOS1": "NICMOS", "NICMOS2": "NICMOS", "NICMOS3": "NICMOS", "NIC1": "NICMOS",
-    "NIC2": "NICMOS", "NIC3": "NICMOS",
-    **dict.fromkeys(("JWST", "HST", "ACS", "WFC3", "OPEN", "NONE", "N", "A", "NULL", "FILTER", "PC",
-                     "WF", "IMAGING", "IMAGE", "LONG", "SHORT", "CLEAR", "CLEARP", "CLEAR1L",
-                     "CLEAR1S", "CLEAR2L", "CLEAR2S")),
-}  # fmt: skip
+    "NIRCAM": "",
+    "NRCA": "",
+    "NRCB": "",
+    "NRC": "",
+    "NIRISS": "NIRISS",
+    "NIS": "NIRISS",
+    "MIRI": "MIRI",
+    "WFC": "",
+    "HRC": "HRC",
+    "SBC": "SBC",
+    "UVIS": "UVIS",
+    "UVIS1": "UVIS",
+    "UVIS2": "UVIS",
+    "IR": "",
+    "WFPC2": "WFPC2",
+    "NICMOS": "NICMOS",
+    "NICMOS1": "NICMOS",
+    "NICMOS2": "NICMOS",
+    "NICMOS3": "NICMOS",
+    "NIC1": "NICMOS",
+    "NIC2": "NICMOS",
+    "NIC3": "NICMOS",
+    **dict.fromkeys(
+        (
+            "JWST",
+            "HST",
+            "ACS",
+            "WFC3",
+            "OPEN",
+            "NONE",
+            "N",
+            "A",
+            "NULL",
+            "FILTER",
+            "PC",
+            "WF",
+            "IMAGING",
+            "IMAGE",
+            "LONG",
+            "SHORT",
+            "CLEAR",
+            "CLEARP",
+            "CLEAR1L",
+            "CLEAR1S",
+            "CLEAR2L",
+            "CLEAR2S",
+        )
+    ),
+}
 _WFC3_IR = frozenset(
     "F098M F105W F110W F125W F126N F127M F128N F130N F132N F139M F140W F153M F160W F164N "
     "F167N".split()
@@ -92,8 +136,11 @@ def band_name(header, explicit=None, *, name="image"):
 
 def _said(header):
     """Return what the cards of the band do say, for a message."""
-    said = [f"{key} {str(header[key]).strip()!r}"
-            for key in ("FILTER", "PUPIL", "FILTER1", "FILTER2", "BAND") if key in header]
+    said = [
+        f"{key} {str(header[key]).strip()!r}"
+        for key in ("FILTER", "PUPIL", "FILTER1", "FILTER2", "BAND")
+        if key in header
+    ]
     return f" ({', '.join(said)})" if said else ""
 
 

@@ -11,12 +11,39 @@ _INPUT = "INFILE"
 _INPUT_KEYWORD = re.compile(r"(INFILE\d{1,2}|INFIL\d{3}|INFI\d{4}|INF\d{5}|IN\d{6})")
 #: Columns of a card after ``KEYWORD = `` and before ``/ ``.
 _ROOM = 67
-_LETTERS = str.maketrans({
-    "ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "OE", "đ": "d",
-    "Đ": "D", "ł": "l", "Ł": "L", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ı": "i",
-    "‘": "'", "’": "'", "“": '"', "”": '"', "µ": "u", "μ": "u", "–": "-",
-    "—": "-", "−": "-", "\u00a0": " ", "\t": "\\t", "\n": "\\n", "\r": "\\r",
-})  # fmt: skip
+_LETTERS = str.maketrans(
+    {
+        "ß": "ss",
+        "æ": "ae",
+        "Æ": "AE",
+        "ø": "o",
+        "Ø": "O",
+        "œ": "oe",
+        "Œ": "OE",
+        "đ": "d",
+        "Đ": "D",
+        "ł": "l",
+        "Ł": "L",
+        "ð": "d",
+        "Ð": "D",
+        "þ": "th",
+        "Þ": "Th",
+        "ı": "i",
+        "‘": "'",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+        "µ": "u",
+        "μ": "u",
+        "–": "-",
+        "—": "-",
+        "−": "-",
+        "\u00a0": " ",
+        "\t": "\\t",
+        "\n": "\\n",
+        "\r": "\\r",
+    }
+)
 
 
 def plain_text(text):
@@ -33,8 +60,11 @@ def plain_text(text):
         elif 0xDC80 <= ord(letter) <= 0xDCFF:  # a byte that could not be decoded
             plain.append(f"\\x{ord(letter) - 0xDC00:02x}")
         elif not unicodedata.combining(letter):
-            plain.append(letter.encode("ascii", "backslashreplace").decode()
-                         if ord(letter) >= 128 else f"\\x{ord(letter):02x}")  # fmt: skip
+            plain.append(
+                letter.encode("ascii", "backslashreplace").decode()
+                if ord(letter) >= 128
+                else f"\\x{ord(letter):02x}"
+            )
     return "".join(plain)
 
 

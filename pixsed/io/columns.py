@@ -12,9 +12,26 @@ from pixsed.io.fluxes import flux_unit, fluxes_njy, is_relative, leaves_open
 
 #: Texts that stand for "no value" in a column of numbers, in lower case.
 PLACEHOLDERS = frozenset(
-    ["", "-", "--", "---", ".", "..", "...", "nan", "none", "null", "nil", "n/a", "na", "<na>",
-     "#n/a", "nodata", "masked"]
-)  # fmt: skip
+    [
+        "",
+        "-",
+        "--",
+        "---",
+        ".",
+        "..",
+        "...",
+        "nan",
+        "none",
+        "null",
+        "nil",
+        "n/a",
+        "na",
+        "<na>",
+        "#n/a",
+        "nodata",
+        "masked",
+    ]
+)
 
 
 def same_name(names, wanted, path):
@@ -72,9 +89,7 @@ def find_column(names, asked, usual, option, path):
     if len(found) == 1:
         return found[0]
     if found:
-        raise PixsedError(
-            f"{path}: which column is it, {', '.join(found)}? Name one with {option}"
-        )
+        raise PixsedError(f"{path}: which column is it, {', '.join(found)}? Name one with {option}")
     raise PixsedError(f"{path}: name a column with {option}; it has {listed(names)}")
 
 
@@ -385,5 +400,9 @@ def text_column(column):
         return column
     values = _of_objects(values)
     kind = MaskedColumn if values.mask.any() else Column
-    return kind(values if values.mask.any() else values.data, name=column.name,
-                description=column.description, unit=column.unit)  # fmt: skip
+    return kind(
+        values if values.mask.any() else values.data,
+        name=column.name,
+        description=column.description,
+        unit=column.unit,
+    )

@@ -13,13 +13,18 @@ from pixsed.io.units import parse_unit
 #: What the values of an error plane may be.
 KINDS = ("sigma", "variance", "weight")
 _WORDS = {
-    **dict.fromkeys("ERR ERROR ERRORS ERRS UNC UNCERT UNCERTAINTY SIGMA SIG RMS NOISE STD "
-                    "STDDEV".split(), "sigma"),
+    **dict.fromkeys(
+        "ERR ERROR ERRORS ERRS UNC UNCERT UNCERTAINTY SIGMA SIG RMS NOISE STD STDDEV".split(),
+        "sigma",
+    ),
     **dict.fromkeys("VAR VARIANCE VARIANCES STAT".split(), "variance"),
     **dict.fromkeys("WHT WT WGT WEIGHT WEIGHTS IVM IVAR INVVAR".split(), "weight"),
-    **dict.fromkeys("EXP EXPTIME EXPOSURE TEXP NEXP CON CTX CONTEXT COV COVERAGE DQ MASK "
-                    "MSK FLAG FLAGS SEG BKG BACKGROUND BKGRMS KERNEL".split(), "other"),
-}  # fmt: skip
+    **dict.fromkeys(
+        "EXP EXPTIME EXPOSURE TEXP NEXP CON CTX CONTEXT COV COVERAGE DQ MASK "
+        "MSK FLAG FLAGS SEG BKG BACKGROUND BKGRMS KERNEL".split(),
+        "other",
+    ),
+}
 # Names that are believed, however far the errors are from the scatter of the sky.
 _PLAIN = ("ERR", "WHT")
 #: Power of the image's unit that an error plane has -> its kind.

@@ -227,8 +227,11 @@ def own_plane(hdulist, hdu, word):
     if hdu.name.startswith("SCI_") and len(sci) == 1 and _same_filter(hdu, sci[0]):
         hdu = sci[0]  # the same image, its background subtracted, say
     names = {h.name for h in images}
-    others = [h for h in images if kind_by_name(h.name)[0] is None
-              and not names & set(_partners(h.name, word))]  # fmt: skip
+    others = [
+        h
+        for h in images
+        if kind_by_name(h.name)[0] is None and not names & set(_partners(h.name, word))
+    ]
     if sci and hdu.name == "SCI":
         others = sci
     if hdu not in others:
@@ -238,9 +241,11 @@ def own_plane(hdulist, hdu, word):
 
 def _same_filter(hdu, other):
     """Return whether two images may be of one band: no card of their headers differs."""
-    return all(hdu.header.get(key) == other.header.get(key)
-               for key in ("FILTER", "PUPIL", "BAND")
-               if key in hdu.header and key in other.header)  # fmt: skip
+    return all(
+        hdu.header.get(key) == other.header.get(key)
+        for key in ("FILTER", "PUPIL", "BAND")
+        if key in hdu.header and key in other.header
+    )
 
 
 def _partners(name, word):
@@ -277,9 +282,10 @@ def _of_place(images, planes, hdu, order, word):
             runs.append((kind, []))
         runs[-1][1].append(h)
     runs = [
-        run for i, run in enumerate(runs)
+        run
+        for i, run in enumerate(runs)
         if run[0] != "other" or (i + 1 < len(runs) and runs[i + 1][0] == "image")
-    ]  # fmt: skip
+    ]
     at = next(i for i, (_, run) in enumerate(runs) if hdu in run)
     if runs[0][0] == "image":
         following, theirs = runs[at + 1] if at + 1 < len(runs) else ("end", [])

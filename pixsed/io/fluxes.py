@@ -44,7 +44,7 @@ def flux_unit(unit, what):
         return u.Unit(njy_per_unit({}, text, name=what) * u.nJy)
     if text in ("AB", "ST"):  # of astropy: a linear unit; of most tables: magnitudes
         raise PixsedError(
-            f'{what} is in {text}, which may be a magnitude or a flux; say which, as --unit '
+            f"{what} is in {text}, which may be a magnitude or a flux; say which, as --unit "
             '"mag(AB)", or as --unit "3631 Jy"'
         )
     parsed = known_unit(text)

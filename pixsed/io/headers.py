@@ -191,8 +191,9 @@ def grid_offset(wcs, other, shape):
 
 
 def _unreadable(name, why):
-    return PixsedError(f"{name}: its WCS cannot be read ({' '.join(str(why).split())}); fix its "
-                       "header")  # fmt: skip
+    return PixsedError(
+        f"{name}: its WCS cannot be read ({' '.join(str(why).split())}); fix its header"
+    )
 
 
 def _value(card, name):

@@ -79,8 +79,9 @@ class ImageFile(Opened):
         shape or have no value above 0; or if it is not clear which they are, or of what kind.
     """
 
-    def __init__(self, location, *, unit=None, err=None, err_kind=None, fill="auto",
-                 measure_sky=True):
+    def __init__(
+        self, location, *, unit=None, err=None, err_kind=None, fill="auto", measure_sky=True
+    ):
         if isinstance(location, str | Path):
             location = parse_location(str(location), band=True)
         self.location = location
@@ -181,9 +182,7 @@ class ImageFile(Opened):
             area = pixel_area_arcsec2(self.wcs) * _ARCSEC2_SR
         except PixsedError as error:
             trouble = str(error)
-        return njy_per_unit(
-            header, unit, name=self.name, pixel_area_sr=area, wcs_trouble=trouble
-        )
+        return njy_per_unit(header, unit, name=self.name, pixel_area_sr=area, wcs_trouble=trouble)
 
     @property
     def row_readers(self):
@@ -292,9 +291,7 @@ class ImageFile(Opened):
             else "taken as no data; if they are measured, say --fill none"
         )
         if told:
-            warnings.warn(
-                f"{self.name}: {' and '.join(told)}, {how}", PixsedWarning, stacklevel=3
-            )
+            warnings.warn(f"{self.name}: {' and '.join(told)}, {how}", PixsedWarning, stacklevel=3)
 
 
 def output_headers(image, *, inputs=(), history=()):
@@ -304,7 +301,7 @@ def output_headers(image, *, inputs=(), history=()):
     ----------
     image : `ImageFile`
     inputs, history
-        As for `pixsed.io.cube.write_cube`.
+        As for `pixsed.io.formats.cube.write_cube`.
     """
     in_primary = image.header is image.primary
     primary = fits.PrimaryHDU(header=None if in_primary else copied_header(image.primary)).header

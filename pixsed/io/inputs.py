@@ -34,8 +34,9 @@ def check_input(path, what="a FITS file", hint="check the name and the folder"):
     if stat.S_ISDIR(found.st_mode):
         raise PixsedError(f"{path} is a folder; give {what}")
     if not stat.S_ISREG(found.st_mode):
-        raise PixsedError(f"{path} is a pipe or a device, which is not read; save it to a file, "
-                          "and give that")  # fmt: skip
+        raise PixsedError(
+            f"{path} is a pipe or a device, which is not read; save it to a file, and give that"
+        )
     if not found.st_size:
         raise PixsedError(f"{path} is empty; {hint}")
     if not os.access(path, os.R_OK):
@@ -59,8 +60,9 @@ def once(paths):
             key = path
         if key in found:
             also = "" if found[key] == path else f", also as {found[key]}"
-            warnings.warn(f"{path} is given twice{also}; it counts once", PixsedWarning,
-                          stacklevel=2)  # fmt: skip
+            warnings.warn(
+                f"{path} is given twice{also}; it counts once", PixsedWarning, stacklevel=2
+            )
         else:
             found[key] = path
             kept.append(path)

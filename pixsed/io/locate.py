@@ -280,9 +280,7 @@ def _unpacked(path):
 def describe_images(hdulist):
     """Return the image extensions of a file as text: ``0 (PRIMARY), 1 (SCI)``."""
     names = [
-        f"{number} ({hdu.name or 'no name'})"
-        for number, hdu in enumerate(hdulist)
-        if is_image(hdu)
+        f"{number} ({hdu.name or 'no name'})" for number, hdu in enumerate(hdulist) if is_image(hdu)
     ]
     return ", ".join(names) or "none"
 

@@ -18,9 +18,28 @@ _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 #: Endings of FITS files, each also with .gz.
 FITS_ENDINGS = (".fits", ".fit", ".fts")
 # Endings of a file's name, which an output that must be a folder cannot have.
-_FILE_ENDINGS = (*FITS_ENDINGS, ".gz", ".fz", ".bz2", ".zip", ".ecsv", ".csv", ".tsv", ".txt",
-                 ".dat", ".vot", ".xml", ".asdf", ".h5", ".hdf5", ".parquet", ".png", ".pdf",
-                 ".svg", ".reg")  # fmt: skip
+_FILE_ENDINGS = (
+    *FITS_ENDINGS,
+    ".gz",
+    ".fz",
+    ".bz2",
+    ".zip",
+    ".ecsv",
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".dat",
+    ".vot",
+    ".xml",
+    ".asdf",
+    ".h5",
+    ".hdf5",
+    ".parquet",
+    ".png",
+    ".pdf",
+    ".svg",
+    ".reg",
+)
 #: Files that are read, by device and inode; None where a program, and no command, writes.
 _inputs = None
 
@@ -188,8 +207,9 @@ def check_output(path, overwrite=False):
             raise PixsedError(f"{path} exists already; add --overwrite, or choose another -o")
         # Root may write to it all the same, but somebody made it read-only for a reason.
         if not found.st_mode & 0o222 or not os.access(target, os.W_OK):
-            raise PixsedError(f"{path} is read-only; change that with chmod u+w, or choose "
-                              "another -o")  # fmt: skip
+            raise PixsedError(
+                f"{path} is read-only; change that with chmod u+w, or choose another -o"
+            )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PixsedError(f"{path}: its folder cannot be written to; choose another -o")
 
@@ -215,8 +235,9 @@ def check_ending(path, endings, what):
         return
     ending = Path(path).suffix
     found = f"not {ending}" if ending else "and the name has no ending"
-    raise PixsedError(f"{path}: {what} written as {', '.join(endings)}, {found}; choose another "
-                      "name")  # fmt: skip
+    raise PixsedError(
+        f"{path}: {what} written as {', '.join(endings)}, {found}; choose another name"
+    )
 
 
 def check_fits_output(path, overwrite=False, *, gzip=True):
@@ -237,8 +258,10 @@ def check_fits_output(path, overwrite=False, *, gzip=True):
                 "afterwards with fpack"
             )
         if name.endswith(".gz") and not gzip:
-            raise PixsedError(f"{path}: the table is written uncompressed; choose a name without "
-                              ".gz, and compress it afterwards")  # fmt: skip
+            raise PixsedError(
+                f"{path}: the table is written uncompressed; choose a name without "
+                ".gz, and compress it afterwards"
+            )
         if not (gzip and _ends(path, [f"{ending}.gz" for ending in FITS_ENDINGS])):
             check_ending(path, FITS_ENDINGS, "FITS is")
     check_output(path, overwrite)

@@ -13,8 +13,8 @@ from astropy.table import Table
 
 from pixsed.errors import PixsedError, listed
 from pixsed.io.columns import text_column
+from pixsed.io.formats.kinds import is_fits
 from pixsed.io.inputs import check_input
-from pixsed.io.kinds import is_fits
 from pixsed.io.locate import open_fits, parse_location
 from pixsed.io.text_tables import decode, read_text
 
@@ -121,9 +121,10 @@ def _table_number(hdulist, place, wanted):
         found, how = [place.ext] if place.ext < len(hdulist) else [], "name one of them"
     else:
         found = [
-            i for i, hdu in enumerate(hdulist)
+            i
+            for i, hdu in enumerate(hdulist)
             if hdu.name == place.ext.strip().upper() and place.ver in (None, hdu.ver)
-        ]  # fmt: skip
+        ]
         how = "name it by its number"
     if not found:
         raise PixsedError(f"{place}: no such extension; {its}")

@@ -47,9 +47,12 @@ def decode(content, path):
 def _is_half_of_utf16(content):
     """Return whether every second byte is 0, and the others are letters."""
     start = content[:400]
-    return len(start) > 3 and not start[1::2].strip(b"\0") and start[::2].isascii() and (
-        0 not in start[::2]
-    )  # fmt: skip
+    return (
+        len(start) > 3
+        and not start[1::2].strip(b"\0")
+        and start[::2].isascii()
+        and (0 not in start[::2])
+    )
 
 
 def read_text(text, path, suffix=""):

@@ -209,9 +209,7 @@ def _from_rate(header, wcs_area, name, said, trouble):
     photflam, photplam = _number(header, "PHOTFLAM"), _number(header, "PHOTPLAM")
     if photflam and photplam and photflam > 0 and photplam > 0:
         density = photflam * _PER_WAVELENGTH
-        found["PHOTFLAM"] = float(
-            density.to_value(u.nJy, u.spectral_density(photplam * u.AA))
-        )
+        found["PHOTFLAM"] = float(density.to_value(u.nJy, u.spectral_density(photplam * u.AA)))
     cards = list(_ZERO_POINT_CARDS)
     # A bare zero point may be of any system; this card counts where it says which.
     if "ZEROPNT" in header and re.search(r"\bAB\b", header.comments["ZEROPNT"]):

@@ -73,9 +73,14 @@ class BatchMaker:
         self.dtype = row_dtype(prior, bands)
         self.prior = PRIORS[prior]()
         self.model = PhotometryModel(
-            ssp, bands, z_max=self.prior.Z_RANGE[1] + 0.1, av_max=self.prior.AV_MAX,
-            attenuation=attenuation, igm=igm, curves=curves,
-        )  # fmt: skip
+            ssp,
+            bands,
+            z_max=self.prior.Z_RANGE[1] + 0.1,
+            av_max=self.prior.AV_MAX,
+            attenuation=attenuation,
+            igm=igm,
+            curves=curves,
+        )
 
     def make(self, seed, number, rows, batch=BATCH):
         """Return the first `rows` of batch `number`, a structured array of `row_dtype`.
@@ -104,8 +109,20 @@ def _make(maker, task):
     return maker.make(*task)
 
 
-def simulate(ssp, prior, bands, n, *, seed=42, jobs=1, scheduler=None, start=0, batch=BATCH,
-             attenuation="calzetti", igm="inoue14"):  # fmt: skip
+def simulate(
+    ssp,
+    prior,
+    bands,
+    n,
+    *,
+    seed=42,
+    jobs=1,
+    scheduler=None,
+    start=0,
+    batch=BATCH,
+    attenuation="calzetti",
+    igm="inoue14",
+):
     """Yield batches of simulated populations, in order.
 
     Parameters

@@ -72,9 +72,22 @@ def physics_differences(meta, other):
     )
 
 
-def simulations_writer(path, dtype, n, *, prior, bands, meta, units, block, descriptions=None,
-                       overwrite=False, resume=False, inputs=()):  # fmt: skip
-    """Return the `~pixsed.io.stream.TableWriter` of a table of simulations.
+def simulations_writer(
+    path,
+    dtype,
+    n,
+    *,
+    prior,
+    bands,
+    meta,
+    units,
+    block,
+    descriptions=None,
+    overwrite=False,
+    resume=False,
+    inputs=(),
+):
+    """Return the `~pixsed.io.writers.stream.TableWriter` of a table of simulations.
 
     Parameters
     ----------
@@ -100,8 +113,8 @@ def simulations_writer(path, dtype, n, *, prior, bands, meta, units, block, desc
     from astropy.io import fits
 
     from pixsed.io.provenance import stamp
-    from pixsed.io.stream import TableWriter
-    from pixsed.io.table_writer import unit_and_comment
+    from pixsed.io.writers.stream import TableWriter
+    from pixsed.io.writers.tables import unit_and_comment
 
     primary = fits.PrimaryHDU().header
     stamp(primary, inputs=inputs)
@@ -143,13 +156,14 @@ def read_simulations(path, rows=None):
     """
     from pixsed.io.inputs import check_input
     from pixsed.io.locate import open_fits
-    from pixsed.io.stream import part_path
+    from pixsed.io.writers.stream import part_path
 
     if not Path(path).is_file():
         part = part_path(path)
         if part.is_file():
-            raise PixsedError(f"{path} is not finished: {part} is there; go on with "
-                              "'pixsed simulate --resume'")  # fmt: skip
+            raise PixsedError(
+                f"{path} is not finished: {part} is there; go on with 'pixsed simulate --resume'"
+            )
     check_input(path, "simulations", "make some with 'pixsed simulate'")
     with open_fits(path) as hdus:
         if "SIMS" not in hdus or not hdus["SIMS"].header.get("SIMULATD"):

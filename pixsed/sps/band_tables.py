@@ -75,9 +75,9 @@ class BandTables:
         for first, transmission in self._bands:
             at = first + self.steps - 1 - steps
             cells = at[:, None] + np.arange(len(transmission))
-            weight = transmission * self._igm[
-                steps[:, None], np.minimum(cells, self._igm.shape[1] - 1)
-            ]
+            weight = (
+                transmission * self._igm[steps[:, None], np.minimum(cells, self._igm.shape[1] - 1)]
+            )
             # What hardly passes at the blue end, dimmed most of all, needs no node of its own.
             seen = self.depth[cells]
             passes = weight > _NEGLIGIBLE * weight.max(axis=1, keepdims=True)
@@ -87,9 +87,12 @@ class BandTables:
             # One product for all steps, in which each is a set of columns.
             kernel = np.zeros((cells[0, -1] + 1 - at[-1], *nodes.shape), dtype=np.float32)
             for row, begin in enumerate(at - at[-1]):
-                np.multiply(weight[row][:, None], shares[row],
-                            out=kernel[begin : begin + len(transmission), row],
-                            casting="same_kind")  # fmt: skip
+                np.multiply(
+                    weight[row][:, None],
+                    shares[row],
+                    out=kernel[begin : begin + len(transmission), row],
+                    casting="same_kind",
+                )
             spectra = self.spectra[:, at[-1] : at[-1] + len(kernel)]
             light.append((spectra @ kernel.reshape(len(kernel), -1)).reshape(-1, *nodes.shape))
             depth.append(nodes)

@@ -33,8 +33,32 @@ METALLICITIES = np.array([0.005, 0.02, 0.2, 0.4, 1.0, 2.5, 5.0])
 ZSUN = 0.02
 _LOGU = np.arange(-4.0, 0.01, 0.5)
 _QPAH = np.array([0.10, 0.47, 0.75, 1.12, 1.49, 1.77, 2.37, 2.50, 3.19, 3.90, 4.58])
-_UMIN = np.array([0.10, 0.15, 0.20, 0.30, 0.40, 0.50, 0.70, 0.80, 1.00, 1.20, 1.50, 2.00,
-                  2.50, 3.00, 4.00, 5.00, 7.00, 8.00, 10.0, 12.0, 15.0, 20.0])  # fmt: skip
+_UMIN = np.array(
+    [
+        0.10,
+        0.15,
+        0.20,
+        0.30,
+        0.40,
+        0.50,
+        0.70,
+        0.80,
+        1.00,
+        1.20,
+        1.50,
+        2.00,
+        2.50,
+        3.00,
+        4.00,
+        5.00,
+        7.00,
+        8.00,
+        10.0,
+        12.0,
+        15.0,
+        20.0,
+    ]
+)
 #: Populations younger than this, Gyr, ionise their gas.
 BIRTH_CLOUD = 0.01
 # From where on age bins may be cut finer, Gyr.
@@ -88,8 +112,10 @@ def age_bin_edges(refine=1):
     if refine == 1:
         return edges
     first = np.searchsorted(edges, _REFINED)
-    parts = [np.geomspace(low, high, refine + 1)[1:]
-             for low, high in zip(edges[first:-1], edges[first + 1 :], strict=True)]  # fmt: skip
+    parts = [
+        np.geomspace(low, high, refine + 1)[1:]
+        for low, high in zip(edges[first:-1], edges[first + 1 :], strict=True)
+    ]
     return np.concatenate([edges[: first + 1], *parts])
 
 
@@ -124,8 +150,9 @@ def _kroupa_integral(lower, upper, power):
         total = 0.0
         for scale, slope, start, end in ((1.0, 1.3, 0.1, 0.5), (0.5, 2.3, 0.5, 100.0)):
             p = power - slope + 1.0
-            total = total + scale * (np.clip(high, start, end) ** p
-                                     - np.clip(low, start, end) ** p) / p  # fmt: skip
+            total = (
+                total + scale * (np.clip(high, start, end) ** p - np.clip(low, start, end) ** p) / p
+            )
         return total
 
     return integral(lower, upper, power) / integral(0.1, 100.0, 1.0)
@@ -259,10 +286,17 @@ def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01, refine=1
         "REMNANTS": "Renzini & Ciotti 1993, through the turn-off mass",
     }
     grid = SSPGrid(
-        wave=wave, age_edges=edges, metallicity=np.log10(METALLICITIES),
-        spectra=spectra.astype(np.float32), line_wave=line_wave, lines=lines,
-        living=living, remnant=remnant_fraction(living),
-        dust_wave=dust_wave, dust_spectrum=dust_spectrum, meta=meta,
-    )  # fmt: skip
+        wave=wave,
+        age_edges=edges,
+        metallicity=np.log10(METALLICITIES),
+        spectra=spectra.astype(np.float32),
+        line_wave=line_wave,
+        lines=lines,
+        living=living,
+        remnant=remnant_fraction(living),
+        dust_wave=dust_wave,
+        dust_spectrum=dust_spectrum,
+        meta=meta,
+    )
     names = (_STELLAR, _CONTINUUM, _LINES, _LINE_WAVES, *_DUST)
     return grid, [folder / name for name in names]

@@ -38,9 +38,10 @@ def calzetti(wave):
 
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         curve = np.where(
-            micron < 0.12, blue(0.12) * (micron / 0.12) ** -0.77,
+            micron < 0.12,
+            blue(0.12) * (micron / 0.12) ** -0.77,
             np.where(micron < 0.63, blue(micron), red(micron)),
-        )  # fmt: skip
+        )
     return np.maximum(curve, 0.0) / 4.05
 
 

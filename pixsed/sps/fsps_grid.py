@@ -142,16 +142,25 @@ def missing_files(home, isochrones, spectra, dust):
         MILES are not looked for one by one.
     """
     home = Path(home)
-    hot = "ipagb.teff ipagb_solar.spec ipagb_halo.spec CMFGEN_WN.teff CMFGEN_WC.teff " \
-          "CMFGEN_WN_Zall.spec CMFGEN_WC_Zall.spec WMBASIC.teff WMBASIC_zlegend.dat"  # fmt: skip
+    hot = (
+        "ipagb.teff ipagb_solar.spec ipagb_halo.spec CMFGEN_WN.teff CMFGEN_WC.teff "
+        "CMFGEN_WN_Zall.spec CMFGEN_WC_Zall.spec WMBASIC.teff WMBASIC_zlegend.dat"
+    )
     agb = "Orich.teff Orich.spec Crich.teff Crich.spec Crich_Aringer.teff Crich_Aringer.spec"
     names = [f"SPECTRA/Hot_spectra/{name}" for name in hot.split()]
     names += [f"SPECTRA/AGB_spectra/{name}" for name in agb.split()]
     names += ["SPECTRA/A0V_KURUCZ_92.SED", "SPECTRA/SUN_STScI.SED", "SPECTRA/xrb/xsp.lambda"]
-    names += [f"dust/{name}" for name in (
-        "dusty/Orich_dusty.spec", "dusty/Crich_dusty.spec", "alldirty_h.dat", "alldirty_c.dat",
-        "Gordon03_table4.dat", "Nenkova08_y010_torusg_n10_q2.0.dat",
-    )]  # fmt: skip
+    names += [
+        f"dust/{name}"
+        for name in (
+            "dusty/Orich_dusty.spec",
+            "dusty/Crich_dusty.spec",
+            "alldirty_h.dat",
+            "alldirty_c.dat",
+            "Gordon03_table4.dat",
+            "Nenkova08_y010_torusg_n10_q2.0.dat",
+        )
+    ]
     sizes = 7 if dust == "DL07" else 11
     names += [f"dust/dustem/{dust}_MW3.1_{i}0.dat" for i in range(sizes)]
     names += [f"nebular/ZAU_ND_{isochrones}.{kind}" for kind in ("cont", "lines")]
@@ -176,8 +185,9 @@ def missing_files(home, isochrones, spectra, dust):
             names.append(f"{folder}/{spectra}_feh{metal}_afe+0.0.spec.bin")
     elif spectra == "miles":
         folder = "SPECTRA/MILES"
-        names += [f"{folder}/{name}" for name in ("miles.lambda", "miles.res", "logt.dat",
-                                                  "logg.dat")]  # fmt: skip
+        names += [
+            f"{folder}/{name}" for name in ("miles.lambda", "miles.res", "logt.dat", "logg.dat")
+        ]
         for metal in words(f"{folder}/zlegend.dat", 0):
             names.append(f"{folder}/imiles_z{float(metal):.4f}.spectra.bin")
     return [name for name in names if not (home / name).is_file()]
@@ -188,8 +198,10 @@ def _why(said, errors, status, home, libraries):
     lacking = missing_files(home, *libraries) if libraries else []
     if lacking:
         more = f" (and {len(lacking) - 1} more files)" if len(lacking) > 1 else ""
-        return (f"{home / lacking[0]} is missing{more}, without which FSPS stops; "
-                "complete the SPS_HOME folder")  # fmt: skip
+        return (
+            f"{home / lacking[0]} is missing{more}, without which FSPS stops; "
+            "complete the SPS_HOME folder"
+        )
     spoken = [line.strip() for line in said if line.strip() and not line.startswith("pixsed-")]
     if unread := re.search(r"file = '([^']*)'", "\n".join(errors)):
         return f"FSPS could not read {unread[1]}; is it whole? Fetch it again"
@@ -220,9 +232,14 @@ def _run(home, options, progress):
         output = Path(folder) / "ssp.npz"
         child = subprocess.Popen(
             [sys.executable, "-m", fsps_worker.__name__, str(output), json.dumps(options)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, errors="replace", env=env, cwd=folder,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=env,
+            cwd=folder,
+        )
         drain = threading.Thread(target=lambda: errors.extend(child.stderr), daemon=True)
         try:
             drain.start()
@@ -260,21 +277,36 @@ def _warn_of_spectra(spectra, result):
             f"this fsps is compiled with the {spectra.upper()} stellar spectra, not MILES, which "
             "the paper used; for MILES compile it: FFLAGS='-DMIST=1 -DMILES=1' "
             "pip install --no-binary fsps fsps",
-            PixsedWarning, stacklevel=3,
-        )  # fmt: skip
+            PixsedWarning,
+            stacklevel=3,
+        )
     nodes, copied, mixed = result["nodes"], result["copied"], result["mixed"]
-    for which, what in ((copied, "have the stellar spectra of the nearest other one"),
-                        (mixed, "have spectra mixed with the next lower one's")):  # fmt: skip
+    for which, what in (
+        (copied, "have the stellar spectra of the nearest other one"),
+        (mixed, "have spectra mixed with the next lower one's"),
+    ):
         if which.any():
             warnings.warn(
                 f"of FSPS's metallicities, [M/H] = {_list(nodes[which])} {what}; "
                 "their isochrones are their own",
-                PixsedWarning, stacklevel=3,
-            )  # fmt: skip
+                PixsedWarning,
+                stacklevel=3,
+            )
 
 
-def build(sps_home=None, *, imf="chabrier", log_u=-2.0, agb_dust=True, nebular=True,
-          zinterp="log", qpah=2.0, umin=1.0, gamma=0.01, progress=None):  # fmt: skip
+def build(
+    sps_home=None,
+    *,
+    imf="chabrier",
+    log_u=-2.0,
+    agb_dust=True,
+    nebular=True,
+    zinterp="log",
+    qpah=2.0,
+    umin=1.0,
+    gamma=0.01,
+    progress=None,
+):
     """Build the `~pixsed.sps.ssp.SSPGrid`.
 
     At the metallicities of FSPS's isochrones, with nebular emission of gas of the stars'
@@ -325,10 +357,18 @@ def build(sps_home=None, *, imf="chabrier", log_u=-2.0, agb_dust=True, nebular=T
     if standin:
         warnings.warn(
             f"{home} is a stand-in with made-up spectra: the grid is NOT FOR SCIENCE",
-            PixsedWarning, stacklevel=2,
-        )  # fmt: skip
-    options = dict(imf=IMFS[imf], agb_dust=bool(agb_dust), nebular=bool(nebular),
-                   log_u=float(log_u), qpah=qpah, umin=umin, gamma=gamma)  # fmt: skip
+            PixsedWarning,
+            stacklevel=2,
+        )
+    options = dict(
+        imf=IMFS[imf],
+        agb_dust=bool(agb_dust),
+        nebular=bool(nebular),
+        log_u=float(log_u),
+        qpah=qpah,
+        umin=umin,
+        gamma=gamma,
+    )
     result, (isochrones, spectra_name, dust_name) = _run(home, options, progress)
     _warn_of_spectra(spectra_name, result)
 
@@ -351,8 +391,7 @@ def build(sps_home=None, *, imf="chabrier", log_u=-2.0, agb_dust=True, nebular=T
         "LOGU": float(log_u),
         "LSUN": LSUN,
         "ZINTERP": zinterp,
-        "NEBULAR": "CLOUDY of FSPS, no grains, stars below 20 Myr, fesc = 0" if nebular
-                   else "none",
+        "NEBULAR": "CLOUDY of FSPS, no grains, stars below 20 Myr, fesc = 0" if nebular else "none",
         "DUSTEM": f"{dust_name} qPAH={qpah} Umin={umin} gamma={gamma}",
         "REMNANTS": "Renzini & Ciotti 1993, by FSPS",
         "AGBDUST": "Villaume+15" if agb_dust else "none",
@@ -363,10 +402,16 @@ def build(sps_home=None, *, imf="chabrier", log_u=-2.0, agb_dust=True, nebular=T
     if result["mixed"].any():
         meta["ZMIXED"] = _list(result["nodes"][result["mixed"]])
     grid = SSPGrid(
-        wave=wave, age_edges=edges, metallicity=result["nodes"],
-        spectra=spectra.astype(np.float32), line_wave=result["line_wave"],
+        wave=wave,
+        age_edges=edges,
+        metallicity=result["nodes"],
+        spectra=spectra.astype(np.float32),
+        line_wave=result["line_wave"],
         lines=np.stack([average @ nodes for nodes in result["lines"]]),
-        living=living, remnant=result["surviving"] @ average.T - living,
-        dust_wave=wave[emitted[0] : emitted[-1] + 1], dust_spectrum=dust, meta=meta,
-    )  # fmt: skip
+        living=living,
+        remnant=result["surviving"] @ average.T - living,
+        dust_wave=wave[emitted[0] : emitted[-1] + 1],
+        dust_spectrum=dust,
+        meta=meta,
+    )
     return grid, [home]

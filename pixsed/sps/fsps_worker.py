@@ -76,14 +76,28 @@ def main(output, options):
     _say(LIBRARIES, *libraries)
     import fsps
 
-    common = dict(zcontinuous=0, sfh=0, imf_type=options["imf"], compute_vega_mags=False,
-                  vactoair_flag=False, cloudy_dust=False)  # fmt: skip
+    common = dict(
+        zcontinuous=0,
+        sfh=0,
+        imf_type=options["imf"],
+        compute_vega_mags=False,
+        vactoair_flag=False,
+        cloudy_dust=False,
+    )
     sp = fsps.StellarPopulation(
-        add_agb_dust_model=options["agb_dust"], add_stellar_remnants=True,
-        add_neb_emission=options["nebular"], nebemlineinspec=False, gas_logu=options["log_u"],
-        add_dust_emission=False, dust_type=2, dust2=0.0, duste_qpah=options["qpah"],
-        duste_umin=options["umin"], duste_gamma=options["gamma"], **common,
-    )  # fmt: skip
+        add_agb_dust_model=options["agb_dust"],
+        add_stellar_remnants=True,
+        add_neb_emission=options["nebular"],
+        nebemlineinspec=False,
+        gas_logu=options["log_u"],
+        add_dust_emission=False,
+        dust_type=2,
+        dust2=0.0,
+        duste_qpah=options["qpah"],
+        duste_umin=options["umin"],
+        duste_gamma=options["gamma"],
+        **common,
+    )
     nodes = np.log10(sp.zlegend / sp.solar_metallicity)
     steps = 2 * len(nodes)
     _say(PROGRESS, 0, steps)
@@ -117,11 +131,21 @@ def main(output, options):
 
     spectra, lines = np.array(spectra), np.array(lines)
     np.savez(
-        output, nodes=nodes, zsun=sp.solar_metallicity, log_age=sp.ssp_ages, wave=sp.wavelengths,
-        line_wave=sp.emline_wavelengths, spectra=np.where(spectra > _NOTHING, spectra, 0.0),
-        lines=np.where(lines > _NOTHING, lines, 0.0), surviving=surviving, living=living,
-        dust=np.maximum(dust, 0.0), copied=copied, mixed=mixed, version=fsps.__version__,
-    )  # fmt: skip
+        output,
+        nodes=nodes,
+        zsun=sp.solar_metallicity,
+        log_age=sp.ssp_ages,
+        wave=sp.wavelengths,
+        line_wave=sp.emline_wavelengths,
+        spectra=np.where(spectra > _NOTHING, spectra, 0.0),
+        lines=np.where(lines > _NOTHING, lines, 0.0),
+        surviving=surviving,
+        living=living,
+        dust=np.maximum(dust, 0.0),
+        copied=copied,
+        mixed=mixed,
+        version=fsps.__version__,
+    )
     _say(DONE)
 
 

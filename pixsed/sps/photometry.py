@@ -61,8 +61,17 @@ class PhotometryModel:
         of the SSP's age bins at 10 Myr that is not there.
     """
 
-    def __init__(self, ssp, bands, *, z_max=10.0, av_max=6.0, attenuation="calzetti",
-                 igm="inoue14", curves=None):  # fmt: skip
+    def __init__(
+        self,
+        ssp,
+        bands,
+        *,
+        z_max=10.0,
+        av_max=6.0,
+        attenuation="calzetti",
+        igm="inoue14",
+        curves=None,
+    ):
         self.ssp = ssp
         self.bands = list(bands)
         self.z_max = z_max
@@ -212,11 +221,14 @@ class PhotometryModel:
         """
         z, av = np.asarray(z, dtype=float), np.asarray(av, dtype=float)
         if z.size and (z.min() <= 0 or z.max() > self.z_max):
-            raise PixsedError(f"redshift must be above 0 and up to {self.z_max}, "
-                              f"got {z.min():.4g} to {z.max():.4g}")  # fmt: skip
+            raise PixsedError(
+                f"redshift must be above 0 and up to {self.z_max}, "
+                f"got {z.min():.4g} to {z.max():.4g}"
+            )
         if av.size and (av.min() < 0 or av.max() > self._av[-1]):
-            raise PixsedError(f"A_V must be 0 to {self._av[-1]:g}, "
-                              f"got {av.min():.4g} to {av.max():.4g}")  # fmt: skip
+            raise PixsedError(
+                f"A_V must be 0 to {self._av[-1]:g}, got {av.min():.4g} to {av.max():.4g}"
+            )
         steps = np.log1p(z) / STEP
         order = np.argsort(steps)
         out = np.empty((len(z), len(self.bands)))

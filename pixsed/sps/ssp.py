@@ -86,8 +86,22 @@ class SSPGrid:
 
 
 #: Header cards that say what the populations are; simulations carry them on.
-POPULATION_KEYS = ("LIBRARY", "ISOCHRO", "SPECLIB", "IMF", "ZSUN", "LOGU", "ZINTERP", "NEBULAR",
-                   "DUSTEM", "REMNANTS", "AGBDUST", "FSPSVERS", "ZCOPIED", "ZMIXED")  # fmt: skip
+POPULATION_KEYS = (
+    "LIBRARY",
+    "ISOCHRO",
+    "SPECLIB",
+    "IMF",
+    "ZSUN",
+    "LOGU",
+    "ZINTERP",
+    "NEBULAR",
+    "DUSTEM",
+    "REMNANTS",
+    "AGBDUST",
+    "FSPSVERS",
+    "ZCOPIED",
+    "ZMIXED",
+)
 
 _IMAGES = (
     # attribute, extension, unit, axes as the header names them
@@ -138,8 +152,12 @@ def write_ssp(grid, path, overwrite=False, inputs=()):
     def table(name, **columns):
         return fits.BinTableHDU.from_columns(
             [
-                fits.Column(name=key, array=np.asarray(array, dtype=float), unit=unit,
-                            format=f"{array.shape[1]}D" if array.ndim == 2 else "D")
+                fits.Column(
+                    name=key,
+                    array=np.asarray(array, dtype=float),
+                    unit=unit,
+                    format=f"{array.shape[1]}D" if array.ndim == 2 else "D",
+                )
                 for key, (array, unit) in columns.items()
             ],
             name=name,
@@ -151,8 +169,9 @@ def write_ssp(grid, path, overwrite=False, inputs=()):
         table("AGE", AGE_LO=(edges[:-1], "Gyr"), AGE_HI=(edges[1:], "Gyr")),
         table("METAL", LOGZSOL=(grid.metallicity, None)),
         table("LINEWAVE", WAVE=(grid.line_wave, "Angstrom")),
-        table("DUSTEM", WAVE=(grid.dust_wave, "Angstrom"),
-              SPECTRUM=(grid.dust_spectrum, "Angstrom-1")),
+        table(
+            "DUSTEM", WAVE=(grid.dust_wave, "Angstrom"), SPECTRUM=(grid.dust_spectrum, "Angstrom-1")
+        ),
     ]
     write_hdulist(fits.HDUList(hdus), path, overwrite)
 

@@ -129,8 +129,13 @@ def _others(tests, cases):
         return []
     found = {(row["CASE"], row["PARAMETER"]): row["R2"] for row in tests if row["BY"] == "ALL"}
     names = [name for name in dict.fromkeys(name for _, name in found) if name != "JOINT"]
-    lines = ["", "### R^2 in other bands", "", f"| | {' | '.join(cases)} |",
-             "|---" * (len(cases) + 1) + "|"]  # fmt: skip
+    lines = [
+        "",
+        "### R^2 in other bands",
+        "",
+        f"| | {' | '.join(cases)} |",
+        "|---" * (len(cases) + 1) + "|",
+    ]
     for name in names:
         # A property may be inferred in one case only, as the redshift.
         values = (f"{found[case, name]:.3f}" if (case, name) in found else "" for case in cases)
@@ -157,8 +162,10 @@ def _bins(tests):
                 continue
             joint = next(row["KS_D"] for row in rows if row["PARAMETER"] == "JOINT")
             miss, error, what = worst
-            lines.append(f"| {case} | {name} | {rows[0]['N']:,} | {miss:+.3f} +- {error:.3f} | "
-                         f"{what} | {joint:.3f} |")  # fmt: skip
+            lines.append(
+                f"| {case} | {name} | {rows[0]['N']:,} | {miss:+.3f} +- {error:.3f} | "
+                f"{what} | {joint:.3f} |"
+            )
     leak = max(row["LEAK"] for row in tests if row["LEAK"] == row["LEAK"])
     return [*lines, "", f"Largest share of draws outside the prior: {leak:g}."]
 
@@ -179,8 +186,10 @@ def _scores(ood):
         if r["KIND"] == "SIMULATIONS" and not whole:
             continue
         edges = "all" if whole else f"{r['SNR_LOW']:g} to {r['SNR_HIGH']:g}"
-        lines.append(f"| {r['KIND'].lower()} | {r['CASE']} | {edges} "
-                     f"| {r['N']:,} | {r['BELOW01']:.3f} | {r['OOD_P50']:.2g} |")  # fmt: skip
+        lines.append(
+            f"| {r['KIND'].lower()} | {r['CASE']} | {edges} "
+            f"| {r['N']:,} | {r['BELOW01']:.3f} | {r['OOD_P50']:.2g} |"
+        )
     return lines
 
 

@@ -1,20 +1,19 @@
 """A trained network in a file, and back."""
 
-
 import torch
 
 from pixsed.errors import PixsedError
 from pixsed.io.inputs import check_input
-from pixsed.train import spline
-from pixsed.train.data import space_of
-from pixsed.train.decoder import Decoder
-from pixsed.train.flow import PixelFlow
+from pixsed.train.batches import space_of
+from pixsed.train.network import spline
+from pixsed.train.network.decoder import Decoder
+from pixsed.train.network.flow import PixelFlow
 
 CHECKPOINT_FORMAT = 4
 
 
 def read_checkpoint(path):
-    """Read what `pixsed.train.fit.train` wrote.
+    """Read what `pixsed.train.train.train` wrote.
 
     Raises
     ------
@@ -49,9 +48,11 @@ def load_network(checkpoint):
         )
     space = space_of(checkpoint["prior"]).from_description(checkpoint["space"])
     network = PixelFlow(
-        len(checkpoint["bands"]), space, mass_offset=checkpoint["mass_offset"],
+        len(checkpoint["bands"]),
+        space,
+        mass_offset=checkpoint["mass_offset"],
         **checkpoint["sizes"],
-    )  # fmt: skip
+    )
     network.load_state_dict(checkpoint["average"])
     network.recalibration.load_state_dict(
         checkpoint.get("recalibration", network.recalibration.state_dict())

@@ -9,19 +9,19 @@ import torch
 
 from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError
-from pixsed.infer import runtime
+from pixsed.fit import runtime
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.noise import from_description
 from pixsed.simulate.priors import PRIORS
 from pixsed.simulate.table import physics_differences
 from pixsed.sps.sfh import LOG_SSFR_FLOOR
+from pixsed.train.batches import space_of
 from pixsed.train.checkpoint import load_network
-from pixsed.train.data import space_of
-from pixsed.train.decoder import DRAWS
-from pixsed.train.ensemble import Ensemble, check_members
+from pixsed.train.network.decoder import DRAWS
+from pixsed.train.network.ensemble import Ensemble, check_members
+from pixsed.train.network.quantiles import load_marginals
 from pixsed.train.onnx_file import forget_source, keep_silu, store_once, store_small
 from pixsed.train.ood import score_table
-from pixsed.train.quantiles import load_marginals
 
 INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
 #: Differences allowed between the two runtimes, over max(1, |value|): of all values but one in
@@ -58,7 +58,7 @@ def metadata(checkpoint, name):
         "noise": checkpoint["noise"],
         "training": checkpoint["training"],
         "calibration": {},
-    }  # fmt: skip
+    }
 
 
 def _said_of(coordinate):
@@ -66,8 +66,12 @@ def _said_of(coordinate):
     said = {"name": coordinate.name, "distribution": type(coordinate).__name__}
     if hasattr(coordinate, "low"):
         over = coordinate.name == "TSTART"
-        said |= {"low": coordinate.low, "high": coordinate.high, "log10": coordinate.log,
-                 "over_age_at_z": over}  # fmt: skip
+        said |= {
+            "low": coordinate.low,
+            "high": coordinate.high,
+            "log10": coordinate.log,
+            "over_age_at_z": over,
+        }
     return said
 
 
@@ -76,8 +80,8 @@ class WithQuantiles(torch.nn.Module):
 
     Parameters
     ----------
-    network : `~pixsed.train.flow.PixelFlow` or `~pixsed.train.ensemble.Ensemble`
-    heads : sequence of `~pixsed.train.quantiles.Marginals`
+    network : `~pixsed.train.network.flow.PixelFlow` or `~pixsed.train.network.ensemble.Ensemble`
+    heads : sequence of `~pixsed.train.network.quantiles.Marginals`
     """
 
     def __init__(self, network, heads):
@@ -158,9 +162,15 @@ def export(checkpoints, output, *, name=None, simulations=None, overwrite=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         program = torch.onnx.export(
-            network, example, dynamo=True, input_names=list(INPUTS), verbose=False,
-            output_names=outputs, dynamic_shapes=shapes, opset_version=18,
-        )  # fmt: skip
+            network,
+            example,
+            dynamo=True,
+            input_names=list(INPUTS),
+            verbose=False,
+            output_names=outputs,
+            dynamic_shapes=shapes,
+            opset_version=18,
+        )
     proto = program.model_proto
     forget_source(proto)
     keep_silu(proto)

@@ -1,8 +1,8 @@
 """What training ends with: small networks fitted behind the one trained, each on simulations."""
 
-from pixsed.train import decoder
 from pixsed.train.checkpoint import load_network
-from pixsed.train.quantiles import fit_quantiles
+from pixsed.train.network import decoder
+from pixsed.train.network.quantiles import fit_quantiles
 from pixsed.train.recalibrate import recalibrate
 
 

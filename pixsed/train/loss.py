@@ -17,9 +17,9 @@ def loss_terms(network, batch, with_flow=True, mixed=False):
 
     Parameters
     ----------
-    network : `~pixsed.train.flow.PixelFlow`
+    network : `~pixsed.train.network.flow.PixelFlow`
     batch : dict of tensor
-        As `~pixsed.train.data.Observer.batch` gives it.
+        As `~pixsed.train.batches.Observer.batch` gives it.
     with_flow : bool, optional
     mixed : bool, optional
         Run the residual networks in bfloat16.

@@ -21,8 +21,11 @@ def keep_silu(proto):
     from onnx import TensorProto, helper, shape_inference
 
     typed = shape_inference.infer_shapes(proto).graph
-    wide = {v.name for v in (*typed.value_info, *typed.input, *typed.output)
-            if v.type.tensor_type.elem_type == TensorProto.DOUBLE}  # fmt: skip
+    wide = {
+        v.name
+        for v in (*typed.value_info, *typed.input, *typed.output)
+        if v.type.tensor_type.elem_type == TensorProto.DOUBLE
+    }
     made = {name for node in proto.graph.node if node.op_type == "Sigmoid" for name in node.output}
     nodes = []
     for node in proto.graph.node:
@@ -58,8 +61,11 @@ def store_small(proto):
         if tensor.data_type not in wide or values.size < 256:
             continue
         with np.errstate(over="ignore"):
-            small = next(v for v in map(values.astype, (np.float16, np.float32, np.float64))
-                         if np.array_equal(v, values))  # fmt: skip
+            small = next(
+                v
+                for v in map(values.astype, (np.float16, np.float32, np.float64))
+                if np.array_equal(v, values)
+            )
         if small.dtype == values.dtype:
             continue
         name, to = tensor.name, tensor.data_type

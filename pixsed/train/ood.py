@@ -4,15 +4,32 @@ import numpy as np
 import torch
 
 from pixsed.dq import MIN_BANDS
-from pixsed.infer.draws import base_normals
-from pixsed.infer.ood import score, typical_snr
+from pixsed.fit.draws import base_normals
+from pixsed.fit.ood import score, typical_snr
 from pixsed.simulate.noise import nominal
 from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
-from pixsed.train.data import PHOTO_Z_MAX, PHOTO_Z_SHARE
-from pixsed.train.decoder import DRAWS
+from pixsed.train.batches import PHOTO_Z_MAX, PHOTO_Z_SHARE
+from pixsed.train.network.decoder import DRAWS
 
-_PROBABILITIES = (0.999, 0.99, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01, 5e-3,
-                  2e-3, 1e-3, 3e-4)  # fmt: skip
+_PROBABILITIES = (
+    0.999,
+    0.99,
+    0.95,
+    0.9,
+    0.8,
+    0.65,
+    0.5,
+    0.35,
+    0.2,
+    0.1,
+    0.05,
+    0.02,
+    0.01,
+    5e-3,
+    2e-3,
+    1e-3,
+    3e-4,
+)
 _NBANDS = (MIN_BANDS, 5, 7, 10, 14, 18, 22)
 _SNR = (-np.inf, 0.7, 2.0, 5.0, 10.0, 20.0, 40.0)
 #: Redshift errors over 1 + z at which classes of them begin; the first has the exact ones.
@@ -32,7 +49,7 @@ def score_table(network, simulations, noise, seed=11):
 
     Parameters
     ----------
-    network : `~pixsed.train.flow.PixelFlow`
+    network : `~pixsed.train.network.flow.PixelFlow`
     simulations : `~pixsed.simulate.table.Simulations`
         Not those of the training.
     noise : noise model of `pixsed.simulate.noise`

@@ -8,7 +8,7 @@ import torch
 from scipy.special import ndtri
 
 from pixsed.simulate.noise import nominal
-from pixsed.train.data import Observer
+from pixsed.train.batches import Observer
 from pixsed.train.descent import descend, pinball
 
 #: Simulations observed, and steps of the fit to latents and of the one to properties.
@@ -36,8 +36,9 @@ _RATE = 2e-3
 _PART = 256
 
 
-def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS,
-                marginal_steps=MARGINAL_STEPS):  # fmt: skip
+def recalibrate(
+    network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS, marginal_steps=MARGINAL_STEPS
+):
     """Fit `PixelFlow.recalibration` to simulations, all else kept.
 
     A flow that is right carries every truth to independent standard normals: the map is fitted
@@ -53,7 +54,7 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS,
 
     Parameters
     ----------
-    network : `~pixsed.train.flow.PixelFlow`
+    network : `~pixsed.train.network.flow.PixelFlow`
         Trained; kept as it is.
     simulations : `~pixsed.simulate.table.Simulations`
         Best of all such that the network was not trained on: it is surer of those it was.
@@ -127,9 +128,16 @@ def _observed(network, simulations, noise, chosen, rng):
             known, bright = network.context(encoded), encoded[3]
             latent, _ = network.latents(truth, known, bright, z, z_err)
             parts.append(
-                {"known": known, "seen": network.seen(encoded), "bright": bright, "z": z,
-                 "z_err": z_err, "coordinates": truth, "latent": latent}
-            )  # fmt: skip
+                {
+                    "known": known,
+                    "seen": network.seen(encoded),
+                    "bright": bright,
+                    "z": z,
+                    "z_err": z_err,
+                    "coordinates": truth,
+                    "latent": latent,
+                }
+            )
     return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
 
 

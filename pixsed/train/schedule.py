@@ -36,8 +36,9 @@ class Schedule:
         Epochs done when the stages end; patience, or the clock, brings them forward.
     """
 
-    def __init__(self, epochs, encoder_share=ENCODER_SHARE, *, minutes=None, since=None,
-                 patience=None):  # fmt: skip
+    def __init__(
+        self, epochs, encoder_share=ENCODER_SHARE, *, minutes=None, since=None, patience=None
+    ):
         self.encoder_share, self.patience = encoder_share, patience
         self.seconds = None if minutes is None else 60.0 * minutes
         self.ends = [round(encoder_share * epochs), epochs]

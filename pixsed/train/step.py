@@ -25,7 +25,7 @@ class Trainer:
 
     Parameters
     ----------
-    network : `~pixsed.train.flow.PixelFlow`
+    network : `~pixsed.train.network.flow.PixelFlow`
         On the device it trains on.
     mixed : bool
         Residual networks in bfloat16.
@@ -34,7 +34,7 @@ class Trainer:
 
     Attributes
     ----------
-    average : `~pixsed.train.flow.PixelFlow`
+    average : `~pixsed.train.network.flow.PixelFlow`
     optimiser : `~torch.optim.AdamW`
         Its two groups are the encoder and the flow.
     """
@@ -51,9 +51,11 @@ class Trainer:
         ]
         self._recorded = device == "cuda"
         self.optimiser = torch.optim.AdamW(
-            [{"params": part} for part in self._parts], weight_decay=1e-4,
-            fused=self._recorded, capturable=self._recorded,
-        )  # fmt: skip
+            [{"params": part} for part in self._parts],
+            weight_decay=1e-4,
+            fused=self._recorded,
+            capturable=self._recorded,
+        )
         if self._recorded:
             for group in self.optimiser.param_groups:
                 group["lr"] = torch.zeros((), device=device)
@@ -75,7 +77,7 @@ class Trainer:
         Parameters
         ----------
         seen : dict of tensor
-            As of `~pixsed.train.data.Observer.batch`, on the device.
+            As of `~pixsed.train.batches.Observer.batch`, on the device.
         with_flow : bool
         number : int
             Steps of the stage before this one.

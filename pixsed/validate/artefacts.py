@@ -3,8 +3,8 @@
 import numpy as np
 
 from pixsed.bands import BY_NAME
-from pixsed.infer.draws import base_normals
-from pixsed.infer.posterior import run_batches
+from pixsed.fit.draws import base_normals
+from pixsed.fit.posterior import run_batches
 from pixsed.simulate.observe import measure
 from pixsed.validate.cases import row_snr
 from pixsed.validate.statistics import BINS, in_bin, uniformity
@@ -87,9 +87,11 @@ def row_of(kind, case, ood, snr, low, high):
     tests = uniformity(some)
     return head | {
         **dict(zip(("OOD_P05", "OOD_P50", "OOD_P95"), levels, strict=True)),
-        "BELOW01": float(np.mean(some < 0.01)), "BELOW001": float(np.mean(some < 0.001)),
-        "KS_D": tests["KS_D"], "KS_P": tests["KS_P"],
-    }  # fmt: skip
+        "BELOW01": float(np.mean(some < 0.01)),
+        "BELOW001": float(np.mean(some < 0.001)),
+        "KS_D": tests["KS_D"],
+        "KS_P": tests["KS_P"],
+    }
 
 
 def of_simulations(result, case):

@@ -63,8 +63,9 @@ def outside(draws, redshift, metadata):
     if formed is not None and "LOGSFR" in values and "log_ssfr_floor" in prior:
         # The difference of two float32 near 10.
         rate = values["LOGSFR"] - formed
-        found["LOGSFR"] |= ~((rate > prior["log_ssfr_floor"] - 1e-5)
-                             & (rate < -_LOG_SFR_TIME + 1e-5))  # fmt: skip
+        found["LOGSFR"] |= ~(
+            (rate > prior["log_ssfr_floor"] - 1e-5) & (rate < -_LOG_SFR_TIME + 1e-5)
+        )
     if "REDSHIFT" in values and "redshift" in prior:
         limit("REDSHIFT", values["REDSHIFT"], *map(float, prior["redshift"]))
     return found

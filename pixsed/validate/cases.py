@@ -154,8 +154,18 @@ def with_t50lb(columns):
     return columns | {"T50LB": (1.0 - columns["T50"]) * age(columns["REDSHIFT"])}
 
 
-def observe_case(path, noise, case, *, snr_min=1.0, snr_max=np.inf, number=10_000, per_bin=0,
-                 seed=5, photo_z_max=0.1):  # fmt: skip
+def observe_case(
+    path,
+    noise,
+    case,
+    *,
+    snr_min=1.0,
+    snr_max=np.inf,
+    number=10_000,
+    per_bin=0,
+    seed=5,
+    photo_z_max=0.1,
+):
     """Observe simulations once, and keep the first `number` of a range of mean S/N.
 
     Beyond them the first `per_bin` of each bin of S/N and redshift are kept. Each bin is so
@@ -237,9 +247,11 @@ def _joined(parts):
         return np.concatenate(list(arrays))
 
     return Observed(
-        join(p.flux for p in parts), join(p.flux_err for p in parts),
-        join(p.redshift for p in parts), join(p.redshift_err for p in parts),
+        join(p.flux for p in parts),
+        join(p.flux_err for p in parts),
+        join(p.redshift for p in parts),
+        join(p.redshift_err for p in parts),
         join(p.snr for p in parts),
         {key: join(p.truth[key] for p in parts) for key in parts[0].truth},
         join(p.bins for p in parts),
-    )  # fmt: skip
+    )

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from pixsed.infer.draws import DEFAULT_SAMPLES
-from pixsed.infer.posterior import summarise
-from pixsed.infer.properties import ordered, quantile_name
+from pixsed.fit.draws import DEFAULT_SAMPLES
+from pixsed.fit.posterior import summarise
+from pixsed.properties import ordered, quantile_name
 
 #: Share inside -> quantiles at its ends.
 INTERVALS = {0.5: (0.25, 0.75), 0.68: (0.16, 0.84), 0.95: (0.025, 0.975)}
@@ -16,7 +16,7 @@ def compare_engines(model, observed, *, rows=4000, samples=DEFAULT_SAMPLES, seed
 
     Parameters
     ----------
-    model : `~pixsed.infer.model.Model`
+    model : `~pixsed.fit.model.Model`
     observed : `~pixsed.validate.cases.Observed`
         Its truth tells the coverage.
     rows : int, optional
@@ -52,8 +52,13 @@ def compare_engines(model, observed, *, rows=4000, samples=DEFAULT_SAMPLES, seed
         off = np.abs(quick[f"{name}_P50"] - flow[f"{name}_P50"])[good] / half[good]
         ratio = 0.5 * (quick[high] - quick[low])[good] / half[good]
         middle, far = np.quantile(off, (0.5, 0.95)).tolist()
-        row = {"PARAMETER": name, "N": int(good.sum()), "OFF50": middle, "OFF95": far,
-               "WIDTH": float(np.median(ratio))}  # fmt: skip
+        row = {
+            "PARAMETER": name,
+            "N": int(good.sum()),
+            "OFF50": middle,
+            "OFF95": far,
+            "WIDTH": float(np.median(ratio)),
+        }
         truth = observed.truth.get(name)
         for level, ends in INTERVALS.items():
             row[f"COV{round(100 * level)}"] = np.nan
@@ -78,8 +83,10 @@ def engine_lines(rows):
     ]
     for r in rows:
         covered = "".join(f"{r[f'COV{round(100 * level)}']:8.3f}" for level in INTERVALS)
-        lines.append(f"{r['PARAMETER']:10s}{r['N']:8d}{r['OFF50']:8.3f}{r['OFF95']:8.3f}"
-                     f"{r['WIDTH']:8.3f}{covered}")  # fmt: skip
+        lines.append(
+            f"{r['PARAMETER']:10s}{r['N']:8d}{r['OFF50']:8.3f}{r['OFF95']:8.3f}"
+            f"{r['WIDTH']:8.3f}{covered}"
+        )
     return lines
 
 
@@ -99,6 +106,8 @@ def card_lines(rows):
     ]
     for r in rows:
         covered = " | ".join(f"{r[f'COV{round(100 * level)}']:.3f}" for level in INTERVALS)
-        lines.append(f"| {r['PARAMETER']} | {r['OFF50']:.3f} | {r['OFF95']:.3f} | "
-                     f"{r['WIDTH']:.3f} | {covered} |")  # fmt: skip
+        lines.append(
+            f"| {r['PARAMETER']} | {r['OFF50']:.3f} | {r['OFF95']:.3f} | "
+            f"{r['WIDTH']:.3f} | {covered} |"
+        )
     return lines

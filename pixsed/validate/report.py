@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import norm
 
-from pixsed.infer.properties import unit_and_description
+from pixsed.properties import unit_and_description
 from pixsed.validate.statistics import BINS, JOINT, LEVELS, bin_name, in_bin
 
 #: Rows of the test set that the report carries, for pictures.
@@ -12,7 +12,8 @@ POINTS = 10_000
 #: Table -> what it holds, and its columns: (unit, description).
 SUBJECTS = {
     "TESTS": (
-        "accuracy and calibration, by case, bin and property", {
+        "accuracy and calibration, by case, bin and property",
+        {
             "CASE": ("", "how the simulations are seen"),
             "BY": ("", "what the bin is in: ALL, SNR (mean S/N) or REDSHIFT"),
             "LOW": ("", "lower edge of the bin"),
@@ -31,9 +32,14 @@ SUBJECTS = {
             "WIDTH_SE": ("", "its standard error"),
             "LEAK": ("", "share of draws outside the prior"),
             "R2_PAPER": ("", "R2 of Iglesias-Navarro+25, Table 3"),
-            **{f"COV{round(100 * level)}{suffix}": ("", text) for level in LEVELS
-               for suffix, text in (("", f"coverage of {100 * level:g} % intervals"),
-                                    ("_SE", "standard error, were the model right"))},
+            **{
+                f"COV{round(100 * level)}{suffix}": ("", text)
+                for level in LEVELS
+                for suffix, text in (
+                    ("", f"coverage of {100 * level:g} % intervals"),
+                    ("_SE", "standard error, were the model right"),
+                )
+            },
             "KS_D": ("", "largest miss of the ranks' distribution"),
             "KS_P": ("", "p-value of Kolmogorov and Smirnov"),
             "CHI2": ("", "chi^2 of the histogram of ranks, 20 bins"),
@@ -41,17 +47,21 @@ SUBJECTS = {
         },
     ),
     "RANKS": (
-        "histograms of ranks of the truths", {
+        "histograms of ranks of the truths",
+        {
             "COUNTS": ("", "simulations in 20 even bins of rank"),
         },
     ),
     "COVERAGE": (
-        "coverage of central intervals, and of TARP regions (JOINT)", {
-            "LEVEL": ("", "nominal"), "COVERAGE": ("", "share of truths inside"),
+        "coverage of central intervals, and of TARP regions (JOINT)",
+        {
+            "LEVEL": ("", "nominal"),
+            "COVERAGE": ("", "share of truths inside"),
         },
     ),
     "RESIDUALS": (
-        "posterior median - truth, against truth", {
+        "posterior median - truth, against truth",
+        {
             "TRUTH_LOW": ("", "lower edge of the truth"),
             "TRUTH_HIGH": ("", "upper edge of the truth"),
             "RES_P16": ("", "16 % of posterior median - truth"),
@@ -60,7 +70,8 @@ SUBJECTS = {
         },
     ),
     "WIDTHS": (
-        "posterior over prior width against S/N, by redshift", {
+        "posterior over prior width against S/N, by redshift",
+        {
             "Z_LOW": ("", "lower edge of the redshift"),
             "Z_HIGH": ("", "upper edge of the redshift"),
             "SNR": ("", "median of the mean S/N"),
@@ -70,7 +81,8 @@ SUBJECTS = {
         },
     ),
     "OOD": (
-        "p-values of photometry: uniform for simulations, small for artefacts", {
+        "p-values of photometry: uniform for simulations, small for artefacts",
+        {
             "KIND": ("", "SIMULATIONS, or what was made on them"),
             "OOD_P05": ("", "5 % of the p-values"),
             "OOD_P50": ("", "median p-value"),
@@ -80,13 +92,16 @@ SUBJECTS = {
         },
     ),
     "POINTS": (
-        "each simulation of the first case", {
-            "SNR": ("", "mean S/N"), "REDSHIFT": ("", "as observed"),
+        "each simulation of the first case",
+        {
+            "SNR": ("", "mean S/N"),
+            "REDSHIFT": ("", "as observed"),
             "OOD": ("", "p-value of the photometry"),
         },
     ),
     "ENGINES": (
-        "quantile engine against flow, by property", {
+        "quantile engine against flow, by property",
+        {
             "OFF50": ("", "median |difference of medians| / half the 68 % width"),
             "OFF95": ("", "its 95 % quantile"),
             "WIDTH": ("", "median ratio of 68 % widths, quantile engine / flow"),
@@ -95,14 +110,17 @@ SUBJECTS = {
             "COV95": ("", "of its 95 % interval"),
         },
     ),
-}  # fmt: skip
+}
 _COMMON = SUBJECTS["TESTS"][1] | {
-    "SNR_LOW": ("", "lower edge of the mean S/N"), "SNR_HIGH": ("", "upper edge of the mean S/N"),
-}  # fmt: skip
+    "SNR_LOW": ("", "lower edge of the mean S/N"),
+    "SNR_HIGH": ("", "upper edge of the mean S/N"),
+}
 _POINTS = {
-    "TRUTH": "truth", "P50": "posterior median", "STD": "posterior standard deviation",
+    "TRUTH": "truth",
+    "P50": "posterior median",
+    "STD": "posterior standard deviation",
     "RANK": "share of draws below the truth",
-}  # fmt: skip
+}
 
 
 def table_hdu(name, rows):
@@ -122,8 +140,12 @@ def points_hdu(result):
     said = dict(SUBJECTS["POINTS"][1])
     for name, values in result.values.items():
         unit, what = unit_and_description(name)
-        for suffix, key in (("TRUTH", "truth"), ("P50", "median"), ("STD", "std"),
-                            ("RANK", "rank")):  # fmt: skip
+        for suffix, key in (
+            ("TRUTH", "truth"),
+            ("P50", "median"),
+            ("STD", "std"),
+            ("RANK", "rank"),
+        ):
             columns[f"{name}_{suffix}"] = values[key]
             said[f"{name}_{suffix}"] = ("" if key == "rank" else unit, f"{_POINTS[suffix]}: {what}")
     table = Table({key: v[few].astype(np.float32) for key, v in columns.items()})
@@ -133,7 +155,7 @@ def points_hdu(result):
 def _described(name, table, said):
     from astropy.io import fits
 
-    from pixsed.io.table_writer import unit_and_comment
+    from pixsed.io.writers.tables import unit_and_comment
 
     hdu = fits.BinTableHDU(table, name=name)
     hdu.header["SUBJECT"] = SUBJECTS[name][0]
@@ -178,16 +200,25 @@ def misses(tests, *, coverage=None, joint=None, p_value=None):
             continue
         where = f"of {row['PARAMETER']} {where}"
         if row["LEAK"] > 0:  # worse than any number
-            found.append((np.inf, f"a share {row['LEAK']:.2g} of the draws {where} is outside the "
-                                  "prior"))  # fmt: skip
+            found.append(
+                (np.inf, f"a share {row['LEAK']:.2g} of the draws {where} is outside the prior")
+            )
         if p_value is not None and row["BY"] == "ALL" and row["KS_P"] < p_value:
-            found.append((-norm.ppf(max(row["KS_P"], 1e-300)),
-                          f"the ranks {where} are not uniform: p = {row['KS_P']:.2g}, less than "
-                          f"{p_value:g}"))  # fmt: skip
+            found.append(
+                (
+                    -norm.ppf(max(row["KS_P"], 1e-300)),
+                    f"the ranks {where} are not uniform: p = {row['KS_P']:.2g}, less than "
+                    f"{p_value:g}",
+                )
+            )
         for level in LEVELS:
             key = f"COV{round(100 * level)}"
-            add(abs(row[key] - level), coverage, row[f"{key}_SE"],
-                f"{100 * level:g} % coverage {where}")  # fmt: skip
+            add(
+                abs(row[key] - level),
+                coverage,
+                row[f"{key}_SE"],
+                f"{100 * level:g} % coverage {where}",
+            )
     return [text for _, text in sorted(found, key=lambda item: -item[0])]
 
 
@@ -206,9 +237,10 @@ def largest_miss(rows):
     """
     found = [
         (row[f"COV{p}"] - p / 100, row[f"COV{p}_SE"], f"{row['PARAMETER']} {p} %")
-        for row in rows if row["PARAMETER"] != JOINT and row["N"] > 1
+        for row in rows
+        if row["PARAMETER"] != JOINT and row["N"] > 1
         for p in (round(100 * level) for level in LEVELS)
-    ]  # fmt: skip
+    ]
     return max(found, key=lambda item: abs(item[0]), default=None)
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pixsed.infer.derived import derive
-from pixsed.infer.draws import base_normals, independent_normals
-from pixsed.infer.posterior import run_batches
+from pixsed.fit.derived import derive
+from pixsed.fit.draws import base_normals, independent_normals
+from pixsed.fit.posterior import run_batches
 from pixsed.validate.bounds import outside
 from pixsed.validate.statistics import bins_of_rows
 from pixsed.validate.tarp import closer_share, place_among
@@ -20,7 +20,7 @@ class ModelSampler:
 
     Parameters
     ----------
-    model : `~pixsed.infer.model.Model`
+    model : `~pixsed.fit.model.Model`
     """
 
     def __init__(self, model):
@@ -91,8 +91,9 @@ class Result:
         return len(self.snr)
 
 
-def assess(observed, sampler, names, cube, *, samples=256, seed=9, jobs=1, metadata=None,
-           progress=None):  # fmt: skip
+def assess(
+    observed, sampler, names, cube, *, samples=256, seed=9, jobs=1, metadata=None, progress=None
+):
     """Sample every row's posterior and compare it with the truth.
 
     Half of the draws are those of `pixsed fit`, quasi-random and keyed by row: their medians
@@ -133,9 +134,13 @@ def assess(observed, sampler, names, cube, *, samples=256, seed=9, jobs=1, metad
 
     def one(rows, keep):
         keys = seed, np.zeros_like(rows), rows
-        base = np.concatenate([base_normals(*keys, spread, sampler.dim),
-                               independent_normals(*keys, samples - spread, sampler.dim)],
-                              axis=1)  # fmt: skip
+        base = np.concatenate(
+            [
+                base_normals(*keys, spread, sampler.dim),
+                independent_normals(*keys, samples - spread, sampler.dim),
+            ],
+            axis=1,
+        )
         z, z_err = observed.redshift[rows], observed.redshift_err[rows]
         draws, redshift, ood = sampler(observed.flux[rows], observed.flux_err[rows], z, z_err, base)
         draws = {name: np.asarray(draws[name], dtype=float)[keep] for name in draws}

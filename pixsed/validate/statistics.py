@@ -3,25 +3,43 @@
 import numpy as np
 from scipy.stats import chisquare, kstest
 
-from pixsed.infer.properties import unit_and_description
+from pixsed.properties import unit_and_description
 
 #: Central intervals whose coverage is tabulated.
 LEVELS = (0.50, 0.68, 0.95)
 #: Bins in which everything is tabulated: what by, lowest, highest; ALL of it first.
 BINS = (
     ("ALL", -np.inf, np.inf),
-    ("SNR", -np.inf, 5.0), ("SNR", 5.0, 10.0), ("SNR", 10.0, np.inf),
-    ("REDSHIFT", -np.inf, 2.0), ("REDSHIFT", 2.0, 4.0), ("REDSHIFT", 4.0, np.inf),
-)  # fmt: skip
+    ("SNR", -np.inf, 5.0),
+    ("SNR", 5.0, 10.0),
+    ("SNR", 10.0, np.inf),
+    ("REDSHIFT", -np.inf, 2.0),
+    ("REDSHIFT", 2.0, 4.0),
+    ("REDSHIFT", 4.0, np.inf),
+)
 #: The row of the joint test by TARP.
 JOINT = "JOINT"
 #: R^2 of Iglesias-Navarro+25, Table 3 (the age: section 3), by prior.
 TABLE3 = {
-    "tau": {"LOGMSTAR": 0.99, "LOGSFR": 0.67, "TAU": 0.07, "TSTART": 0.77, "METAL": 0.60,
-            "AV": 0.95, "AGE": 0.94},
-    "dirichlet": {"LOGMSTAR": 0.98, "LOGSFR": 0.54, "T25": 0.49, "T50": 0.40, "T75": 0.40,
-                  "METAL": 0.39, "AV": 0.92},
-}  # fmt: skip
+    "tau": {
+        "LOGMSTAR": 0.99,
+        "LOGSFR": 0.67,
+        "TAU": 0.07,
+        "TSTART": 0.77,
+        "METAL": 0.60,
+        "AV": 0.95,
+        "AGE": 0.94,
+    },
+    "dirichlet": {
+        "LOGMSTAR": 0.98,
+        "LOGSFR": 0.54,
+        "T25": 0.49,
+        "T50": 0.40,
+        "T75": 0.40,
+        "METAL": 0.39,
+        "AV": 0.92,
+    },
+}
 #: Mean offset of LOGMSTAR [dex] of its Fig. 16: (the model's prior, the simulations').
 FIGURE16 = {("tau", "dirichlet"): -0.147, ("dirichlet", "tau"): 0.016}
 #: Properties whose widths are interquartile ranges in its Fig. 12.
@@ -79,8 +97,12 @@ def uniformity(rank):
     if len(rank) < 2:
         return dict.fromkeys(("KS_D", "KS_P", "CHI2", "CHI2_P"), np.nan)
     ks, chi2 = kstest(rank, "uniform"), chisquare(histogram(rank))
-    return {"KS_D": float(ks.statistic), "KS_P": float(ks.pvalue),
-            "CHI2": float(chi2.statistic), "CHI2_P": float(chi2.pvalue)}  # fmt: skip
+    return {
+        "KS_D": float(ks.statistic),
+        "KS_P": float(ks.pvalue),
+        "CHI2": float(chi2.statistic),
+        "CHI2_P": float(chi2.pvalue),
+    }
 
 
 def histogram(rank):
@@ -136,15 +158,23 @@ def summarise(result, case, prior, paper=None):
             known = (paper or {}).get(name, np.nan) if bin_[0] == "ALL" else np.nan
             rank = values["rank"][rows]
             table.append(
-                head | {"PARAMETER": name, "UNIT": unit_and_description(name)[0]} | found
-                | {"R2_PAPER": known} | coverage(rank) | uniformity(rank)
-            )  # fmt: skip
+                head
+                | {"PARAMETER": name, "UNIT": unit_and_description(name)[0]}
+                | found
+                | {"R2_PAPER": known}
+                | coverage(rank)
+                | uniformity(rank)
+            )
         nothing = {key: np.nan for key in found if key != "N"} | {"N": found["N"]}
         rank = result.joint[rows]
         table.append(
-            head | {"PARAMETER": JOINT, "UNIT": ""} | nothing | {"R2_PAPER": np.nan}
-            | coverage(rank, joint=True) | uniformity(rank)
-        )  # fmt: skip
+            head
+            | {"PARAMETER": JOINT, "UNIT": ""}
+            | nothing
+            | {"R2_PAPER": np.nan}
+            | coverage(rank, joint=True)
+            | uniformity(rank)
+        )
     return table
 
 
@@ -159,8 +189,18 @@ def _prior_in(prior, bin_):
 
 def _accuracy(values, name, prior):
     truth, median, std = (values[key] for key in ("truth", "median", "std"))
-    keys = ("R2", "R2_SE", "OFFSET", "OFFSET_SE", "MEAN", "SCATTER", "STD", "WIDTH", "WIDTH_SE",
-            "LEAK")  # fmt: skip
+    keys = (
+        "R2",
+        "R2_SE",
+        "OFFSET",
+        "OFFSET_SE",
+        "MEAN",
+        "SCATTER",
+        "STD",
+        "WIDTH",
+        "WIDTH_SE",
+        "LEAK",
+    )
     if len(truth) < 2:
         return {"N": len(truth)} | dict.fromkeys(keys, np.nan)
     residual = median - truth
@@ -170,9 +210,12 @@ def _accuracy(values, name, prior):
         q50,
         # Of a median, by the spread of the inner half.
         1.2533 * (q75 - q25) / 1.349 / np.sqrt(len(truth)),
-        residual.mean(), residual.std(), std.mean(),
-        *_width(values, name, prior), values["leak"].mean(),
-    )  # fmt: skip
+        residual.mean(),
+        residual.std(),
+        std.mean(),
+        *_width(values, name, prior),
+        values["leak"].mean(),
+    )
     found = dict(zip(keys, map(float, numbers), strict=True))
     return {"N": len(truth)} | found
 
@@ -200,12 +243,21 @@ def widths(result, case, prior):
             for name, values in result.values.items():
                 some = {key: v[rows] for key, v in values.items()}
                 width, error = _width(some, name, inside)
-                table.append({
-                    "CASE": case, "Z_LOW": low, "Z_HIGH": high, "SNR_LOW": first,
-                    "SNR_HIGH": last, "SNR": np.median(result.snr[rows]) if rows.any() else np.nan,
-                    "PARAMETER": name, "KIND": "IQR" if name in BY_QUARTILES else "STD",
-                    "N": int(rows.sum()), "WIDTH": width, "WIDTH_SE": error,
-                })  # fmt: skip
+                table.append(
+                    {
+                        "CASE": case,
+                        "Z_LOW": low,
+                        "Z_HIGH": high,
+                        "SNR_LOW": first,
+                        "SNR_HIGH": last,
+                        "SNR": np.median(result.snr[rows]) if rows.any() else np.nan,
+                        "PARAMETER": name,
+                        "KIND": "IQR" if name in BY_QUARTILES else "STD",
+                        "N": int(rows.sum()),
+                        "WIDTH": width,
+                        "WIDTH_SE": error,
+                    }
+                )
     return table
 
 
@@ -222,13 +274,20 @@ def residuals(result, case, bins=15):
                 if here.sum() < 2:
                     continue
                 levels = np.quantile((median - truth)[here], (0.16, 0.5, 0.84))
-                table.append({
-                    "CASE": case, "SNR_LOW": bin_[1], "SNR_HIGH": bin_[2], "PARAMETER": name,
-                    "UNIT": unit_and_description(name)[0], "TRUTH_LOW": low, "TRUTH_HIGH": high,
-                    "N": int(here.sum()),
-                    **dict(zip(("RES_P16", "RES_P50", "RES_P84"), levels, strict=True)),
-                    "STD": std[here].mean(),
-                })  # fmt: skip
+                table.append(
+                    {
+                        "CASE": case,
+                        "SNR_LOW": bin_[1],
+                        "SNR_HIGH": bin_[2],
+                        "PARAMETER": name,
+                        "UNIT": unit_and_description(name)[0],
+                        "TRUTH_LOW": low,
+                        "TRUTH_HIGH": high,
+                        "N": int(here.sum()),
+                        **dict(zip(("RES_P16", "RES_P50", "RES_P84"), levels, strict=True)),
+                        "STD": std[here].mean(),
+                    }
+                )
     return table
 
 

@@ -31,9 +31,11 @@ def posterior(ssp, z, flux, err, live):
         place = str(Path(pixsed.__file__).parents[1])
         done = subprocess.run(
             [sys.executable, str(Path(__file__).resolve()), "in.npz", "out.npz"],
-            cwd=folder, capture_output=True, text=True,
+            cwd=folder,
+            capture_output=True,
+            text=True,
             env=dict(os.environ, MPLBACKEND="Agg", PYTHONPATH=place),
-        )  # fmt: skip
+        )
         if done.returncode:
             raise SystemExit(f"Bagpipes failed: {done.stderr[-1500:]}")
         with np.load(Path(folder, "out.npz")) as out:
@@ -44,10 +46,12 @@ def posterior(ssp, z, flux, err, live):
     surviving = (ssp.metallicity_weights(metal) * (weights @ ssp.surviving.T)).sum(axis=1)
     t50 = history.formation_time(0.5)
     return found | {
-        "TSTART": start, "LOGMSTAR": found["LOGMFORM"] + np.log10(surviving),
-        "LOGSFR": found["LOGMFORM"] + history.log_sfr(), "AGE": history.mass_weighted_age(),
+        "TSTART": start,
+        "LOGMSTAR": found["LOGMFORM"] + np.log10(surviving),
+        "LOGSFR": found["LOGMFORM"] + history.log_sfr(),
+        "AGE": history.mass_weighted_age(),
         "T50LB": (1 - t50) * age(z),
-    }  # fmt: skip
+    }
 
 
 def _inside(source, target):
@@ -63,23 +67,34 @@ def _inside(source, target):
         np.savetxt(names[-1], np.column_stack([given[f"wave_{i}"], given[f"transmission_{i}"]]))
     photometry = np.column_stack([given["flux"], given["err"]]) * 1e-3  # uJy
 
-    galaxy = pipes.galaxy("1", lambda _: photometry, filt_list=names, spectrum_exists=False,
-                          phot_units="mujy")  # fmt: skip
+    galaxy = pipes.galaxy(
+        "1", lambda _: photometry, filt_list=names, spectrum_exists=False, phot_units="mujy"
+    )
     wanted = {
-        "redshift": float(given["z"]), "t_bc": 0.01, "nebular": {"logU": -2.0001},
-        "delayed": {"age": (1e-3, float(given["age"])), "tau": (0.01, 100.0),
-                    "tau_prior": "log_10", "massformed": (4.0, 12.0),
-                    "metallicity": (10**-2.3, 10**0.4), "metallicity_prior": "log_10"},
+        "redshift": float(given["z"]),
+        "t_bc": 0.01,
+        "nebular": {"logU": -2.0001},
+        "delayed": {
+            "age": (1e-3, float(given["age"])),
+            "tau": (0.01, 100.0),
+            "tau_prior": "log_10",
+            "massformed": (4.0, 12.0),
+            "metallicity": (10**-2.3, 10**0.4),
+            "metallicity_prior": "log_10",
+        },
         "dust": {"type": "Calzetti", "Av": (0.0, 4.0)},
-    }  # fmt: skip
+    }
     fit = pipes.fit(galaxy, wanted, n_posterior=2000)
     fit.fit(sampler="nautilus", n_live=int(given["live"]), n_networks=1)
     columns = dict(zip(fit.fitted_model.params, fit.results["samples2d"].T, strict=True))
     np.savez(
-        target, LOGMFORM=columns["delayed:massformed"], AV=columns["dust:Av"],
-        METAL=np.log10(columns["delayed:metallicity"]), TAU=columns["delayed:tau"],
+        target,
+        LOGMFORM=columns["delayed:massformed"],
+        AV=columns["dust:Av"],
+        METAL=np.log10(columns["delayed:metallicity"]),
+        TAU=columns["delayed:tau"],
         LOOKBACK=columns["delayed:age"],
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

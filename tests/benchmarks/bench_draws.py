@@ -12,10 +12,10 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from pixsed.infer.derived import derive
-from pixsed.infer.draws import base_normals, independent_normals
-from pixsed.infer.model import Model
-from pixsed.infer.quantiles import of_draws
+from pixsed.fit.derived import derive
+from pixsed.fit.draws import base_normals, independent_normals
+from pixsed.fit.model import Model
+from pixsed.fit.quantiles import of_draws
 from pixsed.models import resolve
 from pixsed.simulate.noise import choose_noise
 from pixsed.simulate.observe import observe
@@ -61,14 +61,16 @@ def main():
 
     def worth(draw, count):
         """Equivalent independent draws, shape (properties, levels)."""
-        found = properties(model, flux, err, z,
-                           lambda part: draw(5, number[part], number[part], count, dim))
+        found = properties(
+            model, flux, err, z, lambda part: draw(5, number[part], number[part], count, dim)
+        )
         rows = []
         for name, ordered in found.items():
             square = []
             for q, values in zip(LEVELS, of_draws(ordered, LEVELS), strict=True):
-                rank = [np.searchsorted(t, v) / TRUTH for t, v in zip(truth[name], values,
-                                                                      strict=True)]
+                rank = [
+                    np.searchsorted(t, v) / TRUTH for t, v in zip(truth[name], values, strict=True)
+                ]
                 square.append(q * (1 - q) / np.mean((np.array(rank) - q) ** 2))
             rows.append(square)
         return np.array(rows)
@@ -80,8 +82,11 @@ def main():
             if draw is independent_normals and count != 512:
                 continue
             found = worth(draw, count)
-            for what, row in (("worst", found.min(axis=0)), ("median", np.median(found, axis=0)),
-                              ("best", found.max(axis=0))):
+            for what, row in (
+                ("worst", found.min(axis=0)),
+                ("median", np.median(found, axis=0)),
+                ("best", found.max(axis=0)),
+            ):
                 print(f"{count:6d} {name:12s}" + "".join(f"{v:8.0f}" for v in row) + f"   {what}")
 
 

@@ -25,12 +25,12 @@ from astropy.wcs import WCS  # noqa: E402
 
 from pixsed.bands import PAPER_BANDS  # noqa: E402
 from pixsed.cores import cores  # noqa: E402
-from pixsed.infer import graph, runtime  # noqa: E402
-from pixsed.infer.draws import DEFAULT_SAMPLES, base_normals  # noqa: E402
-from pixsed.infer.fit import fit_cube, select  # noqa: E402
-from pixsed.infer.model import Model  # noqa: E402
-from pixsed.infer.posterior import BATCH, QUANTILE_BATCH  # noqa: E402
-from pixsed.io.cube import Cube, write_cube  # noqa: E402
+from pixsed.fit import graph, runtime  # noqa: E402
+from pixsed.fit.draws import DEFAULT_SAMPLES, base_normals  # noqa: E402
+from pixsed.fit.fit import fit_cube, select  # noqa: E402
+from pixsed.fit.model import Model  # noqa: E402
+from pixsed.fit.posterior import BATCH, QUANTILE_BATCH  # noqa: E402
+from pixsed.io.formats.cube import Cube, write_cube  # noqa: E402
 from pixsed.models import resolve  # noqa: E402
 
 REPEATS, PAPER_DRAWS = 5, 500
@@ -81,8 +81,7 @@ def operations(path, feed, outputs):
     with tempfile.TemporaryDirectory() as folder:
         options.profile_file_prefix = str(Path(folder) / "profile")
         content = graph.part(Path(path).read_bytes(), outputs)
-        session = onnxruntime.InferenceSession(content, options,
-                                               providers=["CPUExecutionProvider"])  # fmt: skip
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         known = {item.name for item in session.get_inputs()}
         session.run(outputs, {k: v for k, v in feed.items() if k in known})
         events = json.loads(Path(session.end_profiling()).read_text())
@@ -90,8 +89,8 @@ def operations(path, feed, outputs):
     for event in events:
         inside = event.get("args", {})
         if inside.get("op_name") in ("Gemm", "MatMul", "FusedGemm", "FusedMatMul"):
-            (kind, a), = inside["input_type_shape"][0].items()
-            (_, out), = inside["output_type_shape"][0].items()
+            ((kind, a),) = inside["input_type_shape"][0].items()
+            ((_, out),) = inside["output_type_shape"][0].items()
             # The inner axis: the last of a, or, where a is transposed, its first.
             inner = a[-1] if np.prod(a[:-1]) == np.prod(out[:-1]) else a[0]
             found[kind] += 2 * int(np.prod(out)) * int(inner)
@@ -134,15 +133,19 @@ def main():
     path = resolve(options.model)
     model = Model(path, threads=1)
     engines = model.engines
-    print(f"{_processor()}, {cores()} cores; python {platform.python_version()}; "
-          f"{model.name}, {len(PAPER_BANDS)} of {len(model.bands)} bands, "
-          f"{DEFAULT_SAMPLES} draws; seconds of CPU time, one thread, least of "
-          f"{REPEATS} runs (and largest)")  # fmt: skip
+    print(
+        f"{_processor()}, {cores()} cores; python {platform.python_version()}; "
+        f"{model.name}, {len(PAPER_BANDS)} of {len(model.bands)} bands, "
+        f"{DEFAULT_SAMPLES} draws; seconds of CPU time, one thread, least of "
+        f"{REPEATS} runs (and largest)"
+    )
     a = np.random.default_rng(1).random((1500, 1500), dtype=np.float32)
     product = times(lambda: a @ a)
     peak = 2 * 1500**3 / product[0]
-    print(f"float32 product of 1500 x 1500: {peak / 1e9:.1f} GFLOP/s "
-          f"({2 * 1500**3 / product[-1] / 1e9:.1f})")  # fmt: skip
+    print(
+        f"float32 product of 1500 x 1500: {peak / 1e9:.1f} GFLOP/s "
+        f"({2 * 1500**3 / product[-1] / 1e9:.1f})"
+    )
 
     small = make_cube(4096)
     cuts = {"snr_min": -np.inf, "all_pixels": True}
@@ -170,18 +173,23 @@ def main():
         outputs = ["samples"] if engine == "flow" else ["quantiles"]
         count = operations(path, feed, outputs)
         total = sum(count.values()) / size
-        print(f"{engine}: network alone {1e3 * each:.4f} ms a pixel "
-              f"({1e3 * found[-1] / calls / size:.4f}); products {total / 1e6:.2f} MFLOP a pixel, "
-              f"{count['double'] / size / 1e6:.2f} of them in float64: "
-              f"{total / each / 1e9:.1f} GFLOP/s, {total / each / peak:.0%} of that product")
+        print(
+            f"{engine}: network alone {1e3 * each:.4f} ms a pixel "
+            f"({1e3 * found[-1] / calls / size:.4f}); products {total / 1e6:.2f} MFLOP a pixel, "
+            f"{count['double'] / size / 1e6:.2f} of them in float64: "
+            f"{total / each / 1e9:.1f} GFLOP/s, {total / each / peak:.0%} of that product"
+        )
     for engine in engines:
+
         def fit(engine=engine):
             fit_cube(small, model, selection, jobs=1, engine=engine)
 
         fit()
         found = [t / len(y) for t in times(fit, 3)]
-        print(f"{engine}: fit_cube {1e3 * found[0]:.4f} ms a pixel ({1e3 * found[-1]:.4f}); "
-              f"{alone[engine] / found[0]:.0%} of the network's rate")
+        print(
+            f"{engine}: fit_cube {1e3 * found[0]:.4f} ms a pixel ({1e3 * found[-1]:.4f}); "
+            f"{alone[engine] / found[0]:.0%} of the network's rate"
+        )
 
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         whole = {}
@@ -190,8 +198,19 @@ def main():
             sizes += [options.pixels // 10, options.pixels]
         one = Path(folder) / "one.fits"
         write_cube(make_cube(1), one)
-        begin = command("fit", one, "--model", path, "--all-pixels", "--snr-min", -1e9, "--jobs", 1,
-                        "-o", Path(folder) / "one_maps.fits")[0]  # fmt: skip
+        begin = command(
+            "fit",
+            one,
+            "--model",
+            path,
+            "--all-pixels",
+            "--snr-min",
+            -1e9,
+            "--jobs",
+            1,
+            "-o",
+            Path(folder) / "one_maps.fits",
+        )[0]
         for size in sizes:
             cube = Path(folder) / f"cube{size}.fits"
             made = make_cube(size)
@@ -201,14 +220,27 @@ def main():
             for engine in engines:
                 jobs = 1 if size == options.cube else options.jobs
                 cpu, wall, memory = command(
-                    "fit", cube, "--model", path, "--engine", engine, "--all-pixels",
-                    "--snr-min", -1e9, "--jobs", jobs, "--overwrite", "-o",
+                    "fit",
+                    cube,
+                    "--model",
+                    path,
+                    "--engine",
+                    engine,
+                    "--all-pixels",
+                    "--snr-min",
+                    -1e9,
+                    "--jobs",
+                    jobs,
+                    "--overwrite",
+                    "-o",
                     Path(folder) / "maps.fits",
-                )  # fmt: skip
+                )
                 whole[engine] = (cpu - begin) / count
-                print(f"{engine}: pixsed fit of {count} pixels, {jobs} jobs: {cpu:.1f} s of CPU, "
-                      f"{wall:.1f} s, peak {memory:.0f} MB; {1e3 * whole[engine]:.4f} ms a pixel "
-                      f"past the start, {alone[engine] / whole[engine]:.0%} of the network's rate")
+                print(
+                    f"{engine}: pixsed fit of {count} pixels, {jobs} jobs: {cpu:.1f} s of CPU, "
+                    f"{wall:.1f} s, peak {memory:.0f} MB; {1e3 * whole[engine]:.4f} ms a pixel "
+                    f"past the start, {alone[engine] / whole[engine]:.0%} of the network's rate"
+                )
             cube.unlink()
     for engine in engines:
         if not options.pixels:
@@ -221,19 +253,36 @@ def main():
     else:
         print(f"the paper's network through sbi, {PAPER_DRAWS} draws: {theirs:.3f} s a pixel")
         for engine in engines:
-            print(f"{engine}: {theirs / alone[engine]:.0f} times sbi's pixels a second and core; "
-                  f"the whole command {theirs / whole[engine]:.0f} times")
+            print(
+                f"{engine}: {theirs / alone[engine]:.0f} times sbi's pixels a second and core; "
+                f"the whole command {theirs / whole[engine]:.0f} times"
+            )
     with tempfile.TemporaryDirectory() as folder:
         one = Path(folder) / "one.fits"
         write_cube(make_cube(1), one)
-        fit = ("fit", one, "--model", path, "--all-pixels", "--snr-min", -1e9, "--overwrite", "-o",
-               Path(folder) / "maps.fits")  # fmt: skip
-        for text, arguments in (("pixsed --help", ["--help"]), ("pixsed fit --help", fit[:1]),
-                                ("first pixel", fit)):  # fmt: skip
+        fit = (
+            "fit",
+            one,
+            "--model",
+            path,
+            "--all-pixels",
+            "--snr-min",
+            -1e9,
+            "--overwrite",
+            "-o",
+            Path(folder) / "maps.fits",
+        )
+        for text, arguments in (
+            ("pixsed --help", ["--help"]),
+            ("pixsed fit --help", fit[:1]),
+            ("first pixel", fit),
+        ):
             arguments = [*arguments, "--help"] if text.startswith("pixsed fit") else arguments
             runs = sorted(command(*arguments)[:2] for _ in range(REPEATS))
-            print(f"{text:18s} {runs[0][0]:.3f} s of CPU ({runs[-1][0]:.3f}), "
-                  f"{min(r[1] for r in runs):.3f} s of wall clock")
+            print(
+                f"{text:18s} {runs[0][0]:.3f} s of CPU ({runs[-1][0]:.3f}), "
+                f"{min(r[1] for r in runs):.3f} s of wall clock"
+            )
 
 
 def _processor():

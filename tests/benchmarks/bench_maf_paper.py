@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from pixsed.bands import PAPER_BANDS
-from pixsed.infer.draws import base_normals
-from pixsed.infer.model import Model
+from pixsed.fit.draws import base_normals
+from pixsed.fit.model import Model
 from pixsed.models import resolve
 from pixsed.simulate.noise import depths
 from pixsed.train.maf_paper import network_input

@@ -88,9 +88,12 @@ def run(folder, *args):
     place = str(Path(pixsed.__file__).parents[1])  # the one imported here
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([place, os.environ.get("PYTHONPATH", "")])}
     found = subprocess.run(
-        [sys.executable, "-c", _MEASURE, sys.executable, "-m", "pixsed", *args], cwd=folder,
-        env=env, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", _MEASURE, sys.executable, "-m", "pixsed", *args],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     if found.returncode:
         raise RuntimeError(f"pixsed {args[0]} failed")
     peak, seconds = map(float, found.stdout.split()[-2:])
@@ -100,12 +103,35 @@ def run(folder, *args):
 def bench(folder, shape, galaxies, bands=3):
     """Make a mosaic and go through it; return {step: (peak MB, CPU seconds)}."""
     make(folder, shape, galaxies)
-    found = {"bkg": run(folder, "bkg", "mosaic_sci.fits", "--mask", "seg.fits", "--dilate", "5",
-                        "-q", "-o", "bkg.fits")}  # fmt: skip
+    found = {
+        "bkg": run(
+            folder,
+            "bkg",
+            "mosaic_sci.fits",
+            "--mask",
+            "seg.fits",
+            "--dilate",
+            "5",
+            "-q",
+            "-o",
+            "bkg.fits",
+        )
+    }
     # One file serves for every band: their number costs time and memory all the same.
     images = [f"{band}=bkg.fits" for band in ("F150W", "F277W", "F444W")[:bands]]
-    found["cutout --all"] = run(folder, "cutout", *images, "--segmap", "seg.fits", "--catalog",
-                                "z.csv", "--all", "-q", "-o", "cubes")  # fmt: skip
+    found["cutout --all"] = run(
+        folder,
+        "cutout",
+        *images,
+        "--segmap",
+        "seg.fits",
+        "--catalog",
+        "z.csv",
+        "--all",
+        "-q",
+        "-o",
+        "cubes",
+    )
     return found
 
 

@@ -21,9 +21,18 @@ def write_mosaic(path, side):
     """Write SCI and ERR some rows at a time."""
     rng = np.random.default_rng(1)
     noise, ones = rng.normal(0, 1, (ROWS, side)).astype(">f4"), np.ones((ROWS, side), ">f4")
-    wcs = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 53.0, "CRVAL2": -27.0,
-           "CRPIX1": side / 2, "CRPIX2": side / 2, "CDELT1": -0.03 / 3600,
-           "CDELT2": 0.03 / 3600, "BUNIT": "uJy", "FILTER": "F200W"}  # fmt: skip
+    wcs = {
+        "CTYPE1": "RA---TAN",
+        "CTYPE2": "DEC--TAN",
+        "CRVAL1": 53.0,
+        "CRVAL2": -27.0,
+        "CRPIX1": side / 2,
+        "CRPIX2": side / 2,
+        "CDELT1": -0.03 / 3600,
+        "CDELT2": 0.03 / 3600,
+        "BUNIT": "uJy",
+        "FILTER": "F200W",
+    }
     with open(path, "wb") as file:
         file.write(fits.PrimaryHDU().header.tostring().encode())
         for name, rows in (("SCI", noise), ("ERR", ones)):
@@ -51,16 +60,30 @@ def main():
             write_psf(folder / "p.fits", "F200W", 1.2)
             write_psf(folder / "t.fits", "F444W", 2.2)
             start = time.monotonic()
-            process = subprocess.Popen([
-                sys.executable, "-m", "pixsed", "psfmatch", folder / "m.fits", "--psf",
-                folder / "p.fits", "--target", folder / "t.fits", "-q", "-o", folder / "o.fits",
-            ])  # fmt: skip
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "pixsed",
+                    "psfmatch",
+                    folder / "m.fits",
+                    "--psf",
+                    folder / "p.fits",
+                    "--target",
+                    folder / "t.fits",
+                    "-q",
+                    "-o",
+                    folder / "o.fits",
+                ]
+            )
             _, status, usage = os.wait4(process.pid, 0)
             if status:
                 sys.exit(1)
             peak = usage.ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
-            print(f"{side} x {side} pixels: {time.monotonic() - start:.0f} s, peak {peak:.2f} GiB "
-                  f"(files: 2 x {4 * side**2 / 2**30:.2f} GiB)")  # fmt: skip
+            print(
+                f"{side} x {side} pixels: {time.monotonic() - start:.0f} s, peak {peak:.2f} GiB "
+                f"(files: 2 x {4 * side**2 / 2**30:.2f} GiB)"
+            )
 
 
 if __name__ == "__main__":

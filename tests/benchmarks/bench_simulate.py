@@ -82,8 +82,23 @@ def memory(root):
 
 def pixsed(folder, n, ssp, jobs):
     """Seconds, CPU seconds and peak bytes of `pixsed simulate`."""
-    command = [sys.executable, "-m", "pixsed", "simulate", "--ssp", str(ssp), "--prior", "tau",
-               "-n", str(n), "--seed", "1", "-q", "-o", "sims.fits"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "pixsed",
+        "simulate",
+        "--ssp",
+        str(ssp),
+        "--prior",
+        "tau",
+        "-n",
+        str(n),
+        "--seed",
+        "1",
+        "-q",
+        "-o",
+        "sims.fits",
+    ]
     if jobs:
         command += ["--jobs", str(jobs)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -102,9 +117,12 @@ def pixsed(folder, n, ssp, jobs):
 def steady(ssp):
     """CPU seconds a population of a process that has started, as those of the others are."""
     result = subprocess.run(
-        [sys.executable, "-c", STEADY_CODE, str(ssp)], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", STEADY_CODE, str(ssp)],
+        capture_output=True,
+        text=True,
+        check=True,
         env=dict(os.environ, OMP_NUM_THREADS="1"),
-    )  # fmt: skip
+    )
     return float(result.stdout)
 
 
@@ -124,16 +142,28 @@ def bagpipes(folder):
     columns = prior.parameters(z, unit, history, np.ones(len(z)))
     curves = [load_curve(band.name) for band in BANDS]
     np.savez(
-        folder / "in.npz", z=z, age=age(z), tau=columns["TAU"], start=columns["TSTART"],
-        mh=columns["METAL"], av=columns["AV"], law="Calzetti", eta=1.0, resolution=100,
-        bands=len(curves), **{f"wave_{i}": wave for i, (wave, _) in enumerate(curves)},
+        folder / "in.npz",
+        z=z,
+        age=age(z),
+        tau=columns["TAU"],
+        start=columns["TSTART"],
+        mh=columns["METAL"],
+        av=columns["AV"],
+        law="Calzetti",
+        eta=1.0,
+        resolution=100,
+        bands=len(curves),
+        **{f"wave_{i}": wave for i, (wave, _) in enumerate(curves)},
         **{f"transmission_{i}": t for i, (_, t) in enumerate(curves)},
-    )  # fmt: skip
+    )
     script = Path(__file__).resolve().parents[1] / "sps" / "run_bagpipes.py"
     result = subprocess.run(
-        [sys.executable, script, "in.npz", "out.npz"], cwd=folder, capture_output=True, text=True,
+        [sys.executable, script, "in.npz", "out.npz"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
         env=dict(os.environ, MPLBACKEND="Agg", OMP_NUM_THREADS="1"),
-    )  # fmt: skip
+    )
     if result.returncode:
         return "it failed: " + result.stderr.strip().splitlines()[-1]
     return float(np.load(folder / "out.npz")["seconds"])
@@ -147,9 +177,12 @@ def fsps(folder):
     if importlib.util.find_spec("fsps") is None:
         return "fsps is not installed"
     result = subprocess.run(
-        [sys.executable, "-c", FSPS_CODE, str(FSPS_MODELS)], cwd=folder, capture_output=True,
-        text=True, env=dict(os.environ, SPS_HOME=home, OMP_NUM_THREADS="1"),
-    )  # fmt: skip
+        [sys.executable, "-c", FSPS_CODE, str(FSPS_MODELS)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, SPS_HOME=home, OMP_NUM_THREADS="1"),
+    )
     last = (result.stdout.strip().splitlines() or [""])[-1].split()
     if not last or last[0] != "DONE":  # its Fortran ends Python with status 0
         return "it stopped: " + (result.stdout + result.stderr).strip()[-200:]
@@ -182,10 +215,14 @@ def main():
         seconds, cpu, peak = pixsed(folder, args.n, ssp, args.jobs)
         once_started = 1.0 / steady(ssp)
     rate, each = args.n / seconds, args.n / cpu
-    print(f"{platform.processor() or platform.machine()}, {cores} cores; load average "
-          f"{os.getloadavg()[0]:.1f}")  # fmt: skip
-    print(f"pixsed simulate  {args.n} populations x 29 bands: {seconds:.1f} s, {rate:,.0f} a "
-          f"second; {cpu:.1f} s of CPU, {each:,.0f} a second of it")  # fmt: skip
+    print(
+        f"{platform.processor() or platform.machine()}, {cores} cores; load average "
+        f"{os.getloadavg()[0]:.1f}"
+    )
+    print(
+        f"pixsed simulate  {args.n} populations x 29 bands: {seconds:.1f} s, {rate:,.0f} a "
+        f"second; {cpu:.1f} s of CPU, {each:,.0f} a second of it"
+    )
     print(f"  once started   {once_started:,.0f} a second of CPU")
     million = seconds / args.n * 1e6 / 60
     print(f"  a million      {million:.2f} min; {verdict(million, MINUTES, most=True)}")
@@ -196,10 +233,14 @@ def main():
             print(f"{name:16s} skipped: {value}")
             continue
         print(f"{name:16s} {value * 1e3:.2f} ms of CPU a model, {1 / value:.0f} a second")
-        print(f"  pixsed         {once_started * value:,.0f} times that a core once started, as "
-              f"theirs is; {verdict(once_started * value, target)}")  # fmt: skip
-        print(f"                 {each * value:,.0f} times a core and {rate * value:,.0f} times on "
-              "all of them, start and file included")  # fmt: skip
+        print(
+            f"  pixsed         {once_started * value:,.0f} times that a core once started, as "
+            f"theirs is; {verdict(once_started * value, target)}"
+        )
+        print(
+            f"                 {each * value:,.0f} times a core and {rate * value:,.0f} times on "
+            "all of them, start and file included"
+        )
 
 
 if __name__ == "__main__":

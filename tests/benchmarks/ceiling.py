@@ -23,17 +23,17 @@ import numpy as np
 import torch
 
 from pixsed.bands import PAPER_BANDS, SNR_BANDS
-from pixsed.infer.draws import base_normals
-from pixsed.infer.model import Model
-from pixsed.infer.posterior import run_batches
+from pixsed.fit.draws import base_normals
+from pixsed.fit.model import Model
+from pixsed.fit.posterior import run_batches
 from pixsed.models import resolve
 from pixsed.simulate.noise import DEPTH
 from pixsed.simulate.observe import observe
 from pixsed.simulate.table import read_simulations
 from pixsed.train.checkpoint import load_network, read_checkpoint
 from pixsed.train.descent import rate_at
-from pixsed.train.encoder import Trunk
-from pixsed.train.features import Features
+from pixsed.train.network.encoder import Trunk
+from pixsed.train.network.features import Features
 from pixsed.validate.cases import CASES, observe_case, row_snr, with_t50lb
 from pixsed.validate.sampling import ModelSampler
 from pixsed.validate.statistics import r_squared
@@ -85,9 +85,7 @@ def train(simulations, names, given):
         network.features.load_state_dict(encoder.features.state_dict())
         network.trunk.load_state_dict(encoder.trunk.state_dict())
     rng = np.random.default_rng(given.seed)
-    *seen, some = batch_of(
-        simulations, truth, given.bands, np.arange(min(50_000, len(truth))), rng
-    )
+    *seen, some = batch_of(simulations, truth, given.bands, np.arange(min(50_000, len(truth))), rng)
     off = some - network.reference(*seen)
     shift, scale = off.mean(dim=0), off.std(dim=0)
     average = torch.optim.swa_utils.AveragedModel(
@@ -109,8 +107,11 @@ def train(simulations, names, given):
         average.update_parameters(network)
         running += float(loss.detach())
         if (step + 1) % 500 == 0:
-            print(f"step {step + 1}: loss {running / 500:.4f}, "
-                  f"{time.process_time() - start:.0f} s of CPU", flush=True)  # fmt: skip
+            print(
+                f"step {step + 1}: loss {running / 500:.4f}, "
+                f"{time.process_time() - start:.0f} s of CPU",
+                flush=True,
+            )
             running = 0.0
     return average.module.eval(), shift, scale
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from pixsed.bands import BY_NAME, PAPER_BANDS
-from pixsed.io.noise import read_noise, write_noise
+from pixsed.io.formats.noise_table import read_noise, write_noise
 from pixsed.simulate.noise import depths
 
 
@@ -28,8 +28,13 @@ def scaled(bands):
         near = min(bands, key=lambda name: abs(np.log(BY_NAME[name].pivot_um / wave)))  # noqa: B023 -- used at once
         noise, ratio = bands[near], depth / bands[near].depth
         taken[band] = near
-        found[band] = replace(noise, edges=noise.edges * ratio, mean=noise.mean * ratio,
-                              std=noise.std * ratio, depth=depth)  # fmt: skip
+        found[band] = replace(
+            noise,
+            edges=noise.edges * ratio,
+            mean=noise.mean * ratio,
+            std=noise.std * ratio,
+            depth=depth,
+        )
     return found, taken
 
 

@@ -33,8 +33,8 @@ from nested_sampling import (
 )
 
 from pixsed.cosmology import age
-from pixsed.infer.draws import independent_normals
-from pixsed.infer.model import Model
+from pixsed.fit.draws import independent_normals
+from pixsed.fit.model import Model
 from pixsed.models import resolve
 from pixsed.sps.ssp import read_ssp
 
@@ -128,8 +128,11 @@ def main():
         ours.append(compare(found, exact))
         if table and how == "weighted":
             theirs.append(compare(exact, columns_of(table[number], table)))
-        print(f"pixel {number}: z {pixel[0]:.3f}, S/N {snr[number]:.1f}; effective share "
-              f"{shares[-1]:.4f}, {how}; {in_words(ours[-1])}", flush=True)  # fmt: skip
+        print(
+            f"pixel {number}: z {pixel[0]:.3f}, S/N {snr[number]:.1f}; effective share "
+            f"{shares[-1]:.4f}, {how}; {in_words(ours[-1])}",
+            flush=True,
+        )
     if theirs:
         show("weighted draws against nautilus", theirs)
     show(f"{model.name} against the exact posterior, {sampled} by nautilus", ours)

@@ -35,8 +35,8 @@ from astropy.table import Table
 
 from pixsed.bands import PAPER_BANDS
 from pixsed.cosmology import age
-from pixsed.infer.draws import base_normals
-from pixsed.infer.model import Model
+from pixsed.fit.draws import base_normals
+from pixsed.fit.model import Model
 from pixsed.io.atomic import atomic_path
 from pixsed.models import resolve
 from pixsed.simulate.noise import DEPTH
@@ -103,10 +103,18 @@ def nested(forward, z, flux, err, seed, live, effective):
 
     # A likelihood takes 10 us: few bounds, small networks and many calls are the quickest.
     sampler = Sampler(
-        lambda unit: unit, log_likelihood, n_dim=len(forward.prior.COORDINATES), n_live=live,
-        n_update=4 * live, n_like_new_bound=40 * live, vectorized=True, n_batch=1000, n_networks=1,
-        neural_network_kwargs={"hidden_layer_sizes": (50, 20)}, seed=seed,
-    )  # fmt: skip
+        lambda unit: unit,
+        log_likelihood,
+        n_dim=len(forward.prior.COORDINATES),
+        n_live=live,
+        n_update=4 * live,
+        n_like_new_bound=40 * live,
+        vectorized=True,
+        n_batch=1000,
+        n_networks=1,
+        neural_network_kwargs={"hidden_layer_sizes": (50, 20)},
+        seed=seed,
+    )
     sampler.run(n_eff=effective, discard_exploration=True)
     unit, log_weight, _ = sampler.posterior()
     weight = np.exp(log_weight - log_weight.max())
@@ -148,8 +156,10 @@ def sample(given):
         rows.append(dict(zip(PIXEL, pixel, strict=True)) | how | drawn)
         with atomic_path(path, True) as temporary:
             Table(rows, meta=asked).write(temporary, format="fits", overwrite=True)
-        print(f"pixel {number}: z {pixel[0]:.3f}, S/N {pixel[3]:.1f}, {how['SECONDS']:.0f} s",
-              flush=True)  # fmt: skip
+        print(
+            f"pixel {number}: z {pixel[0]:.3f}, S/N {pixel[3]:.1f}, {how['SECONDS']:.0f} s",
+            flush=True,
+        )
 
 
 def _seconds():
@@ -206,8 +216,9 @@ def in_words(found):
 def show(title, results):
     """Print the table of a list of what `compare` returned."""
     print(f"\n{title}, {len(results)} pixels")
-    print(f"{'':10s}{'|median difference| / sigma':>30s}{'ratio of widths':>18s}"
-          f"{'16 to 84 %':>16s}")  # fmt: skip
+    print(
+        f"{'':10s}{'|median difference| / sigma':>30s}{'ratio of widths':>18s}{'16 to 84 %':>16s}"
+    )
     means = []
     for name in NAMES:
         pairs = np.array([r[name] for r in results if name in r])
@@ -217,8 +228,10 @@ def show(title, results):
         ratio = np.exp(np.median(np.log(pairs[:, 1])))
         low, high = np.quantile(pairs[:, 1], (0.16, 0.84))
         good = means[-1] <= TARGETS[0] and abs(ratio - 1) <= TARGETS[1]
-        print(f"{name:10s}{means[-1]:20.3f} +- {pairs[:, 0].std():.3f}{ratio:18.3f}"
-              f"{low:9.2f}-{high:.2f}{'' if good else '  missed'}")  # fmt: skip
+        print(
+            f"{name:10s}{means[-1]:20.3f} +- {pairs[:, 0].std():.3f}{ratio:18.3f}"
+            f"{low:9.2f}-{high:.2f}{'' if good else '  missed'}"
+        )
     print(f"{'mean':10s}{np.mean(means):20.3f}")
 
 
@@ -238,8 +251,9 @@ def against(given):
         sampler, kept = ModelSampler(Model(resolve(given.model), threads=1)), None
         prior, title = sampler.model.sfh, sampler.model.name
     if table.meta["PRIOR"] != prior:
-        raise SystemExit(f"{given.load} is of prior {table.meta['PRIOR']}, {given.model} of "
-                         f"{prior}")  # fmt: skip
+        raise SystemExit(
+            f"{given.load} is of prior {table.meta['PRIOR']}, {given.model} of {prior}"
+        )
     results, snr = [], []
     for number, row in enumerate(table):
         pixel = row["REDSHIFT"], row["FLUX"], row["FLUX_ERR"]
@@ -249,8 +263,10 @@ def against(given):
             continue
         results.append(compare(ours, columns_of(row, table)))
         snr.append(row["SNR"])
-        print(f"pixel {number}: z {row['REDSHIFT']:.3f}, S/N {row['SNR']:.1f}; "
-              f"{in_words(results[-1])}")  # fmt: skip
+        print(
+            f"pixel {number}: z {row['REDSHIFT']:.3f}, S/N {row['SNR']:.1f}; "
+            f"{in_words(results[-1])}"
+        )
     if not results:
         raise SystemExit(f"{given.model} and {given.load} have no pixel in common")
     show(f"{title} against {table.meta['SAMPLER']}", results)
@@ -262,11 +278,15 @@ def against(given):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", nargs="?", help="to compare: a path, a shipped name or a file "
-                        "of posteriors")  # fmt: skip
+    parser.add_argument(
+        "model", nargs="?", help="to compare: a path, a shipped name or a file of posteriors"
+    )
     parser.add_argument("--save", metavar="FILE", help="sample, and keep the posteriors here")
-    parser.add_argument("--load", metavar="FILE", help="compare with the posteriors kept here; "
-                        "with --save, the pixels to sample")  # fmt: skip
+    parser.add_argument(
+        "--load",
+        metavar="FILE",
+        help="compare with the posteriors kept here; with --save, the pixels to sample",
+    )
     parser.add_argument("--every", type=int, default=1, help="take each so many of these pixels")
     parser.add_argument("--prior", default="tau")
     parser.add_argument("--ssp", help="grid of 'pixsed ssp', the one that the model learnt from")

@@ -6,7 +6,7 @@ Each form is trained alone behind the same encoder, that of the checkpoint, whic
 is; all see the same batches. Then the paper's masked autoregressive flow, through sbi, for
 --maf-minutes of CPU time, from magnitudes. The problem is the paper's: its 19 bands, the
 noise `depth`, redshifts without errors, mean S/N > 1. All densities are over the same
-coordinates, those in which pixsed's flow works (`pixsed.train.spaces`), so that they can be
+coordinates, those in which pixsed's flow works (`pixsed.train.network.spaces`), so that they can be
 compared; nats a parameter, higher is better. Draws are timed in torch, CPU time of one
 thread, 500 a pixel, the encoder's part included.
 
@@ -26,12 +26,12 @@ from pixsed.bands import PAPER_BANDS
 from pixsed.simulate.noise import DEPTH, depths
 from pixsed.simulate.observe import observe
 from pixsed.simulate.table import read_simulations
-from pixsed.train import flow, spline
+from pixsed.train.batches import space_of
 from pixsed.train.checkpoint import load_network, read_checkpoint
-from pixsed.train.data import space_of
 from pixsed.train.descent import rate_at
 from pixsed.train.maf_paper import network_input
 from pixsed.train.maf_paper.fit import BATCH, RATE, build
+from pixsed.train.network import flow, spline
 from pixsed.validate.cases import row_snr
 
 FORMS = {
@@ -148,8 +148,11 @@ def train_forms(trained, forms, batches, given):
             running[i] += float(loss.detach())
             seconds[i] += time.process_time() - start
         if (step + 1) % 250 == 0:
-            print(f"step {step + 1}: losses {np.round(running / 250, 3)}, seconds "
-                  f"{np.round(seconds)}", flush=True)  # fmt: skip
+            print(
+                f"step {step + 1}: losses {np.round(running / 250, 3)}, seconds "
+                f"{np.round(seconds)}",
+                flush=True,
+            )
             running[:] = 0.0
     return seconds
 
@@ -188,8 +191,11 @@ def time_of(call, draws):
 
 
 def line(name, weights, rows, nats, microseconds):
-    print(f"{name:36s}{weights / 1e3:9.0f}{rows:>12s}{np.mean(nats):9.3f} +- "
-          f"{np.std(nats) / len(nats) ** 0.5:.3f}{microseconds:10.1f}", flush=True)  # fmt: skip
+    print(
+        f"{name:36s}{weights / 1e3:9.0f}{rows:>12s}{np.mean(nats):9.3f} +- "
+        f"{np.std(nats) / len(nats) ** 0.5:.3f}{microseconds:10.1f}",
+        flush=True,
+    )
 
 
 def main():
@@ -222,13 +228,18 @@ def main():
         few = [a[:OURS] for a in seen]
         rng = torch.Generator().manual_seed(given.seed)
         base = torch.randn(OURS, SAMPLES, trained.space.dim, generator=rng)
-        print(f"\n{len(z)} rows held out, {count} parameters\n{'form':36s}{'weights/k':>9s}"
-              f"{'rows seen':>12s}{'nats a parameter':>18s}{'us a draw':>10s}")  # fmt: skip
+        print(
+            f"\n{len(z)} rows held out, {count} parameters\n{'form':36s}{'weights/k':>9s}"
+            f"{'rows seen':>12s}{'nats a parameter':>18s}{'us a draw':>10s}"
+        )
         said = f"{given.steps * given.batch * len(z) / given.held:,.0f}"
         known = {"the checkpoint's own, as trained": trained}
         for name, form in (known | dict(zip(FORMS, forms, strict=True))).items():
-            own = sum(p.numel() for p in (*form.trunk.parameters(), *form.conditioners.parameters())
-                      ) if form is trained else sum(p.numel() for p in form.own())  # fmt: skip
+            own = (
+                sum(p.numel() for p in (*form.trunk.parameters(), *form.conditioners.parameters()))
+                if form is trained
+                else sum(p.numel() for p in form.own())
+            )
             nats = []
             with torch.no_grad():
                 for rows in torch.arange(len(z)).split(4096):
@@ -241,8 +252,10 @@ def main():
         network, rows = train_maf(batches, given)
         x = fresh.magnitudes(*seen)
         with torch.no_grad():
-            nats = [-network.loss(t, condition=c) for t, c in zip(theta.split(2048), x.split(2048),
-                                                                  strict=True)]  # fmt: skip
+            nats = [
+                -network.loss(t, condition=c)
+                for t, c in zip(theta.split(2048), x.split(2048), strict=True)
+            ]
         spent = time_of(lambda: network.sample((SAMPLES,), condition=x[:THEIRS]), THEIRS * SAMPLES)
         weights = sum(p.numel() for p in network.parameters())
         nats = torch.cat(nats).numpy() / count

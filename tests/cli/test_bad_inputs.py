@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 from pixsed.errors import PixsedError
-from pixsed.io.cube import write_cube
+from pixsed.io.formats.cube import write_cube
 
 COMMANDS = {
     "bkg": "bkg @ -o o.fits",
@@ -36,10 +36,25 @@ COMMANDS = {
     "simulate": "simulate --ssp @ --prior tau -n 10 --jobs 1 -o o.fits",
     "validate": "validate tau @ -o o.fits",
     "validate --noise": "validate tau @ --noise @ -o o.fits",
-}  # fmt: skip
-INPUTS = ["missing", "empty", "text", "folder", "pipe", "cut short", "cut gzip", "link",
-          "no image", "cube of planes", "/dev/null", "/dev/zero", "-", "extension",
-          "number", "bracket"]  # fmt: skip
+}
+INPUTS = [
+    "missing",
+    "empty",
+    "text",
+    "folder",
+    "pipe",
+    "cut short",
+    "cut gzip",
+    "link",
+    "no image",
+    "cube of planes",
+    "/dev/null",
+    "/dev/zero",
+    "-",
+    "extension",
+    "number",
+    "bracket",
+]
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +65,11 @@ def folder(tmp_path_factory):
     write_cube(cube, folder / "cube.fits")
     header = cube.header.copy()
     header["BUNIT"], header["FILTER"], header["INSTRUME"] = "nJy", "F444W", "NIRCAM"
-    hdus = [fits.PrimaryHDU(), fits.ImageHDU(cube.flux[0], header, name="SCI"),
-            fits.ImageHDU(cube.err[0], header, name="ERR")]  # fmt: skip
+    hdus = [
+        fits.PrimaryHDU(),
+        fits.ImageHDU(cube.flux[0], header, name="SCI"),
+        fits.ImageHDU(cube.err[0], header, name="ERR"),
+    ]
     fits.HDUList(hdus).writeto(folder / "im.fits")
     fits.PrimaryHDU(cube.segmap, cube.header).writeto(folder / "seg.fits")
     (folder / "z.csv").write_text("id,z\n1,1\n")

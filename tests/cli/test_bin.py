@@ -5,7 +5,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from pixsed.errors import PixsedError
-from pixsed.io.cube import read_cube, write_cube
+from pixsed.io.formats.cube import read_cube, write_cube
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,9 @@ def test_from_cube_to_maps_and_masses(run_cli, cube_path, model_path, tmp_path, 
     with fits.open(bins) as hdulist:
         assert hdulist[0].header["INFILE1"] == "531.fits"
         assert f"bin: {method}, {count} bins" in str(hdulist[0].header["HISTORY"])
-    result = run_cli("fit", bins, "--model", model_path, "--samples", 40, "--snr-min", 0,
-                     "-o", maps)  # fmt: skip
+    result = run_cli(
+        "fit", bins, "--model", model_path, "--samples", 40, "--snr-min", 0, "-o", maps
+    )
     assert result.exit_code == 0, result.output
     assert f"pixels in {count} bins fitted" in result.stderr
     fitsverify(maps)
@@ -43,8 +44,19 @@ def test_from_cube_to_maps_and_masses(run_cli, cube_path, model_path, tmp_path, 
         np.testing.assert_array_equal(hdulist["BINMAP"].data, binning.binmap)
         sigma = hdulist["LOGSIGMA_P50"].data
         assert len(np.unique(sigma[binning.binmap > 0])) == count
-    result = run_cli("sum-mass", bins, cube_path, "--model", model_path, "--samples", 40,
-                     "--snr-min", 0, "-o", mass)  # fmt: skip
+    result = run_cli(
+        "sum-mass",
+        bins,
+        cube_path,
+        "--model",
+        model_path,
+        "--samples",
+        40,
+        "--snr-min",
+        0,
+        "-o",
+        mass,
+    )
     assert result.exit_code == 0, result.output
     rows = Table.read(mass)
     np.testing.assert_allclose(*rows["INT_LOGMSTAR_P50"], atol=0.02)
@@ -56,8 +68,23 @@ def test_from_cube_to_maps_and_masses(run_cli, cube_path, model_path, tmp_path, 
 
 def test_options(run_cli, cube_path, tmp_path):
     out = tmp_path / "b.fits"
-    result = run_cli("bin", cube_path, "--snr", 20, "--bands", "f115w, F200W", "--min-size", 4,
-                     "--method", "sed", "--max-chi2", 2, "-q", "-o", out)  # fmt: skip
+    result = run_cli(
+        "bin",
+        cube_path,
+        "--snr",
+        20,
+        "--bands",
+        "f115w, F200W",
+        "--min-size",
+        4,
+        "--method",
+        "sed",
+        "--max-chi2",
+        2,
+        "-q",
+        "-o",
+        out,
+    )
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     binning = read_cube(out).binning

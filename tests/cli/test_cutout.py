@@ -4,7 +4,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from pixsed.io.cube import read_cube
+from pixsed.io.formats.cube import read_cube
 
 NY, NX = 230, 210
 
@@ -50,11 +50,13 @@ def test_one_galaxy(cut, field, fitsverify):
     cube = read_cube(field / "out.fits")
     assert cube.bands == ["F606W", "F444W"]
     assert cube.shape == (30, 35)
-    assert (cube.object_id, cube.redshift, cube.zerr) == ("7", 1.5, 0.1)
+    assert (cube.object_id, cube.redshift, cube.redshift_err) == ("7", 1.5, 0.1)
     assert set(np.unique(cube.segmap)) == {0, 7, 9}
     primary = fits.getheader(field / "out.fits")
     assert [primary[f"INFILE{n}"] for n in (1, 2, 3)] == [
-        "jof_F444W.fits", "jof_F606W.fits", "seg.fits",
+        "jof_F444W.fits",
+        "jof_F606W.fits",
+        "seg.fits",
     ]
 
 
@@ -68,10 +70,10 @@ def test_several_with_a_catalogue(cut, field, fitsverify):
     result = cut("--id", "7,8", "--catalog", field / "cat.csv", out="cubes")
     assert result.exit_code == 0, result.output
     assert "cubes: 2 cubes" in result.stderr
-    for number, z, zerr in ((7, 1.5, 0.1), (8, 3.2, 0.2)):
+    for number, z, redshift_err in ((7, 1.5, 0.1), (8, 3.2, 0.2)):
         cube = read_cube(field / "cubes" / f"{number}.fits")
         fitsverify(field / "cubes" / f"{number}.fits")
-        assert (cube.object_id, cube.redshift, cube.zerr) == (str(number), z, zerr)
+        assert (cube.object_id, cube.redshift, cube.redshift_err) == (str(number), z, redshift_err)
 
 
 def test_all_leaves_out_those_without_redshift(cut, field):
@@ -99,8 +101,15 @@ def test_position(cut, field, wcs_header):
     cube = read_cube(field / "out.fits")
     assert cube.segmap is None and cube.shape == (20, 20)
     assert cube.object_id.startswith("J0332") and "-275" in cube.object_id
-    again = cut("--position", *sky.to_string("hmsdms", sep=":", precision=5).split(), *args,
-                "--id", "12", seg=False, out="b.fits")
+    again = cut(
+        "--position",
+        *sky.to_string("hmsdms", sep=":", precision=5).split(),
+        *args,
+        "--id",
+        "12",
+        seg=False,
+        out="b.fits",
+    )
     assert again.exit_code == 0, again.output
     other = read_cube(field / "b.fits")
     assert other.object_id == "12"
@@ -130,7 +139,8 @@ def test_regions(cut, field, fitsverify):
         with fits.open(field / "jof_F444W.fits") as hdulist:
             half = radius + 5
             np.testing.assert_allclose(
-                cube.flux[1], hdulist["SCI"].data[y - half : y + half + 1, x - half : x + half + 1],
+                cube.flux[1],
+                hdulist["SCI"].data[y - half : y + half + 1, x - half : x + half + 1],
                 rtol=1e-6,
             )
 
@@ -141,7 +151,7 @@ def test_one_region(cut, field):
     result = cut("--region", path, "--redshift", "2", "--redshift-err", "0.1", seg=False)
     assert result.exit_code == 0, result.output
     cube = read_cube(field / "out.fits")
-    assert (cube.object_id, cube.redshift, cube.zerr) == ("1", 2, 0.1)
+    assert (cube.object_id, cube.redshift, cube.redshift_err) == ("1", 2, 0.1)
     assert fits.getheader(field / "out.fits")["INFILE3"] == "galaxies.reg"
 
 
@@ -213,9 +223,7 @@ def test_units_and_errors_by_band(cut, field, write_fits):
     cube = read_cube(field / "out.fits")
     np.testing.assert_allclose(cube.err[0], 2.0, rtol=1e-3)
     with fits.open(field / "jof_F606W.fits") as hdulist:
-        np.testing.assert_allclose(
-            cube.flux[0], hdulist["SCI"].data[40:70, 60:95], rtol=1e-3
-        )
+        np.testing.assert_allclose(cube.flux[0], hdulist["SCI"].data[40:70, 60:95], rtol=1e-3)
     wrong = cut(*args, "--unit", "F999W=nJy", out="c.fits")
     assert wrong.exit_code == 1
     said = str(wrong.exception)
@@ -306,8 +314,16 @@ def test_overwriting(cut, field):
 
 def test_failure_is_one_line(field, run_pixsed):
     result = run_pixsed(
-        "cutout", f"F*={field}/jof_F*.fits[NOPE]", "--segmap", field / "seg.fits", "--id", "7",
-        "--redshift", "1", "-o", field / "out.fits",
+        "cutout",
+        f"F*={field}/jof_F*.fits[NOPE]",
+        "--segmap",
+        field / "seg.fits",
+        "--id",
+        "7",
+        "--redshift",
+        "1",
+        "-o",
+        field / "out.fits",
     )
     assert result.returncode == 1
     assert result.stderr.startswith("pixsed: error: ") and result.stderr.count("\n") == 1
@@ -317,8 +333,17 @@ def test_failure_is_one_line(field, run_pixsed):
 
 def test_standard_output(field, run_cli):
     result = run_cli(
-        "cutout", "-q", f"F*={field}/jof_F*.fits", "--segmap", field / "seg.fits", "--id", "7",
-        "--redshift", "1", "-o", "-",
+        "cutout",
+        "-q",
+        f"F*={field}/jof_F*.fits",
+        "--segmap",
+        field / "seg.fits",
+        "--id",
+        "7",
+        "--redshift",
+        "1",
+        "-o",
+        "-",
     )
     assert result.exit_code == 0
     with fits.HDUList.fromstring(result.stdout_bytes) as hdulist:
@@ -329,8 +354,16 @@ def test_standard_output(field, run_cli):
 def test_jof(shared_data, run_cli, tmp_path, fitsverify, number, z):
     jof, out = shared_data / "jof", tmp_path / f"{number}.fits"
     result = run_cli(
-        "cutout", f"F*={jof}/JOF_{number}_F*.fits[SCI_PSFM]",
-        "--segmap", f"{jof}/JOF_{number}_seg.fits[SEG]", "--id", number, "--redshift", z, "-o", out,
+        "cutout",
+        f"F*={jof}/JOF_{number}_F*.fits[SCI_PSFM]",
+        "--segmap",
+        f"{jof}/JOF_{number}_seg.fits[SEG]",
+        "--id",
+        number,
+        "--redshift",
+        z,
+        "-o",
+        out,
     )
     assert result.exit_code == 0, result.output
     # The HST errors are known to be wrong by far; it must be said, once.

@@ -10,8 +10,8 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from pixsed.cli import mosaics
-from pixsed.io.cube import read_cube
 from pixsed.io.error_plane import KINDS
+from pixsed.io.formats.cube import read_cube
 
 N = 90
 Y, X = np.mgrid[:N, :N]
@@ -66,11 +66,16 @@ def positions():
     hms = sky.ra.to_string("hour", sep=":", precision=4)
     dms = sky.dec.to_string("deg", sep=":", precision=3)
     return [
-        (f"{ra}", f"{dec}"), (f"+{ra}", f"{dec:.8f}"), (hms, dms),
+        (f"{ra}", f"{dec}"),
+        (f"+{ra}", f"{dec:.8f}"),
+        (hms, dms),
         (sky.ra.to_string("hour", precision=4), sky.dec.to_string("deg", precision=3)),
-        (hms.replace(":", " "), dms.replace(":", " ")), (f"{ra}", dms), (hms, f"{dec}"),
-        (f"{ra}d", f"{dec}d"), (f"{ra:.8e}", f"{dec:.8e}"),
-    ]  # fmt: skip
+        (hms.replace(":", " "), dms.replace(":", " ")),
+        (f"{ra}", dms),
+        (hms, f"{dec}"),
+        (f"{ra}d", f"{dec}d"),
+        (f"{ra:.8e}", f"{dec:.8e}"),
+    ]
 
 
 @pytest.mark.parametrize(("ra", "dec"), positions())
@@ -134,17 +139,36 @@ def test_a_galaxy_where_its_wcs_without_sip_says(write, cut, tmp_path, capfd):
 
 @pytest.mark.parametrize("types", ["RA---TAN", "RA---TAN-SIP"])
 def test_standard_output_is_the_file(types, write, run_cli):
-    cards = dict(A_ORDER=2, A_2_0=1e-9, B_ORDER=2, B_0_2=1e-9, CTYPE1=types,
-                 CTYPE2=types.replace("RA--", "DEC-"))  # fmt: skip
-    result = run_cli("cutout", write("F444W", **cards), "--position", "53.060967784258",
-                     "-27.872088780909", "--size", "1", "--redshift", "1", "-o", "-")  # fmt: skip
+    cards = dict(
+        A_ORDER=2,
+        A_2_0=1e-9,
+        B_ORDER=2,
+        B_0_2=1e-9,
+        CTYPE1=types,
+        CTYPE2=types.replace("RA--", "DEC-"),
+    )
+    result = run_cli(
+        "cutout",
+        write("F444W", **cards),
+        "--position",
+        "53.060967784258",
+        "-27.872088780909",
+        "--size",
+        "1",
+        "--redshift",
+        "1",
+        "-o",
+        "-",
+    )
     assert result.exit_code == 0 and result.stdout_bytes.startswith(b"SIMPLE  =")
 
 
 def test_astropy_says_nothing_on_standard_output():
     """Whatever a command does: astropy logs notices there, but for these settings."""
-    code = ("from pixsed.environment import prepare_command; prepare_command(); "
-            "from astropy import log; log.info('a notice'); log.error('an error')")  # fmt: skip
+    code = (
+        "from pixsed.environment import prepare_command; prepare_command(); "
+        "from astropy import log; log.info('a notice'); log.error('an error')"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "" and "an error" in done.stderr
 
@@ -165,16 +189,31 @@ def test_bands_without_data_are_named(write, seg, cut, tmp_path):
 
 @pytest.mark.parametrize(
     ("flux", "err"),
-    [(None, 1e30), (None, np.inf), (None, 9.9e9), (None, 1e18), (-99, -99), (0, 0), (-1, -1),
-     (99, 99), (99, 0.1), (-99, 0.1), (0, 0.1), (np.nan, 0.1), (1e30, 0.1)],
-)  # fmt: skip
-def test_bands_of_no_information_are_named(flux, err, write, write_fits, header, seg, cut,
-                                           tmp_path):  # fmt: skip
+    [
+        (None, 1e30),
+        (None, np.inf),
+        (None, 9.9e9),
+        (None, 1e18),
+        (-99, -99),
+        (0, 0),
+        (-1, -1),
+        (99, 99),
+        (99, 0.1),
+        (-99, 0.1),
+        (0, 0.1),
+        (np.nan, 0.1),
+        (1e30, 0.1),
+    ],
+)
+def test_bands_of_no_information_are_named(
+    flux, err, write, write_fits, header, seg, cut, tmp_path
+):
     """Whatever stands for no data in a whole band: the band is empty, and that is said."""
     data = np.random.default_rng(1).normal(0, 1, (N, N)) if flux is None else np.full((N, N), flux)
     cards = fits.Header({**header, "FILTER": "F277W"})
-    odd = write_fits("odd.fits", SCI=(data.astype("f4"), cards),
-                     ERR=(np.full((N, N), err, "f4"), None))  # fmt: skip
+    odd = write_fits(
+        "odd.fits", SCI=(data.astype("f4"), cards), ERR=(np.full((N, N), err, "f4"), None)
+    )
     result = cut(write("F444W"), odd, "--segmap", seg, "--id", "1", "--rescale-errors")
     assert result.exit_code == 0, result.exception
     assert any("no data at all in F277W" in text for text in result.warned)
@@ -187,7 +226,7 @@ def test_blanked_sky_with_errors(write, seg, cut, tmp_path):
     paths = [write(band, i, blanked=20) for i, band in enumerate(("F200W", "F277W", "F444W"))]
     result = cut(*paths, "--segmap", seg, "--id", "1")
     assert result.exit_code == 0 and "c.fits: 3 bands" in result.stderr
-    told, = (text for text in result.warned if "are exactly 0, taken as no data" in text)
+    (told,) = (text for text in result.warned if "are exactly 0, taken as no data" in text)
     assert "F200W.fits: 8" in told and re.search("aside, of .*F277W.fits, .*F444W.fits$", told)
     cube = read_cube(tmp_path / "c.fits")
     for plane in cube.flux:
@@ -206,8 +245,9 @@ def test_blanked_sky_without_errors(write, seg, cut):
 
 def test_blanked_sky_is_not_rescaled_by(write, cut, tmp_path):
     path = write("F444W", blanked=8)
-    result = cut(path, "--position", "53.060967784258", "-27.872088780909", "--size", "1",
-                 "--rescale-errors")  # fmt: skip
+    result = cut(
+        path, "--position", "53.060967784258", "-27.872088780909", "--size", "1", "--rescale-errors"
+    )
     assert any("F444W: no sky outside the sources to rescale" in text for text in result.warned)
     assert np.nanmedian(fits.getdata(tmp_path / "c.fits", "F444W_ERR")) == np.float32(0.1)
 
@@ -226,8 +266,19 @@ def test_rotated_mosaic_is_rescaled_by_its_sky(width, write, seg, cut, tmp_path)
 def test_options_by_band(write, seg, cut, tmp_path, write_fits):
     paths = [write("F200W", blanked=20), write("F444W", blanked=20)]
     plane = write_fits("plane.fits", primary=(np.full((N, N), 0.25), None))
-    result = cut(*paths, "--segmap", seg, "--id", "1", "--fill", "F200W=none",
-                 "--err", f"F444W={plane}", "--err-kind", "F444W=variance")  # fmt: skip
+    result = cut(
+        *paths,
+        "--segmap",
+        seg,
+        "--id",
+        "1",
+        "--fill",
+        "F200W=none",
+        "--err",
+        f"F444W={plane}",
+        "--err-kind",
+        "F444W=variance",
+    )
     assert result.exit_code == 0, result.exception
     cube = read_cube(tmp_path / "c.fits")
     assert np.isfinite(cube.flux[0]).all() and np.isnan(cube.flux[1]).any()

@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
 
-from pixsed.io.cube import read_cube
+from pixsed.io.formats.cube import read_cube
 
 NY, NX = 150, 170
 # Where stars are, in pixels from 0; none on the border of a pixel.
@@ -22,9 +22,17 @@ SIZE = 21
 def tan(**cards):
     header = fits.Header()
     header.update(
-        CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRVAL1=53.16, CRVAL2=-27.79, CRPIX1=80.5,
-        CRPIX2=71.3, CUNIT1="deg", CUNIT2="deg", BUNIT="nJy", FILTER="F444W",
-    )  # fmt: skip
+        CTYPE1="RA---TAN",
+        CTYPE2="DEC--TAN",
+        CRVAL1=53.16,
+        CRVAL2=-27.79,
+        CRPIX1=80.5,
+        CRPIX2=71.3,
+        CUNIT1="deg",
+        CUNIT2="deg",
+        BUNIT="nJy",
+        FILTER="F444W",
+    )
     header.update(cards)
     return header
 
@@ -32,13 +40,20 @@ def tan(**cards):
 HEADERS = {
     "north up": tan(CDELT1=-0.03 / 3600, CDELT2=0.03 / 3600),
     # As the JOF cutouts: rotated by 141 degrees, a PC matrix.
-    "PC": tan(CDELT1=0.03 / 3600, CDELT2=0.03 / 3600, PC1_1=-0.7771, PC1_2=-0.6293,
-              PC2_1=-0.6293, PC2_2=0.7771),
+    "PC": tan(
+        CDELT1=0.03 / 3600,
+        CDELT2=0.03 / 3600,
+        PC1_1=-0.7771,
+        PC1_2=-0.6293,
+        PC2_1=-0.6293,
+        PC2_2=0.7771,
+    ),
     "CD": tan(CD1_1=-7.2e-6, CD1_2=4.1e-6, CD2_1=4.2e-6, CD2_2=7.1e-6),
     # As of a part of a larger mosaic.
-    "CRPIX far outside": tan(CDELT1=-0.03 / 3600, CDELT2=0.03 / 3600, CRPIX1=4904.66,
-                             CRPIX2=-2049.67),
-}  # fmt: skip
+    "CRPIX far outside": tan(
+        CDELT1=-0.03 / 3600, CDELT2=0.03 / 3600, CRPIX1=4904.66, CRPIX2=-2049.67
+    ),
+}
 
 
 @pytest.fixture(params=HEADERS)
@@ -63,9 +78,19 @@ def cutout(request, field, run_cli, tmp_path):
     sky = wcs.pixel_to_world(*request.param)
     scale = np.sqrt(np.abs(np.linalg.det(wcs.pixel_scale_matrix))) * 3600
     out = tmp_path / "cube.fits"
-    result = run_cli("cutout", path, "--position", repr(float(sky.ra.deg)),
-                     repr(float(sky.dec.deg)), "--size", f"{(SIZE - 0.2) * scale:.6f}",
-                     "--redshift", "1", "-o", out)  # fmt: skip
+    result = run_cli(
+        "cutout",
+        path,
+        "--position",
+        repr(float(sky.ra.deg)),
+        repr(float(sky.dec.deg)),
+        "--size",
+        f"{(SIZE - 0.2) * scale:.6f}",
+        "--redshift",
+        "1",
+        "-o",
+        out,
+    )
     assert result.exit_code == 0, result.output
     return sky, read_cube(out)
 
@@ -87,11 +112,21 @@ def test_astcrop(field, cutout, tmp_path):
     sky, cube = cutout
     out = tmp_path / "crop.fits"
     subprocess.run(
-        ["astcrop", path, "--hdu=SCI", "--mode=wcs", "--quiet",
-         f"--center={sky.ra.deg:.12f},{sky.dec.deg:.12f}", f"--width={SIZE},{SIZE}",
-         "--widthinpix", f"--output={out}"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            "astcrop",
+            path,
+            "--hdu=SCI",
+            "--mode=wcs",
+            "--quiet",
+            f"--center={sky.ra.deg:.12f},{sky.dec.deg:.12f}",
+            f"--width={SIZE},{SIZE}",
+            "--widthinpix",
+            f"--output={out}",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     with fits.open(out) as hdulist:
         theirs = hdulist[1]
         np.testing.assert_allclose(cube.flux[0], theirs.data, rtol=1e-6)

@@ -11,19 +11,22 @@ def torch():
 
 
 def test_export(model_file, few_bands):
-    from pixsed.infer.model import Model
+    from pixsed.fit.model import Model
 
     model = Model(model_file)
     assert model.name == "small" and model.bands == few_bands
 
 
-@pytest.mark.parametrize("given, output, name", [
-    ((), "mine.onnx", "mine"),
-    ((), "tau-z8.v2.onnx", "tau-z8.v2"),
-    ((), "folder/other.onnx", "other"),
-    (("--name", "called"), "mine.onnx", "called"),
-    ((), "-", "tau"),
-])
+@pytest.mark.parametrize(
+    "given, output, name",
+    [
+        ((), "mine.onnx", "mine"),
+        ((), "tau-z8.v2.onnx", "tau-z8.v2"),
+        ((), "folder/other.onnx", "other"),
+        (("--name", "called"), "mine.onnx", "called"),
+        ((), "-", "tau"),
+    ],
+)
 def test_name(given, output, name, torch, run_cli, checkpoint_file, tmp_path, monkeypatch):
     pytest.importorskip("onnxscript", reason="export needs onnxscript")
     from pixsed.train import export
@@ -44,13 +47,15 @@ def test_name(given, output, name, torch, run_cli, checkpoint_file, tmp_path, mo
     assert isinstance(result.exception, Stop) and names == [name]
 
 
-@pytest.mark.parametrize("changes, message", [
-    ({"meta": {"ATTENUAT": "smc"}}, "another kind .*ATTENUAT smc, not calzetti.; calibrate"),
-    ({"meta": {"IGM": "madau95"}}, "another kind .*IGM madau95, not inoue14"),
-    ({"prior": "dirichlet"}, "another kind .*prior dirichlet, not tau"),
-])
-def test_sims_of_another_kind(changes, message, torch, checkpoint_file, simulations_file,
-                              tmp_path):  # fmt: skip
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"meta": {"ATTENUAT": "smc"}}, "another kind .*ATTENUAT smc, not calzetti.; calibrate"),
+        ({"meta": {"IGM": "madau95"}}, "another kind .*IGM madau95, not inoue14"),
+        ({"prior": "dirichlet"}, "another kind .*prior dirichlet, not tau"),
+    ],
+)
+def test_sims_of_another_kind(changes, message, torch, checkpoint_file, simulations_file, tmp_path):
     pytest.importorskip("onnxscript", reason="export needs onnxscript")
     from dataclasses import replace
 
@@ -61,8 +66,11 @@ def test_sims_of_another_kind(changes, message, torch, checkpoint_file, simulati
     sims = read_simulations(simulations_file)
     changes = {**changes, "meta": sims.meta | changes.get("meta", {})}
     with pytest.raises(PixsedError, match=message):
-        export(read_checkpoint(checkpoint_file), tmp_path / "m.onnx",
-               simulations=replace(sims, **changes))  # fmt: skip
+        export(
+            read_checkpoint(checkpoint_file),
+            tmp_path / "m.onnx",
+            simulations=replace(sims, **changes),
+        )
 
 
 def test_overwrite(model_file, checkpoint_file, run_cli):

@@ -8,12 +8,34 @@ import pytest
 from astropy.io import fits
 
 from pixsed.io.cards import fits_text
-from pixsed.io.cube import read_cube, write_cube
+from pixsed.io.formats.cube import read_cube, write_cube
 
-NAMES = ["galáxia", "cubo_é", "銀河", "Straße", "с кириллицей", "💥", "e\u0301", "it's",
-         'a "b" & c',
-         "end&", "new\nline", "tab\there", "%s {0} $HOME", "-dash", " blank ", "x" * 200, "a,b;c",
-         "back\\slash", "#1", "\u202eright to left", "\u200b", "a]b", "~", "="]  # fmt: skip
+NAMES = [
+    "galáxia",
+    "cubo_é",
+    "銀河",
+    "Straße",
+    "с кириллицей",
+    "💥",
+    "e\u0301",
+    "it's",
+    'a "b" & c',
+    "end&",
+    "new\nline",
+    "tab\there",
+    "%s {0} $HOME",
+    "-dash",
+    " blank ",
+    "x" * 200,
+    "a,b;c",
+    "back\\slash",
+    "#1",
+    "\u202eright to left",
+    "\u200b",
+    "a]b",
+    "~",
+    "=",
+]
 if os.name == "posix":
     NAMES.append(os.fsdecode(b"bytes\xff\xfe"))
 
@@ -57,8 +79,12 @@ def test_commands(tmp_path, run_cli, monkeypatch, model_path, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_objects(tmp_path, name):
     """The name of a galaxy, as a program may give it."""
-    write_cube(fakes.make_cube(object_id=name), tmp_path / "a.fits", inputs=[f"{name}.fits"],
-               history=[f"made of {name}"])  # fmt: skip
+    write_cube(
+        fakes.make_cube(object_id=name),
+        tmp_path / "a.fits",
+        inputs=[f"{name}.fits"],
+        history=[f"made of {name}"],
+    )
     header = checked(tmp_path / "a.fits", name)
     assert header["OBJECT"] == fits_text(name).rstrip()
     assert read_cube(tmp_path / "a.fits").object_id.strip() == fits_text(name).strip()

@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from pixsed.cli.fit import command
 from pixsed.errors import PixsedError
-from pixsed.io.cube import write_cube
+from pixsed.io.formats.cube import write_cube
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,19 @@ def test_maps_of_a_cube(cube_path, model_path, tmp_path):
         header = hdulist[0].header
         assert hdulist[1].name == "LOGMSTAR_P50"
         assert [h.name for h in hdulist[-6:]] == ["SNR", "NBANDS", "OOD", "CHI2", "DQ", "MAPS"]
-        cards = dict(OBJECT="531", REDSHIFT=2.0, ZERR=0.0, MODEL="tau", SEED=42, NSAMP=50,
-                     SNRMIN=5.0, IMF="Kroupa", SPSLIB="BC03", INFILE1="531.fits",
-                     SNRBANDS="F277W,F356W,F444W")
+        cards = dict(
+            OBJECT="531",
+            REDSHIFT=2.0,
+            ZERR=0.0,
+            MODEL="tau",
+            SEED=42,
+            NSAMP=50,
+            SNRMIN=5.0,
+            IMF="Kroupa",
+            SPSLIB="BC03",
+            INFILE1="531.fits",
+            SNRBANDS="F277W,F356W,F444W",
+        )
         assert {key: header[key] for key in cards} == cards
         assert len(header["MODELSHA"]) == 64
         assert header["PIXAR_A2"] == pytest.approx(0.0009)
@@ -64,11 +74,28 @@ def test_the_same_bytes_whatever_tiles_and_jobs(cube_path, model_path, tmp_path)
 
 def test_other_quantiles_and_redshift(cube_path, model_path, tmp_path):
     out = tmp_path / "maps.fits"
-    run(cube_path, "--model", model_path, "-o", out, "--samples", 20, "--quantiles", "0.025,0.975",
-        "--redshift", 3, "--redshift-err", 0.1, "--all-pixels", "--snr-min", 1)
+    run(
+        cube_path,
+        "--model",
+        model_path,
+        "-o",
+        out,
+        "--samples",
+        20,
+        "--quantiles",
+        "0.025,0.975",
+        "--redshift",
+        3,
+        "--redshift-err",
+        0.1,
+        "--all-pixels",
+        "--snr-min",
+        1,
+    )
     with fits.open(out) as hdulist:
         assert [h.name for h in hdulist[1:5]] == [
-            f"LOGMSTAR_{s}" for s in ("P50", "P025", "P975", "STD")]
+            f"LOGMSTAR_{s}" for s in ("P50", "P025", "P975", "STD")
+        ]
         assert hdulist[0].header["REDSHIFT"] == 3
         assert hdulist[0].header["ZERR"] == 0.1
         assert "REDSHIFT_P50" in hdulist
@@ -101,12 +128,15 @@ def test_failures(cube_path, model_path, tmp_path):
         run(cube_path, "--model", model_path, "-o", out)
 
 
-@pytest.mark.parametrize("args, message", [
-    (("--quantiles", "16,50"), "between 0 and 1"),
-    (("--quantiles", "a"), "numbers and commas"),
-    (("--tile", "0"), "pixels a side"),
-    (("--tile", "1,2,3"), "pixels a side"),
-])
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (("--quantiles", "16,50"), "between 0 and 1"),
+        (("--quantiles", "a"), "numbers and commas"),
+        (("--tile", "0"), "pixels a side"),
+        (("--tile", "1,2,3"), "pixels a side"),
+    ],
+)
 def test_usage(args, message):
     result = run("cube.fits", "-o", "maps.fits", *args)
     assert result.exit_code == 2

@@ -4,7 +4,7 @@ import fakes
 import pytest
 from benchmarks.bench_mosaic import run
 
-from pixsed.io.cube import write_cube
+from pixsed.io.formats.cube import write_cube
 
 pytest.importorskip("resource", reason="peak memory is measured on POSIX systems alone")
 
@@ -15,9 +15,23 @@ def test_memory_does_not_grow_with_the_image(tmp_path):
     for ny in (130, 520):
         cube = fakes.make_cube(ny=ny, nx=1000, segmap=None)
         write_cube(cube, tmp_path / "cube.fits", overwrite=True)
-        peak[ny], _ = run(tmp_path, "fit", "cube.fits", "--model", "fake.onnx", "--engine",
-                          "quantile", "--snr-min", "-99", "--jobs", "2", "-q", "--overwrite", "-o",
-                          "maps.fits")  # fmt: skip
+        peak[ny], _ = run(
+            tmp_path,
+            "fit",
+            "cube.fits",
+            "--model",
+            "fake.onnx",
+            "--engine",
+            "quantile",
+            "--snr-min",
+            "-99",
+            "--jobs",
+            "2",
+            "-q",
+            "--overwrite",
+            "-o",
+            "maps.fits",
+        )
     # Of float32, the pixels in which they differ take 81 MB in the maps and 16 in the cube.
     assert peak[520] < peak[130] + 15, peak
     assert peak[520] < 1500

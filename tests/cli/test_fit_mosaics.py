@@ -9,8 +9,8 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from pixsed.infer.draws import base_normals
-from pixsed.infer.model import Model
+from pixsed.fit.draws import base_normals
+from pixsed.fit.model import Model
 
 NY, NX = 60, 70
 BANDS = "F115W F200W F277W F356W F444W".split()
@@ -39,15 +39,25 @@ def scene(tmp_path, wcs_header):
         flux[20, 18 + i % 2] = np.nan
         scale, unit = (1e-3, "uJy") if i % 2 else (1.0, "nJy")
         err = np.full(flux.shape, 0.5 * scale)
-        hdus = [fits.PrimaryHDU(), fits.ImageHDU((flux * scale).astype("f4"),
-                                                 wcs_header(BUNIT=unit, FILTER=band), name="SCI")]
+        hdus = [
+            fits.PrimaryHDU(),
+            fits.ImageHDU(
+                (flux * scale).astype("f4"), wcs_header(BUNIT=unit, FILTER=band), name="SCI"
+            ),
+        ]
         # The first has an inverse variance.
-        hdus.append(fits.ImageHDU((err**-2 if i == 0 else err).astype("f4"), wcs_header(),
-                                  name="WHT" if i == 0 else "ERR"))
+        hdus.append(
+            fits.ImageHDU(
+                (err**-2 if i == 0 else err).astype("f4"),
+                wcs_header(),
+                name="WHT" if i == 0 else "ERR",
+            )
+        )
         fits.HDUList(hdus).writeto(tmp_path / f"{band}.fits")
         images.append(f"{band}={tmp_path}/{band}.fits")
     fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(segmap, wcs_header(), name="SEG")]).writeto(
-        tmp_path / "seg.fits")
+        tmp_path / "seg.fits"
+    )
     Table({"id": list(REDSHIFTS), "z_spec": list(REDSHIFTS.values())}).write(tmp_path / "z.csv")
     # In another order than their wavelengths.
     return images[::-1], segmap
@@ -61,8 +71,9 @@ def planes(path):
 @pytest.fixture
 def fit(run_cli, scene, model_path, tmp_path):
     def run(*args, out="maps.fits"):
-        result = run_cli("fit", *scene[0], *args, "--model", model_path, "--samples", 40, "-o",
-                         tmp_path / out)  # fmt: skip
+        result = run_cli(
+            "fit", *scene[0], *args, "--model", model_path, "--samples", 40, "-o", tmp_path / out
+        )
         return result, tmp_path / out
 
     return run
@@ -80,7 +91,11 @@ def test_the_same_as_cubes_cut_out(scene, fit, run_cli, model_path, tmp_path, fi
     found, header = planes(out)
     assert "REDSHIFT" not in header and "OBJECT" not in header
     assert [header[f"INFILE{i}"] for i in (1, 5, 6, 7)] == [
-        "F444W.fits", "F115W.fits", "seg.fits", "z.csv"]  # fmt: skip
+        "F444W.fits",
+        "F115W.fits",
+        "seg.fits",
+        "z.csv",
+    ]
     assert "SEGMAP" not in found and header["FITBANDS"] == ",".join(BANDS)
     cubes = tmp_path / "cubes"
     result = run_cli("cutout", *images, *with_catalog(tmp_path), "--all", "-o", cubes)
@@ -88,14 +103,16 @@ def test_the_same_as_cubes_cut_out(scene, fit, run_cli, model_path, tmp_path, fi
     fitted = np.zeros(segmap.shape, bool)
     for number, redshift in REDSHIFTS.items():
         maps = tmp_path / f"{number}.fits"
-        result = run_cli("fit", cubes / f"{number}.fits", "--model", model_path, "--samples", 40,
-                         "-o", maps)  # fmt: skip
+        result = run_cli(
+            "fit", cubes / f"{number}.fits", "--model", model_path, "--samples", 40, "-o", maps
+        )
         assert result.exit_code == 0
         small, head = planes(maps)
         assert head["REDSHIFT"] == redshift
         with fits.open(maps) as hdulist, fits.open(out) as whole:
-            shift = [round(whole[1].header[f"CRPIX{i}"] - hdulist[1].header[f"CRPIX{i}"])
-                     for i in (2, 1)]  # fmt: skip
+            shift = [
+                round(whole[1].header[f"CRPIX{i}"] - hdulist[1].header[f"CRPIX{i}"]) for i in (2, 1)
+            ]
         box = tuple(slice(s, s + n) for s, n in zip(shift, small["SNR"].shape, strict=True))
         mine = segmap[box] == number
         fitted[box] |= mine & np.isfinite(small["LOGMSTAR_P50"])
@@ -155,8 +172,9 @@ def test_tiles_parts_and_options_of_cutout(scene, fit, run_cli, tmp_path):
         hdulist.writeto(tmp_path / "F115W.fits", overwrite=True)
     result, _ = fit(*with_catalog(tmp_path), out="b.fits")
     assert "--unit" in str(result.exception) and result.exit_code == 1
-    result, b = fit(*with_catalog(tmp_path), "--unit", "F115W=nJy", "--err", "F115W=WHT",
-                    out="b.fits")  # fmt: skip
+    result, b = fit(
+        *with_catalog(tmp_path), "--unit", "F115W=nJy", "--err", "F115W=WHT", out="b.fits"
+    )
     assert result.exit_code == 0, result.exception
     np.testing.assert_array_equal(planes(b)[0]["SNR"], expected["SNR"])
     np.testing.assert_array_equal(planes(b)[0]["AV_P50"], expected["AV_P50"])
@@ -169,8 +187,14 @@ def test_tile_compressed(scene, fit, tmp_path):
         with fits.open(tmp_path / f"{name}.fits") as hdulist:
             hdus = [fits.PrimaryHDU()]
             for hdu in hdulist[1:]:
-                packed = fits.CompImageHDU(hdu.data, hdu.header, compression_type="GZIP_2",
-                                           quantize_level=0, tile_shape=(16, 16), name=hdu.name)
+                packed = fits.CompImageHDU(
+                    hdu.data,
+                    hdu.header,
+                    compression_type="GZIP_2",
+                    quantize_level=0,
+                    tile_shape=(16, 16),
+                    name=hdu.name,
+                )
                 hdus.append(packed)
         fits.HDUList(hdus).writeto(tmp_path / f"{name}.fits", overwrite=True)
     result, packed = fit(*with_catalog(tmp_path), "--tile", "7,70", out="packed.fits")
@@ -182,8 +206,19 @@ def test_tile_compressed(scene, fit, tmp_path):
 def test_another_extension_is_another_input(scene, run_cli, model_path, tmp_path):
     """Of the same bytes: the inputs' hashes do not tell it."""
     images = scene[0]
-    args = ("--redshift", 2, "--model", model_path, "--samples", 40, "--err", "F115W=sky",
-            "--resume", "-o", tmp_path / "maps.fits")  # fmt: skip
+    args = (
+        "--redshift",
+        2,
+        "--model",
+        model_path,
+        "--samples",
+        40,
+        "--err",
+        "F115W=sky",
+        "--resume",
+        "-o",
+        tmp_path / "maps.fits",
+    )
     assert run_cli("fit", *images, *args).exit_code == 0
     assert "done already" in run_cli("fit", *images, *args).stderr
     result = run_cli("fit", *images[:-1], f"{images[-1]}[WHT]", *args, "--unit", "F115W=nJy")
@@ -208,16 +243,21 @@ def test_redshift_map(scene, fit, tmp_path, wcs_header):
     with fits.open(out) as hdulist:
         assert hdulist["DQ"].header["DQBIT6"].startswith("64: no redshift")
     # With errors in a second extension.
-    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(redshift, wcs_header(), name="Z"),
-                  fits.ImageHDU(np.full_like(redshift, 0.05), name="ZERR")]
-                 ).writeto(path, overwrite=True)  # fmt: skip
+    fits.HDUList(
+        [
+            fits.PrimaryHDU(),
+            fits.ImageHDU(redshift, wcs_header(), name="Z"),
+            fits.ImageHDU(np.full_like(redshift, 0.05), name="ZERR"),
+        ]
+    ).writeto(path, overwrite=True)
     result, out = fit("--redshift-map", path, out="ze.fits")
     assert result.exit_code == 0, result.exception
     found, _ = planes(out)
     fitted = np.isfinite(found["AV_P50"])
     np.testing.assert_allclose(found["REDSHIFT_P50"][fitted], redshift[fitted], atol=0.02)
-    result, _ = fit("--redshift-map", f"{path}[1]", "--segmap", tmp_path / "seg.fits",
-                    out="zs.fits")  # fmt: skip
+    result, _ = fit(
+        "--redshift-map", f"{path}[1]", "--segmap", tmp_path / "seg.fits", out="zs.fits"
+    )
     assert result.exit_code == 0
     with fits.open(path) as hdulist:
         fits.ImageHDU(hdulist[1].data[:-1]).writeto(tmp_path / "short.fits")
@@ -232,16 +272,18 @@ def test_one_redshift_and_all_pixels(scene, fit, tmp_path):
     found, header = planes(out)
     assert (header["REDSHIFT"], header["ZERR"]) == (2.0, 0.1)
     assert not (found["DQ"] & 1).any() and "REDSHIFT_P50" in found
-    result, out = fit(*with_catalog(tmp_path), "--all-pixels", "--redshift", 2, "--snr-min", -9,
-                      out="all.fits")  # fmt: skip
+    result, out = fit(
+        *with_catalog(tmp_path), "--all-pixels", "--redshift", 2, "--snr-min", -9, out="all.fits"
+    )
     assert result.exit_code == 0, result.exception
     everything, _ = planes(out)
     assert np.isfinite(everything["AV_P50"]).sum() == segmap.size - 1  # one has two bands
     # A galaxy of z = 2 is as it was, the sky has the redshift of the option.
     _, known = fit(*with_catalog(tmp_path), "--snr-min", -9, out="known.fits")
     inside = segmap > 0
-    np.testing.assert_array_equal(planes(known)[0]["AGE_P50"][inside],
-                                  everything["AGE_P50"][inside])
+    np.testing.assert_array_equal(
+        planes(known)[0]["AGE_P50"][inside], everything["AGE_P50"][inside]
+    )
     result, out = fit("--redshift", 2, "--snr-min", -9, out="two.fits")
     same = ~inside | (segmap == 3)
     np.testing.assert_array_equal(planes(out)[0]["AGE_P50"][same], everything["AGE_P50"][same])
@@ -272,11 +314,24 @@ def test_galaxies_without_a_redshift(scene, fit, tmp_path):
 def test_workers_elsewhere_find_the_files(scene, model_path, tmp_path, monkeypatch):
     from pixsed.cli import fit_runs
     from pixsed.cli.fit import command
-    from pixsed.infer.run import open_fitter
+    from pixsed.fit.run import open_fitter
 
     monkeypatch.chdir(tmp_path)
-    args = ["F*=F*.fits[SCI]", "--segmap", "seg.fits", "--catalog", "z.csv", "--err", "F115W=WHT",
-            "--model", str(model_path), "--samples", "40", "-o", "o.fits"]  # fmt: skip
+    args = [
+        "F*=F*.fits[SCI]",
+        "--segmap",
+        "seg.fits",
+        "--catalog",
+        "z.csv",
+        "--err",
+        "F115W=WHT",
+        "--model",
+        str(model_path),
+        "--samples",
+        "40",
+        "-o",
+        "o.fits",
+    ]
     asked = []
     monkeypatch.setattr(fit_runs, "run", asked.append)
     command.main(args, standalone_mode=False)
@@ -290,7 +345,7 @@ def test_workers_elsewhere_find_the_files(scene, model_path, tmp_path, monkeypat
     assert fitter.source.bands == BANDS
     with fitter.files:
         found = fitter.source.read()
-    for name in ("flux", "err", "inside", "redshift", "zerr"):
+    for name in ("flux", "err", "inside", "redshift", "redshift_err"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
@@ -298,8 +353,13 @@ def test_grids_must_agree(scene, run_cli, model_path, wcs_header, tmp_path):
     images, _ = scene
     data = np.ones((NY, NX), "f4")
     header = wcs_header(BUNIT="nJy", FILTER="F410M", crpix=(4900.0, 2049.0))
-    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(data, header, name="SCI"),
-                  fits.ImageHDU(data, header, name="ERR")]).writeto(tmp_path / "F410M.fits")
+    fits.HDUList(
+        [
+            fits.PrimaryHDU(),
+            fits.ImageHDU(data, header, name="SCI"),
+            fits.ImageHDU(data, header, name="ERR"),
+        ]
+    ).writeto(tmp_path / "F410M.fits")
     args = ("--redshift", 2, "--model", model_path, "-o", tmp_path / "o.fits")
     result = run_cli("fit", *images, f"F410M={tmp_path}/F410M.fits", *args)
     assert "F410M: not on the pixel grid of" in str(result.exception)
@@ -312,13 +372,15 @@ def test_real_images_and_the_shipped_model(shared_data, run_cli, tmp_path):
     images = f"F*={shared_data}/jof/JOF_531_F*.fits[SCI_PSFM]"
     segmap = shared_data / "jof" / "JOF_531_seg.fits"
     cube, of_cube, of_images = (tmp_path / f"{n}.fits" for n in ("cube", "a", "b"))
-    result = run_cli("cutout", images, "--segmap", segmap, "--id", 531, "--redshift", 5.24, "-o",
-                     cube)  # fmt: skip
+    result = run_cli(
+        "cutout", images, "--segmap", segmap, "--id", 531, "--redshift", 5.24, "-o", cube
+    )
     assert result.exit_code == 0, result.exception
     draws = ("--model", "tau", "--samples", 24)
     assert run_cli("fit", cube, *draws, "-o", of_cube).exit_code == 0
-    result = run_cli("fit", images, "--segmap", segmap, "--redshift", 5.24, *draws, "--tile", 23,
-                     "-o", of_images)  # fmt: skip
+    result = run_cli(
+        "fit", images, "--segmap", segmap, "--redshift", 5.24, *draws, "--tile", 23, "-o", of_images
+    )
     assert result.exit_code == 0, result.exception
     expected, found = planes(of_cube)[0], planes(of_images)[0]
     mine = (expected["DQ"] & 1) == 0
@@ -327,14 +389,20 @@ def test_real_images_and_the_shipped_model(shared_data, run_cli, tmp_path):
         np.testing.assert_array_equal(found[name][mine], plane[mine], err_msg=name)
 
 
-@pytest.mark.parametrize("args, text", [
-    ((), "mosaics need redshifts"),
-    (("--catalog", "z.csv"), "goes with --segmap"),
-    (("--redshift-map", "z.fits", "--redshift", "2"), "not both"),
-    (("--segmap", "s.fits", "--catalog", "z.csv", "--redshift-map", "z.fits"), "not both"),
-    (("--segmap", "s.fits", "--catalog", "z.csv", "--all-pixels"), "needs --redshift"),
-    (("--segmap", "s.fits", "--catalog", "z.csv", "--redshift-err", "1"), "goes with --redshift"),
-])
+@pytest.mark.parametrize(
+    "args, text",
+    [
+        ((), "mosaics need redshifts"),
+        (("--catalog", "z.csv"), "goes with --segmap"),
+        (("--redshift-map", "z.fits", "--redshift", "2"), "not both"),
+        (("--segmap", "s.fits", "--catalog", "z.csv", "--redshift-map", "z.fits"), "not both"),
+        (("--segmap", "s.fits", "--catalog", "z.csv", "--all-pixels"), "needs --redshift"),
+        (
+            ("--segmap", "s.fits", "--catalog", "z.csv", "--redshift-err", "1"),
+            "goes with --redshift",
+        ),
+    ],
+)
 def test_usage(fit, args, text):
     result, out = fit(*args)
     assert result.exit_code == 2
@@ -344,8 +412,19 @@ def test_usage(fit, args, text):
 
 @pytest.mark.parametrize("option", [("--fill", "F115W=0"), ("--err-kind", "F115W=sigma")])
 def test_how_images_are_read_is_part_of_a_run(option, scene, run_cli, model_path, tmp_path):
-    args = ("fit", *scene[0], "--redshift", 2, "--model", model_path, "--samples", 40, "--resume",
-            "-o", tmp_path / "maps.fits")  # fmt: skip
+    args = (
+        "fit",
+        *scene[0],
+        "--redshift",
+        2,
+        "--model",
+        model_path,
+        "--samples",
+        40,
+        "--resume",
+        "-o",
+        tmp_path / "maps.fits",
+    )
     assert run_cli(*args).exit_code == 0
     result = run_cli(*args, *option)
     assert "made of another input or with other options" in str(result.exception)
@@ -358,8 +437,17 @@ def test_zeros_are_no_data_in_every_worker(scene, fit, tmp_path):
         for band in BANDS:
             with fits.open(tmp_path / f"{band}.fits", mode="update") as hdulist:
                 hdulist["SCI"].data[:22, :25] = zero
-        result, out = fit("--redshift", 2, "--all-pixels", "--jobs", 2, "--tile", 20,
-                          "--overwrite", out=f"{zero}.fits")  # fmt: skip
+        result, out = fit(
+            "--redshift",
+            2,
+            "--all-pixels",
+            "--jobs",
+            2,
+            "--tile",
+            20,
+            "--overwrite",
+            out=f"{zero}.fits",
+        )
         assert result.exit_code == 0, result.exception
     told = [text for text in result.warned if "are exactly 0, taken as no data" in text]
     assert len(told) == 1 and "the same, numbers aside, of" in told[0]

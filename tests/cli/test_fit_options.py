@@ -6,16 +6,31 @@ import fakes
 import pytest
 
 from pixsed.cli.fit_options import Run
-from pixsed.io.cube import write_cube
+from pixsed.io.formats.cube import write_cube
 
 FIELDS = {option.name: option.metadata["data"] for option in dataclasses.fields(Run)}
 # Another value of each option, of the flow.
 OTHER = dict(
-    samples=64, quantiles=(0.1, 0.9), engine="quantile", provider="cuda", snr_min=4.0,
-    error_floor=0.1, all_pixels=True, redshift=1.0, redshift_err=0.1, seed=7, id_col="a",
-    z_col="b", zerr_col="c", errors=("ERR",), err_kinds=("sigma",), fills=("0",),
-    units=("uJy",), rescale_errors=True, hdu="SCI",
-)  # fmt: skip
+    samples=64,
+    quantiles=(0.1, 0.9),
+    engine="quantile",
+    provider="cuda",
+    snr_min=4.0,
+    error_floor=0.1,
+    all_pixels=True,
+    redshift=1.0,
+    redshift_err=0.1,
+    seed=7,
+    id_col="a",
+    z_col="b",
+    zerr_col="c",
+    errors=("ERR",),
+    err_kinds=("sigma",),
+    fills=("0",),
+    units=("uJy",),
+    rescale_errors=True,
+    hdu="SCI",
+)
 
 
 def asked(**changes):
@@ -46,12 +61,21 @@ def model_path(tmp_path_factory):
 
 # Options of a cube: whether a run with them is another.
 CHANGES = [
-    (["--samples", 30], True), (["--quantiles", "0.1,0.9"], True), (["--engine", "quantile"], True),
-    (["--snr-min", 4], True), (["--error-floor", 0.1], True), (["--all-pixels"], True),
-    (["--redshift", 1], True), (["--redshift-err", 0.1], True), (["--seed", 7], True),
-    (["--jobs", 2], False), (["--tile", 7], False), (["-q"], False), (["-v"], False),
+    (["--samples", 30], True),
+    (["--quantiles", "0.1,0.9"], True),
+    (["--engine", "quantile"], True),
+    (["--snr-min", 4], True),
+    (["--error-floor", 0.1], True),
+    (["--all-pixels"], True),
+    (["--redshift", 1], True),
+    (["--redshift-err", 0.1], True),
+    (["--seed", 7], True),
+    (["--jobs", 2], False),
+    (["--tile", 7], False),
+    (["-q"], False),
+    (["-v"], False),
     (["--provider", "cpu"], False),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("options", "another"), CHANGES)

@@ -14,7 +14,7 @@ import pytest
 from astropy.io import fits
 
 import pixsed
-from pixsed.io.cube import read_cube, write_cube
+from pixsed.io.formats.cube import read_cube, write_cube
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +120,9 @@ def test_many_cubes_usage(fit, cube_path, tmp_path):
     (tmp_path / "t.csv").write_text("ID\n1\n")
     result = fit(tmp_path / "t.csv", tmp_path / "t.csv", "-o", tmp_path / "maps")
     assert "tables are fitted one at a time" in str(result.exception)
-    result = fit(cube_path, tmp_path / "t.csv", "--samples", 20, "--jobs", 1, "-o",
-                 tmp_path / "maps")  # fmt: skip
+    result = fit(
+        cube_path, tmp_path / "t.csv", "--samples", 20, "--jobs", 1, "-o", tmp_path / "maps"
+    )
     assert "t.csv is not a cube" in result.stderr and result.exit_code == 1
     assert fit(cube_path, "--segmap", "s.fits", "-o", "x.fits").exit_code == 2
 
@@ -134,12 +135,23 @@ def killed_run(cube_path, model_path, tmp_path_factory):
     """Kill a run in the middle; return the arguments of the command, and its folder."""
     folder = tmp_path_factory.mktemp("killed")
     # So many draws that a tile takes a while.
-    args = (cube_path, "--model", model_path, "--samples", 4000, "--tile", "1,24", "--jobs", 1,
-            "-q", "-o")  # fmt: skip
+    args = (
+        cube_path,
+        "--model",
+        model_path,
+        "--samples",
+        4000,
+        "--tile",
+        "1,24",
+        "--jobs",
+        1,
+        "-q",
+        "-o",
+    )
     process = subprocess.Popen(
         [sys.executable, "-m", "pixsed", "fit", *map(str, args), folder / "maps.fits"],
         env={**os.environ, "PYTHONPATH": str(Path(pixsed.__file__).parents[1])},
-    )  # fmt: skip
+    )
     journal = folder / ".maps.fits.journal"
     deadline = time.monotonic() + 60
     while not (journal.exists() and journal.read_text().count('"done"') >= 6):
@@ -167,9 +179,11 @@ def test_killed_and_gone_on_with(killed, run_cli, tmp_path, fitsverify):
     # Not unasked, not with other options.
     result = run_cli("fit", *args)
     assert "from a run that was stopped; go on with it by --resume" in str(result.exception)
-    for option, text in ((("--seed", 7), "made with --seed = 42, now it is 7"),
-                         (("--snr-min", 4), "made with --snr-min = 5.0, now it is 4.0"),
-                         (("--tile", "4"), r"made with tile = [1, 24], now it is [4, 4]")):
+    for option, text in (
+        (("--seed", 7), "made with --seed = 42, now it is 7"),
+        (("--snr-min", 4), "made with --snr-min = 5.0, now it is 4.0"),
+        (("--tile", "4"), r"made with tile = [1, 24], now it is [4, 4]"),
+    ):
         result = run_cli("fit", *args, *option, "--resume")
         assert text in str(result.exception) and result.exit_code == 1
     # What a kill cut short in the journal is left out.
@@ -206,7 +220,7 @@ def test_inputs_that_have_changed(killed, run_cli, tmp_path, cube_path):
 
 def test_a_failure_in_the_middle_keeps_what_is_done(fit, cube_path, tmp_path, monkeypatch):
     from pixsed.errors import PixsedError
-    from pixsed.infer import tiles
+    from pixsed.fit import tiles
 
     calls, summarise = [], tiles.summarise
 
@@ -265,8 +279,10 @@ def test_parts_put_together(fit, run_cli, cube_path, whole, tmp_path, fitsverify
     with fits.open(out) as a, fits.open(whole) as b:
         assert [hdu.name for hdu in a] == [hdu.name for hdu in b]
         for mine, theirs in zip(a, b, strict=True):
-            found, expected = ({key: hdu.header[key] for key in hdu.header if key not in drop}
-                               for hdu in (mine, theirs))
+            found, expected = (
+                {key: hdu.header[key] for key in hdu.header if key not in drop}
+                for hdu in (mine, theirs)
+            )
             assert found == expected
         assert "fit: 193 pixels" in str(a[0].header["HISTORY"])
         assert "merge: 3 parts" in str(a[0].header["HISTORY"])
@@ -285,9 +301,13 @@ def test_parts_that_do_not_go_together(fit, run_cli, cube_path, whole, tmp_path)
     other = part("c.fits", "--part", "2/2", "--seed", 5)
     third = part("d.fits", "--part", "2/3")
     out = tmp_path / "out.fits"
-    for files, text in (((one,), "part 2/2 is missing"), ((one, one, two), "both part 1"),
-                        ((one, other), "FITKEY differs"), ((one, third), "one of 3 parts"),
-                        ((one, whole), "is no part of maps")):  # fmt: skip
+    for files, text in (
+        ((one,), "part 2/2 is missing"),
+        ((one, one, two), "both part 1"),
+        ((one, other), "FITKEY differs"),
+        ((one, third), "one of 3 parts"),
+        ((one, whole), "is no part of maps"),
+    ):
         result = run_cli("merge", *files, "-o", out)
         assert text in str(result.exception), result.exception
         assert not out.exists() and result.exit_code == 1
@@ -319,12 +339,18 @@ def test_tables_put_together(fit, run_cli, model_path, tmp_path):
     with fits.open(out) as hdulist:
         assert hdulist[0].header["SEED"] == 42
         assert hdulist["POSTERIOR"].columns["LOGMSTAR_P50"].unit is None
-    assert fit(tmp_path / "b.ecsv", "--seed", 1, "--samples", 20, "-o",
-               tmp_path / "c.fits").exit_code == 0  # fmt: skip
+    assert (
+        fit(tmp_path / "b.ecsv", "--seed", 1, "--samples", 20, "-o", tmp_path / "c.fits").exit_code
+        == 0
+    )
     result = run_cli("merge", tmp_path / "a.fits", tmp_path / "c.fits", "-o", tmp_path / "d.fits")
     assert "made with SEED = 1" in str(result.exception)
-    assert fit(tmp_path / "b.ecsv", "--error-floor", 0.05, "--samples", 20, "-o",
-               tmp_path / "e.fits").exit_code == 0  # fmt: skip
+    assert (
+        fit(
+            tmp_path / "b.ecsv", "--error-floor", 0.05, "--samples", 20, "-o", tmp_path / "e.fits"
+        ).exit_code
+        == 0
+    )
     result = run_cli("merge", tmp_path / "a.fits", tmp_path / "e.fits", "-o", tmp_path / "d.fits")
     assert "made with ERRFLOOR = 0.05" in str(result.exception)
     result = run_cli("merge", tmp_path / "a.fits", tmp_path / "a.ecsv", "-o", tmp_path / "d.fits")
@@ -336,20 +362,30 @@ def test_tables_put_together(fit, run_cli, model_path, tmp_path):
 
 def test_on_dask(fit, cube_path, whole, tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed", reason="needs Dask")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True,
-                                  dashboard_address=None) as cluster:  # fmt: skip
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
         address = cluster.scheduler_address
         monkeypatch.chdir(cube_path.parent)  # where the workers are not
         out = tmp_path / "maps.fits"
-        result = fit(cube_path.name, "--samples", 30, "--tile", "5,9", "--scheduler", address,
-                     "-o", out)  # fmt: skip
+        result = fit(
+            cube_path.name, "--samples", 30, "--tile", "5,9", "--scheduler", address, "-o", out
+        )
         assert result.exit_code == 0, result.exception
         assert data(out) == data(whole)
         command = fits.getheader(out)["PIXSCMD"]
         (tmp_path / "bad.fits").write_bytes(b"")
         many = tmp_path / "many"
-        result = fit(cube_path.name, tmp_path / "bad.fits", "--samples", 30, "--scheduler", address,
-                     "-o", many)  # fmt: skip
+        result = fit(
+            cube_path.name,
+            tmp_path / "bad.fits",
+            "--samples",
+            30,
+            "--scheduler",
+            address,
+            "-o",
+            many,
+        )
         assert result.exit_code == 1 and "bad.fits" in result.stderr
         assert data(many / "531_maps.fits") == data(whole)
         assert fits.getheader(many / "531_maps.fits")["PIXSCMD"] == command
@@ -373,8 +409,10 @@ def test_quantile_engine(fit, cube_path, tmp_path):
         expected = np.log10(np.nanmean(cube.flux[:, fitted], axis=0)) + 8
         np.testing.assert_allclose(p50[fitted], expected, atol=1e-5)
     tiled = tmp_path / "tiled.fits"
-    assert fit(cube_path, "--engine", "quantile", "--tile", "3", "--jobs", 2, "-o",
-               tiled).exit_code == 0  # fmt: skip
+    assert (
+        fit(cube_path, "--engine", "quantile", "--tile", "3", "--jobs", 2, "-o", tiled).exit_code
+        == 0
+    )
     assert data(out) == data(tiled)
     result = fit(cube_path, "--engine", "quantile", "--samples", 10, "-o", tmp_path / "b.fits")
     assert result.exit_code == 2
@@ -382,8 +420,9 @@ def test_quantile_engine(fit, cube_path, tmp_path):
 
 def test_an_engine_that_the_model_lacks(run_cli, cube_path, tmp_path):
     model = fakes.fake_model(tmp_path / "m.onnx")
-    result = run_cli("fit", cube_path, "--model", model, "--engine", "quantile", "-o",
-                     tmp_path / "maps.fits")  # fmt: skip
+    result = run_cli(
+        "fit", cube_path, "--model", model, "--engine", "quantile", "-o", tmp_path / "maps.fits"
+    )
     assert "has no engine quantile" in str(result.exception)
     assert not hidden(tmp_path)
 
@@ -395,15 +434,31 @@ def test_gzipped_and_standard_output(fit, run_pixsed, model_path, cube_path, who
     assert [path.name for path in tmp_path.iterdir()] == ["maps.fits.gz"]
     env = {**os.environ, "PYTHONPATH": str(Path(pixsed.__file__).parents[1])}
     with open(tmp_path / "stdout.fits", "wb") as file:
-        subprocess.run([sys.executable, "-m", "pixsed", "fit", str(cube_path), "--model",
-                        str(model_path), "--samples", "30", "-q", "-o", "-"], stdout=file,
-                       check=True, env=env)  # fmt: skip
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pixsed",
+                "fit",
+                str(cube_path),
+                "--model",
+                str(model_path),
+                "--samples",
+                "30",
+                "-q",
+                "-o",
+                "-",
+            ],
+            stdout=file,
+            check=True,
+            env=env,
+        )
     assert data(tmp_path / "stdout.fits") == data(whole)
 
 
 def test_default_samples():
     from pixsed.cli.fit import command
-    from pixsed.infer.draws import DEFAULT_SAMPLES
+    from pixsed.fit.draws import DEFAULT_SAMPLES
 
     option = next(option for option in command.params if option.name == "samples")
     assert option.show_default == str(DEFAULT_SAMPLES)

@@ -17,7 +17,7 @@ from pixsed.cli.fit import command
 from pixsed.cli.fit_options import KINDS_OF
 from pixsed.cli.main import cli
 from pixsed.errors import PixsedError
-from pixsed.io.cube import write_cube
+from pixsed.io.formats.cube import write_cube
 
 BANDS = "F115W", "F277W", "F444W"
 
@@ -36,8 +36,20 @@ def fit(run_cli, model_path, tmp_path, monkeypatch):
         if isinstance(table, Table):
             table.write("t.ecsv", overwrite=True)
             table = "t.ecsv"
-        result = run_cli("fit", table, "--model", model_path, "--samples", 16, "--jobs", 1,
-                         "--overwrite", "-o", output, *options)  # fmt: skip
+        result = run_cli(
+            "fit",
+            table,
+            "--model",
+            model_path,
+            "--samples",
+            16,
+            "--jobs",
+            1,
+            "--overwrite",
+            "-o",
+            output,
+            *options,
+        )
         if result.exit_code:
             assert isinstance(result.exception, PixsedError | SystemExit), result.exception
             return result, None
@@ -90,15 +102,18 @@ def test_text_for_no_redshift(fit, none):
     assert np.isfinite(found["LOGMSTAR_P50"][0]) and np.isnan(found["LOGMSTAR_P50"][1])
 
 
-@pytest.mark.parametrize(("columns", "match"), [
-    ({"REDSHIFT": ["1.0", "high"]}, "column 'REDSHIFT' .* row 2 has 'high'.*--z-col"),
-    ({"F444W": Column(np.ones((2, 3)), unit="nJy")}, "'F444W' has 3 values a row"),
-    ({"F444W": Column(["1", "bad"], unit="nJy")}, "'F444W' .* row 2 has 'bad'"),
-    ({"F444W": Column([True, False], unit="nJy")}, "'F444W' must hold numbers"),
-    ({"F444W": Column([1.0, 2], unit="MJy/sr")}, "surface brightness"),
-    ({"REDSHIFT": Column([1.0, 2], unit="km/s")}, "redshifts have no unit"),
-    ({"ID": Column([[1, 2], [3, 4]])}, "'ID' has 2 values a row"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("columns", "match"),
+    [
+        ({"REDSHIFT": ["1.0", "high"]}, "column 'REDSHIFT' .* row 2 has 'high'.*--z-col"),
+        ({"F444W": Column(np.ones((2, 3)), unit="nJy")}, "'F444W' has 3 values a row"),
+        ({"F444W": Column(["1", "bad"], unit="nJy")}, "'F444W' .* row 2 has 'bad'"),
+        ({"F444W": Column([True, False], unit="nJy")}, "'F444W' must hold numbers"),
+        ({"F444W": Column([1.0, 2], unit="MJy/sr")}, "surface brightness"),
+        ({"REDSHIFT": Column([1.0, 2], unit="km/s")}, "redshifts have no unit"),
+        ({"ID": Column([[1, 2], [3, 4]])}, "'ID' has 2 values a row"),
+    ],
+)
 def test_columns_that_are_refused(fit, columns, match):
     result, _ = fit(photometry(**columns))
     assert result.exit_code == 1
@@ -120,11 +135,17 @@ def test_habits_of_catalogues(fit, output):
     assert list(np.ravel(found["NBANDS"])) == [3, 2, 3, 3]
 
 
-@pytest.mark.parametrize(("value", "output", "refused"), [
-    (["não", "b"], "o.fits", True), (["não", "b"], "o.ecsv", False), (["é", "b"], "o.csv", False),
-    (np.ones((2, 5)), "o.csv", True), (np.ones((2, 5)), "o.fits", False),
-    (MaskedColumn([True, False], mask=[True, False]), "o.fits", True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "output", "refused"),
+    [
+        (["não", "b"], "o.fits", True),
+        (["não", "b"], "o.ecsv", False),
+        (["é", "b"], "o.csv", False),
+        (np.ones((2, 5)), "o.csv", True),
+        (np.ones((2, 5)), "o.fits", False),
+        (MaskedColumn([True, False], mask=[True, False]), "o.fits", True),
+    ],
+)
 def test_columns_that_the_output_cannot_hold(fit, value, output, refused):
     result, found = fit(photometry(extra=value), output=output)
     if refused:
@@ -134,8 +155,9 @@ def test_columns_that_the_output_cannot_hold(fit, value, output, refused):
         assert "extra" in found.colnames
 
 
-@pytest.mark.parametrize("name", ["SNR", "snr", "NBANDS", "OOD", "CHI2", "DQ", "LOGMSTAR_P50",
-                                  "Av_std", "T25_P16"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["SNR", "snr", "NBANDS", "OOD", "CHI2", "DQ", "LOGMSTAR_P50", "Av_std", "T25_P16"]
+)
 def test_columns_of_a_users_own(fit, name):
     result, found = fit(photometry(**{name: [123.0, 4.0], f"{name}_IN": [1.0, 2.0]}))
     assert f"they are kept as {name}_IN2" in result.warned[0]
@@ -180,16 +202,24 @@ def test_names_in_any_case(fit, change):
 def test_errors_of_redshifts_that_are_not_read(fit, name):
     result, found = fit(photometry(**{name: [0.1, 0.1]}))
     assert "REDSHIFT_P50" not in found.colnames
-    assert result.warned == [f"t.ecsv: the redshifts are taken as exact: {name} not read; where a "
-                             "column holds 1-sigma errors, name it with --zerr-col"]  # fmt: skip
+    assert result.warned == [
+        f"t.ecsv: the redshifts are taken as exact: {name} not read; where a "
+        "column holds 1-sigma errors, name it with --zerr-col"
+    ]
     for options in (("--zerr-col", name), ("--redshift-err", "0"), ("--redshift", "1")):
         assert not fit(photometry(**{name: [0.1, 0.1]}), *options)[0].warned
 
 
-@pytest.mark.parametrize("ids", [
-    Column([7, 8]), Column(["7", "8"]), Column([7.0, 8.0]), Column(np.array([7, 8], ">i2")),
-    Column([[7], [8]]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "ids",
+    [
+        Column([7, 8]),
+        Column(["7", "8"]),
+        Column([7.0, 8.0]),
+        Column(np.array([7, 8], ">i2")),
+        Column([[7], [8]]),
+    ],
+)
 def test_draws_of_an_id(fit, ids):
     table = photometry(ID=[7, 8])
     _, expected = fit(table)
@@ -205,8 +235,14 @@ def test_draws_of_an_id(fit, ids):
 # Options.
 
 
-VALUES = {"errors": "ERR", "units": "nJy", "tile": "5", "part": "1/2", "hdu": "1",
-          "scheduler": "tcp://a:1"}  # fmt: skip
+VALUES = {
+    "errors": "ERR",
+    "units": "nJy",
+    "tile": "5",
+    "part": "1/2",
+    "hdu": "1",
+    "scheduler": "tcp://a:1",
+}
 
 
 def cases():
@@ -236,10 +272,14 @@ def test_options_of_other_kinds(fit, monkeypatch, kind, option, how):
     assert f"{option.opts[0]} goes with" in said(result)
 
 
-@pytest.mark.parametrize("options", [
-    ("--redshift", "1", "--z-col", "a"), ("--redshift", "1", "--zerr-col", "a"),
-    ("--redshift-err", "0.1", "--zerr-col", "a"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--redshift", "1", "--z-col", "a"),
+        ("--redshift", "1", "--zerr-col", "a"),
+        ("--redshift-err", "0.1", "--zerr-col", "a"),
+    ],
+)
 def test_options_that_contradict(fit, options):
     result, _ = fit(photometry(), *options)
     assert result.exit_code == 2 and f"give {options[0]} or {options[2]}" in said(result)
@@ -249,8 +289,9 @@ def test_redshift_options_of_a_model_that_infers_it(run_cli, tmp_path):
     model = fakes.fake_model(tmp_path / "blind.onnx", infer_redshift=True)
     photometry().write(tmp_path / "t.ecsv")
     for option in ("--redshift", "--redshift-err", "--z-col", "--zerr-col"):
-        result = run_cli("fit", tmp_path / "t.ecsv", "--model", model, option, "1", "-o",
-                         tmp_path / "o.ecsv")  # fmt: skip
+        result = run_cli(
+            "fit", tmp_path / "t.ecsv", "--model", model, option, "1", "-o", tmp_path / "o.ecsv"
+        )
         assert result.exit_code == 2 and f"{option} goes with models" in said(result)
 
 
@@ -322,11 +363,24 @@ def fitted(model_path, tmp_path_factory):
     b.write(folder / "b_in.ecsv")
     for suffix in ("fits", "ecsv", "csv"):
         for name, *options in (
-            ("a",), ("b",), ("seed", "--seed", 7), ("z", "--redshift", 2), ("snr", "--snr-min", 3)
-        ):  # fmt: skip
+            ("a",),
+            ("b",),
+            ("seed", "--seed", 7),
+            ("z", "--redshift", 2),
+            ("snr", "--snr-min", 3),
+        ):
             table = folder / ("a_in.ecsv" if name == "a" else "b_in.ecsv")
-            arguments = ["fit", table, "--model", model_path, "--samples", 16, *options,
-                         "-o", folder / f"{name}.{suffix}"]  # fmt: skip
+            arguments = [
+                "fit",
+                table,
+                "--model",
+                model_path,
+                "--samples",
+                16,
+                *options,
+                "-o",
+                folder / f"{name}.{suffix}",
+            ]
             CliRunner().invoke(cli, list(map(str, arguments)), catch_exceptions=False)
     return folder
 
@@ -353,22 +407,35 @@ def test_merge(merge):
     assert "log10 of the surviving stellar mass, remnants included / solMass" in header.values()
 
 
-@pytest.mark.parametrize(("names", "match"), [
-    (("a.fits", "seed.fits"), "SEED = 7"), (("a.ecsv", "seed.ecsv"), "SEED = 7"),
-    (("a.csv", "seed.csv"), "a.csv is a table that does not say how it was made"),
-    (("a.ecsv", "seed.csv"), "seed.csv is a table that does not say"),
-    (("a.fits", "z.fits"), "REDSHIFT = 2"), (("a.ecsv", "snr.ecsv"), "SNRMIN = 3"),
-    (("a.fits", "a.fits"), "given twice"), (("a.fits", "./a.fits"), "given twice"),
-    (("a.fits", "link.fits"), "given twice"), (("a.fits", "copy.fits"), "ID 1 of copy.fits is"),
-    (("a.ecsv", "copy.ecsv"), "ID 1 of copy.ecsv is in a.ecsv too"),
-    (("cube.fits", "cube2.fits"), "cube.fits is a cube; merge takes tables"),
-    (("a.fits", "cube.fits"), "cube.fits is a cube"), (("image.fits", "a.fits"), "is an image"),
-    (("noise.fits", "a.fits"), "noise.fits is a noise table"), (("sims.fits",), "is simulations"),
-    (("ssp.fits",), "is an SSP grid"), (("psf.fits",), "is a PSF"), (("maps.fits",), "no part of"),
-    (("a.fits", "maps.fits"), "maps.fits is maps"), (("table.fits",), "table.fits is a table;"),
-    (("empty.fits",), "a FITS file without a table"), (("none.fits",), "no such file"),
-    (("a_in.ecsv", "a.ecsv"), "does not say how it was made"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("names", "match"),
+    [
+        (("a.fits", "seed.fits"), "SEED = 7"),
+        (("a.ecsv", "seed.ecsv"), "SEED = 7"),
+        (("a.csv", "seed.csv"), "a.csv is a table that does not say how it was made"),
+        (("a.ecsv", "seed.csv"), "seed.csv is a table that does not say"),
+        (("a.fits", "z.fits"), "REDSHIFT = 2"),
+        (("a.ecsv", "snr.ecsv"), "SNRMIN = 3"),
+        (("a.fits", "a.fits"), "given twice"),
+        (("a.fits", "./a.fits"), "given twice"),
+        (("a.fits", "link.fits"), "given twice"),
+        (("a.fits", "copy.fits"), "ID 1 of copy.fits is"),
+        (("a.ecsv", "copy.ecsv"), "ID 1 of copy.ecsv is in a.ecsv too"),
+        (("cube.fits", "cube2.fits"), "cube.fits is a cube; merge takes tables"),
+        (("a.fits", "cube.fits"), "cube.fits is a cube"),
+        (("image.fits", "a.fits"), "is an image"),
+        (("noise.fits", "a.fits"), "noise.fits is a noise table"),
+        (("sims.fits",), "is simulations"),
+        (("ssp.fits",), "is an SSP grid"),
+        (("psf.fits",), "is a PSF"),
+        (("maps.fits",), "no part of"),
+        (("a.fits", "maps.fits"), "maps.fits is maps"),
+        (("table.fits",), "table.fits is a table;"),
+        (("empty.fits",), "a FITS file without a table"),
+        (("none.fits",), "no such file"),
+        (("a_in.ecsv", "a.ecsv"), "does not say how it was made"),
+    ],
+)
 def test_what_is_not_merged(merge, names, match):
     os.symlink("a.fits", "link.fits")
     shutil.copy("a.fits", "copy.fits")
@@ -376,10 +443,15 @@ def test_what_is_not_merged(merge, names, match):
     table = fits.table_to_hdu(Table({"x": [1]}))
     image = fits.ImageHDU(np.zeros((2, 2)), name="PSF")
     for name, extensions in (
-        ("image", []), ("noise", ["NOISE", "BANDS"]), ("sims", ["SIMS"]),
-        ("ssp", ["WAVE", "METAL"]), ("psf", ["COG"]), ("maps", ["MAPS"]),
-        ("table", ["TABLE"]), ("empty", None),
-    ):  # fmt: skip
+        ("image", []),
+        ("noise", ["NOISE", "BANDS"]),
+        ("sims", ["SIMS"]),
+        ("ssp", ["WAVE", "METAL"]),
+        ("psf", ["COG"]),
+        ("maps", ["MAPS"]),
+        ("table", ["TABLE"]),
+        ("empty", None),
+    ):
         hdus = [fits.PrimaryHDU()] + ([image] if extensions is not None else [])
         for extension in extensions or []:
             hdus.append(table.copy())
@@ -416,9 +488,18 @@ def test_tables_that_are_written_read_back_without_a_warning(fit, run_cli, model
         ("fit", "cube.fits", "--model", model_path, "--samples", 16, "-o", "maps.fits"),
         ("noise", "cube.fits", "-o", "noise.fits"),
         ("sum-mass", "cube.fits", "--model", model_path, "--samples", 16, "-o", "mass.fits"),
-        ("sum-mass", "cube.fits", "named.fits", "--model", model_path, "--samples", 16, "-o",
-         "masses.ecsv"),
-    ):  # fmt: skip
+        (
+            "sum-mass",
+            "cube.fits",
+            "named.fits",
+            "--model",
+            model_path,
+            "--samples",
+            16,
+            "-o",
+            "masses.ecsv",
+        ),
+    ):
         assert run_cli(*arguments).exit_code == 0, arguments
     fit(photometry(), output="table.fits")
     fit(photometry(), output="table.ecsv")

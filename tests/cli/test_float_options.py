@@ -64,8 +64,17 @@ def test_integers_out_of_range(command, option, nargs, value):
 
 
 # Clipped to what there is: pixels of an image, tasks, or rows.
-UNBOUNDED = ("--box", "--jobs", "--max-stars", "--epochs", "--batch", "--patience", "--ensemble",
-             "--per-bin", "-n")  # fmt: skip
+UNBOUNDED = (
+    "--box",
+    "--jobs",
+    "--max-stars",
+    "--epochs",
+    "--batch",
+    "--patience",
+    "--ensemble",
+    "--per-bin",
+    "-n",
+)
 
 
 @pytest.mark.parametrize("value", ["2**63", "9223372036854775808", "18446744073709551616", "-1"])
@@ -85,30 +94,82 @@ def test_a_negative_cut_is_a_cut(value, tmp_path):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["fit", "--tile", "0"], "--tile"), (["fit", "--tile", "²"], "--tile"),
-        (["fit", "--tile", "3,"], "--tile"), (["fit", "--tile", "1,2,3"], "--tile"),
-        (["fit", "--tile", "nan"], "--tile"), (["fit", "--tile", "-5"], "--tile"),
-        (["fit", "--part", "0/2"], "--part"), (["fit", "--part", "3/2"], "--part"),
-        (["fit", "--part", "²/3"], "--part"), (["fit", "--part", "1/1e3"], "--part"),
+        (["fit", "--tile", "0"], "--tile"),
+        (["fit", "--tile", "²"], "--tile"),
+        (["fit", "--tile", "3,"], "--tile"),
+        (["fit", "--tile", "1,2,3"], "--tile"),
+        (["fit", "--tile", "nan"], "--tile"),
+        (["fit", "--tile", "-5"], "--tile"),
+        (["fit", "--part", "0/2"], "--part"),
+        (["fit", "--part", "3/2"], "--part"),
+        (["fit", "--part", "²/3"], "--part"),
+        (["fit", "--part", "1/1e3"], "--part"),
         (["fit", "--quantiles", "nan"], "--quantiles"),
         (["fit", "--quantiles", "0"], "--quantiles"),
         (["fit", "--quantiles", "0.5,inf"], "--quantiles"),
         (["fit", "--quantiles", ""], "--quantiles"),
         (["fit", "--quantiles", "0.1;0.2"], "--quantiles"),
         (["fit", "--quantiles", "1"], "--quantiles"),
-        (["bin", "--bands", ""], "--bands"), (["bin", "--bands", " , "], "--bands"),
-        (["plot", "--property", ""], "--property"), (["simulate", "--bands", ","], "--bands"),
+        (["bin", "--bands", ""], "--bands"),
+        (["bin", "--bands", " , "], "--bands"),
+        (["plot", "--property", ""], "--property"),
+        (["simulate", "--bands", ","], "--bands"),
         (["validate", "--cases", ""], "--cases"),
-        (["cutout", "a.fits", "--segmap", "s.fits", "--redshift", "1", "--id", "²",
-          "-o", "x"], "--id"),
-        (["cutout", "a.fits", "--segmap", "s.fits", "--redshift", "1", "--id", "1", "--pad", "nan",
-          "-o", "x"], "--pad"),
-        (["cutout", "a.fits", "--position", "nan", "1", "--size", "1", "--redshift", "1",
-          "-o", "x"], "--position"),
-        (["cutout", "a.fits", "--position", "1", "inf", "--size", "1", "--redshift", "1",
-          "-o", "x"], "--position"),
+        (
+            ["cutout", "a.fits", "--segmap", "s.fits", "--redshift", "1", "--id", "²", "-o", "x"],
+            "--id",
+        ),
+        (
+            [
+                "cutout",
+                "a.fits",
+                "--segmap",
+                "s.fits",
+                "--redshift",
+                "1",
+                "--id",
+                "1",
+                "--pad",
+                "nan",
+                "-o",
+                "x",
+            ],
+            "--pad",
+        ),
+        (
+            [
+                "cutout",
+                "a.fits",
+                "--position",
+                "nan",
+                "1",
+                "--size",
+                "1",
+                "--redshift",
+                "1",
+                "-o",
+                "x",
+            ],
+            "--position",
+        ),
+        (
+            [
+                "cutout",
+                "a.fits",
+                "--position",
+                "1",
+                "inf",
+                "--size",
+                "1",
+                "--redshift",
+                "1",
+                "-o",
+                "x",
+            ],
+            "--position",
+        ),
     ],
-)  # fmt: skip
+)
 def test_numbers_within_a_text(args, message):
     result = CliRunner().invoke(cli, args)
     assert result.exit_code == 2 and message in result.stderr

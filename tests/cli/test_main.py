@@ -21,9 +21,12 @@ def run_python(*args):
     # From another folder: the checkout's own must not hide the installed package.
     place = Path(pixsed.__file__).parents[1]
     return subprocess.run(
-        [sys.executable, *args], capture_output=True, text=True, cwd=tempfile.gettempdir(),
+        [sys.executable, *args],
+        capture_output=True,
+        text=True,
+        cwd=tempfile.gettempdir(),
         env={**os.environ, "PYTHONPATH": str(place)},
-    )  # fmt: skip
+    )
 
 
 def exists(name):
@@ -36,8 +39,13 @@ def failing(monkeypatch):
     errors = []
 
     @click.command()
-    @click.option("-v", "--verbose", count=True, expose_value=False,
-                  callback=lambda ctx, param, value: _set_verbosity(value))  # fmt: skip
+    @click.option(
+        "-v",
+        "--verbose",
+        count=True,
+        expose_value=False,
+        callback=lambda ctx, param, value: _set_verbosity(value),
+    )
     def command():
         raise errors[0]
 

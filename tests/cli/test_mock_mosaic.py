@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from pixsed.io.cube import read_cube
+from pixsed.io.formats.cube import read_cube
 
 N, SIGMA, BOX = 1000, 2.0, 100
 
@@ -125,8 +125,20 @@ def test_errors_after_matching_are_the_scatter_of_the_sky(
     else:
         assert header["ERRCORR"] == pytest.approx(1, abs=0.01)
     # The cube has them as they are.
-    result = run_cli("cutout", matched, "--segmap", seg, "--id", segmap.max(), "--redshift", "1",
-                     "--pad", "full", "-o", cube)  # fmt: skip
+    result = run_cli(
+        "cutout",
+        matched,
+        "--segmap",
+        seg,
+        "--id",
+        segmap.max(),
+        "--redshift",
+        "1",
+        "--pad",
+        "full",
+        "-o",
+        cube,
+    )
     assert result.exit_code == 0 and not result.warned, (result.output, result.exception)
     cube = read_cube(cube)
     np.testing.assert_allclose(cube.err[0][empty], err[empty], rtol=1e-5)

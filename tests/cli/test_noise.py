@@ -8,8 +8,8 @@ from astropy.io import fits
 from astropy.table import Table
 
 from pixsed.errors import PixsedError
-from pixsed.io.cube import Cube, bands_table, write_cube
-from pixsed.io.noise import read_noise
+from pixsed.io.formats.cube import Cube, bands_table, write_cube
+from pixsed.io.formats.noise_table import read_noise
 
 
 @pytest.fixture
@@ -24,10 +24,16 @@ def cubes(tmp_path, wcs_header, few_bands):
         flux = np.where(segmap == number, rng.lognormal(1, 1, shape), rng.normal(0, 0.1, shape))
         err = np.sqrt(0.01 + 0.01 * np.maximum(flux, 0)) * rng.normal(1, 0.05, shape)
         cube = Cube(
-            bands=few_bands, flux=flux, err=err, header=wcs_header(), redshift=1.0,
-            object_id=str(number), segmap=segmap, psfmatch=dict.fromkeys(few_bands, "F444W"),
+            bands=few_bands,
+            flux=flux,
+            err=err,
+            header=wcs_header(),
+            redshift=1.0,
+            object_id=str(number),
+            segmap=segmap,
+            psfmatch=dict.fromkeys(few_bands, "F444W"),
             table=bands_table(few_bands, depths=[0.1] * 9, sky_rms=[0.1] * 9),
-        )  # fmt: skip
+        )
         paths.append(tmp_path / f"{number}.fits")
         write_cube(cube, paths[-1])
     return paths
@@ -70,8 +76,12 @@ def test_noise(cubes, noise_file, run_cli, few_bands, tmp_path, fitsverify):
 
 def test_standard_output(cubes, tmp_path):
     with open(tmp_path / "out.fits", "wb") as file:
-        subprocess.run([sys.executable, "-m", "pixsed", "noise", *cubes, "-o", "-"], check=True,
-                       stdout=file, timeout=60)  # fmt: skip
+        subprocess.run(
+            [sys.executable, "-m", "pixsed", "noise", *cubes, "-o", "-"],
+            check=True,
+            stdout=file,
+            timeout=60,
+        )
     assert len(read_noise(tmp_path / "out.fits").bands) == 9
 
 
@@ -87,8 +97,20 @@ def test_train_under_it(run_cli, noise_file, simulations_file, ssp_file, tmp_pat
     """The whole table is in the checkpoint and in the model, its correlation too."""
     torch = pytest.importorskip("torch", reason="training needs torch")
     path = tmp_path / "m.ckpt"
-    args = ["train", simulations_file, "--ssp", ssp_file, "--epochs", 1, "--batch", 1024,
-            "--jobs", 1, "--noise", noise_file]  # fmt: skip
+    args = [
+        "train",
+        simulations_file,
+        "--ssp",
+        ssp_file,
+        "--epochs",
+        1,
+        "--batch",
+        1024,
+        "--jobs",
+        1,
+        "--noise",
+        noise_file,
+    ]
     result = run_cli(*args, "--widen", "-o", path)
     assert result.exit_code == 0, (result.output, result.exception)
     said = torch.load(path, weights_only=True)["noise"]
@@ -101,8 +123,10 @@ def test_train_under_it(run_cli, noise_file, simulations_file, ssp_file, tmp_pat
     args[args.index("--epochs") + 1] = 2
     result = run_cli(*args, "--noise-floor", 0.02, "--resume", path, "--overwrite", "-o", path)
     assert result.exit_code == 0, (result.output, result.exception)
-    assert any("was trained under other noise (wide noise.fits); it goes on under noise.fits" in w
-               for w in result.warned)  # fmt: skip
+    assert any(
+        "was trained under other noise (wide noise.fits); it goes on under noise.fits" in w
+        for w in result.warned
+    )
     saved = torch.load(path, weights_only=True)
     assert saved["noise"]["form"] == "binned" and saved["noise"]["floor"] == 0.02
     from pixsed.train.export import metadata
@@ -121,7 +145,7 @@ def test_validate_under_it(run_cli, noise_file, model_file, simulations_file, tm
 
 
 def test_card(noise_file):
-    from pixsed.infer.model import Model
+    from pixsed.fit.model import Model
     from pixsed.models import resolve
     from pixsed.simulate.noise import choose_noise
     from pixsed.train.card import card_text
@@ -129,19 +153,22 @@ def test_card(noise_file):
     said = Model(resolve("tau")).metadata
     settings = dict(noise="depth", samples=5, snr_min=1, command="a")
     for options, line in (
-        ({"floor": 0.02}, "measured, noise.fits: Gaussians of errors in 5 bins of flux, and 2 % of "
-                          "the flux |"),
+        (
+            {"floor": 0.02},
+            "measured, noise.fits: Gaussians of errors in 5 bins of flux, and 2 % of the flux |",
+        ),
         ({}, "measured, noise.fits: Gaussians of errors in 5 bins of flux |"),
         ({"wide": True}, "wide noise.fits: depths 0.1 to 30 times those of noise.fits, scatter"),
-    ):  # fmt: skip
+    ):
         noise = choose_noise(str(noise_file), ["F444W"], **options).describe()
         assert f"| training noise | {line}" in card_text(said | {"noise": noise}, {}, **settings)
     assert "wide: depths 0.1 to 30 times the paper's, sc" in card_text(said, {}, **settings)
 
 
 @pytest.mark.parametrize("command", ["train", "validate"])
-def test_a_table_that_does_not_fit(command, run_cli, noise_file, simulations_file, ssp_file,
-                                   tmp_path, request):  # fmt: skip
+def test_a_table_that_does_not_fit(
+    command, run_cli, noise_file, simulations_file, ssp_file, tmp_path, request
+):
     args, out = [command, simulations_file, "--ssp", ssp_file], "out.ckpt"
     if command == "validate":
         out = "out.fits"
@@ -174,11 +201,20 @@ def test_jof(shared_data, run_cli, tmp_path):
     for number, z in ((36, 4.13), (370, 3.75), (531, 5.24)):
         cubes.append(tmp_path / f"{number}.fits")
         result = run_cli(
-            "cutout", *(f"{band}={folder}/JOF_{number}_{band}.fits[SCI_PSFM]"
-                        for band in ("F606W", "F277W", "F444W")),
-            "--segmap", folder / f"JOF_{number}_seg.fits", "--id", number, "--redshift", z,
-            "-o", cubes[-1],
-        )  # fmt: skip
+            "cutout",
+            *(
+                f"{band}={folder}/JOF_{number}_{band}.fits[SCI_PSFM]"
+                for band in ("F606W", "F277W", "F444W")
+            ),
+            "--segmap",
+            folder / f"JOF_{number}_seg.fits",
+            "--id",
+            number,
+            "--redshift",
+            z,
+            "-o",
+            cubes[-1],
+        )
         assert result.exit_code == 0, (result.output, result.exception)
     path = tmp_path / "noise.fits"
     result = run_cli("noise", *cubes, "-o", path)

@@ -16,8 +16,9 @@ from pixsed.cli.options import Names
     ],
 )
 def test_names(upper, args, expected):
-    command = click.Command("c", params=[click.Option(["--names"], type=Names(upper))],
-                            callback=lambda names: names)  # fmt: skip
+    command = click.Command(
+        "c", params=[click.Option(["--names"], type=Names(upper))], callback=lambda names: names
+    )
     assert command.main(args, standalone_mode=False) == expected
 
 
@@ -59,11 +60,14 @@ def test_an_unset_variable_of_a_script_is_no_value(run_cli, command, option, val
     assert result.exit_code == 2, result.stderr
 
 
-@pytest.mark.parametrize(("arguments", "options"), [
-    (("validate", "tau", "s.fits"), ("-o", "--card")),
-    (("validate", "tau", "s.fits"), ("-o", "--plot")),
-    (("validate", "tau", "s.fits"), ("--card", "--plot")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("validate", "tau", "s.fits"), ("-o", "--card")),
+        (("validate", "tau", "s.fits"), ("-o", "--plot")),
+        (("validate", "tau", "s.fits"), ("--card", "--plot")),
+    ],
+)
 @pytest.mark.parametrize("other", ["r.fits", "./r.fits", "link.fits"])
 def test_two_outputs_in_one_file(run_cli, tmp_path, monkeypatch, arguments, options, other):
     monkeypatch.chdir(tmp_path)

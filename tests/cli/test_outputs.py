@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 from pixsed.errors import PixsedError
-from pixsed.io.cube import write_cube
+from pixsed.io.formats.cube import write_cube
 
 COMMANDS = {
     "bkg": "bkg im.fits --box 10",
@@ -155,15 +155,18 @@ def test_a_full_device(folder, run_cli, command):
     refused(run_cli, COMMANDS[command], "/dev/full", "/dev/full: No space left on device")
 
 
-@pytest.mark.parametrize("command", ["fit cube.fits copy.fits", "cutout im.fits --segmap seg.fits "
-                                     "--all --catalog z.csv"])  # fmt: skip
+@pytest.mark.parametrize(
+    "command", ["fit cube.fits copy.fits", "cutout im.fits --segmap seg.fits --all --catalog z.csv"]
+)
 def test_several_need_a_folder(folder, run_cli, command):
     shutil.copy("cube.fits", "copy.fits")
     for output, message in (
-        ("single.fits", "several cubes need a folder"), ("o.fit.gz", "cubes need a folder"),
-        ("im.fits", "is a file; give a folder"), ("-", "standard output"),
+        ("single.fits", "several cubes need a folder"),
+        ("o.fit.gz", "cubes need a folder"),
+        ("im.fits", "is a file; give a folder"),
+        ("-", "standard output"),
         ("/dev/null", "/dev/null"),
-    ):  # fmt: skip
+    ):
         if output == "/dev/null" and command.startswith("fit"):
             message = "a device"
         refused(run_cli, command, output, message, "--overwrite")

@@ -8,9 +8,7 @@ from pixsed.images.psf.read import read_psf
 
 def star(shape, x0, y0, sigma, flux):
     y, x = np.indices(shape)
-    return flux * np.exp(-0.5 * ((x - x0) ** 2 + (y - y0) ** 2) / sigma**2) / (
-        2 * np.pi * sigma**2
-    )
+    return flux * np.exp(-0.5 * ((x - x0) ** 2 + (y - y0) ** 2) / sigma**2) / (2 * np.pi * sigma**2)
 
 
 @pytest.fixture
@@ -82,8 +80,18 @@ def test_usage_and_failure(files, run_cli, run_pixsed, tmp_path):
     image, table = files
     result = run_cli("psf", image, "--stars", table, "--size", 36, "-o", tmp_path / "a.fits")
     assert result.exit_code == 2 and "36 is not odd" in result.stderr
-    done = run_pixsed("psf", image, "--stars", table, "--min-snr", "1e6", "--size", "35",
-                      "-o", tmp_path / "a.fits")  # fmt: skip
+    done = run_pixsed(
+        "psf",
+        image,
+        "--stars",
+        table,
+        "--min-snr",
+        "1e6",
+        "--size",
+        "35",
+        "-o",
+        tmp_path / "a.fits",
+    )
     assert done.returncode == 1
     assert "no star is left" in done.stderr and "--min-snr" in done.stderr
     assert done.stderr.count("\n") == 1 and not (tmp_path / "a.fits").exists()

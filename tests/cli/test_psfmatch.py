@@ -36,9 +36,7 @@ def test_psfs(files, run_cli, tmp_path, fitsverify):
     assert "PSF of F444W; encircled energy within" in result.stderr
     fitsverify(out)
     with fits.open(out) as hdulist:
-        assert [hdu.name for hdu in hdulist] == [
-            "PRIMARY", "SCI", "ERR", "KERNEL", "EECURVE"
-        ]
+        assert [hdu.name for hdu in hdulist] == ["PRIMARY", "SCI", "ERR", "KERNEL", "EECURVE"]
         header = hdulist["SCI"].header
         assert header["PSFMATCH"] == "F444W"
         assert header["EERESID"] < 0.005
@@ -47,8 +45,9 @@ def test_psfs(files, run_cli, tmp_path, fitsverify):
         assert header["NOISECOR"] == pytest.approx(1 / np.sqrt((kernel**2).sum()), rel=1e-4)
         assert header["BUNIT"] == "uJy" and header["FILTER"] == "F200W"
         data, err = hdulist["SCI"].data, hdulist["ERR"].data
-        np.testing.assert_allclose(data[30:61, 30:61], 100 * gaussian(91, 3.0)[30:61, 30:61],
-                                   atol=0.01)
+        np.testing.assert_allclose(
+            data[30:61, 30:61], 100 * gaussian(91, 3.0)[30:61, 30:61], atol=0.01
+        )
         assert err[30, 30] == pytest.approx(0.01 * np.sqrt((kernel**2).sum()), rel=1e-3)
         assert np.isnan(data[5, 5]) and np.isnan(data).sum() == 1
         assert hdulist[0].header["INFILE2"] == "psf_F200W.fits"
@@ -59,8 +58,20 @@ def test_psfs(files, run_cli, tmp_path, fitsverify):
 
 def test_curve_in_header_and_table(files, run_cli, tmp_path):
     out = tmp_path / "out.fits"
-    run_cli("psfmatch", files["image"], "--psf", files["F200W"], "--target", files["F444W"],
-            "--method", "wiener", "--regularization", "1e-5", "-o", out)  # fmt: skip
+    run_cli(
+        "psfmatch",
+        files["image"],
+        "--psf",
+        files["F200W"],
+        "--target",
+        files["F444W"],
+        "--method",
+        "wiener",
+        "--regularization",
+        "1e-5",
+        "-o",
+        out,
+    )
     with fits.open(out) as hdulist:
         curve, header = hdulist["EECURVE"].data, hdulist["SCI"].header
         assert curve.names == ["RADIUS", "EE_BEFORE", "EE_AFTER", "EE_TARGET"]
@@ -77,9 +88,22 @@ def test_curve_in_header_and_table(files, run_cli, tmp_path):
 
 def test_max_residual(files, run_pixsed, tmp_path):
     out = tmp_path / "out.fits"
-    done = run_pixsed("psfmatch", files["image"], "--psf", files["F200W"], "--target",
-                      files["F444W"], "--window", "cosine-bell", "--alpha", "0.2",
-                      "--max-residual", "0.02", "-o", out)  # fmt: skip
+    done = run_pixsed(
+        "psfmatch",
+        files["image"],
+        "--psf",
+        files["F200W"],
+        "--target",
+        files["F444W"],
+        "--window",
+        "cosine-bell",
+        "--alpha",
+        "0.2",
+        "--max-residual",
+        "0.02",
+        "-o",
+        out,
+    )
     assert done.returncode == 1 and not out.exists()
     assert "above --max-residual 0.02; try --window tukey" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -87,7 +111,8 @@ def test_max_residual(files, run_pixsed, tmp_path):
 
 def test_choices_are_the_rooms():
     from pixsed.cli import psfmatch
-    from pixsed.images.psf import kernel, matching
+    from pixsed.images.psf import kernel
+    from pixsed.images.psf import match as matching
 
     assert psfmatch.METHODS == kernel.METHODS
     assert psfmatch.WINDOWS == kernel.WINDOWS
@@ -117,8 +142,11 @@ def test_noise_correlated_before(drizzled, write_fits, run_cli, tmp_path, fitsve
         both = fftconvolve(before, kernel_alone)
         expected[name] = np.sqrt((both**2).sum())  # of a pixel
         factor[name] = before.sum() / expected[name]
-    for name, options in (("auto", []), ("auto", ["--mask", seg]),
-                          ("none", ["--correlation", "none"])):  # fmt: skip
+    for name, options in (
+        ("auto", []),
+        ("auto", ["--mask", seg]),
+        ("none", ["--correlation", "none"]),
+    ):
         out = tmp_path / "out.fits"
         result = run_cli("psfmatch", image, "--kernel", kernel, *options, "--overwrite", "-o", out)
         assert result.exit_code == 0 and not result.warned, (result.output, result.exception)
@@ -149,16 +177,18 @@ def test_too_little_sky(drizzled, write_fits, wcs_header, run_cli, tmp_path):
     assert len(result.warned) == 1
     assert "too little empty sky" in result.warned[0] and "--correlation none" in result.warned[0]
     small = write_fits("small.fits", SEG=(np.ones((30, 300), np.int32), wcs_header()))
-    result = run_cli("psfmatch", image, "--kernel", kernel, "--mask", small,
-                     "-o", tmp_path / "b.fits")  # fmt: skip
+    result = run_cli(
+        "psfmatch", image, "--kernel", kernel, "--mask", small, "-o", tmp_path / "b.fits"
+    )
     assert result.exit_code == 1
     assert "give a segmentation map of the same grid" in str(result.exception)
 
 
 def test_kernel_of_an_output_gives_the_same(files, run_cli, tmp_path):
     first, second = tmp_path / "a.fits", tmp_path / "b.fits"
-    run_cli("psfmatch", files["image"], "--psf", files["F200W"], "--target", files["F444W"],
-            "-o", first)
+    run_cli(
+        "psfmatch", files["image"], "--psf", files["F200W"], "--target", files["F444W"], "-o", first
+    )
     result = run_cli("psfmatch", files["image"], "--kernel", first, "-o", second)
     assert result.exit_code == 0, result.output
     with fits.open(first) as a, fits.open(second) as b:
@@ -184,22 +214,29 @@ def test_target_name(files, write_fits, run_cli, tmp_path):
         ("F480M", "F460M", "F200W", "none", "F480M is left as it is, PSFMATCH none"),
     ],
 )
-def test_unchanged(files, write_fits, run_cli, tmp_path, fitsverify, band, psf, target, name,
-                   warned):  # fmt: skip
+def test_unchanged(
+    files, write_fits, run_cli, tmp_path, fitsverify, band, psf, target, name, warned
+):
     cards = fits.Header()
     cards.update(PIXSCALE=0.02)
     files["F460M"] = write_fits("psf_F460M.fits", primary=(gaussian(150, 4.8), cards))
     out = tmp_path / "out.fits"
-    result = run_cli("psfmatch", f"{band}={files['image']}", "--psf", files[psf],
-                     "--target", files[target], "-o", out)
+    result = run_cli(
+        "psfmatch",
+        f"{band}={files['image']}",
+        "--psf",
+        files[psf],
+        "--target",
+        files[target],
+        "-o",
+        out,
+    )
     assert result.exit_code == 0
     assert "unchanged" in result.stderr and result.stderr.count("\n") == 1
     assert len(result.warned) == bool(warned) and warned in "".join(result.warned)
     fitsverify(out)
     with fits.open(out) as hdulist, fits.open(files["image"]) as before:
-        np.testing.assert_array_equal(
-            hdulist["SCI"].data, before["SCI"].data.astype(np.float32)
-        )
+        np.testing.assert_array_equal(hdulist["SCI"].data, before["SCI"].data.astype(np.float32))
         good = np.isfinite(before["SCI"].data)
         np.testing.assert_array_equal(
             hdulist["ERR"].data[good], before["ERR"].data[good].astype(np.float32)
@@ -236,8 +273,16 @@ def test_usage(files, run_cli, options, match):
 
 
 def test_failure_is_one_line(files, run_pixsed, tmp_path):
-    result = run_pixsed("psfmatch", files["image"], "--psf", files["F200W"],
-                        "--target", tmp_path / "no.fits", "-o", tmp_path / "out.fits")
+    result = run_pixsed(
+        "psfmatch",
+        files["image"],
+        "--psf",
+        files["F200W"],
+        "--target",
+        tmp_path / "no.fits",
+        "-o",
+        tmp_path / "out.fits",
+    )
     assert result.returncode == 1
     assert result.stderr.startswith("pixsed: error: ") and result.stderr.count("\n") == 1
     assert "no.fits: no such file" in result.stderr
@@ -247,9 +292,16 @@ def test_failure_is_one_line(files, run_pixsed, tmp_path):
 def test_jof(shared_data, run_cli, tmp_path, fitsverify):
     psfs = shared_data / "psf" / "nircam"
     out = tmp_path / "out.fits"
-    result = run_cli("psfmatch", shared_data / "jof" / "JOF_531_F115W.fits",
-                     "--psf", psfs / "psf_nircam_F115W.fits",
-                     "--target", psfs / "psf_nircam_F444W.fits", "-o", out)
+    result = run_cli(
+        "psfmatch",
+        shared_data / "jof" / "JOF_531_F115W.fits",
+        "--psf",
+        psfs / "psf_nircam_F115W.fits",
+        "--target",
+        psfs / "psf_nircam_F444W.fits",
+        "-o",
+        out,
+    )
     assert result.exit_code == 0
     # BKGMAD, the scatter that its makers give, is half of ERR too.
     assert len(result.warned) == 1

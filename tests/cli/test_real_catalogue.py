@@ -29,8 +29,13 @@ def catalogue(names):
 
     F277W is in AB magnitudes, F444W has no unit, and names are in upper, lower and mixed case.
     """
-    column = {"F115W": "F115W", "F200W": "f200w", "F277W": "F277W", "F356W": "F356W",
-              "F444W": "F444w"}  # fmt: skip
+    column = {
+        "F115W": "F115W",
+        "F200W": "f200w",
+        "F277W": "F277W",
+        "F356W": "F356W",
+        "F444W": "F444w",
+    }
     table = Table({"Id": IDS, "ra": Column(np.full((6, 1), 53.1), unit="deg")})
     mask = np.arange(6) == NO_REDSHIFT
     table["zBest"] = MaskedColumn(np.where(mask, -99.0, 1.5)[:, None], mask=mask[:, None])
@@ -59,8 +64,9 @@ def fit(tmp_path, monkeypatch, run_cli):
     model = fakes.fake_model(tmp_path / "fake.onnx")
 
     def run(path, output, *options):
-        return run_cli("fit", path, "--model", model, "--samples", 64, "--jobs", 1, "-o", output,
-                       *options)  # fmt: skip
+        return run_cli(
+            "fit", path, "--model", model, "--samples", 64, "--jobs", 1, "-o", output, *options
+        )
 
     return run
 
@@ -79,10 +85,15 @@ def write(table, path):
 OPTIONS = ("--z-col", "zbest", "--unit", "nJy", "--unit", "F277W=mag(AB)")
 
 
-@pytest.mark.parametrize(("path", "output", "names"), [
-    ("t.fits", "o.fits", {}), ("t.fits", "o.ecsv", {}), ("t.ecsv", "o.fits", {}),
-    ("t.ecsv", "o.ecsv", {"größe": 1.0, "note": ["é", "b", "", "d", "ñ", "f"]}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "output", "names"),
+    [
+        ("t.fits", "o.fits", {}),
+        ("t.fits", "o.ecsv", {}),
+        ("t.ecsv", "o.fits", {}),
+        ("t.ecsv", "o.ecsv", {"größe": 1.0, "note": ["é", "b", "", "d", "ñ", "f"]}),
+    ],
+)
 def test_the_rows_are_right(fit, path, output, names):
     write(catalogue(names), path)
     result = fit(path, output, *OPTIONS)
@@ -105,8 +116,10 @@ def test_the_rows_are_right(fit, path, output, names):
     assert found["LOGMSTAR_P50_IN"].tolist() == [99.0] * 6
 
     said = " ".join(result.warned)
-    assert f"1 of 6 rows are not fitted, with no redshift, or one too small for a distance: ID " \
-           f"{IDS[NO_REDSHIFT]}" in said  # fmt: skip
+    assert (
+        f"1 of 6 rows are not fitted, with no redshift, or one too small for a distance: ID "
+        f"{IDS[NO_REDSHIFT]}" in said
+    )
     assert "LOGMSTAR_P50_IN" in said
     assert "an error of 0 or less (F115W 2, F444W 1 rows)" in said
     assert found["pz"].shape == (6, 40)
@@ -118,16 +131,31 @@ def test_the_rows_are_right(fit, path, output, names):
         assert list(np.ma.filled(found[name], "")) == list(np.broadcast_to(value, 6))
 
 
-@pytest.mark.parametrize(("path", "output", "names", "options", "match"), [
-    ("t.fits", "o.csv", {}, OPTIONS, "column 'pz' cannot be written as CSV"),
-    ("t.ecsv", "o.fits", {"größe": 1.0}, OPTIONS, "FITS cannot hold the name of column 'größe'"),
-    ("t.ecsv", "o.fits", {"n": "é"}, OPTIONS, "column 'n' cannot be written as FITS"),
-    ("t.fits", "o.fits", {}, OPTIONS[2:], "no column REDSHIFT; .* --z-col"),
-    ("t.fits", "o.fits", {}, OPTIONS[:2], "column F277W is in mag of no system"),
-    ("t.fits", "o.fits", {}, (*OPTIONS[:2], *OPTIONS[4:]), "column F444w has no unit"),
-    ("t.ecsv", "o.fits", {"ID": IDS}, OPTIONS, "but for upper and lower case, which FITS"),
-    ("t.ecsv", "o.ecsv", {"f444W": 1.0}, OPTIONS, "F444w, f444W are all F444W but for upper and"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "output", "names", "options", "match"),
+    [
+        ("t.fits", "o.csv", {}, OPTIONS, "column 'pz' cannot be written as CSV"),
+        (
+            "t.ecsv",
+            "o.fits",
+            {"größe": 1.0},
+            OPTIONS,
+            "FITS cannot hold the name of column 'größe'",
+        ),
+        ("t.ecsv", "o.fits", {"n": "é"}, OPTIONS, "column 'n' cannot be written as FITS"),
+        ("t.fits", "o.fits", {}, OPTIONS[2:], "no column REDSHIFT; .* --z-col"),
+        ("t.fits", "o.fits", {}, OPTIONS[:2], "column F277W is in mag of no system"),
+        ("t.fits", "o.fits", {}, (*OPTIONS[:2], *OPTIONS[4:]), "column F444w has no unit"),
+        ("t.ecsv", "o.fits", {"ID": IDS}, OPTIONS, "but for upper and lower case, which FITS"),
+        (
+            "t.ecsv",
+            "o.ecsv",
+            {"f444W": 1.0},
+            OPTIONS,
+            "F444w, f444W are all F444W but for upper and",
+        ),
+    ],
+)
 def test_one_clear_line(fit, tmp_path, path, output, names, options, match):
     write(catalogue(names), path)
     with pytest.raises(PixsedError, match=match):
@@ -139,7 +167,18 @@ def test_a_locale_without_such_letters(tmp_path, run_pixsed):
     catalogue({"größe": 1.0, "note": ["é", "b", "", "d", "ñ", "f"]}).write(tmp_path / "t.ecsv")
     fakes.fake_model(tmp_path / "fake.onnx")
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    result = run_pixsed("fit", "t.ecsv", "--model", "fake.onnx", "--samples", 16, "-o", "ö.ecsv",
-                        *OPTIONS, cwd=tmp_path, env=os.environ | plain)  # fmt: skip
+    result = run_pixsed(
+        "fit",
+        "t.ecsv",
+        "--model",
+        "fake.onnx",
+        "--samples",
+        16,
+        "-o",
+        "ö.ecsv",
+        *OPTIONS,
+        cwd=tmp_path,
+        env=os.environ | plain,
+    )
     assert result.returncode == 0, result.stderr
     assert list(Table.read(tmp_path / "ö.ecsv")["note"])[4] == "ñ"

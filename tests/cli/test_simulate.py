@@ -70,8 +70,10 @@ def test_choices_are_what_there_is():
 
 
 def test_help_imports_no_numpy(run_pixsed):
-    code = ("import sys; from pixsed.cli.simulate import command; command.help; "
-            "assert not {'numpy', 'dask', 'astropy', 'tqdm'} & set(sys.modules)")  # fmt: skip
+    code = (
+        "import sys; from pixsed.cli.simulate import command; command.help; "
+        "assert not {'numpy', 'dask', 'astropy', 'tqdm'} & set(sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     shown = run_pixsed("simulate", "--help").stdout
     for name in ("dirichlet", "charlot-fall", "madau95", "--resume", "--scheduler", "Examples:"):
@@ -83,9 +85,22 @@ def test_physics_by_option(run_cli, ssp_file, tmp_path):
     for attenuation, igm in (("calzetti", "inoue14"), ("smc", "inoue14"), ("calzetti", "none")):
         path = tmp_path / f"{attenuation}_{igm}.fits"
         result = run_cli(
-            "simulate", "--ssp", ssp_file, "--prior", "tau", "-n", 40, "-o", path, "--bands",
-            "F606W,F444W", "--attenuation", attenuation, "--igm", igm,
-        )  # fmt: skip
+            "simulate",
+            "--ssp",
+            ssp_file,
+            "--prior",
+            "tau",
+            "-n",
+            40,
+            "-o",
+            path,
+            "--bands",
+            "F606W,F444W",
+            "--attenuation",
+            attenuation,
+            "--igm",
+            igm,
+        )
         assert result.exit_code == 0, result.output
         sims = read_simulations(path)
         assert (sims.meta["ATTENUAT"], sims.meta["IGM"]) == (attenuation, igm)
@@ -98,8 +113,19 @@ def test_physics_by_option(run_cli, ssp_file, tmp_path):
 
 def test_dirichlet(run_cli, ssp_file, tmp_path):
     path = tmp_path / "s.fits"
-    result = run_cli("simulate", "--ssp", ssp_file, "--prior", "dirichlet", "-n", 50,
-                     "--bands", "F606W,F444W", "-o", path)  # fmt: skip
+    result = run_cli(
+        "simulate",
+        "--ssp",
+        ssp_file,
+        "--prior",
+        "dirichlet",
+        "-n",
+        50,
+        "--bands",
+        "F606W,F444W",
+        "-o",
+        path,
+    )
     assert result.exit_code == 0, result.output
     sims = read_simulations(path)
     assert sims.prior == "dirichlet" and (sims.columns["T25"] < sims.columns["T75"]).all()
@@ -112,16 +138,34 @@ def test_standard_output(ssp_file, tmp_path, simulations_file, few_bands):
     from pixsed.cli.main import cli
 
     result = CliRunner().invoke(
-        cli, ["simulate", "--ssp", ssp_file, "--prior", "tau", "-n", "30", "-o", "-", "--bands",
-              ",".join(few_bands), "--seed", "3", "-q"], catch_exceptions=False)  # fmt: skip
+        cli,
+        [
+            "simulate",
+            "--ssp",
+            ssp_file,
+            "--prior",
+            "tau",
+            "-n",
+            "30",
+            "-o",
+            "-",
+            "--bands",
+            ",".join(few_bands),
+            "--seed",
+            "3",
+            "-q",
+        ],
+        catch_exceptions=False,
+    )
     (tmp_path / "s.fits").write_bytes(result.stdout_bytes)
     found = read_simulations(tmp_path / "s.fits")
     np.testing.assert_array_equal(found.unit, read_simulations(simulations_file, 30).unit)
 
 
 def test_overwrite(run_cli, ssp_file, simulations_file):
-    result = run_cli("simulate", "--ssp", ssp_file, "--prior", "tau", "-n", 5,
-                     "-o", simulations_file)  # fmt: skip
+    result = run_cli(
+        "simulate", "--ssp", ssp_file, "--prior", "tau", "-n", 5, "-o", simulations_file
+    )
     assert isinstance(result.exception, PixsedError) and "exists" in str(result.exception)
     assert len(read_simulations(simulations_file)) == 3000
 
@@ -139,15 +183,17 @@ def test_overwrite(run_cli, ssp_file, simulations_file):
 def test_errors(run_cli, ssp_file, tmp_path, change, message):
     if "--scheduler" in change:
         pytest.importorskip("distributed", reason="--scheduler needs dask[distributed]")
-    result = run_cli("simulate", "--ssp", ssp_file, "--prior", "tau", "-n", 5,
-                     "-o", tmp_path / "s.fits", *change)  # fmt: skip
+    result = run_cli(
+        "simulate", "--ssp", ssp_file, "--prior", "tau", "-n", 5, "-o", tmp_path / "s.fits", *change
+    )
     assert isinstance(result.exception, PixsedError) and message in str(result.exception)
     assert not list(tmp_path.iterdir())
 
 
 def test_image_for_a_grid(run_cli, simulations_file, tmp_path):
-    result = run_cli("simulate", "--ssp", simulations_file, "--prior", "tau", "-n", 5,
-                     "-o", tmp_path / "s.fits")  # fmt: skip
+    result = run_cli(
+        "simulate", "--ssp", simulations_file, "--prior", "tau", "-n", 5, "-o", tmp_path / "s.fits"
+    )
     assert "is not an SSP grid; make one with 'pixsed ssp'" in str(result.exception)
 
 
@@ -164,9 +210,12 @@ def arguments(ssp_file):
 def begin(*args):
     env = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
     return subprocess.Popen(
-        [sys.executable, "-m", "pixsed", *map(str, args)], stderr=subprocess.PIPE, text=True,
-        env=env, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "pixsed", *map(str, args)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env,
+        start_new_session=True,
+    )
 
 
 def finish(*args):
@@ -248,9 +297,23 @@ def test_the_same_rows_from_any_workers(arguments, whole, tmp_path):
 
 def test_a_cluster(run_cli, ssp_file, simulations_file, few_bands, tmp_path):
     with parallel_tasks.dask_cluster(1) as address:
-        result = run_cli("simulate", "--ssp", ssp_file, "--prior", "tau", "-n", 3000, "--seed", 3,
-                         "--bands", ",".join(few_bands), "-o", tmp_path / "s.fits",
-                         "--scheduler", address)  # fmt: skip
+        result = run_cli(
+            "simulate",
+            "--ssp",
+            ssp_file,
+            "--prior",
+            "tau",
+            "-n",
+            3000,
+            "--seed",
+            3,
+            "--bands",
+            ",".join(few_bands),
+            "-o",
+            tmp_path / "s.fits",
+            "--scheduler",
+            address,
+        )
     assert result.exit_code == 0, result.output
     ours, theirs = read_simulations(simulations_file), read_simulations(tmp_path / "s.fits")
     np.testing.assert_array_equal(ours.unit, theirs.unit)

@@ -8,8 +8,8 @@ from astropy.io import fits
 from scipy.ndimage import gaussian_filter
 
 from pixsed.errors import PixsedWarning
-from pixsed.images.noise.correlation import EmptyApertures
-from pixsed.images.psf.autocorrelation import measure_autocorrelation, measure_scatter
+from pixsed.images.noise.apertures import EmptyApertures
+from pixsed.images.noise.autocorrelation import measure_autocorrelation, measure_scatter
 from pixsed.io.image import ImageFile
 
 N = 180
@@ -91,11 +91,13 @@ def test_twice_is_once(write, run_cli, tmp_path):
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(
-    "light", [disc(1, 1000), disc(8, 30), disc(15, 20), disc(25, 3), disc(8, 30) + disc(40, 0.5)],
-)  # fmt: skip
+    "light",
+    [disc(1, 1000), disc(8, 30), disc(15, 20), disc(25, 3), disc(8, 30) + disc(40, 0.5)],
+)
 @pytest.mark.parametrize("drizzle", [0.0, 0.7, 1.2])
-def test_galaxies_are_left_out_of_the_correlation(write, write_fits, wcs_header, run_cli, tmp_path,
-                                                  drizzle, light, masked):  # fmt: skip
+def test_galaxies_are_left_out_of_the_correlation(
+    write, write_fits, wcs_header, run_cli, tmp_path, drizzle, light, masked
+):
     """ERRCORR, and errors that agree with the scatter of noise that has no galaxy on it."""
     k = kernel()
     sky = noise(drizzle=drizzle, seed=4)
@@ -151,26 +153,37 @@ def test_no_data_is_no_sky(write, run_cli, write_fits, tmp_path, blank, gap):
     assert np.isnan(fits.getdata(matched, "SCI")).sum() < GAPS[gap].sum() * 1.2
     if gap != "holes":
         apertures = EmptyApertures()
-        apertures.add(*(np.where(np.isnan(p), BLANKS[blank](0 * p, 0 * p + 1, GAPS[gap])[i], p)
-                        for i, p in enumerate((flux, error))), np.ones((N, N), bool))  # fmt: skip
+        apertures.add(
+            *(
+                np.where(np.isnan(p), BLANKS[blank](0 * p, 0 * p + 1, GAPS[gap])[i], p)
+                for i, p in enumerate((flux, error))
+            ),
+            np.ones((N, N), bool),
+        )
         factor, _ = apertures.factor()
         assert factor == pytest.approx(2 * np.sqrt(np.pi) * 0.7, rel=0.15)
 
 
 ODD = {
-    "all NaN": np.full((60, 60), np.nan), "zeros": np.zeros((60, 60)), "ones": np.ones((60, 60)),
+    "all NaN": np.full((60, 60), np.nan),
+    "zeros": np.zeros((60, 60)),
+    "ones": np.ones((60, 60)),
     "half constant": np.where(np.indices((90, 90))[0] < 45, 3.0, noise((90, 90))),
-    "one row": noise((1, 500)), "one column": noise((500, 1)), "small": noise((5, 5)),
+    "one row": noise((1, 500)),
+    "one column": noise((500, 1)),
+    "small": noise((5, 5)),
     "one pixel": np.ones((1, 1)),
     "two good": np.where(np.indices((40, 40)).sum(0) < 2, 1.0, np.nan),
-    "huge": 1e19 * noise((60, 60)), "tiny": 1e-25 * noise((60, 60)),
-}  # fmt: skip
+    "huge": 1e19 * noise((60, 60)),
+    "tiny": 1e-25 * noise((60, 60)),
+}
 
 
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize("command", ["bkg", "psfmatch", "library"])
-def test_odd_images_end_in_a_result_or_one_line(write, write_fits, run_cli, tmp_path, name,
-                                                command):  # fmt: skip
+def test_odd_images_end_in_a_result_or_one_line(
+    write, write_fits, run_cli, tmp_path, name, command
+):
     path, out = write(ODD[name], 0.7), tmp_path / "out.fits"
     if command == "library":
         with warnings.catch_warnings():
@@ -184,8 +197,11 @@ def test_odd_images_end_in_a_result_or_one_line(write, write_fits, run_cli, tmp_
                 apertures.add(data, err, np.ones(data.shape, bool))
                 apertures.factor(), apertures.lower_limit()
         return
-    args = ["--box", 20] if command == "bkg" else [
-        "--kernel", write_fits("k.fits", primary=(kernel(), None))]  # fmt: skip
+    args = (
+        ["--box", 20]
+        if command == "bkg"
+        else ["--kernel", write_fits("k.fits", primary=(kernel(), None))]
+    )
     result = run_cli(command, path, *args, "-o", out)
     assert not of_numpy(result)
     if result.exit_code:

@@ -7,8 +7,9 @@ from pixsed.sps.ssp import read_ssp
 
 def test_ssp(run_cli, ssp_grid, tmp_path):
     path = tmp_path / "grid.fits"
-    result = run_cli("ssp", "--library", "bc03", "--log-u", "-2.5", "--zinterp", "linear",
-                     "-o", path)  # fmt: skip
+    result = run_cli(
+        "ssp", "--library", "bc03", "--log-u", "-2.5", "--zinterp", "linear", "-o", path
+    )
     assert result.exit_code == 0, result.output
     assert "7 metallicities x" in result.stderr and not result.stdout
     grid = read_ssp(path)
@@ -49,8 +50,18 @@ def test_library(run_cli, tmp_path):
 def test_fsps(run_cli, sps_home, tmp_path):
     """On the stand-in: said in warnings and in the file."""
     path = tmp_path / "fsps.fits"
-    result = run_cli("ssp", "--library", "fsps", "--sps-home", sps_home, "--imf", "kroupa",
-                     "--no-agb-dust", "-o", path)  # fmt: skip
+    result = run_cli(
+        "ssp",
+        "--library",
+        "fsps",
+        "--sps-home",
+        sps_home,
+        "--imf",
+        "kroupa",
+        "--no-agb-dust",
+        "-o",
+        path,
+    )
     assert result.exit_code == 0, result.output
     said = result.stderr.strip()
     assert len(said.splitlines()) == 1 and "NOT FOR SCIENCE, 13 metallicities x" in said

@@ -15,8 +15,8 @@ from astropy.io import fits
 
 from pixsed.cli.main import main
 from pixsed.errors import PixsedError, PixsedWarning, Stopped
-from pixsed.io.cube import write_cube
-from pixsed.io.stream import raise_kept
+from pixsed.io.formats.cube import write_cube
+from pixsed.io.writers.stream import raise_kept
 from pixsed.signals import signal_name, stopping
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -33,10 +33,14 @@ def begin(folder, *args, **kwargs):
     """Start a command in a folder, its temporary files in ``folder/tmp``; no signal ignored."""
     (folder / "tmp").mkdir(exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, "-m", "pixsed", *map(str, args)], cwd=folder, stderr=subprocess.PIPE,
-        text=True, env=os.environ | {"TMPDIR": str(folder / "tmp")},
-        preexec_fn=heed_signals, **kwargs,
-    )  # fmt: skip
+        [sys.executable, "-m", "pixsed", *map(str, args)],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(folder / "tmp")},
+        preexec_fn=heed_signals,
+        **kwargs,
+    )
 
 
 def wait_for(condition, seconds=60):
@@ -140,7 +144,7 @@ def test_what_is_ignored_stays_ignored(tmp_path, cubes):
 import os, signal
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 from pixsed.cli.main import main
-from pixsed.io import noise
+from pixsed.io.formats import noise_table as noise
 write = noise.write_noise
 def hang_up(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGHUP)
@@ -282,8 +286,11 @@ def image(tmp_path):
     cube = fakes.make_cube(ny=200, nx=200)
     header = cube.header.copy()
     header["BUNIT"], header["FILTER"], header["INSTRUME"] = "nJy", "F444W", "NIRCAM"
-    hdus = [fits.PrimaryHDU(), fits.ImageHDU(cube.flux[0], header, name="SCI"),
-            fits.ImageHDU(cube.err[0], header, name="ERR")]  # fmt: skip
+    hdus = [
+        fits.PrimaryHDU(),
+        fits.ImageHDU(cube.flux[0], header, name="SCI"),
+        fits.ImageHDU(cube.err[0], header, name="ERR"),
+    ]
     fits.HDUList(hdus).writeto(tmp_path / "im.fits")
     return tmp_path
 
@@ -293,10 +300,14 @@ def shell(folder, line, **env):
     (folder / "tmp").mkdir(exist_ok=True)
     line = line.replace("PIXSED", f"'{sys.executable}' -m pixsed")
     run = subprocess.run(
-        ["bash", "-c", f"{line}\nexit ${{PIPESTATUS[0]}}"], cwd=folder, text=True,
-        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, timeout=120,
+        ["bash", "-c", f"{line}\nexit ${{PIPESTATUS[0]}}"],
+        cwd=folder,
+        text=True,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        timeout=120,
         env=os.environ | {"TMPDIR": str(folder / "tmp")} | env,
-    )  # fmt: skip
+    )
     return run.returncode, run.stderr
 
 
@@ -341,9 +352,14 @@ def test_no_binary_to_a_terminal(image, output):
 
     control, terminal = pty.openpty()
     run = subprocess.Popen(
-        [sys.executable, "-m", "pixsed", *BKG.split(), "-o", output], stdout=terminal,
-        stdin=terminal, stderr=subprocess.PIPE, text=True, cwd=image, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "pixsed", *BKG.split(), "-o", output],
+        stdout=terminal,
+        stdin=terminal,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=image,
+        start_new_session=True,
+    )
     _, error = run.communicate(timeout=60)
     os.close(terminal)
     assert run.returncode == 1
@@ -359,9 +375,15 @@ def test_what_is_said(image, run_pixsed, option):
     if "-q" in option:
         assert run.stderr == ""
     elif option:
-        for text in ("pixsed: pixsed ", "astropy ", "onnxruntime ",
-                     "bkg --box = 10  [commandline]", "bkg --sigma = 3.0  [default]",
-                     "reading im.fits", "wrote o.fits"):  # fmt: skip
+        for text in (
+            "pixsed: pixsed ",
+            "astropy ",
+            "onnxruntime ",
+            "bkg --box = 10  [commandline]",
+            "bkg --sigma = 3.0  [default]",
+            "reading im.fits",
+            "wrote o.fits",
+        ):
             assert text in run.stderr
     else:
         assert run.stderr.startswith("o.fits: background") and run.stderr.count("\n") == 1

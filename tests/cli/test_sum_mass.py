@@ -1,4 +1,3 @@
-
 import click.testing
 import fakes
 import numpy as np
@@ -7,7 +6,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from pixsed.cli.sum_mass import command
-from pixsed.io.cube import write_cube
+from pixsed.io.formats.cube import write_cube
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +16,7 @@ def model_path(tmp_path_factory):
 
 def test_a_table_of_galaxies(model_path, tmp_path):
     paths = []
-    for name, changes in dict(a={}, b=dict(zerr=0.1, redshift=3.0)).items():
+    for name, changes in dict(a={}, b=dict(redshift_err=0.1, redshift=3.0)).items():
         paths.append(tmp_path / f"{name}.fits")
         write_cube(fakes.make_cube(**changes), paths[-1])
     common = [*map(str, paths), "--model", str(model_path), "--samples", "50"]
@@ -32,7 +31,8 @@ def test_a_table_of_galaxies(model_path, tmp_path):
     assert list(table["NPIX"]) == [193, 193]
     assert (table["RES_LOGMSTAR_P16"] < table["RES_LOGMSTAR_P84"]).all()
     np.testing.assert_allclose(
-        table["OFFSET"], table["RES_LOGMSTAR_P50"] - table["INT_LOGMSTAR_P50"])
+        table["OFFSET"], table["RES_LOGMSTAR_P50"] - table["INT_LOGMSTAR_P50"]
+    )
     with fits.open(tmp_path / "mass.fits") as hdulist:
         header = hdulist[0].header
         assert header["FLAGBIT0"].startswith("1: no pixel")
@@ -78,9 +78,22 @@ def test_a_cube_that_comes_twice_has_one_row(run_cli, model_path, tmp_path, monk
     write_cube(fakes.make_cube(), "a.fits")
     write_cube(fakes.make_cube(redshift=3.0), "b.fits")  # of the same OBJECT
     (tmp_path / "link.fits").symlink_to("a.fits")
-    result = run_cli("sum-mass", "a.fits", "b.fits", "./a.fits", "link.fits", "--model", model_path,
-                     "--samples", 50, "-o", "m.ecsv")  # fmt: skip
+    result = run_cli(
+        "sum-mass",
+        "a.fits",
+        "b.fits",
+        "./a.fits",
+        "link.fits",
+        "--model",
+        model_path,
+        "--samples",
+        50,
+        "-o",
+        "m.ecsv",
+    )
     assert result.exit_code == 0
     assert list(Table.read("m.ecsv")["REDSHIFT"]) == [2.0, 3.0]
-    assert result.warned == [f"{name} is given twice, also as a.fits; it counts once"
-                             for name in ("./a.fits", "link.fits")]  # fmt: skip
+    assert result.warned == [
+        f"{name} is given twice, also as a.fits; it counts once"
+        for name in ("./a.fits", "link.fits")
+    ]

@@ -12,8 +12,22 @@ def torch():
 
 def test_train(torch, run_cli, simulations_file, ssp_file, few_bands, tmp_path):
     path = tmp_path / "tau.ckpt"
-    args = ["train", simulations_file, "--ssp", ssp_file, "--noise", "depth", "--epochs", 1,
-            "--batch", 1024, "--jobs", 1, "-o", path]  # fmt: skip
+    args = [
+        "train",
+        simulations_file,
+        "--ssp",
+        ssp_file,
+        "--noise",
+        "depth",
+        "--epochs",
+        1,
+        "--batch",
+        1024,
+        "--jobs",
+        1,
+        "-o",
+        path,
+    ]
     result = run_cli(*args)
     assert result.exit_code == 0, result.output
     assert "epoch 1: train" in result.stderr and "trained for 1 epochs" in result.stderr
@@ -31,8 +45,9 @@ def test_train(torch, run_cli, simulations_file, ssp_file, few_bands, tmp_path):
     assert torch.load(path, weights_only=True)["epoch"] == 2
 
 
-def test_resuming_what_is_done(torch, run_cli, simulations_file, ssp_file, checkpoint_file,
-                               tmp_path):  # fmt: skip
+def test_resuming_what_is_done(
+    torch, run_cli, simulations_file, ssp_file, checkpoint_file, tmp_path
+):
     args = ["train", simulations_file, "--ssp", ssp_file, "--jobs", 1, "-o", tmp_path / "m.ckpt"]
     result = run_cli(*args, "--resume", checkpoint_file)
     assert isinstance(result.exception, PixsedError)
@@ -53,8 +68,19 @@ def test_by_the_clock_alone(torch, run_cli, simulations_file, tmp_path):
 
 def test_recalibrating(torch, run_cli, simulations_file, checkpoint_file, tmp_path):
     path = tmp_path / "m.ckpt"
-    args = ["train", simulations_file, "--noise", "wide", "--recalibrate", "--jobs", 1, "--seed", 9,
-            "-o", path]  # fmt: skip
+    args = [
+        "train",
+        simulations_file,
+        "--noise",
+        "wide",
+        "--recalibrate",
+        "--jobs",
+        1,
+        "--seed",
+        9,
+        "-o",
+        path,
+    ]
     result = run_cli(*args, "--ssp", simulations_file)
     assert result.exit_code == 2
     assert "--recalibrate is of --finish; give the checkpoint to it." in result.output
@@ -74,8 +100,9 @@ def test_recalibrating(torch, run_cli, simulations_file, checkpoint_file, tmp_pa
 )
 def test_too_little(torch, run_cli, ssp_file, simulations_file, tmp_path, number, bands, message):
     sims = tmp_path / "s.fits"
-    run_cli("simulate", "--ssp", ssp_file, "--prior", "tau", "-n", number, "--bands", bands,
-            "-o", sims)  # fmt: skip
+    run_cli(
+        "simulate", "--ssp", ssp_file, "--prior", "tau", "-n", number, "--bands", bands, "-o", sims
+    )
     result = run_cli("train", sims, "--ssp", ssp_file, "-o", tmp_path / "m.ckpt")
     assert isinstance(result.exception, PixsedError) and message in str(result.exception)
 
@@ -87,8 +114,9 @@ def test_no_simulations(torch, run_cli, ssp_file, tmp_path):
 
 
 def test_no_grid(torch, run_cli, simulations_file, tmp_path):
-    result = run_cli("train", simulations_file, "--ssp", simulations_file,
-                     "-o", tmp_path / "m.ckpt")  # fmt: skip
+    result = run_cli(
+        "train", simulations_file, "--ssp", simulations_file, "-o", tmp_path / "m.ckpt"
+    )
     assert "is not an SSP grid" in str(result.exception)
 
 
@@ -96,7 +124,7 @@ def test_without_torch(run_cli, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     for name in [n for n in sys.modules if n.startswith("pixsed.train.")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("pixsed.train.fit", raising=False)
+    monkeypatch.delattr("pixsed.train.train", raising=False)
     result = run_cli("train", "sims.fits", "--ssp", "g.fits", "-o", tmp_path / "m.ckpt")
     assert isinstance(result.exception, PixsedError)
     assert "training needs torch, which is not installed; try: pip install 'pixsed[train]'" in str(

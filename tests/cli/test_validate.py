@@ -24,8 +24,16 @@ def read(path, name, **wanted):
 
 def test_validate(run_cli, model_file, simulations_file, tmp_path, fitsverify):
     path, card = tmp_path / "report.fits", tmp_path / "card.md"
-    args = ("validate", model_file, simulations_file, *FEW, "--cases", "paper,all-drop,ood",
-            "-o", path)  # fmt: skip
+    args = (
+        "validate",
+        model_file,
+        simulations_file,
+        *FEW,
+        "--cases",
+        "paper,all-drop,ood",
+        "-o",
+        path,
+    )
     result = run_cli(*args, "--card", card)
     assert result.exit_code == 0, (result.output, result.exception)
     assert "paper: 300 simulations, mean S/N > 1, noise depth" in result.stdout
@@ -33,8 +41,15 @@ def test_validate(run_cli, model_file, simulations_file, tmp_path, fitsverify):
         assert text in result.stdout
     with fits.open(path) as hdus:
         assert [hdu.name for hdu in hdus[1:]] == [
-            "TESTS", "RANKS", "COVERAGE", "RESIDUALS", "WIDTHS", "OOD", "ENGINES", "POINTS",
-        ]  # fmt: skip
+            "TESTS",
+            "RANKS",
+            "COVERAGE",
+            "RESIDUALS",
+            "WIDTHS",
+            "OOD",
+            "ENGINES",
+            "POINTS",
+        ]
         header = hdus[0].header
         assert header["MODEL"] == "small" and header["NSAMP"] == 60 and header["NOISE"] == "depth"
         worst = header["WORSTCOV"]
@@ -46,8 +61,18 @@ def test_validate(run_cli, model_file, simulations_file, tmp_path, fitsverify):
 
     whole = read(path, "TESTS", CASE="paper", BY="ALL")
     names = [str(n).strip() for n in whole["PARAMETER"]]
-    assert names == ["LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "TAU", "TSTART", "AGE",
-                     "T50LB", "JOINT"]  # fmt: skip
+    assert names == [
+        "LOGMSTAR",
+        "LOGMFORM",
+        "LOGSFR",
+        "METAL",
+        "AV",
+        "TAU",
+        "TSTART",
+        "AGE",
+        "T50LB",
+        "JOINT",
+    ]
     assert np.all(whole["N"] == 300) and np.all(whole["LEAK"][:-1] == 0)
     assert whole["R2_PAPER"][:4].tolist()[::2] == [0.99, 0.67]
     table = read(path, "TESTS")
@@ -80,8 +105,21 @@ def test_jobs_change_nothing(run_cli, model_file, simulations_file, tmp_path):
     found = []
     for jobs in (1, 3):
         path = tmp_path / f"{jobs}.fits"
-        result = run_cli("validate", model_file, simulations_file, "-n", 200, "--samples", 50,
-                         "--jobs", jobs, "--cases", "paper,ood", "-o", path)  # fmt: skip
+        result = run_cli(
+            "validate",
+            model_file,
+            simulations_file,
+            "-n",
+            200,
+            "--samples",
+            50,
+            "--jobs",
+            jobs,
+            "--cases",
+            "paper,ood",
+            "-o",
+            path,
+        )
         assert result.exit_code == 0, result.exception
         with fits.open(path) as hdus:
             found.append([hdu.data.tobytes() for hdu in hdus[1:]])
@@ -90,8 +128,9 @@ def test_jobs_change_nothing(run_cli, model_file, simulations_file, tmp_path):
 
 def test_redshifts_with_errors(run_cli, model_file, simulations_file, tmp_path):
     path = tmp_path / "report.fits"
-    result = run_cli("validate", model_file, simulations_file, *FEW, "--cases", "paper-photoz",
-                     "-o", path)  # fmt: skip
+    result = run_cli(
+        "validate", model_file, simulations_file, *FEW, "--cases", "paper-photoz", "-o", path
+    )
     assert result.exit_code == 0, (result.output, result.exception)
     assert "REDSHIFT" in [str(n).strip() for n in read(path, "TESTS")["PARAMETER"]]
 
@@ -99,8 +138,19 @@ def test_redshifts_with_errors(run_cli, model_file, simulations_file, tmp_path):
 def test_without_cases_all_that_are_possible(run_cli, model_file, simulations_file, tmp_path):
     """The model has nine bands."""
     path = tmp_path / "report.fits"
-    result = run_cli("validate", model_file, simulations_file, "-n", 100, "--samples", 50,
-                     "--jobs", 1, "-o", path)  # fmt: skip
+    result = run_cli(
+        "validate",
+        model_file,
+        simulations_file,
+        "-n",
+        100,
+        "--samples",
+        50,
+        "--jobs",
+        1,
+        "-o",
+        path,
+    )
     assert result.exit_code == 0, (result.output, result.exception)
     assert "lacks bands: paper-14, paper-10" in result.stderr
     cases = dict.fromkeys(str(c).strip() for c in read(path, "TESTS")["CASE"])
@@ -115,11 +165,13 @@ def test_without_cases_all_that_are_possible(run_cli, model_file, simulations_fi
         (("--min-p", 1), "are not uniform"),
     ],
 )
-def test_a_limit_missed_is_an_error_after_the_report(run_cli, model_file, simulations_file,
-                                                     tmp_path, limit, text):  # fmt: skip
+def test_a_limit_missed_is_an_error_after_the_report(
+    run_cli, model_file, simulations_file, tmp_path, limit, text
+):
     path = tmp_path / "report.fits"
-    result = run_cli("validate", model_file, simulations_file, *FEW, "--cases", "all", *limit,
-                     "-o", path)  # fmt: skip
+    result = run_cli(
+        "validate", model_file, simulations_file, *FEW, "--cases", "all", *limit, "-o", path
+    )
     assert isinstance(result.exception, PixsedError)
     assert text in str(result.exception) and "\n" not in str(result.exception)
     assert path.is_file()
@@ -127,8 +179,20 @@ def test_a_limit_missed_is_an_error_after_the_report(run_cli, model_file, simula
 
 def test_bins_are_filled(run_cli, model_file, simulations_file, tmp_path):
     path, card = tmp_path / "report.fits", tmp_path / "card.md"
-    result = run_cli("validate", model_file, simulations_file, *FEW, "--per-bin", 110, "--cases",
-                     "paper,ood", "--card", card, "-o", path)  # fmt: skip
+    result = run_cli(
+        "validate",
+        model_file,
+        simulations_file,
+        *FEW,
+        "--per-bin",
+        110,
+        "--cases",
+        "paper,ood",
+        "--card",
+        card,
+        "-o",
+        path,
+    )
     assert result.exit_code == 0, (result.output, result.exception)
     assert "paper: 300 simulations (bins 110)" in result.stdout
     assert fits.getheader(path)["PERBIN"] == 110 and len(read(path, "POINTS")) == 300
@@ -143,9 +207,25 @@ def test_bins_are_filled(run_cli, model_file, simulations_file, tmp_path):
 def test_a_narrow_range_of_snr(run_cli, model_file, simulations_file, tmp_path):
     """No row falls in the lower bins."""
     path = tmp_path / "r.fits"
-    result = run_cli("validate", model_file, simulations_file, "-n", 100, "--samples", 50,
-                     "--jobs", 1, "--snr-min", 12, "--snr-max", 49, "--cases", "all",
-                     "-o", path)  # fmt: skip
+    result = run_cli(
+        "validate",
+        model_file,
+        simulations_file,
+        "-n",
+        100,
+        "--samples",
+        50,
+        "--jobs",
+        1,
+        "--snr-min",
+        12,
+        "--snr-max",
+        49,
+        "--cases",
+        "all",
+        "-o",
+        path,
+    )
     assert result.exit_code == 0, (result.output, result.exception)
     assert not result.warned
     assert "mean S/N > 12 to 49" in result.stdout and fits.getheader(path)["SNRMAX"] == 49
@@ -156,8 +236,20 @@ def test_a_narrow_range_of_snr(run_cli, model_file, simulations_file, tmp_path):
 
 def test_pictures(run_cli, model_file, simulations_file, tmp_path):
     pytest.importorskip("matplotlib", reason="pictures need matplotlib")
-    args = ("validate", model_file, simulations_file, "-n", 200, "--samples", 50, "--jobs", 1,
-            "--cases", "paper", "--plot")  # fmt: skip
+    args = (
+        "validate",
+        model_file,
+        simulations_file,
+        "-n",
+        200,
+        "--samples",
+        50,
+        "--jobs",
+        1,
+        "--cases",
+        "paper",
+        "--plot",
+    )
     result = run_cli(*args, tmp_path / "p.png", "-o", tmp_path / "r.fits")
     assert result.exit_code == 0, (result.output, result.exception)
     for name in ("residuals", "ranks", "coverage", "widths"):
@@ -171,8 +263,21 @@ def test_pictures(run_cli, model_file, simulations_file, tmp_path):
 @pytest.fixture
 def cross_file(ssp_file, few_bands, run_cli, tmp_path):
     path = tmp_path / "dirichlet.fits"
-    result = run_cli("simulate", "--ssp", ssp_file, "--prior", "dirichlet", "-n", 600, "--jobs", 1,
-                     "--bands", ",".join(few_bands), "-o", path)  # fmt: skip
+    result = run_cli(
+        "simulate",
+        "--ssp",
+        ssp_file,
+        "--prior",
+        "dirichlet",
+        "-n",
+        600,
+        "--jobs",
+        1,
+        "--bands",
+        ",".join(few_bands),
+        "-o",
+        path,
+    )
     assert result.exit_code == 0, result.exception
     return path
 
@@ -185,13 +290,21 @@ def test_cross_test(run_cli, model_file, cross_file, tmp_path):
     assert "the paper's mean -0.147" in result.stdout
     table = read(path, "TESTS", BY="ALL")
     assert [str(n).strip() for n in table["PARAMETER"]] == [
-        "LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "AGE", "T50LB", "JOINT",
-    ]  # fmt: skip
+        "LOGMSTAR",
+        "LOGMFORM",
+        "LOGSFR",
+        "METAL",
+        "AV",
+        "AGE",
+        "T50LB",
+        "JOINT",
+    ]
     assert np.isnan(table["WIDTH"]).all() and np.isnan(table["R2_PAPER"]).all()
     header = fits.getheader(path)
     assert header["PRIOR"] == "tau" and header["SIMPRIOR"] == "dirichlet"
-    limited = run_cli("validate", model_file, cross_file, *FEW, "--max-miss", 0.1,
-                      "-o", tmp_path / "s.fits")  # fmt: skip
+    limited = run_cli(
+        "validate", model_file, cross_file, *FEW, "--max-miss", 0.1, "-o", tmp_path / "s.fits"
+    )
     assert "a cross-test has no limits" in str(limited.exception)
 
 
@@ -212,8 +325,19 @@ def test_errors(run_cli, model_file, simulations_file, tmp_path, change, message
 
 def test_other_bands(run_cli, model_file, ssp_file, tmp_path):
     sims = tmp_path / "s.fits"
-    run_cli("simulate", "--ssp", ssp_file, "--prior", "tau", "-n", 5, "--bands",
-            "F277W,F356W,F444W", "-o", sims)  # fmt: skip
+    run_cli(
+        "simulate",
+        "--ssp",
+        ssp_file,
+        "--prior",
+        "tau",
+        "-n",
+        5,
+        "--bands",
+        "F277W,F356W,F444W",
+        "-o",
+        sims,
+    )
     result = run_cli("validate", model_file, sims, "-o", tmp_path / "r.fits")
     assert isinstance(result.exception, PixsedError) and "has other bands than" in str(
         result.exception
@@ -221,6 +345,7 @@ def test_other_bands(run_cli, model_file, ssp_file, tmp_path):
 
 
 def test_no_model(run_cli, simulations_file, tmp_path):
-    result = run_cli("validate", tmp_path / "none.onnx", simulations_file,
-                     "-o", tmp_path / "r.fits")  # fmt: skip
+    result = run_cli(
+        "validate", tmp_path / "none.onnx", simulations_file, "-o", tmp_path / "r.fits"
+    )
     assert isinstance(result.exception, PixsedError) and "none.onnx" in str(result.exception)

@@ -65,8 +65,14 @@ def test_same_as_photutils(field, monkeypatch, estimator, box, stripe):
     image[:75, :130] = np.nan
     image[200:263, 100:170] = np.nan
     theirs = background.Background2D(
-        image, box, mask=segmap > 0, coverage_mask=np.isnan(image), fill_value=np.nan,
-        filter_size=5, sigma_clip=SigmaClip(sigma=2.5), exclude_percentile=80,
+        image,
+        box,
+        mask=segmap > 0,
+        coverage_mask=np.isnan(image),
+        fill_value=np.nan,
+        filter_size=5,
+        sigma_clip=SigmaClip(sigma=2.5),
+        exclude_percentile=80,
         bkg_estimator=getattr(background, PHOTUTILS[estimator])(),
         bkg_rms_estimator=background.StdBackgroundRMS(),
     )

@@ -78,7 +78,11 @@ def test_repeated_id(tmp_path):
     [
         ({"ID": [1], "z_phot": [1.0], "z_spec": [1.0]}, {}, "z_phot, z_spec\\? .*--z-col"),
         ({"ID": [1], "NUMBER": [1], "z": [1.0]}, {}, "ID, NUMBER\\? .*--id-col"),
-        ({"ID": [1], "z": [1.0], "z_err": [1.0], "e_z": [1.0]}, {}, "z_err, e_z\\? .*--zerr-col"),
+        (
+            {"ID": [1], "z": [1.0], "z_err": [1.0], "e_z": [1.0]},
+            {},
+            "z_err, e_z\\? .*--zerr-col",
+        ),
         ({"ID": [1], "mass": [1.0]}, {}, "name a column with --z-col; it has ID, mass"),
         ({"ID": [1], "z": [1.0]}, {"z_col": "zz"}, "no column 'zz'; it has ID, z"),
         ({"ID": ["a"], "z": [1.0]}, {}, "must hold the integer ids"),
@@ -112,9 +116,14 @@ def test_ids_that_floats_do_not_tell_apart(tmp_path, name, kind):
     assert found == {number: (z, 0.0) for number, z in zip(ids, (1.0, 2.0, 3.0), strict=True)}
 
 
-@pytest.mark.parametrize("ids", [
-    MaskedColumn([1, 5, 5], mask=[False, True, True]), [1, np.nan, np.nan], ["1", "--", "n/a"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "ids",
+    [
+        MaskedColumn([1, 5, 5], mask=[False, True, True]),
+        [1, np.nan, np.nan],
+        ["1", "--", "n/a"],
+    ],
+)
 def test_rows_without_an_id(tmp_path, ids):
     path = tmp_path / "c.ecsv"
     Table({"id": ids, "z": [1.0, 2.0, 3.0]}).write(path)

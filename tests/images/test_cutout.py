@@ -56,8 +56,12 @@ def test_boxes_of_segments(field, monkeypatch):
             assert found.boxes([8, 99]) == {8: boxes[8]}
         slices = find_objects(segmap)
         assert boxes == {
-            n: (slices[n - 1][0].start, slices[n - 1][0].stop,
-                slices[n - 1][1].start, slices[n - 1][1].stop)
+            n: (
+                slices[n - 1][0].start,
+                slices[n - 1][0].stop,
+                slices[n - 1][1].start,
+                slices[n - 1][1].stop,
+            )
             for n in (7, 8, 9)
         }
 
@@ -93,7 +97,7 @@ def test_cut_is_astropys_cutout(field, opened):
         np.testing.assert_allclose(
             WCS(cube.header).world_to_pixel(sky), theirs.wcs.world_to_pixel(sky), atol=1e-8
         )
-    assert (cube.object_id, cube.redshift, cube.zerr) == ("7", 1.5, 0.1)
+    assert (cube.object_id, cube.redshift, cube.redshift_err) == ("7", 1.5, 0.1)
     assert "x 61:95, y 41:70" in history[0]
 
 
@@ -198,9 +202,7 @@ def test_jobs_in_order_read_each_mosaic_once(opened, monkeypatch):
     alone = {box: opened.cut(TARGET, box)[0] for box in boxes}
     monkeypatch.setattr("pixsed.images.cutout._AHEAD_BYTES", 5 * NX * 4 * 60)
     read, real = [], module.read_section
-    monkeypatch.setattr(
-        module, "read_section", lambda hdu, y, x: read.append(y) or real(hdu, y, x)
-    )
+    monkeypatch.setattr(module, "read_section", lambda hdu, y, x: read.append(y) or real(hdu, y, x))
     opened.scatter_over_errors()
     read.clear()
     jobs = opened.in_order([Job(TARGET, box) for box in boxes])

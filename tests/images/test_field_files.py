@@ -14,12 +14,14 @@ def test_named_from_any_folder(tmp_path, monkeypatch):
     for name in ("seg.fits", "err.fits"):
         (tmp_path / name).write_text("")
     images = Location("a.fits", "SCI", 2, "F444W"), Location("b.fits")
-    files = FieldFiles(images, ("err.fits[ERR]", "WHT"), (None, "uJy"), segmap="seg.fits[1]",
-                       redshift=2.0).absolute()  # fmt: skip
+    files = FieldFiles(
+        images, ("err.fits[ERR]", "WHT"), (None, "uJy"), segmap="seg.fits[1]", redshift=2.0
+    ).absolute()
     here = os.getcwd()
     assert files.images == (
-        Location(f"{here}/a.fits", "SCI", 2, "F444W"), Location(f"{here}/b.fits"),
-    )  # fmt: skip
+        Location(f"{here}/a.fits", "SCI", 2, "F444W"),
+        Location(f"{here}/b.fits"),
+    )
     # The name of an extension is no file.
     assert files.errors == (f"{here}/err.fits[ERR]", "WHT") and files.units == (None, "uJy")
     assert files.segmap == f"{here}/seg.fits[1]"

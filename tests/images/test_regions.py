@@ -69,7 +69,9 @@ class TestWithThePackage:
 
     def test_shapes(self, region_file, wcs):
         path = region_file(
-            "ellipse(30,30,8,4,30)", "polygon(10.4,10.4,20.4,10.4,20.4,20.4)", "annulus(60,60,5,9)",
+            "ellipse(30,30,8,4,30)",
+            "polygon(10.4,10.4,20.4,10.4,20.4,20.4)",
+            "annulus(60,60,5,9)",
             frame="image",
         )
         areas = [(r.segmap((0, NY, 0, NX)) > 0).sum() for r in read_regions(path, wcs)]

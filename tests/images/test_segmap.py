@@ -7,7 +7,7 @@ from astropy.io import fits
 from pixsed.errors import PixsedError
 from pixsed.images.cutout import Mosaics, Target
 from pixsed.images.segmap import open_segmap
-from pixsed.io.cube import cube_segmap
+from pixsed.io.formats.cube import cube_segmap
 from pixsed.io.image import ImageFile
 
 SHAPE = (30, 40)
@@ -37,10 +37,18 @@ def read(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "number"),
     [
-        ("u1", 200), ("i2", 30000), ("u2", 60000), ("i4", 2**31 - 1), ("u4", 2**32 - 1),
-        ("f4", 2**24), ("f8", 7.0), ("f8", 2.0**31), (">i4", 77), (">f4", 9.0),
+        ("u1", 200),
+        ("i2", 30000),
+        ("u2", 60000),
+        ("i4", 2**31 - 1),
+        ("u4", 2**32 - 1),
+        ("f4", 2**24),
+        ("f8", 7.0),
+        ("f8", 2.0**31),
+        (">i4", 77),
+        (">f4", 9.0),
     ],
-)  # fmt: skip
+)
 def test_ids_of_every_type(kind, number, hdu, read):
     if hdu is fits.CompImageHDU and "f" in kind:
         pytest.skip("compression rounds floats")

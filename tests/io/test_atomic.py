@@ -12,8 +12,7 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError
 from pixsed.io.atomic import atomic_path, named_error, write_hdulist
-from pixsed.io.maps import maps_layout
-from pixsed.io.maps_writer import MapsWriter
+from pixsed.io.formats.maps import maps_layout
 from pixsed.io.outputs import (
     check_ending,
     check_fits_output,
@@ -25,7 +24,8 @@ from pixsed.io.outputs import (
     protected_inputs,
     resolve_output,
 )
-from pixsed.io.stream import TableWriter
+from pixsed.io.writers.maps import MapsWriter
+from pixsed.io.writers.stream import TableWriter
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links, pipes and devices")
 DTYPE = np.dtype([("A", ">f8")])
@@ -51,8 +51,9 @@ def by_rows(path, wcs, **kwargs):
 
 
 def by_boxes(path, wcs, **kwargs):
-    layout = maps_layout(["AV"], [0.5], header=wcs, units={"AV": ("mag", "A_V")},
-                         quantile_name=lambda q: "P50")  # fmt: skip
+    layout = maps_layout(
+        ["AV"], [0.5], header=wcs, units={"AV": ("mag", "A_V")}, quantile_name=lambda q: "P50"
+    )
     with MapsWriter(path, layout, (2, 3), {}, **kwargs) as writer:
         writer.place("AV_P50", np.ones((2, 3)))
         writer.commit({})
@@ -268,11 +269,44 @@ def test_one_that_appears_meanwhile(tmp_path):
     assert (tmp_path / "a").read_text() == "theirs" and entries(tmp_path) == ["a"]
 
 
-GOOD = ["a.fits", "a.FITS", "a.fit", "a.fts", "a.fits.gz", "a.Fit.GZ", "a.fts.gz", "a b.fits",
-        "a.vot.fits", ".fits", "é.fits", "a.v1.2.fits"]  # fmt: skip
-BAD = ["a", "a.vot", "a.dat", "a.txt", "a.csv", "a.ecsv", "a.fits.fz", "a.fz", "a.gz", "a.fits.bz2",
-       "a.zip", "a.fits.zip", "a.h5", "a.asdf", "a.fitz", "a.fits.", "a.fits~", "fits", "a.tar.gz",
-       "a.onnx", "a.png", "a.fitsgz"]  # fmt: skip
+GOOD = [
+    "a.fits",
+    "a.FITS",
+    "a.fit",
+    "a.fts",
+    "a.fits.gz",
+    "a.Fit.GZ",
+    "a.fts.gz",
+    "a b.fits",
+    "a.vot.fits",
+    ".fits",
+    "é.fits",
+    "a.v1.2.fits",
+]
+BAD = [
+    "a",
+    "a.vot",
+    "a.dat",
+    "a.txt",
+    "a.csv",
+    "a.ecsv",
+    "a.fits.fz",
+    "a.fz",
+    "a.gz",
+    "a.fits.bz2",
+    "a.zip",
+    "a.fits.zip",
+    "a.h5",
+    "a.asdf",
+    "a.fitz",
+    "a.fits.",
+    "a.fits~",
+    "fits",
+    "a.tar.gz",
+    "a.onnx",
+    "a.png",
+    "a.fitsgz",
+]
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -315,7 +349,7 @@ def test_compressed_by_its_name(tmp_path, ending, wcs_header):
 
 @pytest.mark.parametrize(
     "name", ["single.fits", "a.FIT", "a.fits.gz", "x.csv", "x.ecsv", "x.png", "a.fz", "a.vot"]
-)  # fmt: skip
+)
 def test_no_folder_with_the_name_of_a_file(tmp_path, name):
     with pytest.raises(PixsedError, match="several cubes need a folder"):
         check_folder(str(tmp_path / name), "cubes")
@@ -331,8 +365,11 @@ def test_folders_for_several(tmp_path, name):
 
 def test_no_folder(tmp_path):
     (tmp_path / "file").write_text("x")
-    for path, message in ((tmp_path / "file", "is a file; give a folder"), ("-", "cannot go to s"),
-                          ("/dev/null", "cannot go to /dev/null")):  # fmt: skip
+    for path, message in (
+        (tmp_path / "file", "is a file; give a folder"),
+        ("-", "cannot go to s"),
+        ("/dev/null", "cannot go to /dev/null"),
+    ):
         with pytest.raises(PixsedError, match=message):
             check_folder(str(path), "cubes")
 
@@ -340,8 +377,15 @@ def test_no_folder(tmp_path):
 def test_streams(tmp_path):
     (tmp_path / "a").write_text("x")
     (tmp_path / "l").symlink_to("/dev/stdout")
-    for path in ("-", "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/proc/self/fd/1", "/dev/null",
-                 tmp_path / "l"):  # fmt: skip
+    for path in (
+        "-",
+        "/dev/stdout",
+        "/dev/stderr",
+        "/dev/fd/1",
+        "/proc/self/fd/1",
+        "/dev/null",
+        tmp_path / "l",
+    ):
         assert is_stream(path)
     for path in (tmp_path, tmp_path / "a", tmp_path / "none", "", "/dev/fdx", "a\x00b"):
         assert not is_stream(path)
@@ -350,9 +394,12 @@ def test_streams(tmp_path):
 
 @pytest.mark.parametrize(
     "error",
-    [OSError(28, "No space left on device"), OSError("720 requested and 90 written"),
-     OSError("Not enough space on disk: requested 1, available 0.")],
-)  # fmt: skip
+    [
+        OSError(28, "No space left on device"),
+        OSError("720 requested and 90 written"),
+        OSError("Not enough space on disk: requested 1, available 0."),
+    ],
+)
 def test_a_full_disk_is_named(tmp_path, error):
     assert "a.fits: no room left on the disk" in str(named_error(error, "a.fits"))
     with pytest.raises(PixsedError, match="a.fits: no room left"), atomic_path(tmp_path / "a.fits"):

@@ -75,21 +75,41 @@ def test_a_cubes_cards_name_the_band_again(band):
 @pytest.mark.parametrize(
     ("text", "band"),
     [
-        ("JWST/NIRCam.F444W", "F444W"), ("JWST/NIRISS.F200W", "NIRISS_F200W"),
-        ("JWST/MIRI.F770W", "MIRI_F770W"), ("HST/ACS_WFC.F606W", "F606W"),
-        ("HST/ACS_HRC.F435W", "HRC_F435W"), ("HST/ACS_SBC.F150LP", "SBC_F150LP"),
-        ("HST/WFC3_IR.F160W", "F160W"), ("HST/WFC3_UVIS1.F814W", "UVIS_F814W"),
-        ("HST/WFC3_UVIS2.F606W", "UVIS_F606W"), ("HST/WFC3_UVIS.F336W", "UVIS_F336W"),
-        ("HST/WFPC2-WF.F606W", "WFPC2_F606W"), ("HST/NICMOS2.F160W", "NICMOS_F160W"),
-        ("NIRCAM_F444W", "F444W"), ("nircam f444w", "F444W"), ("JWST_NIRCAM_F115W", "F115W"),
-        ("NIRISS_F200W", "NIRISS_F200W"), ("WFC3_F160W", "F160W"), ("WFC3_F336W", "UVIS_F336W"),
-        ("WFC3/UVIS F606W", "UVIS_F606W"), ("ACS_WFC_F814W", "F814W"), ("F814W;CLEAR2L", "F814W"),
-        ("CLEAR1L;F814W", "F814W"), ("CLEAR1L,F606W", "F606W"), ("F435W/CLEAR", "F435W"),
-        ("F150W2/F162M", "F162M"), ("F162M;F150W2", "F162M"), ("F444W-F470N", "F470N"),
-        ("F444W,F405N", "F405N"), ("F322W2/F323N", "F323N"), ("F444W;F444W", "F444W"),
-        ("f444w-clear", "F444W"), ("F444W_CLEAR", "F444W"), (" F444W ", "F444W"),
+        ("JWST/NIRCam.F444W", "F444W"),
+        ("JWST/NIRISS.F200W", "NIRISS_F200W"),
+        ("JWST/MIRI.F770W", "MIRI_F770W"),
+        ("HST/ACS_WFC.F606W", "F606W"),
+        ("HST/ACS_HRC.F435W", "HRC_F435W"),
+        ("HST/ACS_SBC.F150LP", "SBC_F150LP"),
+        ("HST/WFC3_IR.F160W", "F160W"),
+        ("HST/WFC3_UVIS1.F814W", "UVIS_F814W"),
+        ("HST/WFC3_UVIS2.F606W", "UVIS_F606W"),
+        ("HST/WFC3_UVIS.F336W", "UVIS_F336W"),
+        ("HST/WFPC2-WF.F606W", "WFPC2_F606W"),
+        ("HST/NICMOS2.F160W", "NICMOS_F160W"),
+        ("NIRCAM_F444W", "F444W"),
+        ("nircam f444w", "F444W"),
+        ("JWST_NIRCAM_F115W", "F115W"),
+        ("NIRISS_F200W", "NIRISS_F200W"),
+        ("WFC3_F160W", "F160W"),
+        ("WFC3_F336W", "UVIS_F336W"),
+        ("WFC3/UVIS F606W", "UVIS_F606W"),
+        ("ACS_WFC_F814W", "F814W"),
+        ("F814W;CLEAR2L", "F814W"),
+        ("CLEAR1L;F814W", "F814W"),
+        ("CLEAR1L,F606W", "F606W"),
+        ("F435W/CLEAR", "F435W"),
+        ("F150W2/F162M", "F162M"),
+        ("F162M;F150W2", "F162M"),
+        ("F444W-F470N", "F470N"),
+        ("F444W,F405N", "F405N"),
+        ("F322W2/F323N", "F323N"),
+        ("F444W;F444W", "F444W"),
+        ("f444w-clear", "F444W"),
+        ("F444W_CLEAR", "F444W"),
+        (" F444W ", "F444W"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("key", ["FILTER", "BAND"])
 def test_words_of_filter_services(text, band, key):
     assert band_name({key: text}) == band
@@ -98,13 +118,31 @@ def test_words_of_filter_services(text, band, key):
 @pytest.mark.parametrize(
     "text",
     [
-        "F606W;F814W", "F444W+F356W", "F606W/F814W", "F444W-F356W", "F606W,F814W", "F606W F814W",
-        "F115W+F150W+F200W", "CLEAR1L;F606W;F814W", "F444W&F405N", "F150W2+F162M", "F162M;F164N",
-        "F606W;POL0V", "F606W POL60V", "GR150R;F200W", "F356W;GRISMR", "F200W;WLP8", "F814W;G800L",
-        "F430M;NRM", "F210M;MASKRND", "HST/STIS.F28X50LP", "Euclid/VIS.F814W", "MYCAM_F444W",
+        "F606W;F814W",
+        "F444W+F356W",
+        "F606W/F814W",
+        "F444W-F356W",
+        "F606W,F814W",
+        "F606W F814W",
+        "F115W+F150W+F200W",
+        "CLEAR1L;F606W;F814W",
+        "F444W&F405N",
+        "F150W2+F162M",
+        "F162M;F164N",
+        "F606W;POL0V",
+        "F606W POL60V",
+        "GR150R;F200W",
+        "F356W;GRISMR",
+        "F200W;WLP8",
+        "F814W;G800L",
+        "F430M;NRM",
+        "F210M;MASKRND",
+        "HST/STIS.F28X50LP",
+        "Euclid/VIS.F814W",
+        "MYCAM_F444W",
         "JWST/NIRCam.F444W JWST/NIRISS.F200W",
     ],
-)  # fmt: skip
+)
 def test_more_than_a_filter_is_asked_for(text):
     for cards in ({"FILTER": text}, {"BAND": text}, {"FILTER": text, "INSTRUME": "NIRCAM"}):
         with pytest.raises(PixsedError, match=r"im.fits: .* tells the band \(.*F444W=im.fits"):
@@ -121,11 +159,19 @@ def test_more_than_a_filter_is_asked_for(text):
         {"INSTRUME": "NIRCAM", "FILTER": "JWST/NIRISS.F200W"},
         {"INSTRUME": "ACS", "FILTER": "HST/WFC3_UVIS1.F814W"},
         {"INSTRUME": "NIRCAM", "BAND": "NIRISS_F200W"},
-        {"FILTER": "Spitzer/IRAC.I1"}, {"FILTER": "CFHT/MegaCam.g"}, {"FILTER": "SDSS r"},
-        {"FILTER": "CLEAR1L"}, {"FILTER": "clear"}, {"FILTER": "MULTI"}, {"FILTER": "FQ437N"},
-        {"FILTER": "FR656N"}, {"FILTER": 3}, {"FILTER": "detection"}, {"BAND": "SDSS r"},
+        {"FILTER": "Spitzer/IRAC.I1"},
+        {"FILTER": "CFHT/MegaCam.g"},
+        {"FILTER": "SDSS r"},
+        {"FILTER": "CLEAR1L"},
+        {"FILTER": "clear"},
+        {"FILTER": "MULTI"},
+        {"FILTER": "FQ437N"},
+        {"FILTER": "FR656N"},
+        {"FILTER": 3},
+        {"FILTER": "detection"},
+        {"BAND": "SDSS r"},
     ],
-)  # fmt: skip
+)
 def test_never_another_filter(cards):
     with pytest.raises(PixsedError, match="name it in front"):
         band_name(cards)
@@ -142,6 +188,6 @@ def test_never_another_filter(cards):
         ({"INSTRUME": "ACS", "FILTER1": "CLEAR1L;F606W"}, "F606W"),
         ({"FILTER": "N/A", "BAND": "F606W"}, "F606W"),
     ],
-)  # fmt: skip
+)
 def test_the_camera_twice(cards, band):
     assert band_name(cards) == band

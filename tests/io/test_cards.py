@@ -23,16 +23,30 @@ from pixsed.io.provenance import stamp
 @pytest.mark.parametrize(
     ("text", "plain"),
     [
-        ("F444W", "F444W"), ("galáxia.fits", "galaxia.fits"), ("Ångström", "Angstrom"),
-        ("Straße", "Strasse"), ("Łódź", "Lodz"), ("smørrebrød", "smorrebrod"), ("œuf", "oeuf"),
-        ("e\u0301", "e"), ("10 µJy", "10 uJy"), ("10 μJy", "10 uJy"), ("5′ − 3", "5\\u2032 - 3"),
-        ("NGC\u00a01068", "NGC 1068"), ("a\tb\nc\rd", "a\\tb\\nc\\rd"),
+        ("F444W", "F444W"),
+        ("galáxia.fits", "galaxia.fits"),
+        ("Ångström", "Angstrom"),
+        ("Straße", "Strasse"),
+        ("Łódź", "Lodz"),
+        ("smørrebrød", "smorrebrod"),
+        ("œuf", "oeuf"),
+        ("e\u0301", "e"),
+        ("10 µJy", "10 uJy"),
+        ("10 μJy", "10 uJy"),
+        ("5′ − 3", "5\\u2032 - 3"),
+        ("NGC\u00a01068", "NGC 1068"),
+        ("a\tb\nc\rd", "a\\tb\\nc\\rd"),
         ("a\x00b\x7f", "a\\x00b\\x7f"),
-        ("銀河.fits", "\\u9280\\u6cb3.fits"), ("💥", "\\U0001f4a5"),
+        ("銀河.fits", "\\u9280\\u6cb3.fits"),
+        ("💥", "\\U0001f4a5"),
         ("x\udcff\udc80", "x\\xff\\x80"),
-        ("“it’s”", "\"it's\""), ("½", "1\\u20442"), ("", ""), ("   ", "   "), ("R&D&", "R&D&"),
+        ("“it’s”", '"it\'s"'),
+        ("½", "1\\u20442"),
+        ("", ""),
+        ("   ", "   "),
+        ("R&D&", "R&D&"),
     ],
-)  # fmt: skip
+)
 def test_plain_text(text, plain):
     assert fits_text(text) == plain
     assert fits_text(plain) == plain  # once is enough
@@ -90,9 +104,16 @@ def test_a_long_comment_is_cut():
 
 @pytest.mark.parametrize(
     ("number", "keyword"),
-    [(1, "INFILE1"), (99, "INFILE99"), (100, "INFIL100"), (999, "INFIL999"), (1000, "INFI1000"),
-     (12000, "INF12000"), (100000, "IN100000")],
-)  # fmt: skip
+    [
+        (1, "INFILE1"),
+        (99, "INFILE99"),
+        (100, "INFIL100"),
+        (999, "INFIL999"),
+        (1000, "INFI1000"),
+        (12000, "INF12000"),
+        (100000, "IN100000"),
+    ],
+)
 def test_keyword_of_an_input(number, keyword):
     assert input_keyword(number) == keyword and is_input_keyword(keyword)
 
@@ -117,11 +138,17 @@ def test_many_inputs(count):
 
 
 COMMANDS = [
-    ["fit", "é.fits", "-o", "m.fits"], ["cutout", "F*=a b.fits[SCI]"], ["bkg", "x\ny.fits"],
-    ["bkg", "\udcff.fits"], ["fit", "it's.fits", "/tmp/x"], ["fit", *["'/a'/b &"] * 20],
+    ["fit", "é.fits", "-o", "m.fits"],
+    ["cutout", "F*=a b.fits[SCI]"],
+    ["bkg", "x\ny.fits"],
+    ["bkg", "\udcff.fits"],
+    ["fit", "it's.fits", "/tmp/x"],
+    ["fit", *["'/a'/b &"] * 20],
     ["fit", "a&"],
-    ["noise", *[f"{i}.fits" for i in range(3000)]], [""], [],
-]  # fmt: skip
+    ["noise", *[f"{i}.fits" for i in range(3000)]],
+    [""],
+    [],
+]
 
 
 @pytest.mark.parametrize("words", COMMANDS)
@@ -130,9 +157,11 @@ def test_command_lines(words, monkeypatch, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         header = stamp(
-            fits.PrimaryHDU().header, inputs=words, history=[f"step: {words}"[:500], "é & '/'"],
+            fits.PrimaryHDU().header,
+            inputs=words,
+            history=[f"step: {words}"[:500], "é & '/'"],
             OBJECT=("".join(words)[:500], "galaxy"),
-        )  # fmt: skip
+        )
         fits.PrimaryHDU(header=header).writeto(tmp_path / "a.fits", output_verify="exception")
         again = fits.getheader(tmp_path / "a.fits")
     assert again["PIXSCMD"] == fits_text(shlex.join(["pixsed", *words])).rstrip()

@@ -124,12 +124,20 @@ def test_errors_of_the_image_asked_for(planes, asked, own, compressed, tmp_path,
         assert errors(text)[0] == pytest.approx(own, rel=1e-4)
 
 
-@pytest.mark.parametrize(("planes", "asked", "own"), [
-    ("SCI,1 ERR,1 SCI,2 ERR,2", "SCI,2", 4), ("SCI,1 ERR,1 SCI,2 ERR,2", "SCI,1", 2),
-    ("SCI SCI ERR ERR", "2", 4), ("SCI ERR SCI ERR", "3", 4), ("SCI WHT SCI WHT ERR", "3", 5),
-    ("F444W ERR F277W ERR", "F277W", 4), ("SCI,1 SCI,2 ERR,1", "SCI,2", 3),
-    ("SCI,1 SCI,2 SCI,3 ERR,1 ERR,2", "SCI,3", "ask"), ("SCI SCI SCI ERR ERR", "2", "unclear"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("planes", "asked", "own"),
+    [
+        ("SCI,1 ERR,1 SCI,2 ERR,2", "SCI,2", 4),
+        ("SCI,1 ERR,1 SCI,2 ERR,2", "SCI,1", 2),
+        ("SCI SCI ERR ERR", "2", 4),
+        ("SCI ERR SCI ERR", "3", 4),
+        ("SCI WHT SCI WHT ERR", "3", 5),
+        ("F444W ERR F277W ERR", "F277W", 4),
+        ("SCI,1 SCI,2 ERR,1", "SCI,2", 3),
+        ("SCI,1 SCI,2 SCI,3 ERR,1 ERR,2", "SCI,3", "ask"),
+        ("SCI SCI SCI ERR ERR", "2", "unclear"),
+    ],
+)
 def test_errors_asked_for_by_a_name_of_several(planes, asked, own, tmp_path, header, sky):
     """--err ERR is of each image its own."""
     path = tmp_path / "a.fits"
@@ -149,11 +157,17 @@ def test_errors_asked_for_by_a_name_of_several(planes, asked, own, tmp_path, hea
 @pytest.mark.parametrize(
     ("cards", "taken"),
     [
-        ({}, True), ({"CRPIX1": 0.2}, True), ({"CRPIX1": 1.0}, False), ({"CRVAL1": 0.001}, False),
-        ({"CDELT1": "twice"}, False), ({"CTYPE1": None, "CTYPE2": None}, True),
-        ({"CTYPE1": None}, True), ({"CDELT1": None}, True), ({"A_ORDER": 2, "B_ORDER": 2}, True),
+        ({}, True),
+        ({"CRPIX1": 0.2}, True),
+        ({"CRPIX1": 1.0}, False),
+        ({"CRVAL1": 0.001}, False),
+        ({"CDELT1": "twice"}, False),
+        ({"CTYPE1": None, "CTYPE2": None}, True),
+        ({"CTYPE1": None}, True),
+        ({"CDELT1": None}, True),
+        ({"A_ORDER": 2, "B_ORDER": 2}, True),
     ],
-)  # fmt: skip
+)
 def test_errors_of_another_place(cards, taken, beside, write_fits, header, sky, wcs_header):
     """Another file's errors whose WCS is of another place or scale are of another image."""
     ours = wcs_header(BUNIT="nJy", FILTER="F444W")
@@ -270,12 +284,18 @@ def test_err_stays_sigma_far_from_the_sky(factor, rms, write_fits, header, sky):
 @pytest.mark.parametrize(
     ("bunit", "kind", "factor"),
     [
-        ("nJy", "sigma", 1), ("uJy", "sigma", 1e3), ("10 nJy", "sigma", 10),
-        ("nJy2", "variance", 1), ("nJy**2", "variance", 1), ("uJy^2", "variance", 1e6),
-        ("1/nJy2", "weight", 1), ("nJy-2", "weight", 1), ("nJy^-2", "weight", 1),
+        ("nJy", "sigma", 1),
+        ("uJy", "sigma", 1e3),
+        ("10 nJy", "sigma", 10),
+        ("nJy2", "variance", 1),
+        ("nJy**2", "variance", 1),
+        ("uJy^2", "variance", 1e6),
+        ("1/nJy2", "weight", 1),
+        ("nJy-2", "weight", 1),
+        ("nJy^-2", "weight", 1),
         ("1 / uJy2", "weight", 1e-6),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("name", ["PLANE", "X"])
 def test_kind_by_unit(bunit, kind, factor, name, write_fits, header, sky):
     """The unit alone, of a name that says nothing; the value comes out in the image's unit."""
@@ -291,12 +311,19 @@ def test_kind_by_unit(bunit, kind, factor, name, write_fits, header, sky):
 @pytest.mark.parametrize(
     ("image", "bunit", "unit", "factor"),
     [
-        ("uJy", "nJy", "uJy", 1e-3), ("uJy", "nJy", None, 1e-3), (None, "nJy", "uJy", 1e-3),
-        ("nJy", "nJy", "uJy", 1), ("uJy", None, "nJy", 1), ("K", "K", "uJy", 1),
-        (None, "electron/s", "zp=25", 1), ("electron/s", "ELECTRONS/S", "zp=25", 1),
-        ("10 nJy", "nJy", None, 0.1), ("MJy/sr", "kJy/sr", None, 1e-3), ("Jy", "nJy", "nJy", 1),
+        ("uJy", "nJy", "uJy", 1e-3),
+        ("uJy", "nJy", None, 1e-3),
+        (None, "nJy", "uJy", 1e-3),
+        ("nJy", "nJy", "uJy", 1),
+        ("uJy", None, "nJy", 1),
+        ("K", "K", "uJy", 1),
+        (None, "electron/s", "zp=25", 1),
+        ("electron/s", "ELECTRONS/S", "zp=25", 1),
+        ("10 nJy", "nJy", None, 0.1),
+        ("MJy/sr", "kJy/sr", None, 1e-3),
+        ("Jy", "nJy", "nJy", 1),
     ],
-)  # fmt: skip
+)
 def test_error_in_another_unit(image, bunit, unit, factor, write_fits, header, sky):
     """`--unit` is of the image, and of errors that have its BUNIT or none."""
     headers = [header.copy(), header.copy()]

@@ -129,11 +129,14 @@ def test_scaled_integers_are_measured(tmp_path, header):
 
 RNG = np.random.default_rng(2)
 WHOLE = {
-    "sky of 500": RNG.normal(500, 17, (NY, NX)), "sky of 0": RNG.normal(0, 40, (NY, NX)),
-    "little noise": RNG.normal(0, 2, (NY, NX)), "few photons": RNG.poisson(0.05, (NY, NX)),
+    "sky of 500": RNG.normal(500, 17, (NY, NX)),
+    "sky of 0": RNG.normal(0, 40, (NY, NX)),
+    "little noise": RNG.normal(0, 2, (NY, NX)),
+    "few photons": RNG.poisson(0.05, (NY, NX)),
     "a source of photons": RNG.poisson(0.02 + 9 * np.exp(-np.hypot(X - 75, Y - 60) / 3)),
-    "photons": RNG.poisson(30, (NY, NX)), "steps": np.arange(NY * NX).reshape(NY, NX) % 700,
-}  # fmt: skip
+    "photons": RNG.poisson(30, (NY, NX)),
+    "steps": np.arange(NY * NX).reshape(NY, NX) % 700,
+}
 
 
 @pytest.mark.parametrize("kind", ["i2", "i4", "f4", ">f8", ">i4"])
@@ -147,15 +150,26 @@ def test_zeros_among_whole_numbers(what, kind):
     assert has_suspect_zeros(data) == told
 
 
-@pytest.mark.parametrize("options", [{}, {"quantize_method": 1}, {"quantize_method": 2},
-                                     {"quantize_level": 4}, {"compression_type": "HCOMPRESS_1"},
-                                     {"tile_shape": (30, 50)}])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"quantize_method": 1},
+        {"quantize_method": 2},
+        {"quantize_level": 4},
+        {"compression_type": "HCOMPRESS_1"},
+        {"tile_shape": (30, 50)},
+    ],
+)
 @pytest.mark.parametrize("gap", [None, "half", "blanked", "strip"])
 def test_lossy_compression_makes_zeros(options, gap, tmp_path, header):
     """Rounding to steps, of each tile its own, makes many a zero; not those of a gap."""
     data = noise() if gap is None else np.where(GAPS[gap], 0, noise()).astype("f4")
-    hdus = [fits.PrimaryHDU(), fits.CompImageHDU(data, header, name="SCI", **options),
-            fits.ImageHDU(np.ones_like(data), name="ERR")]  # fmt: skip
+    hdus = [
+        fits.PrimaryHDU(),
+        fits.CompImageHDU(data, header, name="SCI", **options),
+        fits.ImageHDU(np.ones_like(data), name="ERR"),
+    ]
     fits.HDUList(hdus).writeto(tmp_path / "a.fits")
     if gap is None:
         assert opened(tmp_path / "a.fits")[2] == ()
@@ -225,9 +239,17 @@ def test_nothing_but_zeros():
 
 @pytest.mark.parametrize(
     ("text", "values"),
-    [(None, None), ("auto", None), (" AUTO ", None), ("none", ()), ("0", (0,)), ("-99", (-99,)),
-     ("0,-99", (0, -99)), ("1e30", (1e30,))],
-)  # fmt: skip
+    [
+        (None, None),
+        ("auto", None),
+        (" AUTO ", None),
+        ("none", ()),
+        ("0", (0,)),
+        ("-99", (-99,)),
+        ("0,-99", (0, -99)),
+        ("1e30", (1e30,)),
+    ],
+)
 def test_the_option_is_read(text, values):
     assert parse_fill(text) == values
 

@@ -30,9 +30,20 @@ def test_celestial_header_is_exact(wcs_header):
 def test_cd_matrix_and_sip_are_kept():
     header = fits.Header()
     header.update(
-        CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", CRPIX1=10.0, CRPIX2=20.0, CRVAL1=1.0,
-        CRVAL2=2.0, CD1_1=-1e-5, CD1_2=1e-7, CD2_1=2e-7, CD2_2=1e-5, A_ORDER=2, A_2_0=1e-6,
-        B_ORDER=2, B_0_2=2e-6,
+        CTYPE1="RA---TAN-SIP",
+        CTYPE2="DEC--TAN-SIP",
+        CRPIX1=10.0,
+        CRPIX2=20.0,
+        CRVAL1=1.0,
+        CRVAL2=2.0,
+        CD1_1=-1e-5,
+        CD1_2=1e-7,
+        CD2_1=2e-7,
+        CD2_2=1e-5,
+        A_ORDER=2,
+        A_2_0=1e-6,
+        B_ORDER=2,
+        B_0_2=2e-6,
     )
     cards = celestial_header(header)
     sky = celestial_wcs(header, "x").pixel_to_world(30, 40)
@@ -86,7 +97,11 @@ def test_copied_header_mends_what_breaks_the_standard():
     header = fits.Header.fromstring("".join(line.ljust(80) for line in text))
     copy = copied_header(header)
     assert [card.keyword for card in copy.cards] == [
-        "OBJECT", "BAD", "GOOD", "COMMENT", "LAST",
+        "OBJECT",
+        "BAD",
+        "GOOD",
+        "COMMENT",
+        "LAST",
     ]
     copy.tostring()
     assert copy["BAD"].strip() == "12 34 x"

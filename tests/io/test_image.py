@@ -51,8 +51,12 @@ def test_weights(write_fits, header):
 
 def test_sci_x_goes_with_err_x(write_fits, header):
     path = write_fits(
-        "a.fits", SCI=(SCI * 9, header), ERR=(ERR * 9, header),
-        SCI_PSFM=(SCI, header), ERR_PSFM=(ERR, header), F444W=(SCI, header),
+        "a.fits",
+        SCI=(SCI * 9, header),
+        ERR=(ERR * 9, header),
+        SCI_PSFM=(SCI, header),
+        ERR_PSFM=(ERR, header),
+        F444W=(SCI, header),
         F444W_ERR=(ERR, header),
     )
     check(read_image(path + "[SCI_PSFM]"))

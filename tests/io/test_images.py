@@ -17,15 +17,19 @@ from pixsed.io.images import alike_once, open_images
         (["a: x"], ["a: x"]),
         (["a: x", "b: y"], ["a: x", "b: y"]),
         (["a: x", "b: x"], ["a: x; the same, numbers aside, of b"]),
-        (["a: 3 % x", "b: 88 % x", "c: -1e-05 % x"],
-         ["a: 3 % x; the same, numbers aside, of b, c"]),
+        (
+            ["a: 3 % x", "b: 88 % x", "c: -1e-05 % x"],
+            ["a: 3 % x; the same, numbers aside, of b, c"],
+        ),
         (["a: x 1", "b: y", "c: x 2.5"], ["a: x 1; the same, numbers aside, of c", "b: y"]),
         ([f"{i}: x" for i in range(5)], ["0: x; the same, numbers aside, of 1, 2, 3, 4"]),
-        ([f"{i}: x" for i in range(19)],
-         ["0: x; the same, numbers aside, of 1, 2, 3, 4 and 14 more"]),
+        (
+            [f"{i}: x" for i in range(19)],
+            ["0: x; the same, numbers aside, of 1, 2, 3, 4 and 14 more"],
+        ),
         (["no file 1", "no file 2"], ["no file 1", "no file 2"]),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("fails", [False, True])
 def test_alike_once(given, told, fails):
     """Also where an error ends it."""

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.formats.kinds import is_fits
 from pixsed.io.inputs import check_input, once
-from pixsed.io.kinds import is_fits
 from pixsed.io.locate import open_fits
 from pixsed.io.tables import read_table
 from pixsed.models import resolve
@@ -43,15 +43,24 @@ def bad(tmp_path):
 
 
 KINDS = {
-    "empty": "is empty", "folder": "is a folder", "pipe": "is a pipe or a device",
-    "link": "is a link to nowhere.fits, which is not there|no such", "missing": "no such file",
-    "loop": "[Ss]ymbolic links|no such", "in a file": "no such file", "long": "too long",
-    "device": "is a pipe or a device", "endless device": "is a pipe or a device",
-}  # fmt: skip
+    "empty": "is empty",
+    "folder": "is a folder",
+    "pipe": "is a pipe or a device",
+    "link": "is a link to nowhere.fits, which is not there|no such",
+    "missing": "no such file",
+    "loop": "[Ss]ymbolic links|no such",
+    "in a file": "no such file",
+    "long": "too long",
+    "device": "is a pipe or a device",
+    "endless device": "is a pipe or a device",
+}
 READERS = {
-    "check": check_input, "is_fits": is_fits, "table": read_table, "model": resolve,
+    "check": check_input,
+    "is_fits": is_fits,
+    "table": read_table,
+    "model": resolve,
     "fits": lambda path: open_fits(path).__enter__(),
-}  # fmt: skip
+}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes and devices")

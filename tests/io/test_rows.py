@@ -6,8 +6,13 @@ from pixsed.io.locate import open_fits
 from pixsed.io.rows import RowReader, sampled_rows
 
 DATA = np.random.default_rng(5).normal(0, 10, (60, 40)).astype(np.float32)
-BOXES = [(slice(3, 9), slice(5, 12)), (slice(4, 20), slice(0, 3)), (slice(58, 60), slice(39, 40)),
-         (slice(None), slice(None)), (slice(50, 70), slice(1, 2))]  # fmt: skip
+BOXES = [
+    (slice(3, 9), slice(5, 12)),
+    (slice(4, 20), slice(0, 3)),
+    (slice(58, 60), slice(39, 40)),
+    (slice(None), slice(None)),
+    (slice(50, 70), slice(1, 2)),
+]
 
 
 @pytest.fixture(params=["plain", "scaled", "rows", "tiles", "gz"])
@@ -19,7 +24,10 @@ def path(request, tmp_path):
         hdu.scale("int16", bscale=0.5, bzero=3)
     elif request.param in ("rows", "tiles"):
         hdu = fits.CompImageHDU(
-            DATA, name="SCI", compression_type="GZIP_2", quantize_level=0,
+            DATA,
+            name="SCI",
+            compression_type="GZIP_2",
+            quantize_level=0,
             tile_shape=(1, 40) if request.param == "rows" else (16, 16),
         )
     path = tmp_path / ("a.fits.gz" if request.param == "gz" else "a.fits")

@@ -13,27 +13,37 @@ from pixsed.errors import PixsedError
 from pixsed.io.tables import read_table
 
 TEXTS = {
-    "plain.csv": "id,z\n531,1.5\n36,\n", "crlf.csv": "id,z\r\n531,1.5\r\n36,\r\n",
-    "mac.csv": "id,z\r531,1.5\r36,\r", "bom.csv": "\ufeffid,z\n531,1.5\n36,\n",
-    "bom_crlf.csv": "\ufeffid,z\r\n531,1.5\r\n36,\r\n", "semicolon.csv": "id;z\n531;1.5\n36;\n",
-    "tab.csv": "id\tz\n531\t1.5\n36\t\n", "tab.tsv": "id\tz\n531\t1.5\n36\t\n",
-    "bar.txt": "id|z\n531|1.5\n36|\n", "comments.csv": "# made by me\nid,z\n531,1.5\n# x\n36,\n",
+    "plain.csv": "id,z\n531,1.5\n36,\n",
+    "crlf.csv": "id,z\r\n531,1.5\r\n36,\r\n",
+    "mac.csv": "id,z\r531,1.5\r36,\r",
+    "bom.csv": "\ufeffid,z\n531,1.5\n36,\n",
+    "bom_crlf.csv": "\ufeffid,z\r\n531,1.5\r\n36,\r\n",
+    "semicolon.csv": "id;z\n531;1.5\n36;\n",
+    "tab.csv": "id\tz\n531\t1.5\n36\t\n",
+    "tab.tsv": "id\tz\n531\t1.5\n36\t\n",
+    "bar.txt": "id|z\n531|1.5\n36|\n",
+    "comments.csv": "# made by me\nid,z\n531,1.5\n# x\n36,\n",
     "commented.csv": "#id,z\n531,1.5\n36,\n",
     "commented2.csv": "# made by me\n# id,z\n531,1.5\n36,\n",
-    "quoted.csv": '"id","z"\n"531","1.5"\n"36",\n', "blanks.csv": "id , z\n 531 , 1.5\n\n36 ,\n\n",
-    "excel.csv": "sep=;\nid;z\n531;1.5\n36;\n", "no_suffix": "id,z\n531,1.5\n36,\n",
-    "csv.txt": "id,z\n531,1.5\n36,\n", "white.txt": "id z\n531 1.5\n36 nan\n",
-    "white.dat": "#  id   z\n   531\t1.5\n  36    NaN\n", "white.cat": "# id z\n531 1.5\n36 nan\n",
+    "quoted.csv": '"id","z"\n"531","1.5"\n"36",\n',
+    "blanks.csv": "id , z\n 531 , 1.5\n\n36 ,\n\n",
+    "excel.csv": "sep=;\nid;z\n531;1.5\n36;\n",
+    "no_suffix": "id,z\n531,1.5\n36,\n",
+    "csv.txt": "id,z\n531,1.5\n36,\n",
+    "white.txt": "id z\n531 1.5\n36 nan\n",
+    "white.dat": "#  id   z\n   531\t1.5\n  36    NaN\n",
+    "white.cat": "# id z\n531 1.5\n36 nan\n",
     "white.csv": "id z\n531 1.5\n36 nan\n",
     "framed.txt": "| id  | z   |\n| 531 | 1.5 |\n| 36 | nan |\n",
     "box.txt": "+----+----+\n| id | z |\n+----+----+\n| 531 | 1.5 |\n| 36 | nan |\n+----+----+\n",
     "sextractor.cat": "#   1 id   Number [1]\n#   2 z    redshift\n 531 1.5\n  36 nan\n".replace(
-        "id ", "ID ").replace("z  ", "Z  "),
+        "id ", "ID "
+    ).replace("z  ", "Z  "),
     "units.txt": "# my field\n# id z\n# - -\n531 1.5\n36 nan\n",
     "ipac.tbl": "|  id |   z  |\n| int | real |\n  531    1.5 \n   36    nan \n",
     "e.ecsv": "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: id, datatype: int64}\n"
-              "# - {name: z, datatype: float64}\nid z\n531 1.5\n36 nan\n",
-}  # fmt: skip
+    "# - {name: z, datatype: float64}\nid z\n531 1.5\n36 nan\n",
+}
 TEXTS["bom.ecsv"] = "\ufeff" + TEXTS["e.ecsv"]
 TEXTS["crlf.ecsv"] = TEXTS["e.ecsv"].replace("\n", "\r\n")
 TEXTS["ecsv.txt"] = TEXTS["e.ecsv"]
@@ -53,9 +63,14 @@ def test_texts(tmp_path, name):
     check(read_table(str(tmp_path / name)))
 
 
-@pytest.mark.parametrize(("suffix", "pack"), [
-    (".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("suffix", "pack"),
+    [
+        (".gz", gzip.compress),
+        (".bz2", bz2.compress),
+        (".xz", lzma.compress),
+    ],
+)
 def test_packed(tmp_path, suffix, pack):
     path = tmp_path / f"t.csv{suffix}"
     path.write_bytes(pack(TEXTS["plain.csv"].encode()))
@@ -69,20 +84,25 @@ def test_formats_of_astropy(tmp_path, form):
     check(read_table(path))
 
 
-@pytest.mark.parametrize(("content", "match"), [
-    ("id,z\n1,2\n".encode("utf-16"), "is text in UTF-16; save it as UTF-8"),
-    ("id,z\n1,2\n".encode("utf-16-le"), "is text in UTF-16"),
-    ("id,z\n1,2\n".encode("utf-16-be"), "is text in UTF-16"),
-    ("id,n\n1,é\n".encode("latin-1"), "line 2 has a letter that is not UTF-8"),
-    (b"", "is empty"), (b"\n\n", "is empty"), (b"id,z\n", "has no rows, only names"),
-    (b"# id z\n", "has no rows: all of its lines are comments"),
-    (b"id,z\n1,2\n3\n", "cannot be read as a table .*inconsistent"),
-    (b"id,z\n1,2,3\n", "cannot be read as a table .*inconsistent"),
-    (b"id,z,id\n1,2,3\n", "column 'id' comes twice"),
-    (b"\x93NUMPY\x01\x00v\x00{'descr': '<f8'}" + b"\0" * 50, "cannot be read as a table"),
-    (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "cannot be read as a table"),
-    (b"<?xml version='1.0'?><html/>", "cannot be read as a table|holds 0 tables"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        ("id,z\n1,2\n".encode("utf-16"), "is text in UTF-16; save it as UTF-8"),
+        ("id,z\n1,2\n".encode("utf-16-le"), "is text in UTF-16"),
+        ("id,z\n1,2\n".encode("utf-16-be"), "is text in UTF-16"),
+        ("id,n\n1,é\n".encode("latin-1"), "line 2 has a letter that is not UTF-8"),
+        (b"", "is empty"),
+        (b"\n\n", "is empty"),
+        (b"id,z\n", "has no rows, only names"),
+        (b"# id z\n", "has no rows: all of its lines are comments"),
+        (b"id,z\n1,2\n3\n", "cannot be read as a table .*inconsistent"),
+        (b"id,z\n1,2,3\n", "cannot be read as a table .*inconsistent"),
+        (b"id,z,id\n1,2,3\n", "column 'id' comes twice"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr': '<f8'}" + b"\0" * 50, "cannot be read as a table"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "cannot be read as a table"),
+        (b"<?xml version='1.0'?><html/>", "cannot be read as a table|holds 0 tables"),
+    ],
+)
 def test_texts_that_are_refused(tmp_path, content, match):
     path = tmp_path / "t.csv"
     path.write_bytes(content)
@@ -129,27 +149,45 @@ TWO = (("CAT", 1), ("CAT", 2))
 SAME = (("CAT", None), ("CAT", None))
 
 
-@pytest.mark.parametrize(("parts", "extension", "z"), [
-    ((("A", None),), "", 1), ((("", None),), "", 1), (TWO, "[CAT,1]", 1), (TWO, "[CAT,2]", 2),
-    (TWO, "[cat, 2]", 2), (TWO, "[1]", 1), (TWO, "[2]", 2), (SAME, "[2]", 2),
-    ((("A", None), ("B", None)), "[B]", 2), ((("A", None), ("B", None)), "[b]", 2),
-    ((("A", None), ("CAT", 3)), "[CAT]", 2), ((("A", None), ("CAT", 3)), "[CAT,3]", 2),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("parts", "extension", "z"),
+    [
+        ((("A", None),), "", 1),
+        ((("", None),), "", 1),
+        (TWO, "[CAT,1]", 1),
+        (TWO, "[CAT,2]", 2),
+        (TWO, "[cat, 2]", 2),
+        (TWO, "[1]", 1),
+        (TWO, "[2]", 2),
+        (SAME, "[2]", 2),
+        ((("A", None), ("B", None)), "[B]", 2),
+        ((("A", None), ("B", None)), "[b]", 2),
+        ((("A", None), ("CAT", 3)), "[CAT]", 2),
+        ((("A", None), ("CAT", 3)), "[CAT,3]", 2),
+    ],
+)
 def test_extensions(write_tables, parts, extension, z):
     assert read_table(f"{write_tables(*parts)}{extension}")["z"][0] == z
     if extension:
         assert read_table(write_tables(*parts), hdu=extension.strip("[]"))["z"][0] == z
 
 
-@pytest.mark.parametrize(("parts", "extension", "match"), [
-    (TWO, "", r"which table is it\? There are 1 \(CAT\), 2 \(CAT\)"), (TWO, "[CAT]", "which table"),
-    (SAME, "[CAT]", "which table is it.* by its number"), (SAME, "[CAT,1]", "which table is it"),
-    (SAME, "[CAT,2]", "no such extension; its tables are: 1"),
-    (TWO, "[CAT,3]", "no such extension"),
-    (TWO, "[9]", "no such extension"), (TWO, "[NO]", "no such extension"),
-    (TWO, "[0]", "is not a table"), (TWO, "[SCI]", r"\[SCI\] is not a table; its tables are"),
-    ((), "", "has no table, only images"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("parts", "extension", "match"),
+    [
+        (TWO, "", r"which table is it\? There are 1 \(CAT\), 2 \(CAT\)"),
+        (TWO, "[CAT]", "which table"),
+        (SAME, "[CAT]", "which table is it.* by its number"),
+        (SAME, "[CAT,1]", "which table is it"),
+        (SAME, "[CAT,2]", "no such extension; its tables are: 1"),
+        (TWO, "[CAT,3]", "no such extension"),
+        (TWO, "[9]", "no such extension"),
+        (TWO, "[NO]", "no such extension"),
+        (TWO, "[0]", "is not a table"),
+        (TWO, "[SCI]", r"\[SCI\] is not a table; its tables are"),
+        ((), "", "has no table, only images"),
+    ],
+)
 def test_extensions_that_are_refused(write_tables, parts, extension, match):
     with pytest.raises(PixsedError, match=match):
         read_table(f"{write_tables(*parts)}{extension}")
@@ -165,8 +203,14 @@ def test_the_only_table_with_the_columns(write_tables):
 
 def test_values_of_fits(tmp_path):
     path = tmp_path / "t.fits.gz"
-    table = Table({"z": [1.0, np.nan], "n": MaskedColumn([1, 2], mask=[False, True]),
-                   "name": ["a", ""], "long": [[1.0], [2.0]]})  # fmt: skip
+    table = Table(
+        {
+            "z": [1.0, np.nan],
+            "n": MaskedColumn([1, 2], mask=[False, True]),
+            "name": ["a", ""],
+            "long": [[1.0], [2.0]],
+        }
+    )
     hdu = fits.table_to_hdu(table)
     hdu.header["TCOMM1"] = "redshift of me"
     hdu.header["TUNIT1"] = "banana"

@@ -68,9 +68,7 @@ def test_rate_with_photflam(bunit):
 def test_zero_point(text):
     expected = 10 ** (-0.4 * (25.94 - 31.4))
     assert njy_per_unit(header(), unit=text) == pytest.approx(expected, rel=1e-4)
-    assert njy_per_unit(header(BUNIT="electron/s", ZPAB=25.94)) == pytest.approx(
-        expected, rel=1e-4
-    )
+    assert njy_per_unit(header(BUNIT="electron/s", ZPAB=25.94)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_zeropnt_counts_where_its_comment_says_ab():
@@ -89,9 +87,7 @@ def test_jwst_rate():
 
 def test_calibrations_that_disagree():
     with pytest.raises(PixsedError, match="PHOTFLAM and ZPAB differ by more than 2 %"):
-        njy_per_unit(
-            header(BUNIT="electron/s", PHOTFLAM=7.86e-20, PHOTPLAM=5921.1, ZPAB=25.0)
-        )
+        njy_per_unit(header(BUNIT="electron/s", PHOTFLAM=7.86e-20, PHOTPLAM=5921.1, ZPAB=25.0))
 
 
 @pytest.mark.parametrize(
@@ -118,16 +114,38 @@ def test_what_cannot_be_known_is_an_error(cards, unit, match):
 @pytest.mark.parametrize(
     ("bunit", "factor"),
     [
-        ("'nJy'", 1), ('"uJy"', 1e3), ("UJY", 1e3), ("ujy", 1e3), ("njy", 1), ("jy", 1e9),
-        ("10 NJY", 10), ("10*nJy", 10), ("10 * njy", 10), ("1e-9 Jy", 1), ("1E-9 JY", 1),
-        ("1.e-9 Jy", 1), ("0.001 uJy", 1), ("uJy/pixel", 1e3), ("uJy.pix-1", 1e3),
-        ("uJy pixel**-1", 1e3), ("uJy pix^-1", 1e3), ("uJy/pixels", 1e3), ("Jansky", 1e9),
-        ("microjansky", 1e3), ("erg/s/cm2/Hz", 1e32), ("erg s-1 cm-2 Hz-1", 1e32),
-        ("erg/s/cm^2/Hz", 1e32), ("10**(-29) erg/s/cm2/Hz", 1e3), ("W/m2/Hz", 1e35),
-        ("nmgy", 3630.78), ("nanomaggies", 3630.78), ("nanomaggy", 3630.78), ("mJy", 1e6),
+        ("'nJy'", 1),
+        ('"uJy"', 1e3),
+        ("UJY", 1e3),
+        ("ujy", 1e3),
+        ("njy", 1),
+        ("jy", 1e9),
+        ("10 NJY", 10),
+        ("10*nJy", 10),
+        ("10 * njy", 10),
+        ("1e-9 Jy", 1),
+        ("1E-9 JY", 1),
+        ("1.e-9 Jy", 1),
+        ("0.001 uJy", 1),
+        ("uJy/pixel", 1e3),
+        ("uJy.pix-1", 1e3),
+        ("uJy pixel**-1", 1e3),
+        ("uJy pix^-1", 1e3),
+        ("uJy/pixels", 1e3),
+        ("Jansky", 1e9),
+        ("microjansky", 1e3),
+        ("erg/s/cm2/Hz", 1e32),
+        ("erg s-1 cm-2 Hz-1", 1e32),
+        ("erg/s/cm^2/Hz", 1e32),
+        ("10**(-29) erg/s/cm2/Hz", 1e3),
+        ("W/m2/Hz", 1e35),
+        ("nmgy", 3630.78),
+        ("nanomaggies", 3630.78),
+        ("nanomaggy", 3630.78),
+        ("mJy", 1e6),
         ("MJy", 1e15),
     ],
-)  # fmt: skip
+)
 def test_more_flux_units(bunit, factor):
     for cards, unit in (({"BUNIT": bunit}, None), ({"BUNIT": "K"}, bunit)):
         assert njy_per_unit(header(**cards), unit) == pytest.approx(factor, rel=1e-5)
@@ -160,12 +178,39 @@ def test_surface_brightness_by_arcsec2(bunit, njy):
 @pytest.mark.parametrize(
     "text",
     [
-        "mag", "mag(AB)", "mag (AB)", "ABmag", "ABMAG", "AB mag", "AB", "'AB'", "magAB", "mag_AB",
-        "m_AB", "STmag", "mag(ST)", "ST", "Vega", "vegamag", "mag(nJy)", "mag(Jy)", "mag(ct/s)",
-        "dex(nJy)", "dex(Jy)", "dex", "dB(uJy)", "dB", "dex(erg/s/cm2/Hz)", "mag/arcsec2",
-        "mag arcsec-2", "mag(AB)/arcsec2", "ABmag/arcsec2", "mmag", "AB magnitudes",
+        "mag",
+        "mag(AB)",
+        "mag (AB)",
+        "ABmag",
+        "ABMAG",
+        "AB mag",
+        "AB",
+        "'AB'",
+        "magAB",
+        "mag_AB",
+        "m_AB",
+        "STmag",
+        "mag(ST)",
+        "ST",
+        "Vega",
+        "vegamag",
+        "mag(nJy)",
+        "mag(Jy)",
+        "mag(ct/s)",
+        "dex(nJy)",
+        "dex(Jy)",
+        "dex",
+        "dB(uJy)",
+        "dB",
+        "dex(erg/s/cm2/Hz)",
+        "mag/arcsec2",
+        "mag arcsec-2",
+        "mag(AB)/arcsec2",
+        "ABmag/arcsec2",
+        "mmag",
+        "AB magnitudes",
     ],
-)  # fmt: skip
+)
 def test_magnitudes_and_logarithms_are_refused(text, write_fits, wcs_header):
     for cards, unit in (({"BUNIT": text}, None), ({"BUNIT": "nJy"}, text)):
         with pytest.raises(PixsedError, match="a.fits: .* of magnitudes or logarithms"):
@@ -184,9 +229,22 @@ def test_values_of_nothing_are_refused(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["MJY/SR", "log(nJy)", "1.0", "nJy2", "1/nJy2", "Jy/beam", "K", "adu", "DN", "photon/s",
-     "millijansky.", "%", "Jy km/s"],
-)  # fmt: skip
+    [
+        "MJY/SR",
+        "log(nJy)",
+        "1.0",
+        "nJy2",
+        "1/nJy2",
+        "Jy/beam",
+        "K",
+        "adu",
+        "DN",
+        "photon/s",
+        "millijansky.",
+        "%",
+        "Jy km/s",
+    ],
+)
 def test_more_units_that_are_not_known(text):
     with pytest.raises(PixsedError, match="im: BUNIT .*--unit"):
         njy_per_unit(header(BUNIT=text), name="im", pixel_area_sr=AREA_SR)

@@ -17,8 +17,9 @@ SCALE = 0.03 / 3600
 CD = dict(CD1_1=-SCALE, CD1_2=0.0, CD2_1=0.0, CD2_2=SCALE)
 CDELT = dict(CDELT1=-SCALE, CDELT2=SCALE)
 UNIT_PC = dict(PC1_1=1.0, PC1_2=0.0, PC2_1=0.0, PC2_2=1.0)
-SIP = dict(A_ORDER=2, A_2_0=1e-4, B_ORDER=2, B_0_2=1e-4, AP_ORDER=2, AP_2_0=-1e-4, BP_ORDER=2,
-           BP_0_2=-1e-4)  # fmt: skip
+SIP = dict(
+    A_ORDER=2, A_2_0=1e-4, B_ORDER=2, B_0_2=1e-4, AP_ORDER=2, AP_2_0=-1e-4, BP_ORDER=2, BP_0_2=-1e-4
+)
 IS_SIP = dict(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP")
 # SCAMP's polynomial, the identity.
 PV = {f"PV{i}_{m}": float(m == 1) for i in (1, 2) for m in range(11) if m != 3}
@@ -27,8 +28,9 @@ TURNED = dict(PC1_1=0.8, PC1_2=0.6, PC2_1=-0.6, PC2_2=0.8)
 
 def header(**cards):
     result = fits.Header()
-    result.update(CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRPIX1=30.5, CRPIX2=40.5, CRVAL1=53.1,
-                  CRVAL2=-27.8)  # fmt: skip
+    result.update(
+        CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRPIX1=30.5, CRPIX2=40.5, CRVAL1=53.1, CRVAL2=-27.8
+    )
     for key, value in cards.items():
         if value is None:
             del result[key]
@@ -60,8 +62,14 @@ PLAIN = {
     "degree": header(**CD, CUNIT1="degree", CUNIT2="degree"),
     "DEG": header(**CD, CUNIT1="DEG", CUNIT2="Degrees"),
     "no unit": header(**CD, CUNIT1="", CUNIT2=" "),
-    "arcsec": header(CDELT1=-0.03, CDELT2=0.03, CUNIT1="arcsec", CUNIT2="ARCSEC",
-                     CRVAL1=53.1 * 3600, CRVAL2=-27.8 * 3600),
+    "arcsec": header(
+        CDELT1=-0.03,
+        CDELT2=0.03,
+        CUNIT1="arcsec",
+        CUNIT2="ARCSEC",
+        CRVAL1=53.1 * 3600,
+        CRVAL2=-27.8 * 3600,
+    ),
     "text of CRPIX": header(**CD, CRPIX1="30.5", CRPIX2="40.5 "),
     "text of CD": header(**{key: str(value) for key, value in CD.items()}),
     "text of EQUINOX": header(**CD, RADESYS="ICRS", EQUINOX="J2000"),
@@ -79,7 +87,7 @@ PLAIN = {
     "CRVAL of more than a turn": header(**CD, CRVAL1=413.1),
     "dates": header(**CD, **{"DATE-OBS": "2022-13-45", "MJD-OBS": 5e4}),
     "D exponents": raw(CD1_1="-8.333333333333333D-06", CD2_2="8.333333333333333D-06"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", PLAIN)
@@ -148,8 +156,10 @@ def test_sip_left_over_is_not_applied(types, sip, capfd):
 
 TROUBLE = {
     "PC of 1 degree": (header(**CD, **UNIT_PC), "CD matrix and a PC matrix.* differ"),
-    "PC of another scale": (header(**CD, **UNIT_PC, CDELT1=-2 * SCALE, CDELT2=2 * SCALE),
-                            "CD matrix and a PC matrix.* differ"),
+    "PC of another scale": (
+        header(**CD, **UNIT_PC, CDELT1=-2 * SCALE, CDELT2=2 * SCALE),
+        "CD matrix and a PC matrix.* differ",
+    ),
     "PC turned": (header(**CD, **CDELT, **TURNED), "CD matrix and a PC matrix.* differ"),
     "old PC": (header(**CD, **CDELT, PC001001=0.5), "CD matrix and a PC matrix.* differ"),
     "no scale": (header(), "no pixel scale"),
@@ -190,9 +200,11 @@ TROUBLE = {
     "logical": (header(**CD, CRPIX1=True), "CRPIX1 = True is not a number"),
     "Dec of 100": (header(**CD, CRVAL2=100.0), "cannot be read"),
     "none": (fits.Header(), "has no celestial WCS; add one"),
-    "alternate alone": (fits.Header({"CTYPE1A": "RA---TAN", "CTYPE2A": "DEC--TAN"}),
-                        "an alternate one alone"),
-}  # fmt: skip
+    "alternate alone": (
+        fits.Header({"CTYPE1A": "RA---TAN", "CTYPE2A": "DEC--TAN"}),
+        "an alternate one alone",
+    ),
+}
 
 
 @pytest.mark.parametrize("what", TROUBLE)

@@ -6,7 +6,7 @@ from scipy.stats import kstest, truncnorm
 
 from pixsed.bands import BANDS, PAPER_BANDS
 from pixsed.errors import PixsedError
-from pixsed.io.noise import BandNoise, NoiseTable, write_noise
+from pixsed.io.formats.noise_table import BandNoise, NoiseTable, write_noise
 from pixsed.simulate.noise import (
     DEPTH,
     NOISE_MODELS,
@@ -29,13 +29,21 @@ def made():
     """Two bands; of the first every bin is apart from the others."""
     return NoiseTable(
         {
-            "F435W": BandNoise([-1, 0, 1, 10, 100, 1000], [1, 2, 4, 8, 16],
-                               [0.1, 0.2, 0.4, 0.8, 1.6], [100] * 5, 3.5, 0.1, "apertures", 0.9,
-                               "F444W"),
+            "F435W": BandNoise(
+                [-1, 0, 1, 10, 100, 1000],
+                [1, 2, 4, 8, 16],
+                [0.1, 0.2, 0.4, 0.8, 1.6],
+                [100] * 5,
+                3.5,
+                0.1,
+                "apertures",
+                0.9,
+                "F444W",
+            ),
             "F814W": BandNoise([0, 1, 2], [1, 3], [0.5, 0], [7, 9]),
         },
         "made.fits",
-    )  # fmt: skip
+    )
 
 
 def test_depths_are_a_fifth_of_table_1():
@@ -156,14 +164,25 @@ def test_widened_bins():
     """The wide model's factors about the bin's mean in place of the depth."""
     flux = np.full((20000, 2), 1.5)
     base = BinnedNoise(made())
-    log = np.log(widen(base, fraction_low=1e-9, fraction_high=1e-9).draw(
-        flux, ["F814W", "F814W"], np.random.default_rng(5)) / 3)  # fmt: skip
+    log = np.log(
+        widen(base, fraction_low=1e-9, fraction_high=1e-9).draw(
+            flux, ["F814W", "F814W"], np.random.default_rng(5)
+        )
+        / 3
+    )
     assert np.cov(log.T)[0, 1] == pytest.approx(np.log(300) ** 2 / 12, rel=0.05)
     whole = widen(base)
     assert whole.name == "wide made.fits" and whole.odd_share == WIDE.odd_share
     # Of one that widens nothing, the errors are the base's.
-    same = widen(base, scale_low=1, scale_high=1, scatter=0, odd_share=0, fraction_low=1e-12,
-                 fraction_high=1e-12)  # fmt: skip
+    same = widen(
+        base,
+        scale_low=1,
+        scale_high=1,
+        scatter=0,
+        odd_share=0,
+        fraction_low=1e-12,
+        fraction_high=1e-12,
+    )
     np.testing.assert_allclose(same.draw(flux, ["F814W", "F814W"], np.random.default_rng(0)), 3)
     # Widening composes.
     twice = widen(widen(base), name="twice")
@@ -181,9 +200,15 @@ def test_correlated_pixels_are_carried():
 
 @pytest.mark.parametrize(
     "model",
-    [DEPTH, WIDE, DepthTable(), BinnedNoise(made()), BinnedNoise(made(), floor=0.03),
-     widen(BinnedNoise(made()))],
-)  # fmt: skip
+    [
+        DEPTH,
+        WIDE,
+        DepthTable(),
+        BinnedNoise(made()),
+        BinnedNoise(made(), floor=0.03),
+        widen(BinnedNoise(made())),
+    ],
+)
 def test_description(model):
     """Through JSON, the same errors."""
     said = json.loads(json.dumps(model.describe(), allow_nan=False))
@@ -226,8 +251,11 @@ def test_choose(tmp_path):
 
 
 def _band(line):
-    name = next(part for part in line.replace(".", "_").split("_")
-                if part[:1] == "F" and part[1:2].isdigit())  # fmt: skip
+    name = next(
+        part
+        for part in line.replace(".", "_").split("_")
+        if part[:1] == "F" and part[1:2].isdigit()
+    )
     return name
 
 

@@ -93,8 +93,9 @@ def test_errors_do_not_give_the_truth_away():
 
 def test_noise_is_that_of_the_band():
     sky = NoiseModel("sky", fraction_low=1e-9, fraction_high=1e-9)
-    flux, err = observe(np.zeros((1, 29)), NAMES, sky, np.ones((1, 29), bool),
-                        np.random.default_rng(0))  # fmt: skip
+    flux, err = observe(
+        np.zeros((1, 29)), NAMES, sky, np.ones((1, 29), bool), np.random.default_rng(0)
+    )
     np.testing.assert_allclose(err[0], depths(NAMES), rtol=1e-6)
 
 

@@ -55,12 +55,15 @@ def test_double_power_law():
     assert density("dpl", ALPHA=5, BETA=70, TAU=1) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name, own", [
-    ("tau", {"TAU": 0.3, "TSTART": 1.0}),
-    ("dirichlet", {"LOGSSFR": -9, "T25": 0.2, "T50": 0.3, "T75": 0.9}),
-    ("powerlaw", {"GROWTH": 2.0, "TSTART": 1.0}),
-    ("dpl", {"ALPHA": 5, "BETA": 70, "TAU": 1}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, own",
+    [
+        ("tau", {"TAU": 0.3, "TSTART": 1.0}),
+        ("dirichlet", {"LOGSSFR": -9, "T25": 0.2, "T50": 0.3, "T75": 0.9}),
+        ("powerlaw", {"GROWTH": 2.0, "TSTART": 1.0}),
+        ("dpl", {"ALPHA": 5, "BETA": 70, "TAU": 1}),
+    ],
+)
 def test_outside_there_is_nothing(name, own):
     assert np.isfinite(density(name, **own))
     at_z = float(age(2.0))

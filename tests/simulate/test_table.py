@@ -8,8 +8,9 @@ from pixsed.errors import PixsedError
 from pixsed.simulate.table import read_simulations, simulations_writer
 
 BANDS = ["F150W", "F444W"]
-DTYPE = np.dtype([("LOGMFORM", ">f8"), ("REDSHIFT", ">f8"), ("UNIT", ">f8", (5,)),
-                  ("FLUX", ">f4", (2,))])  # fmt: skip
+DTYPE = np.dtype(
+    [("LOGMFORM", ">f8"), ("REDSHIFT", ">f8"), ("UNIT", ">f8", (5,)), ("FLUX", ">f4", (2,))]
+)
 META = {"LIBRARY": "BC03", "SEED": 4, "ATTENUAT": "smc", "IGM": "none"}
 
 
@@ -22,8 +23,13 @@ def made(n, seed=1):
 
 
 def write(path, rows, block=4, **options):
-    settings = dict(prior="tau", bands=BANDS, meta=META, units={"LOGMFORM": "dex", "REDSHIFT": ""},
-                    descriptions={"LOGMFORM": "mass formed"})  # fmt: skip
+    settings = dict(
+        prior="tau",
+        bands=BANDS,
+        meta=META,
+        units={"LOGMFORM": "dex", "REDSHIFT": ""},
+        descriptions={"LOGMFORM": "mass formed"},
+    )
     writer = simulations_writer(path, DTYPE, len(rows), block=block, **settings | options)
     with writer:
         for start in range(writer.done, len(rows), block):

@@ -19,9 +19,15 @@ curves = {name: fsps.get_filter(name).transmission for name in bands}
 bands = [name for name in bands if curves[name][0][0] > 3400 and curves[name][0][-1] < 53000]
 
 sp = fsps.StellarPopulation(
-    zcontinuous=1, imf_type=1, dust_type=2, gas_logu=-2.0, duste_qpah=2.0, duste_umin=1.0,
-    duste_gamma=0.01, add_agb_dust_model=bool(draws["agb_dust"]),
-)  # fmt: skip
+    zcontinuous=1,
+    imf_type=1,
+    dust_type=2,
+    gas_logu=-2.0,
+    duste_qpah=2.0,
+    duste_umin=1.0,
+    duste_gamma=0.01,
+    add_agb_dust_model=bool(draws["agb_dust"]),
+)
 saved = {"spectra": [], "lines": [], "mass": [], "mags": []}
 for i, age in enumerate(draws["age"]):
     sp.params["logzsol"] = sp.params["gas_logz"] = draws["mh"][i]

@@ -32,11 +32,12 @@ def main(source, target):
         values = (float(given[key][i]) for key in ("z", "age", "tau", "start", "mh", "av"))
         z, age, tau, start, mh, av = values
         parts = {
-            "redshift": z, "t_bc": 0.01, "nebular": {"logU": -2.0001},
-            "delayed": {"age": age - start, "tau": tau, "massformed": 10.0,
-                        "metallicity": 10**mh},
+            "redshift": z,
+            "t_bc": 0.01,
+            "nebular": {"logU": -2.0001},
+            "delayed": {"age": age - start, "tau": tau, "massformed": 10.0, "metallicity": 10**mh},
             "dust": {"type": str(given["law"]), "Av": av, "eta": float(given["eta"]), "n": 0.7},
-        }  # fmt: skip
+        }
         begin = time.process_time()
         if galaxy is None:
             galaxy = bagpipes.model_galaxy(parts, filt_list=curves, phot_units="mujy")
@@ -48,9 +49,13 @@ def main(source, target):
         derived.append((history.stellar_mass, history.sfr, history.mass_weighted_age))
         formed.append(history.ceh.grid.sum(axis=0) / 1e10)
     np.savez(
-        target, flux=flux, derived=derived, formed=formed,
-        edges=bagpipes.config.age_bins / 1e9, seconds=seconds / max(len(flux) - 1, 1),
-    )  # fmt: skip
+        target,
+        flux=flux,
+        derived=derived,
+        formed=formed,
+        edges=bagpipes.config.age_bins / 1e9,
+        seconds=seconds / max(len(flux) - 1, 1),
+    )
 
 
 if __name__ == "__main__":

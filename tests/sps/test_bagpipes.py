@@ -41,17 +41,29 @@ class Comparison:
         self.use = blue / (1 + self.z[:, None]) > 1300
         name, eta = LAWS[law]
         np.savez(
-            folder / "in.npz", z=self.z, age=age(self.z), tau=columns["TAU"],
-            start=columns["TSTART"], mh=self.mh, av=self.av, law=name, eta=eta,
-            resolution=resolution, bands=len(NAMES),
+            folder / "in.npz",
+            z=self.z,
+            age=age(self.z),
+            tau=columns["TAU"],
+            start=columns["TSTART"],
+            mh=self.mh,
+            av=self.av,
+            law=name,
+            eta=eta,
+            resolution=resolution,
+            bands=len(NAMES),
             **{f"wave_{i}": wave for i, (wave, _) in enumerate(curves)},
             **{f"transmission_{i}": t for i, (_, t) in enumerate(curves)},
-        )  # fmt: skip
+        )
         script = Path(__file__).with_name("run_bagpipes.py")
         result = subprocess.run(
-            [sys.executable, script, "in.npz", "out.npz"], cwd=folder, capture_output=True,
-            text=True, timeout=600, env=dict(os.environ, MPLBACKEND="Agg"),
-        )  # fmt: skip
+            [sys.executable, script, "in.npz", "out.npz"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            env=dict(os.environ, MPLBACKEND="Agg"),
+        )
         assert result.returncode == 0, result.stderr[-2000:]
         with np.load(folder / "out.npz") as out:
             self.flux, self.derived, self.formed = out["flux"], out["derived"], out["formed"]
@@ -126,8 +138,10 @@ def test_it_is_its_sampling_and_its_age_bins(compare):
     """With ten times its resolution and its masses of age bins next to nothing is left."""
     fine = compare(12, resolution=1000)
     ours, theirs = fine.difference(), fine.difference(fine.their_weights())
-    print(f"median {np.nanmedian(ours):.4f}, its age bins {np.nanmedian(theirs):.4f} mag; "
-          f"95 % {np.nanpercentile(ours, 95):.4f}, {np.nanpercentile(theirs, 95):.4f}")  # fmt: skip
+    print(
+        f"median {np.nanmedian(ours):.4f}, its age bins {np.nanmedian(theirs):.4f} mag; "
+        f"95 % {np.nanpercentile(ours, 95):.4f}, {np.nanpercentile(theirs, 95):.4f}"
+    )
     assert np.nanpercentile(ours, 95) <= 0.01
     assert np.nanmedian(theirs) <= 0.0005 and np.nanpercentile(theirs, 95) <= 0.003
 

@@ -134,8 +134,15 @@ def test_file_round_trip(ssp_grid, tmp_path):
     path = tmp_path / "grid.fits"
     write_ssp(ssp_grid, path)
     back = read_ssp(path)
-    for name in ("wave", "age_edges", "metallicity", "line_wave", "dust_wave", "dust_spectrum",
-                 "spectra"):  # fmt: skip
+    for name in (
+        "wave",
+        "age_edges",
+        "metallicity",
+        "line_wave",
+        "dust_wave",
+        "dust_spectrum",
+        "spectra",
+    ):
         np.testing.assert_array_equal(getattr(back, name), getattr(ssp_grid, name), name)
     for name in ("lines", "living", "remnant"):
         np.testing.assert_allclose(getattr(back, name), getattr(ssp_grid, name), rtol=1e-6)

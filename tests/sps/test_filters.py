@@ -34,8 +34,9 @@ def curves():
 def test_pivot_wavelengths(curves):
     for band in BANDS:
         wave, transmission = load_curve(band.name)
-        pivot = np.sqrt(np.trapezoid(transmission * wave, wave)
-                        / np.trapezoid(transmission / wave, wave))  # fmt: skip
+        pivot = np.sqrt(
+            np.trapezoid(transmission * wave, wave) / np.trapezoid(transmission / wave, wave)
+        )
         assert pivot / 1e4 == pytest.approx(band.pivot_um, rel=1e-3), band.name
 
 

@@ -63,8 +63,10 @@ def test_age_bin_edges():
     assert np.isclose(edges, 0.01, rtol=1e-9).sum() == 1 and len(edges) < 150
 
 
-@pytest.mark.parametrize("low, high", [(0, 0.001), (0.0004, 0.0009), (0.003, 0.0041), (0.009, 0.1),
-                                       (0.5, 3.0), (9.0, 30.0)])  # fmt: skip
+@pytest.mark.parametrize(
+    "low, high",
+    [(0, 0.001), (0.0004, 0.0009), (0.003, 0.0041), (0.009, 0.1), (0.5, 3.0), (9.0, 30.0)],
+)
 def test_average_of_what_is_linear_in_log_age(low, high):
     nodes = 10.0 ** np.arange(-3, 1.2, 0.15)
     values = np.random.default_rng(0).normal(size=len(nodes))
@@ -134,11 +136,14 @@ def test_isochrones_without_nebular_emission(name):
         fsps_grid._check_isochrones(name)
 
 
-@pytest.mark.parametrize("name", [
-    "ISOCHRONES/MIST/isoc_feh_p000_afe_p0_vvcrit0.4_full.dat",
-    "SPECTRA/C3K/c3k_lr/c3k_lr_feh-1.25_afe+0.0.spec.bin",
-    "data/allfilters.dat",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ISOCHRONES/MIST/isoc_feh_p000_afe_p0_vvcrit0.4_full.dat",
+        "SPECTRA/C3K/c3k_lr/c3k_lr_feh-1.25_afe+0.0.spec.bin",
+        "data/allfilters.dat",
+    ],
+)
 def test_missing_file_is_named(home_without, name):
     """FSPS ends its process, most often with status 0 and without an exception."""
     home = home_without(name)
@@ -173,13 +178,19 @@ def test_warnings(sps_home):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         grid, inputs = fsps_grid.build(
-            sps_home, imf="salpeter", agb_dust=False, nebular=False,
+            sps_home,
+            imf="salpeter",
+            agb_dust=False,
+            nebular=False,
             progress=lambda done, total: steps.append((done, total)),
-        )  # fmt: skip
+        )
     said = [str(w.message) for w in caught if issubclass(w.category, PixsedWarning)]
-    for text in ("NOT FOR SCIENCE", "C3K_LR stellar spectra, not MILES",
-                 "= 0.25 0.5 have the stellar spectra of the nearest",
-                 "= -2.25 -1.75 -1.25 -0.75 -0.25 have spectra mixed"):  # fmt: skip
+    for text in (
+        "NOT FOR SCIENCE",
+        "C3K_LR stellar spectra, not MILES",
+        "= 0.25 0.5 have the stellar spectra of the nearest",
+        "= -2.25 -1.75 -1.25 -0.75 -0.25 have spectra mixed",
+    ):
         assert any(text in line for line in said), (text, said)
     assert steps == [(i, 26) for i in range(27)]
     assert ("fsps" in sys.modules) == before  # FSPS's state is not this process's
@@ -268,11 +279,16 @@ def draw(n, seed, agb_dust):
     t = np.sort(rng.uniform(0, 1, (n, 60)), axis=1)
     t[:, [0, -1]] = 0, 1
     return dict(
-        z=z, age=age(z), start=start, tau=tau, mh=rng.uniform(-2.3, 0.4, n),
-        av=rng.uniform(0, 4, n), t=t * age(z)[:, None],
+        z=z,
+        age=age(z),
+        start=start,
+        tau=tau,
+        mh=rng.uniform(-2.3, 0.4, n),
+        av=rng.uniform(0, 4, n),
+        t=t * age(z)[:, None],
         sfr=10 ** np.clip(np.cumsum(rng.normal(0, 0.3, (n, 60)), axis=1), -3, 3),
         agb_dust=agb_dust,
-    )  # fmt: skip
+    )
 
 
 def table_weights(t, sfr, at, edges):
@@ -292,16 +308,26 @@ class Comparison:
         self.draws, self.variants = draws, list(variants)
         np.savez(folder / "draws.npz", variants=np.array(self.variants, dtype=int), **draws)
         done = subprocess.run(
-            [sys.executable, Path(__file__).with_name("fsps_reference.py"),
-             folder / "draws.npz", folder / "fsps.npz"],
-            env=dict(os.environ, SPS_HOME=str(home)), cwd=folder, capture_output=True, text=True,
+            [
+                sys.executable,
+                Path(__file__).with_name("fsps_reference.py"),
+                folder / "draws.npz",
+                folder / "fsps.npz",
+            ],
+            env=dict(os.environ, SPS_HOME=str(home)),
+            cwd=folder,
+            capture_output=True,
+            text=True,
             timeout=1800,
-        )  # fmt: skip
+        )
         assert done.stdout.endswith("done\n"), done.stdout + done.stderr
         with np.load(folder / "fsps.npz") as saved:
             self.fsps = {name: saved[name] for name in saved.files}
-        self.curves = {name.removeprefix("curve_"): tuple(self.fsps[name])
-                       for name in self.fsps if name.startswith("curve_")}  # fmt: skip
+        self.curves = {
+            name.removeprefix("curve_"): tuple(self.fsps[name])
+            for name in self.fsps
+            if name.startswith("curve_")
+        }
         self.bands = list(self.curves)
         blue = [wave[trans > 1e-3 * trans.max()][0] for wave, trans in self.curves.values()]
         #: Rest-frame wavelength of each band's blue end.
@@ -340,8 +366,9 @@ class Comparison:
     def fluxes(self, grid, table, dusty=True, emission=True, attenuation="calzetti"):
         if not emission:
             grid = replace(grid, dust_spectrum=0 * grid.dust_spectrum)
-        model = PhotometryModel(grid, self.bands, z_max=8.0, igm="none", curves=self.curves,
-                                attenuation=attenuation)  # fmt: skip
+        model = PhotometryModel(
+            grid, self.bands, z_max=8.0, igm="none", curves=self.curves, attenuation=attenuation
+        )
         d = self.draws
         return model.fluxes(d["z"], self.weights(grid, table), d["mh"], d["av"] * dusty)
 
@@ -363,8 +390,12 @@ class Comparison:
 
 def names(variant):
     table, nebular, dusty, emission, _ = variant
-    words = ["tabulated" if table else "tau-delayed", "nebular" * nebular, "dust" * dusty,
-             "dust emission" * emission]  # fmt: skip
+    words = [
+        "tabulated" if table else "tau-delayed",
+        "nebular" * nebular,
+        "dust" * dusty,
+        "dust emission" * emission,
+    ]
     return ", ".join(word for word in words if word)
 
 
@@ -372,12 +403,15 @@ def smeared(comparison, grid):
     """A grid with its lines in the spectra, as wide as FSPS makes them (add_nebular.f90)."""
     wave, lines = grid.wave, grid.line_wave
     j = np.clip(np.searchsorted(wave, lines) - 1, 0, len(wave) - 2)
-    width = np.maximum((wave[j + 1] - wave[j]) * 2 / 2.355,
-                       lines * np.abs(comparison.fsps["resolution"][j]) / 2.9979e5)  # fmt: skip
+    width = np.maximum(
+        (wave[j + 1] - wave[j]) * 2 / 2.355,
+        lines * np.abs(comparison.fsps["resolution"][j]) / 2.9979e5,
+    )
     profile = np.exp(-0.5 * ((wave - lines[:, None]) / width[:, None]) ** 2)
     profile *= (lines**2 / wave[:, None] ** 2).T / (np.sqrt(2 * np.pi) * width)[:, None]
-    return replace(grid, spectra=(grid.spectra + grid.lines @ profile).astype(np.float32),
-                   lines=0 * grid.lines)  # fmt: skip
+    return replace(
+        grid, spectra=(grid.spectra + grid.lines @ profile).astype(np.float32), lines=0 * grid.lines
+    )
 
 
 def compare(comparison, full, stars, monkeypatch):
@@ -406,8 +440,9 @@ def compare(comparison, full, stars, monkeypatch):
             # In FSPS the screen dims the dust's own emission too: undo it.
             bare = comparison.fsps["spectra"][:, comparison.index(table, nebular, dusty, 0, 0)]
             v = comparison.index(*variant)
-            shade = 10 ** (-0.4 * comparison.draws["av"][:, None]
-                           * fsps_calzetti(comparison.fsps["wave"]))  # fmt: skip
+            shade = 10 ** (
+                -0.4 * comparison.draws["av"][:, None] * fsps_calzetti(comparison.fsps["wave"])
+            )
             glow = comparison.fsps["spectra"][:, v] - bare
             glow = np.divide(glow, shade, out=np.zeros_like(glow), where=shade > 1e-6)
             undimmed = comparison.seen(bare + glow, comparison.fsps["lines"][:, v])
@@ -459,8 +494,11 @@ def test_against_fsps(grid, sps_home, tmp_path, monkeypatch):
 def test_against_fsps_300(sps_home, tmp_path, monkeypatch):
     """Everything on and off, AGB dust on, for 300 populations."""
     full, stars = (build(sps_home, agb_dust=True, nebular=on) for on in (True, False))
-    variants = [(table, *rest, 0) for table in (0, 1) for rest in
-                ((0, 0, 0), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 1, 0), (1, 1, 1))]  # fmt: skip
+    variants = [
+        (table, *rest, 0)
+        for table in (0, 1)
+        for rest in ((0, 0, 0), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 1, 0), (1, 1, 1))
+    ]
     variants += [(0, 1, 1, 1, 1), (1, 1, 1, 1, 1)]
     comparison = Comparison(sps_home, tmp_path, draw(300, 5, True), variants)
     compare(comparison, full, stars, monkeypatch)

@@ -55,17 +55,30 @@ def test_lyman_alpha_forest_by_hand():
 
 
 def test_forest_darkens_with_redshift():
-    mean = [inoue14(np.linspace(1040, 1180, 200), z).mean()
-            for z in (0.5, 2, 3, 4, 5, 6, 7)]  # fmt: skip
+    mean = [inoue14(np.linspace(1040, 1180, 200), z).mean() for z in (0.5, 2, 3, 4, 5, 6, 7)]
     assert np.all(np.diff(mean) < 0) and mean[-1] < 0.02 and mean[0] > 0.95
 
 
 #: Lyman series of FSPS's version of Madau (1995).
-MADAU = {1215.67: 3.6e-3, 1025.72: 1.7e-3, 972.537: 1.1846e-3, 949.743: 9.410e-4,
-         937.803: 7.960e-4, 930.748: 6.967e-4, 926.226: 6.236e-4, 923.150: 5.665e-4,
-         920.963: 5.200e-4, 919.352: 4.817e-4, 918.129: 4.487e-4, 917.181: 4.200e-4,
-         916.429: 3.947e-4, 915.824: 3.72e-4, 915.329: 3.52e-4, 914.919: 3.334e-4,
-         914.576: 3.1644e-4}  # fmt: skip
+MADAU = {
+    1215.67: 3.6e-3,
+    1025.72: 1.7e-3,
+    972.537: 1.1846e-3,
+    949.743: 9.410e-4,
+    937.803: 7.960e-4,
+    930.748: 6.967e-4,
+    926.226: 6.236e-4,
+    923.150: 5.665e-4,
+    920.963: 5.200e-4,
+    919.352: 4.817e-4,
+    918.129: 4.487e-4,
+    917.181: 4.200e-4,
+    916.429: 3.947e-4,
+    915.824: 3.72e-4,
+    915.329: 3.52e-4,
+    914.919: 3.334e-4,
+    914.576: 3.1644e-4,
+}
 
 
 def madau_lines(wave, z):
@@ -87,8 +100,12 @@ def test_madau_continuum(z, wave):
     found = -np.log(madau95(np.array([wave]), z)[0]) - madau_lines(wave, z)
     c, e = wave * (1 + z) / 911.75, 1 + z
     forest = 0.25 * c**3 * (e**0.46 - c**0.46)
-    written = (forest + 9.4 * c**1.5 * (e**0.18 - c**0.18)
-               - 0.7 * c**3 * (c**-1.32 - e**-1.32) - 0.023 * (e**1.68 - c**1.68))  # fmt: skip
+    written = (
+        forest
+        + 9.4 * c**1.5 * (e**0.18 - c**0.18)
+        - 0.7 * c**3 * (c**-1.32 - e**-1.32)
+        - 0.023 * (e**1.68 - c**1.68)
+    )
     assert found == pytest.approx(written, rel=1e-6)
     column = np.logspace(17.2, 20, 4000)  # Lyman-limit systems
 

@@ -120,8 +120,12 @@ def test_against_direct_integration(models, ssp_grid, law):
     n = 10 if law == "calzetti" else 3
     z, weights, mh, av = draw(ssp_grid, n, seed=4)
     found = models[law].fluxes(z, weights, mh, av)
-    blue = np.array([load_curve(name)[0][np.cumsum(t := load_curve(name)[1]) > 1e-3 * t.sum()][0]
-                     for name in NAMES])  # fmt: skip
+    blue = np.array(
+        [
+            load_curve(name)[0][np.cumsum(t := load_curve(name)[1]) > 1e-3 * t.sum()][0]
+            for name in NAMES
+        ]
+    )
     for i in range(n):
         expected = direct(ssp_grid, z[i], weights[i], mh[i], av[i], law)
         use = blue / (1 + z[i]) > 1300
@@ -286,10 +290,13 @@ def test_igm_by_option(ssp_grid, model):
         np.testing.assert_allclose(found[name][:, 1:], found["none"][:, 1:], rtol=2e-5)
 
 
-@pytest.mark.parametrize("option, message", [
-    ({"attenuation": "milky-way"}, "attenuation must be one of calzetti, charlot-fall, smc"),
-    ({"igm": "madau"}, "igm must be one of inoue14, madau95, none, got 'madau'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "option, message",
+    [
+        ({"attenuation": "milky-way"}, "attenuation must be one of calzetti, charlot-fall, smc"),
+        ({"igm": "madau"}, "igm must be one of inoue14, madau95, none, got 'madau'"),
+    ],
+)
 def test_unknown_option(ssp_grid, option, message):
     pytest.importorskip("sedpy", reason="filter curves come from astro-sedpy")
     from pixsed.sps.photometry import PhotometryModel

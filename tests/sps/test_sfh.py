@@ -6,23 +6,32 @@ from pixsed.sps.sfh import LOG_SSFR_FLOOR, History, TauDelayed, delayed_formed
 
 EDGES = np.array([0.0, 0.003, 0.01, 0.05, 0.1, 0.4, 1.0, 3.0, 6.0, 13.5])
 CASES = [  # tau, t_i, age of the Universe
-    (0.01, 1.0, 5.0), (0.01, 4.97, 5.0), (100.0, 0.0, 13.4), (100.0, 4.999, 5.0),
-    (1.0, 2.0, 9.0), (0.3, 0.1, 0.7), (3.0, 0.65, 0.7), (0.05, 0.4, 0.75),
-]  # fmt: skip
+    (0.01, 1.0, 5.0),
+    (0.01, 4.97, 5.0),
+    (100.0, 0.0, 13.4),
+    (100.0, 4.999, 5.0),
+    (1.0, 2.0, 9.0),
+    (0.3, 0.1, 0.7),
+    (3.0, 0.65, 0.7),
+    (0.05, 0.4, 0.75),
+]
 
 
 def formed(tau, span, young, old, power=0):
     """Integral of SFR x lookback^power over lookback times young to old."""
     young, old = min(young, span), min(old, span)
     peak = span - tau
-    knots = sorted({young, old, *[k for k in (peak, span - 5 * tau, span - 20 * tau)
-                                  if young < k < old]})  # fmt: skip
+    knots = sorted(
+        {young, old, *[k for k in (peak, span - 5 * tau, span - 20 * tau) if young < k < old]}
+    )
 
     def rate(a):
         return (span - a) * np.exp(-(span - a) / tau) * a**power
 
-    return sum(quad(rate, a, b, epsabs=0, epsrel=1e-11, limit=200)[0]
-               for a, b in zip(knots[:-1], knots[1:], strict=True))  # fmt: skip
+    return sum(
+        quad(rate, a, b, epsabs=0, epsrel=1e-11, limit=200)[0]
+        for a, b in zip(knots[:-1], knots[1:], strict=True)
+    )
 
 
 @pytest.mark.parametrize("tau, start, age", CASES)

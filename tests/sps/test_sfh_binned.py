@@ -15,9 +15,15 @@ def history():
 
 def test_weights(history):
     weights = history.weights(np.array([0.0, 0.01, 0.1, 0.55, 5.0]))
-    expected = [[0.1 / 3, 0.2 / 3, 0.25, 0.65],
-                [0.2, 0.4 - 0.2 + 0.2 + 0.2 * 0.05 / 0.25,
-                 0.2 * 0.2 / 0.25 + 0.2 * 0.25 / 0.3, 0.2 * 0.05 / 0.3]]  # fmt: skip
+    expected = [
+        [0.1 / 3, 0.2 / 3, 0.25, 0.65],
+        [
+            0.2,
+            0.4 - 0.2 + 0.2 + 0.2 * 0.05 / 0.25,
+            0.2 * 0.2 / 0.25 + 0.2 * 0.25 / 0.3,
+            0.2 * 0.05 / 0.3,
+        ],
+    ]
     np.testing.assert_allclose(weights, expected, atol=1e-12)
 
 

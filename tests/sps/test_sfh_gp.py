@@ -139,8 +139,11 @@ def test_rates_by_the_recipe(drawn, i):
 
 def test_points_where_the_rate_is_too_low_to_be_late():
     """The points then sit at fixed times; t75 later than them puts them out of order."""
-    x, y = training_points(np.array([-11.0, -11.0]), np.array([[0.2, 0.4, 0.6], [0.2, 0.4, 0.98]]),
-                           np.array([10.0, 10.0]))  # fmt: skip
+    x, y = training_points(
+        np.array([-11.0, -11.0]),
+        np.array([[0.2, 0.4, 0.6], [0.2, 0.4, 0.98]]),
+        np.array([10.0, 10.0]),
+    )
     np.testing.assert_allclose(x[:, 5:8], [[0.97, 0.98, 0.99]] * 2)
     np.testing.assert_allclose(y[:, 5:8], [[0.997, 0.998, 0.999]] * 2)
     history = GPHistory([-11.0], [[0.2, 0.4, 0.98]], [10.0])
@@ -177,9 +180,7 @@ def test_mean_age_and_times_from_the_rates(drawn):
             1 - np.trapezoid(rate * time, time) / total, abs=1e-5
         )
         formed = np.concatenate([[0], np.cumsum(0.5 * (rate[1:] + rate[:-1]))])
-        assert times[i] == pytest.approx(
-            np.interp(SHARES * formed[-1], formed, time), abs=1e-4
-        )  # fmt: skip
+        assert times[i] == pytest.approx(np.interp(SHARES * formed[-1], formed, time), abs=1e-4)
     np.testing.assert_array_equal(history.formation_time(0.5), times[:, 1])
 
 
@@ -201,8 +202,13 @@ def test_where_the_gaussian_process_never_falls_the_times_are_those_asked_for():
 
 def test_extremes_stay_finite():
     tiny = 1e-9
-    times = [[tiny, 2 * tiny, 3 * tiny], [1 - 3 * tiny, 1 - 2 * tiny, 1.0], [tiny, 0.5, 1.0],
-             [0.01, 0.97, 0.98], [1 / 3, 1 / 3, 1 / 3]]  # fmt: skip
+    times = [
+        [tiny, 2 * tiny, 3 * tiny],
+        [1 - 3 * tiny, 1 - 2 * tiny, 1.0],
+        [tiny, 0.5, 1.0],
+        [0.01, 0.97, 0.98],
+        [1 / 3, 1 / 3, 1 / 3],
+    ]
     for log_ssfr in (-11.5, -9.0, -7.5):
         for at_z in (0.6, 13.4):
             n = len(times)

@@ -8,17 +8,27 @@ EDGES = np.array([0.0, 0.003, 0.01, 0.05, 0.1, 0.4, 1.0, 3.0, 6.0, 13.5])
 SHARES = np.array([0.25, 0.5, 0.75])
 POWER = [(-0.9, 0.3, 5.0), (0.0, 1.0, 13.0), (1.0, 0.0, 0.7), (9.0, 2.0, 6.0)]  # p, t_i, age
 DOUBLE = [  # alpha, beta, tau, age
-    (1.0, 0.1, 0.3, 3.0), (1.0, 1000.0, 0.3, 3.0), (0.1, 0.1, 0.2, 13.4), (0.1, 0.1, 13.0, 13.4),
-    (1000.0, 1000.0, 0.1, 13.4), (0.1, 1000.0, 5.0, 6.0), (1000.0, 0.1, 5.0, 6.0),
-    (0.4, 0.2, 0.2, 13.0), (2.0, 3.0, 0.7, 0.7), (3.0, 0.5, 1.5, 5.0), (0.999999, 40.0, 2.0, 9.0),
-]  # fmt: skip
+    (1.0, 0.1, 0.3, 3.0),
+    (1.0, 1000.0, 0.3, 3.0),
+    (0.1, 0.1, 0.2, 13.4),
+    (0.1, 0.1, 13.0, 13.4),
+    (1000.0, 1000.0, 0.1, 13.4),
+    (0.1, 1000.0, 5.0, 6.0),
+    (1000.0, 0.1, 5.0, 6.0),
+    (0.4, 0.2, 0.2, 13.0),
+    (2.0, 3.0, 0.7, 0.7),
+    (3.0, 0.5, 1.5, 5.0),
+    (0.999999, 40.0, 2.0, 9.0),
+]
 
 
 def integral(rate, low, high, knots):
     """Integral of rate(t), split where it bends or is narrow."""
     parts = sorted({low, high, *(k for k in knots if low < k < high)})
-    return sum(quad(rate, a, b, epsabs=1e-14, epsrel=1e-9, limit=400)[0]
-               for a, b in zip(parts[:-1], parts[1:], strict=True))  # fmt: skip
+    return sum(
+        quad(rate, a, b, epsabs=1e-14, epsrel=1e-9, limit=400)[0]
+        for a, b in zip(parts[:-1], parts[1:], strict=True)
+    )
 
 
 @pytest.mark.parametrize("p, start, age", POWER)
@@ -31,12 +41,22 @@ def test_power_law_by_quadrature(p, start, age):
         low, high = (np.log(max(x - start, 1e-14)) for x in (low, high))
         if high <= low:
             return 0.0
-        return first + quad(lambda u: np.exp((p + 1) * u) * (age - start - np.exp(u)) ** moment,
-                            low, high, epsabs=0, epsrel=1e-10, limit=400)[0]  # fmt: skip
+        return (
+            first
+            + quad(
+                lambda u: np.exp((p + 1) * u) * (age - start - np.exp(u)) ** moment,
+                low,
+                high,
+                epsabs=0,
+                epsrel=1e-10,
+                limit=400,
+            )[0]
+        )
 
     whole = formed(start, age)
-    expected = [formed(age - b, age - a) / whole
-                for a, b in zip(EDGES[:-1], EDGES[1:], strict=True)]  # fmt: skip
+    expected = [
+        formed(age - b, age - a) / whole for a, b in zip(EDGES[:-1], EDGES[1:], strict=True)
+    ]
     assert history.weights(EDGES)[0] == pytest.approx(expected, abs=1e-8)
     mean = formed(start, age, moment=1) / whole
     assert history.mass_weighted_age()[0] == pytest.approx(mean, rel=1e-6)

@@ -11,11 +11,26 @@ from pixsed.train import card
 DUST = {"calzetti": "Calzetti", "charlot-fall": "Charlot & Fall", "smc": "SMC bar"}
 GAS = {"inoue14": "Inoue+14", "madau95": "Madau 95", "none": "no absorption"}
 #: How the card's first line and its table of the prior name the histories.
-HISTORIES = {"tau": "log10 TAU", "dirichlet": "| T50 |", "continuity": "| LOGRATIO6 |",
-             "powerlaw": "log10 GROWTH |", "dpl": " BETA |"}  # fmt: skip
-META = {"LIBRARY": "FSPS", "ISOCHRO": "MIST", "SPECLIB": "C3K", "IMF": "Chabrier", "ZSUN": 0.0142,
-        "NEBULAR": "CLOUDY 13", "LOGU": -2.5, "DUSTEM": "DL07", "REMNANTS": "Renzini",
-        "ATTENUAT": "calzetti", "IGM": "inoue14"}  # fmt: skip
+HISTORIES = {
+    "tau": "log10 TAU",
+    "dirichlet": "| T50 |",
+    "continuity": "| LOGRATIO6 |",
+    "powerlaw": "log10 GROWTH |",
+    "dpl": " BETA |",
+}
+META = {
+    "LIBRARY": "FSPS",
+    "ISOCHRO": "MIST",
+    "SPECLIB": "C3K",
+    "IMF": "Chabrier",
+    "ZSUN": 0.0142,
+    "NEBULAR": "CLOUDY 13",
+    "LOGU": -2.5,
+    "DUSTEM": "DL07",
+    "REMNANTS": "Renzini",
+    "ATTENUAT": "calzetti",
+    "IGM": "inoue14",
+}
 
 
 def said(prior="tau", **meta):
@@ -24,11 +39,17 @@ def said(prior="tau", **meta):
     from pixsed.simulate.noise import WIDE
     from pixsed.train.export import _said_of, metadata
 
-    found = metadata({
-        "prior": "tau", "bands": ["F200W", "F444W"], "sizes": {}, "sps": META | meta,
-        "noise": WIDE.describe(),
-        "training": {"photo_z_max": 0.1, "simulations": 1000, "epochs": 2, "seed": 42},
-    }, "mine")  # fmt: skip
+    found = metadata(
+        {
+            "prior": "tau",
+            "bands": ["F200W", "F444W"],
+            "sizes": {},
+            "sps": META | meta,
+            "noise": WIDE.describe(),
+            "training": {"photo_z_max": 0.1, "simulations": 1000, "epochs": 2, "seed": 42},
+        },
+        "mine",
+    )
     # No network has some of the histories yet.
     made = PRIORS[prior]
     of_prior = {"sfh": made.NAME, "coordinates": [_said_of(c) for c in made.COORDINATES]}
@@ -66,12 +87,22 @@ def test_laws_and_histories(prior, dust, igm):
     assert not any(words in found for words in others)
 
 
-@pytest.mark.parametrize("key, row", [
-    ("LIBRARY", "populations"), ("ISOCHRO", "populations"), ("SPECLIB", "populations"),
-    ("IMF", "IMF"), ("ZSUN", "Zsun"), ("NEBULAR", "nebular emission"),
-    ("LOGU", "nebular emission"), ("DUSTEM", "dust"), ("REMNANTS", "surviving mass"),
-    ("ATTENUAT", "dust"), ("IGM", "intergalactic medium"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "key, row",
+    [
+        ("LIBRARY", "populations"),
+        ("ISOCHRO", "populations"),
+        ("SPECLIB", "populations"),
+        ("IMF", "IMF"),
+        ("ZSUN", "Zsun"),
+        ("NEBULAR", "nebular emission"),
+        ("LOGU", "nebular emission"),
+        ("DUSTEM", "dust"),
+        ("REMNANTS", "surviving mass"),
+        ("ATTENUAT", "dust"),
+        ("IGM", "intergalactic medium"),
+    ],
+)
 def test_populations(key, row):
     assert "not recorded" not in text(said())
     assert "Something" in line(text(said(**{key: "Something"})), row)
@@ -80,17 +111,23 @@ def test_populations(key, row):
     assert "not recorded" in line(text(metadata), row)
 
 
-@pytest.mark.parametrize("meta, other, expected", [
-    (META, META, ""),
-    (META, {}, ""),
-    (META | {"SEED": 4}, META | {"SEED": 5}, ""),
-    (META | {"FSPSVERS": "0.4"}, META | {"FSPSVERS": "0.5"}, ""),
-    (META | {"ATTENUAT": "smc"}, META, "ATTENUAT smc, not calzetti"),
-    (META | {"IGM": "none"}, META, "IGM none, not inoue14"),
-    (META | {"IMF": "Kroupa"}, META, "IMF Kroupa, not Chabrier"),
-    (META | {"ZSUN": 0.02}, META, "ZSUN 0.02, not 0.0142"),
-    (META | {"IMF": "Kroupa", "IGM": "none"}, META,
-     "IMF Kroupa, not Chabrier, IGM none, not inoue14"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "meta, other, expected",
+    [
+        (META, META, ""),
+        (META, {}, ""),
+        (META | {"SEED": 4}, META | {"SEED": 5}, ""),
+        (META | {"FSPSVERS": "0.4"}, META | {"FSPSVERS": "0.5"}, ""),
+        (META | {"ATTENUAT": "smc"}, META, "ATTENUAT smc, not calzetti"),
+        (META | {"IGM": "none"}, META, "IGM none, not inoue14"),
+        (META | {"IMF": "Kroupa"}, META, "IMF Kroupa, not Chabrier"),
+        (META | {"ZSUN": 0.02}, META, "ZSUN 0.02, not 0.0142"),
+        (
+            META | {"IMF": "Kroupa", "IGM": "none"},
+            META,
+            "IMF Kroupa, not Chabrier, IGM none, not inoue14",
+        ),
+    ],
+)
 def test_differences(meta, other, expected):
     assert physics_differences(meta, other) == expected

@@ -16,10 +16,10 @@ from pixsed.errors import PixsedError
 from pixsed.simulate.table import read_simulations
 from pixsed.train import export as module
 from pixsed.train.checkpoint import load_network
-from pixsed.train.decoder import DRAWS
 from pixsed.train.export import INPUTS, LARGEST, TOLERANCE, WithQuantiles, compare, export
-from pixsed.train.quantiles import load_marginals
-from pixsed.train.spaces import TauSpace
+from pixsed.train.network.decoder import DRAWS
+from pixsed.train.network.quantiles import load_marginals
+from pixsed.train.network.spaces import TauSpace
 
 DIM, OUTPUTS = 6, TauSpace.OUTPUTS
 
@@ -73,8 +73,11 @@ print(len(session.get_modelmeta().custom_metadata_map["pixsed"]))
 """
     result = subprocess.run(
         [sys.executable, "-c", code, model_file, str(tmp_path / "in.npz")],
-        capture_output=True, text=True, timeout=60, cwd=tmp_path,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) > 500
 
@@ -91,8 +94,13 @@ def test_what_the_model_says_of_itself(model_file, few_bands):
     assert said["cosmology"] == "FlatLambdaCDM(H0=70, Om0=0.3)"
     assert said["prior"]["log_ssfr_floor"] == -14 and said["prior"]["redshift"] == [0, 7.5]
     bounds = {c["name"]: (c["low"], c["high"]) for c in said["prior"]["coordinates"]}
-    assert bounds == {"LOGMFORM": (4, 12), "AV": (0, 4), "METAL": (-2.3, 0.4), "TAU": (-2, 2),
-                      "TSTART": (0, 1)}  # fmt: skip
+    assert bounds == {
+        "LOGMFORM": (4, 12),
+        "AV": (0, 4),
+        "METAL": (-2.3, 0.4),
+        "TAU": (-2, 2),
+        "TSTART": (0, 1),
+    }
     over = [c["name"] for c in said["prior"]["coordinates"] if c["over_age_at_z"]]
     assert over == ["TSTART"]
     assert said["sps"]["IMF"] == "Kroupa" and said["noise"]["name"] == "depth"
@@ -121,8 +129,8 @@ def test_calibration_of_the_score(model_file):
 
 
 def test_a_band_that_is_off_lowers_the_score(model_file, checkpoint, simulations_file):
-    from pixsed.infer.draws import base_normals
-    from pixsed.infer.model import Model
+    from pixsed.fit.draws import base_normals
+    from pixsed.fit.model import Model
 
     model, sims = Model(model_file), read_simulations(simulations_file)
     assert model.metadata["flux_model"]["draws"] == DRAWS
@@ -145,14 +153,14 @@ def test_a_band_that_is_off_lowers_the_score(model_file, checkpoint, simulations
 
 
 def test_pixsed_reads_it(model_file, few_bands):
-    from pixsed.infer.model import Model
+    from pixsed.fit.model import Model
 
     model = Model(model_file)
     assert model.bands == few_bands and list(model.parameters) == list(OUTPUTS)
 
 
 def test_quantiles_in_the_graph(model_file, checkpoint):
-    from pixsed.infer.model import Model
+    from pixsed.fit.model import Model
 
     model = Model(model_file)
     assert model.engines == ("flow", "quantile")
@@ -176,17 +184,29 @@ def test_quantiles_in_the_graph(model_file, checkpoint):
 
 @pytest.mark.parametrize("engine", ["flow", "quantile"])
 def test_a_pixel_gets_the_same_bytes_in_any_company(model_file, engine):
-    from pixsed.infer.model import Model
-    from pixsed.infer.posterior import summarise
+    from pixsed.fit.model import Model
+    from pixsed.fit.posterior import summarise
 
     model = Model(model_file)
     flux, err, z, z_err = pixels(300, 1, seed=4)[:4]
     y, x = np.random.default_rng(1).integers(0, 500, (2, 300))
 
     def fit(rows, jobs=1):
-        return summarise(model, flux[rows], err[rows], z[rows], z_err[rows], y[rows], x[rows],
-                         samples=32, quantiles=(0.5, 0.16, 0.84), seed=1, jobs=jobs,
-                         pixel_area=0.0009, engine=engine)  # fmt: skip
+        return summarise(
+            model,
+            flux[rows],
+            err[rows],
+            z[rows],
+            z_err[rows],
+            y[rows],
+            x[rows],
+            samples=32,
+            quantiles=(0.5, 0.16, 0.84),
+            seed=1,
+            jobs=jobs,
+            pixel_area=0.0009,
+            engine=engine,
+        )
 
     whole = fit(np.arange(300), jobs=2)
     for rows in (np.arange(300)[::-1], np.arange(7, 90, 3), np.array([123])):

@@ -8,8 +8,9 @@ from pixsed.simulate.table import read_simulations
 from pixsed.train.finish import STAGES, finish
 
 
-def test_what_a_checkpoint_lacks_is_added_and_what_it_has_is_kept(checkpoint_file,
-                                                                  simulations_file):
+def test_what_a_checkpoint_lacks_is_added_and_what_it_has_is_kept(
+    checkpoint_file, simulations_file
+):
     saved = torch.load(checkpoint_file, weights_only=True)
     assert set(STAGES) <= saved.keys()  # training ends with all of them
     before = saved.pop("quantiles")
@@ -29,8 +30,14 @@ def test_a_stage_is_fitted_anew_from_its_beginning(checkpoint_file, simulations_
         saved = torch.load(checkpoint_file, weights_only=True)
         kept, told = saved["decoder"], []
         for _ in range(times):
-            finish(saved, sims, from_description(saved["noise"]), seed=3, again=["recalibration"],
-                   report=told.append)  # fmt: skip
+            finish(
+                saved,
+                sims,
+                from_description(saved["noise"]),
+                seed=3,
+                again=["recalibration"],
+                report=told.append,
+            )
         assert told == ["recalibration"] * times and saved["decoder"] is kept
         states.append(saved["recalibration"])
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])

@@ -46,8 +46,9 @@ def test_magnitudes_are_astropys_and_their_errors_those_of_small_changes():
     assert x.shape == (2, 5) and x.dtype == np.float32
     np.testing.assert_allclose(x[:, :2], (flux * u.nJy).to_value(u.ABmag), rtol=1e-6)
     tiny = 1e-4
-    fainter, brighter = (((flux * u.nJy + sign * tiny * err * u.nJy).to_value(u.ABmag))
-                         for sign in (-1, 1))  # fmt: skip
+    fainter, brighter = (
+        ((flux * u.nJy + sign * tiny * err * u.nJy).to_value(u.ABmag)) for sign in (-1, 1)
+    )
     np.testing.assert_allclose(x[:, 2:4], (fainter - brighter) / (2 * tiny), rtol=1e-5)
     np.testing.assert_allclose(x[:, 4], [1.5, 6.0])
 
@@ -76,8 +77,11 @@ def test_the_network_is_the_papers():
     """15 blocks; each 7 -> 500, 39 -> 500 for the input, two of 500 -> 500, and 500 -> 14."""
     torch.manual_seed(0)
     net = build(torch.randn(50, 7), torch.randn(50, 39))
-    made = [t.autoregressive_net for t in net.net._transform._transforms
-            if hasattr(t, "autoregressive_net")]  # fmt: skip
+    made = [
+        t.autoregressive_net
+        for t in net.net._transform._transforms
+        if hasattr(t, "autoregressive_net")
+    ]
     assert len(made) == 15
     for block in made:
         assert [b.linear.weight.shape for b in block.blocks] == [(500, 500)] * 2
@@ -126,10 +130,12 @@ def test_the_loss_is_the_negative_log_density_of_what_is_held_out(run, simulatio
         return net.inverse_transform(values[None], net.embedding_net(given[None]))[0]
 
     base = torch.stack([one(values, given) for values, given in zip(at, seen, strict=True)])
-    jacobian = torch.stack([
-        torch.autograd.functional.jacobian(lambda v, g=given: one(v, g), values)
-        for values, given in zip(at[:40], seen[:40], strict=True)
-    ])  # fmt: skip
+    jacobian = torch.stack(
+        [
+            torch.autograd.functional.jacobian(lambda v, g=given: one(v, g), values)
+            for values, given in zip(at[:40], seen[:40], strict=True)
+        ]
+    )
     log_density = (-0.5 * (base[:40] ** 2 + np.log(2 * np.pi))).sum(dim=1)
     log_density = log_density + torch.linalg.slogdet(jacobian)[1]
     with torch.no_grad():
@@ -161,8 +167,11 @@ def test_a_killed_run_goes_on_to_the_same_weights(run, simulations, tmp_path):
 
 
 def test_it_stops_when_no_better_and_keeps_the_best(simulations, tmp_path):
-    part = replace(simulations, flux=simulations.flux[:300],
-                   columns={k: v[:300] for k, v in simulations.columns.items()})  # fmt: skip
+    part = replace(
+        simulations,
+        flux=simulations.flux[:300],
+        columns={k: v[:300] for k, v in simulations.columns.items()},
+    )
     path = tmp_path / "m.ckpt"
     settings = dict(batch=50, rate=0.05, patience=3, sizes=SIZES, threads=1)
     done = train(part, DEPTH, path, **settings)
@@ -204,9 +213,24 @@ def test_what_cannot_be_trained(simulations, tmp_path):
     with pytest.raises(PixsedError, match="no network for the prior 'continuity'"):
         train(replace(simulations, prior="continuity"), DEPTH, tmp_path / "a")
     with pytest.raises(PixsedError, match="needs 3 of the paper's bands or more, got 2"):
-        train(replace(simulations, bands=["F070W", "F300M", "F360M", "F140M", "F105W", "F125W",
-                                          "F140W", "F150W", "F444W"]),
-              DEPTH, tmp_path / "a")  # fmt: skip
+        train(
+            replace(
+                simulations,
+                bands=[
+                    "F070W",
+                    "F300M",
+                    "F360M",
+                    "F140M",
+                    "F105W",
+                    "F125W",
+                    "F140W",
+                    "F150W",
+                    "F444W",
+                ],
+            ),
+            DEPTH,
+            tmp_path / "a",
+        )
     if not torch.cuda.is_available():
         with pytest.raises(PixsedError, match="there is no device cuda; try --device cpu"):
             train(simulations, DEPTH, tmp_path / "a", device="cuda")
@@ -293,13 +317,28 @@ def test_validation_takes_the_sampler_and_counts_what_leaks(run, simulations, si
     sampler = load_sampler(run[2], simulations.bands, threads=1)
     seen = observe_case(simulations_file, DEPTH, CASES["paper"], number=100)
     names = sampler.names(seen.truth)
-    assert names == ["LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "TAU", "TSTART", "AGE",
-                     "T50LB"]  # fmt: skip
+    assert names == [
+        "LOGMSTAR",
+        "LOGMFORM",
+        "LOGSFR",
+        "METAL",
+        "AV",
+        "TAU",
+        "TSTART",
+        "AGE",
+        "T50LB",
+    ]
     joint = sampler.joint_names(names)
     assert set(joint) == {"LOGMFORM", "METAL", "AV", "TAU", "TSTART"}
     prior = with_t50lb(simulations.columns)
-    result = assess(seen, sampler, names, UnitCube({n: prior[n] for n in joint}), samples=60,
-                    metadata=sampler.model.metadata)  # fmt: skip
+    result = assess(
+        seen,
+        sampler,
+        names,
+        UnitCube({n: prior[n] for n in joint}),
+        samples=60,
+        metadata=sampler.model.metadata,
+    )
     for name, values in result.values.items():
         assert np.isfinite(values["median"]).all(), name
     # The mean rank of truths among draws: 0.5 but for what so short a training leaves.
@@ -312,8 +351,20 @@ def test_validation_takes_the_sampler_and_counts_what_leaks(run, simulations, si
 
 def test_the_command(run_cli, simulations_file, few_bands, tmp_path):
     path = tmp_path / "maf.ckpt"
-    args = ["train", simulations_file, "--net", "maf-paper", "--epochs", 1, "--batch", 1350,
-            "--jobs", 1, "-o", path]  # fmt: skip
+    args = [
+        "train",
+        simulations_file,
+        "--net",
+        "maf-paper",
+        "--epochs",
+        1,
+        "--batch",
+        1350,
+        "--jobs",
+        1,
+        "-o",
+        path,
+    ]
     result = run_cli(*args)
     assert result.exit_code == 0, result.output
     assert "epoch 1: train" in result.stderr and "trained for 1 epochs" in result.stderr
@@ -331,8 +382,9 @@ def test_the_command(run_cli, simulations_file, few_bands, tmp_path):
 def test_the_default_network_needs_its_grid(run_cli, tmp_path):
     result = run_cli("train", "s.fits", "-o", tmp_path / "m.ckpt")
     assert result.exit_code == 2 and "Missing option '--ssp'" in result.stderr
-    result = run_cli("train", "s.fits", "--net", "maf-paper", "--ensemble", 2,
-                     "-o", tmp_path / "m.ckpt")  # fmt: skip
+    result = run_cli(
+        "train", "s.fits", "--net", "maf-paper", "--ensemble", 2, "-o", tmp_path / "m.ckpt"
+    )
     assert result.exit_code == 2 and "are of --net default" in result.stderr
 
 
@@ -346,10 +398,16 @@ def test_the_posterior_of_a_problem_with_an_answer(tmp_path):
     rng = np.random.default_rng(0)
     n, bands, sigma = 10_000, ["F277W", "F356W", "F444W"], 20.0
     mass = rng.uniform(9, 10, n)
-    columns = {"LOGMFORM": mass, "LOGMSTAR": mass + rng.normal(-0.3, 0.1, n),
-               "LOGSFR": mass - 11 + rng.normal(0, 0.5, n), "METAL": rng.uniform(-2.3, 0.4, n),
-               "AV": rng.uniform(0, 4, n), "TAU": rng.uniform(0.01, 100, n),
-               "TSTART": rng.uniform(0, 1, n), "REDSHIFT": rng.uniform(1, 2, n)}  # fmt: skip
+    columns = {
+        "LOGMFORM": mass,
+        "LOGMSTAR": mass + rng.normal(-0.3, 0.1, n),
+        "LOGSFR": mass - 11 + rng.normal(0, 0.5, n),
+        "METAL": rng.uniform(-2.3, 0.4, n),
+        "AV": rng.uniform(0, 4, n),
+        "TAU": rng.uniform(0.01, 100, n),
+        "TSTART": rng.uniform(0, 1, n),
+        "REDSHIFT": rng.uniform(1, 2, n),
+    }
     flux = 10 ** (mass[:, None] - 7) * np.ones(3)
     sims = Simulations("tau", bands, columns, np.empty((n, 0)), flux, {})
 
@@ -363,8 +421,16 @@ def test_the_posterior_of_a_problem_with_an_answer(tmp_path):
             return {"name": self.name}
 
     path = tmp_path / "m.ckpt"
-    train(sims, Constant(), path, epochs=25, rate=2e-3, batch=100, threads=1,
-          sizes={"hidden_features": 32, "num_transforms": 3})  # fmt: skip
+    train(
+        sims,
+        Constant(),
+        path,
+        epochs=25,
+        rate=2e-3,
+        batch=100,
+        threads=1,
+        sizes={"hidden_features": 32, "num_transforms": 3},
+    )
     model = load_sampler(path).model
     at = np.array([9.25, 9.5, 9.75])
     seen = 10 ** (at[:, None] - 7) * np.ones(3)
@@ -384,7 +450,20 @@ def test_every_band_of_the_paper_is_known():
 def test_validate_takes_a_checkpoint(run, run_cli, simulations_file, tmp_path):
     """`pixsed validate` counts its draws outside the prior, and fails for them."""
     _, _, path = run
-    result = run_cli("validate", path, simulations_file, "-n", 200, "--samples", 50, "--jobs", 1,
-                     "--cases", "paper", "-o", tmp_path / "r.fits")  # fmt: skip
+    result = run_cli(
+        "validate",
+        path,
+        simulations_file,
+        "-n",
+        200,
+        "--samples",
+        50,
+        "--jobs",
+        1,
+        "--cases",
+        "paper",
+        "-o",
+        tmp_path / "r.fits",
+    )
     assert "LOGMSTAR" in result.stdout, (result.output, result.exception)
     assert "outside the prior" in str(result.exception)

@@ -10,12 +10,12 @@ torch = pytest.importorskip("torch", reason="the flow is made with torch")
 from scipy.special import ndtri
 
 from pixsed.simulate.noise import DEPTH
-from pixsed.train import physics
 from pixsed.train import recalibrate as module
-from pixsed.train.features import Features
-from pixsed.train.flow import PixelFlow, Recalibration
+from pixsed.train.network import physics
+from pixsed.train.network.features import Features
+from pixsed.train.network.flow import PixelFlow, Recalibration
+from pixsed.train.network.spaces import TauSpace
 from pixsed.train.recalibrate import recalibrate
-from pixsed.train.spaces import TauSpace
 
 BANDS, DIM, ROWS = 7, 6, 20_000
 SHARES = (0.5, 0.6827, 0.95)
@@ -27,8 +27,16 @@ def network(seed=0):
     """A small network that has learnt something, at random."""
     torch.manual_seed(seed)
     table = np.zeros((5, 4, 3)), np.linspace(-3.5, 1.13, 5), np.linspace(-2, 2, 4), [-2.3, -1, 0.4]
-    net = PixelFlow(BANDS, TauSpace(physics.Surviving(*table)), mass_offset=1.0,
-                    width=24, blocks=1, context=16, hidden=12, bins=5)  # fmt: skip
+    net = PixelFlow(
+        BANDS,
+        TauSpace(physics.Surviving(*table)),
+        mass_offset=1.0,
+        width=24,
+        blocks=1,
+        context=16,
+        hidden=12,
+        bins=5,
+    )
     for conditioner in net.conditioners:
         torch.nn.init.normal_(conditioner.last.weight, std=0.3)
     return net.eval()
@@ -89,8 +97,13 @@ def observer(net, law):
 @pytest.fixture
 def fit(monkeypatch):
     """Recalibrate a network whose truths follow a law; return what it was and what it is."""
-    smaller = {"BATCH": 2048, "_MARGINAL_BATCH": 512, "_ROUND_DRAWS": 24, "_ROUND_ROWS": 8000,
-               "_ROUND_STEPS": 60}  # fmt: skip
+    smaller = {
+        "BATCH": 2048,
+        "_MARGINAL_BATCH": 512,
+        "_ROUND_DRAWS": 24,
+        "_ROUND_ROWS": 8000,
+        "_ROUND_STEPS": 60,
+    }
     for name, value in smaller.items():
         monkeypatch.setattr(module, name, value)
 
@@ -98,9 +111,10 @@ def fit(monkeypatch):
         before, net = network(), network()
         monkeypatch.setattr(module, "Observer", observer(before, law))
         net.recalibration.load_state_dict(
-            recalibrate(net, np.zeros(rows), DEPTH, steps=steps, marginal_steps=marginal_steps,
-                        **kwargs)
-        )  # fmt: skip
+            recalibrate(
+                net, np.zeros(rows), DEPTH, steps=steps, marginal_steps=marginal_steps, **kwargs
+            )
+        )
         return before, net
 
     return run
@@ -120,8 +134,9 @@ def misses(net, origin, law, rows=15_000):
     rank = (below + torch.rand(below.shape, generator=generator)) / 32
     third = torch.argsort(torch.argsort(net.seen(encoded)[:, TOTAL])) * 3 // rows
     inside = 2 * torch.abs(rank - 0.5).unsqueeze(-1) < torch.tensor(SHARES)
-    return np.array([inside[third == i].double().mean(dim=0) - torch.tensor(SHARES)
-                     for i in range(3)])  # fmt: skip
+    return np.array(
+        [inside[third == i].double().mean(dim=0) - torch.tensor(SHARES) for i in range(3)]
+    )
 
 
 def test_what_is_wrong_by_signal_to_noise_is_mended_in_each_bin(fit):
@@ -200,8 +215,10 @@ def test_the_loss_of_latents_is_least_at_their_quantiles():
 def test_the_loss_of_ranks_is_least_where_the_shares_are_right():
     normals = torch.from_numpy(ndtri((np.arange(20_000) + 0.5) / 20_000))
     shifts, scales = torch.linspace(-0.1, 0.1, 21), torch.linspace(-0.1, 0.1, 21)
-    of_shift = [module._within(0.3 + 2 * normals - s, torch.tensor(math.log(2))).mean()
-                for s in 0.3 + shifts]  # fmt: skip
+    of_shift = [
+        module._within(0.3 + 2 * normals - s, torch.tensor(math.log(2))).mean()
+        for s in 0.3 + shifts
+    ]
     of_scale = [module._within(2 * normals, math.log(2) + s).mean() for s in scales]
     assert np.argmin(of_shift) == np.argmin(of_scale) == 10
 
@@ -210,8 +227,10 @@ def test_the_score_is_least_for_what_the_truths_are_drawn_from():
     generator = torch.Generator().manual_seed(3)
     truth = torch.randn(40_000, 1, 1, generator=generator)
     drawn = torch.randn(40_000, 1, 8, generator=generator)
-    scores = [[float(module._score(shift + scale * drawn, truth).mean())
-               for scale in (0.85, 1.0, 1.15)] for shift in (-0.1, 0.0, 0.1)]  # fmt: skip
+    scores = [
+        [float(module._score(shift + scale * drawn, truth).mean()) for scale in (0.85, 1.0, 1.15)]
+        for shift in (-0.1, 0.0, 0.1)
+    ]
     assert np.argmin(scores) == 4
     # The same for any number of draws: 1 / sqrt(pi), that of a standard normal.
     for count in (2, 8):
@@ -305,8 +324,14 @@ def test_it_runs_the_same_in_onnxruntime(tmp_path):
     seen = torch.randn(30, net.first.in_features, generator=generator)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
-        torch.onnx.export(Applied(), (base, seen), dynamo=True, verbose=False, opset_version=18,
-                          input_names=["base", "seen"]).save(tmp_path / "r.onnx")  # fmt: skip
+        torch.onnx.export(
+            Applied(),
+            (base, seen),
+            dynamo=True,
+            verbose=False,
+            opset_version=18,
+            input_names=["base", "seen"],
+        ).save(tmp_path / "r.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "r.onnx", providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"base": base.numpy(), "seen": seen.numpy()})
     with torch.no_grad():

@@ -6,9 +6,9 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 
 from pixsed.simulate.noise import WIDE
 from pixsed.simulate.table import read_simulations
-from pixsed.train.data import Observer
-from pixsed.train.fit import build
+from pixsed.train.batches import Observer
 from pixsed.train.step import Trainer
+from pixsed.train.train import build
 
 SIZES = dict(width=32, blocks=1, context=16, hidden=12, bins=4, flow_width=16, flow_blocks=1)
 

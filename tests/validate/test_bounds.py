@@ -5,14 +5,19 @@ from pixsed.cosmology import age
 from pixsed.simulate.priors import PRIORS
 from pixsed.validate.bounds import outside
 
-TAU = {"prior": {
-    "redshift": [0.0, 7.5], "log_ssfr_floor": -14.0, "coordinates": [
-        {"name": "LOGMFORM", "low": 4.0, "high": 12.0, "log10": False, "over_age_at_z": False},
-        {"name": "AV", "low": 0.0, "high": 4.0, "log10": False, "over_age_at_z": False},
-        {"name": "TAU", "low": -2.0, "high": 2.0, "log10": True, "over_age_at_z": False},
-        {"name": "TSTART", "low": 0.0, "high": 1.0, "log10": False, "over_age_at_z": True},
-        {"name": "T25", "distribution": "Stick"},
-    ]}}  # fmt: skip
+TAU = {
+    "prior": {
+        "redshift": [0.0, 7.5],
+        "log_ssfr_floor": -14.0,
+        "coordinates": [
+            {"name": "LOGMFORM", "low": 4.0, "high": 12.0, "log10": False, "over_age_at_z": False},
+            {"name": "AV", "low": 0.0, "high": 4.0, "log10": False, "over_age_at_z": False},
+            {"name": "TAU", "low": -2.0, "high": 2.0, "log10": True, "over_age_at_z": False},
+            {"name": "TSTART", "low": 0.0, "high": 1.0, "log10": False, "over_age_at_z": True},
+            {"name": "T25", "distribution": "Stick"},
+        ],
+    }
+}
 Z = np.array([[2.0]])
 
 
@@ -24,10 +29,14 @@ def leaks(**draws):
 def test_each_bound():
     at_z = float(age(2.0))
     assert leaks(
-        LOGMFORM=[4, 12, 3.99, 12.01], AV=[0, 4, -0.01, np.nan], TAU=[0.01, 100, 0.009, -1],
-        TSTART=[0, at_z, at_z * 1.001, -0.01], AGE=[0, at_z, at_z * 1.001, np.inf],
-        T50LB=[0, at_z, at_z + 0.01, -0.01], REDSHIFT=[0, 7.5, -0.01, 7.6],
-    ) == dict.fromkeys("LOGMFORM AV TAU TSTART AGE T50LB REDSHIFT".split(), [2, 3])  # fmt: skip
+        LOGMFORM=[4, 12, 3.99, 12.01],
+        AV=[0, 4, -0.01, np.nan],
+        TAU=[0.01, 100, 0.009, -1],
+        TSTART=[0, at_z, at_z * 1.001, -0.01],
+        AGE=[0, at_z, at_z * 1.001, np.inf],
+        T50LB=[0, at_z, at_z + 0.01, -0.01],
+        REDSHIFT=[0, 7.5, -0.01, 7.6],
+    ) == dict.fromkeys("LOGMFORM AV TAU TSTART AGE T50LB REDSHIFT".split(), [2, 3])
 
 
 def test_masses_and_rates():

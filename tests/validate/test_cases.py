@@ -4,7 +4,7 @@ import pytest
 from pixsed.bands import PAPER_BANDS
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError
-from pixsed.io.noise import BandNoise, NoiseTable
+from pixsed.io.formats.noise_table import BandNoise, NoiseTable
 from pixsed.simulate.noise import BinnedNoise, NoiseModel
 from pixsed.simulate.table import simulations_writer
 from pixsed.validate import cases
@@ -20,14 +20,16 @@ def sims_file(tmp_path_factory):
     """2500 rows of flat spectra; AV says which row."""
     rng, n = np.random.default_rng(3), 2500
     names = ("AV", "REDSHIFT", "T50")
-    dtype = np.dtype([*((c, ">f8") for c in names), ("UNIT", ">f8", (2,)),
-                      ("FLUX", ">f4", (len(BANDS),))])  # fmt: skip
+    dtype = np.dtype(
+        [*((c, ">f8") for c in names), ("UNIT", ">f8", (2,)), ("FLUX", ">f4", (len(BANDS),))]
+    )
     rows = np.zeros(n, dtype)
     rows["AV"], rows["REDSHIFT"], rows["T50"] = np.arange(n), rng.uniform(0, 7, n), rng.random(n)
     rows["FLUX"] = 10 ** rng.uniform(-2, 3, (n, 1))
     path = tmp_path_factory.mktemp("cases") / "sims.fits"
-    with simulations_writer(path, dtype, n, prior="tau", bands=BANDS, meta={}, units={},
-                            block=n) as writer:  # fmt: skip
+    with simulations_writer(
+        path, dtype, n, prior="tau", bands=BANDS, meta={}, units={}, block=n
+    ) as writer:
         writer.append(rows)
     return path, rows
 
@@ -116,8 +118,11 @@ def test_bins_are_filled_each_by_itself(sims_file):
 
 
 def test_a_bin_cannot_be_filled(sims_file):
-    with pytest.raises(PixsedError, match=r"of 2500 simulations are in the bin S/N 5-10 .paper., "
-                       "fewer than 900; simulate more, or give a smaller --per-bin"):  # fmt: skip
+    with pytest.raises(
+        PixsedError,
+        match=r"of 2500 simulations are in the bin S/N 5-10 .paper., "
+        "fewer than 900; simulate more, or give a smaller --per-bin",
+    ):
         observe_case(sims_file[0], PLAIN, CASES["paper"], number=200, per_bin=900)
     # No row of such a bin is in the range asked for.
     found = observe_case(sims_file[0], PLAIN, CASES["paper"], snr_min=10, number=200, per_bin=210)
@@ -131,9 +136,15 @@ def test_too_few_simulations(sims_file):
 
 def test_snr_is_of_the_bands_that_a_row_has():
     bands = ["F090W", "F150W", "F200W", "F277W", "F356W", "F444W"]
-    flux = np.array([[1.0, 2, 3, 4, 5, 6], [1, 2, 3, np.nan, 5, np.nan],
-                     [1, 2, 3, np.nan, np.nan, np.nan], [1, np.nan, 3, *[np.nan] * 3],
-                     [np.nan] * 6])  # fmt: skip
+    flux = np.array(
+        [
+            [1.0, 2, 3, 4, 5, 6],
+            [1, 2, 3, np.nan, 5, np.nan],
+            [1, 2, 3, np.nan, np.nan, np.nan],
+            [1, np.nan, 3, *[np.nan] * 3],
+            [np.nan] * 6,
+        ]
+    )
     found = row_snr(flux, np.where(np.isnan(flux), np.nan, 0.5), bands)
     np.testing.assert_allclose(found[:4], [10, 10, 4, 4])
     assert np.isnan(found[4])
@@ -146,13 +157,13 @@ def test_snr_is_that_of_a_fit():
     flux, err = rng.normal(3, 1, (50, len(BANDS))), rng.uniform(0.5, 1, (50, len(BANDS)))
     for kept in (slice(None), slice(0, 9)):
         expected = mean_snr(flux.T[kept], err.T[kept], BANDS[kept])
-        np.testing.assert_allclose(row_snr(flux[:, kept], err[:, kept], BANDS[kept]), expected,
-                                   rtol=1e-5)  # fmt: skip
+        np.testing.assert_allclose(
+            row_snr(flux[:, kept], err[:, kept], BANDS[kept]), expected, rtol=1e-5
+        )
 
 
 def test_the_noise_need_not_know_bands_that_nobody_sees(sims_file):
-    level = BandNoise(edges=[0.0, 1.0], mean=[2.0], std=[0.0], npix=[9],
-                      depth=2.0)  # fmt: skip
+    level = BandNoise(edges=[0.0, 1.0], mean=[2.0], std=[0.0], npix=[9], depth=2.0)
     measured = BinnedNoise(NoiseTable(dict.fromkeys(PAPER_BANDS, level), "noise.fits"))
     found = observe_case(sims_file[0], measured, CASES["paper"], number=300)
     assert np.isnan(found.flux[:, 0]).all() and np.all(found.flux_err[:, 1:] == 2.0)

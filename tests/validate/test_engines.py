@@ -2,7 +2,7 @@ import fakes
 import numpy as np
 import pytest
 
-from pixsed.infer.model import Model
+from pixsed.fit.model import Model
 from pixsed.validate.cases import Observed
 from pixsed.validate.engines import card_lines, compare_engines, engine_lines
 
@@ -14,9 +14,14 @@ def observed():
     flux = np.full((n, 29), np.nan, dtype=np.float32)
     flux[:, :7] = rng.uniform(1, 100, (n, 1))
     formed = np.log10(flux[:, 0]) + 8 + 0.1 * rng.standard_normal(n)
-    return Observed(flux=flux, flux_err=0.1 * flux, redshift=np.full(n, 2.0),
-                    redshift_err=np.zeros(n), snr=np.full(n, 10.0),
-                    truth={"LOGMFORM": formed})  # fmt: skip
+    return Observed(
+        flux=flux,
+        flux_err=0.1 * flux,
+        redshift=np.full(n, 2.0),
+        redshift_err=np.zeros(n),
+        snr=np.full(n, 10.0),
+        truth={"LOGMFORM": formed},
+    )
 
 
 def test_the_fake_model_agrees_with_itself_where_it_should(tmp_path, observed):

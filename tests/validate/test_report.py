@@ -7,11 +7,36 @@ from pixsed.validate import lines, report
 
 
 def row(parameter="AV", *, by="ALL", low=-np.inf, high=np.inf, case="paper", **changes):
-    said = dict(CASE=case, BY=by, LOW=low, HIGH=high, PARAMETER=parameter, UNIT="mag", N=10_000,
-                R2=0.9, R2_SE=0.01, OFFSET=0.01, OFFSET_SE=0.01, MEAN=0.0, SCATTER=0.1, STD=0.1,
-                WIDTH=0.3, WIDTH_SE=0.01, LEAK=0.0, R2_PAPER=np.nan, COV50=0.5, COV50_SE=0.005,
-                COV68=0.68, COV68_SE=0.0047, COV95=0.95, COV95_SE=0.002, KS_D=0.01, KS_P=0.4,
-                CHI2=20.0, CHI2_P=0.5)  # fmt: skip
+    said = dict(
+        CASE=case,
+        BY=by,
+        LOW=low,
+        HIGH=high,
+        PARAMETER=parameter,
+        UNIT="mag",
+        N=10_000,
+        R2=0.9,
+        R2_SE=0.01,
+        OFFSET=0.01,
+        OFFSET_SE=0.01,
+        MEAN=0.0,
+        SCATTER=0.1,
+        STD=0.1,
+        WIDTH=0.3,
+        WIDTH_SE=0.01,
+        LEAK=0.0,
+        R2_PAPER=np.nan,
+        COV50=0.5,
+        COV50_SE=0.005,
+        COV68=0.68,
+        COV68_SE=0.0047,
+        COV95=0.95,
+        COV95_SE=0.002,
+        KS_D=0.01,
+        KS_P=0.4,
+        CHI2=20.0,
+        CHI2_P=0.5,
+    )
     return said | changes
 
 
@@ -24,21 +49,39 @@ def test_no_limit_is_missed():
 @pytest.mark.parametrize(
     "rows, limits, text",
     [
-        ([row(), row("TAU", by="SNR", low=5, high=10, COV68=0.65)], {"coverage": 0.015},
-         "68 % coverage of TAU in paper, S/N 5-10 misses by 0.030 (standard error 0.005), more "
-         "than 0.015"),
-        ([row(COV95=0.97), row(COV50=0.45, case="all")], {"coverage": 0.015},
-         "50 % coverage of AV in all, all misses by 0.050"),
-        ([row(COV50=0.8, COV50_SE=0.2), row("TAU", COV50=0.47)], {"coverage": 0.015},
-         "50 % coverage of TAU in paper, all misses by 0.030"),
-        ([row("JOINT", by="REDSHIFT", low=4, KS_D=0.03, LEAK=np.nan)], {"joint": 0.02},
-         "joint coverage in paper, z > 4 misses by 0.030 (standard error 0.005), more than 0.02"),
-        ([row(KS_P=0.001)], {"p_value": 0.01},
-         "the ranks of AV in paper, all are not uniform: p = 0.001, less than 0.01"),
-        ([row(LEAK=2e-4), row(COV50=0.1)], {"coverage": 0.01},
-         "a share 0.0002 of the draws of AV in paper, all is outside the prior"),
+        (
+            [row(), row("TAU", by="SNR", low=5, high=10, COV68=0.65)],
+            {"coverage": 0.015},
+            "68 % coverage of TAU in paper, S/N 5-10 misses by 0.030 (standard error 0.005), more "
+            "than 0.015",
+        ),
+        (
+            [row(COV95=0.97), row(COV50=0.45, case="all")],
+            {"coverage": 0.015},
+            "50 % coverage of AV in all, all misses by 0.050",
+        ),
+        (
+            [row(COV50=0.8, COV50_SE=0.2), row("TAU", COV50=0.47)],
+            {"coverage": 0.015},
+            "50 % coverage of TAU in paper, all misses by 0.030",
+        ),
+        (
+            [row("JOINT", by="REDSHIFT", low=4, KS_D=0.03, LEAK=np.nan)],
+            {"joint": 0.02},
+            "joint coverage in paper, z > 4 misses by 0.030 (standard error 0.005), more than 0.02",
+        ),
+        (
+            [row(KS_P=0.001)],
+            {"p_value": 0.01},
+            "the ranks of AV in paper, all are not uniform: p = 0.001, less than 0.01",
+        ),
+        (
+            [row(LEAK=2e-4), row(COV50=0.1)],
+            {"coverage": 0.01},
+            "a share 0.0002 of the draws of AV in paper, all is outside the prior",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_worst_miss_is_named_first(rows, limits, text):
     assert report.misses(rows, **limits)[0].startswith(text)
 
@@ -68,8 +111,13 @@ def test_a_table_is_described(tmp_path, fitsverify):
 
 
 def test_lines():
-    rows = [row(R2_PAPER=0.95), row("JOINT"), row(by="SNR", high=5.0, COV50=0.6),
-            row("JOINT", by="SNR", high=5.0, KS_D=0.021), row(case="all")]  # fmt: skip
+    rows = [
+        row(R2_PAPER=0.95),
+        row("JOINT"),
+        row(by="SNR", high=5.0, COV50=0.6),
+        row("JOINT", by="SNR", high=5.0, KS_D=0.021),
+        row(case="all"),
+    ]
     text = "\n".join(lines.case_lines(rows, "paper", "title"))
     assert text.startswith("title\n") and "0.900 0.0100  0.95   +0.010 0.010" in text
     assert "standard error of coverage" in text and "  0.0050  0.0047  0.0020" in text

@@ -48,8 +48,11 @@ def run(observed, sampler, **options):
 
 
 def report(observed, sampler, **options):
-    prior = {"T": np.random.default_rng(6).standard_normal(20_000), "U": np.zeros(20_000),
-             "REDSHIFT": np.linspace(0, 6, 20_000)}  # fmt: skip
+    prior = {
+        "T": np.random.default_rng(6).standard_normal(20_000),
+        "U": np.zeros(20_000),
+        "REDSHIFT": np.linspace(0, 6, 20_000),
+    }
     rows = summarise(run(observed, sampler, **options), "c", prior)
     return {r["PARAMETER"]: r for r in rows if r["BY"] == "ALL"}
 
@@ -114,8 +117,9 @@ def test_progress_counts_all(observed):
 class Fake:
     parameters = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART REDSHIFT".split()
     sfh, base_dim, infers_redshift = "tau", 6, False
-    metadata = {"prior": {"coordinates": [{"name": n} for n in
-                                          "LOGMFORM AV METAL TAU TSTART".split()]}}  # fmt: skip
+    metadata = {
+        "prior": {"coordinates": [{"name": n} for n in "LOGMFORM AV METAL TAU TSTART".split()]}
+    }
 
 
 def test_which_properties_are_compared():
@@ -150,8 +154,14 @@ def test_few_draws_do_not_bend_the_ranks():
     n = 40_000
     seen = (SIGMA * rng.standard_normal(n)).astype(np.float32)
     theta = seen / (1 + SIGMA**2) + WIDTH * rng.standard_normal(n)
-    many = Observed(seen[:, None], np.full((n, 1), SIGMA, dtype=np.float32), np.ones(n),
-                    np.zeros(n), np.ones(n), {"T": theta, "U": np.zeros(n)})  # fmt: skip
+    many = Observed(
+        seen[:, None],
+        np.full((n, 1), SIGMA, dtype=np.float32),
+        np.ones(n),
+        np.zeros(n),
+        np.ones(n),
+        {"T": theta, "U": np.zeros(n)},
+    )
     row = report(many, Posterior(), samples=100)["T"]
     for level in (50, 68, 95):
         assert abs(row[f"COV{level}"] - level / 100) < 3.5 * row[f"COV{level}_SE"], level

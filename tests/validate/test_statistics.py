@@ -14,18 +14,25 @@ def result(n=4000, seed=0, spread=1.0, values=("AV", "TAU")):
         truth = rng.uniform(0, 4, n)
         median = truth + 0.5 * spread * rng.standard_normal(n)
         found[name] = {
-            "truth": truth, "median": median, "std": np.full(n, 0.5),
-            "iqr": np.full(n, 0.5 * 1.349), "rank": norm.cdf((truth - median) / 0.5),
+            "truth": truth,
+            "median": median,
+            "std": np.full(n, 0.5),
+            "iqr": np.full(n, 0.5 * 1.349),
+            "rank": norm.cdf((truth - median) / 0.5),
             "leak": np.zeros(n),
-        }  # fmt: skip
-    return Result(found, rng.random(n), rng.random(n), np.exp(rng.uniform(0, 4, n)),
-                  rng.uniform(0, 7.5, n))  # fmt: skip
+        }
+    return Result(
+        found, rng.random(n), rng.random(n), np.exp(rng.uniform(0, 4, n)), rng.uniform(0, 7.5, n)
+    )
 
 
 def prior(n=50_000):
     rng = np.random.default_rng(9)
-    return {"AV": rng.uniform(0, 4, n), "TAU": rng.uniform(0, 4, n),
-            "REDSHIFT": rng.uniform(0, 7.5, n)}  # fmt: skip
+    return {
+        "AV": rng.uniform(0, 4, n),
+        "TAU": rng.uniform(0, 4, n),
+        "REDSHIFT": rng.uniform(0, 7.5, n),
+    }
 
 
 def test_r_squared():
@@ -57,8 +64,9 @@ def test_bins_are_disjoint_and_complete():
     for by in ("SNR", "REDSHIFT"):
         some = [row for row in rows if row["BY"] == by and row["PARAMETER"] == "AV"]
         assert len(some) == 3 and sum(row["N"] for row in some) == len(r)
-    middle = next(row for row in rows if (row["BY"], row["LOW"], row["PARAMETER"])
-                  == ("SNR", 5, "AV"))  # fmt: skip
+    middle = next(
+        row for row in rows if (row["BY"], row["LOW"], row["PARAMETER"]) == ("SNR", 5, "AV")
+    )
     inside = (r.snr >= 5) & (r.snr < 10)
     assert middle["N"] == inside.sum()
     rank = r.values["AV"]["rank"][inside]

@@ -59,9 +59,14 @@ def test_against_the_published_package():
     truth, samples, reference, _ = gaussian(0.7)
     bins = 25
     theirs, alpha = tarp.get_tarp_coverage(
-        samples.transpose(1, 0, 2), truth, references=reference, metric="euclidean", norm=False,
-        num_alpha_bins=bins, bootstrap=False,
-    )  # fmt: skip
+        samples.transpose(1, 0, 2),
+        truth,
+        references=reference,
+        metric="euclidean",
+        norm=False,
+        num_alpha_bins=bins,
+        bootstrap=False,
+    )
     share = closer_share(truth, samples, reference, np.random.default_rng(2))
     ours = np.array([np.mean(share < a) for a in alpha])
     # Shares are multiples of 1/200 there, and places between them here.
@@ -76,8 +81,9 @@ def test_ties_do_not_pile_up():
 
 def test_places():
     samples = np.tile(np.arange(10.0), (4, 1))
-    places = place_among(np.array([[-1.0], [4.5], [20.0], [4.5]]), samples,
-                         np.random.default_rng(0))  # fmt: skip
+    places = place_among(
+        np.array([[-1.0], [4.5], [20.0], [4.5]]), samples, np.random.default_rng(0)
+    )
     assert 0 <= places[0] < 1 / 11 and 10 / 11 <= places[2] <= 1
     assert np.all((places[[1, 3]] >= 5 / 11) & (places[[1, 3]] < 6 / 11))
 

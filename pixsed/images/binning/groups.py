@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from pixsed.images.binning.errors import correlation
+from pixsed.images.noise.covariance import correlation
 from pixsed.snr import snr_used
 
 _AROUND = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
@@ -22,7 +22,7 @@ class Pixels:
     flux, err : `~numpy.ndarray`, shape (B, N), float64
         NaN in both = no data.
     width : `~numpy.ndarray`, shape (B,)
-        `pixsed.images.binning.errors.correlation_width` of each band.
+        `pixsed.images.noise.covariance.correlation_width` of each band.
     snr_index : `~numpy.ndarray`, int
         The bands over which the mean S/N is taken, where they have data.
     shape : tuple of int
@@ -129,8 +129,9 @@ class Group:
         variance = self.variance + err[:, pixel] ** 2
         if self._size and pixels.width.any():
             others = self.members
-            distance2 = ((pixels.y[others] - pixels.y[pixel]) ** 2
-                         + (pixels.x[others] - pixels.x[pixel]) ** 2)  # fmt: skip
+            distance2 = (pixels.y[others] - pixels.y[pixel]) ** 2 + (
+                pixels.x[others] - pixels.x[pixel]
+            ) ** 2
             shared = (correlation(distance2, pixels.width) * err[:, others]).sum(axis=1)
             variance = variance + 2 * err[:, pixel] * shared
         return variance
@@ -150,8 +151,10 @@ class Group:
         """Mean flux a pixel, and its error, shape (B,); NaN in both without data."""
         with np.errstate(divide="ignore", invalid="ignore"):
             none = self.count == 0
-            return (np.where(none, np.nan, self.flux / self.count),
-                    np.where(none, np.nan, np.sqrt(self.variance) / self.count))  # fmt: skip
+            return (
+                np.where(none, np.nan, self.flux / self.count),
+                np.where(none, np.nan, np.sqrt(self.variance) / self.count),
+            )
 
 
 def contiguous(pixels, labels):
@@ -195,7 +198,8 @@ def contiguous(pixels, labels):
             owner[lost[np.argmax(size[lost])]] = number
             continue
         pairs, length = np.unique(
-            np.stack([piece[here[borders]], owner[piece[there[borders]]]]), axis=1,
+            np.stack([piece[here[borders]], owner[piece[there[borders]]]]),
+            axis=1,
             return_counts=True,
         )
         # To the bin along the longest border, the lowest number of equal ones.

@@ -7,8 +7,8 @@ of the S/N no more than that it grows with a bin.
 
 import numpy as np
 
-from pixsed.images.binning.errors import sum_variance
 from pixsed.images.binning.groups import Group, contiguous, mean_snr
+from pixsed.images.noise.covariance import sum_variance
 
 #: A bin this share of the target or more stands.
 ENOUGH = 0.8

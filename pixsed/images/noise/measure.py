@@ -6,10 +6,10 @@ import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.informative import largest_error
-from pixsed.images.noise.correlation import EmptyApertures
+from pixsed.images.noise.apertures import EmptyApertures
 from pixsed.images.noise.gaussian import fit_gaussian
-from pixsed.io.noise import BandNoise, NoiseTable
-from pixsed.io.psfmatch import bands_apart, main_target
+from pixsed.io.formats.noise_table import BandNoise, NoiseTable
+from pixsed.io.formats.psfmatch import bands_apart, main_target
 from pixsed.nodata import is_no_measurement
 
 #: Errors over the sky's scatter beyond this, or under its inverse, are worth a warning.
@@ -36,7 +36,7 @@ class NoiseMeasurement:
 
         Parameters
         ----------
-        cube : `~pixsed.io.cube.Cube`
+        cube : `~pixsed.io.formats.cube.Cube`
         name : str, optional
             For the message.
 
@@ -91,7 +91,7 @@ class NoiseMeasurement:
 
         Returns
         -------
-        `~pixsed.io.noise.NoiseTable`
+        `~pixsed.io.formats.noise_table.NoiseTable`
 
         Raises
         ------
@@ -127,9 +127,14 @@ class NoiseMeasurement:
                 depth, _, corr = np.nanmedian(self._columns[band], axis=0)
             kinds = self._psfmatch[band]
             found[band] = BandNoise(
-                edges, mean, std, kept, *self._correlation(band, corr), depth,
+                edges,
+                mean,
+                std,
+                kept,
+                *self._correlation(band, corr),
+                depth,
                 next(iter(kinds)) if len(kinds) == 1 else "mixed",
-            )  # fmt: skip
+            )
         if short:
             _warn(f"left out, of too few pixels for {bins} bins: {', '.join(short)}")
         if not found:

@@ -29,7 +29,7 @@ def convolve_image(data, err, kernel, *, err_factor=1.0):
         2-D of odd sides, smaller than the image or not.
     err_factor : float, optional
         Of noise that was correlated before
-        (`~pixsed.images.psf.autocorrelation.Autocorrelation.error_factor`).
+        (`~pixsed.images.noise.autocorrelation.Autocorrelation.error_factor`).
 
     Returns
     -------
@@ -43,8 +43,9 @@ def convolve_image(data, err, kernel, *, err_factor=1.0):
     if np.shape(err) != np.shape(data):
         raise PixsedError(f"err must be of shape {np.shape(data)}, got {np.shape(err)}")
     out = np.empty((2, *np.shape(data)), dtype=np.float32)
-    parts = convolved_strips(lambda rows: (data[rows], err[rows]), np.shape(data), kernel,
-                             err_factor)  # fmt: skip
+    parts = convolved_strips(
+        lambda rows: (data[rows], err[rows]), np.shape(data), kernel, err_factor
+    )
     for rows, *planes in parts:
         out[:, rows] = planes
     return out[0], out[1]

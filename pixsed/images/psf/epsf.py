@@ -82,9 +82,12 @@ def fit_epsf(stamps, noise, centres, *, oversampling=2):
     x, y = centroid(nodes)
     middle = (len(nodes) - 1) / 2
     if np.hypot(x - middle, y - middle) > oversampling:
-        warnings.warn("the PSF came out lopsided: its core is more than a pixel off the stars' "
-                      "centres; look at it, and at the stars used", PixsedWarning,
-                      stacklevel=2)  # fmt: skip
+        warnings.warn(
+            "the PSF came out lopsided: its core is more than a pixel off the stars' "
+            "centres; look at it, and at the stars used",
+            PixsedWarning,
+            stacklevel=2,
+        )
     step = np.arange(len(nodes)) - middle
     yy, xx = np.meshgrid(step + y, step + x, indexing="ij")
     psf = map_coordinates(spline_filter(nodes), [yy, xx], prefilter=False, mode="nearest")
@@ -116,9 +119,7 @@ class _Grid:
         return spline[2:-2, 2:-2]
 
     def _places(self, centre):
-        x, y = (
-            (np.arange(self.size) - c) * self.oversampling + self.middle for c in centre
-        )
+        x, y = ((np.arange(self.size) - c) * self.oversampling + self.middle for c in centre)
         return y, x
 
     def at(self, spline, centres):
@@ -142,8 +143,13 @@ class _Grid:
         for place in self._places(centre):
             first = np.floor(place).astype(int) - 1
             t = place - first - 1
-            weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4,
-                                -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6  # fmt: skip
+            weights = (
+                np.stack(
+                    [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3],
+                    axis=1,
+                )
+                / 6
+            )
             columns = first[:, None] + np.arange(4)
             # A pixel beyond the nodes has an empty row.
             weights[(columns < 0).any(axis=1) | (columns >= self.side).any(axis=1)] = 0
@@ -159,9 +165,7 @@ class _Grid:
 
         expected = np.interp(self.radius, *profile)
         matrix, vector = 0, 0
-        for data, use, sky, centre, flux in zip(
-            stamps, good, noise, centres, fluxes, strict=True
-        ):
+        for data, use, sky, centre, flux in zip(stamps, good, noise, centres, fluxes, strict=True):
             y, x = np.indices(data.shape)
             light = flux * np.interp(np.hypot(x - centre[0], y - centre[1]), *profile)
             weight = np.where(use, flux**2 / (sky**2 + (_MODEL_ERROR * light) ** 2), 0.0).ravel()
@@ -177,8 +181,12 @@ class _Grid:
             matrix = matrix + bend.T @ prior @ bend
         # Of equations as ill-conditioned as light over many decades makes them: directly.
         try:
-            factors = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                           options={"SymmetricMode": True})  # fmt: skip
+            factors = splu(
+                matrix.tocsc(),
+                permc_spec="MMD_AT_PLUS_A",
+                diag_pivot_thresh=0.0,
+                options={"SymmetricMode": True},
+            )
         except RuntimeError as error:
             raise PixsedError(
                 f"no PSF could be fitted to these stars ({error}); check them"

@@ -14,8 +14,9 @@ EE_RADII = (0.1, 0.5)
 _CURVE_STEP = 0.02
 
 
-def matching_kernel(source, target, *, method="fourier", window=None, alpha=0.5, beta=0.5,
-                    regularization=1e-4):
+def matching_kernel(
+    source, target, *, method="fourier", window=None, alpha=0.5, beta=0.5, regularization=1e-4
+):
     """Return the kernel that turns one PSF into another, by photutils.
 
     The window multiplies the target's resolution: where it falls below 1 at frequencies

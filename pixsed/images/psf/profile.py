@@ -99,8 +99,9 @@ def common_size(psf, target, scale):
 
 def _side(data):
     """Return the side in pixels of the square around a PSF's core."""
-    off = (abs(place - (n - 1) / 2)
-           for place, n in zip(centroid(data), data.shape[::-1], strict=True))  # fmt: skip
+    off = (
+        abs(place - (n - 1) / 2) for place, n in zip(centroid(data), data.shape[::-1], strict=True)
+    )
     return min(n - 2 * max(0.0, d - 1) for d, n in zip(off, data.shape[::-1], strict=True))
 
 

@@ -68,14 +68,20 @@ def read_psf(text, *, scale=None):
     x, y = centroid(data)
     off = np.hypot(x - (data.shape[1] - 1) / 2, y - (data.shape[0] - 1) / 2)
     if off > _OFF_CENTRE:
-        _warn(f"{text}: the PSF's core is {off:.1f} pixels off the centre of its array; it is "
-              "centred, and its wings are used as far as the nearest edge")  # fmt: skip
+        _warn(
+            f"{text}: the PSF's core is {off:.1f} pixels off the centre of its array; it is "
+            "centred, and its wings are used as far as the nearest edge"
+        )
     pixel = header.get(_PIXEL_CARD)
     known = isinstance(pixel, int | float) and np.isfinite(pixel) and pixel > 0
     return Psf(
-        data, scale, band_name_or_none(header), str(text), float(pixel) if known else None,
+        data,
+        scale,
+        band_name_or_none(header),
+        str(text),
+        float(pixel) if known else None,
         None if known else _oversampling(header),
-    )  # fmt: skip
+    )
 
 
 def _oversampling(header):
@@ -89,9 +95,11 @@ def _check_edge(data, text):
     if ratio > _FLAT:
         raise PixsedError(f"{text} is not a PSF: its edge is {ratio:.0%} of its peak")
     if ratio > _EDGE:
-        _warn(f"{text}: the PSF is {ratio:.1%} of its peak at the edge of its array: sky is left "
-              "in it, or it is cut too narrow for its wings; subtract the sky, or give a wider "
-              "one")  # fmt: skip
+        _warn(
+            f"{text}: the PSF is {ratio:.1%} of its peak at the edge of its array: sky is left "
+            "in it, or it is cut too narrow for its wings; subtract the sky, or give a wider "
+            "one"
+        )
 
 
 def _psf_scale(header, given, text):
@@ -112,8 +120,10 @@ def _psf_scale(header, given, text):
             "give it with --psf-scale, in arcsec"
         )
     if found and given and not _alike(values[0], given):
-        _warn(f"{text}: a pixel is {values[0]:.4g} arcsec, as {next(iter(found))} says; "
-              f"--psf-scale {given:g} is for headers that do not tell it")  # fmt: skip
+        _warn(
+            f"{text}: a pixel is {values[0]:.4g} arcsec, as {next(iter(found))} says; "
+            f"--psf-scale {given:g} is for headers that do not tell it"
+        )
     return values[0] if found else float(given)
 
 
@@ -143,12 +153,16 @@ def _scales(header, text):
     for key, value in found.items():
         if not _SMALLEST <= value <= _LARGEST:
             factors = {"degrees": 3600, "milliarcsec": 1e-3, "radians": 180 * 3600 / np.pi}
-            units = [f"in {unit} it would be {value * factor:.3g} arcsec"
-                     for unit, factor in factors.items() if 5e-3 <= value * factor <= 1]
+            units = [
+                f"in {unit} it would be {value * factor:.3g} arcsec"
+                for unit, factor in factors.items()
+                if 5e-3 <= value * factor <= 1
+            ]
             raise PixsedError(
                 f"{text}: {key} = {value:.4g} is not a pixel scale in arcsec"
-                + "".join(f"; {unit}" for unit in units) + "; correct its header"
-            )  # fmt: skip
+                + "".join(f"; {unit}" for unit in units)
+                + "; correct its header"
+            )
     return found
 
 
@@ -216,8 +230,10 @@ def read_kernel(text, *, scale=None):
                 f"{scale:.4g}; make it for these pixels, or give --psf and --target"
             )
     if (oversampling := _oversampling(header)) and oversampling > 1:
-        _warn(f"{text}: the kernel has OVERSAMP {oversampling:g}; it is taken on the image's "
-              "pixels; if its values are closer, make it for these pixels")  # fmt: skip
+        _warn(
+            f"{text}: the kernel has OVERSAMP {oversampling:g}; it is taken on the image's "
+            "pixels; if its values are closer, make it for these pixels"
+        )
     if (shift := _shift(kernel)) > _SHIFT:
         told = f"{text}: the kernel is {shift:.2f} pixels off its centre, and moves the image by it"
         if shift > _MAX_SHIFT:

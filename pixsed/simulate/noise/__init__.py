@@ -9,15 +9,24 @@ exceeds that of independent pixels; and ``describe()``, a dict fit for JSON that
 from pathlib import Path
 
 from pixsed.errors import PixsedError
-from pixsed.io.noise import read_noise
+from pixsed.io.formats.noise_table import read_noise
 from pixsed.simulate.noise.binned import BinnedNoise
 from pixsed.simulate.noise.depth import DepthTable, depths
 from pixsed.simulate.noise.wide import DEPTH, WIDE, NoiseModel, widen
 
 __all__ = [
-    "BinnedNoise", "DEPTH", "DepthTable", "NOISE_MODELS", "NoiseModel", "WIDE", "choose_noise",
-    "depths", "from_description", "nominal", "widen",
-]  # fmt: skip
+    "BinnedNoise",
+    "DEPTH",
+    "DepthTable",
+    "NOISE_MODELS",
+    "NoiseModel",
+    "WIDE",
+    "choose_noise",
+    "depths",
+    "from_description",
+    "nominal",
+    "widen",
+]
 
 NOISE_MODELS = {model.name: model for model in (DEPTH, WIDE)}
 

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from pixsed.errors import PixsedError
-from pixsed.io.noise import BandNoise, NoiseTable
+from pixsed.io.formats.noise_table import BandNoise, NoiseTable
 from pixsed.simulate.noise.depth import OfTwoParts
 
 #: No drawn error is below this share of its bin's mean.
@@ -23,7 +23,7 @@ class BinnedNoise(OfTwoParts):
 
     Parameters
     ----------
-    table : `~pixsed.io.noise.NoiseTable`
+    table : `~pixsed.io.formats.noise_table.NoiseTable`
     floor : float, optional
         Error of the calibration over the flux.
     """
@@ -103,16 +103,19 @@ class BinnedNoise(OfTwoParts):
             "floor": self.floor,
             "bands": {
                 band: {
-                    "edges": noise.edges.tolist(), "mean": noise.mean.tolist(),
-                    "std": noise.std.tolist(), "npix": noise.npix.tolist(),
+                    "edges": noise.edges.tolist(),
+                    "mean": noise.mean.tolist(),
+                    "std": noise.std.tolist(),
+                    "npix": noise.npix.tolist(),
                     "noise_corr": number(noise.noise_corr),
                     "noise_corr_err": number(noise.noise_corr_err),
                     "corr_from": noise.corr_from,
-                    "depth": number(noise.depth), "psfmatch": noise.psfmatch,
+                    "depth": number(noise.depth),
+                    "psfmatch": noise.psfmatch,
                 }
                 for band, noise in self.table.bands.items()
             },
-        }  # fmt: skip
+        }
 
     @classmethod
     def from_description(cls, said):

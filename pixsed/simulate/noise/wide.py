@@ -97,9 +97,18 @@ class NoiseModel(OfTwoParts):
 DEPTH = NoiseModel("depth", scatter=0.25)
 #: What the shipped models are trained under.
 WIDE = NoiseModel(
-    "wide", scale_low=0.1, scale_high=30.0, scatter=0.35, odd_rows=0.5, odd_share=0.15,
-    odd_low=0.3, odd_high=20.0, fraction_low=0.01, fraction_high=0.1, fraction_scatter=0.3,
-)  # fmt: skip
+    "wide",
+    scale_low=0.1,
+    scale_high=30.0,
+    scatter=0.35,
+    odd_rows=0.5,
+    odd_share=0.15,
+    odd_low=0.3,
+    odd_high=20.0,
+    fraction_low=0.01,
+    fraction_high=0.1,
+    fraction_scatter=0.3,
+)
 
 
 def widen(base, **changes):

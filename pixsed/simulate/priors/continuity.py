@@ -43,11 +43,16 @@ class ContinuityPrior(Prior):
     COORDINATES = (
         *COMMON,
         *(
-            StudentT(f"LOGRATIO{i}", 0.3, 10.0, "dex",
-                     f"log10 of the SFR in time bin {i} over that in bin {i + 1}, the earlier")
+            StudentT(
+                f"LOGRATIO{i}",
+                0.3,
+                10.0,
+                "dex",
+                f"log10 of the SFR in time bin {i} over that in bin {i + 1}, the earlier",
+            )
             for i in range(1, N_BINS)
         ),
-    )  # fmt: skip
+    )
     PARAMETERS = parameters_with({c.name: (c.unit, c.description) for c in COORDINATES[3:]})
 
     def history(self, z, unit):

@@ -7,6 +7,13 @@ from pixsed.sps.sfh.powerlaw import DoublePowerLaw, PowerLaw
 from pixsed.sps.sfh.tau import TauDelayed, delayed_formed
 
 __all__ = [
-    "LOG_SSFR_FLOOR", "SFR_TIME", "Binned", "DoublePowerLaw", "GPHistory", "History", "PowerLaw",
-    "TauDelayed", "delayed_formed",
-]  # fmt: skip
+    "LOG_SSFR_FLOOR",
+    "SFR_TIME",
+    "Binned",
+    "DoublePowerLaw",
+    "GPHistory",
+    "History",
+    "PowerLaw",
+    "TauDelayed",
+    "delayed_formed",
+]

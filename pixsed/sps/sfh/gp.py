@@ -99,9 +99,11 @@ def _mean_coefficients(x, y):
         return np.pad(np.cumsum(terms[:, ::-1], axis=1)[:, ::-1], ((0, 0), (0, 1)))
 
     pieces = (
-        left(grow * (1.0 - s)), left(grow) * rate[:, None],
-        right(decay * (1.0 + s)), -right(decay) * rate[:, None],
-    )  # fmt: skip
+        left(grow * (1.0 - s)),
+        left(grow) * rate[:, None],
+        right(decay * (1.0 + s)),
+        -right(decay) * rate[:, None],
+    )
     return pieces, linear * (alpha * x**2).sum(axis=1), rate, x
 
 

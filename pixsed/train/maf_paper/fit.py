@@ -100,8 +100,9 @@ def load_network(checkpoint):
     # sbi takes the shapes from data; their moments are then replaced by those saved.
     network = build(
         torch.randn(16, len(checkpoint["outputs"]), generator=generator),
-        torch.randn(16, inputs, generator=generator), checkpoint["sizes"],
-    )  # fmt: skip
+        torch.randn(16, inputs, generator=generator),
+        checkpoint["sizes"],
+    )
     network.load_state_dict(checkpoint["best"])
     return network.eval()
 
@@ -127,8 +128,22 @@ def _read_resumed(path, simulations, sizes, training, epochs):
     return saved
 
 
-def train(simulations, noise, output, *, epochs=None, batch=BATCH, rate=RATE, patience=PATIENCE,
-          seed=42, sizes=None, resume=None, report=None, threads=None, device="cpu"):  # fmt: skip
+def train(
+    simulations,
+    noise,
+    output,
+    *,
+    epochs=None,
+    batch=BATCH,
+    rate=RATE,
+    patience=PATIENCE,
+    seed=42,
+    sizes=None,
+    resume=None,
+    report=None,
+    threads=None,
+    device="cpu",
+):
     """Train on simulations and write a checkpoint after each epoch.
 
     Parameters
@@ -252,14 +267,27 @@ def train(simulations, noise, output, *, epochs=None, batch=BATCH, rate=RATE, pa
         }
         history.append(row)
         checkpoint = {
-            "format": FORMAT, "net": "maf-paper", "pixsed": __version__, "sbi": version("sbi"),
-            "epoch": epoch, "fruitless": fruitless, "patience": patience, "best": best,
-            "best_loss": best_loss, "network": network.state_dict(),
-            "optimiser": optimiser.state_dict(), "history": history, "sizes": sizes,
-            "bands": bands, "depth": depths(bands).tolist(), "prior": simulations.prior,
-            "outputs": list(OUTPUTS[simulations.prior]), "sps": simulations.meta,
-            "noise": noise.describe(), "training": training,
-        }  # fmt: skip
+            "format": FORMAT,
+            "net": "maf-paper",
+            "pixsed": __version__,
+            "sbi": version("sbi"),
+            "epoch": epoch,
+            "fruitless": fruitless,
+            "patience": patience,
+            "best": best,
+            "best_loss": best_loss,
+            "network": network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "history": history,
+            "sizes": sizes,
+            "bands": bands,
+            "depth": depths(bands).tolist(),
+            "prior": simulations.prior,
+            "outputs": list(OUTPUTS[simulations.prior]),
+            "sps": simulations.meta,
+            "noise": noise.describe(),
+            "training": training,
+        }
         # Through a handle: torch refuses names like the temporary one's without a suffix.
         with atomic_path(output, overwrite=True) as temporary, open(temporary, "wb") as handle:
             torch.save(checkpoint, handle)

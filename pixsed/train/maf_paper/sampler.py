@@ -21,7 +21,7 @@ _TIMES = ("T25", "T50", "T75")
 
 
 class PaperModel:
-    """The trained network with the interface of `pixsed.infer.model.Model`.
+    """The trained network with the interface of `pixsed.fit.model.Model`.
 
     Draws outside the prior are given as they are, never drawn again: rejection would have
     no end where all are outside. `pixsed validate` counts them.

@@ -1,0 +1,120 @@
+"""How correlated the noise of neighbouring pixels is, from sums over empty apertures."""
+
+import numpy as np
+
+from pixsed.images.informative import largest_error
+from pixsed.images.noise.gaussian import fit_gaussian
+
+#: Sides of the square apertures, pixels.
+SIDES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40)
+# Apertures beside one another that a size needs, and overlapping ones that are enough.
+_FEWEST, _ENOUGH = 40, 50_000
+_MIN_SIZES = 3
+# An uncertainty above this, and the factor is not known.
+_WORST = 0.15
+
+
+class EmptyApertures:
+    """Sums over square apertures of sky, gathered from images of one band.
+
+    In apertures of n pixels the noise of a sum exceeds sqrt(n) times that of a pixel by a
+    factor that grows with n, up to the factor of large sums that `factor` returns.
+    """
+
+    def __init__(self):
+        self._sums = {side: [] for side in SIDES}
+        self._count = dict.fromkeys(SIDES, 0)
+        self._sky = dict.fromkeys(SIDES, 0.0)
+
+    def add(self, flux, err, sky):
+        """Add the apertures of an image.
+
+        Parameters
+        ----------
+        flux, err : `~numpy.ndarray`, shape (ny, nx)
+            NaN = no data, as are errors that are sentinels. Errors need be right but for a
+            factor.
+        sky : `~numpy.ndarray` of bool, shape (ny, nx)
+            An aperture lies within it, or is not taken.
+        """
+        good = sky & np.isfinite(flux) & (err > 0) & (err <= largest_error(err))
+        good &= np.isfinite(err)
+        total = int(good.sum())
+        if total < 2 * _FEWEST:
+            return
+        pixels = flux[good].astype(float) / err[good]
+        mean, scatter, _ = fit_gaussian(pixels)
+        if not scatter > 0:
+            return
+        plane = np.zeros((2, flux.shape[0] + 1, flux.shape[1] + 1))
+        plane[0, 1:, 1:][good] = (pixels - mean) / scatter
+        plane[1, 1:, 1:] = good
+        plane = plane.cumsum(axis=1).cumsum(axis=2)
+        for side in SIDES:
+            if side >= min(plane.shape[1:]) or self._count[side] >= _ENOUGH:
+                continue
+            # Half overlapping: more would tell little more.
+            step = max(1, side // 2)
+            box = (
+                plane[:, side:, side:]
+                - plane[:, :-side, side:]
+                - plane[:, side:, :-side]
+                + plane[:, :-side, :-side]
+            )[:, ::step, ::step]
+            sums = box[0][box[1] > side**2 - 0.5] / side
+            self._sums[side].append(sums)
+            self._count[side] += sums.size
+            self._sky[side] += sums.size * total
+
+    def curve(self):
+        """Return side, factor and its error, of the sizes with enough apertures.
+
+        Three arrays, shape (M,). The factor is of sums over that size.
+        """
+        rows = []
+        for side in SIDES:
+            independent = self._count[side] * max(1, side // 2) ** 2 / side**2
+            if independent < _FEWEST:
+                continue
+            variance = fit_gaussian(np.concatenate(self._sums[side]))[1] ** 2
+            # The mean of the same sky was taken off: its own noise is missing.
+            sky = self._sky[side] / self._count[side]
+            share = 1 - side**2 / sky + variance / sky
+            factor = np.sqrt(variance / share) if share > 0 else np.nan
+            rows.append((side, factor, factor / np.sqrt(2 * independent)))
+        return np.array(rows).reshape(-1, 3).T
+
+    def lower_limit(self):
+        """Return the factor of the largest apertures that tell it; NaN where none do."""
+        _, factor, error = self.curve()
+        known = factor[error < _WORST * factor]
+        return float(known[-1]) if known.size else np.nan
+
+    def factor(self):
+        """Return the factor of large sums and its error; NaN with too little sky to know it.
+
+        By a straight line in 1 / side over the apertures that are larger than the range of
+        the correlation: in a side of m pixels a separable correlation gives F - B / m.
+        """
+        side, factor, error = self.curve()
+        good = np.isfinite(factor) & (factor > 0)
+        side, factor, error = side[good], factor[good], error[good]
+        if side.size < _MIN_SIZES:
+            return np.nan, np.nan
+        found = factor.max()
+        for _ in range(20):
+            # Of a Gaussian correlation 2.5 standard deviations; and those several times larger
+            # are more of the background than of the noise.
+            used = (side >= found) & (side <= max(4 * found, 6))
+            if used.sum() < _MIN_SIZES:
+                return np.nan, np.nan
+            design = np.column_stack([np.ones(used.sum()), -1 / side[used]]) / error[used, None]
+            inverse = np.linalg.inv(design.T @ design)
+            value, slope = inverse @ design.T @ (factor[used] / error[used])
+            uncertainty = np.sqrt(inverse[0, 0])
+            if abs(value - found) < 1e-3:
+                break
+            found = value
+        if not uncertainty < _WORST * value:
+            return np.nan, np.nan
+        return float(value), float(uncertainty)

@@ -1,0 +1,1 @@
+"""The file formats of pixsed: cubes, maps, tables of noise."""

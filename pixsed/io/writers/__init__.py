@@ -1,0 +1,1 @@
+"""Writers of large files in parts: tables, planes, maps."""

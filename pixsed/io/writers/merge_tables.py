@@ -1,0 +1,184 @@
+"""Put tables of fits or of masses together."""
+
+import os
+import re
+import warnings
+
+import numpy as np
+from astropy.table import vstack
+
+from pixsed.errors import PixsedError, PixsedWarning, listed
+from pixsed.io.columns import texts
+from pixsed.io.formats.kinds import describe, is_fits
+from pixsed.io.locate import open_fits, parse_location
+from pixsed.io.tables import read_table
+from pixsed.io.writers.tables import write_table
+
+# Cards of what must be the same, and is kept.
+_SAME = (
+    "MODEL",
+    "MODELSHA",
+    "ENGINE",
+    "SEED",
+    "NSAMP",
+    "SNRMIN",
+    "ERRFLOOR",
+    "IMF",
+    "SPSLIB",
+    "CRCOSMO",
+    "REDSHIFT",
+    "ZERR",
+    "IDCOL",
+    "ZCOL",
+    "ZERRCOL",
+    "FLUXUNIT",
+)
+_BITS = re.compile(r"(FLAG|DQ)BIT\d+")
+_KINDS = "tables of pixsed fit or sum-mass, or the parts of maps"
+
+
+def merge_tables(paths, output, *, overwrite=False):
+    """Write the rows of several tables into one.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Of ``pixsed fit`` or ``pixsed sum-mass``, FITS or ECSV: a CSV does not say how it was
+        made.
+    output : path-like
+        As of `pixsed.io.writers.tables.write_table`.
+    overwrite : bool, optional
+
+    Returns
+    -------
+    int
+        Rows.
+
+    Raises
+    ------
+    PixsedError
+        If a file is no such table, they differ in their columns, units, model or options, or
+        a row comes twice.
+
+    Warns
+    -----
+    PixsedWarning
+        Of ids that are in two tables, with other values.
+    """
+    _check_once(paths)
+    tables, cards, name, rows, ids = [], None, "POSTERIOR", {}, {}
+    for path in paths:
+        table, found, kind = _read(path)
+        if cards is None:
+            cards, name = found, kind
+        first = tables[0] if tables else table
+        if table.colnames != first.colnames:
+            raise PixsedError(f"{path} has other columns than {paths[0]}; merge tables of one kind")
+        for column in table.colnames:
+            if str(table[column].unit) != str(first[column].unit):
+                raise PixsedError(f"{path}: {column} has another unit than in {paths[0]}")
+        for key in dict.fromkeys([*cards, *found]):
+            if cards.get(key) != found.get(key):
+                raise PixsedError(
+                    f"{path} was made with {key} = {found.get(key, 'none')}, {paths[0]} with "
+                    f"{cards.get(key, 'none')}; merge tables of one run"
+                )
+        _check_rows(table, path, rows, ids)
+        tables.append(table)
+    whole = _stack(tables, paths)
+    write_table(
+        whole,
+        output,
+        overwrite=overwrite,
+        inputs=paths,
+        name=name,
+        history=[f"merge: {len(paths)} tables"],
+        **cards,
+    )
+    return len(whole)
+
+
+def _check_once(paths):
+    seen = {}
+    for path in paths:
+        real = os.path.realpath(parse_location(path).path)
+        if real in seen:
+            raise PixsedError(f"{path} is given twice, also as {seen[real]}; give each table once")
+        seen[real] = path
+
+
+def _read(path):
+    """Return a table, the cards that say how it was made, and its EXTNAME."""
+    place = parse_location(path)
+    if is_fits(place.path):
+        with open_fits(place.path) as hdulist:
+            names = [hdu.name for hdu in hdulist]
+            header = dict(hdulist[0].header)
+        kind = next((name for name in ("POSTERIOR", "MASS") if name in names), None)
+        if kind is None or "MODEL" not in header:
+            raise PixsedError(f"{path} is {describe(place.path)}; merge takes {_KINDS}")
+        table = read_table(path if place.ext is not None else f"{path}[{kind}]")
+    else:
+        table = read_table(path)
+        header = table.meta
+        kind = "MASS" if "RES_LOGMSTAR_P50" in table.colnames else "POSTERIOR"
+        if "MODEL" not in header or "CREATOR" not in header:
+            why = "a table that does not say how it was made, as a CSV"
+            raise PixsedError(f"{path} is {why}; merge takes {_KINDS}, as .fits or .ecsv")
+    cards = {key: value for key, value in header.items() if key in _SAME or _BITS.fullmatch(key)}
+    return table, cards, kind
+
+
+def _check_rows(table, path, rows, ids):
+    """Raise if a row of a table is among `rows` of others, all of it; add them; see to ids too."""
+    own = texts(table["ID"], "ID", path) if "ID" in table.colnames else None
+    plain = [
+        np.ma.filled(np.ma.asarray(c).astype(str), "")
+        if c.ndim == 1
+        else [str(value) for value in c]
+        for c in table.itercols()
+    ]
+    fitted = np.isfinite(np.ma.filled(np.ma.asarray(_mass(table), dtype=float), np.nan))
+    again = []
+    for number, row in enumerate(zip(*plain, strict=True)):
+        # Rows that were not fitted, and have no id, may well be the same.
+        if not fitted[number] and own is None:
+            continue
+        if (other := rows.setdefault(hash(row), path)) != path:
+            what = f"row {number + 1}" if own is None else f"ID {own[number]}"
+            raise PixsedError(
+                f"{what} of {path} is in {other} too, with the same values; give each row once"
+            )
+        if own is not None and ids.setdefault(own[number], path) != path:
+            again.append(own[number])
+    if again:
+        warnings.warn(
+            f"{path}: ID {listed(again)} in {ids[again[0]]} too, with other values; both are kept",
+            PixsedWarning,
+            stacklevel=3,
+        )
+
+
+def _mass(table):
+    names = [name for name in table.colnames if "LOGMSTAR_P50" in name]
+    return table[names[0]] if names else np.zeros(len(table))
+
+
+def _stack(tables, paths):
+    """Return the rows of all tables; ids are text where those of one table are."""
+    if "ID" in tables[0].colnames:
+        kinds = {table["ID"].dtype.kind in "US" for table in tables}
+        if len(kinds) > 1:
+            for table, path in zip(tables, paths, strict=True):
+                table["ID"] = texts(table["ID"], "ID", path)
+    for name in tables[0].colnames:
+        kinds = {
+            (
+                getattr(table[name], "dtype", np.dtype(object)).kind in "US",
+                getattr(table[name], "shape", ())[1:],
+            )
+            for table in tables
+        }
+        if len(kinds) > 1:
+            raise PixsedError(f"{paths[0]} and others have another kind of values in {name}")
+    return vstack(tables, metadata_conflicts="silent")

@@ -1,0 +1,156 @@
+"""Planes of one shape in a FITS file, written a box at a time: memory does not grow with them."""
+
+import io
+
+import numpy as np
+from astropy.io import fits
+
+from pixsed.io.atomic import name_long_strings
+from pixsed.io.writers.stream import encode_checksum, ones_sum
+
+_FITS_BLOCK = 2880
+_BITPIX = {"i2": 16, "i4": 32, "f4": -32}
+
+
+def plane_header(name, header, kind, shape):
+    """Return the header of a plane: an image extension, room for its sums left.
+
+    Parameters
+    ----------
+    name : str
+        EXTNAME.
+    header : `~astropy.io.fits.Header`
+        Its other cards.
+    kind : {"f4", "i2", "i4"}
+    shape : tuple of int
+        (ny, nx).
+    """
+    result = fits.ImageHDU(np.zeros((1, 1), kind), header, name=name).header
+    result["NAXIS2"], result["NAXIS1"] = shape
+    name_long_strings(result)
+    result["DATASUM"] = ("0" * 10, "data unit checksum")
+    result["CHECKSUM"] = ("0" * 16, "HDU checksum")
+    return result
+
+
+class PlacedPlanes:
+    """Planes in an open file, whose boxes are written in any order, each once.
+
+    What is never written is zero.
+
+    Parameters
+    ----------
+    file : file
+        Open for reading and writing, of bytes.
+    primary : `~astropy.io.fits.Header`
+        Of the empty PRIMARY. Of a file that was begun before, as it stands there.
+    headers : dict of str to `~astropy.io.fits.Header`
+        Of `plane_header`, all of one shape; in the order of the file.
+
+    Attributes
+    ----------
+    sums : dict of str to int
+        Of the data written so far. Keep and restore them to go on with a file.
+    """
+
+    def __init__(self, file, primary, headers):
+        self._file, self._primary, self._headers = file, primary, headers
+        first = next(iter(headers.values()))
+        self._shape = first["NAXIS2"], first["NAXIS1"]
+        self._kinds = {
+            name: np.dtype(">" + next(k for k, bits in _BITPIX.items() if bits == h["BITPIX"]))
+            for name, h in headers.items()
+        }
+        self.sums = dict.fromkeys(headers, 0)
+        self._head = self._primary_bytes()
+        at = len(self._head)
+        self._at = {}
+        for name, header in headers.items():
+            self._at[name] = at, at + len(header.tostring())
+            size = self._kinds[name].itemsize * self._shape[0] * self._shape[1]
+            at = self._at[name][1] + size + -size % _FITS_BLOCK
+        self._end = at
+
+    def _primary_bytes(self):
+        hdu = fits.PrimaryHDU(header=self._primary)
+        hdu.header.set("EXTEND", True, after="NAXIS")
+        hdu.add_checksum()
+        return hdu.header.tostring().encode("ascii")
+
+    def begin(self):
+        """Write the headers, and make room for the data."""
+        self._file.seek(0)
+        self._file.write(self._head)
+        for name, header in self._headers.items():
+            self._file.seek(self._at[name][0])
+            self._file.write(header.tostring().encode("ascii"))
+        self._file.truncate(self._end)  # what was not written is zeros
+
+    def place(self, name, data, y=0, x=0):
+        """Write an (n, m) array into a plane, its first pixel in row `y` and column `x`."""
+        kind = self._kinds[name]
+        data = np.ascontiguousarray(data, dtype=kind)
+        ends = y + data.shape[0], x + data.shape[1]
+        if y < 0 or x < 0 or ends[0] > self._shape[0] or ends[1] > self._shape[1]:
+            raise ValueError(f"{name}: a box beyond the plane")
+        nx, start = self._shape[1], self._at[name][1]
+        if data.shape[1] == nx:
+            self._file.seek(start + kind.itemsize * nx * y)
+            self._file.write(data)
+        else:
+            for i, row in enumerate(data):
+                self._file.seek(start + kind.itemsize * (nx * (y + i) + x))
+                self._file.write(row)
+        self.sums[name] = self._add(data, y, x, self.sums[name])
+
+    def _add(self, data, y, x, total):
+        if data.itemsize == 4:
+            return ones_sum(data, total)
+        # Of two bytes: sums are of words of four, which begin at pixels of even number.
+        number = (np.arange(data.shape[0])[:, None] + y) * self._shape[1] + np.arange(data.shape[1])
+        words = np.where((number + x) % 2 == 0, 65536, 1).astype(np.uint64)
+        total += int((data.view(">u2").astype(np.uint64) * words).sum())
+        while total >> 32:
+            total = (total & 0xFFFFFFFF) + (total >> 32)
+        return total
+
+    def finish(self, primary=None, after=()):
+        """Write the sums, and what comes after the planes.
+
+        Parameters
+        ----------
+        primary : `~astropy.io.fits.Header`, optional
+            In place of that of the beginning; of the same length.
+        after : sequence of HDUs, optional
+        """
+        if primary is not None:
+            self._primary = primary
+            head = self._primary_bytes()
+            if len(head) != len(self._head):
+                raise ValueError("the primary header has grown beyond its room")
+            self._file.seek(0)
+            self._file.write(head)
+        for name, header in self._headers.items():
+            header["DATASUM"] = str(self.sums[name])
+            header["CHECKSUM"] = "0" * 16
+            total = ones_sum(header.tostring().encode("ascii"), self.sums[name])
+            header["CHECKSUM"] = encode_checksum(total)
+            self._file.seek(self._at[name][0])
+            self._file.write(header.tostring().encode("ascii"))
+        self._file.seek(self._end)
+        if after:
+            buffer = io.BytesIO()
+            fits.HDUList([fits.PrimaryHDU(), *after]).writeto(buffer, checksum=True)
+            self._file.write(buffer.getbuffer()[_FITS_BLOCK:])  # without that empty PRIMARY
+        self._file.truncate()
+        self._file.flush()
+
+
+def gzip_to(source, target, name):
+    """Compress an open file, from its beginning, to the path `target`; `name` goes into it."""
+    import gzip
+    import shutil
+
+    source.seek(0)
+    with open(target, "wb") as raw, gzip.GzipFile(name, "wb", 5, raw) as packed:
+        shutil.copyfileobj(source, packed, 1 << 20)

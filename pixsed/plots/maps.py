@@ -1,0 +1,213 @@
+"""A picture of maps: medians above, their uncertainties below."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixsed.cosmology import kpc_per_arcsec
+from pixsed.errors import PixsedError
+from pixsed.plots.figure import new_figure
+
+#: The properties drawn where none is asked for.
+DEFAULT = ("LOGSIGMA", "LOGSFR", "AGE", "METAL", "AV")
+#: How properties are written on axes.
+LABELS = {
+    "LOGMSTAR": r"$\log M_*$ [M$_\odot$]",
+    "LOGMFORM": r"$\log M_{\rm formed}$ [M$_\odot$]",
+    "LOGSIGMA": r"$\log \Sigma_*$ [M$_\odot$ kpc$^{-2}$]",
+    "LOGSFR": r"$\log$ SFR [M$_\odot$ yr$^{-1}$]",
+    "METAL": "[M/H]",
+    "AV": r"$A_V$ [mag]",
+    "AGE": "mass-weighted age [Gyr]",
+    "TAU": r"$\tau$ [Gyr]",
+    "TSTART": r"$t_i$ [Gyr]",
+    "T50LB": r"$t_{50}$, lookback [Gyr]",
+}
+_COLOURS = {
+    "LOGMSTAR": "inferno",
+    "LOGMFORM": "inferno",
+    "LOGSIGMA": "inferno",
+    "LOGSFR": "viridis",
+    "AGE": "RdYlBu_r",
+    "METAL": "cividis",
+    "AV": "YlOrBr",
+}
+_INCHES = 2.6
+
+
+@dataclass
+class Panels:
+    """What is drawn of a maps file.
+
+    Attributes
+    ----------
+    properties : list of str
+    median, std : list of `~numpy.ndarray`
+        (ny, nx) float32, a plane a property, cropped; NaN where not fitted.
+    units : list of str
+    object_id : str
+    redshift : float
+        NaN where the file has none.
+    pixel : float
+        Side of a pixel, arcsec.
+    """
+
+    properties: list
+    median: list
+    std: list
+    units: list
+    object_id: str
+    redshift: float
+    pixel: float
+
+
+def read_panels(path, properties=None, *, margin=2):
+    """Read the medians and standard deviations of a maps file, cropped to fitted pixels.
+
+    Parameters
+    ----------
+    path : str
+    properties : sequence of str, optional
+        As in the file's extension names. By default those of `DEFAULT` that it has.
+    margin : int, optional
+        Pixels left around the fitted ones.
+
+    Returns
+    -------
+    `Panels`
+
+    Raises
+    ------
+    PixsedError
+        If the file has no maps, not the property asked for, or no fitted pixel.
+    """
+    from pixsed.io.headers import celestial_wcs, pixel_area_arcsec2
+    from pixsed.io.locate import open_fits
+
+    path = str(path)
+    with open_fits(path) as hdulist:
+        names = {hdu.name for hdu in hdulist}
+        there = [hdu.name[:-4] for hdu in hdulist if hdu.name.endswith("_P50")]
+        if not there:
+            raise PixsedError(f"{path} holds no maps; make them with pixsed fit")
+        if properties:
+            wanted = [name.upper() for name in properties]
+            if unknown := [name for name in wanted if name not in there]:
+                raise PixsedError(
+                    f"{path} has no map of {', '.join(unknown)}; it has {', '.join(there)}"
+                )
+        else:
+            wanted = [name for name in DEFAULT if name in there] or there[:5]
+        median = [np.array(hdulist[f"{name}_P50"].data, dtype=np.float32) for name in wanted]
+        std = [
+            np.array(hdulist[f"{name}_STD"].data, dtype=np.float32)
+            if f"{name}_STD" in names
+            else np.full_like(plane, np.nan)
+            for name, plane in zip(wanted, median, strict=True)
+        ]
+        header = hdulist[f"{wanted[0]}_P50"].header
+        units = [str(hdulist[f"{name}_P50"].header.get("BUNIT", "")) for name in wanted]
+        pixel = float(np.sqrt(pixel_area_arcsec2(celestial_wcs(header, path))))
+        primary = hdulist[0].header
+        redshift = primary.get("REDSHIFT", np.nan)
+        redshift = float(redshift) if isinstance(redshift, int | float) else np.nan
+        object_id = str(primary.get("OBJECT", ""))
+    fitted = np.any([np.isfinite(plane) for plane in median], axis=0)
+    if not fitted.any():
+        raise PixsedError(f"{path}: no pixel was fitted; try pixsed fit with a lower --snr-min")
+    window = tuple(
+        slice(max(where[0] - margin, 0), where[-1] + margin + 1)
+        for where in (np.flatnonzero(fitted.any(axis=1)), np.flatnonzero(fitted.any(axis=0)))
+    )
+    return Panels(
+        properties=wanted,
+        median=[plane[window] for plane in median],
+        std=[plane[window] for plane in std],
+        units=units,
+        object_id=object_id,
+        redshift=redshift,
+        pixel=pixel,
+    )
+
+
+def draw(panels):
+    """Draw panels: a column a property, the median above and the deviation below.
+
+    Parameters
+    ----------
+    panels : `Panels`
+
+    Returns
+    -------
+    `matplotlib.figure.Figure`
+        Not tied to a screen; `~matplotlib.figure.Figure.savefig` writes it.
+
+    Raises
+    ------
+    PixsedError
+        If matplotlib is not installed.
+    """
+    count = len(panels.properties)
+    ny, nx = panels.median[0].shape
+    # The panels' shape follows the maps', within reason.
+    height = _INCHES * float(np.clip(ny / nx, 0.5, 1.8)) + 0.75
+    figure = new_figure(figsize=(_INCHES * count + 0.4, 2 * height + 0.35))
+    axes = figure.subplots(2, count, squeeze=False, sharex=True, sharey=True)
+    for column, name in enumerate(panels.properties):
+        label = LABELS.get(name, f"{name} [{panels.units[column]}]")
+        _panel(figure, axes[0, column], panels.median[column], label, _COLOURS.get(name, "viridis"))
+        _panel(
+            figure,
+            axes[1, column],
+            panels.std[column],
+            rf"$\sigma$: {label}",
+            "magma",
+            from_zero=True,
+        )
+    for axis in axes[1]:
+        axis.set_xlabel("pixel", fontsize=7)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("pixel", fontsize=7)
+    _scale_bar(axes[0, 0], nx, panels.pixel, panels.redshift)
+    title = f"object {panels.object_id}" if panels.object_id else ""
+    if np.isfinite(panels.redshift):
+        title += f"{', ' if title else ''}z = {panels.redshift:.4g}"
+    figure.suptitle(f"{title}\nposterior median (above), standard deviation (below)", fontsize=9)
+    return figure
+
+
+def _panel(figure, axis, plane, label, colours, *, from_zero=False):
+    finite = plane[np.isfinite(plane)]
+    # A few pixels at the edge must not set the scale.
+    low, high = np.percentile(finite, (1, 99)) if finite.size else (0.0, 1.0)
+    if from_zero:
+        low = 0.0
+    if not high > low:
+        low, high = low - 0.5, low + 0.5
+    axis.set_facecolor("0.93")
+    image = axis.imshow(
+        plane, origin="lower", interpolation="nearest", cmap=colours, vmin=low, vmax=high
+    )
+    axis.tick_params(labelsize=6)
+    bar = figure.colorbar(image, ax=axis, location="bottom", pad=0.02, aspect=25)
+    bar.set_label(label, fontsize=8)
+    bar.ax.tick_params(labelsize=6)
+    bar.ax.locator_params(nbins=5)
+
+
+def _scale_bar(axis, nx, pixel, redshift):
+    """Draw a bar of a round number of arcsec, about a quarter of the panel long."""
+    goal = 0.3 * nx * pixel
+    steps = np.array([1.0, 2.0, 5.0])
+    steps = (10.0 ** np.arange(-3, 4)[:, None] * steps).ravel()
+    length = steps[max(np.searchsorted(steps, goal, side="right") - 1, 0)]
+    text = f"{length:g}″"
+    if np.isfinite(redshift) and redshift > 0:
+        text += f" = {length * kpc_per_arcsec(redshift):.2g} kpc"
+    # In axes' units, so that it stays inside whatever the panel's shape; on white, since
+    # the map may reach under it.
+    end = 0.05 + length / pixel / nx
+    box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
+    axis.text(0.05, 0.09, text, fontsize=7, color="k", transform=axis.transAxes, bbox=box)
+    for width, colour in ((4, "white"), (2, "black")):
+        axis.plot([0.05, end], [0.05, 0.05], color=colour, lw=width, transform=axis.transAxes)

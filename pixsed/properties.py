@@ -1,0 +1,60 @@
+"""The properties of maps and tables: names, units, order; names of their quantiles."""
+
+from decimal import Decimal
+from functools import cache
+
+import numpy as np
+
+from pixsed.errors import PixsedError
+
+#: Property -> (unit, description), in the order of a Maps file.
+PROPERTIES = {
+    "LOGMSTAR": ("dex(solMass)", "log10 of the surviving stellar mass, remnants included"),
+    "LOGMFORM": ("dex(solMass)", "log10 of the stellar mass formed"),
+    "LOGSIGMA": ("dex(solMass kpc-2)", "log10 of the surface density of surviving mass"),
+    "LOGSFR": ("dex(solMass yr-1)", "log10 of the SFR over the last 100 Myr"),
+    "METAL": ("dex", "metallicity [M/H]"),
+    "AV": ("mag", "V-band attenuation"),
+    "TAU": ("Gyr", "timescale of the tau-delayed history"),
+    "TSTART": ("Gyr", "cosmic time at which star formation begins"),
+    "T25": ("", "cosmic time of 25% of the mass formed, over the age at z"),
+    "T50": ("", "cosmic time of 50% of the mass formed, over the age at z"),
+    "T75": ("", "cosmic time of 75% of the mass formed, over the age at z"),
+    "AGE": ("Gyr", "mass-weighted age"),
+    "T50LB": ("Gyr", "lookback time at which half the mass had formed"),
+    "REDSHIFT": ("", "redshift"),
+}
+
+
+def ordered(names):
+    """Return property names in the order of a Maps file, unknown ones last."""
+    rank = {name: i for i, name in enumerate(PROPERTIES)}
+    return sorted(names, key=lambda name: rank.get(name, len(rank)))
+
+
+def unit_and_description(name, model=None):
+    """Return (unit, description) of a property, an unknown one's from the model's metadata."""
+    if name in PROPERTIES or model is None:
+        return PROPERTIES.get(name, ("", ""))
+    return model.units.get(name, ""), model.descriptions.get(name, "")
+
+
+@cache
+def quantile_name(quantile):
+    """Return ``P16`` of 0.16, ``P50`` of 0.5, ``P025`` of 0.025: the decimals, two at least."""
+    return "P" + format(Decimal(repr(float(quantile))), "f").partition(".")[2].ljust(2, "0")
+
+
+def check_quantiles(quantiles):
+    """Return quantiles with the median first, the others ascending; the median is always there.
+
+    Raises
+    ------
+    PixsedError
+        If one is not between 0 and 1.
+    """
+    values = [float(q) for q in quantiles]
+    bad = [q for q in values if not 0.0 < q < 1.0]
+    if bad:
+        raise PixsedError(f"quantiles must be between 0 and 1, got {bad[0]:g}; try 0.16,0.5,0.84")
+    return (0.5, *sorted({q for q in values if not np.isclose(q, 0.5, rtol=0, atol=1e-12)}))

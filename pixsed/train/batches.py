@@ -1,0 +1,169 @@
+"""Batches for training: simulations seen through fresh bands, errors and noise each time."""
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+import torch
+from scipy.special import ndtri
+
+from pixsed.errors import PixsedError
+from pixsed.simulate.noise import nominal
+from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
+from pixsed.simulate.priors import PRIORS
+from pixsed.train.network.spaces import SPACES
+
+#: Share of training rows with a photometric redshift, and the largest error over 1 + z.
+PHOTO_Z_SHARE = 0.3
+PHOTO_Z_MAX = 0.5
+#: Share of rows seen under the nominal noise, which most pixels of a survey have.
+NOMINAL_SHARE = 0.5
+
+
+def space_of(prior):
+    """Return the class of `pixsed.train.network.spaces` for a prior.
+
+    Raises
+    ------
+    PixsedError
+        If there is none yet.
+    """
+    if prior not in SPACES:
+        raise PixsedError(
+            f"no network has the histories of the prior {prior!r} yet; train on "
+            f"simulations made with --prior {' or '.join(SPACES)}"
+        )
+    return SPACES[prior]
+
+
+class Observer:
+    """Draws training batches from simulations.
+
+    Parameters
+    ----------
+    simulations : `~pixsed.simulate.table.Simulations`
+    noise : noise model of `pixsed.simulate.noise`
+    rows : `~numpy.ndarray`
+        The rows to use.
+    infer_redshift : bool, optional
+        For a network that is not shown the redshift.
+    """
+
+    def __init__(self, simulations, noise, rows, infer_redshift=False):
+        self.infer_redshift = infer_redshift
+        self.z_range = PRIORS[simulations.prior].Z_RANGE
+        space = space_of(simulations.prior)
+        self.bands = simulations.bands
+        self.noise = noise
+        self.rows = rows
+        self.flux = simulations.flux
+        self.z = simulations.columns["REDSHIFT"]
+        self.coordinates = space.coordinates(simulations).astype(np.float32)
+        self.targets = space.targets(simulations.columns).astype(np.float32)
+
+    def batch(self, rows, rng, keep_faint=0.2):
+        """Observe `rows` once.
+
+        Rows without a detection are thinned to `keep_faint`, and the choice is made from
+        the noisy data alone, which leaves the posterior given the data as it is.
+
+        Returns
+        -------
+        dict of tensor
+            flux, flux_err, true_flux (n, B), z, z_err (n,), coordinates (n, D),
+            targets (n, T).
+        """
+        true = self.flux[rows].astype(np.float64)
+        mask = draw_masks(self.bands, len(rows), rng)
+        # Rows come shuffled: the first ones are as good as any.
+        first = round(NOMINAL_SHARE * len(rows))
+        parts = ((nominal(self.noise), slice(first)), (self.noise, slice(first, None)))
+        seen = [observe(true[part], self.bands, kind, mask[part], rng) for kind, part in parts]
+        flux, err = (np.concatenate(arrays) for arrays in zip(*seen, strict=True))
+        z_obs, z_err = draw_redshift_error(self.z[rows], PHOTO_Z_SHARE, PHOTO_Z_MAX, rng)
+        power = np.nansum((flux / err) ** 2, axis=1)
+        count = mask.sum(axis=1)
+        keep = (power > count + 4 * np.sqrt(2 * count)) | (rng.random(len(rows)) < keep_faint)
+        exact = z_err == 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            deviation = np.where(
+                exact, rng.standard_normal(len(rows)), (self.z[rows] - z_obs) / z_err
+            )
+        if self.infer_redshift:
+            low, high = self.z_range
+            deviation = ndtri(np.clip((self.z[rows] - low) / (high - low), 1e-7, 1 - 1e-7))
+        coordinates = np.column_stack([deviation, self.coordinates[rows]])
+
+        def tensor(values):
+            return torch.from_numpy(np.ascontiguousarray(values[keep], dtype=np.float32))
+
+        return {
+            "flux": tensor(flux),
+            "flux_err": tensor(err),
+            "true_flux": tensor(true),
+            "z": tensor(z_obs),
+            "z_err": tensor(z_err),
+            "coordinates": tensor(coordinates),
+            "targets": tensor(self.targets[rows]),
+        }
+
+    def stream(self, rows, batch, seed, *, ahead=0, device="cpu"):
+        """Yield the batches of one pass over `rows`, on a device.
+
+        Each has random numbers of its own, so that the number of threads changes nothing. On
+        cuda they have `batch` rows each, what is thinned away made up for by the next; a last
+        one with fewer is left out.
+
+        Parameters
+        ----------
+        rows : `~numpy.ndarray`
+        batch : int
+        seed : sequence of int
+            Of the pass.
+        ahead : int, optional
+            Threads that observe ahead.
+        device : str, optional
+
+        Yields
+        ------
+        share : float
+            What part of the pass is behind after this batch.
+        seen : dict of tensor
+            As of `batch`.
+        """
+        steps = -(-len(rows) // batch)
+
+        def observed(step):
+            rng = np.random.default_rng([*seed, step])
+            seen = self.batch(rows[step * batch : (step + 1) * batch], rng)
+            if device == "cuda":
+                seen = {key: values.pin_memory() for key, values in seen.items()}
+            return (step + 1) / steps, seen
+
+        found = map(observed, range(steps)) if not ahead else _ahead(observed, steps, ahead)
+        yield from found if device == "cpu" else _even(found, batch, device)
+
+
+def _ahead(make, count, threads):
+    """Yield what `make` gives for 0, 1 and so on, made by threads before it is asked for."""
+    left = iter(range(count))
+    with ThreadPoolExecutor(threads) as pool:
+        coming = deque(pool.submit(make, i) for i in islice(left, 2 * threads))
+        while coming:
+            found = coming.popleft().result()
+            coming.extend(pool.submit(make, i) for i in islice(left, 1))
+            yield found
+
+
+def _even(batches, size, device):
+    """Yield batches on a device, cut anew to one size."""
+    rest = None
+    for share, seen in batches:
+        seen = {key: values.to(device, non_blocking=True) for key, values in seen.items()}
+        if rest is not None:
+            seen = {key: torch.cat([rest[key], values]) for key, values in seen.items()}
+        if len(seen["z"]) >= size:
+            yield share, {key: values[:size] for key, values in seen.items()}
+            seen = {key: values[size:] for key, values in seen.items()}
+        rest = seen

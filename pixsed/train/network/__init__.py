@@ -1,0 +1,1 @@
+"""The networks, and the physics inside the exported graph."""

@@ -1,0 +1,123 @@
+"""The network that reads a pixel's photometry, once a pixel, for whatever comes after it."""
+
+import torch
+from torch import nn
+from torch.nn.functional import silu, softplus
+
+from pixsed.train.network.features import Features
+
+#: Quantiles that the encoder predicts of every property.
+LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)
+
+
+class _Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, x):
+        return x + self.second(silu(self.first(self.norm(x))))
+
+
+class Trunk(nn.Module):
+    """A residual network of any features: of the encoder, and of the flow beside it.
+
+    Parameters
+    ----------
+    inputs, width, blocks : int
+    """
+
+    def __init__(self, inputs, width, blocks):
+        super().__init__()
+        self.first = nn.Linear(inputs, width)
+        self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x, mixed=False):
+        """Return (N, width) of features (N, inputs); `mixed` multiplies in bfloat16."""
+        if mixed:
+            # Each weight is used once: nothing to keep.
+            with torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False):
+                return self(x).float()
+        h = self.first(x)
+        for block in self.blocks:
+            h = block(h)
+        return self.norm(h)
+
+
+class Encoder(nn.Module):
+    """A residual network from photometry to a context, marginal quantiles and photometry.
+
+    The quantiles of the properties are what it learns first: a flow alone teaches it the few
+    pixels with the sharpest posteriors, long before the many others.
+
+    Parameters
+    ----------
+    bands, targets : int
+        Numbers of bands, and of properties whose quantiles are predicted.
+    width, blocks, context : int, optional
+        Sizes of the residual network and of the context.
+    """
+
+    def __init__(self, bands, targets, *, width=320, blocks=4, context=128):
+        super().__init__()
+        self.features = Features(bands)
+        self.targets = targets
+        self.trunk = Trunk(self.features.size, width, blocks)
+        self.to_context = nn.Linear(width, context)
+        self.predict = nn.Linear(width, bands)
+        self.to_quantiles = nn.Linear(width, targets * len(LEVELS))
+        self.register_buffer("levels", torch.tensor(LEVELS), persistent=False)
+        #: Numbers that describe a pixel to the flow.
+        self.known = context + targets * len(LEVELS)
+
+    def forward(self, flux, flux_err, z, z_err, mixed=False):
+        """Return what is known of pixels.
+
+        Parameters
+        ----------
+        flux, flux_err : tensor, shape (N, B)
+            nJy; NaN = band missing.
+        z, z_err : tensor, shape (N,)
+        mixed : bool, optional
+            As of `Trunk.forward`; the heads stay in full precision.
+
+        Returns
+        -------
+        known : tensor, shape (N, C + T Q)
+            Context and quantiles.
+        quantiles : tensor, shape (N, T, Q)
+            Rising, of the standardised properties.
+        predicted : tensor, shape (N, B)
+            Fluxes, nJy.
+        bright : tensor, shape (N, 1)
+            ln of the brightness, nJy.
+        features : tensor, shape (N, F)
+        """
+        h, bright, features = self.hidden(flux, flux_err, z, z_err, mixed)
+        predicted = torch.exp(torch.clamp(self.predict(h), -20.0, 8.0) + bright)
+        quantiles = self._rising(self.to_quantiles(h))
+        flat = quantiles.reshape(quantiles.shape[0], -1)
+        known = torch.cat([silu(self.to_context(h)), torch.clamp(flat, -8.0, 8.0)], dim=1)
+        return known, quantiles, predicted, bright, features
+
+    def hidden(self, flux, flux_err, z, z_err, mixed=False):
+        """Return the last hidden layer (N, W), with `bright` and `features` of `forward`."""
+        flux, err, here = self.features.clean(flux, flux_err)
+        z, z_err = z.unsqueeze(1), z_err.unsqueeze(1)
+        bright = self.features.brightness(flux, err, here)
+        features = self.features(flux, err, here, z, z_err)
+        return self.trunk(features, mixed), bright, features
+
+    def _rising(self, raw):
+        """Turn raw outputs into quantiles that cannot cross: the median, and steps from it."""
+        raw = raw.reshape(raw.shape[0], self.targets, len(LEVELS))
+        middle = len(LEVELS) // 2
+        median = raw[:, :, middle : middle + 1]
+        step = softplus(raw)
+        up = [median + step[:, :, middle + 1 : middle + 2]]
+        up.append(up[0] + step[:, :, middle + 2 :])
+        down = [median - step[:, :, middle - 1 : middle]]
+        down.append(down[0] - step[:, :, middle - 2 : middle - 1])
+        return torch.cat([down[1], down[0], median, *up], dim=2)

@@ -1,0 +1,262 @@
+"""What a flow draws under each prior, and the parameters that follow, inside the graph.
+
+A space has coordinates on the whole line: the deviation of the redshift from the observed
+one over its error, the logit of the mass's prior probability, then normal quantiles of
+quantities between bounds. So no draw can leave the prior. `SPACES` names them by prior.
+"""
+
+import math
+
+import numpy as np
+import torch
+from scipy.special import ndtri
+from torch import nn
+
+from pixsed.cosmology import age
+from pixsed.simulate.priors import PRIORS
+from pixsed.simulate.priors.base import COMMON
+from pixsed.sps.sfh import LOG_SSFR_FLOOR, SFR_TIME
+from pixsed.train.network import physics
+from pixsed.train.network.emulator import Emulator
+
+_EDGE = 1e-7
+
+
+def _probit(u):
+    return ndtri(np.clip(u, _EDGE, 1 - _EDGE))
+
+
+def _logit(u):
+    u = np.clip(u, _EDGE, 1 - _EDGE)
+    return np.log(u) - np.log1p(-u)
+
+
+class Space(nn.Module):
+    """Coordinates, outputs and their relation; a subclass an entry of `SPACES`.
+
+    Attributes
+    ----------
+    ORDER : tuple of str
+        Coordinates behind the redshift, in the order of the flow; the mass is the first.
+    OUTPUTS : tuple of str
+        Parameters that `parameters` gives.
+    TARGETS : tuple of str
+        Properties whose marginal quantiles the encoder learns; ``LOG_X`` stands for log10 of
+        X, ``X_SHARE`` for X over the age of the Universe at the redshift.
+    """
+
+    PRIOR = ""
+    ORDER = ()
+    OUTPUTS = ()
+    TARGETS = ()
+
+    @property
+    def dim(self):
+        """Number of coordinates, the redshift's included."""
+        return 1 + len(self.ORDER)
+
+    @classmethod
+    def coordinates(cls, simulations):
+        """Return the coordinates of simulations behind the redshift, shape (N, D - 1), float64."""
+        names = [c.name for c in PRIORS[cls.PRIOR].COORDINATES]
+        columns = [
+            (_logit if name == "LOGMFORM" else _probit)(cls.probability(simulations, name, names))
+            for name in cls.ORDER
+        ]
+        return np.stack(columns, axis=1)
+
+    @classmethod
+    def probability(cls, simulations, name, names):
+        """Return a coordinate as a number between 0 and 1; the prior's cumulative probability."""
+        return simulations.unit[:, names.index(name)]
+
+    @classmethod
+    def targets(cls, columns):
+        """Return the properties of `TARGETS`, shape (N, T), float64."""
+        at_z = age(columns["REDSHIFT"])
+        found = []
+        for name in cls.TARGETS:
+            if name.startswith("LOG_"):
+                found.append(np.log10(columns[name[4:]]))
+            elif name.endswith("_SHARE"):
+                found.append(columns[name[:-6]] / at_z)
+            else:
+                found.append(columns[name])
+        return np.stack(found, axis=1)
+
+    def parameters(self, coordinates, z):
+        """Return physical parameters (N, S, P) of coordinates (N, S, D) and true redshifts (N, S).
+
+        In the order of `OUTPUTS`.
+        """
+        raise NotImplementedError
+
+    @staticmethod
+    def common(mass, av, metal):
+        """Return formed mass, A_V and [M/H], within the bounds that every prior has."""
+        mass = torch.clamp(torch.sigmoid(mass), 0.0, 1.0 - 1e-6)
+        shares = {
+            "LOGMFORM": mass,
+            "AV": physics.normal_cdf(av),
+            "METAL": physics.normal_cdf(metal),
+        }
+        return tuple(c.from_unit(shares[c.name]) for c in COMMON)
+
+
+class TauSpace(Space):
+    """Tau-delayed histories; surviving mass from a table, the SFR in closed form.
+
+    Parameters
+    ----------
+    surviving : `~pixsed.train.network.physics.Surviving`
+    """
+
+    PRIOR = "tau"
+    ORDER = ("LOGMFORM", "AV", "TSTART", "TAU", "METAL")
+    OUTPUTS = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "TAU", "TSTART", "REDSHIFT")
+    TARGETS = (
+        "LOGMSTAR",
+        "LOGMFORM",
+        "LOGSFR",
+        "METAL",
+        "AV",
+        "LOG_TAU",
+        "TSTART_SHARE",
+        "AGE_SHARE",
+        "T50",
+    )
+
+    def __init__(self, surviving):
+        super().__init__()
+        self.surviving = surviving
+
+    @classmethod
+    def fit(cls, simulations, ssp, seed):
+        """Return the space of simulations made on an SSP grid."""
+        return cls(physics.Surviving(*physics.surviving_table(ssp)))
+
+    def describe(self):
+        """Return what `from_description` makes an empty space of, for a checkpoint."""
+        s = self.surviving
+        return {"nodes": [s.span0, s.dspan, s.tau0, s.dtau], "shape": list(s.table.shape)}
+
+    @classmethod
+    def from_description(cls, said):
+        """Return a space whose tables are still to be loaded."""
+        span0, dspan, tau0, dtau = said["nodes"]
+        return cls(
+            physics.Surviving(
+                np.zeros(said["shape"]),
+                [span0, span0 + dspan],
+                [tau0, tau0 + dtau],
+                np.zeros(said["shape"][-1]),
+            )
+        )
+
+    def parameters(self, coordinates, z):
+        mass, av, metal = self.common(*(coordinates[..., i] for i in (1, 2, 5)))
+        start, tau = (physics.normal_cdf(coordinates[..., i]) for i in (3, 4))
+        at_z = physics.age(z)
+        start = at_z * start
+        tau = torch.exp(math.log(10.0) * (-2.0 + 4.0 * tau))
+        span = torch.clamp(at_z - start, min=1e-6)
+        star = mass + self.surviving(span, tau, metal)
+        sfr = mass + physics.log_sfr_tau(tau, span)
+        return torch.stack([star, mass, sfr, metal, av, tau, start, z], dim=-1)
+
+
+class DirichletSpace(Space):
+    """Dense Basis histories.
+
+    The rate is drawn as the mean over 100 Myr itself, between its floor and the whole mass
+    formed in that time, and the mass-weighted age as a share of the age of the Universe: the
+    history between the times of the prior says more than they do. Surviving mass follows by
+    an emulator of the simulations.
+
+    Parameters
+    ----------
+    emulator : `~pixsed.train.network.emulator.Emulator`
+        Of log10 surviving / formed mass.
+    """
+
+    PRIOR = "dirichlet"
+    ORDER = ("LOGMFORM", "AV", "LOGSFR", "AGE", "T75", "T50", "T25", "METAL")
+    OUTPUTS = (
+        "LOGMSTAR",
+        "LOGMFORM",
+        "LOGSFR",
+        "METAL",
+        "AV",
+        "T25",
+        "T50",
+        "T75",
+        "REDSHIFT",
+        "AGE",
+    )
+    TARGETS = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "T25", "T50", "T75", "AGE_SHARE")
+    _SSFR = (LOG_SSFR_FLOOR, -math.log10(SFR_TIME * 1e9))
+
+    def __init__(self, emulator):
+        super().__init__()
+        self.emulator = emulator
+
+    @classmethod
+    def probability(cls, simulations, name, names):
+        if name == "LOGSFR":
+            low, high = cls._SSFR
+            specific = simulations.columns["LOGSFR"] - simulations.columns["LOGMFORM"]
+            return (specific - low) / (high - low)
+        if name == "AGE":
+            return simulations.columns["AGE"] / age(simulations.columns["REDSHIFT"])
+        if name in ("T50", "T25"):  # drawn from the last time to the first, as shares
+            above = {"T50": "T75", "T25": "T50"}[name]
+            return simulations.columns[name] / simulations.columns[above]
+        if name == "T75":
+            return simulations.columns[name]
+        return super().probability(simulations, name, names)
+
+    @classmethod
+    def fit(cls, simulations, ssp, seed):
+        """Return the space of simulations; the emulator is trained on them."""
+        c = simulations.columns
+        at_z = age(c["REDSHIFT"])
+        share = c["AGE"] / at_z
+        inputs = [
+            at_z,
+            c["LOGSFR"] - c["LOGMFORM"],
+            np.log(share),
+            share,
+            c["T25"],
+            c["T50"],
+            c["T75"],
+            c["METAL"],
+        ]
+        output = (c["LOGMSTAR"] - c["LOGMFORM"])[:, None]
+        return cls(Emulator.fit(np.stack(inputs, axis=1), output, seed=seed))
+
+    def describe(self):
+        """Return what `from_description` makes an empty space of, for a checkpoint."""
+        return self.emulator.describe()
+
+    @classmethod
+    def from_description(cls, said):
+        """Return a space whose emulator is still to be loaded."""
+        return cls(Emulator(**said))
+
+    def parameters(self, coordinates, z):
+        mass, av, metal = self.common(*(coordinates[..., i] for i in (1, 2, 8)))
+        rate, share, t75, t50, t25 = (physics.normal_cdf(coordinates[..., i]) for i in range(3, 8))
+        low, high = self._SSFR
+        specific = low + (high - low) * rate
+        t50 = t75 * t50
+        t25 = t50 * t25
+        at_z = physics.age(z)
+        known = [at_z, specific, torch.log(share), share, t25, t50, t75, metal]
+        lost = self.emulator(torch.stack(known, dim=-1)).squeeze(-1)
+        return torch.stack(
+            [mass + lost, mass, mass + specific, metal, av, t25, t50, t75, z, share * at_z],
+            dim=-1,
+        )
+
+
+SPACES = {space.PRIOR: space for space in (TauSpace, DirichletSpace)}

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import brentq
+
+from pixsed import cosmology
+from pixsed.fit.derived import derive, tau_age, tau_t50
+
+
+@pytest.mark.parametrize("tau", [0.05, 0.3, 1.0, 4.0, 90.0])
+@pytest.mark.parametrize("span", [0.02, 0.7, 5.0])
+def test_tau_times_against_integration(tau, span):
+    age = 6.0
+    tstart = age - span
+
+    def sfr(t):  # of time since the start, scaled so that quad meets numbers of order 1
+        return t * np.exp(-t / tau)
+
+    # The integrals end where nothing is left to add, so that quad sees the peak.
+    end = min(span, 60 * tau)
+    total = quad(sfr, 0, end, limit=200)[0]
+    mean = quad(lambda t: t * sfr(t), 0, end, limit=200)[0] / total
+    half = brentq(lambda t: quad(sfr, 0, t, limit=200)[0] / total - 0.5, 0, end, xtol=1e-13)
+    args = (np.array([tau]), np.array([tstart]), np.array([age]))
+    np.testing.assert_allclose(tau_age(*args), span - mean, rtol=1e-6)
+    np.testing.assert_allclose(tau_t50(*args), span - half, rtol=1e-6)
+
+
+def test_tau_times_at_the_ends_of_the_prior():
+    tau = np.array([1e-2, 100.0, 100.0])
+    tstart = np.array([0.0, 5.999999, 0.0])
+    for function in (tau_age, tau_t50):
+        found = function(tau, tstart, 6.0)
+        assert np.isfinite(found).all()
+        assert (found >= 0).all()
+        assert (found <= 6.0 - tstart).all()
+
+
+def test_the_small_limit_joins_on():
+    tau = np.array([1.0, 1.0])
+    span = np.array([0.99999e-4, 1.00001e-4])
+    for function in (tau_age, tau_t50):
+        a, b = function(tau, 6 - span, 6.0) / span
+        assert abs(a - b) < 1e-4
+
+
+def test_derive_of_tau():
+    rng = np.random.default_rng(0)
+    z = np.full((3, 1), 2.0)
+    samples = {
+        "LOGMSTAR": rng.normal(8, 1, (3, 50)).astype(np.float32),
+        "TAU": rng.uniform(0.1, 3, (3, 50)).astype(np.float32),
+        "TSTART": rng.uniform(0, 3, (3, 50)).astype(np.float32),
+    }
+    found = derive(samples, "tau", z, 0.0009)
+    assert set(found) == {"LOGSIGMA", "AGE", "T50LB"}
+    area = 0.0009 * cosmology.kpc_per_arcsec(2.0) ** 2
+    np.testing.assert_allclose(found["LOGSIGMA"], samples["LOGMSTAR"] - np.log10(area), rtol=1e-6)
+    assert (found["AGE"] <= cosmology.age(2.0) - samples["TSTART"]).all()
+    assert "LOGSIGMA" not in derive(samples, "tau", z)
+    assert set(derive(samples, "other", z, 1.0)) == {"LOGSIGMA"}
+
+
+def test_derive_of_dirichlet():
+    samples = {"LOGMSTAR": np.zeros((1, 2)), "T50": np.array([[0.25, 1.0]])}
+    found = derive(samples, "dirichlet", np.ones((1, 1)))
+    np.testing.assert_allclose(found["T50LB"], [[0.75 * cosmology.age(1.0), 0.0]])
+
+
+def test_no_surface_density_at_redshift_zero():
+    found = derive({"LOGMSTAR": np.zeros((1, 2))}, "", np.zeros((1, 1)), 1.0)
+    assert np.isnan(found["LOGSIGMA"]).all()

@@ -1,0 +1,84 @@
+import pickle
+import shutil
+
+import fakes
+import numpy as np
+import pytest
+
+from pixsed.errors import PixsedError
+from pixsed.fit.model import Model
+
+
+def test_what_a_model_tells(model, model_path):
+    import hashlib
+
+    assert model.name == "tau"
+    assert model.bands[:2] == ["F435W", "F606W"]
+    assert model.parameters[0] == "LOGMSTAR"
+    assert model.base_dim == 6
+    assert model.sfh == "tau"
+    assert model.redshift_range == (0.0, 7.5)
+    assert model.text("sps.imf", "sps.IMF") == "Kroupa"
+    assert model.text("nothing.at.all") == "unknown"
+    assert model.sha256 == hashlib.sha256(model_path.read_bytes()).hexdigest()
+
+
+def test_sample(model):
+    flux = np.full((3, 29), np.nan)
+    flux[:, :4] = 100.0
+    base = np.zeros((3, 7, 6))
+    samples, flux_model = model.sample(flux, flux / 10, np.ones(3), np.zeros(3), base)
+    assert samples.shape == (3, 7, 8)
+    assert samples.dtype == np.float32
+    np.testing.assert_allclose(samples[..., 1], 10.0, rtol=1e-6)
+    np.testing.assert_allclose(flux_model, 100.0, rtol=1e-6)
+
+
+def test_a_model_without_predicted_fluxes(tmp_path):
+    model = Model(fakes.fake_model(tmp_path / "m.onnx", flux_model=False, calibration=False))
+    one = np.ones((1, 29))
+    samples, flux_model = model.sample(one, one, np.ones(1), np.zeros(1), np.zeros((1, 2, 6)))
+    assert flux_model is None
+    assert np.isnan(model.score(one, one, flux_model, np.ones(1), np.ones(1))).all()
+
+
+def test_files_that_are_no_models(tmp_path):
+    with pytest.raises(PixsedError, match="cannot be read"):
+        Model(tmp_path / "none.onnx")
+    junk = tmp_path / "junk.onnx"
+    junk.write_bytes(b"not a model")
+    with pytest.raises(PixsedError, match="not an ONNX model"):
+        Model(junk)
+    with pytest.raises(PixsedError, match="no metadata"):
+        Model(fakes.fake_model(tmp_path / "a.onnx", metadata=False))
+    with pytest.raises(PixsedError, match="is of model format 3"):
+        Model(fakes.fake_model(tmp_path / "b.onnx", format=3))
+    with pytest.raises(PixsedError, match="metadata cannot be read"):
+        Model(fakes.fake_model(tmp_path / "c.onnx", parameters=["x"]))
+    with pytest.raises(PixsedError, match="lack LOGMSTAR"):
+        Model(fakes.fake_model(tmp_path / "d.onnx", parameters=[{"name": "AV"}]))
+
+
+def test_provider(model_path, monkeypatch):
+    import onnxruntime
+
+    assert Model(model_path, provider="cpu").provider == "CPUExecutionProvider"
+    with pytest.raises(PixsedError, match="provider must be one of cpu, cuda, got 'tpu'"):
+        Model(model_path, provider="tpu")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(PixsedError, match="pip install onnxruntime-gpu in place of onnxruntime"):
+        Model(model_path, provider="cuda")
+
+
+def test_sent_by_its_path(model_path, monkeypatch, tmp_path):
+    path = shutil.copy(model_path, tmp_path / "sent.onnx")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    sent = pickle.dumps(Model("sent.onnx", threads=2))
+    assert len(sent) < 1000
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = pickle.loads(sent)
+    assert found.path == path and found.sha256 == Model(model_path).sha256
+    path.unlink()
+    with pytest.raises(PixsedError, match="cannot be read"):
+        pickle.loads(sent)

@@ -1,0 +1,156 @@
+import fakes
+import numpy as np
+
+from pixsed.fit.draws import global_indices, independent_normals
+from pixsed.fit.select import select
+from pixsed.fit.total import resolved_mass, sum_mass, summed_photometry
+
+
+def test_resolved_mass_against_a_direct_sum(model):
+    cube = fakes.make_cube()
+    selection = select(cube, model)
+    total, share = resolved_mass(cube, model, selection, samples=40, jobs=2)
+    y, x = np.nonzero(selection.chosen)
+    row, column = global_indices(cube.header, cube.shape)
+    base = independent_normals(42, row[y], column[x], 40, 6)
+    flux, err = selection.rows(model, y, x)
+    n = len(y)
+    draws, _ = model.sample(flux, err, np.full(n, 2.0), np.zeros(n), base)
+    np.testing.assert_allclose(total, (10.0 ** draws[:, :, 0].astype(float)).sum(axis=0), rtol=1e-5)
+    assert 0 <= share <= 1
+
+
+def test_the_scatter_of_a_sum_of_independent_pixels(model):
+    cube = fakes.make_cube()
+    selection = select(cube, model)
+    total, _ = resolved_mass(cube, model, selection, samples=2000)
+    # The fake pixel: log-normal of 0.1 dex around the mean flux.
+    width = 0.1 * np.log(10)
+    mean = 10**7.8 * np.nanmean(cube.flux[:, selection.chosen], axis=0)
+    expected = np.sqrt((mean**2 * np.exp(width**2) * np.expm1(width**2)).sum())
+    np.testing.assert_allclose(total.mean(), mean.sum() * np.exp(width**2 / 2), rtol=2e-3)
+    np.testing.assert_allclose(total.std(), expected, rtol=0.06)
+
+
+def test_pixels_share_a_redshift_that_is_not_known(model):
+    cube = fakes.make_cube(redshift_err=0.1)
+    seen = []
+    real = model.sample
+
+    class Spy:
+        def __getattr__(self, name):
+            return getattr(model, name)
+
+        def sample(self, flux, err, z, dz, base):
+            seen.append((np.array(z), np.array(dz), base.shape[1]))
+            return real(flux, err, z, dz, base)
+
+    row = sum_mass(cube, Spy(), select(cube, model), samples=100)
+    (first_z, first_dz, _), *rest = seen
+    np.testing.assert_array_equal(first_dz, np.float64(0.1))  # the integrated fit
+    assert all((dz == 0).all() and len(set(z)) == 1 for z, dz, _ in rest)
+    levels = np.array([z[0] for z, _, _ in rest[:16]])
+    assert (np.diff(levels) > 0).all()
+    np.testing.assert_allclose(levels.std(), 0.1, rtol=0.1)
+    assert sum(n for *_, n in rest[:16]) == 100
+    assert np.isfinite(row["RES_LOGMSTAR_P50"])
+    # Fewer draws than redshifts: none is left empty.
+    total, _ = resolved_mass(cube, model, select(cube, model), redshifts=levels, samples=5)
+    assert total.shape == (5,) and (total > 0).all()
+
+
+def test_summed_photometry(model):
+    cube = fakes.make_cube()
+    cube.table["noise_corr"] = [1.0, 2.0, np.nan, 1.0, 1.0]
+    selection = select(cube, model)
+    flux, err = summed_photometry(cube, selection)
+    chosen = selection.chosen
+    np.testing.assert_allclose(flux[1:], cube.flux[1:, chosen].sum(axis=1), rtol=1e-5)
+    n = chosen.sum()
+    np.testing.assert_allclose(err[1:], np.array([2.0, 1, 1, 1]) * 0.5 * np.sqrt(n), rtol=1e-5)
+    # F115W lacks one of its pixels: scaled by the light that it holds.
+    light = cube.flux[2:].mean(axis=0)
+    scale = light[chosen].sum() / (light[chosen].sum() - light[9, 12])
+    np.testing.assert_allclose(flux[0], np.nansum(cube.flux[0, chosen]) * scale, rtol=1e-5)
+    cube.flux[0, :, :13] = np.nan
+    flux, _ = summed_photometry(cube, select(cube, model))
+    assert np.isnan(flux[0])
+    assert np.isfinite(flux[1:]).all()
+
+
+def test_row(model):
+    cube = fakes.make_cube()
+    row = sum_mass(cube, model, select(cube, model), samples=200)
+    assert list(row) == [
+        "ID",
+        "REDSHIFT",
+        "NPIX",
+        "RES_LOGMSTAR_P16",
+        "RES_LOGMSTAR_P50",
+        "RES_LOGMSTAR_P84",
+        "INT_LOGMSTAR_P16",
+        "INT_LOGMSTAR_P50",
+        "INT_LOGMSTAR_P84",
+        "OFFSET",
+        "FLAG",
+    ]
+    chosen = select(cube, model).chosen
+    np.testing.assert_allclose(
+        row["INT_LOGMSTAR_P50"],
+        np.log10(summed_photometry(cube, select(cube, model))[0].mean()) + 7.8,
+        atol=0.01,
+    )
+    assert row["NPIX"] == chosen.sum()
+    assert row["OFFSET"] == row["RES_LOGMSTAR_P50"] - row["INT_LOGMSTAR_P50"]
+    # Many independent pixels: far narrower than the one fit.
+    narrow = row["RES_LOGMSTAR_P84"] - row["RES_LOGMSTAR_P16"]
+    assert narrow < 0.2 * (row["INT_LOGMSTAR_P84"] - row["INT_LOGMSTAR_P16"])
+
+
+def test_flags(model):
+    cube = fakes.make_cube()
+    row = sum_mass(cube, model, select(cube, model, snr_min=1e9))
+    assert row["FLAG"] == 1
+    assert row["NPIX"] == 0
+    assert np.isnan(row["RES_LOGMSTAR_P50"]) and np.isnan(row["OFFSET"])
+    # Three bands in every pixel, but only F356W in all of them.
+    cube.flux[:2, :, :13] = np.nan
+    cube.flux[2, :, 13:] = np.nan
+    cube.flux[4, :, 13:] = np.nan
+    cube.flux[0, 9, 12] = np.nan
+    row = sum_mass(cube, model, select(cube, model), samples=20)
+    assert row["FLAG"] & 8 and row["FLAG"] & 16
+    assert np.isnan(row["INT_LOGMSTAR_P50"]) and np.isfinite(row["RES_LOGMSTAR_P50"])
+
+
+def test_bins_count_once(model):
+    cube, whole = fakes.binned_cube(), fakes.make_cube()
+    selection = select(cube, model, snr_min=0)
+    first = selection.fitted
+    npix = cube.binning.npix[first]
+    assert first.sum() == cube.binning.binmap.max()
+    # Their light is that of the pixels, their errors too, whatever the noise's correlation.
+    pixels = select(whole, model, snr_min=-np.inf)
+    flux, err = summed_photometry(cube, selection)
+    flux_pixels, err_pixels = summed_photometry(whole, pixels)
+    np.testing.assert_allclose(flux[1:], flux_pixels[1:], rtol=1e-5)
+    np.testing.assert_allclose(err[1:], err_pixels[1:], rtol=1e-5)
+    # The fake bin: log-normal of 0.1 dex around the mean flux over the bands of its sum.
+    total, _ = resolved_mass(cube, model, selection, samples=2000)
+    width = 0.1 * np.log(10)
+    mean = 10**7.8 * np.nanmean(cube.flux[:, first], axis=0) * npix
+    np.testing.assert_allclose(total.mean(), mean.sum() * np.exp(width**2 / 2), rtol=4e-3)
+    expected = np.sqrt((mean**2 * np.exp(width**2) * np.expm1(width**2)).sum())
+    np.testing.assert_allclose(total.std(), expected, rtol=0.06)
+    row = sum_mass(cube, model, selection, samples=100)
+    assert row["NPIX"] == npix.sum()
+
+
+def test_errors_of_a_sum_of_bins_with_correlated_noise(model):
+    from pixsed.io.formats.cube import bands_table
+
+    table = bands_table(["F115W", "F200W", "F277W", "F356W", "F444W"], noise_corr=[1, 2, 3, 4, 5])
+    cube, whole = fakes.binned_cube(table=table), fakes.make_cube(table=table)
+    _, err = summed_photometry(cube, select(cube, model, snr_min=-np.inf))
+    _, expected = summed_photometry(whole, select(whole, model, snr_min=-np.inf))
+    np.testing.assert_allclose(err[1:], expected[1:], rtol=1e-5)

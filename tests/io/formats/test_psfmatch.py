@@ -1,0 +1,107 @@
+"""Bands of an object that are not matched to one PSF are told, in cubes and mosaics."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pixsed.errors import PixsedWarning
+from pixsed.io.formats.psfmatch import bands_apart, main_target, warn_of_psfs
+
+ALIKE = [
+    {"F200W": "F444W", "F277W": "F444W", "F444W": "F444W"},
+    {"F200W": "F444W", "F444W": "unknown"},  # the target itself, as it was
+    {"F200W": "F444W", "F444W": "F444W", "F480M": "none"},  # left broader
+    {"F200W": "F444W", "F460M": "none", "F480M": "F444W"},
+    {"F200W": "F480M", "F444W": "F480M"},
+    {"F200W": "F200W"},
+    {"F200W": "unknown"},
+    {},
+    {"F200W": "unknown", "F444W": "unknown"},  # matched elsewhere, perhaps
+    {"MIRI_F770W": "MIRI_F770W", "F444W": "MIRI_F770W"},
+]
+APART = [
+    ({"F200W": "unknown", "F277W": "F444W", "F444W": "F444W"}, "PSF of F444W", "F200W (unknown)"),
+    ({"F150W": "none", "F200W": "none", "F444W": "F444W"}, "F444W", "F150W, F200W (none)"),
+    ({"F150W": "F200W", "F277W": "F444W", "F444W": "F444W"}, "F444W", "F150W (F200W)"),
+    ({"F150W": "F200W", "F444W": "F444W"}, "F444W", "F150W (F200W)"),
+    ({"F150W": "F200W", "F200W": "F200W", "F444W": "unknown"}, "F200W", "F444W (unknown)"),
+    ({"F150W": "none", "F200W": "none"}, "one PSF", "F150W, F200W (none)"),
+    ({"F150W": "none", "F200W": "unknown"}, "one PSF", "F150W (none); F200W (unknown)"),
+    ({"F200W": "F444W", "F444W": "none"}, "F444W", "F444W (none)"),
+    ({"F200W": "F444W", "F277W": "F444W", "F480M": "unknown"}, "F444W", "F480M (unknown)"),
+    ({"F200W": "F356W", "F277W": "F444W", "F356W": "mixed"}, "F356W", "F277W (F444W)"),
+]
+
+
+@pytest.mark.parametrize("psfmatch", ALIKE)
+def test_alike(psfmatch):
+    warn_of_psfs(psfmatch)
+
+
+@pytest.mark.parametrize(("psfmatch", "target", "listed"), APART)
+def test_apart(psfmatch, target, listed):
+    assert listed in bands_apart(psfmatch)
+    with pytest.warns(PixsedWarning) as caught:
+        warn_of_psfs(psfmatch)
+    text = str(caught[0].message)
+    assert len(caught) == 1 and target in text and listed in text and "psfmatch" in text
+
+
+def test_main_target():
+    assert main_target({"F200W": "F444W", "F277W": "F200W", "F444W": "F444W"}) == "F444W"
+    assert main_target({"F200W": "unknown", "F277W": "none"}) is None
+
+
+@pytest.fixture
+def images(write_fits, wcs_header):
+    """Write a mosaic of each band; of the `psfmatch` that is not None its card."""
+
+    def make(psfmatch):
+        rng, paths = np.random.default_rng(0), []
+        for band, name in psfmatch.items():
+            header = wcs_header(BUNIT="nJy", FILTER=band, INSTRUME="NIRCAM")
+            if name:
+                header["PSFMATCH"] = name
+            data = rng.normal(0, 0.1, (40, 40))
+            data[10:30, 10:30] += 30
+            paths.append(
+                write_fits(
+                    f"{band}.fits",
+                    SCI=(data.astype("f4"), header),
+                    ERR=(np.full((40, 40), 0.1, "f4"), header),
+                )
+            )
+        segmap = np.zeros((40, 40), np.int32)
+        segmap[10:30, 10:30] = 1
+        return paths, write_fits("seg.fits", SEG=(segmap, wcs_header()))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("others", "warned"),
+    [("F444W", 0), (None, 0), ("unknown", 0), ("none", 1), ("F200W", 1), ("one", 1)],
+)
+def test_commands_tell(images, run_cli, tmp_path, others, warned):
+    bands = "F115W F150W F200W F277W F356W F444W".split()
+    psfmatch = dict.fromkeys(bands, "F444W" if others == "one" else others)
+    if others in ("F200W", "none"):
+        psfmatch["F444W"] = psfmatch["F356W"] = psfmatch["F277W"] = "F444W"
+    elif others == "one":
+        psfmatch["F200W"] = None
+    paths, seg = images(psfmatch)
+    cube = tmp_path / "cube.fits"
+    cut = run_cli("cutout", *paths, "--segmap", seg, "--id", "1", "--redshift", "1", "-o", cube)
+    nothing = "none of the bands says to which PSF it is matched" in cut.stderr
+    assert nothing == (others in (None, "unknown"))
+    fit = ["fit", "--engine", "quantile", "--redshift", "1", "-o"]
+    done = [
+        cut,
+        run_cli(*fit, tmp_path / "maps.fits", cube),
+        run_cli(*fit, tmp_path / "field.fits", *paths, "--segmap", seg),
+        run_cli("sum-mass", cube, "--samples", "20", "-o", tmp_path / "mass.fits"),
+    ]
+    for result in done:
+        assert result.exit_code == 0, (result.output, result.exception)
+        assert sum("not known to be matched to" in text for text in result.warned) == warned
+    assert fits.getheader(cube, "F444W")["PSFMATCH"] == (psfmatch["F444W"] or "unknown")

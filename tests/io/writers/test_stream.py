@@ -1,0 +1,292 @@
+import os
+import warnings
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pixsed.errors import PixsedError
+from pixsed.io.writers.stream import TableWriter, check_stream, encode_checksum, ones_sum, part_path
+
+DTYPE = np.dtype([("A", ">f8"), ("V", ">f4", (3,))])
+BLOCK = 100
+
+
+def made(n):
+    rng = np.random.default_rng(5)
+    rows = np.empty(n, dtype=DTYPE)
+    rows["A"], rows["V"] = rng.normal(size=n), rng.normal(size=(n, 3))
+    return rows
+
+
+def writer(path, n, cards=None, **kwargs):
+    primary = fits.PrimaryHDU().header
+    primary["MADE"] = kwargs.pop("made", "today")
+    table = fits.BinTableHDU(np.empty(0, DTYPE), name="ROWS").header
+    table["NAXIS2"] = (n, "rows")
+    table["SEED"] = (4, "seed of the random numbers")
+    for key, value in (cards or {}).items():
+        table[key] = value
+    return TableWriter(path, primary, table, block=BLOCK, **kwargs)
+
+
+def write(path, n, stop_at=None, error=None, **kwargs):
+    """Write `made` rows; raise `error` before row `stop_at`."""
+    rows = made(n)
+    with writer(path, n, **kwargs) as table:
+        first = table.done
+        for start in range(table.done, n, BLOCK):
+            if start == stop_at:
+                raise error
+            table.append(rows[start : start + BLOCK])
+    return first
+
+
+def content(path):
+    """Return the table's rows, its sums checked by astropy."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with fits.open(path, checksum=True, memmap=False) as hdus:
+            return hdus["ROWS"].data.view(np.ndarray).copy()
+
+
+@pytest.mark.parametrize("n", [1, 99, 100, 250, 1000])
+def test_rows_come_back(tmp_path, n, fitsverify):
+    path = tmp_path / "t.fits"
+    write(path, n)
+    assert content(path).tobytes() == made(n).tobytes()
+    assert os.listdir(tmp_path) == ["t.fits"]
+    assert path.stat().st_size % 2880 == 0
+    fitsverify(path)
+
+
+def test_no_rows(tmp_path, fitsverify):
+    write(tmp_path / "t.fits", 0)
+    assert len(content(tmp_path / "t.fits")) == 0
+    fitsverify(tmp_path / "t.fits")
+
+
+def test_the_header_is_as_astropy_writes_it(tmp_path):
+    write(tmp_path / "t.fits", 250)
+    hdu = fits.BinTableHDU(made(250), name="ROWS")
+    hdu.header["SEED"] = 4
+    hdu.writeto(tmp_path / "astropy.fits", checksum=True)
+    ours, theirs = (fits.getheader(tmp_path / name, 1) for name in ("t.fits", "astropy.fits"))
+    assert dict(ours) | {"CHECKSUM": ""} == dict(theirs) | {"CHECKSUM": ""}
+
+
+def test_long_cards(tmp_path, fitsverify):
+    write(tmp_path / "t.fits", 10, made="x" * 200)
+    assert fits.getheader(tmp_path / "t.fits")["MADE"] == "x" * 200
+    fitsverify(tmp_path / "t.fits")
+
+
+def test_ones_sum_word_by_word():
+    data = np.random.default_rng(1).bytes(4000)
+    total = 0
+    for at in range(0, len(data), 4):
+        total += int.from_bytes(data[at : at + 4], "big")
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    assert ones_sum(data) == total
+    assert ones_sum(data[1000:], ones_sum(data[:1000])) == total
+    assert ones_sum(b"\xff" * 8) == 0xFFFFFFFF
+
+
+def test_checksum_of_every_kind_of_byte():
+    """What the standard asks of the 16 characters: letters and digits, and a sum of -0."""
+    values = np.random.default_rng(2).integers(0, 2**32, 3000)
+    for value in (0, 1, 0xFFFFFFFF, 0x3A3B3C40, *values.tolist()):
+        text = encode_checksum(value)
+        assert text.isascii() and text.isalnum() and len(text) == 16
+        # In its card the string begins at byte 12 of 80, but rotated: undo that.
+        bare = (text[1:] + text[0]).encode()
+        zeros = ones_sum(b"0" * 16)
+        change = ones_sum(bare) + (~zeros & 0xFFFFFFFF)
+        total = value + change
+        while total >> 32:
+            total = (total & 0xFFFFFFFF) + (total >> 32)
+        assert total in (0, 0xFFFFFFFF)
+
+
+@pytest.mark.parametrize("error", [PixsedError("no more"), KeyboardInterrupt(), OSError("full")])
+def test_a_stopped_run_goes_on(tmp_path, error, fitsverify):
+    path = tmp_path / "t.fits"
+    what = {KeyboardInterrupt: "stopped"}.get(type(error), str(error))
+    with pytest.raises(PixsedError, match=f"{what}; 300 of 1050 rows are kept in .*--resume"):
+        write(path, 1050, stop_at=300, error=error)
+    assert os.listdir(tmp_path) == ["t.fits.part"]
+    assert write(path, 1050, resume=True) == 300
+    assert content(path).tobytes() == made(1050).tobytes()
+    assert os.listdir(tmp_path) == ["t.fits"]
+    fitsverify(path)
+
+
+def test_a_defect_is_not_dressed_up(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        write(tmp_path / "t.fits", 1050, stop_at=300, error=ZeroDivisionError())
+    assert os.listdir(tmp_path) == ["t.fits.part"]
+
+
+def test_nothing_is_left_where_nothing_was_done(tmp_path):
+    with pytest.raises(PixsedError, match="^no more$"):
+        write(tmp_path / "t.fits", 500, stop_at=0, error=PixsedError("no more"))
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("cut", [1, 19, 20, 1999, 2000, 2001, 5_000])
+def test_whole_blocks_are_kept(tmp_path, cut):
+    """A run that was killed while it wrote leaves part of a block."""
+    path = tmp_path / "t.fits"
+    with pytest.raises(ZeroDivisionError):
+        write(path, 1000, stop_at=600, error=ZeroDivisionError())
+    part = part_path(path)
+    os.truncate(part, part.stat().st_size - cut)
+    assert write(path, 1000, resume=True) == (600 - -(-cut // 20)) // BLOCK * BLOCK
+    assert content(path).tobytes() == made(1000).tobytes()
+
+
+def test_a_run_killed_before_it_took_its_name(tmp_path):
+    path = tmp_path / "t.fits"
+    write(path, 250)
+    os.rename(path, part_path(path))
+    assert write(path, 250, resume=True) == 250
+    assert content(path).tobytes() == made(250).tobytes()
+
+
+def test_rows_of_zeros_are_made_again(tmp_path):
+    """Blocks that a power cut kept from the disk read as zeros."""
+    path = tmp_path / "t.fits"
+    with pytest.raises(ZeroDivisionError):
+        write(path, 1000, stop_at=600, error=ZeroDivisionError())
+    with open(part_path(path), "r+b") as file:
+        file.seek(-2500, os.SEEK_END)
+        file.write(bytes(500))
+    assert write(path, 1000, resume=True) == 400
+    assert content(path).tobytes() == made(1000).tobytes()
+
+
+def test_resume_where_nothing_was_begun(tmp_path):
+    assert write(tmp_path / "t.fits", 250, resume=True) == 0
+    assert content(tmp_path / "t.fits").tobytes() == made(250).tobytes()
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """A run of 1000 rows that was stopped after 300."""
+    path = tmp_path / "t.fits"
+    with pytest.raises(ZeroDivisionError):
+        write(path, 1000, stop_at=300, error=ZeroDivisionError())
+    return path
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            {"SEED": 5},
+            r"begun with SEED \(seed of the random numbers\) = 4, now it is 5; give "
+            "the same options as then, or start anew with --overwrite",
+        ),
+        ({"NAXIS2": 900}, r"NAXIS2 \(rows\) = 1000, now it is 900"),
+        ({"OTHER": "x"}, r"OTHER \(\) = none, now it is x"),
+        ({"NAXIS1": 99, "SEED": 6}, "SEED"),
+    ],
+)
+def test_other_rows_are_not_gone_on_with(stopped, change, message):
+    before = part_path(stopped).read_bytes()
+    with pytest.raises(PixsedError, match=message):
+        writer(stopped, 1000, cards=change, resume=True)
+    assert part_path(stopped).read_bytes() == before
+
+
+def test_other_provenance_matters_not(stopped):
+    assert write(stopped, 1000, resume=True, made="tomorrow") == 300
+    assert fits.getheader(stopped)["MADE"] == "today"
+
+
+def test_a_part_is_there(stopped):
+    with pytest.raises(PixsedError, match="t.fits.part is there.*by --resume, or.*--overwrite"):
+        check_stream(stopped)
+    with pytest.raises(PixsedError, match="t.fits.part is there"):
+        writer(stopped, 1000)
+    assert write(stopped, 200, overwrite=True) == 0
+    assert content(stopped).tobytes() == made(200).tobytes()
+
+
+def test_overwrite_takes_the_place_of_the_file_at_the_end(tmp_path):
+    path = tmp_path / "t.fits"
+    write(path, 200)
+    with pytest.raises(PixsedError, match="exists already; add --overwrite"):
+        write(path, 300)
+    with pytest.raises(PixsedError, match="200 of 300 rows"):
+        write(path, 300, stop_at=200, error=PixsedError("no more"), overwrite=True)
+    assert len(content(path)) == 200
+    with pytest.raises(PixsedError, match="exists already"):
+        write(path, 300, resume=True)
+    assert write(path, 300, resume=True, overwrite=True) == 200
+    assert len(content(path)) == 300
+
+
+def test_a_file_that_appears_meanwhile(tmp_path):
+    path = tmp_path / "t.fits"
+    with (
+        pytest.raises(PixsedError, match="appeared while it was being made.*100 of 100 rows are"),
+        writer(path, 100) as table,
+    ):
+        table.append(made(100))
+        path.write_text("mine")
+    assert path.read_text() == "mine"
+
+
+def test_not_a_table(tmp_path):
+    for content in (b"", b"SIMPLE", bytes(5760)):
+        part_path(tmp_path / "t.fits").write_bytes(content)
+        with pytest.raises(PixsedError, match="t.fits.part is not the beginning of a table"):
+            writer(tmp_path / "t.fits", 100, resume=True)
+
+
+def test_two_runs_at_once(tmp_path):
+    pytest.importorskip("fcntl", reason="locks of POSIX")
+    path = tmp_path / "t.fits"
+    with writer(path, 1000) as first:
+        first.append(made(100))
+        for options in ({"resume": True}, {"overwrite": True}):
+            with (
+                pytest.raises(PixsedError, match="is being written by another run; wait"),
+                writer(path, 1000, **options) as second,
+            ):
+                second.append(made(100))
+        for start in range(100, 1000, 100):
+            first.append(made(1000)[start : start + 100])
+    assert len(content(path)) == 1000
+
+
+def test_wrong_rows(tmp_path):
+    with pytest.raises(ValueError, match="another layout, or more"), writer("t.fits", 9) as table:
+        table.append(np.zeros(3))
+    with (
+        pytest.raises(ValueError, match="another layout, or more"),
+        writer(tmp_path / "a.fits", 9) as table,
+    ):
+        table.append(made(10))
+    with (
+        pytest.raises(ValueError, match="100 rows of 900 were written"),
+        writer(tmp_path / "b.fits", 900) as table,
+    ):
+        table.append(made(100))
+
+
+def test_standard_output(capsysbinary, tmp_path):
+    write("-", 250)
+    path = tmp_path / "t.fits"
+    path.write_bytes(capsysbinary.readouterr().out)
+    assert content(path).tobytes() == made(250).tobytes()
+
+
+def test_what_cannot_be_streamed_to(tmp_path):
+    with pytest.raises(PixsedError, match="--resume needs a file"):
+        check_stream("-", resume=True)
+    with pytest.raises(PixsedError, match=r"written uncompressed; choose a name without .gz"):
+        check_stream(tmp_path / "t.fits.gz")
+    with pytest.raises(PixsedError, match="no such folder"):
+        check_stream(tmp_path / "no" / "t.fits")
