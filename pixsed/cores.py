@@ -5,6 +5,8 @@ import math
 import os
 from pathlib import Path
 
+from pixsed.environment import variables
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _limited = False
 
@@ -90,14 +92,8 @@ def one_thread():
     OMP_NUM_THREADS, OPENBLAS_NUM_THREADS and MKL_NUM_THREADS wins. The environment is
     afterwards what it was.
     """
-    before = {name: os.environ[name] for name in _THREADS if name in os.environ}
-    if before and not _limited:
+    if not _limited and any(name in os.environ for name in _THREADS):
         yield
         return
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
+    with variables(**dict.fromkeys(_THREADS, "1")):
         yield
-    finally:
-        for name in _THREADS:
-            os.environ.pop(name, None)
-        os.environ.update(before)

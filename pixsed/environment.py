@@ -4,6 +4,7 @@ A command then writes nothing outside its output and the temporary folder, opens
 and needs no HOME. Processes that it starts inherit the settings.
 """
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -12,6 +13,25 @@ from pathlib import Path
 _SETTINGS = Path(__file__).parent / "settings"
 _command = False
 _folder = None
+
+
+@contextlib.contextmanager
+def variables(**values):
+    """Set environment variables within a block; processes started inside inherit them.
+
+    Parameters
+    ----------
+    **values : str
+        Afterwards the variables are what they were before, unset ones included.
+    """
+    before = {name: os.environ[name] for name in values if name in os.environ}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name in values:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def no_telemetry():

@@ -77,6 +77,36 @@ def stopping(names=_NAMES):
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def postponed(names=_NAMES):
+    """Postpone signals to the end of the block.
+
+    For code in which an exception at any place, as of Ctrl-C, would leave a lock held. A signal
+    whose handling is left to the system is not postponed.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Signals; those that the system lacks are left alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came, before = [], {}
+    try:
+        for name in names:
+            number = getattr(signal, name, None)
+            if number is not None and callable(signal.getsignal(number)):
+                before[number] = signal.getsignal(number)
+                signal.signal(number, lambda number, frame: came.append(number))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
 def _send(number):
     """Send a signal to the main thread, whose waiting it ends."""
     if hasattr(signal, "pthread_kill"):

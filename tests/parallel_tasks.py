@@ -1,4 +1,4 @@
-"""What tests of `pixsed.parallel` run: worker processes import it by name."""
+"""Tasks for the tests of `pixsed.parallel`, in a module that worker processes import."""
 
 import contextlib
 import logging
@@ -102,4 +102,23 @@ def note(folder, task):
 
 def forever(state, task):
     time.sleep(0.2)
+    return task
+
+
+def echo(state, task):
+    return task
+
+
+def deaf(state, task):
+    """Return the process of the first task; then go on, whatever the signal."""
+    if task == 0:
+        return os.getpid()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(60)
+
+
+def end_itself(state, task):
+    if task == 2:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
     return task

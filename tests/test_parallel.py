@@ -1,18 +1,21 @@
+"""Tasks in this process, in threads, in processes and on a Dask cluster."""
+
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import parallel_tasks as tasks
 import pytest
 
-from pixsed import parallel
 from pixsed.cores import one_thread
 from pixsed.errors import PixsedError
-from pixsed.parallel import run_tasks
+from pixsed.parallel import dask, ordered_map, run_tasks
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,12 @@ def where(request):
 def run(function, todo, setup=None, **where):
     setup = setup or partial(tasks.Adder, 100)
     return list(run_tasks(function, todo, setup=setup, **where))
+
+
+def runs(pid):
+    """Return True if a process is there and is no zombie."""
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return bool(found.stdout.strip()) and not found.stdout.strip().startswith("Z")
 
 
 def test_results_in_order(where):
@@ -58,6 +67,12 @@ def test_large_results(where):
     assert [len(found) for found in run(tasks.large, sizes, **where)] == sizes
 
 
+def test_large_tasks_and_results(where):
+    """Larger than what the pipes of processes hold."""
+    todo = (bytes(3_000_000) for _ in range(50))
+    assert [len(found) for found in run(tasks.echo, todo, **where)] == [3_000_000] * 50
+
+
 def test_no_tasks(where):
     assert run(tasks.add, [], **where) == []
 
@@ -71,6 +86,72 @@ def test_an_error_comes_through(where):
 def test_an_error_of_the_setup_comes_through(where):
     with pytest.raises(PixsedError, match="this cannot be set up"):
         run(tasks.fail, range(8), setup=tasks.broken_setup, **where)
+
+
+class TestOrderedMap:
+    def test_order_and_number_in_flight(self):
+        begun, most = [], []
+
+        def work(task):
+            begun.append(task)
+            time.sleep(0.05 if task == 0 else 0.0)
+            return task
+
+        with ThreadPoolExecutor(3) as pool:
+            for n, result in enumerate(ordered_map(pool, work, range(40), 4)):
+                assert result == n
+                most.append(len(begun) - n)
+        assert max(most) <= 4 and len(begun) == 40
+
+    def test_tasks_are_read_as_needed(self):
+        read = []
+        todo = (read.append(n) or n for n in range(100))
+        with ThreadPoolExecutor(2) as pool:
+            results = ordered_map(pool, str, todo, 5)
+            assert next(results) == "0" and len(read) == 5
+            assert next(results) == "1" and len(read) == 6
+            results.close()
+        assert len(read) == 6
+
+    def test_the_number_in_flight_may_grow(self):
+        read, ahead = [], [1]
+        todo = (read.append(n) or n for n in range(100))
+        with ThreadPoolExecutor(2) as pool:
+            results = ordered_map(pool, str, todo, lambda: ahead[0])
+            assert next(results) == "0" and len(read) == 1
+            ahead[0] = 4
+            assert next(results) == "1" and len(read) == 5
+            results.close()
+
+    @pytest.mark.parametrize("ahead", [0, 1])
+    def test_one_at_a_time(self, ahead):
+        with ThreadPoolExecutor(2) as pool:
+            assert list(ordered_map(pool, abs, [-1, -2, 3], ahead)) == [1, 2, 3]
+
+    @pytest.mark.parametrize("closed", [True, False])
+    def test_pending_tasks_are_cancelled(self, closed):
+        """When the generator is closed, and when a task fails."""
+        begun, go = [], threading.Event()
+
+        def work(task):
+            begun.append(task)
+            if task == 1:
+                go.wait(10)
+                raise KeyError
+            time.sleep(0.2 * (task > 1))
+            return task
+
+        with ThreadPoolExecutor(1) as pool:
+            results = ordered_map(pool, work, range(20), 10)
+            assert next(results) == 0
+            if closed:
+                results.close()
+                go.set()
+            else:
+                go.set()
+                with pytest.raises(KeyError):
+                    next(results)
+        assert len(begun) <= 4
 
 
 def test_few_in_flight(tmp_path):
@@ -88,6 +169,34 @@ def test_processes_end_with_the_generator():
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+@pytest.mark.parametrize("seen", [1, 3, 7])
+def test_processes_end_in_the_middle_of_large_results(seen):
+    results = run_tasks(tasks.echo, [bytes(3_000_000)] * 30, setup=dict, jobs=2)
+    for _ in range(seen):
+        next(results)
+    start = time.monotonic()
+    results.close()
+    assert time.monotonic() - start < 4
+
+
+def test_a_process_that_ignores_the_signal_is_killed(monkeypatch):
+    from pixsed.parallel import processes
+
+    monkeypatch.setattr(processes, "_GRACE", 0.5)
+    results = run_tasks(tasks.deaf, range(3), setup=dict, jobs=2)
+    pid = next(results)
+    start = time.monotonic()
+    results.close()
+    assert time.monotonic() - start < 4 and not runs(pid)
+
+
+def test_a_process_that_is_told_to_end():
+    """By others than the parent, as by a batch system."""
+    results = run_tasks(tasks.end_itself, range(8), setup=dict, jobs=2)
+    with pytest.raises(PixsedError, match=r"ended by itself \(signal 15\).*fewer --jobs"):
+        list(results)
 
 
 def test_an_error_that_cannot_be_sent():
@@ -116,12 +225,6 @@ def test_the_users_threads_win(monkeypatch):
     assert found[0]["OMP_NUM_THREADS"] == "3" and found[0]["OPENBLAS_NUM_THREADS"] is None
     with one_thread():
         assert os.environ["OMP_NUM_THREADS"] == "3"
-
-
-def runs(pid):
-    """Return whether a process is there; one that has ended but not been waited for is not."""
-    found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
-    return bool(found.stdout.strip()) and not found.stdout.strip().startswith("Z")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -183,7 +286,7 @@ def test_a_lost_dask_worker(tmp_path):
 
 def test_no_scheduler_there(monkeypatch):
     pytest.importorskip("distributed", reason="--scheduler needs dask[distributed]")
-    monkeypatch.setattr(parallel, "_CONNECT", 0.5)
+    monkeypatch.setattr(dask, "_CONNECT", 0.5)
     with pytest.raises(PixsedError, match="no Dask scheduler at tcp://127.0.0.1:1.*check the addr"):
         run(tasks.add, range(3), scheduler="tcp://127.0.0.1:1")
     with pytest.raises(PixsedError, match="no Dask scheduler at nonsense://x"):
@@ -191,7 +294,7 @@ def test_no_scheduler_there(monkeypatch):
 
 
 def test_a_scheduler_without_workers(monkeypatch):
-    monkeypatch.setattr(parallel, "_FIRST_WORKER", 0.5)
+    monkeypatch.setattr(dask, "_FIRST_WORKER", 0.5)
     with (
         tasks.dask_cluster(0) as address,
         pytest.raises(PixsedError, match="has no workers; start some with: dask worker tcp://"),

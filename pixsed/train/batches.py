@@ -1,14 +1,13 @@
 """Batches for training: simulations seen through fresh bands, errors and noise each time."""
 
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 
 import numpy as np
 import torch
 from scipy.special import ndtri
 
 from pixsed.errors import PixsedError
+from pixsed.parallel import ordered_map
 from pixsed.simulate.noise import nominal
 from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
 from pixsed.simulate.priors import PRIORS
@@ -146,14 +145,9 @@ class Observer:
 
 
 def _ahead(make, count, threads):
-    """Yield what `make` gives for 0, 1 and so on, made by threads before it is asked for."""
-    left = iter(range(count))
+    """Yield ``make(0)``, ``make(1)`` and so on, computed ahead by threads."""
     with ThreadPoolExecutor(threads) as pool:
-        coming = deque(pool.submit(make, i) for i in islice(left, 2 * threads))
-        while coming:
-            found = coming.popleft().result()
-            coming.extend(pool.submit(make, i) for i in islice(left, 1))
-            yield found
+        yield from ordered_map(pool, make, range(count), 2 * threads)
 
 
 def _even(batches, size, device):

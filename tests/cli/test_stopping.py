@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import fakes
@@ -17,7 +18,7 @@ from pixsed.cli.main import main
 from pixsed.errors import PixsedError, PixsedWarning, Stopped
 from pixsed.io.formats.cube import write_cube
 from pixsed.io.writers.stream import raise_kept
-from pixsed.signals import signal_name, stopping
+from pixsed.signals import postponed, signal_name, stopping
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 LINES = {"SIGTERM": "stopped by SIGTERM", "SIGHUP": "stopped by SIGHUP", "SIGINT": "stopped"}
@@ -226,14 +227,28 @@ class TestStopping:
             time.sleep(5)
         assert len(came) == 2
 
+    @pytest.mark.parametrize("name", LINES)
+    def test_postponed(self, name):
+        passed = []
+        with pytest.raises(Stopped), stopping():
+            with postponed(["SIGNOTHERE", *LINES]):
+                os.kill(os.getpid(), getattr(signal, name))
+                passed.append("in the block")
+            passed.append("after it")
+        assert passed == ["in the block"]
+
+    def test_postponed_in_a_thread(self):
+        thread = threading.Thread(target=postponed().__enter__)
+        thread.start()
+        thread.join()
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
     def test_names_that_a_system_lacks(self):
         with stopping(["SIGNOTHERE", "SIGTERM"]):
             pass
         assert signal_name(15) == "SIGTERM" and signal_name(9999) == "signal 9999"
 
     def test_not_in_a_thread(self):
-        import threading
-
         seen = []
 
         def work():

@@ -1,0 +1,54 @@
+"""Ordered, bounded work: in this process, in threads, in processes, or on a Dask cluster."""
+
+from functools import partial
+
+from pixsed.parallel.ordered import ordered_map
+
+__all__ = ["ordered_map", "run_tasks"]
+
+
+def run_tasks(function, tasks, *, setup, jobs=1, scheduler=None):
+    """Yield ``function(state, task)`` for every task, in order.
+
+    Parameters
+    ----------
+    function : callable
+        Defined in a module that workers can import, not in a script.
+    tasks : iterable
+        Picklable.
+    setup : callable
+        Called once per worker, without arguments; returns the state. Picklable, as a
+        `functools.partial` of a module's function and its arguments.
+    jobs : int, optional
+        Number of processes. With 1, or with a single task, no process is started.
+    scheduler : str, optional
+        Address of a Dask scheduler, as ``tcp://host:8786``, whose workers do the work in
+        place of processes. The tasks of a worker that is lost are done by another.
+
+    Yields
+    ------
+    object
+        Results. At most two tasks per worker are in flight.
+
+    Raises
+    ------
+    PixsedError
+        If a process ends unexpectedly; if Dask is not installed, or its cluster cannot be
+        reached, has no workers, or has another version of pixsed. What `function` and
+        `setup` raise is raised here.
+    """
+    tasks = list(tasks)
+    if scheduler is not None:
+        from pixsed.parallel.dask import on_dask
+
+        return on_dask(function, tasks, setup, scheduler)
+    if jobs == 1 or len(tasks) <= 1:
+        return _here(function, tasks, setup)
+    from pixsed.parallel.processes import in_processes
+
+    return in_processes(function, tasks, setup, min(jobs, len(tasks)))
+
+
+def _here(function, tasks, setup):
+    if tasks:
+        yield from map(partial(function, setup()), tasks)

@@ -1,0 +1,205 @@
+"""Tasks done by worker processes of this machine."""
+
+import contextlib
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+import warnings
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from multiprocessing import parent_process
+from multiprocessing.context import SpawnContext, SpawnProcess
+
+from pixsed.cores import one_thread
+from pixsed.environment import variables
+from pixsed.errors import PixsedError, PixsedWarning, Stopped
+from pixsed.parallel.ordered import AHEAD, ordered_map, work
+from pixsed.signals import stopping
+
+#: Seconds that a process told to end has for cleaning up after its task, and then for sending
+#: what it has computed.
+_GRACE, _SEND = 5, 0.5
+
+# In a worker process: what `pixsed.parallel.ordered.work` needs; held while a task is computed;
+# whether the process was told to end.
+_message = None
+_working = threading.Lock()
+_ending = False
+
+
+def _begin(message):
+    """Initialise a worker process."""
+    global _message
+    _message = message
+    # A terminal sends these to all of its processes; the parent ends this one.
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_soon)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    warnings.simplefilter("ignore")  # the parent repeats the warnings of pixsed
+
+
+def _end_soon(*_):
+    """End this worker once its task has cleaned up; do no other task.
+
+    Not at once: the executor would wait for the rest of a result that is being sent.
+    """
+    global _ending
+    if not _ending:
+        _ending = True
+        threading.Thread(target=_end_after_task, daemon=True).start()
+
+
+def _end_after_task():
+    _working.acquire(timeout=_GRACE)
+    time.sleep(_SEND)  # most often the executor ends it meanwhile
+    os._exit(128 + signal.SIGTERM)
+
+
+def _end_with_parent():
+    """End this worker when its parent has ended, even in the middle of a task."""
+    parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(2 * _GRACE)
+    os._exit(1)
+
+
+def _work(task):
+    """Do a task in a worker process.
+
+    Returns
+    -------
+    stopped : bool
+        Whether the process was told to end; there is no result then.
+    result : object
+    error : Exception or None
+        What was raised.
+    warned : list of str
+        Warnings.
+    """
+    result = error = None
+    with _working, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", PixsedWarning)
+        try:
+            with stopping(["SIGTERM"]):
+                result = None if _ending else work("", _message, task)
+        except Stopped:
+            _end_soon()
+        except Exception as raised:
+            error = _portable(raised)
+    return _ending, result, error, [str(warning.message) for warning in caught]
+
+
+def _portable(error):
+    """Return an exception that can be sent, with its traceback as a note."""
+    try:
+        error.add_note("In a worker process:\n" + traceback.format_exc())
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        # One that fails to unpickle would break the executor.
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+@contextlib.contextmanager
+def _starting():
+    """Let processes that are started inside use one thread, and never see Ctrl-C.
+
+    The process that `multiprocessing` starts to remove semaphores stays silent about those
+    of a parent that was killed.
+    """
+    filters = [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning"]
+    with one_thread(), variables(PYTHONWARNINGS=",".join(filter(None, filters))):
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+class _Worker(SpawnProcess):
+    def start(self):
+        with _starting():
+            super().start()
+
+
+class _Context(SpawnContext):
+    """Remember the processes that an executor starts.
+
+    It has no public list of them, and before Python 3.14 no way to end them in the middle of
+    a task. Processes are spawned, since to fork is unsafe beside threads of onnxruntime.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.processes = []
+
+    def Process(self, *args, **kwargs):  # noqa: N802 (the name that executors call)
+        self.processes.append(_Worker(*args, **kwargs))
+        return self.processes[-1]
+
+
+@contextlib.contextmanager
+def _pool(jobs, message):
+    """Yield an executor of processes, and the list of the processes; end them afterwards."""
+    context = _Context()
+    with _starting():
+        pool = ProcessPoolExecutor(
+            jobs, mp_context=context, initializer=_begin, initargs=(message,)
+        )
+    try:
+        yield pool, context.processes
+    finally:
+        started = [process for process in context.processes if process.pid is not None]
+        for process in started:
+            process.terminate()
+        killer = threading.Timer(_GRACE, _kill, [started])
+        killer.daemon = True
+        killer.start()
+        pool.shutdown(cancel_futures=True)
+        killer.cancel()
+
+
+def _kill(processes):
+    for process in processes:
+        process.kill()
+
+
+def in_processes(function, tasks, setup, jobs):
+    """Yield ``function(state, task)`` for every task; see `pixsed.parallel.run_tasks`."""
+    with _pool(jobs, pickle.dumps((function, setup))) as (pool, processes):
+        try:
+            for stopped, result, error, warned in ordered_map(pool, _work, tasks, AHEAD * jobs):
+                for message in warned:
+                    warnings.warn(message, PixsedWarning, stacklevel=2)
+                if error is not None:
+                    raise error
+                if stopped:
+                    raise _died(-signal.SIGTERM)
+                yield result
+        except BrokenExecutor:
+            raise _died(_killed_by(processes)) from None
+
+
+def _killed_by(processes):
+    """Return the signal, below 0, or the status that ended one of the processes first."""
+    for process in processes:
+        process.join(_GRACE)
+    # The executor then ends the others with SIGTERM.
+    others = None, -signal.SIGTERM, 128 + signal.SIGTERM
+    codes = (process.exitcode for process in processes)
+    return next((code for code in codes if code not in others), -signal.SIGTERM)
+
+
+def _died(code):
+    """Return the error of a worker process that ended unexpectedly."""
+    why = f"signal {-code}" if code < 0 else f"status {code}"
+    return PixsedError(
+        f"a worker process ended by itself ({why}); where memory is short try fewer --jobs"
+    )
