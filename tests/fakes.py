@@ -1,4 +1,4 @@
-"""A tiny ONNX of the model contract, a small cube, and the same binned."""
+"""A tiny ONNX model, a small cube, and the same cube binned."""
 
 import json
 
@@ -12,7 +12,6 @@ from pixsed.io.formats.cube import Cube
 
 BANDS = [band.name for band in pixsed_bands.BANDS]
 
-
 #: Levels and properties of the fake model's quantiles.
 LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)
 PROPERTIES = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART REDSHIFT AGE T50LB LOGSIGMA".split()
@@ -21,10 +20,25 @@ PROPERTIES = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART REDSHIFT AGE T50LB LO
 def fake_model(
     path, *, flux_model=True, calibration=True, metadata=True, quantiles=False, **changes
 ):
-    """Write a tiny ONNX of the model contract: mass from the mean flux, the rest from noise.
+    """Write a tiny ONNX model: the mass follows from the mean flux, the rest from the base.
 
-    With `quantiles` it has them too: log10 of the mean flux + 8 and normal, 0.1 wide, for every
-    property.
+    Parameters
+    ----------
+    path : path-like
+    flux_model : bool, optional
+        Whether it has this output.
+    calibration, metadata : bool, optional
+        Whether the file has them.
+    quantiles : bool or dict, optional
+        Whether it has this output: for every property, normal around log10 of the mean flux
+        + 8, with a standard deviation of 0.1. A dict replaces what the metadata say of it.
+    **changes
+        Other values of the metadata.
+
+    Returns
+    -------
+    path-like
+        `path`.
     """
     onnx = pytest.importorskip("onnx", reason="the fake model is built with onnx.helper")
     h, tensor = onnx.helper, onnx.TensorProto
@@ -103,28 +117,33 @@ def fake_model(
     model = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=9)
     names = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART REDSHIFT".split()
     content = {
-        "format": 1,
+        "format": 2,
         "name": "tau",
+        "pixsed_version": "0.1.0",
         "bands": BANDS,
         "base_dim": 6,
-        "prior": {"sfh": "tau"},
+        "prior": {"sfh": "tau", "redshift": [0.0, 7.5], "log_ssfr_floor": -14.0},
         "parameters": [{"name": name, "unit": "", "description": name} for name in names],
         "redshift_range": [0.0, 7.5],
+        "infer_redshift": False,
         "redshift_err_max": 0.1,
         "sps": {"LIBRARY": "BC03", "IMF": "Kroupa"},
         "cosmology": "FlatLambdaCDM(H0=70, Om0=0.3)",
     }
+    if flux_model:
+        content["flux_model"] = {"draws": 32, "error": [0.0] * len(BANDS)}
+    content["calibration"] = {}
     if calibration:
-        content["calibration"] = {
-            "chi2": {
-                "nbands": [4, 10],
-                "probability": [1.0, 0.1, 0.01, 1e-4],
-                "value": [[0.0, 2.0, 4.0, 100.0], [0.0, 1.5, 3.0, 100.0]],
-            }
+        content["calibration"]["score"] = {
+            "redshift_err": [0.0],
+            "nbands": [4, 10],
+            "snr": [0.0],
+            "probability": [1.0, 0.1, 0.01, 1e-4],
+            "value": [[[[0.0, 2.0, 4.0, 100.0]], [[0.0, 1.5, 3.0, 100.0]]]],
         }
     if quantiles:
-        said = {"levels": LEVELS, "properties": PROPERTIES}
-        content["quantiles"] = quantiles if isinstance(quantiles, dict) else said
+        described = {"levels": LEVELS, "properties": PROPERTIES}
+        content["quantiles"] = quantiles if isinstance(quantiles, dict) else described
     content.update(changes)
     if metadata:
         h.set_model_props(model, {"pixsed": json.dumps(content)})

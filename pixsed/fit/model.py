@@ -7,32 +7,64 @@ import threading
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from pixsed.errors import PixsedError
 from pixsed.fit import graph, ood, runtime
+from pixsed.models import resolve
 
-#: Key of the custom metadata that holds the JSON.
-METADATA_KEY = "pixsed"
-#: Of the metadata. 1: flux_model is of the network itself; 2: of the best of the draws.
-FORMATS = (1, 2)
+#: Key of the custom metadata that holds the JSON, and the format of the JSON.
+METADATA_KEY, FORMAT = "pixsed", 2
 #: Where the network runs -> onnxruntime's name of it.
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
+_ADVICE = "give a file made by pixsed export"
+
+
+def load_model(name_or_path: str | os.PathLike, *, provider: str = "cpu") -> "Model":
+    """Load a shipped model, or one of a file, as ``--model`` does.
+
+    Parameters
+    ----------
+    name_or_path : str or path-like
+        Name of a shipped model, as ``tau``, or path of an .onnx file. A shipped name wins:
+        write ``./tau`` for a file of that name.
+    provider : {"cpu", "cuda"}, optional
+        Where the network runs. Results agree to rounding errors, not to the bit.
+
+    Returns
+    -------
+    `Model`
+
+    Raises
+    ------
+    PixsedError
+        If there is no such model; if the file is not a model that pixsed can run; or if
+        onnxruntime lacks the provider.
+
+    Examples
+    --------
+    >>> from pixsed.fit.model import load_model
+    >>> load_model("tau").parameters[:2]
+    ['LOGMSTAR', 'LOGMFORM']
+    """
+    return Model(resolve(name_or_path), provider=provider)
 
 
 class Model:
     """A posterior sampler read from an .onnx file.
 
+    Several Python threads may call the same model. A pickled model is its path and options:
+    the file is read again when it is unpickled.
+
     Parameters
     ----------
     path : str or path-like
     threads : int, optional
-        Threads inside one call. At 1, results do not depend on how many calls run at
-        once; `sample` may be called from several Python threads.
+        Number of threads inside one call. With 1, results do not depend on the number of
+        simultaneous calls.
     provider : {"cpu", "cuda"}, optional
-        Where it runs. Results agree to rounding errors, not to the bit.
-
-    Pickled, it is these three: whoever gets it reads the file.
+        Where the network runs. Results agree to rounding errors, not to the bit.
 
     Attributes
     ----------
@@ -41,21 +73,23 @@ class Model:
         The JSON of the file.
     name : str
     bands : list of str
-        The B bands of `flux`, in order.
+        The B bands of the fluxes, in order.
     parameters : list of str
         The P columns of the samples, in order.
-    units, descriptions : dict
-        Parameter -> text.
+    units, descriptions : dict of str
+        By parameter; a unit is in FITS notation, as ``dex(solMass)``.
     base_dim : int
-        D, the number of base normals a sample takes.
+        Number D of base normals per draw.
     has_flux_model : bool
-        Whether the file predicts the fluxes, and so a chi^2.
+        True if the file predicts fluxes, and so has a chi^2.
     quantile_levels : tuple of float
-        The L levels of `quantiles`; empty where the file has none.
+        The L levels of `quantiles`; empty if the file has none.
     quantile_properties : list of str
-        Its P' properties, derived ones included.
+        The Q properties of `quantiles`, derived ones included.
+    provider : str
+        onnxruntime's name of the provider.
     sha256 : str
-        Of the file, hexadecimal.
+        Hexadecimal digest of the file.
 
     Raises
     ------
@@ -63,27 +97,14 @@ class Model:
         If the file is not a model that pixsed can run.
     """
 
-    def __init__(self, path, threads=1, provider="cpu"):
+    def __init__(self, path: str | os.PathLike, threads: int = 1, provider: str = "cpu"):
         self.provider = _provider(provider, runtime.load().get_available_providers())
         self.path = Path(path)
         self._pickled = os.path.abspath(path), threads, provider
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise PixsedError(f"{path} cannot be read ({error.strerror}); check the name") from None
-        self.sha256 = hashlib.sha256(content).hexdigest()
         self._threads = threads
-        try:
-            self._all_outputs = graph.outputs_of(content)
-            flow = content
-            if "quantiles" in self._all_outputs:
-                others = [name for name in self._all_outputs if name != "quantiles"]
-                flow = graph.part(content, others)
-                self._quantile_part = graph.part(content, ["quantiles"])
-        except (ValueError, StopIteration, IndexError):
-            flow, self._all_outputs = content, []
-        self._session = self._start(flow)
-        self._quantile_session, self._lock = None, threading.Lock()
+        content = self._read_content()
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        outputs, self._session = self._start_flow(content)
         if self.provider not in self._session.get_providers():
             raise PixsedError(
                 f"--provider {provider} could not be started; check the driver and the CUDA "
@@ -99,25 +120,47 @@ class Model:
         self.descriptions = {str(p["name"]): str(p.get("description", "")) for p in parameters}
         self.base_dim = int(self.metadata["base_dim"])
         self._check_graph()
+        self.quantile_levels, self.quantile_properties = (), []
+        if "quantiles" in outputs:
+            self.quantile_levels, self.quantile_properties = self._read_quantiles()
+            # Its session is started when first needed.
+            self._content, self._quantile_session, self._lock = content, None, threading.Lock()
 
     def __reduce__(self):
         return Model, self._pickled
 
+    def _read_content(self):
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise PixsedError(
+                f"{self.path} cannot be read ({error.strerror}); check the name"
+            ) from None
+
+    def _start_flow(self, content):
+        """Return the names of the outputs of a file, and a session without the quantiles."""
+        try:
+            outputs = graph.outputs_of(content)
+        except ValueError:
+            outputs = []  # onnxruntime has the better message
+        if "quantiles" in outputs:
+            content = graph.part(content, [name for name in outputs if name != "quantiles"])
+        return outputs, self._start(content)
+
     def _start(self, content):
-        """Return onnxruntime's session of a file's bytes."""
+        """Return onnxruntime's session of the bytes of a file."""
         try:
             return runtime.start(content, threads=self._threads, provider=self.provider)
         except Exception as error:  # onnxruntime's errors have no common class
             raise PixsedError(
                 f"{self.path} is not an ONNX model that onnxruntime can run ({_brief(error)}); "
-                "give a file made by pixsed export"
+                f"{_ADVICE}"
             ) from error
 
     def _read_metadata(self):
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        advice = "give a file made by pixsed export"
         if text is None:
-            raise PixsedError(f"{self.path} has no metadata {METADATA_KEY!r}; {advice}")
+            raise PixsedError(f"{self.path} has no metadata {METADATA_KEY!r}; {_ADVICE}")
         try:
             metadata = json.loads(text)
             missing = [k for k in ("bands", "parameters", "base_dim") if k not in metadata]
@@ -125,161 +168,170 @@ class Model:
                 [item["name"] for item in metadata["parameters"]]
                 int(metadata["base_dim"])
         except (ValueError, TypeError, KeyError) as error:
-            raise PixsedError(f"{self.path}: its metadata cannot be read; {advice}") from error
+            raise PixsedError(f"{self.path}: its metadata cannot be read; {_ADVICE}") from error
         if missing:
-            raise PixsedError(f"{self.path}: its metadata lacks {', '.join(missing)}; {advice}")
-        if metadata.get("format", 1) not in FORMATS:
+            raise PixsedError(f"{self.path}: its metadata lacks {', '.join(missing)}; {_ADVICE}")
+        if metadata.get("format") != FORMAT:
             raise PixsedError(
-                f"{self.path} is of model format {metadata['format']}, this pixsed reads "
-                f"{' and '.join(map(str, FORMATS))}; "
-                "update pixsed"
+                f"{self.path}: the model format must be {FORMAT}, got {metadata.get('format')}; "
+                "update pixsed, or export the model again"
             )
         return metadata
 
     def _check_graph(self):
         inputs = {item.name: item for item in self._session.get_inputs()}
         outputs = [item.name for item in self._session.get_outputs()]
-        missing = [name for name in _INPUTS[:1] + _INPUTS[4:] if name not in inputs]
+        missing = [name for name in ("flux", "base") if name not in inputs]
         missing += [name for name in ("samples",) if name not in outputs]
         if missing:
-            raise PixsedError(
-                f"{self.path}: the graph lacks {', '.join(missing)}; "
-                "give a file made by pixsed export"
-            )
+            raise PixsedError(f"{self.path}: the graph lacks {', '.join(missing)}; {_ADVICE}")
         self.has_flux_model = "flux_model" in outputs
-        self._outputs = ["samples"] + ["flux_model"] * self.has_flux_model
-        self._read_quantiles("quantiles" in self._all_outputs)
         if "LOGMSTAR" not in self.parameters:
-            raise PixsedError(
-                f"{self.path}: its parameters lack LOGMSTAR; give a file made by pixsed export"
-            )
+            raise PixsedError(f"{self.path}: its parameters lack LOGMSTAR; {_ADVICE}")
 
-    def _read_quantiles(self, there):
-        """Keep what the metadata say of the graph's quantiles; nothing where it has none."""
-        self.quantile_levels, self.quantile_properties = (), []
-        if not there:
-            return
+    def _read_quantiles(self):
+        """Return the levels and properties of the quantiles, from the metadata."""
         try:
-            said = self.metadata["quantiles"]
-            self.quantile_levels = tuple(float(level) for level in said["levels"])
-            self.quantile_properties = [str(name) for name in said["properties"]]
+            described = self.metadata["quantiles"]
+            levels = tuple(float(level) for level in described["levels"])
+            return levels, [str(name) for name in described["properties"]]
         except (KeyError, TypeError, ValueError) as error:
             raise PixsedError(
                 f"{self.path}: its metadata do not describe its quantiles; export the model again"
             ) from error
 
     @property
-    def engines(self):
-        """Ways of fitting that the file has: ``"flow"``, and ``"quantile"`` where it gives them."""
+    def engines(self) -> tuple[str, ...]:
+        """Names of the engines of the file: ``flow``, and ``quantile`` if it has quantiles."""
         return ("flow", "quantile") if self.quantile_levels else ("flow",)
 
-    def check_engine(self, engine):
+    def check_engine(self, engine: str) -> None:
         """Raise `PixsedError` unless `engine` is one of `engines`."""
         if engine not in self.engines:
             raise PixsedError(
                 f"model {self.name} ({self.path}) has no engine {engine}; try --engine flow, or "
-                "export the model anew"
+                "export the model again"
             )
 
     @property
-    def has_ood(self):
-        """Whether draws of the flow come with an OOD: it takes predicted fluxes and a table."""
-        said = self.metadata.get("calibration")
+    def has_ood(self) -> bool:
+        """True if samples come with an out-of-distribution score."""
+        calibration = self.metadata.get("calibration")
         return (
-            self.has_flux_model
-            and isinstance(said, dict)
-            and bool(said.get("score") or said.get("chi2"))
+            self.has_flux_model and isinstance(calibration, dict) and bool(calibration.get("score"))
         )
 
     @property
-    def sfh(self):
+    def sfh(self) -> str:
         """Name of the prior of star-formation histories, as ``tau``; may be empty."""
         prior = self.metadata.get("prior")
         return str(prior.get("sfh", "")) if isinstance(prior, dict) else ""
 
     @property
-    def redshift_range(self):
-        """(lowest, highest) redshift of the training set."""
+    def redshift_range(self) -> tuple[float, float]:
+        """Lowest and highest redshift of the training set."""
         low, high = self.metadata.get("redshift_range", (0.0, np.inf))
         return float(low), float(high)
 
     @property
-    def infers_redshift(self):
-        """Whether it takes no account of a redshift, and gives one."""
+    def infers_redshift(self) -> bool:
+        """True if the redshift is a parameter of the posterior, and no input."""
         return bool(self.metadata.get("infer_redshift", False))
 
     @property
-    def redshift_err_max(self):
+    def redshift_err_max(self) -> float:
         """Largest redshift error of the training set, in units of 1 + z."""
         return float(self.metadata.get("redshift_err_max", np.inf))
 
-    def text(self, *keys, default="unknown"):
-        """Return the first of the metadata `keys` as text; ``"sps.IMF"`` looks inside."""
+    def text(self, *keys: str, default: str = "unknown") -> str:
+        """Return the first of the metadata `keys` that is there, as text.
+
+        Parameters
+        ----------
+        *keys : str
+            A dot leads into a dict, as in ``"sps.IMF"``.
+        default : str, optional
+        """
         for key in keys:
             value = self.metadata
-            for part in key.split("."):
-                value = value.get(part) if isinstance(value, dict) else None
+            for step in key.split("."):
+                value = value.get(step) if isinstance(value, dict) else None
             if value is not None and not isinstance(value, dict | list):
                 return str(value)
         return default
 
-    def sample(self, flux, flux_err, redshift, redshift_err, base):
+    def sample(
+        self,
+        flux: ArrayLike,
+        flux_err: ArrayLike,
+        redshift: ArrayLike,
+        redshift_err: ArrayLike,
+        base: ArrayLike,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Draw from the posterior of each of N pixels.
 
         Parameters
         ----------
-        flux, flux_err : `~numpy.ndarray`, shape (N, B)
-            nJy, the bands in the order of `bands`; NaN in both = band missing.
-        redshift, redshift_err : `~numpy.ndarray`, shape (N,)
-            The error 0 = exact.
-        base : `~numpy.ndarray`, shape (N, S, D)
-            Standard normals.
+        flux, flux_err : array_like, shape (N, B)
+            nJy, in the order of `bands`; NaN in both = band missing.
+        redshift, redshift_err : array_like, shape (N,)
+            An error of 0 = exact.
+        base : array_like, shape (N, S, D)
+            Standard normals, for S draws.
 
         Returns
         -------
         samples : `~numpy.ndarray`, shape (N, S, P), float32
-            Physical units, the columns in the order of `parameters`.
+            In the order of `parameters`, in `units`.
         flux_model : `~numpy.ndarray`, shape (N, B), float32, or None
-            Predicted noiseless fluxes, nJy; None where the model has none.
-        """
-        inputs = flux, flux_err, redshift, redshift_err, base
-        found = self._run(self._session, self._outputs, *inputs)
-        return found[0], found[1] if self.has_flux_model else None
-
-    def quantiles(self, flux, flux_err, redshift, redshift_err):
-        """Return the marginal quantiles of the posterior of each of N pixels, without draws.
-
-        Parameters
-        ----------
-        flux, flux_err, redshift, redshift_err
-            As of `sample`.
-
-        Returns
-        -------
-        `~numpy.ndarray`, shape (N, P', L), float32
-            Of `quantile_properties` at `quantile_levels`, rising with the level.
+            Predicted noiseless fluxes, nJy; None if the model has none.
 
         Raises
         ------
         PixsedError
-            If the file has none.
+            If onnxruntime fails.
+        """
+        outputs = ["samples"] + ["flux_model"] * self.has_flux_model
+        inputs = flux, flux_err, redshift, redshift_err, base
+        found = self._run(self._session, outputs, *inputs)
+        return found[0], found[1] if self.has_flux_model else None
+
+    def quantiles(
+        self, flux: ArrayLike, flux_err: ArrayLike, redshift: ArrayLike, redshift_err: ArrayLike
+    ) -> NDArray[np.float32]:
+        """Return the marginal quantiles of the posterior of each of N pixels, without draws.
+
+        Parameters
+        ----------
+        flux, flux_err, redshift, redshift_err : array_like
+            See `sample`.
+
+        Returns
+        -------
+        `~numpy.ndarray`, shape (N, Q, L), float32
+            Of `quantile_properties` at `quantile_levels`; never falling with the level.
+
+        Raises
+        ------
+        PixsedError
+            If the file has no quantiles, or onnxruntime fails.
         """
         if not self.quantile_levels:
             raise PixsedError(
                 f"{self.path} has no marginal quantiles; try --engine flow, or a model exported "
                 "with them"
             )
-        with self._lock:  # set up when first asked for
+        with self._lock:
             if self._quantile_session is None:
-                self._quantile_session = self._start(self._quantile_part)
+                self._quantile_session = self._start(graph.part(self._content, ["quantiles"]))
         inputs = flux, flux_err, redshift, redshift_err
         return self._run(self._quantile_session, ["quantiles"], *inputs)[0]
 
     def _run(self, session, outputs, *inputs):
-        feed = dict(zip(_INPUTS, inputs, strict=False))  # the base is of the flow alone
+        values = dict(zip(_INPUTS, inputs, strict=False))  # the quantiles take no base
         # An exporter drops an input that the graph does not use.
         known = [item.name for item in session.get_inputs()]
-        feed = {key: np.ascontiguousarray(feed[key], dtype=np.float32) for key in known}
+        feed = {key: np.ascontiguousarray(values[key], dtype=np.float32) for key in known}
         try:
             return session.run(outputs, feed)
         except Exception as error:  # onnxruntime's errors have no common class
@@ -288,19 +340,39 @@ class Model:
                 "try fewer --samples, or another model"
             ) from error
 
-    def score(self, flux, flux_err, flux_model, redshift, redshift_err):
-        """Return chi^2 per band and the p-value of it; see `pixsed.fit.ood.Score`."""
-        share = np.asarray(redshift_err) / (1.0 + np.asarray(redshift))
-        return self._score(flux, flux_err, flux_model, share)
+    def score(
+        self,
+        flux: NDArray,
+        flux_err: NDArray,
+        flux_model: NDArray | None,
+        redshift: ArrayLike,
+        redshift_err: ArrayLike,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the chi^2 per band of each of N pixels, and its p-value.
+
+        Parameters
+        ----------
+        flux, flux_err, redshift, redshift_err
+            See `sample`.
+        flux_model : `~numpy.ndarray`, shape (N, B), or None
+            As `sample` returns it.
+
+        Returns
+        -------
+        chi2, p : `~numpy.ndarray`, shape (N,), float64
+            See `pixsed.fit.ood.Score`.
+        """
+        relative = np.asarray(redshift_err) / (1.0 + np.asarray(redshift))
+        return self._score(flux, flux_err, flux_model, relative)
 
 
 def _brief(error):
-    """Return the beginning of the first line of what onnxruntime says."""
+    """Return the beginning of the first line of an error of onnxruntime."""
     return (str(error).splitlines() or [""])[0][:200]
 
 
 def _provider(name, available):
-    """Return onnxruntime's name of a provider; raise where it is not installed."""
+    """Return onnxruntime's name of a provider; raise if it is not available."""
     if name not in PROVIDERS:
         raise PixsedError(f"provider must be one of {', '.join(PROVIDERS)}, got {name!r}")
     if PROVIDERS[name] not in available:

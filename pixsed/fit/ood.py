@@ -1,4 +1,4 @@
-"""The out-of-distribution score: how often a model's own populations fit so badly."""
+"""The out-of-distribution score: the fraction of a model's own populations with a worse fit."""
 
 from functools import cached_property
 
@@ -24,7 +24,12 @@ def chi_square(flux, err, flux_model):
 def typical_snr(flux, err):
     """Return the median S/N of the bands present, shape (N,); 0 without bands.
 
-    One band that is off moves it little.
+    A median, since one wrong band must not move it.
+
+    Parameters
+    ----------
+    flux, err : `~numpy.ndarray`, shape (N, B)
+        nJy; NaN = band missing.
     """
     ratio = np.sort(np.asarray(flux, dtype=float) / err, axis=1)  # NaN last
     count = np.isfinite(ratio).sum(axis=1)
@@ -36,17 +41,18 @@ def typical_snr(flux, err):
 
 
 class Score:
-    """How well photometry is explained, and how often simulations are explained worse.
+    """Goodness of fit of photometry, and its p-value among a model's own populations.
 
-    What the metadata hold is read when first needed, and once: a fit asks for every batch.
+    The metadata are read at the first call, once for all calls: a model whose table cannot be
+    read still fits by quantiles.
 
     Parameters
     ----------
     metadata : dict
-        Of a model: its calibration, and the relative errors of what it predicts, which are
-        added to those of the fluxes in quadrature.
+        Metadata of a model: its calibration, and the relative errors of its predicted fluxes,
+        which are added in quadrature to those of the fluxes.
     path : path-like
-        Of the model, for error messages.
+        The model, for error messages.
     """
 
     def __init__(self, metadata, path):
@@ -61,26 +67,26 @@ class Score:
         return Calibration(self._metadata.get("calibration"), self._path)
 
     def __call__(self, flux, flux_err, flux_model, redshift_err):
-        """Return chi^2 per band present and its p-value.
+        """Return chi^2 per band present, and the p-value of it.
 
         Parameters
         ----------
         flux, flux_err : `~numpy.ndarray`, shape (N, B)
             nJy; NaN in both = band missing.
         flux_model : `~numpy.ndarray`, shape (N, B), or None
-            What the model predicts.
+            Predicted fluxes, nJy.
         redshift_err : `~numpy.ndarray`, shape (N,)
-            Over 1 + z.
+            In units of 1 + z.
 
         Returns
         -------
         chi2, p : `~numpy.ndarray`, shape (N,), float64
-            NaN where the model cannot tell.
+            NaN without predicted fluxes; p is NaN without a calibration, too.
 
         Raises
         ------
         PixsedError
-            If the calibration is not one that pixsed can read.
+            If the calibration cannot be read.
         """
         if flux_model is None:
             nothing = np.full(len(flux), np.nan)
@@ -91,50 +97,43 @@ class Score:
         return chi2, self._calibration.survival(chi2, nbands, snr, redshift_err)
 
 
-def score(metadata, path, *photometry):
-    """Return what `Score` gives for one batch; the other parameters are those of its call."""
-    return Score(metadata, path)(*photometry)
-
-
 class Calibration:
-    """The chi^2 a band that a model's own populations exceed with certain probabilities.
+    """Quantiles of the chi^2 per band of a model's own populations.
 
     Parameters
     ----------
     calibration : dict or None
-        Of a model's metadata: under ``score`` a table by class of redshift error, number of
-        bands and `typical_snr`; under ``chi2``, in models of format 1, by number of bands
-        alone.
+        From the metadata of a model: under ``score``, the chi^2 per band that certain fractions
+        of the populations exceed, by class of redshift error, number of bands and
+        `typical_snr`.
     path : path-like
-        Of the model, for error messages.
+        The model, for error messages.
 
     Raises
     ------
     PixsedError
-        If it is not one that pixsed can read.
+        If it cannot be read.
     """
 
     def __init__(self, calibration, path):
-        said = calibration if isinstance(calibration, dict) else {}
-        self._table = None
-        if table := said.get("score") or said.get("chi2"):
-            self._table = _read_table(table, path)
+        table = calibration.get("score") if isinstance(calibration, dict) else None
+        self._table = _read_table(table, path) if table else None
 
     def survival(self, chi2, nbands, snr, redshift_err):
-        """Return the share of the model's own populations whose chi^2 is larger.
+        """Return the fraction of the model's own populations with a larger chi^2.
 
         Parameters
         ----------
         chi2 : `~numpy.ndarray`, shape (N,)
             Per band; NaN gives NaN.
         nbands, snr, redshift_err : `~numpy.ndarray`, shape (N,)
-            The last over 1 + z.
+            Number of bands; `typical_snr`; redshift error in units of 1 + z.
 
         Returns
         -------
         `~numpy.ndarray`, shape (N,), float64
-            Interpolated in its logarithm, clamped at the ends of the table; NaN without
-            a table.
+            Its logarithm is interpolated, and constant beyond the ends of the table; NaN
+            without a table.
         """
         chi2 = np.asarray(chi2, dtype=float)
         if self._table is None:
@@ -145,8 +144,8 @@ class Calibration:
         k, m, left = _between(np.arcsinh(levels), np.arcsinh(np.asarray(snr, dtype=float)))
         low = value[c, i, k] * (1 - left)[:, None] + value[c, i, m] * left[:, None]
         high = value[c, j, k] * (1 - left)[:, None] + value[c, j, m] * left[:, None]
+        # One row of edges per pixel.
         edges = low * (1 - down)[:, None] + high * down[:, None]
-        # Each row has a table of its own.
         at = np.clip((edges < chi2[:, None]).sum(axis=1) - 1, 0, edges.shape[1] - 2)
         rows = np.arange(len(chi2))
         step = edges[rows, at + 1] - edges[rows, at]
@@ -155,21 +154,27 @@ class Calibration:
 
 
 def _read_table(table, path):
-    """Return the nodes of a calibration and its chi^2 (c, n, m, q).
+    """Return the nodes of a calibration table, and its values.
 
-    The least redshift error of each class (c,), nbands (n,), snr (m,) and ln p (q,).
+    Returns
+    -------
+    classes, counts, levels, log_p : `~numpy.ndarray`
+        Lowest redshift error of each class, shape (c,); number of bands, shape (n,); S/N,
+        shape (m,); ln p, shape (q,).
+    value : `~numpy.ndarray`, shape (c, n, m, q)
+        chi^2 per band.
     """
     try:
-        classes = np.asarray(table.get("redshift_err", [0.0]), dtype=float)
-        counts = np.asarray(table["nbands"], dtype=float)
-        levels = np.asarray(table.get("snr", [0.0]), dtype=float)
-        log_p = np.log(np.maximum(np.asarray(table["probability"], dtype=float), 1e-12))
-        value = np.asarray(table["value"], dtype=float)
-        value = value.reshape(len(classes), len(counts), len(levels), len(log_p))
+        classes, counts, levels, p, value = (
+            np.asarray(table[key], dtype=float)
+            for key in ("redshift_err", "nbands", "snr", "probability", "value")
+        )
+        value = value.reshape(len(classes), len(counts), len(levels), len(p))
     except (KeyError, TypeError, ValueError):
         raise PixsedError(
             f"{path}: its calibration table cannot be read; export the model again"
         ) from None
+    log_p = np.log(np.maximum(p, 1e-12))
     return classes, counts, levels, log_p, np.maximum.accumulate(value, axis=3)
 
 

@@ -1,9 +1,6 @@
-"""onnxruntime: the one module that imports it and starts its sessions."""
+"""Sessions of onnxruntime, which no other module imports."""
 
 from pixsed.environment import no_telemetry
-
-#: A fusion of releases 1.18 to 1.30, whose float64 nodes they have no kernel for.
-_FUSION = "QuickGelu"
 
 
 def load():
@@ -15,35 +12,24 @@ def load():
 
 
 def start(content, *, threads=1, provider="CPUExecutionProvider"):
-    """Return the `onnxruntime.InferenceSession` of a file.
+    """Return the `onnxruntime.InferenceSession` of an .onnx file.
 
     Parameters
     ----------
     content : bytes
-        Of an .onnx file.
     threads : int, optional
-        Threads inside one call.
+        Number of threads inside one call.
     provider : str, optional
-        onnxruntime's name of where it runs.
+        onnxruntime's name of the provider.
 
     Raises
     ------
     Exception
-        onnxruntime's own, which have no common class, if it cannot run the file.
+        One of onnxruntime's, which have no common class, if it cannot run the file.
     """
     onnxruntime = load()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-
-    def session(**kwargs):
-        return onnxruntime.InferenceSession(content, options, providers=[provider], **kwargs)
-
-    try:
-        return session()
-    except Exception as error:
-        if _FUSION not in str(error):
-            raise
-    # A file exported before `pixsed.train.onnx_file.keep_silu`; slower by a tenth.
-    return session(disabled_optimizers=[f"{_FUSION}Fusion"])
+    return onnxruntime.InferenceSession(content, options, providers=[provider])

@@ -5,7 +5,7 @@ import torch
 
 from pixsed.dq import MIN_BANDS
 from pixsed.fit.draws import base_normals
-from pixsed.fit.ood import score, typical_snr
+from pixsed.fit.ood import Score, typical_snr
 from pixsed.simulate.noise import nominal
 from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
 from pixsed.train.batches import PHOTO_Z_MAX, PHOTO_Z_SHARE
@@ -32,26 +32,26 @@ _PROBABILITIES = (
 )
 _NBANDS = (MIN_BANDS, 5, 7, 10, 14, 18, 22)
 _SNR = (-np.inf, 0.7, 2.0, 5.0, 10.0, 20.0, 40.0)
-#: Redshift errors over 1 + z at which classes of them begin; the first has the exact ones.
+#: Lower edges of the classes of redshift error, in units of 1 + z; exact ones are in the first.
 _ERRORS = (0.0, 0.005, 0.05)
-#: Simulations seen, and how often the same one at most.
+#: Largest number of observations of simulations, and of observations of the same one.
 _ROWS, _TIMES = 300_000, 2
-#: How many a cell are enough, by class of redshift error; and are too few.
+#: Observations per cell: the largest number used, by class of redshift error, and the smallest.
 _CELL, _FEW = (2000, 800, 800), 100
 
 
 def score_table(network, simulations, noise, seed=11):
     """Return the calibration of the out-of-distribution score, as a dict fit for JSON.
 
-    The chi^2 a band that simulations exceed with certain probabilities, by class of redshift
-    error, and by number of bands and median S/N, nodes of a grid to interpolate in. Half of
-    them are seen under the training noise, half under the nominal one.
+    It holds the chi^2 per band that certain fractions of simulations exceed, by class of
+    redshift error, and on a grid of number of bands and median S/N. Half of the simulations
+    have the training noise, half the nominal noise.
 
     Parameters
     ----------
     network : `~pixsed.train.network.flow.PixelFlow`
     simulations : `~pixsed.simulate.table.Simulations`
-        Not those of the training.
+        Others than those of the training.
     noise : noise model of `pixsed.simulate.noise`
     seed : int, optional
     """
@@ -66,6 +66,7 @@ def score_table(network, simulations, noise, seed=11):
         [np.flatnonzero(cell == c)[: _CELL[c // size]] for c in range(size * len(_ERRORS))]
     )
     error = {} if network.decoder is None else {"error": network.decoder.error}
+    score = Score({"flux_model": error}, "")
     chi2 = np.empty(len(chosen))
     for start in range(0, len(chosen), 128):
         rows = chosen[start : start + 128]
@@ -73,20 +74,24 @@ def score_table(network, simulations, noise, seed=11):
         inputs = (torch.from_numpy(a[rows]) for a in (flux, err, z, z_err))
         with torch.no_grad():
             predicted = network(*inputs, torch.from_numpy(base))[1].numpy()
-        chi2[start : start + 128] = score(
-            {"flux_model": error}, "", flux[rows], err[rows], predicted, z_err[rows]
-        )[0]
+        chi2[start : start + 128] = score(flux[rows], err[rows], predicted, z_err[rows])[0]
     return _grid(chi2, nbands[chosen], snr[chosen], kind[chosen])
 
 
 def _cells(nbands, snr):
-    """Return the row and column of the grid that pixels are in, each (N,)."""
+    """Return the row and column of the grid for each pixel, both of shape (N,)."""
     row = np.searchsorted(_NBANDS, nbands, side="right") - 1
     return row, np.searchsorted(_SNR, snr, side="right") - 1
 
 
 def _grid(chi2, nbands, snr, kind):
-    """Return the table of simulations: chi^2, bands, median S/N and class of error, each (N,)."""
+    """Return the table of simulations.
+
+    Parameters
+    ----------
+    chi2, nbands, snr, kind : `~numpy.ndarray`, shape (N,)
+        chi^2 per band, number of bands, median S/N, and class of redshift error.
+    """
     row, column = _cells(nbands, snr)
     rows = [i for i in range(len(_NBANDS)) if np.sum(row == i) >= _FEW]
     columns = [j for j in range(len(_SNR)) if np.sum(column == j) >= _FEW]
@@ -99,8 +104,8 @@ def _grid(chi2, nbands, snr, kind):
     upper = 1.0 - np.array(_PROBABILITIES)
     value = np.empty((len(_ERRORS), len(rows), len(columns), len(upper)))
     for c, a, b in np.ndindex(value.shape[:3]):
-        # A cell with too few takes those next to it: first of other S/N, then of other numbers
-        # of bands, last of other redshift errors.
+        # A cell with too few observations takes those of its neighbours: first of other S/N,
+        # then of other numbers of bands, last of other redshift errors.
         away = np.abs(column - columns[b]) + len(_SNR) * np.abs(row - rows[a])
         away = away + len(_SNR) * len(_NBANDS) * np.abs(kind - c)
         reach = np.partition(away, min(_FEW, len(away)) - 1)[min(_FEW, len(away)) - 1]
@@ -109,7 +114,7 @@ def _grid(chi2, nbands, snr, kind):
 
 
 def _observed(simulations, noise, rng):
-    """Return flux, err (N, B), z and z_err (N,) of simulations seen as a network is trained."""
+    """Return noisy simulations, made as for training: flux, err (N, B), z and z_err (N,)."""
     parts, bands = [], simulations.bands
     left = min(_ROWS, _TIMES * len(simulations))
     while left > 0:
@@ -123,5 +128,5 @@ def _observed(simulations, noise, rng):
             parts.append([flux, err, *(a.astype(np.float32) for a in (z, z_err))])
         left -= len(rows)
     arrays = [np.concatenate(some) for some in zip(*parts, strict=True)]
-    order = rng.permutation(len(arrays[0]))  # the first ones are to be of both kinds of noise
+    order = rng.permutation(len(arrays[0]))  # mixes the kinds of noise
     return [array[order] for array in arrays]

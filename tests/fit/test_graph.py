@@ -1,10 +1,10 @@
+"""Cutting ONNX files, and why it is done."""
+
 import fakes
 import numpy as np
 import pytest
 
-from pixsed.fit import graph
-
-onnxruntime = pytest.importorskip("onnxruntime")
+from pixsed.fit import graph, runtime
 
 
 @pytest.fixture(scope="module")
@@ -13,11 +13,34 @@ def content(tmp_path_factory):
     return path.read_bytes()
 
 
-def session(content):
-    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+def test_onnxruntime_computes_outputs_that_are_not_asked_for():
+    """The reason to cut files: a node fails although no asked output needs it."""
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto
+    nodes = [
+        helper.make_node("Abs", ["x"], ["asked"]),
+        helper.make_node("Reshape", ["x", "shape"], ["other"]),
+    ]
+
+    def value(name):
+        return helper.make_tensor_value_info(name, kind.FLOAT, None)
+
+    made = helper.make_graph(
+        nodes,
+        "two outputs",
+        [value("x"), helper.make_tensor_value_info("shape", kind.INT64, [1])],
+        [value("asked"), value("other")],
+    )
+    proto = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    content = proto.SerializeToString()
+    x, impossible = np.ones(3, np.float32), np.array([7])
+    with pytest.raises(Exception, match="Reshape"):
+        runtime.start(content).run(["asked"], {"x": x, "shape": impossible})
+    session = runtime.start(graph.part(content, ["asked"]))
+    np.testing.assert_array_equal(session.run(["asked"], {"x": x})[0], x)
 
 
-def test_a_part_gives_what_the_whole_gives(content):
+def test_a_part_gives_the_values_of_the_whole(content):
     flux = np.random.default_rng(1).uniform(1, 9, (5, 29)).astype(np.float32)
     z = np.ones(5, np.float32)
     feed = {
@@ -27,17 +50,17 @@ def test_a_part_gives_what_the_whole_gives(content):
         "redshift_err": z,
         "base": np.zeros((5, 3, 6), np.float32),
     }
-    assert graph.outputs_of(content) == ["samples", "flux_model", "quantiles"]
-    whole = dict(zip(graph.outputs_of(content), session(content).run(None, feed), strict=True))
+    outputs = graph.outputs_of(content)
+    assert outputs == ["samples", "flux_model", "quantiles"]
+    whole = dict(zip(outputs, runtime.start(content).run(None, feed), strict=True))
     for wanted, inputs in ((["quantiles"], {"flux"}), (["samples", "flux_model"], None)):
-        part = session(graph.part(content, wanted))
+        part = runtime.start(graph.part(content, wanted))
         assert [item.name for item in part.get_outputs()] == wanted
         known = {item.name for item in part.get_inputs()}
         assert inputs is None or known == inputs
         found = part.run(wanted, {key: feed[key] for key in known})
         for name, values in zip(wanted, found, strict=True):
             np.testing.assert_array_equal(values, whole[name])
-        # The metadata go with it.
         assert "pixsed" in part.get_modelmeta().custom_metadata_map
 
 
@@ -53,5 +76,5 @@ def test_a_part_has_only_the_nodes_that_it_needs(content):
 
 @pytest.mark.parametrize("junk", [b"", b"not a model", b"\xff" * 40])
 def test_junk_is_no_graph(junk):
-    with pytest.raises((ValueError, StopIteration, IndexError)):
+    with pytest.raises(ValueError):
         graph.part(junk, ["samples"])

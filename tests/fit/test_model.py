@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pixsed.errors import PixsedError
-from pixsed.fit.model import Model
+from pixsed.fit.model import Model, load_model
 
 
-def test_what_a_model_tells(model, model_path):
+def test_attributes(model, model_path):
     import hashlib
 
     assert model.name == "tau"
@@ -42,7 +42,7 @@ def test_a_model_without_predicted_fluxes(tmp_path):
     assert np.isnan(model.score(one, one, flux_model, np.ones(1), np.ones(1))).all()
 
 
-def test_files_that_are_no_models(tmp_path):
+def test_files_that_are_not_models(tmp_path):
     with pytest.raises(PixsedError, match="cannot be read"):
         Model(tmp_path / "none.onnx")
     junk = tmp_path / "junk.onnx"
@@ -51,12 +51,37 @@ def test_files_that_are_no_models(tmp_path):
         Model(junk)
     with pytest.raises(PixsedError, match="no metadata"):
         Model(fakes.fake_model(tmp_path / "a.onnx", metadata=False))
-    with pytest.raises(PixsedError, match="is of model format 3"):
-        Model(fakes.fake_model(tmp_path / "b.onnx", format=3))
+    for other in (1, 3, None):
+        with pytest.raises(PixsedError, match=f"format must be 2, got {other}; update pixsed, or"):
+            Model(fakes.fake_model(tmp_path / "b.onnx", format=other))
     with pytest.raises(PixsedError, match="metadata cannot be read"):
         Model(fakes.fake_model(tmp_path / "c.onnx", parameters=["x"]))
     with pytest.raises(PixsedError, match="lack LOGMSTAR"):
         Model(fakes.fake_model(tmp_path / "d.onnx", parameters=[{"name": "AV"}]))
+
+
+def test_load_model(model_path):
+    model = load_model(model_path)
+    assert isinstance(model, Model) and model.path == model_path
+    assert load_model("tau").name == "tau" and load_model("tau").engines == ("flow", "quantile")
+    with pytest.raises(PixsedError, match="no such file, and no such shipped model"):
+        load_model("none")
+    with pytest.raises(PixsedError, match="provider must be one of cpu, cuda"):
+        load_model("tau", provider="tpu")
+
+
+def test_quantiles(tmp_path):
+    flux = np.full((3, 29), 100.0)
+    inputs = flux, flux / 10, np.ones(3), np.zeros(3)
+    model = Model(fakes.fake_model(tmp_path / "q.onnx", quantiles=True))
+    found = model.quantiles(*inputs)
+    assert found.shape == (3, len(model.quantile_properties), len(model.quantile_levels))
+    assert found.dtype == np.float32 and np.all(np.diff(found, axis=2) > 0)
+    np.testing.assert_allclose(found[..., 2], 10.0, rtol=1e-6)
+    model = Model(fakes.fake_model(tmp_path / "f.onnx"))
+    assert model.engines == ("flow",) and model.quantile_properties == []
+    with pytest.raises(PixsedError, match="has no marginal quantiles; try --engine flow"):
+        model.quantiles(*inputs)
 
 
 def test_provider(model_path, monkeypatch):
