@@ -1,4 +1,4 @@
-"""A trained flow as one .onnx file: from nJy to physical parameters inside the graph."""
+"""Export of a trained flow to one .onnx file, from nJy to physical parameters."""
 
 import json
 import warnings
@@ -10,6 +10,7 @@ import torch
 from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError
 from pixsed.fit import runtime
+from pixsed.fit.model import FORMAT, METADATA_KEY
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.noise import from_description
 from pixsed.simulate.priors import PRIORS
@@ -24,18 +25,25 @@ from pixsed.train.onnx_file import forget_source, keep_silu, store_once, store_s
 from pixsed.train.ood import score_table
 
 INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
-#: Differences allowed between the two runtimes, over max(1, |value|): of all values but one in
-#: a thousand, and of any. In the gap between two modes of a posterior a spline is so steep that
+#: Largest differences allowed between onnxruntime and torch, over max(1, |value|): the 99.9th
+#: percentile, and the maximum. Between two modes of a posterior the spline is so steep that
 #: float32 rounding moves the few draws there.
 TOLERANCE, LARGEST = 1e-4, 1e-2
 
 
 def metadata(checkpoint, name):
-    """Return what a model says of itself, as a dict fit for JSON."""
+    """Return the metadata of a model, as a dict fit for JSON.
+
+    Parameters
+    ----------
+    checkpoint : dict
+    name : str
+        Name of the model.
+    """
     prior, space = PRIORS[checkpoint["prior"]], space_of(checkpoint["prior"])
     columns = prior.columns()
     return {
-        "format": 2,
+        "format": FORMAT,
         "name": name,
         "pixsed_version": __version__,
         "bands": list(checkpoint["bands"]),
@@ -47,7 +55,7 @@ def metadata(checkpoint, name):
         "prior": {
             "sfh": prior.NAME,
             "redshift": list(prior.Z_RANGE),
-            "coordinates": [_said_of(c) for c in prior.COORDINATES],
+            "coordinates": [_describe_coordinate(c) for c in prior.COORDINATES],
             "log_ssfr_floor": LOG_SSFR_FLOOR,
         },
         "redshift_range": list(prior.Z_RANGE),
@@ -61,22 +69,23 @@ def metadata(checkpoint, name):
     }
 
 
-def _said_of(coordinate):
-    """Return what the metadata say of a prior's coordinate."""
-    said = {"name": coordinate.name, "distribution": type(coordinate).__name__}
+def _describe_coordinate(coordinate):
+    """Return the metadata of a coordinate of a prior."""
+    described = {"name": coordinate.name, "distribution": type(coordinate).__name__}
     if hasattr(coordinate, "low"):
-        over = coordinate.name == "TSTART"
-        said |= {
+        described |= {
             "low": coordinate.low,
             "high": coordinate.high,
             "log10": coordinate.log,
-            "over_age_at_z": over,
+            "over_age_at_z": coordinate.name == "TSTART",
         }
-    return said
+    return described
 
 
 class WithQuantiles(torch.nn.Module):
-    """A network with the marginal quantiles as one more output, of several networks their mean.
+    """A network with the marginal quantiles as one more output.
+
+    The quantiles of several networks are averaged.
 
     Parameters
     ----------
@@ -90,96 +99,49 @@ class WithQuantiles(torch.nn.Module):
         self.space, self.bands = network.space, network.bands
 
     def forward(self, flux, flux_err, redshift, redshift_err, base):
-        """The graph of the exported model."""
-        seen = flux, flux_err, redshift, redshift_err
-        found = [head(*seen) for head in self.heads]
-        return (*self.network(*seen, base), torch.stack(found).mean(dim=0))
+        """Return samples, predicted fluxes and quantiles."""
+        inputs = flux, flux_err, redshift, redshift_err
+        found = [head(*inputs) for head in self.heads]
+        return (*self.network(*inputs, base), torch.stack(found).mean(dim=0))
 
 
 def export(checkpoints, output, *, name=None, simulations=None, overwrite=False):
-    """Write the .onnx file, after checking it against torch.
+    """Write an .onnx file, after checking it against torch.
 
     Parameters
     ----------
     checkpoints : dict or sequence of dict
-        Of one network, or of several that share the samples among them.
+        Checkpoint of one network, or of several, each of which makes its part of the samples.
     output : path-like
     name : str, optional
-        That of the file, without its ending, by default; of the prior where the file is ``"-"``.
+        Name of the model. By default that of the file, without its ending, or that of the
+        prior if the file is ``"-"``.
     simulations : `~pixsed.simulate.table.Simulations`, optional
-        Fresh ones of the same kind as those of the training, to calibrate the
+        Others than those of the training, but of the same kind, for the calibration of the
         out-of-distribution score; without them OOD is NaN.
     overwrite : bool, optional
 
     Returns
     -------
     float
-        Difference between onnxruntime and torch, over max(1, |value|), of all values but one
-        in a thousand.
+        99.9th percentile of the differences between onnxruntime and torch, over
+        max(1, \\|value\\|).
 
     Raises
     ------
     PixsedError
-        If that difference is above `TOLERANCE`, or any above `LARGEST`; the networks are not
-        of one kind; or the simulations are of another kind than those of the training.
+        If it is above `TOLERANCE`, or the largest difference above `LARGEST`; if the networks
+        are not of one kind; or if the simulations are of another kind than those of the
+        training.
     """
-    import onnx
-
     checkpoints = [checkpoints] if isinstance(checkpoints, dict) else list(checkpoints)
     check_members(checkpoints)
-    checkpoint = checkpoints[0]
-    networks = [load_network(one) for one in checkpoints]
-    network = networks[0] if len(networks) == 1 else Ensemble(networks)
     if name is None:
-        name = checkpoint["prior"] if str(output) == "-" else Path(output).stem
-    description = metadata(checkpoint, name)
-    description["training"]["members"] = len(networks)
-    description["training"]["seeds"] = [one["training"]["seed"] for one in checkpoints]
-    if network.decoder is not None:
-        description["flux_model"] = {"draws": DRAWS, "error": network.decoder.error}
-    if simulations is not None:
-        if simulations.bands != checkpoint["bands"]:
-            raise PixsedError("the simulations have other bands than the checkpoint")
-        other = physics_differences(simulations.meta, checkpoint["sps"])
-        if simulations.prior != checkpoint["prior"]:
-            other = f"prior {simulations.prior}, not {checkpoint['prior']}"
-        if other:
-            raise PixsedError(
-                f"the simulations are of another kind than those of the training ({other}); "
-                "calibrate the score on some made alike, with another seed"
-            )
-        noise = from_description(checkpoint["noise"])
-        description["calibration"]["score"] = score_table(network, simulations, noise)
-    heads = [load_marginals(one, part) for one, part in zip(checkpoints, networks, strict=True)]
-    outputs = ["samples", "flux_model"]
-    if None not in heads:
-        description["quantiles"] = heads[0].described()
-        outputs.append("quantiles")
-        network = WithQuantiles(network, heads)
-    example = _example(len(checkpoint["bands"]), network.space.dim, 7, 5)
-    n, s = torch.export.Dim("N"), torch.export.Dim("S")
-    shapes = ({0: n}, {0: n}, {0: n}, {0: n}, {0: n, 1: s})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations
-        program = torch.onnx.export(
-            network,
-            example,
-            dynamo=True,
-            input_names=list(INPUTS),
-            verbose=False,
-            output_names=outputs,
-            dynamic_shapes=shapes,
-            opset_version=18,
-        )
-    proto = program.model_proto
-    forget_source(proto)
-    keep_silu(proto)
-    store_small(proto)
-    store_once(proto)
-    entry = proto.metadata_props.add()
-    entry.key, entry.value = "pixsed", json.dumps(description)
+        name = checkpoints[0]["prior"] if str(output) == "-" else Path(output).stem
+    network, description = _describe(checkpoints, name, simulations)
+    proto = _as_onnx(network, description)
     with atomic_path(output, overwrite) as temporary:
-        onnx.save(proto, str(temporary))
+        temporary.write_bytes(proto.SerializeToString())
         difference, largest = compare(network, temporary)
         for found, allowed in ((difference, TOLERANCE), (largest, LARGEST)):
             if found > allowed:
@@ -190,7 +152,66 @@ def export(checkpoints, output, *, name=None, simulations=None, overwrite=False)
     return difference
 
 
+def _describe(checkpoints, name, simulations):
+    """Return the network to export, and its metadata."""
+    checkpoint = checkpoints[0]
+    networks = [load_network(one) for one in checkpoints]
+    network = networks[0] if len(networks) == 1 else Ensemble(networks)
+    description = metadata(checkpoint, name)
+    seeds = [one["training"]["seed"] for one in checkpoints]
+    description["training"] = description["training"] | {"members": len(networks), "seeds": seeds}
+    if network.decoder is not None:
+        description["flux_model"] = {"draws": DRAWS, "error": network.decoder.error}
+    if simulations is not None:
+        _check_simulations(simulations, checkpoint)
+        noise = from_description(checkpoint["noise"])
+        description["calibration"]["score"] = score_table(network, simulations, noise)
+    heads = [load_marginals(one, part) for one, part in zip(checkpoints, networks, strict=True)]
+    if None not in heads:
+        description["quantiles"] = heads[0].described()
+        network = WithQuantiles(network, heads)
+    return network, description
+
+
+def _check_simulations(simulations, checkpoint):
+    """Raise `PixsedError` unless simulations are of the kind of the training."""
+    if simulations.bands != checkpoint["bands"]:
+        raise PixsedError("the simulations have other bands than the checkpoint")
+    other = physics_differences(simulations.meta, checkpoint["sps"])
+    if simulations.prior != checkpoint["prior"]:
+        other = f"prior {simulations.prior}, not {checkpoint['prior']}"
+    if other:
+        raise PixsedError(
+            f"the simulations are of another kind than those of the training ({other}); "
+            "calibrate the score on some made alike, with another seed"
+        )
+
+
+def _as_onnx(network, description):
+    """Return a network as an ``onnx.ModelProto``, with its metadata."""
+    n, s = torch.export.Dim("N"), torch.export.Dim("S")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.onnx.export(
+            network,
+            _example(network.bands, network.space.dim, 7, 5),
+            dynamo=True,
+            input_names=list(INPUTS),
+            verbose=False,
+            output_names=["samples", "flux_model"] + ["quantiles"] * ("quantiles" in description),
+            dynamic_shapes=({0: n}, {0: n}, {0: n}, {0: n}, {0: n, 1: s}),
+            opset_version=18,
+        )
+    proto = program.model_proto
+    for change in (forget_source, keep_silu, store_small, store_once):
+        change(proto)
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, json.dumps(description)
+    return proto
+
+
 def _example(bands, dim, pixels, samples, seed=0):
+    """Return inputs of a network: noisy, partly missing photometry, and base normals."""
     generator = torch.Generator().manual_seed(seed)
     flux = torch.exp(2.0 * torch.randn(pixels, 1, generator=generator)).expand(pixels, bands)
     err = 0.1 + 0.05 * flux
@@ -203,14 +224,19 @@ def _example(bands, dim, pixels, samples, seed=0):
 
 
 def compare(network, path, pixels=200, samples=50):
-    """Return how samples, and quantiles, differ between onnxruntime and torch.
+    """Compare samples and quantiles of an .onnx file with those of torch.
 
-    On noisy, partly missing photometry, over max(1, \\|value\\|).
+    Parameters
+    ----------
+    network : `torch.nn.Module`
+    path : path-like
+    pixels, samples : int, optional
+        Numbers of pixels, with noisy, partly missing photometry, and of draws.
 
     Returns
     -------
     most, largest : float
-        Of all values but one in a thousand, and of any.
+        99.9th percentile and maximum of the differences, over max(1, \\|value\\|).
     """
     inputs = _example(network.bands, network.space.dim, pixels, samples, seed=1)
     with torch.no_grad():
@@ -220,6 +246,6 @@ def compare(network, path, pixels=200, samples=50):
     found = session.run([item.name for item in session.get_outputs()], feed)
     off = [
         np.abs(a - b) / np.maximum(1.0, np.abs(b))
-        for a, b in zip(found[::2], expected[::2], strict=True)  # not the fluxes between
+        for a, b in zip(found[::2], expected[::2], strict=True)  # without the predicted fluxes
     ]
     return max(float(np.quantile(q, 0.999)) for q in off), max(float(q.max()) for q in off)

@@ -1,10 +1,10 @@
-"""Changes of an ONNX graph after torch has exported it and before it is written."""
+"""Changes of an ONNX graph between its export from torch and its writing."""
 
 import numpy as np
 
 
 def forget_source(proto):
-    """Drop what the exporter writes of its source: stack traces, with the paths of a machine."""
+    """Drop the stack traces of the exporter, in place: they hold the paths of a machine."""
     graph = proto.graph
     for part in (proto, graph, *graph.node, *graph.value_info, *graph.initializer):
         part.doc_string = ""
@@ -13,10 +13,10 @@ def forget_source(proto):
 
 
 def keep_silu(proto):
-    """Write x sigmoid(x) of float64 as -((-x) sigmoid(x)), which is the same to the bit, in place.
+    """Write x sigmoid(x) of float64 as -((-x) sigmoid(x)), in place: the same to the bit.
 
-    onnxruntime 1.18 to 1.30 fuses the first form into one node, QuickGelu, and has no kernel of
-    it for float64: it could not load the file. In float32 the fused node is faster, and stays.
+    onnxruntime 1.18 to 1.30 fuses the first form into one node, QuickGelu, but has no float64
+    kernel of it, and could not load the file. In float32 the fused node is faster, and stays.
     """
     from onnx import TensorProto, helper, shape_inference
 
@@ -40,17 +40,17 @@ def keep_silu(proto):
             helper.make_node("Mul", [f"{product}_minus_x", sigmoid], [f"{product}_minus"]),
             helper.make_node("Neg", [f"{product}_minus"], [product]),
         ]
-    # Copies: deleted nodes cannot be added again.
+    # Copies, since deleted nodes cannot be added again.
     nodes = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
 
 
 def store_small(proto):
-    """Keep weights in the smallest type that holds them, cast when the model loads.
+    """Store weights in the smallest type that holds them exactly, in place.
 
-    Those of float64 were trained in float32, and the matrices of what runs once a pixel
-    rounded to float16 before: they lose nothing.
+    They are cast when the model loads. Weights of float64 were trained in float32, and matrices
+    that are used once per pixel were rounded to float16 before.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -77,7 +77,7 @@ def store_small(proto):
 
 
 def store_once(proto):
-    """Keep one of weights that are there twice: the encoder's, in both precisions."""
+    """Store equal weights once, in place: the encoder is there in two precisions."""
     first, names, kept = {}, {}, []
     for tensor in proto.graph.initializer:
         key = tensor.data_type, tuple(tensor.dims), tensor.raw_data

@@ -37,7 +37,7 @@ def said(prior="tau", **meta):
     """Return the metadata that export writes of a checkpoint of such simulations."""
     pytest.importorskip("torch", reason="export needs torch")
     from pixsed.simulate.noise import WIDE
-    from pixsed.train.export import _said_of, metadata
+    from pixsed.train.export import _describe_coordinate, metadata
 
     found = metadata(
         {
@@ -52,7 +52,10 @@ def said(prior="tau", **meta):
     )
     # No network has some of the histories yet.
     made = PRIORS[prior]
-    of_prior = {"sfh": made.NAME, "coordinates": [_said_of(c) for c in made.COORDINATES]}
+    of_prior = {
+        "sfh": made.NAME,
+        "coordinates": [_describe_coordinate(c) for c in made.COORDINATES],
+    }
     return found | {"prior": found["prior"] | of_prior}
 
 
