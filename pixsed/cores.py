@@ -1,4 +1,4 @@
-"""How many cores this process may use, and how many threads numerical libraries take."""
+"""Number of cores that this process may use, and of threads that numerical libraries take."""
 
 import contextlib
 import math
@@ -14,13 +14,18 @@ _limited = False
 def cores(root="/"):
     """Return the number of cores that this process may use, at least 1.
 
-    The fewest of its CPU affinity (taskset, SLURM) and the CPU quotas of its control groups
-    (containers, systemd), of version 1 or 2; a quota of 1.5 cores counts as 2.
+    It is the minimum of the CPU affinity (taskset, SLURM) and the CPU quotas of the control
+    groups of this process (containers, systemd), version 1 or 2. A quota of 1.5 cores counts
+    as 2. `os.process_cpu_count` (Python 3.13) does not know of quotas.
 
     Parameters
     ----------
     root : path-like, optional
-        The folder that holds ``proc`` and ``sys``.
+        Folder of ``proc`` and ``sys``.
+
+    Returns
+    -------
+    int
     """
     return max(1, math.ceil(min(_affinity(), *_quotas(Path(root)))))
 
@@ -33,7 +38,7 @@ def _affinity():
 
 
 def _quotas(root):
-    """Return the CPU quotas of this process's control groups, in cores; [inf] if it has none."""
+    """Return the CPU quotas of the control groups of this process, in cores, and infinity."""
     found = [math.inf]
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
@@ -47,7 +52,7 @@ def _quotas(root):
             mounts, read = [controllers, "cpu"], _quota_v1
         else:
             continue
-        # A container may show a place of the host, and its own limits at the top.
+        # A container may show a place of the host, with its own limits at the top.
         parts = [part for part in place.split("/") if part not in ("", "..")]
         for mount in mounts:
             top = root / "sys/fs/cgroup" / mount
@@ -66,11 +71,11 @@ def _quota_v1(folder):
     quota, period = (
         int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period")
     )
-    return quota / period  # below 0 where there is none
+    return quota / period  # negative without a quota
 
 
 def limit_threads():
-    """Let numerical libraries that are imported later use no more threads than `cores`.
+    """Limit numerical libraries that are imported later to `cores` threads.
 
     The libraries know of the affinity, but not of a quota. A user's own setting wins, as in
     `one_thread`.
@@ -86,11 +91,11 @@ def limit_threads():
 
 @contextlib.contextmanager
 def one_thread():
-    """Let numpy, imported for the first time or by processes started inside, use one thread.
+    """Limit numpy to one thread, if it is imported, or a process is started, within the block.
 
-    More slow small products down, and round them otherwise. A user's own setting of any of
-    OMP_NUM_THREADS, OPENBLAS_NUM_THREADS and MKL_NUM_THREADS wins. The environment is
-    afterwards what it was.
+    With several threads, small products are slower and are rounded differently. A user's own
+    setting of OMP_NUM_THREADS, OPENBLAS_NUM_THREADS or MKL_NUM_THREADS wins. The environment is
+    restored afterwards.
     """
     if not _limited and any(name in os.environ for name in _THREADS):
         yield

@@ -1,7 +1,7 @@
-"""Environment variables of other packages, set before those are imported.
+"""Environment variables for other packages, set before these are imported.
 
-A command then writes nothing outside its output and the temporary folder, opens no connection,
-and needs no HOME. Processes that it starts inherit the settings.
+With them a command writes nothing outside its output and the temporary folder, opens no
+connection, and needs no HOME. Processes that it starts inherit the settings.
 """
 
 import contextlib
@@ -35,32 +35,33 @@ def variables(**values):
 
 
 def no_telemetry():
-    """Turn onnxruntime's telemetry off, unless ORT_DISABLE_TELEMETRY is set: call before import.
+    """Turn the telemetry of onnxruntime off, unless ORT_DISABLE_TELEMETRY is set.
 
-    It keeps a database in HOME and looks up a host.
+    Call it before the import of onnxruntime. The telemetry keeps a database in HOME and looks
+    up a host.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def prepare_command():
-    """Set what a run of the command line needs; call before astropy is imported.
+    """Set the variables that the command line needs; call it before the import of astropy.
 
-    astropy reads the settings inside pixsed, not those of a user, and looks for nothing in HOME,
-    which may be unset, unreadable or full.
+    astropy then reads the settings inside pixsed, not those of a user, and looks for nothing in
+    HOME, which may be unset, unreadable or full.
     """
     global _command
     _command = True
     no_telemetry()
     os.environ["XDG_CONFIG_HOME"] = str(_SETTINGS)
     os.environ["ASTROPY_CONFIG_DIR"] = str(_SETTINGS / "astropy")  # astropy 8; first if both
-    # Read after a user's own; where it is a file, Dask writes no samples to ~/.config/dask.
+    # Dask reads it after a user's own settings, and writes no sample to ~/.config/dask.
     os.environ.setdefault("DASK_CONFIG", str(_SETTINGS / "dask.yaml"))
 
 
 def prepare_matplotlib():
-    """Give matplotlib a temporary folder for its cache of fonts; call before its import.
+    """Give matplotlib a temporary folder for its cache of fonts; call it before its import.
 
-    Only under the command line, and not where MPLCONFIGDIR names a folder that can be written.
+    No-op outside the command line, and if MPLCONFIGDIR is a folder that can be written.
     """
     global _folder
     if not _command or "matplotlib" in sys.modules or _writable(os.environ.get("MPLCONFIGDIR")):

@@ -1,4 +1,4 @@
-"""Signals that end a command, as an exception: workers are stopped and temporary files removed."""
+"""Signals that end a command, as an exception, so that workers end and temporary files go."""
 
 import contextlib
 import signal
@@ -8,7 +8,7 @@ import time
 
 from pixsed.errors import Stopped
 
-#: A second signal within so many seconds is taken for the same request.
+#: Seconds within which a second signal counts as the same request.
 _ONCE = 1.0
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -20,13 +20,13 @@ def stopping(names=_NAMES):
     Parameters
     ----------
     names : sequence of str, optional
-        Signals; those that the system lacks, or that were ignored before, as by nohup, are
-        left alone.
+        Signals. Those that the system lacks, or that are ignored, as under nohup, are left
+        alone.
 
     Yields
     ------
     list of int
-        The signals that came: a module being imported may replace the exception by one of
+        Signals that came. A module that is being imported may replace the exception by one of
         its own.
     """
     came, last, left = [], [-_ONCE], threading.Event()
@@ -35,7 +35,7 @@ def stopping(names=_NAMES):
         return
 
     def stop(number, frame):
-        # An exception was raised already; a second one would disturb the cleaning up.
+        # The exception is raised already; a second one would disturb the cleaning up.
         if time.monotonic() - last[0] < _ONCE:
             return
         last[0] = time.monotonic()
@@ -44,9 +44,9 @@ def stopping(names=_NAMES):
         raise Stopped(number)
 
     def insist(number):
-        """Send a signal again, while the block runs on, if some code has swallowed its exception.
+        """Send the signal again if the block goes on: some code has swallowed the exception.
 
-        A bare ``except`` does, as in modules that are being imported.
+        A bare ``except`` does so, in modules that are being imported.
         """
         while not left.wait(_ONCE + 0.1):
             if not _is_ending():
@@ -54,9 +54,9 @@ def stopping(names=_NAMES):
                 return
 
     def lost(unraisable):
-        """Keep quiet about an exception that Python could not raise, as in a `__del__`.
+        """Hide a `Stopped` that Python could not raise, as in a `__del__`.
 
-        `insist` sends its signal again.
+        `insist` sends the signal again.
         """
         if not isinstance(unraisable.exc_value, Stopped):
             hook(unraisable)
@@ -108,7 +108,7 @@ def postponed(names=_NAMES):
 
 
 def _send(number):
-    """Send a signal to the main thread, whose waiting it ends."""
+    """Send a signal to the main thread, which ends its waiting."""
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident, number)
     else:  # Windows
@@ -116,7 +116,7 @@ def _send(number):
 
 
 def _is_ending():
-    """Return whether the main thread is cleaning up after `Stopped`, in a ``finally``, say."""
+    """Return True while the main thread cleans up after `Stopped`, as in a ``finally``."""
     found = sys._current_exceptions().get(threading.main_thread().ident)
     error = found[1] if isinstance(found, tuple) else found  # a tuple in Python 3.11
     while error is not None and not isinstance(error, Stopped):
@@ -125,7 +125,7 @@ def _is_ending():
 
 
 def signal_name(number):
-    """Return ``"SIGTERM"`` of its number."""
+    """Return the name of a signal from its number, as ``SIGTERM``."""
     try:
         return signal.Signals(number).name
     except ValueError:

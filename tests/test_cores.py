@@ -10,7 +10,7 @@ V1 = "5:cpu,cpuacct:{}\n3:cpuset:/\n1:name=systemd:{}\n"
 
 
 def fake_root(tmp_path, groups, **files):
-    """Make /proc and /sys/fs/cgroup as a kernel shows them: place -> text, `_` for `/`."""
+    """Write files as a kernel shows them in /proc and /sys/fs/cgroup; return their root."""
     for place, text in {"proc/self/cgroup": groups, **files}.items():
         path = tmp_path / place
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def v2(folder, text):
     [
         (64, None, {}, 64),
         (1, None, {}, 1),
-        # Version 2: in a container the place is the top.
+        # Version 2; in a container the group is the top one.
         (64, "0::/\n", v2("", "200000 100000"), 2),
         (64, "0::/\n", v2("", "max 100000"), 64),
         (64, "0::/\n", v2("", "150000 100000"), 2),
@@ -42,7 +42,7 @@ def v2(folder, text):
         (64, "0::/\n", v2("", "1000 100000"), 1),
         (4, "0::/\n", v2("", "800000 100000"), 4),
         (64, "0::/\n", {}, 64),
-        # Of a service, of its slice, and the fewest of several.
+        # Quota of a service, of its slice, and the smallest of several.
         (64, "0::/a.slice/b.service\n", v2("a.slice/b.service", "300000 100000"), 3),
         (64, "0::/a.slice/b.service\n", v2("a.slice", "300000 100000"), 3),
         (
@@ -54,7 +54,7 @@ def v2(folder, text):
         (64, "0::/a\n", v2("other", "100000 100000"), 64),
         (64, "0::/../../a\n", v2("", "600000 100000"), 6),
         (64, "0::/docker:x/a\n", v2("docker:x", "700000 100000"), 7),
-        # Version 1, mounted under either name, at the place or, in a container, at the top.
+        # Version 1, mounted under either name; in a container, the limit is at the top.
         (64, V1.format("/", "/"), v1("cpu", 400000), 4),
         (64, V1.format("/", "/"), v1("cpu,cpuacct", 400000), 4),
         (64, V1.format("/", "/"), v1("cpu", -1), 64),
@@ -62,7 +62,7 @@ def v2(folder, text):
         (64, V1.format("/docker/0123", "/"), v1("cpu,cpuacct", 250000, 50000), 5),
         (64, "4:cpu:/\n0::/\n", v1("cpu", 200000), 2),
         (64, "4:cpuset:/\n0::/\n", v1("cpu", 200000), 64),
-        # Files that cannot be understood.
+        # Files that cannot be read.
         (8, "0::/\n", v2("", ""), 8),
         (8, "0::/\n", v2("", "some 100000"), 8),
         (8, "0::/\n", v2("", "100000 0"), 8),
@@ -125,7 +125,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 )
 def test_threads_under_a_quota(allowed, before, inside, after, monkeypatch):
     for name in THREADS:
-        monkeypatch.setenv(name, "")  # put back at the end, whatever is set meanwhile
+        monkeypatch.setenv(name, "")  # restored at the end of the test
         monkeypatch.delenv(name)
     for name, value in before.items():
         monkeypatch.setenv(name, value)

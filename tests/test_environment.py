@@ -16,7 +16,7 @@ from pixsed import environment
 from pixsed.io.formats.cube import write_cube
 
 PLACE = str(Path(pixsed.__file__).parents[1])
-#: What a user may have set, that the tests set or leave out.
+#: Variables that a user may have set; the tests set or remove them.
 NAMES = (
     "HOME",
     "TMPDIR",
@@ -36,7 +36,7 @@ def environ(**changes):
     """Return an environment without NAMES, and with those of `changes` that are not None."""
     kept = {key: value for key, value in os.environ.items() if key not in NAMES}
     given = {key: str(value) for key, value in changes.items() if value is not None}
-    # A coverage tool or an older run may have left bytecode beside the package: no matter here.
+    # No bytecode beside the package.
     return {**kept, "PYTHONPATH": PLACE, "PYTHONDONTWRITEBYTECODE": "1", **given}
 
 
@@ -76,7 +76,7 @@ def image(tmp_path, wcs_header):
 
 @pytest.fixture
 def places(tmp_path):
-    """Places that a variable may name, by kind."""
+    """Values that a variable may have, by kind."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "read-only").mkdir(mode=0o555)
     (tmp_path / "closed").mkdir(mode=0o000)
@@ -138,7 +138,7 @@ def test_variables_of_any_kind(variable, kind, places, image, tmp_path):
 
 @pytest.fixture(scope="module")
 def cube_file(tmp_path_factory):
-    """A small cube that a shipped model fits."""
+    """A small cube in a file."""
     path = tmp_path_factory.mktemp("cube") / "cube.fits"
     write_cube(fakes.make_cube(), path)
     return path
@@ -146,7 +146,7 @@ def cube_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def maps_file(cube_file):
-    """Maps of it."""
+    """Maps of that cube."""
     args = "fit", cube_file, "--snr-min", "0", "-o", "maps.fits", "-q"
     ended_well(run(*args, cwd=cube_file.parent, HOME="/nonexistent"))
     return cube_file.parent / "maps.fits"
@@ -170,7 +170,7 @@ def test_matplotlib_writes_to_a_temporary_folder(kind, places, maps_file, tmp_pa
         )
     )
     left = set(tmp_path.rglob("*")) - before
-    # One's own folder is used where it can be: as root even one that is read-only.
+    # A user's own folder is used if it can be; as root even a read-only one.
     own = tmp_path / kind
     assert {path for path in left if own not in path.parents} == {tmp_path / "maps.png"}
     assert kind != "empty" or any(own.iterdir())
@@ -247,6 +247,16 @@ def test_what_is_set(tmp_path):
     assert (settings / "astropy" / "astropy.cfg").is_file()
 
 
+def test_variables_are_restored(monkeypatch):
+    monkeypatch.setenv("CI", "before")
+    monkeypatch.delenv("TMPDIR", raising=False)
+    before = dict(os.environ)
+    with pytest.raises(KeyError), environment.variables(CI="inside", TMPDIR="x"):
+        assert os.environ["CI"] == "inside" and os.environ["TMPDIR"] == "x"
+        raise KeyError
+    assert dict(os.environ) == before
+
+
 def test_nothing_is_set_for_a_library(cube_file):
     code = (
         "import os\nbefore = dict(os.environ)\n"
@@ -270,7 +280,7 @@ def test_nothing_is_set_for_a_library(cube_file):
 
 
 def as_user(number):
-    """Return the words before a command that is run as another user; skip where it cannot be."""
+    """Return the prefix of a command that runs it as another user; skip if it cannot be run."""
     if os.geteuid() != 0:
         pytest.skip("only root runs commands as another user")
     if shutil.which("setpriv") is None:
@@ -287,7 +297,7 @@ def as_user(number):
 
 @pytest.fixture
 def open_folder(image):
-    """A folder that any user may reach and write to, with the image in it."""
+    """A folder that any user may write to, with the image."""
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="pixsed-test-", dir="/tmp") as folder:

@@ -1,4 +1,4 @@
-"""`pixsed export`."""
+"""`pixsed export`: export a trained flow to ONNX."""
 
 import click
 
@@ -17,7 +17,7 @@ from pixsed.cli.options import examples, output, quiet_verbose, say
     "--sims",
     "sims",
     type=click.Path(),
-    help="Fresh simulations to calibrate the OOD score; else it is NaN.",
+    help="Simulations, not those of the training, to calibrate OOD; without them it is NaN.",
 )
 @click.option("--name", show_default="that of the file", help="The model's name.")
 @output("Model to write.")
@@ -25,12 +25,11 @@ from pixsed.cli.options import examples, output, quiet_verbose, say
 def command(checkpoints, sims, name, output, overwrite):
     """Export a trained flow to ONNX.
 
-    Several checkpoints, of networks trained alike, make one model whose samples they share.
-    The file takes fluxes in nJy and gives samples in physical units, with onnxruntime alone.
-    It is compared with torch before it is written. Needs the extra: pip install
-    'pixsed[train]'.
+    Several checkpoints, of networks trained in the same way, make one model: each makes its
+    part of the samples. The file takes fluxes in nJy and gives samples in physical units, with
+    onnxruntime alone. It is compared with torch before it is written. Needs the extra: pip
+    install 'pixsed[train]'.
     """
-
     from pixsed.errors import PixsedError
     from pixsed.io.inputs import check_input
     from pixsed.io.outputs import check_ending, check_output

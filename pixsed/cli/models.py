@@ -1,4 +1,4 @@
-"""`pixsed models`: the shipped models, a line each, or one model's card."""
+"""`pixsed models`: list the shipped models, or print the card of one."""
 
 import click
 
@@ -13,8 +13,8 @@ EPILOG = examples("pixsed models", "pixsed models tau")
 def command(name):
     """List the shipped models and their cards.
 
-    Without NAME a line each: name, bands, parameters, IMF and size. With NAME the card
-    of that model.
+    Without NAME, print one line per model: name, bands, parameters, IMF and size. With NAME,
+    print the card of that model.
     """
     from pixsed.models import card, shipped
 

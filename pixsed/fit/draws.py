@@ -1,6 +1,6 @@
-"""The base normals of a pixel, keyed by the seed and its place on the sky's grid.
+"""Base normals of the flow, keyed by the seed and the pixel's place on the grid of the sky.
 
-A pixel gets the same draws whatever the tile, the thread or the cutout it is in.
+A pixel gets the same draws in any tile, thread or cutout, so that maps do not depend on them.
 """
 
 import hashlib
@@ -9,19 +9,19 @@ from functools import cache
 import numpy as np
 from scipy.special import ndtri
 
-#: Draws of a pixel's posterior unless told otherwise: every quantile of every property has the
-#: rank error of 500 independent ones or less, by tests/benchmarks/bench_draws.py.
+#: Default number of draws per pixel: no quantile of any property has a larger rank error than
+#: with 500 independent draws, by tests/benchmarks/bench_draws.py.
 DEFAULT_SAMPLES = 128
-# A float32 normal beyond it is a draw in ten million, where no flow was ever trained.
+# One draw in ten million is beyond it, where no flow was trained.
 _LIMIT = 5.2
-# Digits of the Sobol points, and of their normals, which a table has: ten times as fast as ndtri.
+# Bits of the Sobol points, and of the table of their normals, ten times as fast as ndtri.
 _BITS, _TABLE_BITS = 30, 16
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def _mix(z):
-    """Return splitmix64's finalizer of uint64 values, with its increment."""
-    with np.errstate(over="ignore"):  # arithmetic modulo 2**64 is meant
+    """Return the increment and finaliser of splitmix64 (Steele et al. 2014) of uint64 values."""
+    with np.errstate(over="ignore"):  # arithmetic modulo 2**64
         z = z + _GOLDEN
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -29,7 +29,7 @@ def _mix(z):
 
 
 def _hash(*keys):
-    """Return a uint64 hash of integer arrays that broadcast against each other."""
+    """Return a uint64 hash of integer arrays, broadcast against each other."""
     state = np.zeros(1, dtype=np.uint64)
     for key in keys:
         state = _mix(state ^ _mix(np.asarray(key, dtype=np.int64).astype(np.uint64)))
@@ -46,22 +46,23 @@ def _normal(uniform):
 
 
 def global_indices(header, shape):
-    """Return the pixel indices of an image's rows and columns, counted from the WCS reference.
+    """Return the indices of the rows and columns of an image, counted from the WCS reference.
+
+    A cutout of a mosaic has the indices of the mosaic.
 
     Parameters
     ----------
     header : `~astropy.io.fits.Header`
-        With CRPIX1 and CRPIX2; without them indices count from the image's corner.
+        With CRPIX1 and CRPIX2; without them indices count from the corner of the image.
     shape : tuple of int
         (ny, nx).
 
     Returns
     -------
     y, x : `~numpy.ndarray`, shape (ny,) and (nx,), int64
-        A cutout of a mosaic has the mosaic's.
     """
-    # One integer offset for all pixels, and a little past the half, so that neither two
-    # pixels share an index nor rounding errors of CRPIX move it.
+    # One integer offset for all pixels, so that no two have the same index; rounded a little
+    # past the half, so that rounding errors of CRPIX do not move it.
     offsets = [
         int(np.floor(float(header.get(f"CRPIX{axis}", 1.0)) - 1.0 + 0.5 + 1e-6)) for axis in (2, 1)
     ]
@@ -71,13 +72,13 @@ def global_indices(header, shape):
 
 
 def key_of_name(name):
-    """Return an int64 key of a name, the same on every machine."""
+    """Return an int64 key of a name; it is the same on every machine."""
     digest = hashlib.sha256(str(name).strip().encode()).digest()
     return int.from_bytes(digest[:8], "little", signed=True)
 
 
-# Primitive polynomials and first direction numbers of the second dimension and those after it:
-# Joe & Kuo (2008), "new-joe-kuo-6".
+# Primitive polynomials and first direction numbers from the second dimension on: Joe & Kuo
+# (2008, SIAM J. Sci. Comput. 30, 2635), "new-joe-kuo-6".
 _JOE_KUO = (
     (0, (1,)),
     (1, (1, 3)),
@@ -95,7 +96,7 @@ _JOE_KUO = (
 
 
 def _directions(dimension):
-    """Return the direction numbers of one dimension of a Sobol set, `_BITS` of them."""
+    """Return the `_BITS` direction numbers of one dimension of a Sobol set."""
     if dimension == 0:
         return [1 << (_BITS - 1 - i) for i in range(_BITS)]
     polynomial, first = _JOE_KUO[dimension - 1]
@@ -113,8 +114,8 @@ def _directions(dimension):
 def _sobol(n_samples, dim):
     """Return the points of a Sobol set, shape (S, D), uint32, as integers of `_BITS` bits.
 
-    Not scrambled: each pixel's shift makes it random. Written out, since to import
-    scipy.stats, which has it, takes as long as fitting a thousand pixels.
+    They are not scrambled: the shift of each pixel makes them random. They are computed here,
+    since the import of scipy.stats, which has them, takes as long as fitting 1000 pixels.
     """
     if dim > 1 + len(_JOE_KUO):
         from scipy.stats import qmc
@@ -137,19 +138,19 @@ def _normals_of_bits():
 
 
 def base_normals(seed, y, x, n_samples, dim):
-    """Return quasi-random standard normals: for the posterior of each pixel by itself.
+    """Return quasi-random standard normals, for the posteriors of single pixels.
 
-    A Sobol set, for each pixel with random binary digits of its own flipped throughout (a
-    digital shift, which keeps it a net): quantiles of S draws are steadier than of independent
-    ones. Draws of two pixels are not independent: never pair them; see `independent_normals`.
+    All pixels have the same Sobol set, with a random digital shift per pixel, which keeps the
+    set even. Quantiles of S draws scatter less than those of independent draws. The draws of
+    two pixels are not independent: for sums over pixels take `independent_normals`.
 
     Parameters
     ----------
     seed : int
     y, x : `~numpy.ndarray`, shape (N,), int
-        `global_indices` of the pixels.
+        Indices of the pixels, as of `global_indices`.
     n_samples, dim : int
-        S and D; powers of two are the most even sets.
+        S and D; the set is most even if S is a power of two.
 
     Returns
     -------
@@ -163,11 +164,18 @@ def base_normals(seed, y, x, n_samples, dim):
 
 
 def independent_normals(seed, y, x, n_samples, dim):
-    """Return independent standard normals: for sums over pixels, draw by draw.
+    """Return independent standard normals, for sums over pixels, draw by draw.
 
-    Parameters and result as of `base_normals`.
+    Parameters
+    ----------
+    seed, y, x, n_samples, dim
+        See `base_normals`.
+
+    Returns
+    -------
+    `~numpy.ndarray`, shape (N, S, D), float32
     """
     y, x = np.asarray(y)[:, None, None], np.asarray(x)[:, None, None]
-    # One more word in the key than the shifts have: another stream.
+    # The key has one word more than those of the shifts: the streams are independent.
     bits = _hash(seed, y, x, np.arange(n_samples)[None, :, None], np.arange(dim)[None, None, :])
     return _normal(_uniform(bits))

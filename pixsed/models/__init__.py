@@ -1,4 +1,4 @@
-"""The shipped models, and how `--model` finds one."""
+"""The shipped models, and the search for a model by name or path."""
 
 import logging
 from importlib import resources
@@ -15,7 +15,7 @@ def _folder():
 
 
 def shipped():
-    """Return the shipped models: name -> path of the .onnx file, in order of name."""
+    """Return the paths of the shipped .onnx files, by name, in alphabetical order."""
     return {path.stem: path for path in sorted(_folder().glob("*.onnx"))}
 
 
@@ -25,8 +25,8 @@ def resolve(name_or_path):
     Parameters
     ----------
     name_or_path : str or path-like
-        A shipped model's name, as ``tau``, or an .onnx file. A shipped name wins: write
-        ``./tau`` for a file of that name.
+        Name of a shipped model, as ``tau``, or path of an .onnx file. A shipped name wins:
+        write ``./tau`` for a file of that name.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def resolve(name_or_path):
     Raises
     ------
     PixsedError
-        If it is neither; the message lists what is shipped.
+        If it is neither; the message lists the shipped models.
     """
     found = shipped()
     if str(name_or_path) in found:
@@ -53,7 +53,16 @@ def resolve(name_or_path):
 
 
 def card(name):
-    """Return the text of a shipped model's card.
+    """Return the text of the card of a shipped model.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+        Markdown.
 
     Raises
     ------

@@ -24,14 +24,14 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 LINES = {"SIGTERM": "stopped by SIGTERM", "SIGHUP": "stopped by SIGHUP", "SIGINT": "stopped"}
 
 
-def heed_signals():
-    """Undo what nohup, or a shell in the background, has made of signals."""
+def reset_signals():
+    """Restore the handling of signals that nohup, or a shell in the background, has changed."""
     for name in LINES:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 def begin(folder, *args, **kwargs):
-    """Start a command in a folder, its temporary files in ``folder/tmp``; no signal ignored."""
+    """Start a command in a folder, with temporary files in ``folder/tmp`` and default signals."""
     (folder / "tmp").mkdir(exist_ok=True)
     return subprocess.Popen(
         [sys.executable, "-m", "pixsed", *map(str, args)],
@@ -39,7 +39,7 @@ def begin(folder, *args, **kwargs):
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"TMPDIR": str(folder / "tmp")},
-        preexec_fn=heed_signals,
+        preexec_fn=reset_signals,
         **kwargs,
     )
 
@@ -47,7 +47,7 @@ def begin(folder, *args, **kwargs):
 def wait_for(condition, seconds=60):
     until = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "it never came to that"
+        assert time.monotonic() < until, "the condition never became true"
         time.sleep(0.02)
 
 
@@ -68,7 +68,7 @@ def model_path(tmp_path_factory):
 
 @pytest.fixture
 def cubes(tmp_path):
-    """Cubes in a folder; some compressed, so that workers have temporary files."""
+    """Names of cubes in a folder; one is compressed, so that workers have temporary files."""
     write_cube(fakes.make_cube(), tmp_path / "0.fits.gz")
     write_cube(fakes.make_cube(), tmp_path / "1.fits")
     return ["0.fits.gz", "1.fits"]
@@ -82,7 +82,7 @@ def slow(model_path, *options):
 def test_workers_and_temporary_files_go(tmp_path, cubes, model_path, name):
     run = begin(tmp_path, "fit", *cubes, *slow(model_path, "--tile", 2, "--jobs", 2), "-o", "maps/")
     maps = tmp_path / "maps"
-    # A worker writes its journal once it has done a tile.
+    # A worker writes its journal after a tile.
     wait_for(lambda: maps.is_dir() and any(p.stat().st_size for p in maps.glob(".*.journal")))
     workers = children(run.pid)
     run.send_signal(getattr(signal, name))
@@ -107,7 +107,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path, cubes, model_path):
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_what_is_kept_is_said(tmp_path, cubes, model_path, name):
+def test_the_line_says_where_tiles_are_kept(tmp_path, cubes, model_path, name):
     args = ["fit", "1.fits", *slow(model_path, "--tile", 2, "--jobs", 1), "-o", "m.fits"]
     run = begin(tmp_path, *args)
     journal = tmp_path / ".m.fits.journal"
@@ -122,7 +122,7 @@ def test_what_is_kept_is_said(tmp_path, cubes, model_path, name):
 @pytest.mark.parametrize("delay", [0.05, 0.3, 0.6, 0.9, 1.2, 1.6])
 @pytest.mark.parametrize("command", ["fit", "sum-mass"])
 def test_at_any_time(tmp_path, cubes, model_path, command, delay):
-    """While modules are imported, too; the work lasts longer than the longest delay."""
+    """Also during imports; the work lasts longer than the longest delay."""
     shape = (60, 60)
     cube = fakes.make_cube(
         ny=60, nx=60, flux=np.full((5, *shape), 20.0), segmap=np.full(shape, 531, np.int32)
@@ -132,14 +132,14 @@ def test_at_any_time(tmp_path, cubes, model_path, command, delay):
     time.sleep(delay)
     run.send_signal(signal.SIGTERM)
     _, error = run.communicate(timeout=60)
-    # Before it has begun, Python's own end is as good.
+    # Python itself ends the process before the command has begun.
     assert run.returncode in (143, -signal.SIGTERM)
     assert error in ("", "pixsed: stopped by SIGTERM\n")
     assert sorted(os.listdir(tmp_path)) == ["0.fits.gz", "1.fits", "tmp"]
     assert not os.listdir(tmp_path / "tmp")
 
 
-def test_what_is_ignored_stays_ignored(tmp_path, cubes):
+def test_ignored_signals_stay_ignored(tmp_path, cubes):
     """As under nohup."""
     code = """
 import os, signal
@@ -158,19 +158,19 @@ main(["noise", "1.fits", "--bins", "1", "-q", "-o", "n.fits"])
 
 
 @pytest.fixture
-def heeded():
+def default_signals():
     before = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in LINES}
-    heed_signals()
+    reset_signals()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.mark.usefixtures("heeded")
+@pytest.mark.usefixtures("default_signals")
 class TestStopping:
     @pytest.mark.parametrize("swallowed", [BaseException, Stopped])
     def test_an_exception_that_is_swallowed(self, swallowed):
-        """As by a bare except in a module that is being imported."""
+        """As a bare except does in a module that is being imported."""
         start = time.monotonic()
         with pytest.raises(Stopped), stopping():
             try:
@@ -205,7 +205,7 @@ class TestStopping:
         assert signal.getsignal(getattr(signal, name)) == before
 
     def test_once(self):
-        """A second signal does not disturb the clearing up after the first."""
+        """A second signal does not disturb the cleaning up after the first."""
         cleared = []
         with pytest.raises(Stopped), stopping() as came:
             try:
@@ -263,7 +263,7 @@ class TestStopping:
     @pytest.mark.parametrize(
         "error", [ImportError("failed"), OSError("x"), PixsedError("a worker process ended")]
     )
-    def test_an_error_that_is_but_a_consequence(self, monkeypatch, capsys, error):
+    def test_an_error_caused_by_a_signal(self, monkeypatch, capsys, error):
         """A module that is being imported turns the exception into one of its own."""
         import click
 
@@ -311,7 +311,7 @@ def image(tmp_path):
 
 
 def shell(folder, line, **env):
-    """Run a line of the shell, PIXSED in it the command; return (status of PIXSED, stderr)."""
+    """Run a shell line, with PIXSED for the command; return its exit status and stderr."""
     (folder / "tmp").mkdir(exist_ok=True)
     line = line.replace("PIXSED", f"'{sys.executable}' -m pixsed")
     run = subprocess.run(
@@ -348,10 +348,10 @@ STREAMS = [
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize(("line", "status", "said"), STREAMS)
-def test_streams(image, line, status, said, unbuffered):
+@pytest.mark.parametrize(("line", "status", "message"), STREAMS)
+def test_streams(image, line, status, message, unbuffered):
     code, error = shell(image, line, PYTHONUNBUFFERED=unbuffered)
-    assert code == status and said in error, error
+    assert code == status and message in error, error
     assert error.count("\n") <= 1 and "Traceback" not in error and "Exception" not in error
     assert not os.listdir(image / "tmp")
     if status == 0:
@@ -378,13 +378,13 @@ def test_no_binary_to_a_terminal(image, output):
     _, error = run.communicate(timeout=60)
     os.close(terminal)
     assert run.returncode == 1
-    # Without a terminal of its own, /dev/tty cannot be opened.
+    # A process without a controlling terminal cannot open /dev/tty.
     assert "is a terminal" in error or (output == "/dev/tty" and "No such device" in error)
     os.close(control)
 
 
 @pytest.mark.parametrize("option", [[], ["-q"], ["-v"], ["-vv"]])
-def test_what_is_said(image, run_pixsed, option):
+def test_verbosity(image, run_pixsed, option):
     run = run_pixsed(*BKG.split(), *option, "-o", "o.fits", cwd=image)
     assert (run.returncode, run.stdout) == (0, "")
     if "-q" in option:
@@ -406,7 +406,7 @@ def test_what_is_said(image, run_pixsed, option):
 
 @pytest.mark.parametrize("command", ["noise --bins 1", "bin", "fit", "sum-mass"])
 def test_quiet(tmp_path, model_path, run_pixsed, command):
-    """NaN, zeros and huge values: no word of numpy or astropy."""
+    """NaN, zeros and huge values: no warning of numpy or astropy."""
     cube = fakes.make_cube()
     cube.flux[:, 4:8] = np.nan
     cube.flux[:, 12:14], cube.err[:, 12:14] = 0, 0

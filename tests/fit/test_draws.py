@@ -34,7 +34,7 @@ def test_quasi_random_means_are_steadier():
 
 
 def test_each_pixels_draws_stay_even():
-    # Of 128 points of a net every 128th part of every axis has one, shifted or not.
+    # Each of 128 equal intervals of an axis has one of 128 points, shifted or not.
     found = norm.cdf(base_normals(1, Y, X, 128, 6))
     cells = np.sort((found * 128).astype(int), axis=1)
     np.testing.assert_array_equal(cells, np.broadcast_to(np.arange(128)[:, None], cells.shape))
@@ -55,7 +55,7 @@ def test_independent_draws_are_uncorrelated_across_pixels():
     for part in (found[:, :, 0], found[:, :, 3]):
         off = np.corrcoef(part) - np.eye(len(Y))
         assert np.abs(off).max() < 5 / np.sqrt(2000)
-    # The variance of a sum is the sum of variances: what the total mass rests on.
+    # The variance of a sum is the sum of the variances, as the total mass needs.
     assert abs(found.sum(axis=0).var() / len(Y) - 1) < 0.1
 
 

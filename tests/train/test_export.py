@@ -46,7 +46,7 @@ def test_agrees_with_torch(model_file, checkpoint):
     whole = WithQuantiles(net, [load_marginals(checkpoint, net)])
     most, largest = compare(whole, model_file)
     assert most <= TOLERANCE == 1e-4 and largest <= LARGEST == 1e-2
-    # Of any number of pixels and samples.
+    # Any number of pixels and samples.
     for n, s in ((1, 1), (1, 40), (33, 1), (20, 30)):
         inputs = pixels(n, s, seed=n)
         feed = dict(zip(INPUTS, inputs, strict=True))
@@ -82,18 +82,21 @@ print(len(session.get_modelmeta().custom_metadata_map["pixsed"]))
     assert int(result.stdout) > 500
 
 
-def test_what_the_model_says_of_itself(model_file, few_bands):
+def test_metadata(model_file, few_bands):
     onnx = pytest.importorskip("onnx")
     proto = onnx.load(model_file)
-    said = json.loads({p.key: p.value for p in proto.metadata_props}["pixsed"])
-    assert said["format"] == 2 and said["name"] == "small"
-    assert said["pixsed_version"] == __version__
-    assert said["bands"] == few_bands and said["base_dim"] == 6
-    assert [p["name"] for p in said["parameters"]] == list(OUTPUTS)
-    assert {p["name"]: p["unit"] for p in said["parameters"]}["TAU"] == "Gyr"
-    assert said["cosmology"] == "FlatLambdaCDM(H0=70, Om0=0.3)"
-    assert said["prior"]["log_ssfr_floor"] == -14 and said["prior"]["redshift"] == [0, 7.5]
-    bounds = {c["name"]: (c["low"], c["high"]) for c in said["prior"]["coordinates"]}
+    description = json.loads({p.key: p.value for p in proto.metadata_props}["pixsed"])
+    assert description["format"] == 2 and description["name"] == "small"
+    assert description["pixsed_version"] == __version__
+    assert description["bands"] == few_bands and description["base_dim"] == 6
+    assert [p["name"] for p in description["parameters"]] == list(OUTPUTS)
+    assert {p["name"]: p["unit"] for p in description["parameters"]}["TAU"] == "Gyr"
+    assert description["cosmology"] == "FlatLambdaCDM(H0=70, Om0=0.3)"
+    assert description["prior"]["log_ssfr_floor"] == -14 and description["prior"]["redshift"] == [
+        0,
+        7.5,
+    ]
+    bounds = {c["name"]: (c["low"], c["high"]) for c in description["prior"]["coordinates"]}
     assert bounds == {
         "LOGMFORM": (4, 12),
         "AV": (0, 4),
@@ -101,10 +104,10 @@ def test_what_the_model_says_of_itself(model_file, few_bands):
         "TAU": (-2, 2),
         "TSTART": (0, 1),
     }
-    over = [c["name"] for c in said["prior"]["coordinates"] if c["over_age_at_z"]]
+    over = [c["name"] for c in description["prior"]["coordinates"] if c["over_age_at_z"]]
     assert over == ["TSTART"]
-    assert said["sps"]["IMF"] == "Kroupa" and said["noise"]["name"] == "depth"
-    assert said["redshift_err_max"] == 0.5
+    assert description["sps"]["IMF"] == "Kroupa" and description["noise"]["name"] == "depth"
+    assert description["redshift_err_max"] == 0.5
 
 
 def test_no_path_of_a_machine_is_in_it(model_file):
@@ -171,7 +174,7 @@ def test_quantiles_in_the_graph(model_file, checkpoint):
     with torch.no_grad():
         expected = head(*(torch.from_numpy(v) for v in seen)).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-    # The encoder's weights, in both precisions, are stored once, and its matrices in float16.
+    # The weights of the encoder are stored once for both precisions, its matrices in float16.
     onnx = pytest.importorskip("onnx")
     kept = onnx.load(model_file).graph.initializer
     large = [t.raw_data for t in kept if len(t.raw_data) > 4096]
@@ -183,7 +186,7 @@ def test_quantiles_in_the_graph(model_file, checkpoint):
 
 
 @pytest.mark.parametrize("engine", ["flow", "quantile"])
-def test_a_pixel_gets_the_same_bytes_in_any_company(model_file, engine):
+def test_a_pixel_gets_the_same_bytes_in_any_batch(model_file, engine):
     from pixsed.fit.model import Model
     from pixsed.fit.posterior import summarise
 
@@ -215,7 +218,7 @@ def test_a_pixel_gets_the_same_bytes_in_any_company(model_file, engine):
             np.testing.assert_array_equal(part[key], whole[key][rows], err_msg=key)
 
 
-def test_one_file_holds_it_all(model_file):
+def test_one_file(model_file):
     folder = Path(model_file).parent
     assert [p.name for p in folder.iterdir()] == ["small.onnx"]
 
