@@ -1,14 +1,11 @@
 """Columns of tables that users bring: found by name, and read as numbers or text."""
 
 import math
-import re
 
 import numpy as np
-from astropy import units as u
 from astropy.table import Column, MaskedColumn
 
 from pixsed.errors import PixsedError, listed
-from pixsed.io.fluxes import flux_unit, fluxes_njy, is_relative, leaves_open
 
 #: Texts that stand for "no value" in a column of numbers, in lower case.
 PLACEHOLDERS = frozenset(
@@ -257,140 +254,6 @@ def integers_or_texts(values):
     return Column(found if [str(number) for number in found] == values else values)
 
 
-# Photometry.
-
-
-def unit_of(column):
-    """Return the unit of a column as text, or the unit itself; None where it has none."""
-    unit = getattr(column, "unit", None)
-    return None if unit is None or not str(unit).strip() else unit
-
-
-def band_columns(names, bands=(), path="table"):
-    """Return the columns of flux of a table, those that have an ``_ERR`` beside them.
-
-    Parameters
-    ----------
-    names : list of str
-        The table's columns.
-    bands : sequence of str, optional
-        Bands whose columns may be in any case (`same_name`), as may be ``_ERR``.
-    path : str, optional
-        For messages.
-
-    Returns
-    -------
-    dict of str to str
-        Column -> band.
-
-    Raises
-    ------
-    PixsedError
-        If several columns could be one band.
-    """
-    known = {band.lower(): band for band in bands}
-    found = {}
-    for name in names:
-        band = known.get(name.lower())
-        if band is not None:
-            if same_name(names, band, path) == name and same_name(names, f"{name}_ERR", path):
-                found[name] = band
-        elif f"{name}_ERR" in names and name.upper() != "REDSHIFT":
-            found[name] = name
-    return found
-
-
-def band_njy(table, band, units, path):
-    """Return flux and error of a band in nJy.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    band : str
-        Its column, with ``<BAND>_ERR`` beside it.
-    units : dict
-        Band -> unit, in place of that of its columns; None -> unit of columns without one that
-        tells a flux density.
-    path : str
-        For messages.
-
-    Returns
-    -------
-    flux, err : `~numpy.ndarray`, shape (N,), float64
-        NaN where masked, and as `~pixsed.io.fluxes.fluxes_njy` says.
-    used : bool
-        Whether `units` was used.
-
-    Raises
-    ------
-    PixsedError
-        If a column is not one number a row, or its unit is missing or no flux density.
-    """
-    names = band, same_name(table.colnames, f"{band}_ERR", path)
-    flux, err = (numbers(table[name], name, "", path) for name in names)
-    found, used = [], False
-    for name in names:
-        unit, said = unit_of(table[name]), units.get(band.upper())
-        what = f"{path}: column {name}"
-        # An error in plain magnitudes is of the flux's system.
-        relative = name != band and unit is not None and is_relative(unit)
-        if said is None and (unit is None or (leaves_open(unit) and not relative)):
-            said = units.get(None)
-        if said is None and unit is not None:
-            found.append(flux_unit(unit, what))
-            continue
-        if said is None:
-            raise PixsedError(
-                f"{what} has no unit; write it into the table (FITS TUNIT or ECSV), or say it, "
-                "as --unit nJy"
-            )
-        found.append(flux_unit(said, f"{what}, by --unit,"))
-        used = True
-    if is_relative(found[0]):
-        raise PixsedError(
-            f'{path}: column {band} is in {found[0]} of no system; say which, as --unit "mag(AB)", '
-            "or convert it to nJy"
-        )
-    return *fluxes_njy(flux, err, *found), used
-
-
-_ERROR_WORD = "err|error|unc|sigma|sig|std"
-_SIDE = "lo|low|lower|hi|high|upper|[lu](68|95)|p?(16|84|160|840)"
-
-
-def unused_errors(names, redshift):
-    """Return the columns that look like errors, or limits, of the column of redshifts.
-
-    Parameters
-    ----------
-    names : list of str
-        The table's columns.
-    redshift : str
-        That of the redshifts; ``z`` and ``redshift`` mean it too, where no column has the name.
-    """
-    lower = {name.lower() for name in names} - {redshift.lower()}
-    stems = [stem for stem in (redshift.lower(), "redshift", "z") if stem not in lower]
-    stem = "|".join(map(re.escape, dict.fromkeys(stems)))
-    pattern = re.compile(
-        rf"({stem})_?(({_ERROR_WORD})(_?({_SIDE}))?|({_SIDE})(_?({_ERROR_WORD}))?)|"
-        rf"(e|ed|eu|err|sig|sigma)_?({stem})"
-    )
-    return [name for name in names if pattern.fullmatch(name.lower()) and name != redshift]
-
-
-def check_redshift_unit(column, name, path):
-    """Raise `PixsedError` if a column of redshifts, or of their errors, has a unit."""
-    unit = unit_of(column)
-    if unit is None or str(unit).strip().lower() in ("redshift", "z", "dimensionless", "none", "-"):
-        return
-    try:
-        plain = u.Unit(str(unit)) == u.dimensionless_unscaled
-    except ValueError:  # text that is no unit
-        plain = True
-    if not plain:
-        raise PixsedError(f"{path}: column {name!r} is in {unit}; redshifts have no unit")
-
-
 def text_column(column):
     """Return an object column of text, or of text and None, as str; other columns unchanged."""
     if not isinstance(column, Column) or column.dtype != object or column.ndim != 1:
@@ -406,3 +269,9 @@ def text_column(column):
         description=column.description,
         unit=column.unit,
     )
+
+
+def unit_of(column):
+    """Return the unit of a column as text, or the unit itself; None where it has none."""
+    unit = getattr(column, "unit", None)
+    return None if unit is None or not str(unit).strip() else unit

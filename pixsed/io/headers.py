@@ -1,16 +1,18 @@
 """The celestial WCS of a header: its cards checked and mended, and quantities from it."""
 
+import contextlib
+import logging
 import re
 import warnings
 
 import numpy as np
+from astropy import log
 from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area, proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.quiet import quiet_astropy
 
 # The primary WCS only: an alternate one ends in a letter and does not match.
 _NUMBERS = re.compile(
@@ -66,7 +68,7 @@ def celestial_wcs(header, name):
             PixsedWarning,
             stacklevel=2,
         )
-    with warnings.catch_warnings(), quiet_astropy():
+    with warnings.catch_warnings(), _quiet_log():
         # Notices of what wcslib repaired (dates, PC001001): nothing a user need act on.
         warnings.simplefilter("ignore")
         try:
@@ -188,6 +190,21 @@ def grid_offset(wcs, other, shape):
         return np.inf
     distance = np.hypot(x2 - x, y2 - y)
     return float(distance.max()) if np.isfinite(distance).all() else np.inf
+
+
+@contextlib.contextmanager
+def _quiet_log():
+    """Keep back the notices of astropy's log, which go to standard output.
+
+    For users of the Python API: under the command line settings/astropy/astropy.cfg keeps them
+    back altogether. Warnings and errors of the log go to standard error, and are not changed.
+    """
+    level = log.level
+    log.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _unreadable(name, why):

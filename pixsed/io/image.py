@@ -9,16 +9,16 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
-from pixsed.io.cards import fits_card
-from pixsed.io.copied import copied_header
+from pixsed.io.cards import copied_header, fits_card
 from pixsed.io.error_plane import POWERS, power_of_unit, to_sigma, unit_ratio
 from pixsed.io.error_search import ErrorFinder
+from pixsed.io.file_owner import FileOwner
 from pixsed.io.fill import find_fill, has_suspect_zeros, is_fill, parse_fill
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import choose_image, open_fits, parse_location
-from pixsed.io.opened import Opened
 from pixsed.io.outputs import protect_input
 from pixsed.io.provenance import stamp
+from pixsed.io.repeated_warnings import merge_repeated_warnings
 from pixsed.io.rows import RowReader, SampledRows
 from pixsed.io.sky import is_like_sky, robust_rms
 from pixsed.io.units import check_linear, njy_per_unit
@@ -29,7 +29,7 @@ _SAMPLE_PIXELS = 400_000
 _SKY_PIXELS = 2_000_000
 
 
-class ImageFile(Opened):
+class ImageFile(FileOwner):
     """An image of one band on disk, open: parts of it are read as flux and error.
 
     A context manager; only the rows that `read` is asked for are loaded.
@@ -292,6 +292,25 @@ class ImageFile(Opened):
         )
         if told:
             warnings.warn(f"{self.name}: {' and '.join(told)}, {how}", PixsedWarning, stacklevel=3)
+
+
+def open_images(stack, images):
+    """Return the open `~pixsed.io.image.ImageFile` of several images.
+
+    Parameters
+    ----------
+    stack : `contextlib.ExitStack`
+        Closes them.
+    images : iterable of (location, dict)
+        Where each is, and the options that `~pixsed.io.image.ImageFile` takes.
+
+    Warns
+    -----
+    PixsedWarning
+        As for `~pixsed.io.image.ImageFile`; those alike in one (`merge_repeated_warnings`).
+    """
+    with merge_repeated_warnings():
+        return [stack.enter_context(ImageFile(place, **options)) for place, options in images]
 
 
 def output_headers(image, *, inputs=(), history=()):

@@ -25,7 +25,7 @@ from pixsed.io.outputs import (
     resolve_output,
 )
 from pixsed.io.writers.maps import MapsWriter
-from pixsed.io.writers.stream import TableWriter
+from pixsed.io.writers.table_blocks import TableWriter
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links, pipes and devices")
 DTYPE = np.dtype([("A", ">f8")])

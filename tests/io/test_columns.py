@@ -8,16 +8,9 @@ from astropy.table import Column, MaskedColumn
 from astropy.time import Time
 
 from pixsed.errors import PixsedError
-from pixsed.io.columns import (
-    band_columns,
-    check_redshift_unit,
-    find_column,
-    integers,
-    integers_or_texts,
-    numbers,
-    texts,
-    unused_errors,
-)
+from pixsed.io.columns import find_column, integers, integers_or_texts, numbers, texts
+from pixsed.io.formats.photometry import band_columns
+from pixsed.io.redshift_columns import check_redshift_unit, unused_errors
 
 
 def objects(*values):

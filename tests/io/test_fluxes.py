@@ -6,8 +6,8 @@ from astropy import units as u
 from astropy.table import Column, MaskedColumn, QTable, Table
 
 from pixsed.errors import PixsedError
-from pixsed.io.columns import band_njy
 from pixsed.io.fluxes import flux_unit, fluxes_njy, known_unit
+from pixsed.io.formats.photometry import band_njy
 
 # 100 nJy with an error of 5 nJy; a magnitude of 5 % error is 0.05 * 2.5 / ln(10).
 _AB = 31.4 - 5.0

@@ -2,63 +2,30 @@
 
 import warnings
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
-from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import write_hdulist
-from pixsed.io.bandnames import check_band_name, filter_name, instrument_name, pivot_um
+from pixsed.io.bandnames import check_band_name, filter_name
 from pixsed.io.cards import safe_cards
+from pixsed.io.formats.cube_parts import (
+    COLUMNS,
+    MAKE_CUBE,
+    Binning,
+    bands_table,
+    binning_cards,
+    header_number,
+    read_binning,
+    read_cube_table,
+    table_hdu,
+)
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import open_fits
 from pixsed.io.provenance import stamp
 from pixsed.io.rows import to_float32
-
-_MAKE = "make it with pixsed cutout"
-_COLUMNS = ("band", "instrument", "pivot_um", "depth_1sigma_njy", "sky_rms_njy", "noise_corr")
-_UNITS = {"pivot_um": "um", "depth_1sigma_njy": "nJy", "sky_rms_njy": "nJy"}
-
-
-@dataclass
-class Binning:
-    """How the pixels of a cube are grouped into bins.
-
-    Attributes
-    ----------
-    binmap : `~numpy.ndarray`
-        (ny, nx) int32: a pixel's bin, from 1; 0 = in none.
-    method : str
-        ``"voronoi"`` or ``"sed"``.
-    snr : float
-        The target S/N of a bin.
-    snr_bands : tuple of str
-        The bands whose mean S/N it is.
-    table : `~astropy.table.Table` or None
-        One row per bin: bin, npix, snr, x, y; `x` and `y` the mean place of its pixels,
-        counted from 1 as FITS does.
-    """
-
-    binmap: np.ndarray
-    method: str
-    snr: float
-    snr_bands: tuple
-    table: Table | None = None
-
-    def __post_init__(self):
-        self.binmap = np.asarray(self.binmap, dtype=np.int32)
-        if (self.binmap < 0).any():
-            raise PixsedError("binmap must hold bins from 1, and 0 for none, got less than 0")
-
-    @cached_property
-    def npix(self):
-        """(ny, nx) int64: the number of pixels of a pixel's bin, 0 in none."""
-        count = np.bincount(self.binmap.ravel())
-        count[0] = 0
-        return count[self.binmap]
 
 
 @dataclass
@@ -153,7 +120,7 @@ class Cube:
             raise PixsedError(
                 f"binmap must be of shape {self.flux.shape[1:]}, got {self.binning.binmap.shape}"
             )
-        missing = [name for name in _COLUMNS if name not in self.table.colnames]
+        missing = [name for name in COLUMNS if name not in self.table.colnames]
         if missing:
             raise PixsedError(f"table must have the columns {', '.join(missing)}")
         if [str(band) for band in self.table["band"]] != self.bands:
@@ -212,41 +179,6 @@ def cube_segmap(segmap, name="segmap"):
     return segmap.astype(np.int32)
 
 
-def bands_table(
-    bands, *, instruments=None, pivots=None, depths=None, sky_rms=None, noise_corr=None
-):
-    """Return the table BANDS of a cube.
-
-    Parameters
-    ----------
-    bands : sequence of str
-    instruments, pivots, depths, sky_rms, noise_corr : sequence, optional
-        One per band: camera, pivot in micron, 1-sigma depth a pixel and sky rms in nJy
-        (NaN = not known), factor by which the noise of a sum of many pixels exceeds
-        that of independent ones.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-    """
-    nan = [np.nan] * len(bands)
-    columns = {
-        "band": list(bands),
-        "instrument": [instrument_name(b) for b in bands] if instruments is None else instruments,
-        "pivot_um": [pivot_um(b) for b in bands] if pivots is None else pivots,
-        "depth_1sigma_njy": nan if depths is None else depths,
-        "sky_rms_njy": nan if sky_rms is None else sky_rms,
-        "noise_corr": [1.0] * len(bands) if noise_corr is None else noise_corr,
-    }
-    table = Table()
-    for name, values in columns.items():
-        kind = str if name in ("band", "instrument") else float
-        table[name] = np.array([kind(value) for value in values], dtype=kind)
-        if name in _UNITS:
-            table[name].unit = _UNITS[name]
-    return table
-
-
 def write_cube(cube, path, overwrite=False, inputs=(), history=()):
     """Write a `Cube` as FITS.
 
@@ -301,25 +233,9 @@ def write_cube(cube, path, overwrite=False, inputs=(), history=()):
     if cube.binning is not None:
         hdus.append(fits.ImageHDU(cube.binning.binmap, cube.header.copy(), name="BINMAP"))
         if cube.binning.table is not None:
-            hdus.append(_table_hdu(cube.binning.table, "BINS"))
-    hdus.append(_table_hdu(cube.table[list(_COLUMNS)], "BANDS"))
+            hdus.append(table_hdu(cube.binning.table, "BINS"))
+    hdus.append(table_hdu(cube.table[list(COLUMNS)], "BANDS"))
     write_hdulist(fits.HDUList(hdus), path, overwrite)
-
-
-def binning_cards(binning):
-    """Return the cards of a primary header that say how pixels are binned."""
-    return {
-        "BINNED": (True, "pixels are grouped, see BINMAP"),
-        "BINMETH": (binning.method, "method of binning"),
-        "BINSNR": (float(binning.snr), "target S/N of a bin"),
-        "BINBANDS": (",".join(binning.snr_bands), "bands of its S/N, else 3 reddest with data"),
-    }
-
-
-def _table_hdu(table, name):
-    hdu = fits.table_to_hdu(table)
-    hdu.name = name
-    return hdu
 
 
 def read_cube(path):
@@ -352,7 +268,7 @@ def read_cube(path):
                 flux=flux, err=err, segmap=segmap, binning=read_binning(hdulist, path), **arguments
             )
         except PixsedError as error:
-            raise PixsedError(f"{path}: {error}; {_MAKE}") from error
+            raise PixsedError(f"{path}: {error}; {MAKE_CUBE}") from error
 
 
 def read_description(hdulist, path):
@@ -372,26 +288,26 @@ def read_description(hdulist, path):
     """
     names = {hdu.name for hdu in hdulist}
     if "BANDS" not in names:
-        raise PixsedError(f"{path} is not a pixsed cube: it has no table BANDS; {_MAKE}")
-    table = _read_table(hdulist, "BANDS", path)
+        raise PixsedError(f"{path} is not a pixsed cube: it has no table BANDS; {MAKE_CUBE}")
+    table = read_cube_table(hdulist, "BANDS", path)
     bands = list(table["band"])
     planes = bands, [f"{band}_ERR" for band in bands]
     missing = [name for pair in zip(*planes, strict=True) for name in pair if name not in names]
     if missing:
         raise PixsedError(
-            f"{path}: extension {', '.join(missing)} of its table BANDS is missing; {_MAKE}"
+            f"{path}: extension {', '.join(missing)} of its table BANDS is missing; {MAKE_CUBE}"
         )
     primary = hdulist[0].header
     shapes = {_check_plane(hdulist[name], path) for part in planes for name in part}
     if len(shapes) > 1:
-        raise PixsedError(f"{path}: its bands have different shapes, {sorted(shapes)}; {_MAKE}")
+        raise PixsedError(f"{path}: its bands have different shapes, {sorted(shapes)}; {MAKE_CUBE}")
     arguments = dict(
-        redshift=_number(primary, "REDSHIFT", path),
-        redshift_err=_number(primary, "ZERR", path) if "ZERR" in primary else 0.0,
+        redshift=header_number(primary, "REDSHIFT", path),
+        redshift_err=header_number(primary, "ZERR", path) if "ZERR" in primary else 0.0,
         bands=bands,
         header=celestial_header(hdulist[bands[0]].header, path) if bands else fits.Header(),
         object_id=str(primary.get("OBJECT", "")),
-        pixar_a2=_number(primary, "PIXAR_A2", path) if "PIXAR_A2" in primary else None,
+        pixar_a2=header_number(primary, "PIXAR_A2", path) if "PIXAR_A2" in primary else None,
         table=table,
         psfmatch={b: str(hdulist[b].header.get("PSFMATCH", "unknown")) for b in bands},
     )
@@ -400,50 +316,13 @@ def read_description(hdulist, path):
     return arguments, planes
 
 
-def _read_table(hdulist, name, path):
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
-            table = Table.read(hdulist[name], mask_invalid=False)
-        table.meta.clear()
-        if name == "BANDS":
-            table["band"] = [str(band).strip() for band in table["band"]]
-    except (KeyError, ValueError, OSError, TypeError) as error:
-        raise PixsedError(f"{path}: its table {name} cannot be read ({error}); {_MAKE}") from error
-    return table
-
-
-def read_binning(hdulist, path):
-    """Return the `Binning` of an open cube, None where its pixels are not binned."""
-    names = {hdu.name for hdu in hdulist}
-    primary = hdulist[0].header
-    if "BINMAP" not in names:
-        if primary.get("BINNED"):
-            raise PixsedError(
-                f"{path} is a binned cube without its extension BINMAP; make it with pixsed bin"
-            )
-        return None
-    return Binning(
-        binmap=hdulist["BINMAP"].data,
-        method=str(primary.get("BINMETH", "unknown")),
-        snr=_number(primary, "BINSNR", path) if "BINSNR" in primary else np.nan,
-        snr_bands=tuple(b for b in str(primary.get("BINBANDS", "")).split(",") if b),
-        table=_read_table(hdulist, "BINS", path) if "BINS" in names else None,
-    )
-
-
-def _number(header, key, path):
-    value = header.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise PixsedError(f"{path} has no number {key} in its PRIMARY header; {_MAKE}")
-    return float(value)
-
-
 def _check_plane(hdu, path):
     """Return the shape of a band's plane; the unit must be nJy."""
     if not hdu.is_image or len(hdu.shape) != 2:
-        raise PixsedError(f"{path}[{hdu.name}] is not a 2-D image; {_MAKE}")
+        raise PixsedError(f"{path}[{hdu.name}] is not a 2-D image; {MAKE_CUBE}")
     unit = str(hdu.header.get("BUNIT", "")).strip()
     if unit != "nJy":
-        raise PixsedError(f"{path}[{hdu.name}]: BUNIT must be nJy in a cube, got {unit!r}; {_MAKE}")
+        raise PixsedError(
+            f"{path}[{hdu.name}]: BUNIT must be nJy in a cube, got {unit!r}; {MAKE_CUBE}"
+        )
     return hdu.shape

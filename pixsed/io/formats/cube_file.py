@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.formats.cube import Cube, read_binning, read_description
+from pixsed.io.file_owner import FileOwner
+from pixsed.io.formats.cube import Cube, read_description
+from pixsed.io.formats.cube_parts import read_binning
 from pixsed.io.formats.psfmatch import warn_of_psfs
 from pixsed.io.formats.source import Pixels
 from pixsed.io.locate import open_fits
-from pixsed.io.opened import Opened
 from pixsed.io.rows import RowReader, strips, to_float32
 
 # Pixels of the segmentation map in memory at once, where it is gone through whole.
@@ -45,7 +46,7 @@ class CubeName:
         return replace(self, path=os.path.abspath(self.path))
 
 
-class CubeFile(Opened):
+class CubeFile(FileOwner):
     """A cube, open: parts of it are read as `~pixsed.io.formats.source.Pixels`.
 
     A context manager.

@@ -10,8 +10,8 @@ from astropy.io import fits
 from pixsed.errors import PixsedError, Stopped
 from pixsed.io.atomic import name_long_strings, named_error, place, send
 from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
-from pixsed.io.writers.placed import PlacedPlanes, gzip_to, plane_header
-from pixsed.io.writers.stream import check_unfinished, lock, open_part, raise_kept
+from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
+from pixsed.io.writers.planes import PlacedPlanes, gzip_to, plane_header
 
 _FORMAT = 1
 

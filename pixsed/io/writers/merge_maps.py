@@ -9,11 +9,10 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError, listed
 from pixsed.io.atomic import atomic_path, name_long_strings
-from pixsed.io.cards import input_cards, is_input_keyword
-from pixsed.io.copied import copied_header
+from pixsed.io.cards import copied_header, input_cards, is_input_keyword
 from pixsed.io.locate import open_fits
 from pixsed.io.rows import strips
-from pixsed.io.writers.placed import PlacedPlanes, gzip_to, plane_header
+from pixsed.io.writers.planes import PlacedPlanes, gzip_to, plane_header
 
 _STRIP_PIXELS = 1 << 20
 _KINDS = {-32: "f4", 16: "i2", 32: "i4"}

@@ -3,7 +3,7 @@
 import contextlib
 
 
-class Opened:
+class FileOwner:
     """Base of what opens files: a context manager, whose end closes them.
 
     A subclass opens its files, on the stack, in a block of ``with self._opening() as stack``.

@@ -11,8 +11,10 @@ import warnings
 import numpy as np
 
 from pixsed.errors import PixsedError, Stopped
-from pixsed.io.atomic import name_long_strings, named_error, place, send, temporary_file
-from pixsed.io.outputs import check_fits_output, is_stream, resolve_output
+from pixsed.io.atomic import name_long_strings, named_error, place, send
+from pixsed.io.outputs import is_stream, resolve_output
+from pixsed.io.writers.checksum import encode_checksum, ones_sum
+from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
 
 _FITS_BLOCK = 2880
 #: Cards that say how a table is laid out; the others say what it holds.
@@ -35,115 +37,6 @@ def part_path(path):
     """Return where the unfinished table of `path` stands: ``NAME.part`` beside it."""
     path = resolve_output(path)
     return path.with_name(path.name + ".part")
-
-
-def ones_sum(data, total=0):
-    """Return the FITS checksum of `data`: 32-bit words, added in ones' complement.
-
-    Parameters
-    ----------
-    data : bytes-like
-        A multiple of 4 bytes, less than 16 GB.
-    total : int, optional
-        The sum of what stands before it.
-
-    Returns
-    -------
-    int
-        Below 2**32 (FITS standard 4.0, appendix J).
-    """
-    total += int(np.frombuffer(data, dtype=">u4").sum(dtype=np.uint64))
-    while total >> 32:
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-    return total
-
-
-def encode_checksum(total):
-    """Return the 16 characters that make an HDU of checksum `total` add up to -0.
-
-    The value of CHECKSUM, where `total` was taken with sixteen zeros in its place (FITS
-    standard 4.0, appendix J).
-    """
-    forbidden = (*range(0x3A, 0x41), *range(0x5B, 0x61))
-    columns = []
-    for byte in (~total & 0xFFFFFFFF).to_bytes(4, "big"):
-        quotient, rest = divmod(byte, 4)
-        four = [0x30 + quotient + rest, *[0x30 + quotient] * 3]
-        # Letters and digits alone: what is added to one is taken from its neighbour.
-        while any(value in forbidden for value in four):
-            for i in (0, 2):
-                if four[i] in forbidden or four[i + 1] in forbidden:
-                    four[i] += 1
-                    four[i + 1] -= 1
-        columns.append(four)
-    text = "".join(chr(columns[i][j]) for j in range(4) for i in range(4))
-    return text[-1] + text[:-1]
-
-
-def lock(handle, part):
-    """Keep other processes off the file until it is closed, where the system can."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise PixsedError(f"{part} is being written by another run; wait until it ends") from None
-    except OSError:  # a file system without locks
-        pass
-
-
-def open_part(path):
-    """Open an unfinished file to read and write: `path`, or a temporary one in place of None.
-
-    Returns
-    -------
-    file : file
-        Not emptied: it is not known yet that no other run is writing it.
-    path : `~pathlib.Path`
-    """
-    if path is None:
-        return temporary_file(".fits")
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-    return open(handle, "r+b"), path
-
-
-def check_unfinished(path, find, *, overwrite=False, resume=False, gzip=True):
-    """Raise `PixsedError` if `path`, or what a run before has left of it, is in the way.
-
-    Parameters
-    ----------
-    path : path-like
-        A stream (`~pixsed.io.outputs.is_stream`) has no unfinished file.
-    find : callable
-        Of `path`: the paths of an unfinished file, the one to name first.
-    overwrite, resume : bool, optional
-        Whether what is there may be replaced, or gone on with.
-    gzip : bool, optional
-        Whether the file may be compressed.
-    """
-    check_fits_output(path, overwrite, gzip=gzip)
-    if is_stream(path):
-        if resume:
-            raise PixsedError("--resume needs a file; give its name with -o")
-        return
-    left = find(path)
-    if any(part.exists() for part in left) and not (overwrite or resume):
-        raise PixsedError(
-            f"{left[0]} is there, from a run that was stopped; go on with it by --resume, or "
-            "start anew with --overwrite"
-        )
-
-
-def raise_kept(error, kept):
-    """Add what is `kept` for --resume to the error that ends a run in order, and raise that."""
-    if isinstance(error, KeyboardInterrupt):
-        raise PixsedError(f"stopped; {kept}") from None
-    if isinstance(error, Stopped):
-        raise Stopped(error.signal, kept) from None
-    if isinstance(error, PixsedError | OSError | MemoryError):
-        raise PixsedError(f"{error or type(error).__name__}; {kept}") from error
 
 
 class TableWriter:
@@ -181,7 +74,7 @@ class TableWriter:
     """
 
     def __init__(self, path, primary, table, *, block, overwrite=False, resume=False):
-        check_stream(path, overwrite=overwrite, resume=resume)
+        check_blocks_output(path, overwrite=overwrite, resume=resume)
         self.path, self.block, self.overwrite = path, block, overwrite
         self._stream = is_stream(path)
         self._primary, self._table = primary.copy(), table.copy()
@@ -323,7 +216,7 @@ class TableWriter:
             raise error
 
 
-def check_stream(path, *, overwrite=False, resume=False):
+def check_blocks_output(path, *, overwrite=False, resume=False):
     """Raise `PixsedError` if a table cannot be streamed to `path`: call it before the work.
 
     Parameters

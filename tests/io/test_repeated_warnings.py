@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.images import alike_once, open_images
+from pixsed.io.image import open_images
+from pixsed.io.repeated_warnings import merge_repeated_warnings
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,10 @@ def test_alike_once(given, told, fails):
     """Also where an error ends it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with pytest.raises(PixsedError) if fails else contextlib.nullcontext(), alike_once():
+        with (
+            pytest.raises(PixsedError) if fails else contextlib.nullcontext(),
+            merge_repeated_warnings(),
+        ):
             for text in given:
                 warnings.warn(text, PixsedWarning, stacklevel=1)
             if fails:
@@ -45,7 +49,7 @@ def test_alike_once(given, told, fails):
 
 
 def test_other_warnings_pass():
-    with pytest.warns(RuntimeWarning, match="of numpy"), alike_once():
+    with pytest.warns(RuntimeWarning, match="of numpy"), merge_repeated_warnings():
         warnings.warn("of numpy", RuntimeWarning, stacklevel=1)
 
 

@@ -5,33 +5,13 @@ import re
 import warnings
 
 from pixsed.errors import PixsedWarning
-from pixsed.io.image import ImageFile
 
 # Files that are named beside the first.
 _NAMED = 4
 
 
-def open_images(stack, images):
-    """Return the open `~pixsed.io.image.ImageFile` of several images.
-
-    Parameters
-    ----------
-    stack : `contextlib.ExitStack`
-        Closes them.
-    images : iterable of (location, dict)
-        Where each is, and the options that `~pixsed.io.image.ImageFile` takes.
-
-    Warns
-    -----
-    PixsedWarning
-        As for `~pixsed.io.image.ImageFile`; those alike in one (`alike_once`).
-    """
-    with alike_once():
-        return [stack.enter_context(ImageFile(place, **options)) for place, options in images]
-
-
 @contextlib.contextmanager
-def alike_once():
+def merge_repeated_warnings():
     """Give warnings that differ by the file and by numbers alone as one, at the end."""
     caught = []
     try:

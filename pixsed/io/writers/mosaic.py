@@ -1,0 +1,91 @@
+"""Write planes of a mosaic some rows at a time: memory does not grow with the image."""
+
+import contextlib
+from pathlib import Path
+
+from pixsed.io.atomic import atomic_path, name_long_strings
+from pixsed.io.cards import safe_cards
+from pixsed.io.image import output_headers
+from pixsed.io.outputs import check_fits_output
+from pixsed.io.writers.planes import PlacedPlanes, gzip_to, plane_header
+
+
+class MosaicWriter:
+    """A FITS file of 2-D float32 planes, made from an image and written by rows.
+
+    A context manager: when its block ends well the file gets CHECKSUM and DATASUM and
+    its name; after an error nothing stands under that name. Headers are those of
+    `pixsed.io.image.output_headers`.
+
+    Parameters
+    ----------
+    image : `~pixsed.io.image.ImageFile`
+        Sets the shape and the headers of every plane.
+    names : sequence of str
+        Extension names.
+    path : str or path-like
+        A stream (`~pixsed.io.outputs.is_stream`) gets the file when it is whole.
+    overwrite, inputs, history
+        As for `pixsed.io.formats.cube.write_cube`.
+    cards : dict, optional
+        Added to the header of every plane.
+    after : sequence of HDUs, optional
+        Written after the planes: what is small, or on other pixels.
+
+    Raises
+    ------
+    PixsedError
+        If the file is there already, or its folder is not.
+    """
+
+    def __init__(
+        self, image, names, path, *, overwrite=False, inputs=(), history=(), cards=None, after=()
+    ):
+        self._shape = image.shape
+        self._path, self._overwrite = path, overwrite
+        self._primary, shared = output_headers(image, inputs=inputs, history=history)
+        name_long_strings(self._primary)
+        shared.update(safe_cards(cards or {}))
+        self._after = list(after)
+        self._headers = {name: plane_header(name, shared, "f4", self._shape) for name in names}
+        self._done = 0
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            check_fits_output(self._path, self._overwrite)
+            self._target = stack.enter_context(atomic_path(self._path, self._overwrite))
+            self._zipped = self._target.suffix == ".gz"
+            part = self._target
+            if self._zipped:  # rows cannot be put in their places in a stream
+                part = self._target.with_name(self._target.name + ".part")
+                stack.callback(part.unlink, missing_ok=True)
+            self._file = stack.enter_context(open(part, "w+b"))
+            self._planes = PlacedPlanes(self._file, self._primary, self._headers)
+            self._planes.begin()
+            self._stack = stack.pop_all()
+        return self
+
+    def append(self, planes):
+        """Write the next rows: a dict of name -> (n, nx) array, one of each plane."""
+        counts = {len(planes[name]) for name in self._headers}
+        widths = {planes[name].shape[1] for name in self._headers}
+        if len(counts) != 1 or widths != {self._shape[1]}:
+            raise ValueError("every plane must have the same rows of the image")
+        for name in self._headers:
+            self._planes.place(name, planes[name], self._done)
+        self._done += counts.pop()
+
+    def _finish(self):
+        if self._done != self._shape[0]:
+            raise ValueError(f"{self._done} rows of {self._shape[0]} were written")
+        self._planes.finish(after=self._after)
+        if self._zipped:
+            gzip_to(self._file, self._target, Path(self._path).stem)
+
+    def __exit__(self, *error):
+        if error[0] is not None:
+            return self._stack.__exit__(*error)
+        with self._stack:
+            self._finish()
+        return None

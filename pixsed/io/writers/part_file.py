@@ -1,0 +1,73 @@
+"""Unfinished files: opened, locked, refused, and kept for `--resume`."""
+
+import os
+
+from pixsed.errors import PixsedError, Stopped
+from pixsed.io.atomic import temporary_file
+from pixsed.io.outputs import check_fits_output, is_stream
+
+
+def lock(handle, part):
+    """Keep other processes off the file until it is closed, where the system can."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise PixsedError(f"{part} is being written by another run; wait until it ends") from None
+    except OSError:  # a file system without locks
+        pass
+
+
+def open_part(path):
+    """Open an unfinished file to read and write: `path`, or a temporary one in place of None.
+
+    Returns
+    -------
+    file : file
+        Not emptied: it is not known yet that no other run is writing it.
+    path : `~pathlib.Path`
+    """
+    if path is None:
+        return temporary_file(".fits")
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    return open(handle, "r+b"), path
+
+
+def check_unfinished(path, find, *, overwrite=False, resume=False, gzip=True):
+    """Raise `PixsedError` if `path`, or what a run before has left of it, is in the way.
+
+    Parameters
+    ----------
+    path : path-like
+        A stream (`~pixsed.io.outputs.is_stream`) has no unfinished file.
+    find : callable
+        Of `path`: the paths of an unfinished file, the one to name first.
+    overwrite, resume : bool, optional
+        Whether what is there may be replaced, or gone on with.
+    gzip : bool, optional
+        Whether the file may be compressed.
+    """
+    check_fits_output(path, overwrite, gzip=gzip)
+    if is_stream(path):
+        if resume:
+            raise PixsedError("--resume needs a file; give its name with -o")
+        return
+    left = find(path)
+    if any(part.exists() for part in left) and not (overwrite or resume):
+        raise PixsedError(
+            f"{left[0]} is there, from a run that was stopped; go on with it by --resume, or "
+            "start anew with --overwrite"
+        )
+
+
+def raise_kept(error, kept):
+    """Add what is `kept` for --resume to the error that ends a run in order, and raise that."""
+    if isinstance(error, KeyboardInterrupt):
+        raise PixsedError(f"stopped; {kept}") from None
+    if isinstance(error, Stopped):
+        raise Stopped(error.signal, kept) from None
+    if isinstance(error, PixsedError | OSError | MemoryError):
+        raise PixsedError(f"{error or type(error).__name__}; {kept}") from error
