@@ -81,37 +81,23 @@ def read_panels(path, properties=None, *, margin=2):
     PixsedError
         If the file has no maps, not the property asked for, or no fitted pixel.
     """
-    from pixsed.io.headers import celestial_wcs, pixel_area_arcsec2
+    from pixsed.io.formats.maps import maps_of_hdulist, property_names
+    from pixsed.io.headers import pixel_area_arcsec2
     from pixsed.io.locate import open_fits
 
     path = str(path)
     with open_fits(path) as hdulist:
-        names = {hdu.name for hdu in hdulist}
-        there = [hdu.name[:-4] for hdu in hdulist if hdu.name.endswith("_P50")]
-        if not there:
-            raise PixsedError(f"{path} holds no maps; make them with pixsed fit")
-        if properties:
-            wanted = [name.upper() for name in properties]
-            if unknown := [name for name in wanted if name not in there]:
-                raise PixsedError(
-                    f"{path} has no map of {', '.join(unknown)}; it has {', '.join(there)}"
-                )
-        else:
-            wanted = [name for name in DEFAULT if name in there] or there[:5]
-        median = [np.array(hdulist[f"{name}_P50"].data, dtype=np.float32) for name in wanted]
-        std = [
-            np.array(hdulist[f"{name}_STD"].data, dtype=np.float32)
-            if f"{name}_STD" in names
-            else np.full_like(plane, np.nan)
-            for name, plane in zip(wanted, median, strict=True)
-        ]
-        header = hdulist[f"{wanted[0]}_P50"].header
-        units = [str(hdulist[f"{name}_P50"].header.get("BUNIT", "")) for name in wanted]
-        pixel = float(np.sqrt(pixel_area_arcsec2(celestial_wcs(header, path))))
-        primary = hdulist[0].header
-        redshift = primary.get("REDSHIFT", np.nan)
-        redshift = float(redshift) if isinstance(redshift, int | float) else np.nan
-        object_id = str(primary.get("OBJECT", ""))
+        wanted = _chosen(property_names(hdulist, path), properties, path)
+        there = {hdu.name for hdu in hdulist}
+        extensions = [f"{name}_{suffix}" for name in wanted for suffix in ("P50", "STD")]
+        maps = maps_of_hdulist(hdulist, path, [name for name in extensions if name in there])
+    median = [maps.planes[f"{name}_P50"] for name in wanted]
+    std = [
+        maps.planes.get(f"{name}_STD", np.full_like(plane, np.nan))
+        for name, plane in zip(wanted, median, strict=True)
+    ]
+    redshift = maps.primary.get("REDSHIFT", np.nan)
+    redshift = float(redshift) if isinstance(redshift, int | float) else np.nan
     fitted = np.any([np.isfinite(plane) for plane in median], axis=0)
     if not fitted.any():
         raise PixsedError(f"{path}: no pixel was fitted; try pixsed fit with a lower --snr-min")
@@ -123,11 +109,21 @@ def read_panels(path, properties=None, *, margin=2):
         properties=wanted,
         median=[plane[window] for plane in median],
         std=[plane[window] for plane in std],
-        units=units,
-        object_id=object_id,
+        units=[maps.units[name] for name in wanted],
+        object_id=str(maps.primary.get("OBJECT", "")),
         redshift=redshift,
-        pixel=pixel,
+        pixel=float(np.sqrt(pixel_area_arcsec2(maps.wcs))),
     )
+
+
+def _chosen(there, properties, path):
+    """Return the properties to draw, of those that are there."""
+    if not properties:
+        return [name for name in DEFAULT if name in there] or there[:5]
+    wanted = [name.upper() for name in properties]
+    if unknown := [name for name in wanted if name not in there]:
+        raise PixsedError(f"{path} has no map of {', '.join(unknown)}; it has {', '.join(there)}")
+    return wanted
 
 
 def draw(panels):

@@ -51,9 +51,7 @@ def by_rows(path, wcs, **kwargs):
 
 
 def by_boxes(path, wcs, **kwargs):
-    layout = maps_layout(
-        ["AV"], [0.5], header=wcs, units={"AV": ("mag", "A_V")}, quantile_name=lambda q: "P50"
-    )
+    layout = maps_layout(["AV"], [0.5], header=wcs, units={"AV": ("mag", "A_V")})
     with MapsWriter(path, layout, (2, 3), {}, **kwargs) as writer:
         writer.place("AV_P50", np.ones((2, 3)))
         writer.commit({})

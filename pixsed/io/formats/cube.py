@@ -1,11 +1,17 @@
-"""The cube: one galaxy in every band, on one pixel grid, as a FITS file."""
+"""The cube: one galaxy in several bands on one pixel grid, as a FITS file."""
+
+from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 
 import numpy as np
+from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
+from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import write_hdulist
@@ -30,45 +36,61 @@ from pixsed.io.rows import to_float32
 
 @dataclass
 class Cube:
-    """One galaxy in B bands on one grid of (ny, nx) pixels.
+    """Fluxes and errors of one galaxy in B bands, on one grid of (ny, nx) pixels.
 
-    However it is made, its bands end up in ascending pivot wavelength (unknown ones
-    last), with `flux`, `err` and `table` in the same order.
+    The bands are sorted by ascending pivot wavelength (unknown ones last), and `flux`, `err` and
+    `table` with them.
+
+    Parameters
+    ----------
+    bands : list of str
+        Names of the B bands, each once.
+    flux : `~numpy.ndarray` or `~astropy.units.Quantity`, shape (B, ny, nx)
+        Flux density of each pixel, in nJy if it is an array. NaN = no data.
+    err : `~numpy.ndarray` or `~astropy.units.Quantity`, shape (B, ny, nx)
+        1-sigma errors, in nJy if an array. NaN = no data.
+    header : `~astropy.io.fits.Header` or `~astropy.wcs.WCS`
+        Celestial WCS, or the header that has it.
+    redshift : float
+        Redshift of the galaxy, 0 or more.
+    object_id : str
+        Id of the galaxy; an integer if there is a segmentation map.
+    redshift_err : float
+        1-sigma error of the redshift; 0 = exact.
+    segmap : `~numpy.ndarray` of int, shape (ny, nx), optional
+        Segmentation map: id of the galaxy, ids of its neighbours, 0 = sky.
+    pixar_a2 : float, optional
+        Area of a pixel in arcsec^2; by default from the WCS.
+    table : `~astropy.table.Table`, optional
+        One row per band: band, instrument, pivot_um, depth_1sigma_njy, sky_rms_njy, noise_corr.
+        By default that of `bands_table`.
+    psfmatch : dict, optional
+        Band -> band whose PSF it was convolved to, ``"none"`` or ``"unknown"`` (the default).
+    binning : `Binning`, optional
+        Bins of the pixels. `flux` and `err` are then those of the bin divided by its number of
+        pixels, and noise_corr of `table` is for a sum of bins.
 
     Attributes
     ----------
-    bands : list of str
-        B names, unique.
-    flux : `~numpy.ndarray`
-        (B, ny, nx) float32, nJy a pixel; NaN = no data.
-    err : `~numpy.ndarray`
-        (B, ny, nx) float32, 1-sigma errors in nJy; NaN where `flux` is.
+    flux, err : `~numpy.ndarray`, shape (B, ny, nx), float32
+        Flux density and 1-sigma error of each pixel in nJy; NaN = no data. `flux_quantity` and
+        `err_quantity` have the unit.
     header : `~astropy.io.fits.Header`
-        The cards of the celestial WCS.
-    redshift : float
-    object_id : str
-    redshift_err : float
-        1-sigma error of the redshift; 0 = known.
-    segmap : `~numpy.ndarray` or None
-        (ny, nx) int32: the galaxy's id, its neighbours' ids, 0 = sky.
-    pixar_a2 : float, optional
-        Area of a pixel, arcsec^2; by default from the WCS.
-    table : `~astropy.table.Table`, optional
-        One row per band: band, instrument, pivot_um, depth_1sigma_njy, sky_rms_njy,
-        noise_corr. By default without depths (NaN), noise_corr 1.
-    psfmatch : dict, optional
-        Band -> what its PSF was matched to: a band, ``"none"`` or ``"unknown"``.
-    binning : `Binning`, optional
-        Of a cube whose pixels are binned: `flux` and `err` are then those of the whole
-        bin over its number of pixels, and noise_corr of `table` is of a sum of bins.
+        Cards of the celestial WCS.
+    segmap : `~numpy.ndarray`, shape (ny, nx), int32, or None
 
     Raises
     ------
     PixsedError
-        If the arrays' shapes do not agree or a band comes twice.
+        If the shapes of the arrays do not agree, a band comes twice, or the redshift is negative or
+        not finite.
+
+    Examples
+    --------
+    >>> cube = Cube(["F277W", "F444W"], flux, err, wcs, redshift=2.0)  # doctest: +SKIP
     """
 
-    bands: list
+    bands: list[str]
     flux: np.ndarray
     err: np.ndarray
     header: fits.Header
@@ -76,22 +98,24 @@ class Cube:
     object_id: str = ""
     redshift_err: float = 0.0
     segmap: np.ndarray | None = None
-    pixar_a2: float | None = None
-    table: Table | None = None
+    # None is replaced when the cube is made.
+    pixar_a2: float = None  # type: ignore[assignment]
+    table: Table = None  # type: ignore[assignment]
     psfmatch: dict = field(default_factory=dict)
     binning: Binning | None = None
 
     def __post_init__(self):
         self.bands = [check_band_name(band, "band") for band in self.bands]
-        self.flux = to_float32(self.flux)
-        self.err = to_float32(self.err)
+        self.flux, self.err = (to_float32(_njy(values)) for values in (self.flux, self.err))
+        if isinstance(self.header, WCS):
+            self.header = self.header.to_header()
         if self.segmap is not None:
             self.segmap = cube_segmap(self.segmap)
         if self.table is None:
             self.table = bands_table(self.bands)
         self._check()
         if self.pixar_a2 is None:
-            self.pixar_a2 = pixel_area_arcsec2(celestial_wcs(self.header, "cube"))
+            self.pixar_a2 = pixel_area_arcsec2(self.wcs)
         self.psfmatch = {band: self.psfmatch.get(band, "unknown") for band in self.bands}
         pivot = np.asarray(self.table["pivot_um"], dtype=float)
         order = np.argsort(pivot, kind="stable")  # NaN sorts last
@@ -105,7 +129,9 @@ class Cube:
             raise PixsedError("a cube must have at least one band, got none")
         twice = sorted({band for band in self.bands if self.bands.count(band) > 1})
         if twice:
-            raise PixsedError(f"band {', '.join(twice)} comes twice; a cube has each band once")
+            raise PixsedError(
+                f"bands must be unique, got {', '.join(twice)} twice; a cube has each band once"
+            )
         if self.flux.ndim != 3 or len(self.flux) != len(self.bands):
             raise PixsedError(
                 f"flux must be of shape ({len(self.bands)}, ny, nx), got {self.flux.shape}"
@@ -124,22 +150,37 @@ class Cube:
         if missing:
             raise PixsedError(f"table must have the columns {', '.join(missing)}")
         if [str(band) for band in self.table["band"]] != self.bands:
-            raise PixsedError("table must have a row a band, in the order of bands")
+            raise PixsedError("table must have one row per band, in the order of bands")
         if not (np.isfinite(self.redshift) and self.redshift >= 0):
             raise PixsedError(f"redshift must be 0 or more, got {self.redshift}")
         if not (np.isfinite(self.redshift_err) and self.redshift_err >= 0):
             raise PixsedError(f"redshift_err must be 0 or more, got {self.redshift_err}")
 
     @property
-    def shape(self):
-        """(ny, nx)."""
+    def shape(self) -> tuple[int, int]:
+        """Shape (ny, nx) of each plane."""
         return self.flux.shape[1:]
 
-    def segment(self, name="cube"):
-        """Return the (ny, nx) bool mask of the object's segment.
+    @property
+    def wcs(self) -> WCS:
+        """Celestial WCS of the pixels."""
+        return celestial_wcs(self.header, "cube")
 
-        All pixels where there is no segmentation map, or, with a warning that names the
-        file `name`, where it does not hold the object.
+    @property
+    def flux_quantity(self) -> u.Quantity:
+        """Flux density of each pixel, (B, ny, nx), in nJy: a view of `flux`."""
+        return u.Quantity(self.flux, u.nJy, copy=False)
+
+    @property
+    def err_quantity(self) -> u.Quantity:
+        """1-sigma errors, (B, ny, nx), in nJy: a view of `err`."""
+        return u.Quantity(self.err, u.nJy, copy=False)
+
+    def segment(self, name: str = "cube") -> np.ndarray:
+        """Return the mask of the galaxy's segment, (ny, nx) bool.
+
+        Every pixel is in the segment if there is no segmentation map, or, with a warning that names
+        the file `name`, if the map does not have the galaxy's id.
         """
         everything = np.ones(self.shape, dtype=bool)
         if self.segmap is None:
@@ -158,13 +199,18 @@ class Cube:
         return inside
 
 
-def cube_segmap(segmap, name="segmap"):
-    """Return a segmentation map as the int32 that cubes hold.
+def _njy(values):
+    """Return values as an array in nJy; a `~astropy.units.Quantity` is converted."""
+    return values.to_value(u.nJy) if isinstance(values, u.Quantity) else values
+
+
+def cube_segmap(segmap: np.ndarray, name: str = "segmap") -> np.ndarray:
+    """Return a segmentation map as int32, the type of SEGMAP in a cube.
 
     Raises
     ------
     PixsedError
-        If an id is beyond its range; the message begins with `name`.
+        If an id does not fit; the message begins with `name`.
     """
     segmap = np.asarray(segmap)
     limits = np.iinfo(np.int32)
@@ -179,23 +225,29 @@ def cube_segmap(segmap, name="segmap"):
     return segmap.astype(np.int32)
 
 
-def write_cube(cube, path, overwrite=False, inputs=(), history=()):
-    """Write a `Cube` as FITS.
+def write_cube(
+    cube: Cube,
+    path: str | PathLike,
+    overwrite: bool = False,
+    inputs: Sequence = (),
+    history: Sequence[str] = (),
+) -> None:
+    """Write a `Cube` as a FITS file.
 
     Parameters
     ----------
     cube : `Cube`
     path : str or path-like
-        ``"-"`` is standard output.
+        Output; ``"-"`` is standard output.
     overwrite : bool, optional
-        Whether a file that is there may be replaced.
+        Replace the file if it exists.
     inputs, history : sequence of str, optional
-        Files read and steps done, for the provenance (`pixsed.io.provenance.stamp`).
+        Files read and steps done, for the provenance (see `pixsed.io.provenance.stamp`).
 
     Raises
     ------
     PixsedError
-        If the file is there already, or its folder is not.
+        If the file exists and `overwrite` is false, or its folder does not exist.
     """
     primary = fits.PrimaryHDU()
     primary.header.update(
@@ -238,21 +290,29 @@ def write_cube(cube, path, overwrite=False, inputs=(), history=()):
     write_hdulist(fits.HDUList(hdus), path, overwrite)
 
 
-def read_cube(path):
-    """Read a cube that `write_cube` wrote.
+def read_cube(path: str | PathLike) -> Cube:
+    """Read a cube that ``pixsed cutout``, ``pixsed bin`` or `write_cube` wrote.
 
     Parameters
     ----------
     path : str or path-like
+        FITS file, gzipped or not.
 
     Returns
     -------
     `Cube`
+        With all pixels in memory; fluxes and errors are float32, in nJy, with NaN for no data.
 
     Raises
     ------
     PixsedError
-        If the file cannot be read, or is not a cube, or lacks a part of one.
+        If the file cannot be read, is not a cube, or lacks a part of one.
+
+    Examples
+    --------
+    >>> cube = read_cube("531.fits")  # doctest: +SKIP
+    >>> cube.flux_quantity[cube.bands.index("F444W")].to("uJy")  # doctest: +SKIP
+    >>> cube.wcs.pixel_to_world(0, 0)  # doctest: +SKIP
     """
     path = str(path)
     with open_fits(path) as hdulist:
@@ -272,19 +332,20 @@ def read_cube(path):
 
 
 def read_description(hdulist, path):
-    """Return what the headers and the table of a cube say, without its pixels.
+    """Return the content of a cube's headers and tables, without its pixels.
 
     Returns
     -------
     arguments : dict
-        Of `Cube`: bands, header, redshift, object_id, redshift_err, pixar_a2, table, psfmatch.
+        Arguments of `Cube`: bands, header, redshift, object_id, redshift_err, pixar_a2, table and
+        psfmatch.
     planes : tuple of list of str
-        Names of the extensions of flux, and of those of errors, of each band.
+        Names of the extensions of fluxes, and of those of errors, one per band.
 
     Raises
     ------
     PixsedError
-        As `read_cube`.
+        As for `read_cube`.
     """
     names = {hdu.name for hdu in hdulist}
     if "BANDS" not in names:
@@ -317,7 +378,7 @@ def read_description(hdulist, path):
 
 
 def _check_plane(hdu, path):
-    """Return the shape of a band's plane; the unit must be nJy."""
+    """Return the shape of the plane of a band; raise `PixsedError` if it is not in nJy."""
     if not hdu.is_image or len(hdu.shape) != 2:
         raise PixsedError(f"{path}[{hdu.name}] is not a 2-D image; {MAKE_CUBE}")
     unit = str(hdu.header.get("BUNIT", "")).strip()

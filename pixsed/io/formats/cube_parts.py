@@ -1,4 +1,4 @@
-"""Parts of a cube: its table BANDS, and the binning of its pixels."""
+"""Parts of a cube: the table BANDS, and the binning of its pixels."""
 
 import warnings
 from dataclasses import dataclass
@@ -19,21 +19,26 @@ _UNITS = {"pivot_um": "um", "depth_1sigma_njy": "nJy", "sky_rms_njy": "nJy"}
 
 @dataclass
 class Binning:
-    """How the pixels of a cube are grouped into bins.
+    """Grouping of the pixels of a cube into bins.
 
     Attributes
     ----------
-    binmap : `~numpy.ndarray`
-        (ny, nx) int32: a pixel's bin, from 1; 0 = in none.
+    binmap : `~numpy.ndarray`, shape (ny, nx), int32
+        Number of the bin of each pixel, from 1; 0 = in no bin.
     method : str
         ``"voronoi"`` or ``"sed"``.
     snr : float
-        The target S/N of a bin.
+        Target S/N of a bin.
     snr_bands : tuple of str
-        The bands whose mean S/N it is.
+        Bands over which that S/N is averaged.
     table : `~astropy.table.Table` or None
-        One row per bin: bin, npix, snr, x, y; `x` and `y` the mean place of its pixels,
-        counted from 1 as FITS does.
+        One row per bin: bin, npix, snr, x, y. The last two are the mean position of the pixels of
+        the bin, counted from 1 as in FITS.
+
+    Raises
+    ------
+    PixsedError
+        If `binmap` has a negative value.
     """
 
     binmap: np.ndarray
@@ -45,11 +50,14 @@ class Binning:
     def __post_init__(self):
         self.binmap = np.asarray(self.binmap, dtype=np.int32)
         if (self.binmap < 0).any():
-            raise PixsedError("binmap must hold bins from 1, and 0 for none, got less than 0")
+            raise PixsedError(
+                "binmap must have bins counted from 1, and 0 for pixels in no bin, got values "
+                "below 0"
+            )
 
     @cached_property
     def npix(self):
-        """(ny, nx) int64: the number of pixels of a pixel's bin, 0 in none."""
+        """Number of pixels in the bin of each pixel, (ny, nx) int64; 0 = in no bin."""
         count = np.bincount(self.binmap.ravel())
         count[0] = 0
         return count[self.binmap]
@@ -58,15 +66,20 @@ class Binning:
 def bands_table(
     bands, *, instruments=None, pivots=None, depths=None, sky_rms=None, noise_corr=None
 ):
-    """Return the table BANDS of a cube.
+    """Return the table BANDS of a cube, one row per band.
 
     Parameters
     ----------
     bands : sequence of str
-    instruments, pivots, depths, sky_rms, noise_corr : sequence, optional
-        One per band: camera, pivot in micron, 1-sigma depth a pixel and sky rms in nJy
-        (NaN = not known), factor by which the noise of a sum of many pixels exceeds
-        that of independent ones.
+        Names of the bands.
+    instruments : sequence of str, optional
+        Cameras; by default from the names of the bands.
+    pivots : sequence of float, optional
+        Pivot wavelengths in micron; by default from the names of the bands, NaN = not known.
+    depths, sky_rms : sequence of float, optional
+        1-sigma depth of a pixel and rms of the sky in nJy; NaN (the default) = not known.
+    noise_corr : sequence of float, optional
+        Noise of a sum of many pixels over that of as many independent pixels; 1 by default.
 
     Returns
     -------
@@ -91,7 +104,7 @@ def bands_table(
 
 
 def binning_cards(binning):
-    """Return the cards of a primary header that say how pixels are binned."""
+    """Return the cards of a primary header that describe a `Binning`."""
     return {
         "BINNED": (True, "pixels are grouped, see BINMAP"),
         "BINMETH": (binning.method, "method of binning"),
@@ -101,7 +114,7 @@ def binning_cards(binning):
 
 
 def read_binning(hdulist, path):
-    """Return the `Binning` of an open cube, None where its pixels are not binned."""
+    """Return the `Binning` of an open cube, or None if its pixels are not binned."""
     names = {hdu.name for hdu in hdulist}
     primary = hdulist[0].header
     if "BINMAP" not in names:
@@ -120,6 +133,7 @@ def read_binning(hdulist, path):
 
 
 def read_cube_table(hdulist, name, path):
+    """Return a table of an open cube, without its metadata."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
@@ -135,12 +149,14 @@ def read_cube_table(hdulist, name, path):
 
 
 def table_hdu(table, name):
+    """Return a table as an HDU with a name."""
     hdu = fits.table_to_hdu(table)
     hdu.name = name
     return hdu
 
 
 def header_number(header, key, path):
+    """Return the number that a card holds, as a float; `PixsedError` if it holds none."""
     value = header.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PixsedError(f"{path} has no number {key} in its PRIMARY header; {MAKE_CUBE}")
