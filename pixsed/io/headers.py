@@ -31,7 +31,12 @@ _FRAMES = ("", "ICRS", "FK5", "FK4", "FK4-NO-E", "GAPPT")
 _ANGLES = ("deg", "arcmin", "arcsec", "mas", "rad")
 # Sides of a pixel, arcsec, beyond which a WCS is not that of an image of galaxies.
 _SMALLEST, _LARGEST = 1e-3, 10.0
+# Two matrices of one header are the same if their elements agree to this fraction of the largest.
+# A number written with seven digits is off by 5e-7 at most, and 1e-6 moves a pixel that lies
+# 10 000 pixels from CRPIX by 0.01 pixel.
 _AGREE = 1e-6
+# The same for CROTA2, which programs write with few digits of a degree.
+_ROTATION_AGREES = 1e-3
 
 
 def celestial_wcs(header, name):
@@ -313,7 +318,7 @@ def _check_rotation(cards, pc, name):
     steps = np.array([cards["CDELT1"], cards["CDELT2"]])
     turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * steps
     matrix = _pc_matrix(cards) * steps[:, None]
-    if not np.allclose(matrix, turned, atol=1e-3 * np.abs(steps).max()):
+    if not np.allclose(matrix, turned, atol=_ROTATION_AGREES * np.abs(steps).max()):
         raise PixsedError(
             f"{name}: its WCS has a PC matrix and CROTA2, against the FITS standard, and they "
             "differ; delete the wrong one from its header"

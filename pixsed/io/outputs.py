@@ -231,13 +231,17 @@ def check_ending(path, endings, what):
         What is written, for the message, as ``"maps are"``.
     """
     # check_output refuses folders.
-    if is_stream(path) or Path(path).is_dir() or _ends(path, endings):
-        return
+    if not (is_stream(path) or Path(path).is_dir() or _ends(path, endings)):
+        raise wrong_ending(path, endings, what)
+
+
+def wrong_ending(path, endings, what):
+    """Return the `PixsedError` of `check_ending`."""
     ending = Path(path).suffix
     found = f"not {ending}" if ending else "and the name has no ending"
-    raise PixsedError(
-        f"{path}: {what} written as {', '.join(endings)}, {found}; choose another name"
-    )
+    *others, last = endings
+    shown = f"{', '.join(others)} or {last}" if others else last
+    return PixsedError(f"{path}: {what} written as {shown}, {found}; choose another name")
 
 
 def check_fits_output(path, overwrite=False, *, gzip=True):

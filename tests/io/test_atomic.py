@@ -314,7 +314,9 @@ def test_endings_of_fits(tmp_path, name):
 
 @pytest.mark.parametrize("name", BAD)
 def test_other_endings(tmp_path, name):
-    with pytest.raises(PixsedError, match=r"FITS is written as .fits, .fit, .fts|tile-compressed"):
+    with pytest.raises(
+        PixsedError, match=r"FITS is written as .fits, .fit or .fts|tile-compressed"
+    ):
         check_fits_output(tmp_path / name)
     with pytest.raises(PixsedError, match=r"written as|tile-compressed"):
         write_hdulist(fits.HDUList([fits.PrimaryHDU()]), tmp_path / name)

@@ -227,6 +227,31 @@ def test_surface_brightness_blames_the_wcs(what, write_fits):
         _ = image.factor
 
 
+@pytest.mark.parametrize(("off", "same"), [(0.6e-6, True), (-0.6e-6, True), (1.8e-6, False)])
+def test_two_matrices_agree_to_a_millionth(off, same):
+    # A third of the limit would refuse what seven digits give, three times it would take the other.
+    given = header(**CD, **CDELT, **UNIT_PC | {"PC1_2": off})
+    if same:
+        assert "PC1_2" not in celestial_header(given)
+        return
+    with pytest.raises(PixsedError, match="CD matrix and a PC matrix.* differ"):
+        celestial_header(given)
+
+
+@pytest.mark.parametrize(("off", "same"), [(0.05, True), (0.1, False)])
+def test_crota_beside_a_pc_matrix_has_few_digits(off, same):
+    angle = np.radians(30.0)
+    matrix = dict(PC1_1=np.cos(angle), PC2_2=np.cos(angle))
+    # CDELT1 and CDELT2 have opposite signs, so the off-diagonal elements have the same.
+    matrix |= dict(PC1_2=np.sin(angle), PC2_1=-np.sin(angle))
+    given = header(**CDELT, **matrix, CROTA2=30.0 + off)
+    if same:
+        assert celestial_header(given)["CROTA2"] == 30.0 + off
+        return
+    with pytest.raises(PixsedError, match="PC matrix and CROTA2.*differ"):
+        celestial_header(given)
+
+
 def test_area_in_arcsec_units():
     wcs = celestial_wcs(PLAIN["arcsec"], "a.fits")
     assert (pixel_area_arcsec2(wcs) * u.arcsec**2).to_value(u.sr) == pytest.approx(

@@ -12,7 +12,7 @@ from astropy.utils.exceptions import AstropyWarning
 from pixsed.errors import PixsedError, PixsedWarning, listed
 from pixsed.io.atomic import atomic_path, write_hdulist
 from pixsed.io.cards import fits_text
-from pixsed.io.outputs import check_output, is_stream
+from pixsed.io.outputs import check_output, is_stream, wrong_ending
 from pixsed.io.provenance import stamp
 from pixsed.io.writers.table_columns import (
     UnfitColumn,
@@ -46,11 +46,7 @@ def table_format(path):
     if suffix == ".gz" and _ENDINGS.get(inner) == "fits":
         form = "fits"
     if form is None:
-        ending = f"the ending {path.suffix}" if path.suffix else "no ending"
-        raise PixsedError(
-            f"{path} has {ending}; a table is written as .fits, .ecsv or .csv (or .fits.gz): give "
-            "one of these"
-        )
+        raise wrong_ending(path, (".fits", ".ecsv", ".csv"), "a table is")
     return form
 
 
