@@ -12,14 +12,15 @@ _SIDE = "lo|low|lower|hi|high|upper|[lu](68|95)|p?(16|84|160|840)"
 
 
 def unused_errors(names, redshift):
-    """Return the columns that look like errors, or limits, of the column of redshifts.
+    """Return the columns that look like errors, or limits, of the redshifts.
 
     Parameters
     ----------
     names : list of str
-        The table's columns.
+        Names of the table's columns.
     redshift : str
-        That of the redshifts; ``z`` and ``redshift`` mean it too, where no column has the name.
+        Name of the column of redshifts. Columns with errors of ``z`` and ``redshift`` count too,
+        unless another column has that name.
     """
     lower = {name.lower() for name in names} - {redshift.lower()}
     stems = [stem for stem in (redshift.lower(), "redshift", "z") if stem not in lower]
@@ -32,13 +33,13 @@ def unused_errors(names, redshift):
 
 
 def check_redshift_unit(column, name, path):
-    """Raise `PixsedError` if a column of redshifts, or of their errors, has a unit."""
+    """Raise `PixsedError` if a column of redshifts or redshift errors has a unit."""
     unit = unit_of(column)
     if unit is None or str(unit).strip().lower() in ("redshift", "z", "dimensionless", "none", "-"):
         return
     try:
         plain = u.Unit(str(unit)) == u.dimensionless_unscaled
-    except ValueError:  # text that is no unit
+    except ValueError:  # a text that is not a unit
         plain = True
     if not plain:
         raise PixsedError(f"{path}: column {name!r} is in {unit}; redshifts have no unit")

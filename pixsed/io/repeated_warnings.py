@@ -1,4 +1,4 @@
-"""Images of several bands: opened together, and what is alike of them told once."""
+"""Warnings that repeat for several files, merged into one."""
 
 import contextlib
 import re
@@ -6,13 +6,13 @@ import warnings
 
 from pixsed.errors import PixsedWarning
 
-# Files that are named beside the first.
+# Number of files that a merged warning names, after the first.
 _NAMED = 4
 
 
 @contextlib.contextmanager
 def merge_repeated_warnings():
-    """Give warnings that differ by the file and by numbers alone as one, at the end."""
+    """Merge warnings that differ only by the file and by numbers, and give them at the end."""
     caught = []
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -28,12 +28,12 @@ def merge_repeated_warnings():
                 names = [str(other.message).partition(": ")[0] for other in others]
                 more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
                 message = PixsedWarning(
-                    f"{message}; the same, numbers aside, of {', '.join(names[:_NAMED])}{more}"
+                    f"{message}; the same, except for numbers, of {', '.join(names[:_NAMED])}{more}"
                 )
             warnings.warn_explicit(message, first.category, first.filename, first.lineno)
 
 
 def _without_numbers(warning):
-    """Return the text of a warning, without the file and the numbers."""
+    """Return the text of a warning without the file name and the numbers."""
     name, _, text = str(warning.message).partition(": ")
     return re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?", "#", text) if text else name

@@ -56,7 +56,7 @@ def test_numbers(column):
 @pytest.mark.parametrize(
     ("column", "match"),
     [
-        (Column([[1.0, 2.0]]), "'a' has 2 values a row; one is wanted"),
+        (Column([[1.0, 2.0]]), "'a' must have one value per row, got 2"),
         (
             Column(["1", "high"]),
             "must hold numbers, and row 2 has 'high'; name another with --z-col",

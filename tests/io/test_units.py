@@ -116,13 +116,13 @@ def test_pixar_sr_agrees_with_the_wcs_within_two_percent(off):
 @pytest.mark.parametrize(
     ("cards", "unit", "match"),
     [
-        ({}, None, "im.fits has no BUNIT; say its unit, as --unit"),
+        ({}, None, "im.fits has no BUNIT; give its unit, as --unit"),
         ({"BUNIT": " "}, None, "im.fits has no BUNIT"),
         ({"BUNIT": "furlong^"}, None, "im.fits: BUNIT 'furlong\\^' is not known; .*--unit"),
         ({"BUNIT": "MJY"}, None, "BUNIT 'MJY' is not known"),
         ({"BUNIT": "Jy/beam"}, None, "BUNIT 'Jy/beam' cannot be turned into nJy .*--unit"),
         ({"BUNIT": "ELECTRONS"}, None, "'ELECTRONS' cannot be turned"),
-        ({"BUNIT": "mag"}, None, "'mag' is of magnitudes or logarithms"),
+        ({"BUNIT": "mag"}, None, "'mag' is a unit of magnitudes or logarithms"),
         ({"BUNIT": "MJy/sr"}, None, "needs PIXAR_SR or a WCS"),
         ({"BUNIT": "electron/s"}, None, "needs PHOTFLAM with PHOTPLAM, or ZPAB.*--unit"),
         ({"BUNIT": "electron/s", "PHOTFLAM": 0.0, "PHOTPLAM": 5e3}, None, "needs PHOTFLAM"),

@@ -191,7 +191,7 @@ TROUBLE = {
     "the Sun": (header(**CD, CTYPE1="HPLN-TAN", CTYPE2="HPLT-TAN"), "celestial"),
     "by table": (header(**CD, CTYPE1="RA---TAB", CTYPE2="DEC--TAB"), "WCS"),
     "lookup": (header(**CD, CPDIS1="LOOKUP"), "distortion by table .CPDIS1., which is not read"),
-    "unknown frame": (header(**CD, RADESYS="J2000"), "RADESYS 'J2000' is none of FITS"),
+    "unknown frame": (header(**CD, RADESYS="J2000"), "RADESYS 'J2000' is not one of FITS"),
     "words": (header(**CD, CRPIX1="middle"), "CRPIX1 = 'middle' is not a number"),
     "NaN in quotes": (header(**CD, CRVAL1="nan"), "CRVAL1 = 'nan' is not a number"),
     "NaN": (raw(CRVAL1="NaN"), "cannot be read"),
@@ -202,7 +202,7 @@ TROUBLE = {
     "none": (fits.Header(), "has no celestial WCS; add one"),
     "alternate alone": (
         fits.Header({"CTYPE1A": "RA---TAN", "CTYPE2A": "DEC--TAN"}),
-        "an alternate one alone",
+        "only an alternate one",
     ),
 }
 

@@ -6,16 +6,16 @@ from pixsed.io.fluxes import flux_unit, fluxes_njy, is_relative, leaves_open
 
 
 def band_columns(names, bands=(), path="table"):
-    """Return the columns of flux of a table, those that have an ``_ERR`` beside them.
+    """Return the columns of fluxes of a table: those with an ``_ERR`` column.
 
     Parameters
     ----------
     names : list of str
-        The table's columns.
+        Names of the table's columns.
     bands : sequence of str, optional
-        Bands whose columns may be in any case (`same_name`), as may be ``_ERR``.
+        Bands whose columns are matched in any case (`~pixsed.io.columns.same_name`).
     path : str, optional
-        For messages.
+        File name, for messages.
 
     Returns
     -------
@@ -25,7 +25,7 @@ def band_columns(names, bands=(), path="table"):
     Raises
     ------
     PixsedError
-        If several columns could be one band.
+        If several columns match one band.
     """
     known = {band.lower(): band for band in bands}
     found = {}
@@ -40,30 +40,31 @@ def band_columns(names, bands=(), path="table"):
 
 
 def band_njy(table, band, units, path):
-    """Return flux and error of a band in nJy.
+    """Return fluxes and errors of a band in nJy.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
     band : str
-        Its column, with ``<BAND>_ERR`` beside it.
+        Name of the column of fluxes; ``<BAND>_ERR`` has the errors.
     units : dict
-        Band -> unit, in place of that of its columns; None -> unit of columns without one that
-        tells a flux density.
+        Band -> unit, which overrides the unit of its columns. The key None has the unit of columns
+        whose own unit is missing or does not tell a flux density.
     path : str
-        For messages.
+        File name, for messages.
 
     Returns
     -------
     flux, err : `~numpy.ndarray`, shape (N,), float64
-        NaN where masked, and as `~pixsed.io.fluxes.fluxes_njy` says.
+        NaN where masked, and as described in `~pixsed.io.fluxes.fluxes_njy`.
     used : bool
-        Whether `units` was used.
+        Whether a unit of `units` was used.
 
     Raises
     ------
     PixsedError
-        If a column is not one number a row, or its unit is missing or no flux density.
+        If a column does not have one number per row, or its unit is missing or is not a flux
+        density.
     """
     names = band, same_name(table.colnames, f"{band}_ERR", path)
     flux, err = (numbers(table[name], name, "", path) for name in names)
@@ -71,7 +72,7 @@ def band_njy(table, band, units, path):
     for name in names:
         unit, said = unit_of(table[name]), units.get(band.upper())
         what = f"{path}: column {name}"
-        # An error in plain magnitudes is of the flux's system.
+        # An error in plain magnitudes is relative, whatever the system of the flux.
         relative = name != band and unit is not None and is_relative(unit)
         if said is None and (unit is None or (leaves_open(unit) and not relative)):
             said = units.get(None)
@@ -80,14 +81,14 @@ def band_njy(table, band, units, path):
             continue
         if said is None:
             raise PixsedError(
-                f"{what} has no unit; write it into the table (FITS TUNIT or ECSV), or say it, "
+                f"{what} has no unit; write it into the table (FITS TUNIT or ECSV), or give it, "
                 "as --unit nJy"
             )
         found.append(flux_unit(said, f"{what}, by --unit,"))
         used = True
     if is_relative(found[0]):
         raise PixsedError(
-            f'{path}: column {band} is in {found[0]} of no system; say which, as --unit "mag(AB)", '
-            "or convert it to nJy"
+            f"{path}: column {band} is in {found[0]} without a system; give it, as "
+            '--unit "mag(AB)", or convert the column to nJy'
         )
     return *fluxes_njy(flux, err, *found), used
