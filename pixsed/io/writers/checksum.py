@@ -4,19 +4,19 @@ import numpy as np
 
 
 def ones_sum(data, total=0):
-    """Return the FITS checksum of `data`: 32-bit words, added in ones' complement.
+    """Return the FITS checksum of data: the sum of 32-bit words in ones' complement.
 
     Parameters
     ----------
     data : bytes-like
         A multiple of 4 bytes, less than 16 GB.
     total : int, optional
-        The sum of what stands before it.
+        Checksum of the data before.
 
     Returns
     -------
     int
-        Below 2**32 (FITS standard 4.0, appendix J).
+        Below 2**32.
     """
     total += int(np.frombuffer(data, dtype=">u4").sum(dtype=np.uint64))
     while total >> 32:
@@ -25,17 +25,19 @@ def ones_sum(data, total=0):
 
 
 def encode_checksum(total):
-    """Return the 16 characters that make an HDU of checksum `total` add up to -0.
+    """Return the 16 characters of CHECKSUM that make an HDU sum up to -0.
 
-    The value of CHECKSUM, where `total` was taken with sixteen zeros in its place (FITS
-    standard 4.0, appendix J).
+    Parameters
+    ----------
+    total : int
+        Checksum of the HDU with sixteen zeros as CHECKSUM.
     """
     forbidden = (*range(0x3A, 0x41), *range(0x5B, 0x61))
     columns = []
     for byte in (~total & 0xFFFFFFFF).to_bytes(4, "big"):
         quotient, rest = divmod(byte, 4)
         four = [0x30 + quotient + rest, *[0x30 + quotient] * 3]
-        # Letters and digits alone: what is added to one is taken from its neighbour.
+        # Only letters and digits are legal: shift a value, and its neighbour the other way.
         while any(value in forbidden for value in four):
             for i in (0, 2):
                 if four[i] in forbidden or four[i + 1] in forbidden:

@@ -1,4 +1,4 @@
-"""Write planes of a mosaic some rows at a time: memory does not grow with the image."""
+"""Writing of planes of a mosaic by rows, so that memory does not grow with the image."""
 
 import contextlib
 from pathlib import Path
@@ -11,31 +11,32 @@ from pixsed.io.writers.planes import PlacedPlanes, gzip_to, plane_header
 
 
 class MosaicWriter:
-    """A FITS file of 2-D float32 planes, made from an image and written by rows.
+    """Writer of a FITS file of 2-D float32 planes on the grid of an image, by rows.
 
-    A context manager: when its block ends well the file gets CHECKSUM and DATASUM and
-    its name; after an error nothing stands under that name. Headers are those of
-    `pixsed.io.image.output_headers`.
+    A context manager. When its block succeeds, the file gets its checksums and its name; after an
+    error nothing stands under that name. The headers are from `pixsed.io.image.output_headers`.
 
     Parameters
     ----------
     image : `~pixsed.io.image.ImageFile`
-        Sets the shape and the headers of every plane.
+        Gives the shape and the headers of every plane.
     names : sequence of str
-        Extension names.
+        Names of the extensions.
     path : str or path-like
-        A stream (`~pixsed.io.outputs.is_stream`) gets the file when it is whole.
-    overwrite, inputs, history
-        As for `pixsed.io.formats.cube.write_cube`.
+        Output. A stream (`~pixsed.io.outputs.is_stream`) gets the file when it is complete.
+    overwrite : bool, optional
+        Replace the file if it exists.
+    inputs, history
+        Provenance (`pixsed.io.provenance.stamp`).
     cards : dict, optional
-        Added to the header of every plane.
+        Cards added to the header of every plane.
     after : sequence of HDUs, optional
-        Written after the planes: what is small, or on other pixels.
+        HDUs written after the planes: small ones, or ones on other grids.
 
     Raises
     ------
     PixsedError
-        If the file is there already, or its folder is not.
+        If the file exists and `overwrite` is false, or its folder does not exist.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class MosaicWriter:
             self._target = stack.enter_context(atomic_path(self._path, self._overwrite))
             self._zipped = self._target.suffix == ".gz"
             part = self._target
-            if self._zipped:  # rows cannot be put in their places in a stream
+            if self._zipped:  # planes cannot be written in parts in a compressed file
                 part = self._target.with_name(self._target.name + ".part")
                 stack.callback(part.unlink, missing_ok=True)
             self._file = stack.enter_context(open(part, "w+b"))
@@ -67,11 +68,11 @@ class MosaicWriter:
         return self
 
     def append(self, planes):
-        """Write the next rows: a dict of name -> (n, nx) array, one of each plane."""
+        """Write the next rows: a dict of plane -> (n, nx) array."""
         counts = {len(planes[name]) for name in self._headers}
         widths = {planes[name].shape[1] for name in self._headers}
         if len(counts) != 1 or widths != {self._shape[1]}:
-            raise ValueError("every plane must have the same rows of the image")
+            raise ValueError("every plane must have the same number of rows, of the image's width")
         for name in self._headers:
             self._planes.place(name, planes[name], self._done)
         self._done += counts.pop()

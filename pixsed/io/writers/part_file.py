@@ -1,4 +1,4 @@
-"""Unfinished files: opened, locked, refused, and kept for `--resume`."""
+"""Unfinished files: opened, locked, refused if in the way, and kept for `--resume`."""
 
 import os
 
@@ -8,7 +8,13 @@ from pixsed.io.outputs import check_fits_output, is_stream
 
 
 def lock(handle, part):
-    """Keep other processes off the file until it is closed, where the system can."""
+    """Lock a file against other processes until it is closed, if the system can.
+
+    Raises
+    ------
+    PixsedError
+        If another process writes it.
+    """
     try:
         import fcntl
     except ImportError:
@@ -22,12 +28,12 @@ def lock(handle, part):
 
 
 def open_part(path):
-    """Open an unfinished file to read and write: `path`, or a temporary one in place of None.
+    """Open an unfinished file for reading and writing, or a temporary one if `path` is None.
 
     Returns
     -------
     file : file
-        Not emptied: it is not known yet that no other run is writing it.
+        Not truncated yet, since another process may be writing it.
     path : `~pathlib.Path`
     """
     if path is None:
@@ -37,18 +43,18 @@ def open_part(path):
 
 
 def check_unfinished(path, find, *, overwrite=False, resume=False, gzip=True):
-    """Raise `PixsedError` if `path`, or what a run before has left of it, is in the way.
+    """Raise `PixsedError` if an output, or an unfinished one of an earlier run, is in the way.
 
     Parameters
     ----------
     path : path-like
-        A stream (`~pixsed.io.outputs.is_stream`) has no unfinished file.
+        Output. A stream (`~pixsed.io.outputs.is_stream`) has no unfinished file.
     find : callable
-        Of `path`: the paths of an unfinished file, the one to name first.
+        ``find(path)`` returns the paths of the unfinished output; messages name the first.
     overwrite, resume : bool, optional
-        Whether what is there may be replaced, or gone on with.
+        Whether existing files may be replaced, or continued.
     gzip : bool, optional
-        Whether the file may be compressed.
+        Whether the output may be compressed.
     """
     check_fits_output(path, overwrite, gzip=gzip)
     if is_stream(path):
@@ -64,7 +70,10 @@ def check_unfinished(path, find, *, overwrite=False, resume=False, gzip=True):
 
 
 def raise_kept(error, kept):
-    """Add what is `kept` for --resume to the error that ends a run in order, and raise that."""
+    """Raise the error that ends a run, with a text on what is kept for `--resume`.
+
+    Other kinds of errors, which are defects, are not raised.
+    """
     if isinstance(error, KeyboardInterrupt):
         raise PixsedError(f"stopped; {kept}") from None
     if isinstance(error, Stopped):

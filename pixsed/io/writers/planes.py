@@ -1,4 +1,4 @@
-"""Planes of one shape in a FITS file, written a box at a time: memory does not grow with them."""
+"""Writing of planes of one shape in boxes, so that memory does not grow with the planes."""
 
 import io
 
@@ -13,17 +13,18 @@ _BITPIX = {"i2": 16, "i4": 32, "f4": -32}
 
 
 def plane_header(name, header, kind, shape):
-    """Return the header of a plane: an image extension, room for its sums left.
+    """Return the header of a plane: an image extension, with room for its checksums.
 
     Parameters
     ----------
     name : str
         EXTNAME.
     header : `~astropy.io.fits.Header`
-        Its other cards.
+        Other cards.
     kind : {"f4", "i2", "i4"}
+        Type of the pixels.
     shape : tuple of int
-        (ny, nx).
+        Shape (ny, nx).
     """
     result = fits.ImageHDU(np.zeros((1, 1), kind), header, name=name).header
     result["NAXIS2"], result["NAXIS1"] = shape
@@ -36,21 +37,21 @@ def plane_header(name, header, kind, shape):
 class PlacedPlanes:
     """Planes in an open file, whose boxes are written in any order, each once.
 
-    What is never written is zero.
+    Pixels that are never written are zero.
 
     Parameters
     ----------
     file : file
-        Open for reading and writing, of bytes.
+        File of bytes, open for reading and writing.
     primary : `~astropy.io.fits.Header`
-        Of the empty PRIMARY. Of a file that was begun before, as it stands there.
+        Header of the empty primary HDU; that in the file, if the file was begun earlier.
     headers : dict of str to `~astropy.io.fits.Header`
-        Of `plane_header`, all of one shape; in the order of the file.
+        Headers from `plane_header`, all of one shape, in the order of the file.
 
     Attributes
     ----------
     sums : dict of str to int
-        Of the data written so far. Keep and restore them to go on with a file.
+        Checksums of the data written so far. Keep and restore them to continue a file.
     """
 
     def __init__(self, file, primary, headers):
@@ -78,7 +79,7 @@ class PlacedPlanes:
         return hdu.header.tostring().encode("ascii")
 
     def begin(self):
-        """Write the headers, and make room for the data."""
+        """Write the headers, and reserve room for the data."""
         self._file.seek(0)
         self._file.write(self._head)
         for name, header in self._headers.items():
@@ -87,12 +88,12 @@ class PlacedPlanes:
         self._file.truncate(self._end)  # what was not written is zeros
 
     def place(self, name, data, y=0, x=0):
-        """Write an (n, m) array into a plane, its first pixel in row `y` and column `x`."""
+        """Write an (n, m) array into a plane, its first pixel at row `y` and column `x`."""
         kind = self._kinds[name]
         data = np.ascontiguousarray(data, dtype=kind)
         ends = y + data.shape[0], x + data.shape[1]
         if y < 0 or x < 0 or ends[0] > self._shape[0] or ends[1] > self._shape[1]:
-            raise ValueError(f"{name}: a box beyond the plane")
+            raise ValueError(f"{name}: the box must lie within the plane")
         nx, start = self._shape[1], self._at[name][1]
         if data.shape[1] == nx:
             self._file.seek(start + kind.itemsize * nx * y)
@@ -104,9 +105,11 @@ class PlacedPlanes:
         self.sums[name] = self._add(data, y, x, self.sums[name])
 
     def _add(self, data, y, x, total):
+        """Return the checksum of a plane after a box was written."""
         if data.itemsize == 4:
             return ones_sum(data, total)
-        # Of two bytes: sums are of words of four, which begin at pixels of even number.
+        # Checksums are of words of four bytes: a pixel of two bytes is the upper half of a word if
+        # its number in the plane is even.
         number = (np.arange(data.shape[0])[:, None] + y) * self._shape[1] + np.arange(data.shape[1])
         words = np.where((number + x) % 2 == 0, 65536, 1).astype(np.uint64)
         total += int((data.view(">u2").astype(np.uint64) * words).sum())
@@ -115,12 +118,12 @@ class PlacedPlanes:
         return total
 
     def finish(self, primary=None, after=()):
-        """Write the sums, and what comes after the planes.
+        """Write the checksums, and the HDUs after the planes.
 
         Parameters
         ----------
         primary : `~astropy.io.fits.Header`, optional
-            In place of that of the beginning; of the same length.
+            Replaces the primary header; it must have the same length.
         after : sequence of HDUs, optional
         """
         if primary is not None:
@@ -141,13 +144,13 @@ class PlacedPlanes:
         if after:
             buffer = io.BytesIO()
             fits.HDUList([fits.PrimaryHDU(), *after]).writeto(buffer, checksum=True)
-            self._file.write(buffer.getbuffer()[_FITS_BLOCK:])  # without that empty PRIMARY
+            self._file.write(buffer.getbuffer()[_FITS_BLOCK:])  # without the empty primary HDU
         self._file.truncate()
         self._file.flush()
 
 
 def gzip_to(source, target, name):
-    """Compress an open file, from its beginning, to the path `target`; `name` goes into it."""
+    """Compress an open file, from its beginning, to the path `target`, and store `name` in it."""
     import gzip
     import shutil
 

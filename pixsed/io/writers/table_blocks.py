@@ -1,7 +1,7 @@
-"""Write a FITS table a block of rows at a time: memory does not grow with the file.
+"""Writing of a FITS table in blocks of rows, so that memory does not grow with the file.
 
-Until it is whole the table stands beside its final name, as ``NAME.part``: header,
-then rows. A run that was stopped leaves that file, and the next can go on with it.
+Until it is complete, the table is ``NAME.part`` next to its final name: the headers, then the
+rows. A run that was stopped leaves that file, and another run can continue it.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from pixsed.io.writers.checksum import encode_checksum, ones_sum
 from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
 
 _FITS_BLOCK = 2880
-#: Cards that say how a table is laid out; the others say what it holds.
+#: Cards of the layout of a table; the other cards are on its content.
 _LAYOUT = (
     "XTENSION",
     "BITPIX",
@@ -34,43 +34,43 @@ _LAYOUT = (
 
 
 def part_path(path):
-    """Return where the unfinished table of `path` stands: ``NAME.part`` beside it."""
+    """Return the path of the unfinished table of `path`: ``NAME.part`` next to it."""
     path = resolve_output(path)
     return path.with_name(path.name + ".part")
 
 
 class TableWriter:
-    """A FITS file of one binary table, written in blocks of rows.
+    """Writer of a FITS file with one binary table, in blocks of rows.
 
-    A context manager: at the end of its block the file gets its sums and its final name;
-    after an error the whole blocks stay in ``NAME.part``.
+    A context manager. At the end of its block the file gets its checksums and its final name. After
+    an error the complete blocks stay in ``NAME.part``.
 
     Parameters
     ----------
     path : path-like
-        A stream (`~pixsed.io.outputs.is_stream`) gets the file when it is whole.
+        Output. A stream (`~pixsed.io.outputs.is_stream`) gets the file when it is complete.
     primary : `~astropy.io.fits.Header`
-        Of the empty primary HDU.
+        Header of the empty primary HDU.
     table : `~astropy.io.fits.Header`
-        Of the table, complete but for its sums; NAXIS2 is the number of rows in all.
-        A run goes on only where every card of it is the same.
+        Header of the table, complete except for checksums; NAXIS2 is the final number of rows.
+        Another run continues the table only if all of its cards are the same.
     block : int
-        Rows that `append` gets at a time, the last time perhaps fewer.
+        Number of rows in a call of `append`; the last call may have fewer.
     overwrite : bool, optional
         Whether a file, finished or not, may be replaced.
     resume : bool, optional
-        Go on with ``NAME.part`` if it is there.
+        Continue ``NAME.part`` if it exists.
 
     Attributes
     ----------
     done : int
-        Rows written so far, those of the run before included.
+        Number of rows written so far, earlier runs included.
 
     Raises
     ------
     PixsedError
-        If the file is there already, finished or not, and neither option says what to do;
-        if a part is of other rows than asked for; if it is being written.
+        If the file exists, finished or not, and neither option is set; if the part has other rows;
+        or if another process writes it.
     """
 
     def __init__(self, path, primary, table, *, block, overwrite=False, resume=False):
@@ -90,7 +90,7 @@ class TableWriter:
             self._take_up()
 
     def _take_up(self):
-        """Open the part of a run before, and count its whole blocks."""
+        """Open the part of an earlier run, and count its complete blocks."""
         self._handle = open(self.part, "r+b")
         try:
             lock(self._handle, self.part)
@@ -100,7 +100,7 @@ class TableWriter:
             while left:
                 size = min(self.block, left) * self._row
                 data = self._handle.read(size)
-                # Rows of zeros are rows that a power cut kept from the disk.
+                # A row of zeros did not reach the disk before a power cut.
                 rows = np.frombuffer(data[: len(data) // self._row * self._row], np.uint8)
                 if len(data) < size or not rows.reshape(-1, self._row).any(axis=1).all():
                     break
@@ -114,13 +114,13 @@ class TableWriter:
             raise
 
     def _compare(self):
-        """Read the headers of the part, and raise if it is of other rows."""
+        """Read the headers of the part, and raise if it has other rows."""
         from astropy.io import fits
 
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                # The primary HDU is as it was made then, dates and all.
+                # The primary HDU of the earlier run is kept, with its date.
                 fits.Header.fromfile(self._handle)
                 self._table_start = self._handle.tell()
                 there = fits.Header.fromfile(self._handle)
@@ -128,17 +128,17 @@ class TableWriter:
             raise PixsedError(
                 f"{self.part} is not the beginning of a table; start anew with --overwrite"
             ) from None
-        asked = fits.Header.fromstring(self._table.tostring())
-        keys = dict.fromkeys([*there, *asked])
-        # What the table holds says more than how it is laid out.
+        wanted = fits.Header.fromstring(self._table.tostring())
+        keys = dict.fromkeys([*there, *wanted])
+        # A difference in content tells the user more than one in layout.
         for key in sorted(keys, key=lambda key: key.rstrip("0123456789") in _LAYOUT):
-            if key in ("CHECKSUM", "DATASUM") or there.get(key) == asked.get(key):
+            if key in ("CHECKSUM", "DATASUM") or there.get(key) == wanted.get(key):
                 continue
-            comment = (asked if key in asked else there).comments[key]
+            comment = (wanted if key in wanted else there).comments[key]
             raise PixsedError(
                 f"{self.part} was begun with {key} ({comment}) = {there.get(key, 'none')}, now it "
-                f"is {asked.get(key, 'none')}; give the same options as then, or start anew with "
-                "--overwrite"
+                f"is {wanted.get(key, 'none')}; give the same options as then, or start anew "
+                "with --overwrite"
             )
 
     def __enter__(self):
@@ -152,7 +152,7 @@ class TableWriter:
             lock(handle, self.part)
             if not self.overwrite and os.fstat(handle.fileno()).st_size:
                 raise PixsedError(f"{self.part} appeared meanwhile; nothing was replaced")
-        except PixsedError:  # it is another run's
+        except PixsedError:  # the file of another run is not removed
             handle.close()
             raise
         self._handle = handle
@@ -164,7 +164,7 @@ class TableWriter:
         self._start = self._handle.tell()
 
     def append(self, rows):
-        """Write the next rows, a structured array of the table's layout, big-endian."""
+        """Write the next rows, a big-endian structured array with the layout of the table."""
         if self._handle is None:
             self._begin()
         data = memoryview(np.ascontiguousarray(rows)).cast("B")
@@ -202,7 +202,7 @@ class TableWriter:
             error = trouble
         finally:
             if self._handle is not None:
-                with contextlib.suppress(OSError):  # a full disk says so once
+                with contextlib.suppress(OSError):  # a full disk was reported already
                     self._handle.close()
                 if self._stream or not self.done:
                     self.part.unlink(missing_ok=True)
@@ -217,13 +217,13 @@ class TableWriter:
 
 
 def check_blocks_output(path, *, overwrite=False, resume=False):
-    """Raise `PixsedError` if a table cannot be streamed to `path`: call it before the work.
+    """Raise `PixsedError` if a `TableWriter` cannot write to `path`; call it before the work.
 
     Parameters
     ----------
     path : path-like
     overwrite, resume : bool, optional
-        As `TableWriter` takes them.
+        As for `TableWriter`.
     """
     check_unfinished(
         path, lambda path: [part_path(path)], overwrite=overwrite, resume=resume, gzip=False

@@ -1,4 +1,4 @@
-"""Columns as FITS, ECSV and CSV can hold them: types, text and units."""
+"""Columns as FITS, ECSV and CSV can hold them: types, texts and units."""
 
 import warnings
 
@@ -13,7 +13,7 @@ from pixsed.io.fluxes import known_unit
 
 
 class UnfitColumn(Exception):
-    """Why a format cannot hold a column."""
+    """A format cannot hold a column, for the reason in the message."""
 
 
 def plain_table(table, form):
@@ -27,14 +27,14 @@ def plain_table(table, form):
     for name in table.colnames:
         for key, column in _plain_columns(table[name], name, form):
             result[key] = column
-            # A format of few digits, as VOTable gives, would round in text.
+            # The display format of a VOTable column may have few digits, which would round text.
             result[key].info.format = None
             result[key].info.meta = None
     return result
 
 
 def _plain_columns(column, name, form):
-    """Yield the columns, as (name, column), that a column becomes in a format."""
+    """Yield (name, column) of the columns that one column becomes in a format."""
     if isinstance(column, u.Quantity):
         values = getattr(column, "unmasked", column)
         values = Column(values.value, unit=values.unit, description=column.info.description)
@@ -44,7 +44,7 @@ def _plain_columns(column, name, form):
         return
     if isinstance(column, SkyCoord):
         if column.data.differentials or column.ndim > 1:
-            raise UnfitColumn("it is a SkyCoord with motions, or of several places a row")
+            raise UnfitColumn("it is a SkyCoord with motions, or with several positions per row")
         frame = column.frame
         for part in frame.get_representation_component_names():
             value = getattr(frame, part)
@@ -64,16 +64,16 @@ def _plain_columns(column, name, form):
         raise UnfitColumn(f"it holds {type(column).__name__} objects")
     column = text_column(column)
     if column.dtype.kind in "OV":
-        raise UnfitColumn("it holds objects, or fields of its own")
+        raise UnfitColumn("it holds objects, or records")
     if form == "csv" and column.ndim > 1 and column.size == len(column):
         column = column.reshape(len(column))
     if form == "csv" and column.ndim > 1:
-        raise UnfitColumn(f"it has {int(np.prod(column.shape[1:]))} values a row")
+        raise UnfitColumn(f"it has {int(np.prod(column.shape[1:]))} values per row")
     yield name, _for_fits(column) if form == "fits" else column
 
 
 def _for_fits(column):
-    """Return a column as FITS can hold it: wider types, missing floats NaN, text not empty."""
+    """Return a column as FITS can hold it: wider types, NaN for missing floats, no empty text."""
     kind = column.dtype.kind
     result = column.copy()
     masked = isinstance(column, MaskedColumn) and np.ma.getmaskarray(column).any()
@@ -81,7 +81,7 @@ def _for_fits(column):
         values = np.ma.filled(np.ma.asarray(column).astype(str), "") if masked else column
         text = np.asarray(values).astype(str)
         if not all(value.isascii() and (value.isprintable()) for value in text.flat):
-            raise UnfitColumn("FITS holds printable ASCII letters only")
+            raise UnfitColumn("FITS holds only printable ASCII letters")
         text = text.astype(text.dtype if text.dtype.itemsize else "U1")
         return Column(text, name=column.name, unit=column.unit, description=column.description)
     if column.dtype == np.int8:
@@ -93,20 +93,21 @@ def _for_fits(column):
     if not masked:
         return Column(result)
     if kind == "b":
-        raise UnfitColumn("it is of true and false, some of them missing")
+        raise UnfitColumn("it has logical values, some of them missing")
     if kind in "fc":
         return Column(result.filled(np.nan))
     if kind == "i":
-        result.fill_value = np.iinfo(result.dtype).min  # TNULL, which no value may have
+        result.fill_value = np.iinfo(result.dtype).min  # TNULL; no value may equal it
     return result
 
 
 def is_logarithmic(unit):
+    """Return whether a unit is the logarithm of one (dex)."""
     return "dex" in str(unit)
 
 
 def unit_in(unit, form):
-    """Return a unit as a format can hold it, so that it reads back without a warning; else None."""
+    """Return a unit that reads back from a format without a warning, or None."""
     options = {"format": "fits"} if form == "fits" else {}
     try:
         with warnings.catch_warnings():
@@ -119,7 +120,7 @@ def unit_in(unit, form):
 
 
 def describe_units(table, form):
-    """Move units that a format cannot hold into the descriptions of a table's columns."""
+    """Move units that a format cannot hold into the descriptions of the columns, in place."""
     for column in table.itercols():
         unit = getattr(column, "unit", None)
         if not isinstance(column, Column) or unit is None:
@@ -136,15 +137,16 @@ def describe_units(table, form):
 
 
 def unit_and_comment(unit, text):
-    """Return the TUNIT and the TCOMM of a column: the unit of a logarithm goes into the text.
+    """Return the TUNIT and TCOMM of a column; a logarithmic unit goes into the comment.
 
-    Astropy warns of dex() in a FITS table. As ``("", "log10 of the mass / solMass")``.
+    astropy warns of ``dex()`` in FITS tables. An example is ``("", "log10 of the mass /
+    solMass")``.
 
     Parameters
     ----------
     unit : str or `~astropy.units.UnitBase`
     text : str
-        The description.
+        Description of the column.
     """
     if not is_logarithmic(unit):
         return str(unit), text

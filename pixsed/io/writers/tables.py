@@ -1,4 +1,4 @@
-"""Tables as files: whether a format can hold them is checked before the work."""
+"""Writing of tables as FITS, ECSV or CSV; checks, before the work, that a format can hold them."""
 
 import io
 import warnings
@@ -23,20 +23,20 @@ from pixsed.io.writers.table_columns import (
 )
 
 _ENDINGS = {".fits": "fits", ".fit": "fits", ".fts": "fits", ".ecsv": "ecsv", ".csv": "csv"}
-_MOST_COLUMNS = 999  # of a FITS table
-_LOOK = 100
+_MOST_COLUMNS = 999  # in a FITS table
+_LOOK = 100  # rows that are written to check a format of text
 _BEFORE = "a column before it"
 
 
 def table_format(path):
-    """Return how a table is written under a name: ``"fits"``, ``"ecsv"`` or ``"csv"``.
+    """Return the format of a table by its file name: ``"fits"``, ``"ecsv"`` or ``"csv"``.
 
-    ``"-"``, standard output, takes FITS, as a device or a pipe does.
+    Streams such as ``"-"``, standard output, take FITS.
 
     Raises
     ------
     PixsedError
-        If the name's ending is none of .fits, .fit, .fts (and these with .gz), .ecsv, .csv.
+        If the ending is not .fits, .fit, .fts (also with .gz), .ecsv or .csv.
     """
     if is_stream(path):
         return "fits"
@@ -51,34 +51,34 @@ def table_format(path):
 
 
 def check_table_output(path, overwrite=False):
-    """Raise `PixsedError` if a table cannot be written to `path`: call it before the work."""
-    if not Path(str(path)).is_dir():  # which is told first
+    """Raise `PixsedError` if a table cannot be written to `path`; call it before the work."""
+    if not Path(str(path)).is_dir():  # check_output refuses folders
         table_format(path)
     check_output(path, overwrite)
 
 
 def check_columns(table, path, name="table"):
-    """Raise `PixsedError` if a format cannot hold a column of a table: call it before the work.
+    """Raise `PixsedError` if a format cannot hold a column of a table; call it before the work.
 
-    Each column is written by itself, in memory, and read back.
+    Each column is written on its own, in memory, and read back.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
     path : str or path-like
-        The output, whose ending says the format.
+        Output, whose ending tells the format.
     name : str, optional
-        The input, for messages.
+        Name of the input, for messages.
 
     Raises
     ------
     PixsedError
-        If one cannot be held; the message names it.
+        If a column cannot be written; the message names it.
 
     Warns
     -----
     PixsedWarning
-        Of columns whose unit the format cannot hold: it goes into their descriptions.
+        If the format cannot hold the units of columns; they are written into the descriptions.
     """
     form = table_format(path)
     shown = form.upper()
@@ -125,25 +125,26 @@ def _check_name(column, lower, form, name):
             raise PixsedError(f"{name}: FITS cannot hold the name of column {column!r}; {how}")
         if lower.count(column.lower()) > 1:
             raise PixsedError(
-                f"{name}: another column has the name of {column!r} but for upper and lower "
-                f"case, which FITS does not tell apart; {how}"
+                f"{name}: another column has the name {column!r} except for upper and lower "
+                f"case, which FITS ignores; {how}"
             )
 
 
 def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PIXSED", **cards):
     """Write a table as FITS, or by its ending as ECSV or CSV, atomically.
 
-    A SkyCoord becomes columns of degrees in FITS and CSV, a Time a column of ISO text. Units
-    that FITS does not have, those of logarithms among them, are in the descriptions (TCOMMn).
+    In FITS and CSV a SkyCoord becomes columns in degrees, and a Time a column of ISO text. Units
+    that FITS does not have, such as logarithmic ones, are written into the descriptions (TCOMMn).
 
     Parameters
     ----------
     table : `~astropy.table.Table`
     path : str or path-like
-        ``"-"`` is standard output, in FITS.
+        Output; ``"-"`` is standard output, in FITS.
     overwrite : bool, optional
+        Replace the file if it exists.
     inputs, history : sequence of str, optional
-        Provenance: the primary header of FITS, the metadata of ECSV; CSV has none.
+        Provenance: in the primary header of FITS, in the metadata of ECSV; CSV has none.
     name : str, optional
         EXTNAME.
     **cards
@@ -152,7 +153,8 @@ def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PI
     Raises
     ------
     PixsedError
-        If the file is there already, its folder is not, or its ending is unknown.
+        If the file exists and `overwrite` is false, its folder does not exist, or its ending is
+        unknown.
     """
     form = table_format(path)
     header = stamp(fits.Header(), inputs=inputs, history=history, **cards)
@@ -177,13 +179,13 @@ def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PI
 def _check_column(table, form, first):
     """Return the names of the columns that one becomes; raise `UnfitColumn`.
 
-    It is written, and must read back the same. Only in the `first` column of a line is text
-    that begins with # a comment.
+    The column is written, and must read back the same. Only in the `first` column of a line does a
+    text that begins with # become a comment.
     """
     if not first:
         table.add_column(np.zeros(len(table), np.int16), name=_BEFORE, index=0)
     if form != "fits" and getattr(table[table.colnames[-1]], "dtype", np.dtype("O")).kind != "O":
-        table = table[:_LOOK]  # whether text can hold a kind of values shows in a few
+        table = table[:_LOOK]  # a few rows show whether text can hold a type
     plain = plain_table(table, form)
     try:
         with warnings.catch_warnings():
@@ -196,7 +198,7 @@ def _check_column(table, form, first):
                 with fits.open(stream) as hdulist:
                     back = Table.read(hdulist[1], mask_invalid=False)
             else:
-                # In lines: a text might be taken for the name of a file.
+                # Lines, since astropy might take one text for a file name.
                 lines = _as_text(table, form, {}).splitlines()
                 back = ascii.read(lines, format=form, guess=False)
     except UnfitColumn:
@@ -210,7 +212,7 @@ def _check_column(table, form, first):
 
 
 def _compare(written, read):
-    if not isinstance(written, Column) or written.dtype.kind == "V":  # of ECSV only
+    if not isinstance(written, Column) or written.dtype.kind == "V":  # only in ECSV
         return
     mask = np.ma.getmaskarray(np.ma.asarray(written))
     if written.dtype.kind in "US":

@@ -59,7 +59,7 @@ def test_nothing_is_left_of_a_failure(image, tmp_path):
         with pytest.raises(ValueError, match="3 rows of 37"):
             with MosaicWriter(image, ["SCI"], tmp_path / out) as writer:
                 writer.append({"SCI": DATA[:3]})
-        with pytest.raises(ValueError, match="the same rows"):
+        with pytest.raises(ValueError, match="the same number of rows"):
             with MosaicWriter(image, ["SCI", "ERR"], tmp_path / out) as writer:
                 writer.append({"SCI": DATA[:3], "ERR": DATA[:2]})
     assert [p.name for p in tmp_path.iterdir()] == ["a.fits"]

@@ -70,7 +70,7 @@ def test_gone_on_with(wcs_header):
 def test_beyond_the_plane_or_the_room(wcs_header):
     planes = PlacedPlanes(io.BytesIO(), fits.Header(), headers(wcs_header))
     planes.begin()
-    with pytest.raises(ValueError, match="beyond the plane"):
+    with pytest.raises(ValueError, match="must lie within the plane"):
         planes.place("A", np.zeros((2, 7)), 12)
     with pytest.raises(ValueError, match="has grown"):
         planes.finish(fits.Header([(f"K{i}", i) for i in range(40)]))
