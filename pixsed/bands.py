@@ -1,32 +1,35 @@
-"""The bands that pixsed knows: names, cameras, wavelengths and nominal depths.
+"""Bands of the shipped models: names, cameras, wavelengths and nominal depths.
 
-Names follow the convention of every pixsed file: the bare filter name for
-ACS/WFC, NIRCam and WFC3/IR, a camera in front for any other.
+A band has the bare name of its filter for ACS/WFC, NIRCam and WFC3/IR. Bands of other cameras
+begin with the name of the camera (`pixsed.io.bandnames`).
 """
 
 from dataclasses import dataclass
 
-# Hainline+24 depths (Table 1 of Iglesias-Navarro+25): 5 sigma a pixel of
-# 0.03 arcsec, nJy. Bands outside that table carry the depth of a JADES-like
-# neighbour, or of CANDELS-Deep drizzled to 0.03 arcsec (WFC3/IR); they only
-# set the scale around which training depths are drawn, over a factor of 300.
-# Pivot wavelengths are astro-sedpy's.
-
 
 @dataclass(frozen=True)
 class Band:
-    """One band: `pivot_um` in micron, `depth` the 1-sigma depth a pixel in nJy."""
+    """One band.
+
+    Attributes
+    ----------
+    name : str
+        Name in every pixsed file.
+    instrument : str
+        ``"ACS"``, ``"WFC3/IR"`` or ``"NIRCAM"``.
+    pivot_um : float
+        Pivot wavelength in micron, from astro-sedpy.
+    depth : float
+        Nominal 1-sigma depth of a pixel in nJy.
+    curve : str
+        Name of the filter curve in astro-sedpy.
+    """
 
     name: str
     instrument: str
     pivot_um: float
     depth: float
     curve: str
-
-    @property
-    def depth_5sigma(self):
-        """5-sigma depth a pixel, nJy."""
-        return 5.0 * self.depth
 
 
 def _acs(name, pivot, depth5):
@@ -41,6 +44,10 @@ def _nircam(name, pivot, depth5):
     return Band(name, "NIRCAM", pivot, depth5 / 5.0, f"jwst_{name.lower()}")
 
 
+# The depths are 5-sigma depths of a pixel of 0.03 arcsec in nJy, from Hainline et al. (2024), as in
+# Table 1 of Iglesias-Navarro et al. (2025). Bands that are not in that table have the depth of a
+# neighbouring band of JADES, or of CANDELS-Deep drizzled to 0.03 arcsec (WFC3/IR). Training depths
+# are drawn within a factor of 300 around these.
 #: The 29 bands of the shipped models, in order of pivot wavelength.
 BANDS = (
     _acs("F435W", 0.4327, 0.394),
@@ -76,11 +83,11 @@ BANDS = (
 
 BY_NAME = {band.name: band for band in BANDS}
 
-#: The 19 bands of Iglesias-Navarro+25, Table 1.
+#: The 19 bands of Table 1 of Iglesias-Navarro et al. (2025).
 PAPER_BANDS = (
     "F435W F606W F775W F814W F850LP F090W F115W F150W F182M F200W F210M "
     "F277W F335M F356W F410M F430M F444W F460M F480M"
 ).split()
 
-#: The bands over which a pixel's mean signal-to-noise is taken.
+#: Reference bands of the mean S/N of a pixel.
 SNR_BANDS = ("F277W", "F356W", "F444W")

@@ -1,8 +1,8 @@
-"""The cosmology of every pixsed model: flat, Om0 = 0.3, H0 = 70 km/s/Mpc.
+"""Cosmology of all pixsed models: flat Lambda-CDM with Om0 = 0.3 and H0 = 70 km/s/Mpc.
 
-The age has a closed form, and distances are one integral, tabulated once. `astropy.cosmology`
-gives the same to 1e-7 (a test), but to import it takes most of a second, which every command
-and every worker process would wait for.
+`astropy.cosmology` agrees to 1e-7 (a test compares them), but its import takes most of a second,
+which every command and every worker process would wait for. So the age is computed in closed
+form, and distances from one tabulated integral.
 """
 
 from functools import cache
@@ -11,13 +11,13 @@ import numpy as np
 
 H0 = 70.0
 OM0 = 0.3
-#: How headers and model cards name it.
+#: Name in headers and model cards.
 NAME = "FlatLambdaCDM(H0=70, Om0=0.3)"
 Z_MAX = 20.0
 
 
 def age(z):
-    """Return the age of the Universe at redshift `z`, in Gyr.
+    """Return the age of the Universe in Gyr.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def age(z):
     Returns
     -------
     `~numpy.ndarray`
-        Age in Gyr, float64, the shape of `z`. The closed form for flat
-        Lambda-CDM without radiation, as astropy's with Tcmb0 = 0.
+        Age in Gyr, float64, with the shape of `z`: the closed form for flat Lambda-CDM without
+        radiation, as in astropy with Tcmb0 = 0.
     """
     z = np.asarray(z, dtype=float)
     ode0 = 1.0 - OM0
@@ -42,8 +42,8 @@ def age(z):
 
 @cache
 def _distance_table():
-    # Of ln(d_L / z), smooth down to z = 0; d_L = (1 + z) times the integral of dz / E(z),
-    # by Gauss-Legendre in steps of ln(1 + z).
+    # ln(d_L / z) is smooth down to z = 0. d_L is (1 + z) times the integral of dz / E(z), computed
+    # by Gauss-Legendre quadrature in steps of ln(1 + z).
     x = np.linspace(0.0, np.log1p(Z_MAX), 8001)
     nodes, weights = np.polynomial.legendre.leggauss(4)
     step = x[1]
@@ -56,15 +56,24 @@ def _distance_table():
 
 
 def luminosity_distance(z):
-    """Return the luminosity distance in Mpc at redshift `z` (any shape, 0 to 20).
+    """Return the luminosity distance in Mpc.
 
-    Agrees with astropy's to better than 1e-7.
+    Parameters
+    ----------
+    z : float or `~numpy.ndarray`
+        Redshift, any shape, 0 to 20. NaN gives NaN.
     """
     z = np.asarray(z, dtype=float)
     return z * np.exp(np.interp(np.log1p(z), *_distance_table()))
 
 
 def kpc_per_arcsec(z):
-    """Return the proper transverse kpc in one arcsecond at redshift `z` (any shape)."""
+    """Return the proper transverse distance of one arcsecond in kpc.
+
+    Parameters
+    ----------
+    z : float or `~numpy.ndarray`
+        Redshift, any shape, 0 to 20. NaN gives NaN; 0 gives 0.
+    """
     z = np.asarray(z, dtype=float)
     return luminosity_distance(z) / (1.0 + z) ** 2 * 1000.0 * np.pi / 180.0 / 3600.0

@@ -4,14 +4,20 @@ from enum import IntFlag
 
 import numpy as np
 
-#: Fewest bands that a pixel or a row is fitted with.
+#: Smallest number of bands that a pixel or a row is fitted with.
 MIN_BANDS = 3
-#: Below this probability the model cannot explain the photometry.
+#: A model cannot explain photometry with an OOD below this.
 OOD_LIMIT = 1e-3
 
 
 class Bits(IntFlag):
-    """An `~enum.IntFlag` whose members have a description: ``NAME = value, "description"``."""
+    """Base class for quality bits, whose members are defined as ``NAME = value, "description"``.
+
+    Attributes
+    ----------
+    description : str
+        Meaning of the bit, as headers have it.
+    """
 
     def __new__(cls, value, description=""):
         member = int.__new__(cls, value)
@@ -19,10 +25,14 @@ class Bits(IntFlag):
         member.description = description
         return member
 
+    def keyword(self, prefix):
+        """Return the header keyword of a bit: ``DQBIT3`` for the value 8 and the prefix DQBIT."""
+        return f"{prefix}{self.bit_length() - 1}"
+
     @classmethod
     def cards(cls, prefix):
-        """Return header cards, ``DQBIT3`` -> ``8: description``, one for each bit."""
-        return {f"{prefix}{bit.bit_length() - 1}": f"{bit.value}: {bit.description}" for bit in cls}
+        """Return the header cards of all bits, such as ``DQBIT3`` -> ``8: description``."""
+        return {bit.keyword(prefix): f"{bit:d}: {bit.description}" for bit in cls}
 
 
 class DQ(Bits):
@@ -50,10 +60,10 @@ class Flag(Bits):
     BAND_LEFT_OUT = 8, "a band left out of the sum, for pixels without data"
     FEW_BANDS = 16, f"fewer than {MIN_BANDS} bands in the sum: no integrated mass"
     REDSHIFT = 32, "redshift or its error missing or out of range: no mass"
-    NO_OOD = 64, "the model has no OOD: bits 2 and 4 cannot be set"
+    NO_OOD = 64, f"the model has no OOD: bits {PIXELS_OOD[0]} and {SUM_OOD[0]} cannot be set"
 
 
-#: Bits of DQ of a pixel or a row that is not fitted.
+#: Bits of a pixel or a row that is not fitted.
 NOT_FITTED = (
     DQ.OUTSIDE
     | DQ.LOW_SNR
@@ -64,10 +74,11 @@ NOT_FITTED = (
     | DQ.NO_SNR
     | DQ.BAD_REDSHIFT_ERR
 )
-#: Bits that say that a redshift cannot be fitted.
+#: Bits of a redshift that cannot be fitted.
 REDSHIFT_BITS = DQ.REDSHIFT_RANGE | DQ.NO_REDSHIFT | DQ.BAD_REDSHIFT_ERR
 
-# Why a pixel or a row is not fitted. It is counted once, under the first reason that holds.
+# Reasons for which a pixel or a row is not fitted: bit, name, text. A pixel with several bits is
+# counted under the first.
 _REASONS = (
     (DQ.NO_REDSHIFT, "no_redshift", "without a usable redshift"),
     (
@@ -84,17 +95,17 @@ _REASONS = (
 
 
 def count_reasons(dq):
-    """Return how many pixels or rows are not fitted, by the reason.
+    """Return the number of pixels or rows that are not fitted, by reason.
 
     Parameters
     ----------
     dq : `~numpy.ndarray` of int, any shape
-        Those outside the segment are not counted.
+        Bits of `DQ`. Pixels outside the segment are not counted.
 
     Returns
     -------
     dict of str to int
-        Each pixel or row once, under its first reason.
+        Reason -> number. Each pixel or row is counted once, under its first reason.
     """
     left = np.asarray(dq)
     left = left[(left & DQ.OUTSIDE) == 0]
@@ -107,21 +118,21 @@ def count_reasons(dq):
 
 
 def reasons_text(counts):
-    """Return the reasons of `count_reasons` as text, empty where everything is fitted.
+    """Return the counts of `count_reasons` as text, empty if everything is fitted.
 
-    As ``12 without a usable redshift, 3 with a mean S/N below the cut``.
+    For example ``12 without a usable redshift, 3 with a mean S/N below the cut``.
     """
     return ", ".join(f"{counts[name]} {text}" for _, name, text in _REASONS if counts.get(name))
 
 
 def ood_text(scored, odd):
-    """Return how many of those fitted are out of distribution; empty where none is scored.
+    """Return the number out of distribution as text.
 
     Parameters
     ----------
     scored : int
-        Pixels or rows with an OOD that is not NaN.
+        Number of fitted pixels or rows whose OOD is not NaN.
     odd : int
-        Of those, below `OOD_LIMIT`.
+        Number of those with an OOD below `OOD_LIMIT`.
     """
     return f"{odd} of them out of distribution" if scored else "OOD not known"

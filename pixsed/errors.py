@@ -1,22 +1,24 @@
-"""The errors and warnings that pixsed raises on purpose, and lists in their messages."""
+"""Exceptions and warnings of pixsed, and lists of names in their messages."""
 
 
 class PixsedError(Exception):
-    """An error whose message says, in one line, what is wrong, in which file, and what to try.
+    """Error with a one-line message: what is wrong, in which file, and what to try.
 
     The command line prints the message and exits with status 1.
     """
 
 
 class Stopped(BaseException):
-    """A signal that ends the command. No `Exception`: a library must not handle it as an error.
+    """Signal that ends a command.
+
+    Not an `Exception`, so that no library handles it as an error.
 
     Parameters
     ----------
     signal : int
-        Its number.
+        Number of the signal.
     kept : str, optional
-        What is kept for another run, for the message.
+        What `--resume` can go on with, for the message.
     """
 
     def __init__(self, signal, kept=""):
@@ -25,10 +27,10 @@ class Stopped(BaseException):
 
 
 class PixsedWarning(UserWarning):
-    """Something a user should know that does not stop the work."""
+    """Warning that concerns the user but does not stop the work."""
 
 
 def listed(names, most=30):
-    """Return names or numbers as text: the first `most` of them, and how many more there are."""
+    """Return names or numbers as text: the first `most`, and the number of the others."""
     shown = ", ".join(str(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

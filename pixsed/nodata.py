@@ -1,7 +1,7 @@
-"""Values of a band that are no measurement: the band is then missing in that pixel or row.
+"""Values of a band that are not measurements: the band is then missing in that pixel or row.
 
-Limits in nJy and from the other bands, for pixels of cubes and rows of tables alike. Before, images
-in their own units have limits of their own: `pixsed.io.fill`, `pixsed.images.informative`.
+The limits are in nJy, some relative to the other bands, for pixels of cubes and rows of tables.
+Images in their own units have other limits: `pixsed.io.fill` and `pixsed.images.informative`.
 """
 
 import warnings
@@ -10,39 +10,42 @@ import numpy as np
 
 from pixsed.errors import PixsedWarning
 
-#: Why a value is taken as missing: code -> text. Code 0 is a value that is used, or NaN.
+#: Reasons why a value is taken as missing: code -> text. Code 0: the value is used, or NaN.
 REASONS = {
     1: "an error of 0 or less",
     2: "an error too large to tell anything",
     3: "a flux that no galaxy has",
 }
-# A band is left out where it is not detected (flux below 3 errors) and its error exceeds flux +
-# 5 errors of every band with a smaller error. In simulated photometry such a band makes the
-# posteriors of the shipped models worse than they are without it, since they were trained with
-# few like it. The error of a deep non-detection is far below the limit.
+# A band is left out if it is not detected (flux below 3 errors) and its error exceeds flux + 5
+# errors of every band with a smaller error. In simulated photometry such a band makes the
+# posteriors of the shipped models worse, because few simulations in their training had one. The
+# error of a deep non-detection is far below this limit.
 _DETECTION, _LIMIT = 3.0, 5.0
-#: A band that is not detected is left out above this error whatever the others are, nJy: 1 Jy.
+#: A band that is not detected is left out above this error, whatever the other bands: 1 Jy in nJy.
 MAX_ERR = 1e9
-# Brighter than any galaxy and nearly any star, nJy: AB magnitude 1.4.
+# Brighter than any galaxy and nearly any star: AB magnitude 1.4 in nJy.
 _MAX_FLUX = 1e12
-# Noise does not give such a negative S/N; -99 beside the error of a good measurement does.
+# Noise does not give such a negative S/N; the code -99 with the error of a measurement does.
 _MIN_SNR = -10.0
-# The same for a flux whose digits are a code: -99, -999, times any power of ten.
+# The same for a flux with the digits of a code: -99 or -999 times a power of ten.
 _MIN_SNR_CODE = -3.0
 
 
 def usable(flux, err, error_floor=0.0):
-    """Return float32 copies of flux and err, NaN in both where they are no measurement.
+    """Return float32 copies of fluxes and errors, NaN in both where a value is not a measurement.
 
-    A value is missing if its flux or error is NaN or infinite; if its error is 0 or less; if the
-    error is so large that the band tells nothing beside the others; if the flux is below
-    -10 errors or above 1e12 nJy; or if it is a code of two or more nines (99, 999), with the
-    same error, or negative and below -3 errors.
+    A value is missing if
+
+    - its flux or error is NaN or infinite, or its error is 0 or less;
+    - its error is so large that the band adds nothing to the other bands;
+    - its flux is below -10 errors or above 1e12 nJy;
+    - it is a code made of two or more nines (99, 999) with the same error, or negative and below -3
+      errors.
 
     Parameters
     ----------
     flux, err : array-like, shape (B, ...)
-        nJy.
+        Fluxes and 1-sigma errors in nJy.
     error_floor : float, optional
         Fraction of the flux added to the errors in quadrature.
 
@@ -50,13 +53,13 @@ def usable(flux, err, error_floor=0.0):
     -------
     flux, err : `~numpy.ndarray`, shape (B, ...), float32
     bare : `~numpy.ndarray`, shape (B, ...), float32
-        The errors without `error_floor`; `err` itself where there is none.
+        Errors without `error_floor`; `err` itself if that is 0.
     code : `~numpy.ndarray`, shape (B, ...), uint8
-        Of `REASONS`; 0 where the value is used, where flux or error are NaN, and where the
-        error is infinite.
+        Reason, a key of `REASONS`. 0 where the value is used, where flux or error are NaN, and
+        where the error is infinite.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        infinite = np.isinf(err)  # an error map's own way to say "no data"
+        infinite = np.isinf(err)  # the usual mark of "no data" in an error map
         flux, err = np.array(flux, dtype=np.float32), np.array(err, dtype=np.float32)
         code = _single(flux, err)
         code[infinite] = 0
@@ -71,12 +74,12 @@ def usable(flux, err, error_floor=0.0):
 
 
 def is_no_measurement(flux, err):
-    """Return where a value is no measurement by itself, whatever the other bands are.
+    """Return a mask of values that are not measurements, without comparing bands.
 
     Parameters
     ----------
-    flux, err : `~numpy.ndarray`
-        nJy, of one shape; NaN is none either.
+    flux, err : `~numpy.ndarray`, same shape
+        Fluxes and errors in nJy. NaN is not a measurement either.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         flux, err = np.asarray(flux, dtype=np.float32), np.asarray(err, dtype=np.float32)
@@ -84,12 +87,12 @@ def is_no_measurement(flux, err):
 
 
 def _single(flux, err):
-    """Return the codes of values that tell nothing by themselves."""
+    """Return the codes of values that are not measurements by themselves."""
     given = ~(np.isnan(flux) | np.isnan(err))
     code = np.zeros(flux.shape, dtype=np.uint8)
     snr = flux / err
     code[given & ((snr < _MIN_SNR) | (np.abs(flux) > _MAX_FLUX))] = 3
-    # Digits are looked at only where a code is possible, which is at few values.
+    # Few values can be codes; only their digits are examined.
     doubt = np.flatnonzero(given & ((np.abs(flux) == err) | (snr < _MIN_SNR_CODE)))
     code.flat[doubt[are_nines(flux.flat[doubt])]] = 3
     code[given & (err > MAX_ERR) & ~(snr >= _DETECTION)] = 2
@@ -98,7 +101,7 @@ def _single(flux, err):
 
 
 def are_nines(values):
-    """Return whether the digits of values are nines, two or more: 99, 999, 9.9, but not 9."""
+    """Return a mask of values with two or more nines as digits, such as 99 or 9.9 (not 9)."""
     size = np.abs(values.astype(float))
     size[~(np.isfinite(size) & (size > 0))] = 1.0
     mantissa = size / 10.0 ** np.floor(np.log10(size) + 1e-7)
@@ -107,7 +110,7 @@ def are_nines(values):
 
 
 def _useless(flux, err):
-    """Return where an error exceeds the upper limits of all bands with smaller errors."""
+    """Return a mask of errors that exceed the upper limits of all bands with smaller errors."""
     detected = flux >= _DETECTION * err
     limit = np.nan_to_num(np.maximum(flux, 0.0) + np.float32(_LIMIT) * err, nan=-np.inf)
     least = np.nan_to_num(err, nan=np.inf).min(axis=0)
@@ -121,20 +124,21 @@ def _useless(flux, err):
 
 
 def count_codes(code, bands, where=None):
-    """Return how many values of each band are taken as missing, by the reason.
+    """Return the number of missing values by band and reason.
 
     Parameters
     ----------
     code : `~numpy.ndarray`, shape (B, ...)
-        Of `usable`.
+        Codes from `usable`.
     bands : sequence of str
+        Names of the B bands.
     where : `~numpy.ndarray` of bool, shape (...), optional
-        Those that count.
+        Pixels or rows to count.
 
     Returns
     -------
     dict of str to int
-        ``"F115W:1"``, band and code, -> number; those that are 0 are left out.
+        Band and code, such as ``"F115W:1"``, -> number. Zeros are left out.
     """
     if where is not None:
         code = code[:, where]
@@ -149,16 +153,16 @@ def count_codes(code, bands, where=None):
 
 
 def warn_of_codes(counts, name, unit):
-    """Warn once of values that are taken as missing.
+    """Warn once of all values that are taken as missing.
 
     Parameters
     ----------
     counts : dict of str to int
-        Of `count_codes`.
+        Counts from `count_codes`.
     name : str
-        The file.
+        File name.
     unit : str
-        What was counted, as ``"rows"``.
+        Name of what was counted, such as ``"rows"``.
     """
     if not counts:
         return

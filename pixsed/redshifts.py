@@ -1,28 +1,28 @@
-"""Which redshifts can be fitted: one rule for tables, catalogues, cubes, maps and options."""
+"""Check of redshifts: one rule for tables, catalogues, cubes, maps and options."""
 
 import numpy as np
 
 from pixsed.dq import DQ
 from pixsed.errors import PixsedError
 
-#: A redshift up to this gives no distance: peculiar motions of 300 km/s are as large, and the
-#: distances of the shipped models end there.
+#: Redshifts up to this give no distance: peculiar velocities of 300 km/s are as large, and the
+#: shipped models have no distances below.
 NO_DISTANCE = 1e-3
 # Relative tolerance of the limits: a redshift map is float32.
 _ROUNDING = 1e-6
 
 
 def redshift_dq(redshift, redshift_err, model=None):
-    """Return the bits of DQ of redshifts; 0 where they can be fitted.
+    """Return the DQ bits of redshifts; 0 where a redshift can be fitted.
 
     Parameters
     ----------
     redshift : array-like
-        One that is NaN, infinite, negative (-99) or up to `NO_DISTANCE` is none.
+        Redshifts. NaN, infinite, negative (-99) and values up to `NO_DISTANCE` count as missing.
     redshift_err : array-like
-        1-sigma error: 0 = exact. NaN, infinite and negative are not errors.
+        1-sigma errors; 0 = exact. They must be finite and not negative.
     model : `~pixsed.fit.model.Model`, optional
-        Its trained range counts too. For a model that infers redshifts no bit is set.
+        Model whose trained range is checked too. A model that infers redshifts sets no bit.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def redshift_dq(redshift, redshift_err, model=None):
 
 
 def range_text(model):
-    """Return the trained range of a model as text."""
+    """Return the trained range of redshifts of a model as text."""
     low, high = model.redshift_range
     return (
         f"the range of model {model.name} (z {max(low, NO_DISTANCE):g} to {high:g}, error "
@@ -58,7 +58,7 @@ def range_text(model):
 
 
 def trouble_text(dq, redshift, redshift_err, model=None):
-    """Return what is wrong with one redshift, and what to try; None and None if nothing."""
+    """Return the fault of one redshift and what to try, as texts; (None, None) if it is good."""
     dq = int(dq)
     if dq & DQ.NO_REDSHIFT:
         return (
@@ -80,9 +80,15 @@ def trouble_text(dq, redshift, redshift_err, model=None):
 
 
 def check_redshift(redshift, redshift_err, model, name):
-    """Raise `PixsedError` if one redshift, of the file or options `name`, cannot be fitted.
+    """Raise `PixsedError` if one redshift cannot be fitted.
 
-    With `model` None: by any model.
+    Parameters
+    ----------
+    redshift, redshift_err : float
+    model : `~pixsed.fit.model.Model` or None
+        None: check what holds for any model.
+    name : str
+        File or options that gave the redshift, for the message.
     """
     trouble, advice = trouble_text(
         redshift_dq(redshift, redshift_err, model), redshift, redshift_err, model
@@ -92,7 +98,15 @@ def check_redshift(redshift, redshift_err, model, name):
 
 
 def exact_text(name, columns):
-    """Return the warning that redshifts of `name` are exact though `columns` look like errors."""
+    """Return the warning that redshifts are taken as exact although some columns look like errors.
+
+    Parameters
+    ----------
+    name : str
+        File name.
+    columns : str
+        Names of the columns that look like errors.
+    """
     return (
         f"{name}: the redshifts are taken as exact: {columns} not read; where a column holds "
         "1-sigma errors, name it with --zerr-col"

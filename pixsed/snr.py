@@ -1,4 +1,4 @@
-"""The mean S/N of a pixel or a row, over the bands that have data there."""
+"""Mean S/N of a pixel or a row, over the bands that have data."""
 
 import numpy as np
 
@@ -6,33 +6,33 @@ from pixsed.bands import SNR_BANDS
 
 
 def snr_bands(bands):
-    """Return the bands of the mean S/N: those of `SNR_BANDS`, or else the last three.
+    """Return the bands of the mean S/N: those in `SNR_BANDS`, or else the last three.
 
     Parameters
     ----------
     bands : sequence of str
-        In ascending wavelength.
+        In order of ascending wavelength.
     """
     return [band for band in bands if band in SNR_BANDS] or list(bands[-3:])
 
 
 def is_reference(bands):
-    """Return which bands are of `SNR_BANDS`, (B,) bool."""
+    """Return a mask of the bands that are in `SNR_BANDS`, (B,) bool."""
     return np.isin(bands, SNR_BANDS)
 
 
 def snr_used(present, reference):
-    """Return which bands the mean S/N of each pixel is over.
+    """Return the bands over which the S/N of each pixel is averaged.
 
-    Those of F277W, F356W and F444W that have data there; if none of the three has, the three
-    reddest bands with data.
+    These are the bands of F277W, F356W and F444W that have data in the pixel. If none of them has,
+    they are the three reddest bands with data.
 
     Parameters
     ----------
     present : `~numpy.ndarray` of bool, shape (B, ...)
         Where a band has data.
     reference : `~numpy.ndarray` of bool, shape (B,)
-        `is_reference` of the bands, which are in ascending wavelength.
+        `is_reference` of the bands, which are in order of ascending wavelength.
 
     Returns
     -------
@@ -53,9 +53,9 @@ def mean_snr(flux, err, bands):
     Parameters
     ----------
     flux, err : `~numpy.ndarray`, shape (B, ...)
-        NaN = no data.
+        Fluxes and 1-sigma errors in one unit. NaN = no data.
     bands : sequence of str
-        In ascending wavelength.
+        In order of ascending wavelength.
 
     Returns
     -------

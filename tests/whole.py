@@ -45,7 +45,7 @@ def read_image(location, *, unit=None, err=None, native=False):
 
 
 def write_image(image, planes, path, *, overwrite=False, inputs=(), history=()):
-    """Write planes made from an `ImageFile` as `PlanesWriter` does, by astropy alone.
+    """Write planes made from an `ImageFile` as `MosaicWriter` does, by astropy alone.
 
     `planes` are extension name -> (array, cards). A plane of another shape than the image gets
     no cards but those.

@@ -113,7 +113,7 @@ def command(
     from pixsed.io.locate import choose_image, open_fits, parse_location
     from pixsed.io.outputs import check_fits_output
     from pixsed.io.rows import RowReader
-    from pixsed.io.writers.planes import PlanesWriter
+    from pixsed.io.writers.mosaic import MosaicWriter
 
     check_fits_output(output, overwrite)
     bar = functools.partial(tqdm, unit="stripe", disable=not show_progress())
@@ -156,7 +156,7 @@ def command(
             raise PixsedError(f"{source.name}: {trouble}") from trouble
         said = _of_errors(found, source)
         step = f"bkg: box {box}, filter {filter_size}, {sigma:g}-sigma clipped {estimator}"
-        with PlanesWriter(
+        with MosaicWriter(
             source,
             ("SCI", "ERR", "BKG", "BKGRMS"),
             output,

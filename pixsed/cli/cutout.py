@@ -128,7 +128,7 @@ def command(
 
     from pixsed.images.cutout import Mosaics
     from pixsed.images.segmap import open_segmap
-    from pixsed.io.images import open_images
+    from pixsed.io.image import open_images
     from pixsed.io.locate import expand_locations, parse_location
 
     locations = expand_locations(images, hdu)

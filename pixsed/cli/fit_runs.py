@@ -240,7 +240,7 @@ def _fit_table(asked):
     from pixsed.dq import DQ
     from pixsed.fit.record import how_fitted, table_cards
     from pixsed.fit.table import fit_table, table_text
-    from pixsed.io.columns import band_columns
+    from pixsed.io.formats.photometry import band_columns
     from pixsed.io.locate import parse_location
     from pixsed.io.tables import read_table
     from pixsed.io.writers.tables import check_columns, check_table_output, write_table

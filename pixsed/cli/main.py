@@ -1,4 +1,4 @@
-"""The `pixsed` command: a group that loads a subcommand only when it is called."""
+"""The command `pixsed`: a group that imports a subcommand only when it is called."""
 
 import contextlib
 import errno
@@ -14,8 +14,8 @@ from pixsed import __version__
 from pixsed.errors import Stopped
 from pixsed.signals import signal_name, stopping
 
-# Name of the subcommand -> its one-line help, so that `pixsed --help` imports
-# none of them. A test holds each line against the command's own short help.
+# Name of the subcommand -> its short help, so that `pixsed --help` imports no subcommand. A test
+# compares each line with the short help of the command.
 COMMANDS = {
     "bkg": "Subtract the sky background and add its rms to the errors.",
     "psf": "Make the effective PSF of an image from its stars.",
@@ -37,7 +37,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group whose subcommands live in `pixsed.cli.<name>`, imported on demand."""
+    """Group of subcommands in `pixsed.cli.<name>`, imported when they are called."""
 
     def list_commands(self, ctx):
         return list(COMMANDS)
@@ -66,16 +66,16 @@ Examples:
 )
 @click.version_option(__version__, prog_name="pixsed")
 def cli():
-    """Maps of stellar mass, star formation, age, metallicity and dust, pixel by
+    """Make maps of stellar mass, star formation, age, metallicity and dust, pixel by
     pixel, from JWST and HST images: FITS in, FITS out.
 
-    The way from images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, merge, sum-mass.
-    The way to a model of one's own: ssp, simulate, train, export, validate.
+    From images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, merge, sum-mass.
+    To a model of your own: ssp, simulate, train, export, validate.
     """
 
 
 def _tell(text):
-    """Write a line to stderr, where there is one that takes it."""
+    """Write a line to stderr, if it can be written to."""
     with contextlib.suppress(OSError):
         click.echo(f"pixsed: {' '.join(text.split())}", err=True)
 
@@ -85,7 +85,7 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 
 
 def _filter_warnings():
-    """Show what pixsed warns of; what libraries say is of use to its makers alone (-v)."""
+    """Show the warnings of pixsed; hide those of libraries, unless `-v` is given."""
     from pixsed.errors import PixsedWarning
 
     warnings.showwarning = _show_warning
@@ -95,10 +95,10 @@ def _filter_warnings():
 
 
 def _open_standard_streams():
-    """Put something in the place of standard streams that are closed.
+    """Open /dev/null in place of standard streams that are closed.
 
-    The first file that is opened would else take their numbers, and what is meant for the
-    terminal would go into it. What is written to a closed standard output is an error.
+    Otherwise the first file that is opened would take the number of a closed stream, and messages
+    for the terminal would go into it. Writing to a closed standard output remains an error.
     """
     for number, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
@@ -112,14 +112,14 @@ def _open_standard_streams():
 
 
 def _flush():
-    """Write out what standard output still holds; raise if it does not take it."""
+    """Flush standard output; raise `OSError` if it cannot be written to."""
     trouble = None
     for stream in (sys.stderr, sys.stdout):
         try:
             stream.flush()
         except OSError as error:
             trouble = error if stream is sys.stdout else None
-            # Python would try, and complain, again at its end.
+            # Otherwise Python would flush it again at exit, and complain.
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if trouble is not None:
@@ -127,10 +127,11 @@ def _flush():
 
 
 def main(args=None):
-    """Run the command line and return by `sys.exit`.
+    """Run the command line and exit by `sys.exit`.
 
-    0 done, 1 failed, 2 usage, 128 and its number after a signal: 130 after Ctrl-C, 143
-    after SIGTERM. A failure is one line on stderr; with `-vv` the traceback goes before it.
+    The status is 0 for done, 1 for failed, 2 for wrong usage, and 128 plus the number of a signal:
+    130 after Ctrl-C, 143 after SIGTERM. A failure is one line on stderr, with `-vv` after the
+    traceback.
     """
     from pixsed.cores import limit_threads
     from pixsed.environment import prepare_command
@@ -151,9 +152,9 @@ def main(args=None):
 
 
 def _run(args, came):
-    """Run the command line and return its exit status, failures told on stderr."""
+    """Run the command line and return its exit status; failures are reported on stderr."""
     status = _status_of(lambda: _call(args, came))
-    if status:  # told already
+    if status:  # reported already
         with contextlib.suppress(OSError):
             _flush()
         return status
@@ -164,13 +165,13 @@ def _call(args, came):
     try:
         cli.main(args=args, prog_name="pixsed", standalone_mode=False)
     except Exception as error:
-        if came:  # it is but a consequence
+        if came:  # the error is a consequence of the signal
             raise Stopped(came[-1]) from error
         raise
 
 
 def _text(error):
-    """Return what an error says, without the number of its kind."""
+    """Return the message of an error, without its error number."""
     if isinstance(error, OSError) and error.errno == errno.EBADF:
         return "standard output is closed"
     if isinstance(error, OSError) and error.strerror:
@@ -179,6 +180,7 @@ def _text(error):
 
 
 def _status_of(work):
+    """Return the exit status of a function without arguments; its failure is reported on stderr."""
     from pixsed.cli.options import verbosity
     from pixsed.errors import PixsedError
 

@@ -1,4 +1,4 @@
-"""Options that several subcommands share, each defined once."""
+"""Options that several subcommands have in common, each defined once."""
 
 import contextlib
 import functools
@@ -12,30 +12,30 @@ import click
 
 from pixsed import __version__
 
-#: Draws of a pixel, at most: a batch of pixels has to fit in memory.
+#: Largest number of draws of a pixel: a batch of pixels has to fit in memory.
 MOST_SAMPLES = 20_000
 _state = {"verbose": 0, "quiet": False}
 
 
 def verbosity():
-    """Return 0, or the number of `-v` given."""
+    """Return the number of `-v` given."""
     return _state["verbose"]
 
 
 def show_progress():
-    """Return whether a progress bar is wanted: stderr is a terminal and no `-q`."""
+    """Return whether to show a progress bar: stderr is a terminal, and `-q` is not given."""
     return not _state["quiet"] and sys.stderr.isatty()
 
 
 def say(message):
-    """Write a line about the work done to stderr, unless `-q` was given."""
+    """Write a line about the work to stderr, unless `-q` is given."""
     if not _state["quiet"]:
-        with contextlib.suppress(OSError):  # the work goes on without its listener
+        with contextlib.suppress(OSError):  # a closed stderr does not stop the work
             click.echo(message, err=True)
 
 
 class _Log(logging.Handler):
-    """Writes the lines of the log `pixsed` to stderr, each once."""
+    """Handler that writes each line of the log `pixsed` to stderr once."""
 
     def __init__(self):
         super().__init__()
@@ -63,8 +63,8 @@ def _set_verbose(ctx, param, value):
         warnings.simplefilter("default")
 
 
-def _tell_of_run(context):
-    """Say, with `-v`, what runs, on what versions, and with which options."""
+def _report_options(context):
+    """Report versions, and the options of a command with their sources."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
@@ -82,9 +82,9 @@ def _tell_of_run(context):
 
 
 def _refuse_empty(context):
-    """Raise `click.UsageError` if an option has an empty text: of a script's unset variable."""
+    """Raise `click.UsageError` if an option is empty, as from an unset variable of a script."""
     for param in context.command.params:
-        if param.nargs > 1:  # numbers, checked as such
+        if param.nargs > 1:  # these are numbers
             continue
         value = context.params.get(param.name)
         for text in value if isinstance(value, list | tuple) else [value]:
@@ -102,24 +102,24 @@ def _shown(value):
 
 
 def quiet_verbose(function):
-    """Add `-q` and `-v`; refuse options of an empty text; with `-v`, say what runs."""
+    """Add `-q` and `-v`; refuse empty texts; with `-v`, report versions and options."""
 
     @functools.wraps(function)
-    def told(*args, **kwargs):
+    def wrapped(*args, **kwargs):
         context = click.get_current_context()
         _refuse_empty(context)
         if _state["verbose"]:
-            _tell_of_run(context)
+            _report_options(context)
         return function(*args, **kwargs)
 
-    told = click.option(
+    wrapped = click.option(
         "-v",
         "--verbose",
         count=True,
         expose_value=False,
         callback=_set_verbose,
-        help="Say more: versions, options, files; twice for the traceback of an error.",
-    )(told)
+        help="Report more: versions, options, files; twice (-vv) for the traceback of an error.",
+    )(wrapped)
     return click.option(
         "-q",
         "--quiet",
@@ -127,12 +127,12 @@ def quiet_verbose(function):
         expose_value=False,
         callback=_set_quiet,
         is_eager=True,
-        help="Say nothing but errors.",
-    )(told)
+        help="Report errors only.",
+    )(wrapped)
 
 
 class _Finite:
-    """Refuses NaN and infinite values."""
+    """Mixin for types of options that refuse NaN and infinite values."""
 
     def convert(self, value, param, ctx):
         found = super().convert(value, param, ctx)
@@ -146,16 +146,16 @@ class FiniteFloat(_Finite, click.types.FloatParamType):
 
 
 class FiniteRange(_Finite, click.FloatRange):
-    """Type of an option that takes a finite number in a range, as of `click.FloatRange`."""
+    """Type of an option that takes a finite number in a range, as `click.FloatRange`."""
 
 
 class Names(click.ParamType):
-    """Type of an option that takes names with commas between: a list of them.
+    """Type of an option that takes names separated by commas, as a list.
 
     Parameters
     ----------
     upper : bool, optional
-        Whether they are put in upper case.
+        Whether to convert them to upper case.
     """
 
     name = "list"
@@ -164,16 +164,16 @@ class Names(click.ParamType):
         self._upper = upper
 
     def convert(self, value, param, ctx):
-        if isinstance(value, list):  # click converts what is converted
+        if isinstance(value, list):  # click may convert a value twice
             return value
         words = [word.strip() for word in value.split(",") if word.strip()]
         if not words:
-            self.fail(f"{value!r} names nothing.", param, ctx)
+            self.fail(f"{value!r} must have at least one name.", param, ctx)
         return [word.upper() for word in words] if self._upper else words
 
 
-def output(help="File to write; - for standard output.", **kwargs):
-    """Add `-o/--output` (required) and `--overwrite`; what is read is not written over."""
+def output(help="Output file; - for standard output.", **kwargs):
+    """Add `-o/--output` (required) and `--overwrite`; refuse to overwrite an input."""
 
     def decorate(function):
         @functools.wraps(function)
@@ -186,7 +186,7 @@ def output(help="File to write; - for standard output.", **kwargs):
                 return function(*args, **kwargs)
 
         protected = click.option(
-            "--overwrite", is_flag=True, help="Replace the output if it is there."
+            "--overwrite", is_flag=True, help="Replace the output if it exists."
         )(protected)
         return click.option(
             "-o", "--output", required=True, type=click.Path(allow_dash=True), help=help, **kwargs
@@ -196,12 +196,12 @@ def output(help="File to write; - for standard output.", **kwargs):
 
 
 _OUTPUTS = ("output", "plot", "card", "curve")
-#: Options that name what is written, or a file that is gone on with.
+#: Options that do not name an input.
 _NO_INPUTS = (*_OUTPUTS, "overwrite", "resume")
 
 
 def _check_outputs(context):
-    """Raise `click.UsageError` if two options name one file to write."""
+    """Raise `click.UsageError` if two options name the same output."""
     found = {}
     for param in context.command.params:
         path = context.params.get(param.name)
@@ -230,7 +230,7 @@ def _files_named(context):
 hdu = click.option(
     "--hdu",
     metavar="EXT",
-    help="Extension to read, by name or number, where path[EXT] does not say it.",
+    help="Extension to read, by name or number, if path[EXT] does not give it.",
 )
 
 seed = click.option(
@@ -253,13 +253,13 @@ jobs = click.option(
     type=click.IntRange(min=1),
     default=_cores,
     show_default="the cores it may use",
-    help="Processes or threads at once.",
+    help="Number of processes or threads.",
 )
 
 scheduler = click.option(
     "--scheduler",
     metavar="ADDRESS",
-    help="Dask scheduler whose workers do the work, as tcp://host:8786, in place of --jobs.",
+    help="Use the workers of this Dask scheduler, such as tcp://host:8786, instead of --jobs.",
 )
 
 model = click.option(
@@ -268,7 +268,7 @@ model = click.option(
     default="tau",
     show_default=True,
     metavar="NAME|FILE",
-    help="A shipped model's name, or an .onnx file.",
+    help="Name of a shipped model, or an .onnx file.",
 )
 
 
@@ -278,8 +278,8 @@ error_floor = click.option(
     default=0.0,
     show_default=True,
     metavar="FRACTION",
-    help="Fraction of the flux added to the errors in quadrature, for what they leave out: zero "
-    "points, matched PSFs, the models themselves; 0.05 is usual.",
+    help="Fraction of the flux added to the errors in quadrature, for errors of zero points, PSF "
+    "matching and models; 0.05 is usual.",
 )
 
 
@@ -292,8 +292,8 @@ def noise(default, help):
             type=FiniteRange(min=0),
             default=0.0,
             metavar="FRACTION",
-            help="With a FILE: this fraction of the flux, added in quadrature to the errors; "
-            "without it they stop growing in the brightest bin, as in the paper.",
+            help="With --noise FILE: fraction of the flux added to the errors in quadrature. If 0, "
+            "errors stop growing in the brightest bin, as in the paper.",
         )(function)
         return click.option(
             "--noise",
@@ -307,5 +307,5 @@ def noise(default, help):
 
 
 def examples(*lines):
-    """Return the epilog that ends a `--help`: the examples, kept line by line."""
+    """Return the epilog of a `--help`: the examples, kept line by line."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

@@ -1,4 +1,4 @@
-"""`pixsed plot`: maps in, a picture of them out."""
+"""`pixsed plot`: draw maps as a picture."""
 
 import click
 
@@ -18,7 +18,7 @@ EPILOG = examples(
     multiple=True,
     type=Names(),
     metavar="PROP",
-    help="Property to draw, as LOGMSTAR; again, or with commas, for more.  "
+    help="Property to draw, such as LOGMSTAR; repeat it, or separate by commas.  "
     "[default: LOGSIGMA LOGSFR AGE METAL AV]",
 )
 @click.option(
@@ -26,14 +26,14 @@ EPILOG = examples(
     type=click.IntRange(min=10, max=1200),
     default=150,
     show_default=True,
-    help="Dots an inch.",
+    help="Dots per inch.",
 )
-@output("Picture to write: .png, .pdf or .svg; - for a PNG on standard output.")
+@output("Output picture: .png, .pdf or .svg; - for a PNG on standard output.")
 @quiet_verbose
 def command(maps, properties, dpi, output, overwrite):
     """Draw maps as a picture.
 
-    A column a property: the median above, the standard deviation below, cropped to
+    One column per property: the median above, the standard deviation below, cropped to
     the fitted pixels. Needs matplotlib: pip install 'pixsed[plot]'.
     """
     from pathlib import Path

@@ -149,7 +149,7 @@ def command(
     from pixsed.io.image import ImageFile
     from pixsed.io.locate import parse_location
     from pixsed.io.outputs import check_fits_output
-    from pixsed.io.writers.planes import PlanesWriter
+    from pixsed.io.writers.mosaic import MosaicWriter
 
     check_fits_output(output, overwrite)
     paths = [parse_location(p).path for p in (psf, target, kernel, mask) if p]
@@ -186,7 +186,7 @@ def command(
         cards = _cards(match)
         scale = pixel_area_arcsec2(source.wcs) ** 0.5
         with (
-            PlanesWriter(
+            MosaicWriter(
                 source,
                 ("SCI", "ERR"),
                 output,

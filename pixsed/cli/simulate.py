@@ -90,14 +90,14 @@ def command(
     from pixsed import __version__
     from pixsed.bands import BANDS
     from pixsed.errors import PixsedError
-    from pixsed.io.writers.stream import check_stream
+    from pixsed.io.writers.table_blocks import check_blocks_output
     from pixsed.simulate.batches import BATCH, row_dtype, simulate, ssp_digest
     from pixsed.simulate.priors import PRIORS
     from pixsed.simulate.table import simulations_writer
     from pixsed.sps.filters import load_curve
     from pixsed.sps.ssp import read_ssp
 
-    check_stream(output, overwrite=overwrite, resume=resume)
+    check_blocks_output(output, overwrite=overwrite, resume=resume)
     names = bands or [band.name for band in BANDS]
     for name in names:
         load_curve(name)

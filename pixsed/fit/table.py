@@ -11,17 +11,10 @@ from pixsed.errors import PixsedError, PixsedWarning, listed
 from pixsed.fit.draws import DEFAULT_SAMPLES, key_of_name
 from pixsed.fit.posterior import output_names, summarise
 from pixsed.fit.select import match_bands, quality
-from pixsed.io.columns import (
-    band_columns,
-    band_njy,
-    check_redshift_unit,
-    find_column,
-    numbers,
-    same_name,
-    texts,
-    unused_errors,
-)
+from pixsed.io.columns import find_column, numbers, same_name, texts
 from pixsed.io.formats.maps import QUALITY
+from pixsed.io.formats.photometry import band_columns, band_njy
+from pixsed.io.redshift_columns import check_redshift_unit, unused_errors
 from pixsed.nodata import count_codes, usable, warn_of_codes
 from pixsed.properties import (
     PROPERTIES,

@@ -11,7 +11,7 @@ from pixsed.io.formats.maps import maps_layout
 from pixsed.io.headers import shifted_header
 from pixsed.io.writers.maps import MapsWriter
 from pixsed.parallel import run_tasks
-from pixsed.properties import quantile_name, unit_and_description
+from pixsed.properties import unit_and_description
 
 
 def fit_tile(fitter, where):
@@ -100,7 +100,6 @@ def fit_to_file(
         binned=binned,
         has_ood=fitter.has_ood,
         units={name: unit_and_description(name, fitter.model) for name in fitter.properties},
-        quantile_name=quantile_name,
         cards=cards,
         inputs=inputs,
         command=command,

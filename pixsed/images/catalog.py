@@ -7,13 +7,8 @@ import numpy as np
 
 from pixsed.dq import DQ
 from pixsed.errors import PixsedError, PixsedWarning, listed
-from pixsed.io.columns import (
-    check_redshift_unit,
-    find_column,
-    integers,
-    numbers,
-    unused_errors,
-)
+from pixsed.io.columns import find_column, integers, numbers
+from pixsed.io.redshift_columns import check_redshift_unit, unused_errors
 from pixsed.io.tables import read_table
 from pixsed.redshifts import exact_text, redshift_dq
 

@@ -9,7 +9,7 @@ from pixsed.images.cutout import Mosaics
 from pixsed.images.field import Field, RedshiftMap
 from pixsed.images.segmap import open_segmap
 from pixsed.io.formats.psfmatch import warn_of_psfs
-from pixsed.io.images import open_images
+from pixsed.io.image import open_images
 from pixsed.io.locate import open_fits, parse_location
 
 

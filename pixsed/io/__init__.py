@@ -1,1 +1,1 @@
-"""FITS in and out: images, cubes, maps, tables, units, provenance."""
+"""Reading and writing of files: images, cubes, maps, tables; their units, bands and WCS."""

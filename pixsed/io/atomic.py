@@ -1,6 +1,6 @@
-"""Write a file whole or not at all, and never over another one unasked.
+"""Atomic writing: a file is written whole or not at all, and replaces another only if asked to.
 
-Every output goes through here; `pixsed.io.outputs` says where it may go.
+Every output goes through this module. `pixsed.io.outputs` checks where an output may go.
 """
 
 import contextlib
@@ -29,19 +29,19 @@ _log = logging.getLogger("pixsed")
 
 
 def send(file, path):
-    """Copy an open file, from its beginning, to a stream (`is_stream`).
+    """Copy an open file, from its beginning, to a stream (`~pixsed.io.outputs.is_stream`).
 
     Raises
     ------
     PixsedError
-        If the stream takes no more.
+        If the stream cannot be written to.
     """
     file.seek(0)
     try:
         with _open_stream(path) as stream:
             while block := file.read(_BLOCK):
                 left = memoryview(block)
-                while left:  # a pipe may take part of it
+                while left:  # a pipe may take only a part of it
                     left = left[stream.write(left) :]
             stream.flush()
     except BrokenPipeError:
@@ -66,30 +66,33 @@ def _open_stream(path):
 
 
 def temporary_file(suffix=""):
-    """Return a new temporary file, open to read and write bytes, and its path."""
+    """Return a new temporary file, open for reading and writing bytes, and its path."""
     handle, name = tempfile.mkstemp(prefix=".pixsed-", suffix=suffix)
     return open(handle, "r+b"), Path(name)
 
 
 def place(temporary, path, overwrite=False):
-    """Give a finished file its name, and the mode and owner of the file that it replaces.
+    """Move a finished file to its final name.
+
+    A file that it replaces passes on its mode and owner.
 
     Parameters
     ----------
     temporary : path-like
-        On the same disk.
+        The finished file, on the same disk.
     path : str or path-like
-        No stream.
+        The final name; not a stream.
     overwrite : bool, optional
+        Replace a file of that name.
 
     Raises
     ------
     PixsedError
-        If a file is there by now that may not be replaced.
+        If a file of that name exists by now and `overwrite` is false.
     """
     target = resolve_output(path)
     if is_stream(target):
-        raise PixsedError(f"{path} is no file any more; nothing was written")
+        raise PixsedError(f"{path} is no longer a file; nothing was written")
     if target.exists():
         before = os.stat(target)
         if not overwrite:
@@ -109,10 +112,10 @@ def place(temporary, path, overwrite=False):
 
 @contextlib.contextmanager
 def atomic_path(path, overwrite=False):
-    """Yield a temporary path beside `path` that takes its name when the block ends well.
+    """Yield a temporary path next to `path`, which takes the name `path` when the block succeeds.
 
-    To a stream (`is_stream`) the temporary file is copied at the end. After an error, or a
-    signal, nothing stands under the final name.
+    For a stream (`~pixsed.io.outputs.is_stream`) the temporary file is copied to it at the end.
+    After an error or a signal nothing stands under the final name.
 
     Yields
     ------
@@ -121,8 +124,7 @@ def atomic_path(path, overwrite=False):
     Raises
     ------
     PixsedError
-        If `path` exists and `overwrite` is false, its folder does not exist, or the disk is
-        full.
+        If `path` exists and `overwrite` is false, its folder does not exist, or the disk is full.
     """
     check_output(path, overwrite)
     stream = is_stream(path)
@@ -145,7 +147,7 @@ def atomic_path(path, overwrite=False):
 
 @contextlib.contextmanager
 def disk_errors(path):
-    """Name the output in the error of a disk that is full (`named_error`)."""
+    """Context manager that names the output in the error of a full disk (`named_error`)."""
     try:
         yield
     except OSError as error:
@@ -156,11 +158,11 @@ def disk_errors(path):
 
 
 def named_error(error, path):
-    """Return a `PixsedError` that names the output if its disk is full, else `error`."""
+    """Return a `PixsedError` that names the output if its disk is full, else `error` itself."""
     if not isinstance(error, OSError):
         return error
     full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG)
-    # numpy and astropy say it without a number.
+    # numpy and astropy raise it without an error number.
     short = re.search(r"not enough space|requested and \d+ written", str(error), re.IGNORECASE)
     if not (full or short):
         return error
@@ -170,9 +172,9 @@ def named_error(error, path):
 
 
 def name_long_strings(header):
-    """Add LONGSTRN, in place, to a header whose strings go on in CONTINUE cards.
+    """Add LONGSTRN, in place, to a header with strings that continue in CONTINUE cards.
 
-    fitsverify asks for it.
+    `fitsverify` asks for it.
     """
     if "LONGSTRN" not in header and any(len(card.image) > 80 for card in header.cards):
         header["LONGSTRN"] = ("OGIP 1.0", "the OGIP long string convention may be used")
@@ -184,7 +186,7 @@ def write_hdulist(hdulist, path, overwrite=False):
     Raises
     ------
     PixsedError
-        As `check_fits_output`.
+        As for `~pixsed.io.outputs.check_fits_output`.
     """
     check_fits_output(path, overwrite)
     for hdu in hdulist:

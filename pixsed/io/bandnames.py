@@ -1,7 +1,7 @@
-"""The band of an image: its name by pixsed's convention, camera, pivot wavelength.
+"""Band of an image: its name in pixsed's convention, its camera and its pivot wavelength.
 
-`F444W` for ACS/WFC, NIRCam and WFC3/IR; any other camera's name stands in
-front: `NIRISS_F200W`, `UVIS_F814W`.
+The name is that of the filter, such as `F444W`, for ACS/WFC, NIRCam and WFC3/IR. Other cameras
+come first: `NIRISS_F200W`, `UVIS_F814W`.
 """
 
 import re
@@ -13,7 +13,7 @@ from pixsed.errors import PixsedError
 
 _FILTER = re.compile(r"(?<![A-Z0-9])F\d{3,4}(?:LP|W2|W|M|N|X)(?![A-Z0-9])")
 _NAME = re.compile(r"[A-Z0-9][A-Z0-9_-]*")
-# Filters that are only used with a broad one in the other wheel: the narrower is the band.
+# Filters used only behind a broader one in the other wheel; the band is the narrower one.
 _CROSSED = {
     "F162M": "F150W2",
     "F164N": "F150W2",
@@ -22,7 +22,7 @@ _CROSSED = {
     "F466N": "F444W",
     "F470N": "F444W",
 }
-# Words that may stand beside a filter: what they say of the camera, None where nothing.
+# Words that may stand next to a filter -> prefix of their camera, None if they tell no camera.
 _CAMERAS = {
     "NIRCAM": "",
     "NRCA": "",
@@ -77,7 +77,7 @@ _WFC3_IR = frozenset(
     "F098M F105W F110W F125W F126N F127M F128N F130N F132N F139M F140W F153M F160W F164N "
     "F167N".split()
 )
-# Prefix of a band's name -> instrument, for the cameras that carry theirs.
+# Prefix of a band's name -> instrument.
 _PREFIXES = {
     "UVIS": "WFC3/UVIS",
     "HRC": "ACS/HRC",
@@ -90,18 +90,17 @@ _PREFIXES = {
 
 
 def check_band_name(name, source="BAND"):
-    """Return `name` in upper case.
+    """Return the name of a band in upper case.
 
     Raises
     ------
     PixsedError
-        If it cannot be a band's name: letters, digits, ``_`` and ``-``.
+        If it is not made of letters, digits, ``_`` and ``-``, is longer than 40 characters, or ends
+        in ``_ERR``.
     """
     upper = str(name).strip().upper()
     if not _NAME.fullmatch(upper) or len(upper) > 40 or upper.endswith("_ERR"):
-        raise PixsedError(
-            f"{source}={name!r} must be letters, digits and _, got something else; try F444W"
-        )
+        raise PixsedError(f"{source}={name!r} must have letters, digits, _ and - alone; try F444W")
     return upper
 
 
@@ -111,17 +110,17 @@ def band_name(header, explicit=None, *, name="image"):
     Parameters
     ----------
     header : `~astropy.io.fits.Header`
-        With FILTER and PUPIL (JWST), FILTER1 and FILTER2 (ACS) or BAND; INSTRUME and
-        DETECTOR say the camera.
+        Header with FILTER and PUPIL (JWST), FILTER1 and FILTER2 (ACS) or BAND. INSTRUME and
+        DETECTOR tell the camera.
     explicit : str, optional
-        The name given as ``BAND=``; it wins.
+        Name given as ``BAND=``; it overrides the header.
     name : str, optional
-        The file, for the message.
+        File name, for the message.
 
     Raises
     ------
     PixsedError
-        If nothing tells the band; the message says to write ``BAND=``.
+        If the header does not tell the band; the message suggests ``BAND=``.
     """
     if explicit:
         return check_band_name(explicit)
@@ -129,13 +128,13 @@ def band_name(header, explicit=None, *, name="image"):
     if found is None:
         raise PixsedError(
             f"{name}: no FILTER, PUPIL, FILTER1, FILTER2 or BAND in its header tells the band"
-            f"{_said(header)}; name it in front, as F444W={name}"
+            f"{_said(header)}; put it before the name, as F444W={name}"
         )
     return found
 
 
 def _said(header):
-    """Return what the cards of the band do say, for a message."""
+    """Return the content of the cards for the band, for a message."""
     said = [
         f"{key} {str(header[key]).strip()!r}"
         for key in ("FILTER", "PUPIL", "FILTER1", "FILTER2", "BAND")
@@ -145,27 +144,27 @@ def _said(header):
 
 
 def band_name_or_none(header):
-    """Return the band that a header tells, or None where it does not tell one alone."""
+    """Return the band that a header tells, or None if it tells none or more than one."""
     for keys in (("FILTER", "PUPIL"), ("FILTER1", "FILTER2"), ("BAND",)):
         text = " ".join(str(header.get(key, "")).upper() for key in keys)
         if _FILTER.search(text.replace("_", " ")):
             return _band_of(text, header)
-    # A filter of another telescope, or a camera's own name for it, is no F444W.
+    # Filters of other telescopes do not look like F444W.
     band = str(header.get("BAND", "")).strip().upper()
     return band if band and _NAME.fullmatch(band) else None
 
 
 def _band_of(text, header):
-    """Return the band of cards' text that holds a filter; None if it is of more than one."""
+    """Return the band of a text with a filter, or None if the text has more than one band."""
     words = re.findall(r"[A-Z0-9]+", text)
     filters = {word for word in words if _FILTER.fullmatch(word)}
     if len(filters) > 1:
-        # One in front of the other; but a sum or a ratio of images is neither.
+        # One filter in front of the other, unless the text is of a sum of images.
         filters = {word for word in filters if filters == {word, _CROSSED.get(word)}}
         if "+" in text or "&" in text:
             return None
     others = [word for word in words if not _FILTER.fullmatch(word)]
-    # What is not known may be a grism, a polariser or another camera.
+    # An unknown word may be a grism, a polariser or another camera.
     if len(filters) != 1 or not set(others) <= set(_CAMERAS):
         return None
     filter_ = filters.pop()
@@ -183,7 +182,7 @@ def _band_of(text, header):
 
 
 def _camera_prefix(header, filter_):
-    """Return the camera's name where bands carry it, else an empty string."""
+    """Return the prefix of the camera in names of bands, or an empty string."""
     instrument = str(header.get("INSTRUME", "")).strip().upper()
     detector = str(header.get("DETECTOR", "")).strip().upper()
     instrument, _, channel = instrument.replace(" ", "/").replace("-", "/").partition("/")
@@ -199,13 +198,13 @@ def _camera_prefix(header, filter_):
 
 
 def filter_name(band):
-    """Return the bare filter of a band: ``F814W`` of ``UVIS_F814W``."""
+    """Return the filter of a band without its camera: ``F814W`` for ``UVIS_F814W``."""
     prefix, _, rest = band.partition("_")
     return rest if prefix in _PREFIXES and rest else band
 
 
 def instrument_name(band, header=None):
-    """Return the instrument of a band, as ``ACS``, ``NIRCAM``, ``WFC3/IR``, or ``""``."""
+    """Return the instrument of a band, such as ``ACS``, ``NIRCAM`` or ``WFC3/IR``, or ``""``."""
     if band in bands.BY_NAME:
         return bands.BY_NAME[band].instrument
     prefix = band.partition("_")[0]
@@ -218,13 +217,15 @@ def instrument_name(band, header=None):
 
 
 def pivot_um(band, header=None):
-    """Return the pivot wavelength of a band in micron; NaN where nothing tells it.
+    """Return the pivot wavelength of a band in micron, or NaN if it is not known.
 
-    Known bands by `pixsed.bands`, others by the header's PHOTPLAM (Angstrom).
+    Known bands are in `pixsed.bands`; for others the header's PHOTPLAM (Angstrom) is used.
     """
     if band in bands.BY_NAME:
         return bands.BY_NAME[band].pivot_um
     value = (header or {}).get("PHOTPLAM")
     if isinstance(value, int | float) and np.isfinite(value) and value > 0:
+        # Angstrom to micron. Not by astropy, whose factor of 1.0000000000000002e-4 would turn
+        # 15000 Angstrom into 1.5000000000000002 micron.
         return float(value) / 1e4
     return float("nan")

@@ -1,14 +1,24 @@
-"""Text and values that FITS cards can hold, and the keywords of input files."""
+"""Cards of FITS headers: texts and values they can hold, input files, copies of headers."""
 
 import math
 import numbers
 import re
 import unicodedata
+import warnings
 
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
 
 _INPUT = "INFILE"
 _INPUT_KEYWORD = re.compile(r"(INFILE\d{1,2}|INFIL\d{3}|INFI\d{4}|INF\d{5}|IN\d{6})")
+# Cards on how the data of one HDU are stored.
+_STRUCTURAL = re.compile(
+    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|EXTEND|TFIELDS|THEAP|END"
+    r"|BSCALE|BZERO|BLANK|CHECKSUM|DATASUM|ZHECKSUM|ZDATASUM|EXTNAME|EXTVER|EXTLEVEL|INHERIT"
+    r"|Z(IMAGE|SIMPLE|TENSION|EXTEND|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|CMPTYPE|TILE\d+|NAME\d+|VAL\d+"
+    r"|QUANTIZ|DITHER0|BLANK|SCALE|ZERO)|T(TYPE|FORM|UNIT|SCAL|ZERO|NULL|DIM|DISP)\d+"
+    r"|LONGSTRN|NEXTEND|DATAMIN|DATAMAX"
+)
 #: Columns of a card after ``KEYWORD = `` and before ``/ ``.
 _ROOM = 67
 _LETTERS = str.maketrans(
@@ -47,17 +57,17 @@ _LETTERS = str.maketrans(
 
 
 def plain_text(text):
-    r"""Return a text in printable ASCII, as HISTORY and COMMENT hold it.
+    r"""Return a text in printable ASCII, as HISTORY and COMMENT need it.
 
-    Letters lose their accents (``é`` becomes ``e``); other characters are written as
-    Python's escapes (``\u94f6``, ``\n``), and bytes that are no text as ``\xff``.
+    Letters lose their accents (``é`` becomes ``e``). Other characters become Python's escapes
+    (``\u94f6``, ``\n``), and bytes that are not text become ``\xff``.
     """
     text = str(text).translate(_LETTERS)
     plain = []
     for letter in unicodedata.normalize("NFKD", text):
         if 32 <= ord(letter) < 127:
             plain.append(letter)
-        elif 0xDC80 <= ord(letter) <= 0xDCFF:  # a byte that could not be decoded
+        elif 0xDC80 <= ord(letter) <= 0xDCFF:  # the mark of a byte that is not text
             plain.append(f"\\x{ord(letter) - 0xDC00:02x}")
         elif not unicodedata.combining(letter):
             plain.append(
@@ -69,9 +79,9 @@ def plain_text(text):
 
 
 def fits_text(text):
-    """Return a text as the value of a FITS card: `plain_text` that is read back as written.
+    """Return a text as the value of a FITS card: a `plain_text` that reads back as it was written.
 
-    A quote becomes a double one where readers would take it for the end of the text.
+    A single quote becomes a double one where readers would take it for the end of the text.
 
     Parameters
     ----------
@@ -85,12 +95,12 @@ def fits_text(text):
     if _reads_back(text):
         return text
     text = text.replace("'", '"')
-    # An ampersand at the end of a long text means that it goes on.
+    # An ampersand at the end of a long text means that the text continues.
     return text if _reads_back(text) else re.sub(r"&(?=\s*$)", "%26", text)
 
 
 def _reads_back(text):
-    """Return whether astropy reads a text as it was written, but for blanks at its end."""
+    """Return whether astropy reads a text back as written, except for blanks at its end."""
     if "'" not in text and not text.rstrip().endswith("&"):
         return True
     image = fits.Card("TEXT", text).image
@@ -101,15 +111,15 @@ def _reads_back(text):
 
 
 def fits_card(value, comment=""):
-    """Return (value, comment) as a card of FITS can hold them.
+    """Return (value, comment) as a FITS card can hold them.
 
     Parameters
     ----------
     value : object
-        A text is put through `fits_text`; a float that is not finite becomes None, a card
-        without a value.
+        A text goes through `fits_text`. A float that is not finite becomes None, a card without a
+        value.
     comment : str, optional
-        Left out if a text leaves no room for it; cut to the room beside a number.
+        Left out if a text leaves no room for it; cut to the room after a number.
     """
     comment = plain_text(comment)
     if isinstance(value, str):
@@ -123,7 +133,7 @@ def fits_card(value, comment=""):
 
 
 def safe_cards(cards):
-    """Return a dict of keyword -> (value, comment), each as of `fits_card`.
+    """Return a dict of keyword -> (value, comment), each from `fits_card`.
 
     Parameters
     ----------
@@ -139,8 +149,8 @@ def safe_cards(cards):
 def input_keyword(number):
     """Return the keyword of the n-th input file, counted from 1.
 
-    INFILE1 to INFILE99; then, since a keyword has eight characters, INFIL100 to INFIL999,
-    INFI1000 and so on.
+    INFILE1 to INFILE99, then, since a keyword has eight characters, INFIL100 to INFIL999, INFI1000
+    and so on.
     """
     digits = str(number)
     return _INPUT[: 8 - len(digits)] + digits
@@ -152,11 +162,44 @@ def is_input_keyword(keyword):
 
 
 def input_cards(names):
-    """Return the cards of input files: keyword -> name as of `fits_text`.
+    """Return the cards of input files: keyword -> name from `fits_text`.
 
     Parameters
     ----------
     names : iterable of str
-        Names without folders.
+        File names without folders.
     """
     return {input_keyword(number): fits_text(name) for number, name in enumerate(names, 1)}
+
+
+def copied_header(header):
+    """Return a copy of a header for an HDU whose data are stored anew.
+
+    Cards of structure, scaling and checksums are left out, as are INFILEn of an earlier command and
+    the second card of a keyword. A card that breaks the standard is repaired, or left out if it
+    cannot be.
+    """
+    result = fits.Header()
+    for card in header.cards:
+        keyword = card.keyword
+        if _STRUCTURAL.fullmatch(keyword) or is_input_keyword(keyword):
+            continue
+        if keyword in ("COMMENT", "HISTORY", ""):
+            # At the bottom, like every card; else astropy would move it.
+            result.append((keyword, str(card.value)), useblanks=False, bottom=True)
+            continue
+        if keyword in result:
+            continue
+        try:
+            with warnings.catch_warnings():
+                # Cutting a comment that is too long for its card needs no warning.
+                warnings.simplefilter("ignore", VerifyWarning)
+                card.verify("silentfix")
+                # A new card, since the text of the old one may break the standard.
+                fresh = fits.Card(keyword, card.value, card.comment)
+                fresh.verify("exception")
+                str(fresh)
+        except (fits.VerifyError, ValueError):
+            continue
+        result.append(fresh, useblanks=False, bottom=True)
+    return result

@@ -1,16 +1,13 @@
-"""Columns of tables that users bring: found by name, and read as numbers or text."""
+"""Columns of users' tables: found by name, and read as numbers or text."""
 
 import math
-import re
 
 import numpy as np
-from astropy import units as u
 from astropy.table import Column, MaskedColumn
 
 from pixsed.errors import PixsedError, listed
-from pixsed.io.fluxes import flux_unit, fluxes_njy, is_relative, leaves_open
 
-#: Texts that stand for "no value" in a column of numbers, in lower case.
+#: Texts that mean "no value" in a column of numbers, in lower case.
 PLACEHOLDERS = frozenset(
     [
         "",
@@ -35,14 +32,12 @@ PLACEHOLDERS = frozenset(
 
 
 def same_name(names, wanted, path):
-    """Return the column of a name, its case ignored where none has it as written, or None.
-
-    FITS does not tell names by their case.
+    """Return the column of a name, or None. Without an exact match its case is ignored, as in FITS.
 
     Raises
     ------
     PixsedError
-        If several have the name in other cases, and none as it is wanted.
+        If several columns match in other cases, and none exactly.
     """
     if wanted in names:
         return wanted
@@ -50,24 +45,24 @@ def same_name(names, wanted, path):
     if len(found) > 1:
         raise PixsedError(
             f"{path}: columns {', '.join(found)} are all {wanted} but for upper and lower case; "
-            "rename those that are not meant"
+            "rename all but one"
         )
     return found[0] if found else None
 
 
 def find_column(names, asked, usual, option, path):
-    """Return the column asked for, or the one whose name is usual for it.
+    """Return the column that was named, or the only one with a usual name.
 
     Parameters
     ----------
     names : list of str
-        The table's columns.
+        Names of the table's columns.
     asked : str or None
-        As the user wrote it, in any case (`same_name`); None to look for one.
+        Name given by the user, in any case (`same_name`); None to look for a usual one.
     usual : collection of str
-        Names to look for, in lower case.
+        Usual names, in lower case.
     option, path : str
-        For the message.
+        Option that names the column, and file name, for the message.
 
     Returns
     -------
@@ -76,7 +71,7 @@ def find_column(names, asked, usual, option, path):
     Raises
     ------
     PixsedError
-        If the column asked for is not there, or none or several have a usual name.
+        If the named column does not exist, or none or several have a usual name.
     """
     if asked is not None:
         found = same_name(names, asked, path)
@@ -94,12 +89,12 @@ def find_column(names, asked, usual, option, path):
 
 
 def flat(column, name, path):
-    """Return a column as a masked array, one value per row; shape (N, 1) is taken as (N,).
+    """Return a column as a masked array with one value per row; a shape of (N, 1) becomes (N,).
 
     Raises
     ------
     PixsedError
-        If a row has several values, or it is not a plain column (but a SkyCoord or a Time).
+        If a row has several values, or the column is not a plain one (a SkyCoord or a Time).
     """
     if not isinstance(column, np.ndarray):  # Column, MaskedColumn and Quantity are arrays
         kind = type(column).__name__
@@ -111,14 +106,17 @@ def flat(column, name, path):
         values = _of_objects(values)
     if values.ndim != 1 and values.size != len(values):
         raise PixsedError(
-            f"{path}: column {name!r} has {values.size // max(len(values), 1)} values a row; one "
-            "is wanted: split it into columns of its own"
+            f"{path}: column {name!r} must have one value per row, got "
+            f"{values.size // max(len(values), 1)}; split it into several columns"
         )
     return values.reshape(len(values))
 
 
 def _of_objects(values):
-    """Return an object column as text or numbers if it holds such, also as arrays of one value."""
+    """Return an object column of texts or numbers as such; other columns are unchanged.
+
+    Arrays of one value count as that value.
+    """
     mask = np.ma.getmaskarray(values).copy()
     found = []
     for row, value in enumerate(values.data):
@@ -139,16 +137,23 @@ def _of_objects(values):
 
 
 def numbers(column, name, options, path):
-    """Return a column as float64, shape (N,), NaN where masked, or where text stands for "none".
+    """Return a column as float64, shape (N,).
 
     Parameters
     ----------
     column : `~astropy.table.Column` or `~astropy.units.Quantity`
         Shape (N,) or (N, 1).
     name : str
+        Name of the column, for the message.
     options : str
-        The options that name another column, for the message.
+        Options that name another column, for the message.
     path : str
+        File name, for the message.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        NaN where a value is masked or one of `PLACEHOLDERS`.
 
     Raises
     ------
@@ -179,7 +184,7 @@ def numbers(column, name, options, path):
 
 
 def texts(column, name, path):
-    """Return a column of ids as a list of str; 7, 7.0 and ``"7"`` are the same."""
+    """Return a column of ids as a list of str; 7, 7.0 and ``"7"`` are the same id."""
     values = flat(column, name, path)
     if values.dtype.kind == "S":
         values = np.ma.MaskedArray(np.char.decode(values.data, "latin-1"), mask=values.mask)
@@ -190,20 +195,21 @@ def texts(column, name, path):
 
 
 def integers(column, name, option, path):
-    """Return a column of ids as a list of int, None where there is none: masked, NaN, ``"-"``.
+    """Return a column of ids as a list of int, None where masked, NaN or one of `PLACEHOLDERS`.
 
     Parameters
     ----------
     column : `~astropy.table.Column`
-        Integers, whole floats, or text of either.
+        Integers, whole floats, or texts of either.
     name, path : str
+        Name of the column and of the file, for the message.
     option : str
-        The one that names another column, for the message.
+        Option that names another column, for the message.
 
     Raises
     ------
     PixsedError
-        If an id is no whole number, or a float too large to tell it from the next one.
+        If an id is not a whole number, or a float too large to be told from the next integer.
     """
     values = flat(column, name, path)
     if values.dtype.kind == "S":
@@ -227,9 +233,14 @@ def integers(column, name, option, path):
 
 
 def _integer(value, exact):
-    """Return the int that a value is, None if it stands for "none"; raise if it is something else.
+    """Return a value as an int, or None if it means "no value".
 
-    OverflowError is of a float of `exact` or more.
+    Raises
+    ------
+    OverflowError
+        If it is a float of `exact` or more.
+    TypeError, ValueError
+        If it is not a whole number.
     """
     if isinstance(value, str):
         if value.strip().lower() in PLACEHOLDERS:
@@ -248,7 +259,7 @@ def _integer(value, exact):
 
 
 def integers_or_texts(values):
-    """Return ids as a column of int64 if each is the text of an integer, else of text."""
+    """Return ids as a column of int64 if each is the text of an integer, else as texts."""
     values = [str(value) for value in values]
     try:
         found = np.array([int(value) for value in values], dtype=np.int64)
@@ -257,142 +268,8 @@ def integers_or_texts(values):
     return Column(found if [str(number) for number in found] == values else values)
 
 
-# Photometry.
-
-
-def unit_of(column):
-    """Return the unit of a column as text, or the unit itself; None where it has none."""
-    unit = getattr(column, "unit", None)
-    return None if unit is None or not str(unit).strip() else unit
-
-
-def band_columns(names, bands=(), path="table"):
-    """Return the columns of flux of a table, those that have an ``_ERR`` beside them.
-
-    Parameters
-    ----------
-    names : list of str
-        The table's columns.
-    bands : sequence of str, optional
-        Bands whose columns may be in any case (`same_name`), as may be ``_ERR``.
-    path : str, optional
-        For messages.
-
-    Returns
-    -------
-    dict of str to str
-        Column -> band.
-
-    Raises
-    ------
-    PixsedError
-        If several columns could be one band.
-    """
-    known = {band.lower(): band for band in bands}
-    found = {}
-    for name in names:
-        band = known.get(name.lower())
-        if band is not None:
-            if same_name(names, band, path) == name and same_name(names, f"{name}_ERR", path):
-                found[name] = band
-        elif f"{name}_ERR" in names and name.upper() != "REDSHIFT":
-            found[name] = name
-    return found
-
-
-def band_njy(table, band, units, path):
-    """Return flux and error of a band in nJy.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    band : str
-        Its column, with ``<BAND>_ERR`` beside it.
-    units : dict
-        Band -> unit, in place of that of its columns; None -> unit of columns without one that
-        tells a flux density.
-    path : str
-        For messages.
-
-    Returns
-    -------
-    flux, err : `~numpy.ndarray`, shape (N,), float64
-        NaN where masked, and as `~pixsed.io.fluxes.fluxes_njy` says.
-    used : bool
-        Whether `units` was used.
-
-    Raises
-    ------
-    PixsedError
-        If a column is not one number a row, or its unit is missing or no flux density.
-    """
-    names = band, same_name(table.colnames, f"{band}_ERR", path)
-    flux, err = (numbers(table[name], name, "", path) for name in names)
-    found, used = [], False
-    for name in names:
-        unit, said = unit_of(table[name]), units.get(band.upper())
-        what = f"{path}: column {name}"
-        # An error in plain magnitudes is of the flux's system.
-        relative = name != band and unit is not None and is_relative(unit)
-        if said is None and (unit is None or (leaves_open(unit) and not relative)):
-            said = units.get(None)
-        if said is None and unit is not None:
-            found.append(flux_unit(unit, what))
-            continue
-        if said is None:
-            raise PixsedError(
-                f"{what} has no unit; write it into the table (FITS TUNIT or ECSV), or say it, "
-                "as --unit nJy"
-            )
-        found.append(flux_unit(said, f"{what}, by --unit,"))
-        used = True
-    if is_relative(found[0]):
-        raise PixsedError(
-            f'{path}: column {band} is in {found[0]} of no system; say which, as --unit "mag(AB)", '
-            "or convert it to nJy"
-        )
-    return *fluxes_njy(flux, err, *found), used
-
-
-_ERROR_WORD = "err|error|unc|sigma|sig|std"
-_SIDE = "lo|low|lower|hi|high|upper|[lu](68|95)|p?(16|84|160|840)"
-
-
-def unused_errors(names, redshift):
-    """Return the columns that look like errors, or limits, of the column of redshifts.
-
-    Parameters
-    ----------
-    names : list of str
-        The table's columns.
-    redshift : str
-        That of the redshifts; ``z`` and ``redshift`` mean it too, where no column has the name.
-    """
-    lower = {name.lower() for name in names} - {redshift.lower()}
-    stems = [stem for stem in (redshift.lower(), "redshift", "z") if stem not in lower]
-    stem = "|".join(map(re.escape, dict.fromkeys(stems)))
-    pattern = re.compile(
-        rf"({stem})_?(({_ERROR_WORD})(_?({_SIDE}))?|({_SIDE})(_?({_ERROR_WORD}))?)|"
-        rf"(e|ed|eu|err|sig|sigma)_?({stem})"
-    )
-    return [name for name in names if pattern.fullmatch(name.lower()) and name != redshift]
-
-
-def check_redshift_unit(column, name, path):
-    """Raise `PixsedError` if a column of redshifts, or of their errors, has a unit."""
-    unit = unit_of(column)
-    if unit is None or str(unit).strip().lower() in ("redshift", "z", "dimensionless", "none", "-"):
-        return
-    try:
-        plain = u.Unit(str(unit)) == u.dimensionless_unscaled
-    except ValueError:  # text that is no unit
-        plain = True
-    if not plain:
-        raise PixsedError(f"{path}: column {name!r} is in {unit}; redshifts have no unit")
-
-
 def text_column(column):
-    """Return an object column of text, or of text and None, as str; other columns unchanged."""
+    """Return an object column of texts, or of texts and None, as str; other columns unchanged."""
     if not isinstance(column, Column) or column.dtype != object or column.ndim != 1:
         return column
     values = np.ma.MaskedArray(np.asarray(column), mask=getattr(column, "mask", False))
@@ -406,3 +283,9 @@ def text_column(column):
         description=column.description,
         unit=column.unit,
     )
+
+
+def unit_of(column):
+    """Return the unit of a column, or None if it has none."""
+    unit = getattr(column, "unit", None)
+    return None if unit is None or not str(unit).strip() else unit

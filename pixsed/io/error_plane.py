@@ -25,33 +25,34 @@ _WORDS = {
         "other",
     ),
 }
-# Names that are believed, however far the errors are from the scatter of the sky.
+# Names that are trusted even if the errors are far from the scatter of the sky.
 _PLAIN = ("ERR", "WHT")
-#: Power of the image's unit that an error plane has -> its kind.
+#: Power of the image's unit -> kind of an error plane in that unit.
 POWERS = {1: "sigma", 2: "variance", -2: "weight"}
-# Pixels of sky that the comparison with the scatter needs.
+# Fewest pixels of sky for a comparison with the scatter.
 _MIN_PIXELS = 300
 # The sky contradicts a kind if its scatter over the errors of that kind is off by more than the
 # factor `_OFF`, and by less than `_FITS` for another.
 _OFF = {"sigma": 25.0, "variance": 10.0, "weight": 10.0}
 _FITS = 3.0
-# The same where neither name nor unit says anything: another kind fits better by so much.
+# If neither name nor unit tells a kind, another kind must fit better by this factor.
 _BETTER = 1.1
 
 
 def kind_by_name(*names):
-    """Return the kind of a plane by the first name that tells it, and whether that is ERR or WHT.
+    """Return the kind of a plane by its names, and whether the name is plain ERR or WHT.
 
     Parameters
     ----------
     *names : str
-        An extension's name, the stem of a file's.
+        Name of the extension, stem of the file name; the first that tells the kind counts.
 
     Returns
     -------
     kind : str or None
-        One of `KINDS`, ``"other"`` for what holds no errors, or None.
+        One of `KINDS`, ``"other"`` for a plane without errors, or None if no name tells.
     plain : bool
+        Whether the name is ERR or WHT.
     """
     for name in names:
         words = re.split(r"[^A-Z0-9]+", name.upper())
@@ -65,9 +66,9 @@ def kind_by_name(*names):
 
 
 def power_of_unit(text, image_unit):
-    """Return to which power of the image's unit an error plane's BUNIT is equivalent: 1, 2, -2.
+    """Return the power of the image's unit, 1, 2 or -2, that a plane's BUNIT is equivalent to.
 
-    None if to none of these.
+    None if there is no such power.
     """
     unit, own = parse_unit(text), parse_unit(image_unit)
     if None in (unit, own) or u.dimensionless_unscaled in (unit, own):
@@ -82,18 +83,19 @@ def power_of_unit(text, image_unit):
 
 
 def unit_ratio(text, image_unit, power):
-    """Return the ratio of the units of errors and image, for a `power` of `power_of_unit`."""
+    """Return the unit of the errors over that of the image, for a power of `power_of_unit`."""
     return float((parse_unit(text) ** (1 / power)).to(parse_unit(image_unit)))
 
 
 def to_sigma(values, kind):
-    """Return 1-sigma errors, float64; NaN where they are not finite and above 0.
+    """Return 1-sigma errors, float64, NaN where they are not finite and above 0.
 
     Parameters
     ----------
     values : `~numpy.ndarray`
+        Values of the error plane.
     kind : str
-        One of `KINDS`: what the values are.
+        Their kind, one of `KINDS`.
     """
     values = np.asarray(values, dtype=np.float64)
     with np.errstate(all="ignore"):
@@ -103,14 +105,14 @@ def to_sigma(values, kind):
 
 
 def scatter_ratios(data, values, scale=None):
-    """Return, for each kind, the scatter of the sky over errors taken to be of that kind.
+    """Return the scatter of the sky over the errors, for each kind that the errors may be.
 
     Parameters
     ----------
-    data, values : `~numpy.ndarray`
-        A sample of the image, NaN = no data, and of the error plane.
-    scale : dict, optional
-        By kind, the unit of the errors over that of the image.
+    data, values : `~numpy.ndarray`, same shape
+        Sample of the image, NaN = no data, and of the error plane.
+    scale : dict of str to float, optional
+        Kind -> unit of the errors over that of the image.
 
     Returns
     -------
@@ -135,22 +137,22 @@ def decide_kind(named, power, ratios, plain=False):
     Parameters
     ----------
     named : str or None
-        What its name says (`kind_by_name`).
+        Kind by the name (`kind_by_name`).
     power : int or None
-        What its unit says (`power_of_unit`).
+        Power by the unit (`power_of_unit`).
     ratios : dict
-        What the sky says (`scatter_ratios`).
+        Scatter of the sky over the errors (`scatter_ratios`).
     plain : bool, optional
-        Whether its name is ERR or WHT: the sky is then not compared, since errors of real
+        Whether the name is ERR or WHT. The sky is then not compared, since the errors of real
         mosaics may be far from its scatter.
 
     Raises
     ------
     PixsedError
-        If these disagree. The message goes on after the plane's name.
+        If these disagree. The message continues the name of the plane.
     """
     if named == "other":
-        raise PixsedError("by its name it holds no errors; name others with --err")
+        raise PixsedError("by its name it holds no errors; give others with --err")
     said = POWERS[power] if power in (2, -2) else None
     kind = said or named or "sigma"
     evidence = [f"its name says {named}"] * bool(named) + [f"BUNIT {said}"] * bool(said)
@@ -160,7 +162,7 @@ def decide_kind(named, power, ratios, plain=False):
         best = min(off, key=off.get)
         limit = np.log(_OFF[kind])
         if power == 1 and kind != "sigma":
-            limit = np.log(_FITS)  # BUNIT was copied from the image, or the name is wrong
+            limit = np.log(_FITS)  # BUNIT is a copy of the image's, or the name is wrong
         elif named is None and power is None:
             limit = off[best] + np.log(_BETTER)
         if best != kind and off[kind] > limit and off[best] < np.log(_FITS):
@@ -168,7 +170,7 @@ def decide_kind(named, power, ratios, plain=False):
             clear = False
     if not clear:
         raise PixsedError(
-            f"what its values are is not clear ({', '.join(evidence)}); say it with --err-kind "
+            f"the kind of its values is not clear ({', '.join(evidence)}); give it with --err-kind "
             "sigma, variance or weight"
         )
     return kind

@@ -1,4 +1,4 @@
-"""Where the errors of an image are: an extension of its file, or a file beside it."""
+"""Search for the errors of an image: an extension of its file, or a file beside it."""
 
 import re
 import warnings
@@ -21,24 +21,25 @@ from pixsed.io.headers import celestial_wcs, grid_offset
 from pixsed.io.locate import Location, choose_image, is_image, parse_extension, parse_location
 from pixsed.io.rows import RowReader, strips
 
-#: Names of error planes that are looked for, and what a file beside the image ends in.
+#: Names of error planes -> ending of a file beside the image.
 _WORDS = {"ERR": "_err", "WHT": "_wht"}
 _STRIP_PIXELS = 1_000_000
-# Pixels by which the errors of another file may lie off the image.
+# Largest offset in pixels between an image and errors in another file.
 _GRID_TOLERANCE = 0.5
 
 
 class ErrorFinder:
-    """Finds the errors of an open image.
+    """Search for the errors of an open image.
 
     Parameters
     ----------
     image : `~pixsed.io.image.ImageFile`
     hdulist : `~astropy.io.fits.HDUList`
-        The image's file.
+        File of the image.
     hdu : image HDU
-        Of that file: the image.
+        The image in that file.
     sample : `~pixsed.io.rows.SampledRows`
+        Rows by which errors are compared with the image.
     opened : callable
         ``opened(path)`` returns the `~astropy.io.fits.HDUList` of another file.
     """
@@ -48,16 +49,17 @@ class ErrorFinder:
         self._sample, self._opened = sample, opened
 
     def find(self, err, kind, measure_sky):
-        """Return (HDU or None, source) of the errors, checked for shape and kind.
+        """Return the HDU of the errors and their source, after checks of shape and kind.
 
         Parameters
         ----------
         err, kind, measure_sky
-            As `~pixsed.io.image.ImageFile` takes err, err_kind and measure_sky.
+            err, err_kind and measure_sky of `~pixsed.io.image.ImageFile`.
 
         Returns
         -------
         hdu : HDU or None
+            None if the errors are measured on the sky, or there are none.
         source : str
             ``ImageFile.err_source``.
         """
@@ -69,7 +71,7 @@ class ErrorFinder:
             if hdu.shape != self._image.shape:
                 raise PixsedError(
                     f"{name}: its errors are of shape {hdu.shape}, the image of "
-                    f"{self._image.shape}; name errors of the same grid with --err"
+                    f"{self._image.shape}; give errors on the same grid with --err"
                 )
             if path is not None:
                 self._check_grid(hdu, path)
@@ -80,28 +82,28 @@ class ErrorFinder:
                 continue
             if unusable:
                 first = unusable[0][2]
-                _warn(f"{name}: {first} holds no errors of use; its errors are from {what}")
+                _warn(f"{name}: {first} has no usable errors; its errors are from {what}")
             return hdu, source
         if unusable:
             hdu, source, what = unusable[0]
             if self._no_information(hdu):
                 return hdu, source
             raise PixsedError(
-                f"{name}: its errors, {what}, have no value above 0 where it has data; name "
+                f"{name}: its errors, {what}, have no value above 0 where it has data; give "
                 "others with --err, or --err sky for the rms of its sky"
             )
         if not measure_sky:
             return None, "none"
         _warn(
-            f"{name}: no ERR or WHT of its own, and no _err or _wht file beside it; its errors are "
-            "the rms of its sky, without the sources' noise; name them with --err"
+            f"{name}: no ERR or WHT in it, and no _err or _wht file beside it; its errors are "
+            "the rms of its sky, without the noise of sources; give errors with --err"
         )
         return None, "sky"
 
     def _candidates(self, err):
         """Yield (HDU, path of another file or None, name for messages), best first."""
         if err is not None:
-            yield self._asked_for(err)
+            yield self._given(err)
             return
         for word in _WORDS:
             try:
@@ -116,7 +118,8 @@ class ErrorFinder:
             if hdu is not None:
                 yield hdu, path, path
 
-    def _asked_for(self, err):
+    def _given(self, err):
+        """Return the candidate that the user gave as ``--err``."""
         place, own = parse_location(err), self._image.location.path
         path = place.path if Path(place.path).is_file() else None
         if path is not None and not Path(path).samefile(own):
@@ -126,27 +129,28 @@ class ErrorFinder:
         try:
             hdu = plane_of_file(self._hdulist, place, self._hdu)
         except PixsedError as error:
-            asked = "" if path else f"--err {err} is no file; "
-            raise PixsedError(f"{asked}{error}") from error
+            no_file = "" if path else f"--err {err} is not a file; "
+            raise PixsedError(f"{no_file}{error}") from error
         if hdu is self._hdu:
             raise PixsedError(
-                f"{self._image.name}: --err {err} is the image itself; name its errors"
+                f"{self._image.name}: --err {err} is the image itself; give its errors"
             )
         return hdu, path, err
 
     def _check_grid(self, hdu, path):
-        """Raise `PixsedError` if another file's errors lie elsewhere, by the WCS of both."""
+        """Raise `PixsedError` if errors of another file are on another grid, by the WCS of both."""
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", PixsedWarning)  # of SIP, as of the image
+                # The image's own WCS warned of SIP already.
+                warnings.simplefilter("ignore", PixsedWarning)
                 theirs = celestial_wcs(hdu.header, path)
             offset = grid_offset(self._image.wcs, theirs, self._image.shape)
-        except PixsedError:  # there is none, of one or the other
+        except PixsedError:  # one of them has no WCS
             return
         if offset > _GRID_TOLERANCE:
             raise PixsedError(
-                f"{self._image.name}: its errors, {path}, lie {offset:.3g} pixels off it by their "
-                "WCS; name errors of the same grid with --err"
+                f"{self._image.name}: its errors, {path}, are {offset:.3g} pixels off by their "
+                "WCS; give errors on the same grid with --err"
             )
 
     def _kind_of(self, hdu, path, what):
@@ -165,7 +169,7 @@ class ErrorFinder:
             raise PixsedError(f"{self._image.name}: its errors, {what}: {error}") from error
 
     def _usable(self, hdu, kind):
-        """Return whether any pixel with data has an error; true where none has data."""
+        """Return whether any pixel with data has an error; true if no pixel has data."""
         good = np.isfinite(self._image.measured(self._sample.of(self._hdu)))
         if (good & np.isfinite(to_sigma(self._sample.of(hdu), kind))).any():
             return True
@@ -178,7 +182,7 @@ class ErrorFinder:
         return not any_data
 
     def _no_information(self, hdu):
-        """Return whether all errors are so large that they say: no data in this band."""
+        """Return whether all errors are so large that they mean "no data in this band"."""
         return bool((self._sample.of(hdu) >= HUGE).all())
 
 
@@ -193,16 +197,19 @@ def _stem(path):
 def own_plane(hdulist, hdu, word):
     """Return the HDU ``ERR`` or ``WHT`` that belongs to an image of the same file.
 
-    For ``SCI_X``, ``ERR_X``, else that of SCI in the same filter; for ``X``, ``X_ERR`` or
-    ``ERR_X``. Else, of several images and several ERR, that of the same EXTVER; without
-    different versions, the one that the order of the file tells: each image followed by its
-    own ERR, or preceded by it, or all images before as many ERR.
+    The planes are matched by these rules, in order:
+
+    - ``ERR_X`` belongs to ``SCI_X``, or else the ERR of a SCI in the same filter does; ``X_ERR`` or
+      ``ERR_X`` belongs to ``X``;
+    - of several images and several ERR, the one with the same EXTVER;
+    - without versions, the one by the order of the file: each image followed by its ERR, or
+      preceded by it, or all images before as many ERR.
 
     Parameters
     ----------
     hdulist : `~astropy.io.fits.HDUList`
     hdu : image HDU
-        Of `hdulist`.
+        One of `hdulist`.
     word : {"ERR", "WHT"}
 
     Returns
@@ -212,7 +219,7 @@ def own_plane(hdulist, hdu, word):
     Raises
     ------
     PixsedError
-        If there are some, and nothing tells which.
+        If there are such planes, and no rule tells which one.
     """
     images = [h for h in hdulist if is_image(h)]
     partners = _partners(hdu.name, word)
@@ -225,7 +232,7 @@ def own_plane(hdulist, hdu, word):
         return None
     sci = [h for h in images if h.name == "SCI"]
     if hdu.name.startswith("SCI_") and len(sci) == 1 and _same_filter(hdu, sci[0]):
-        hdu = sci[0]  # the same image, its background subtracted, say
+        hdu = sci[0]  # the same image, for example before the subtraction of its background
     names = {h.name for h in images}
     others = [
         h
@@ -240,7 +247,7 @@ def own_plane(hdulist, hdu, word):
 
 
 def _same_filter(hdu, other):
-    """Return whether two images may be of one band: no card of their headers differs."""
+    """Return whether two images may be of one band: their headers name no different filters."""
     return all(
         hdu.header.get(key) == other.header.get(key)
         for key in ("FILTER", "PUPIL", "BAND")
@@ -249,7 +256,7 @@ def _same_filter(hdu, other):
 
 
 def _partners(name, word):
-    """Return the names of the ERR or WHT that belong to the image `name` alone."""
+    """Return the names of the ERR or WHT that belong to the image `name` only."""
     if not name or name in ("PRIMARY", "SCI"):
         return []
     names = [f"{name}_{word}", f"{word}_{name}"]
@@ -259,7 +266,7 @@ def _partners(name, word):
 
 
 def _of_place(images, planes, hdu, order, word):
-    """Return which of `planes` belongs to `hdu`, one of `images`, by version or by order."""
+    """Return the plane that belongs to `hdu`, one of `images`, by version or by order."""
     if len(images) == len(planes) == 1:
         return planes[0]
     twins = [h.ver for h in images if h.name == hdu.name]
@@ -270,9 +277,9 @@ def _of_place(images, planes, hdu, order, word):
         and (len(twins) > 1 or (len(images) == 1 and hdu.ver in versions))
     ):
         return next((h for h in planes if h.ver == hdu.ver), None)
-    # Runs of images and of planes that follow one another. Another extension between two images
-    # parts their run, since the planes of the first may be missing; elsewhere it does not matter.
-    # If the planes come first, the file is gone through from its end.
+    # Runs are images, or planes, one after another. Another extension between two images ends their
+    # run, since the planes of the first may be missing; elsewhere it does not matter. If the planes
+    # come first, the file is read from its end.
     runs = []
     for h in order if order.index(planes[0]) > order.index(images[0]) else order[::-1]:
         kind = "image" if h in images else "plane" if h in planes else "other"
@@ -294,13 +301,13 @@ def _of_place(images, planes, hdu, order, word):
         if len(runs[at][1]) == len(theirs):
             return theirs[runs[at][1].index(hdu)]
     raise PixsedError(
-        f"which {word} belongs to it is not clear, of {len(images)} images and {len(planes)} "
-        f"{word} in the file; name it with --err"
+        f"which {word} belongs to it is not clear, with {len(images)} images and {len(planes)} "
+        f"{word} in the file; give it with --err"
     )
 
 
 def files_beside(path):
-    """Yield (word, path) of the files beside ``*_sci*`` that are named as its errors."""
+    """Yield (word, path) of the files next to ``*_sci*`` that are named as its errors."""
     path = Path(path)
     head, found, tail = path.name.rpartition("_sci")
     for word, ending in _WORDS.items() if found else ():
@@ -316,12 +323,15 @@ def plane_beside(hdulist, path, word, hdu, images):
     Parameters
     ----------
     hdulist : `~astropy.io.fits.HDUList`
-        Of the file of errors, at `path`.
+        The open file of errors.
+    path : str
+        Its path.
     word : {"ERR", "WHT"}
     hdu : image HDU
         The image.
     images : int
-        How many of its name its own file holds; of several, the EXTVER tells.
+        Number of images with the same name in the image's file; if there are several, EXTVER
+        decides.
     """
     found = [h for h in hdulist if is_image(h) and h.name in (word, "SCI", hdu.name)]
     found = [h for h in found if h.name == word] or found
@@ -333,7 +343,7 @@ def plane_beside(hdulist, path, word, hdu, images):
 def plane_of_file(hdulist, place, hdu=None):
     """Return the HDU of a file given as errors: the one named, else ERR, WHT, or the only one.
 
-    Of several of one name, that which belongs to `hdu`, an image of the same file.
+    If several have the name, that which belongs to `hdu`, an image of the same file.
     """
     words = _WORDS if place.ext is None else (str(place.ext).upper(),)
     for word in words if place.ver is None else ():
@@ -345,7 +355,7 @@ def plane_of_file(hdulist, place, hdu=None):
             return own
         if found:
             raise PixsedError(
-                f"{place.path} has {len(found)} {word}; name one, as --err "
+                f"{place.path} has {len(found)} {word}; give one, as --err "
                 f"'{place.path}[{hdulist.index(found[-1])}]'"
             )
     return choose_image(hdulist, place)

@@ -1,32 +1,32 @@
-"""Values that stand for no data in an image: found by how often they come, or given."""
+"""Fill values of an image, which stand for no data: found by their frequency, or given."""
 
 import numpy as np
 
 from pixsed.errors import PixsedError
 from pixsed.nodata import are_nines
 
-#: A value beyond this, of either sign and in any unit, is no measurement; its square is beyond
-#: float32. Of what units and typical errors tell: `pixsed.nodata`, `pixsed.images.informative`.
+#: A value beyond this, of either sign and in any unit, is not a measurement: its square overflows
+#: float32. Limits that depend on units and errors: `pixsed.nodata`, `pixsed.images.informative`.
 HUGE = 1e20
-# A fill value comes this many times more often than other values, and as often at least.
+# A fill value occurs this many times more often than other values, and at least this often.
 _OFTEN, _FEWEST = 10, 30
-# A value other than 0 that takes a smaller fraction of the pixels is saturation or clipping.
+# A value other than 0 in a smaller fraction of the pixels is saturation or clipping.
 _FRACTION = 0.01
-# The most fill values of one image; how often the next most common value comes is usual.
+# Largest number of fill values in an image; the frequency of the next value is the usual one.
 _MOST = 3
-# Where the most common value of a row comes this often, values are taken to be rounded to steps.
+# If the most common value of a row occurs this often, the values are rounded to steps.
 _STEPS = 3
-# Steps from 0 that other values are, at the median, where zeros are no counts of few photons.
+# Median distance from 0 of the other values, in steps; counts of few photons are nearer.
 _FAR = 10
 
 
 def parse_fill(text):
-    """Return what the option ``--fill`` says: None for ``auto``, else the fill values.
+    """Return the fill values of the option ``--fill``; None for ``auto``.
 
     Parameters
     ----------
     text : str or None
-        ``auto``, ``none``, or numbers with commas between.
+        ``auto``, ``none``, or numbers separated by commas.
 
     Returns
     -------
@@ -45,29 +45,29 @@ def parse_fill(text):
     except ValueError:
         values = (np.nan,)
     if not np.isfinite(values).all():
-        raise PixsedError(f"--fill {text} must be auto, none, or a value, as 0 or -99")
+        raise PixsedError(f"--fill must be auto, none, or a value such as 0 or -99, got {text}")
     return values
 
 
 def find_fill(rows):
-    """Return the values of an image that can only stand for no data.
+    """Return the values of an image that can only mean "no data".
 
-    Measured values of a float image hardly ever come twice. A value is a fill value if it
-    comes at least 30 times, and 10 times more often than all others but two; a value other
-    than 0 must also take 1 % of the pixels. Lossy compression rounds each row to steps of
-    its own, so that measured values repeat too: a fill value must then come far more often
-    than any other in some rows.
+    Measured values of a float image hardly ever repeat. A fill value occurs at least 30 times, and
+    10 times more often than all values but three. If it is not 0, it takes at least 1 % of the
+    pixels.
+
+    Lossy compression rounds each row to steps of its own, so measured values repeat too. A fill
+    value must then occur far more often than any other value in some rows.
 
     Parameters
     ----------
     rows : `~numpy.ndarray`, shape (n, nx)
-        Rows of the image; what is not finite is left out.
+        Rows of the image. Values that are not finite are ignored.
 
     Returns
     -------
     tuple of float
-        In order of size. Empty for whole numbers, and where the image has so few different
-        values that none stands out.
+        In ascending order. Empty for integers, and if the image has too few different values.
     """
     if rows.dtype.kind != "f":
         return ()
@@ -83,7 +83,7 @@ def find_fill(rows):
     if not candidates.size:
         return ()
     others = [_most_common(row[np.isfinite(row) & ~np.isin(row, candidates)]) for row in rows]
-    # A row of nothing else says nothing of steps.
+    # Rows without other values do not tell the steps.
     seen = [other for other in others if other]
     if seen and np.median(seen) < _STEPS:
         return tuple(float(v) + 0.0 for v in found[often & (counts >= _OFTEN * usual)])
@@ -92,21 +92,23 @@ def find_fill(rows):
     for value in candidates:
         count = (rows == value).sum(axis=1)
         if count[count > limit].sum() >= _FEWEST:
-            put_in.append(float(value) + 0.0)  # of -0, too
+            put_in.append(float(value) + 0.0)  # turns -0 into 0
     return tuple(put_in) if len(put_in) <= _MOST else ()
 
 
 def has_suspect_zeros(rows, *, scaled=False):
-    """Return whether zeros may stand for no data in an image of whole numbers, scaled or not.
+    """Return whether zeros may mean "no data" in an image of integers, scaled or not.
 
-    They are not taken as such, since measured ones come again too; but they are 10 times more
-    often than all others but two, which lie far from 0: no counts of few photons do.
+    They are not taken as fill values, since measured integers repeat too. Zeros are suspect if they
+    occur 10 times more often than all values but three, and the other values are far from 0, unlike
+    counts of few photons.
 
     Parameters
     ----------
     rows : `~numpy.ndarray`, shape (n, nx)
+        Rows of the image.
     scaled : bool, optional
-        Whether the file has integers, with a scale or not; else those with fractions are none.
+        Whether the file stores integers, scaled or not. If not, only whole numbers are suspect.
     """
     values = np.asarray(rows, dtype=np.float64)
     found, counts = np.unique(values[np.isfinite(values)], return_counts=True)
@@ -121,12 +123,12 @@ def has_suspect_zeros(rows, *, scaled=False):
 
 
 def _most_common(values):
-    """Return how often the most common of some values comes; 0 if there are none."""
+    """Return the number of occurrences of the most common value; 0 if there are no values."""
     return int(np.unique(values, return_counts=True)[1].max()) if values.size else 0
 
 
 def is_fill(values, fill):
-    """Return where `values` are not finite, huge, or one of the values `fill`."""
+    """Return a mask of `values` that are not finite, are beyond `HUGE`, or are in `fill`."""
     empty = ~np.isfinite(values)
     if values.dtype.kind == "f":
         with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""What the data of an output depend on, as hashes: whether two runs are the same."""
+"""Hashes of files and options, to tell whether two outputs have the same origin."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from pixsed.errors import PixsedError
 
 
 def file_digest(path):
-    """Return the SHA-256 of a file's bytes, hexadecimal, read in pieces.
+    """Return the SHA-256 of a file as hexadecimal text. The file is read in pieces.
 
     Raises
     ------
@@ -22,5 +22,5 @@ def file_digest(path):
 
 
 def fingerprint(key):
-    """Return the SHA-256 of a dict of JSON's types, hexadecimal, whatever its order."""
+    """Return the SHA-256 of a dict of JSON types as hexadecimal text, independent of its order."""
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()

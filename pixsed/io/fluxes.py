@@ -1,4 +1,4 @@
-"""Fluxes and their errors in any unit, magnitudes included, as nJy."""
+"""Conversion of fluxes and their errors from any unit, magnitudes included, to nJy."""
 
 import re
 
@@ -8,15 +8,15 @@ from astropy import units as u
 from pixsed.errors import PixsedError
 from pixsed.io.units import njy_per_unit, parse_unit
 
-# Spellings of AB magnitudes that astropy does not take: lower case, letters alone.
+# Spellings of AB magnitudes that astropy does not know: lower case, only letters.
 _AB_MAGNITUDES = {"abmag", "magab", "abmags", "abmagnitude", "abmagnitudes", "magnitudeab"}
 # Logarithmic units without a physical unit: errors in them are relative.
 _SCALES = (u.mag, u.dex, u.dB)
 _COUNTS = [unit / time for unit in (u.ct, u.DN, u.adu, u.electron) for time in (1, u.s)]
-# A magnitude of this size, or more, is a code for "none" (99, -99, 999).
+# Magnitudes of this size or more are codes for "no value" (99, -99, 999).
 _NO_MAGNITUDE = 90.0
-_NO_FLUX = float(u.ABflux.to(u.nJy))  # magnitude 0 in AB: no galaxy, but another code for "none"
-_ADVICE = 'convert it to nJy, or say its unit, as --unit nJy or --unit "mag(AB)"'
+_NO_FLUX = float(u.ABflux.to(u.nJy))  # AB magnitude 0 is a code for "no value" too
+_ADVICE = 'convert it to nJy, or give its unit, as --unit nJy or --unit "mag(AB)"'
 
 
 def flux_unit(unit, what):
@@ -25,26 +25,26 @@ def flux_unit(unit, what):
     Parameters
     ----------
     unit : str or `~astropy.units.UnitBase` or `~astropy.units.function.FunctionUnitBase`
-        As a file or a user spells it; ``"zp=25.94"`` is a count of a known AB zero point.
+        Unit as spelled in a file or by a user. ``"zp=25.94"`` is counts with that AB zero point.
     what : str
-        The column, for messages.
+        Name of the column, for messages.
 
     Returns
     -------
     `~astropy.units.UnitBase` or `~astropy.units.function.FunctionUnitBase`
-        Of flux density, the logarithm of one, or plain mag, dex, dB.
+        Unit of flux density, a logarithm of one, or plain mag, dex or dB.
 
     Raises
     ------
     PixsedError
-        If it is unknown, or not of flux density.
+        If the unit is unknown, or not one of flux density.
     """
     text = str(unit).strip()
     if re.fullmatch(r"zp\s*=.*", text, re.IGNORECASE):
         return u.Unit(njy_per_unit({}, text, name=what) * u.nJy)
-    if text in ("AB", "ST"):  # of astropy: a linear unit; of most tables: magnitudes
+    if text in ("AB", "ST"):  # a linear unit in astropy, magnitudes in most tables
         raise PixsedError(
-            f"{what} is in {text}, which may be a magnitude or a flux; say which, as --unit "
+            f"{what} is in {text}, which may be a magnitude or a flux; tell which, as --unit "
             '"mag(AB)", or as --unit "3631 Jy"'
         )
     parsed = known_unit(text)
@@ -53,7 +53,7 @@ def flux_unit(unit, what):
     if parsed in _SCALES:
         return parsed
     linear = getattr(parsed, "physical_unit", parsed)
-    if linear.is_equivalent(u.mgy):  # of AB, as those of images
+    if linear.is_equivalent(u.mgy):  # taken as AB, as in images
         return u.Unit(linear.to(u.mgy) * u.ABflux.to(u.nJy) * u.nJy)
     if not linear.is_equivalent(u.nJy):
         raise PixsedError(
@@ -65,7 +65,7 @@ def flux_unit(unit, what):
 
 
 def known_unit(unit):
-    """Return the unit of a spelling, those of files included; None if it is not known."""
+    """Return the unit of a text, with the spellings found in files, or None if it is not known."""
     text = str(unit).strip()
     if re.sub(r"[^a-z]", "", text.lower()) in _AB_MAGNITUDES:
         return u.ABmag
@@ -73,9 +73,9 @@ def known_unit(unit):
 
 
 def leaves_open(unit):
-    """Return whether a unit does not tell a flux density: it is unknown, counts or plain mag.
+    """Return whether a unit does not tell a flux density: unknown, counts or plain mag.
 
-    An option may tell it then; any other unit stands.
+    The unit of an option is used for such a column only.
     """
     text = str(unit).strip()
     if text in ("AB", "ST"):
@@ -87,13 +87,13 @@ def leaves_open(unit):
 
 
 def is_relative(unit):
-    """Return whether a unit is plain mag, dex or dB: an error in it is relative to its flux."""
+    """Return whether a unit is plain mag, dex or dB, in which an error is relative to its flux."""
     parsed = parse_unit(str(unit).strip())
     return parsed is not None and parsed in _SCALES
 
 
 def _reason(unit):
-    """Return why a unit of something like a flux cannot be taken, for a message."""
+    """Return why a unit that resembles one of flux cannot be converted, for a message."""
     for other, reason in (
         (u.erg / u.s / u.cm**2 / u.AA, " by frequency (its wavelength is not in the table)"),
         (u.erg / u.s / u.cm**2, " but a flux over a band"),
@@ -108,15 +108,15 @@ def _reason(unit):
 
 
 def _dex(unit):
-    """Return the dex of flux of one step of a logarithmic unit; None for a linear one."""
+    """Return one step of a logarithmic unit in dex of flux; None for a linear unit."""
     function = getattr(unit, "function_unit", unit if unit in _SCALES else None)
     return None if function is None else float(function.to(u.dex))
 
 
 def fluxes_njy(flux, err, flux_unit, err_unit):
-    """Return a flux and its error in nJy.
+    """Return fluxes and errors in nJy.
 
-    An error in magnitudes (or dex, or dB) is relative, to first order:
+    An error in magnitudes (or dex, or dB) is relative, and converted to first order:
     ``err_njy = flux * err * ln(10) / 2.5``.
 
     Parameters
@@ -124,13 +124,13 @@ def fluxes_njy(flux, err, flux_unit, err_unit):
     flux, err : `~numpy.ndarray`, shape (N,), float64
         NaN = no data.
     flux_unit, err_unit : unit
-        Of `flux_unit`; they may differ.
+        Units from `flux_unit`; they may differ.
 
     Returns
     -------
     flux, err : `~numpy.ndarray`, shape (N,), float64
-        nJy. A logarithmic flux that is 90 or more in size (the codes 99 and -99), not finite, or
-        3631 Jy or more (magnitude 0 in AB) is missing, NaN, and so is a logarithmic error that
+        In nJy. A logarithmic flux is NaN if its size is 90 or more (the codes 99 and -99), if it is
+        not finite, or if it is 3631 Jy or more (AB magnitude 0). A logarithmic error is NaN if it
         is not finite, 0 or less, or 90 or more.
 
     Raises
@@ -139,7 +139,7 @@ def fluxes_njy(flux, err, flux_unit, err_unit):
         If the flux is in plain mag, dex or dB.
     """
     flux, err = np.asarray(flux, dtype=float), np.asarray(err, dtype=float)
-    with np.errstate(all="ignore"):  # codes for "none" overflow
+    with np.errstate(all="ignore"):  # codes for "no value" overflow
         if _dex(flux_unit) is None:
             flux = flux * flux_unit.to(u.nJy)
         else:

@@ -1,16 +1,18 @@
-"""The celestial WCS of a header: its cards checked and mended, and quantities from it."""
+"""Celestial WCS of a header: its cards checked and repaired, and quantities derived from it."""
 
+import contextlib
+import logging
 import re
 import warnings
 
 import numpy as np
+from astropy import log
 from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area, proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.quiet import quiet_astropy
 
 # The primary WCS only: an alternate one ends in a letter and does not match.
 _NUMBERS = re.compile(
@@ -27,47 +29,51 @@ _TABLES = re.compile(r"(CPDIS|CQDIS|D2IMDIS)[12]")
 _PROJECTED = re.compile(r"(RA--|DEC-|[A-Z]LON|[A-Z]LAT)-[A-Z]{3}(-SIP)?")
 _FRAMES = ("", "ICRS", "FK5", "FK4", "FK4-NO-E", "GAPPT")
 _ANGLES = ("deg", "arcmin", "arcsec", "mas", "rad")
-# Sides of a pixel, arcsec, beyond which a WCS is not that of an image of galaxies.
+# Smallest and largest side of a pixel in arcsec in an image of galaxies.
 _SMALLEST, _LARGEST = 1e-3, 10.0
+# Two matrices of one header are the same if their elements agree to this fraction of the largest.
+# A number written with seven digits is off by 5e-7 at most, and 1e-6 moves a pixel that lies
+# 10 000 pixels from CRPIX by 0.01 pixel.
 _AGREE = 1e-6
+# The same for CROTA2, which programs write with few digits of a degree.
+_ROTATION_AGREES = 1e-3
 
 
 def celestial_wcs(header, name):
     """Return the celestial `~astropy.wcs.WCS` of a header.
 
-    It is made of the cards that `celestial_header` returns, and of no others.
+    Only the cards that `celestial_header` returns are used.
 
     Parameters
     ----------
     header : `~astropy.io.fits.Header`
     name : str
-        The file, for the message.
+        File name, for the message.
 
     Raises
     ------
     PixsedError
-        If the header has no celestial WCS, contradicts itself, or its pixels are of no
-        size that an image can have.
+        If the header has no celestial WCS, contradicts itself, or has pixels of an impossible size.
 
     Warns
     -----
     PixsedWarning
-        Of SIP coefficients that CTYPE does not ask for.
+        If there are SIP coefficients but CTYPE has no -SIP.
     """
     cards = celestial_header(header, name)
     if "CTYPE1" not in cards:
-        other = "; it has an alternate one alone" if "CTYPE1A" in header else ""
+        other = "; it has only an alternate one" if "CTYPE1A" in header else ""
         raise PixsedError(f"{name} has no celestial WCS{other}; add one to its header")
     types = [cards[key] for key in ("CTYPE1", "CTYPE2")]
     if any(_SIP.fullmatch(key) for key in header) and not any(t.endswith("-SIP") for t in types):
         warnings.warn(
             f"{name}: its WCS has SIP coefficients, but CTYPE {types[0]!r} without -SIP: they are "
-            "not applied, as of a rectified image",
+            "not applied, as if the image were rectified",
             PixsedWarning,
             stacklevel=2,
         )
-    with warnings.catch_warnings(), quiet_astropy():
-        # Notices of what wcslib repaired (dates, PC001001): nothing a user need act on.
+    with warnings.catch_warnings(), _quiet_log():
+        # The user need not act on wcslib's notices of its repairs (dates, PC001001).
         warnings.simplefilter("ignore")
         try:
             wcs = WCS(cards, naxis=2)
@@ -75,10 +81,10 @@ def celestial_wcs(header, name):
             known = wcs.has_celestial and all(_PROJECTED.fullmatch(t) for t in types)
             if known:
                 if wcs.wcs.radesys not in _FRAMES:
-                    raise ValueError(f"RADESYS {wcs.wcs.radesys!r} is none of FITS")
+                    raise ValueError(f"RADESYS {wcs.wcs.radesys!r} is not one of FITS")
                 wcs_to_celestial_frame(wcs)
-                sides = 3600 * proj_plane_pixel_scales(wcs)
-                mean = 3600 * np.sqrt(proj_plane_pixel_area(wcs))
+                sides = u.deg.to(u.arcsec, proj_plane_pixel_scales(wcs))
+                mean = np.sqrt(pixel_area_arcsec2(wcs))
         except Exception as error:  # wcslib's errors have no common class
             raise _unreadable(name, error) from error
     if not known:
@@ -97,22 +103,24 @@ def celestial_wcs(header, name):
 def celestial_header(header, name="image"):
     """Return the cards of the primary celestial WCS as a new header.
 
-    Values are copied, not made anew: `~astropy.wcs.WCS.to_header` rounds to 12 digits, a
-    few 1e-6 pixel where CRPIX lies far outside. Mended are: numbers in quotes; the
-    spelling of degrees in CUNIT; the old names RADECSYS and EPOCH; SIP coefficients
-    without -SIP in CTYPE, which are left out; PC and CDELT beside a CD matrix that
-    says the same; TAN with the polynomial of SCAMP, which is TPV.
+    Values are copied: `~astropy.wcs.WCS.to_header` rounds to 12 digits, which is a few 1e-6 pixel
+    if CRPIX lies far outside. These faults are repaired:
+
+    - numbers in quotes; spellings of degrees in CUNIT; the old names RADECSYS and EPOCH;
+    - SIP coefficients without -SIP in CTYPE, which are left out;
+    - PC and CDELT next to an equal CD matrix, which are left out;
+    - TAN with the polynomial of SCAMP, which is TPV.
 
     Parameters
     ----------
     header : `~astropy.io.fits.Header`
     name : str, optional
-        The file, for messages.
+        File name, for messages.
 
     Returns
     -------
     `~astropy.io.fits.Header`
-        Without any card if there is no CTYPE.
+        Empty if there is no CTYPE.
 
     Raises
     ------
@@ -130,7 +138,7 @@ def celestial_header(header, name="image"):
             text = str(_value(card, name)).strip()
             text = text if key == "WCSNAME" or key.startswith("CUNIT") else text.upper()
             result.append(fits.Card(key, text, card.comment))
-    # Of observations as a rule; these two can only be equinoxes.
+    # EPOCH is usually the date of the observation; these two values can only be equinoxes.
     if "EQUINOX" not in result and header.get("EPOCH") in (1950, 2000):
         result["EQUINOX"] = float(header["EPOCH"])
     if missing := {"CTYPE1", "CTYPE2"} - set(result):
@@ -138,11 +146,11 @@ def celestial_header(header, name="image"):
             raise _unreadable(name, f"{missing.pop()} is missing")
         return fits.Header()
     for key in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2"):
-        # 0 by the standard, but no program leaves it out of a header that is whole.
+        # By the standard the default is 0, but programs always write it.
         if key not in result:
             raise _unreadable(name, f"{key} is missing")
     if "WCSAXES" in header:
-        # It must come before the other WCS cards; a cube's slice of another count is 2-D here.
+        # It must be the first WCS card. Headers of slices may have another number; this is 2-D.
         result.insert(0, ("WCSAXES", 2, "number of coordinate axes"))
     _check_axes(header, result, name)
     _mend_units(result, name)
@@ -152,7 +160,7 @@ def celestial_header(header, name="image"):
 
 
 def shifted_header(header, x0, y0):
-    """Return a copy of a WCS header for the cut whose first pixel is (`x0`, `y0`), from 0."""
+    """Return a copy of a WCS header for a cutout from pixel (`x0`, `y0`), counted from 0."""
     result = header.copy()
     result["CRPIX1"] = header.get("CRPIX1", 0.0) - x0
     result["CRPIX2"] = header.get("CRPIX2", 0.0) - y0
@@ -160,23 +168,24 @@ def shifted_header(header, x0, y0):
 
 
 def pixel_area_arcsec2(wcs):
-    """Return the area of a pixel on the sky in arcsec^2, from the WCS at its reference."""
-    return float(proj_plane_pixel_area(wcs)) * 3600.0**2
+    """Return the area of a pixel on the sky in arcsec^2, at the reference point of the WCS."""
+    # The square of the exact factor: that of astropy for deg**2 is off by one bit.
+    return float(proj_plane_pixel_area(wcs)) * u.deg.to(u.arcsec) ** 2
 
 
 def grid_offset(wcs, other, shape):
-    """Return the largest distance in pixels between two grids at the corners of `shape`.
+    """Return the largest distance in pixels between two grids at the corners of an image.
 
     Parameters
     ----------
     wcs, other : `~astropy.wcs.WCS`
     shape : tuple of int
-        (ny, nx).
+        Shape (ny, nx) of the image.
 
     Returns
     -------
     float
-        Infinite where the sky of a corner is not on the other grid.
+        Infinite if the sky position of a corner is not on the other grid.
     """
     ny, nx = shape
     x = np.array([0.0, nx - 1.0, 0.0, nx - 1.0])
@@ -190,7 +199,23 @@ def grid_offset(wcs, other, shape):
     return float(distance.max()) if np.isfinite(distance).all() else np.inf
 
 
+@contextlib.contextmanager
+def _quiet_log():
+    """Suppress the notices of astropy's log, which go to standard output, where a FITS file may go.
+
+    The command line suppresses them by settings/astropy/astropy.cfg; this is for users of the
+    Python API. Warnings and errors of the log go to standard error, and are not suppressed.
+    """
+    level = log.level
+    log.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 def _unreadable(name, why):
+    """Return the `PixsedError` of a WCS that cannot be read."""
     return PixsedError(
         f"{name}: its WCS cannot be read ({' '.join(str(why).split())}); fix its header"
     )
@@ -206,7 +231,7 @@ def _value(card, name):
 
 
 def _number(card, name):
-    """Return the value of a card as a number, in quotes or not; `PixsedError` if it is not one."""
+    """Return the value of a card as a number, in quotes or not, or raise `PixsedError`."""
     value = _value(card, name)
     text = value.strip() if isinstance(value, str) else value
     if card.keyword == "EQUINOX" and isinstance(text, str):
@@ -221,7 +246,7 @@ def _number(card, name):
 
 
 def _check_axes(header, cards, name):
-    """Raise `PixsedError` where the axes are not of one kind, or distorted by other HDUs."""
+    """Raise `PixsedError` if the axes are of two kinds, or distorted by tables in other HDUs."""
     if tables := sorted(key for key in header if _TABLES.fullmatch(key)):
         raise PixsedError(
             f"{name}: its WCS has a distortion by table ({tables[0]}), which is not read; "
@@ -233,7 +258,7 @@ def _check_axes(header, cards, name):
 
 
 def _mend_units(cards, name):
-    """Write CUNIT as wcslib takes it."""
+    """Spell CUNIT as wcslib needs it."""
     for key in ("CUNIT1", "CUNIT2"):
         text = cards.get(key, "")
         if not text:
@@ -248,7 +273,7 @@ def _mend_units(cards, name):
 
 
 def _mend_distortion(cards, name):
-    """Remove SIP where CTYPE does not ask for it; TAN with SCAMP's polynomial becomes TPV."""
+    """Remove SIP if CTYPE has no -SIP; turn TAN with the polynomial of SCAMP into TPV."""
     sip = [key for key in cards if _SIP.fullmatch(key)]
     if not cards["CTYPE1"].endswith("-SIP"):
         for key in sip:
@@ -256,7 +281,7 @@ def _mend_distortion(cards, name):
     elif one := [k for k in "AB" if f"{k}_ORDER" in cards]:
         if len(one) == 1:
             raise _unreadable(name, f"{one[0]}_ORDER without {'BA'['AB'.index(one[0])]}_ORDER")
-    # TAN itself has but PV1_0 to PV1_4, of the pole and the reference.
+    # TAN itself has only PV1_0 to PV1_4, for the pole and the reference point.
     powers = [key for key in cards if re.fullmatch(r"PV2_\d+|PV1_([5-9]|[1-3]\d)", key)]
     if powers:
         for key in ("CTYPE1", "CTYPE2"):
@@ -264,7 +289,7 @@ def _mend_distortion(cards, name):
 
 
 def _mend_matrix(cards, name):
-    """Keep one of two equal matrices; raise `PixsedError` if they differ, or none is there."""
+    """Keep one of two equal matrices; raise `PixsedError` if they differ, or there is none."""
     cd = [key for key in cards if _CD.fullmatch(key)]
     pc = [key for key in cards if _PC.fullmatch(key)]
     if not cd:
@@ -276,7 +301,7 @@ def _mend_matrix(cards, name):
         _check_rotation(cards, pc, name)
         return
     if not pc:
-        return  # CDELT and CROTA beside a CD matrix are to be ignored
+        return  # by the standard, CDELT and CROTA next to a CD matrix are ignored
     mine = np.array([[cards.get(f"CD{i}_{j}", 0.0) for j in (1, 2)] for i in (1, 2)])
     theirs = _pc_matrix(cards) * np.array([[cards.get(f"CDELT{i}", 1.0)] for i in (1, 2)])
     if not np.allclose(mine, theirs, rtol=_AGREE, atol=_AGREE * np.abs(mine).max()):
@@ -289,14 +314,14 @@ def _mend_matrix(cards, name):
 
 
 def _check_rotation(cards, pc, name):
-    """Raise `PixsedError` where CROTA2 beside a PC matrix, which wcslib takes, turns otherwise."""
+    """Raise `PixsedError` if CROTA2 differs from the PC matrix, which wcslib uses."""
     angle = np.radians(cards.get("CROTA2", 0.0))
-    if not pc or angle == 0:  # 0 was left over
+    if not pc or angle == 0:  # a CROTA2 of 0 is a leftover
         return
     steps = np.array([cards["CDELT1"], cards["CDELT2"]])
     turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * steps
     matrix = _pc_matrix(cards) * steps[:, None]
-    if not np.allclose(matrix, turned, atol=1e-3 * np.abs(steps).max()):
+    if not np.allclose(matrix, turned, atol=_ROTATION_AGREES * np.abs(steps).max()):
         raise PixsedError(
             f"{name}: its WCS has a PC matrix and CROTA2, against the FITS standard, and they "
             "differ; delete the wrong one from its header"
@@ -304,7 +329,7 @@ def _check_rotation(cards, pc, name):
 
 
 def _pc_matrix(cards):
-    """Return the PC matrix, of new names or old; what is not given is of the unit matrix."""
+    """Return the PC matrix, by new or old keywords; the default is the unit matrix."""
     matrix = np.eye(2)
     for i, j in np.ndindex(2, 2):
         for key in (f"PC00{i + 1}00{j + 1}", f"PC{i + 1}_{j + 1}"):

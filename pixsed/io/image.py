@@ -1,82 +1,83 @@
-"""One image of one band: its flux and error in nJy, its WCS, what its header says."""
+"""Image of one band: flux and error in nJy, WCS, and properties from its header."""
 
 import warnings
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from astropy import units as u
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
-from pixsed.io.cards import fits_card
-from pixsed.io.copied import copied_header
+from pixsed.io.cards import copied_header, fits_card
 from pixsed.io.error_plane import POWERS, power_of_unit, to_sigma, unit_ratio
 from pixsed.io.error_search import ErrorFinder
+from pixsed.io.file_owner import FileOwner
 from pixsed.io.fill import find_fill, has_suspect_zeros, is_fill, parse_fill
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import choose_image, open_fits, parse_location
-from pixsed.io.opened import Opened
 from pixsed.io.outputs import protect_input
 from pixsed.io.provenance import stamp
+from pixsed.io.repeated_warnings import merge_repeated_warnings
 from pixsed.io.rows import RowReader, SampledRows
 from pixsed.io.sky import is_like_sky, robust_rms
 from pixsed.io.units import check_linear, njy_per_unit
 
-_ARCSEC2_SR = (np.pi / 180.0 / 3600.0) ** 2
-# Pixels of the sample by which fill values and the kind of the errors are told.
+_ARCSEC2_SR = (u.arcsec**2).to(u.sr)
+# Pixels in the sample that decides on fill values and the kind of the errors.
 _SAMPLE_PIXELS = 400_000
 _SKY_PIXELS = 2_000_000
 
 
-class ImageFile(Opened):
-    """An image of one band on disk, open: parts of it are read as flux and error.
+class ImageFile(FileOwner):
+    """Open image of one band, parts of which are read as flux and error.
 
-    A context manager; only the rows that `read` is asked for are loaded.
+    A context manager. Only the rows that `read` needs are loaded.
 
     Parameters
     ----------
     location : `~pixsed.io.locate.Location` or str
-        The file, and its extension or None to choose.
+        File and extension; without an extension it is chosen
+        (`~pixsed.io.locate.choose_image`).
     unit : str, optional
-        In place of BUNIT (see `pixsed.io.units.njy_per_unit`).
+        Unit, in place of BUNIT (see `pixsed.io.units.njy_per_unit`).
     err : str, optional
-        Where the errors are: an extension of the file, or another file. By default the
-        file's ERR that belongs to the image (`pixsed.io.error_search.own_plane`); else
-        WHT, an inverse variance; else a file beside it with ``_err`` or ``_wht`` for
-        ``_sci``; else the rms of the sky, with a `PixsedWarning`. ``"sky"`` asks for that
-        rms.
+        Errors: an extension of the file, another file, or ``"sky"`` for the rms of the sky. By
+        default they are, in this order, the ERR of the file that belongs to the image
+        (`pixsed.io.error_search.own_plane`); its WHT, an inverse variance; a file beside it with
+        ``_err`` or ``_wht`` for ``_sci``; the rms of the sky, with a `PixsedWarning`.
     err_kind : {"sigma", "variance", "weight"}, optional
-        The kind of the errors; by default told by their name, their unit and the scatter of
+        Kind of the errors. By default it is decided by their name, their unit and the scatter of
         the sky (`pixsed.io.error_plane.decide_kind`).
     fill : str, optional
-        Values of the image that stand for no data: ``"auto"``, those that come far more
-        often than a measured value can, with a `PixsedWarning`; ``"none"``; or numbers
-        separated by commas.
+        Values that stand for no data: numbers separated by commas, ``"none"``, or ``"auto"`` for
+        those that occur far more often than a measured value can, with a `PixsedWarning`.
     measure_sky : bool, optional
-        If false, an image without errors is read as such: `read` returns None for them.
+        Whether to measure the sky of an image without errors. If not, `read` returns None for them.
 
     Attributes
     ----------
     name : str
-        For messages.
+        File and extension, for messages.
     shape : tuple of int
+        Shape (ny, nx).
     header : `~astropy.io.fits.Header`
-        The image's own.
+        Header of the image.
     primary : `~astropy.io.fits.Header`
-        That of the file's PRIMARY; empty cards of it fill in for the image's.
+        Primary header of the file; its cards are used where the image has none.
     err_source : str
         ``err``, ``variance``, ``weight``, ``sky`` or, without `measure_sky`, ``none``.
     fill : tuple of float
-        The values that stand for no data.
+        Values that stand for no data.
     files : list of str
-        What is read.
+        Files that are read.
 
     Raises
     ------
     PixsedError
-        If the file, the extension or the errors cannot be found; if the errors are of another
-        shape or have no value above 0; or if it is not clear which they are, or of what kind.
+        If the file, the extension or the errors cannot be found; if the errors have another shape
+        or no value above 0; or if it is not clear which they are, or of what kind.
     """
 
     def __init__(
@@ -100,78 +101,78 @@ class ImageFile(Opened):
             if unit is None:
                 bunit = str(self._all_cards.get("BUNIT", "")).strip(" '\"")
                 check_linear(bunit, self.name, f"BUNIT {bunit!r}")
-            # An integer, scaled or not, may well come often.
+            # Only integers, scaled or not, repeat among measured values.
             is_float = self._hdu.header["BITPIX"] < 0
             self._rows = RowReader(self._hdu)
             sample = SampledRows(self.shape, _SAMPLE_PIXELS)
             values = sample.of(self._hdu)
-            asked = parse_fill(fill)
-            self.fill = asked
-            if asked is None:
+            given = parse_fill(fill)
+            self.fill = given
+            if given is None:
                 self.fill = find_fill(values) if is_float else ()
 
             def opened(path):
                 self.files.append(str(path))
-                protect_input(path)  # found beside the image, not named
+                protect_input(path)  # no option of the command names it
                 return stack.enter_context(open_fits(path, memmap=False))
 
             finder = ErrorFinder(self, self._hdulist, self._hdu, sample, opened)
             self._err_hdu, self.err_source = finder.find(err, err_kind, measure_sky)
             self._err_rows = None if self._err_hdu is None else RowReader(self._err_hdu)
-            if asked is None:
+            if given is None:
                 doubted = not self.fill and has_suspect_zeros(values, scaled=not is_float)
                 self._warn_of_fill(sample, values, (0.0,) if doubted else ())
 
     @property
     def band(self):
-        """The band; `PixsedError` where nothing tells it."""
+        """Band of the image; raises `PixsedError` if nothing tells it."""
         return band_name(self._all_cards, self.location.band, name=self.location.path)
 
     @property
     def band_or_none(self):
-        """The band, or None where nothing tells it."""
+        """Band of the image, or None if nothing tells it."""
         return self.location.band or self.band_in_header
 
     @property
     def band_in_header(self):
-        """The band that the header tells, or None."""
+        """Band by the header, or None."""
         return band_name_or_none(self._all_cards)
 
     @property
     def instrument(self):
-        """The camera's name, or an empty string."""
+        """Name of the camera, or an empty string."""
         return instrument_name(self.band, self._all_cards)
 
     @property
     def pivot_um(self):
-        """Pivot wavelength in micron; NaN where not known."""
+        """Pivot wavelength in micron; NaN if not known."""
         return pivot_um(self.band, self._all_cards)
 
     @property
     def psfmatch(self):
-        """The band whose PSF this image has been given, or ``"unknown"``."""
+        """Band whose PSF the image was convolved to, or ``"unknown"``."""
         return str(self._all_cards.get("PSFMATCH", "unknown")).strip() or "unknown"
 
     @property
     def noise_corr(self):
-        """Factor of the noise in a large sum over that of independent pixels; 1 if unsaid."""
+        """Noise of a large sum over that of independent pixels (NOISECOR); 1 if not known."""
         value = self._all_cards.get("NOISECOR", 1.0)
         known = isinstance(value, int | float) and np.isfinite(value) and value > 0
         return float(value) if known else 1.0
 
     @cached_property
     def wcs(self):
-        """The celestial WCS; `PixsedError` where there is none."""
+        """Celestial WCS; raises `PixsedError` if there is none."""
         return celestial_wcs(self.header, self.name)
 
     @property
     def wcs_header(self):
-        """The cards of the celestial WCS."""
+        """Cards of the celestial WCS."""
         return celestial_header(self.header, self.name)
 
     @property
     def factor(self):
-        """nJy a pixel for a value of 1; `PixsedError` where that cannot be known."""
+        """Flux density in nJy of a pixel value of 1; raises `PixsedError` if it cannot be known."""
         if self._factor is None:
             self._factor = self._njy_per_unit(self._all_cards, self._unit)
         return self._factor
@@ -186,30 +187,30 @@ class ImageFile(Opened):
 
     @property
     def row_readers(self):
-        """The `~pixsed.io.rows.RowReader` of the image, and of its errors where there are."""
+        """The `~pixsed.io.rows.RowReader` of the image, and that of its errors if it has any."""
         return [rows for rows in (self._rows, self._err_rows) if rows is not None]
 
     @property
     def is_compressed(self):
-        """Whether the image or its errors are tile-compressed: small parts are then dear."""
+        """Whether the image or its errors are tile-compressed: small parts are slow to read."""
         return any(isinstance(hdu, fits.CompImageHDU) for hdu in (self._hdu, self._err_hdu))
 
     def read(self, y=slice(None), x=slice(None), *, native=False):
-        """Return (data, err) of a part of the image.
+        """Return data and errors of a part of the image.
 
         Parameters
         ----------
         y, x : slice, optional
             Rows and columns.
         native : bool, optional
-            Keep the file's unit, in place of nJy.
+            Keep the unit of the file instead of nJy.
 
         Returns
         -------
-        data, err : `~numpy.ndarray`
-            (ny, nx) float32. A pixel whose value or error is not finite, beyond 1e20 or
-            a fill value, or whose error or weight is not above zero, is NaN in both. `err`
-            is None where there are no errors and none were to be measured.
+        data, err : `~numpy.ndarray`, shape (ny, nx), float32
+            NaN in both if the value or the error is not finite or beyond 1e20, the value is a fill
+            value, or the error or weight is not above 0. `err` is None if there are no errors and
+            none were to be measured.
         """
         factor = 1.0 if native else self.factor
         data = self.measured(self._rows.read(y, x)) * factor
@@ -222,18 +223,18 @@ class ImageFile(Opened):
         return data.astype(np.float32), err.astype(np.float32)
 
     def _read_error(self, y, x, shape):
-        """Return the errors in the unit of the data."""
+        """Return the errors of a part, in the unit of the data."""
         if self._err_rows is None:
             return np.full(shape, self.sky_rms())
         return to_sigma(self._err_rows.read(y, x), self._kind) * self._error_ratio
 
     @property
     def bunit(self):
-        """The unit as text: the one given, else BUNIT of the header, else None."""
+        """Unit as text: the one given, else BUNIT of the header, else None."""
         return self._all_cards.get("BUNIT") if self._unit is None else self._unit
 
     def measured(self, values):
-        """Return values read from the image as float64, NaN where there are no data."""
+        """Return values read from the image as float64, NaN where they stand for no data."""
         return np.where(is_fill(values, self.fill), np.nan, values.astype(np.float64))
 
     @property
@@ -242,7 +243,7 @@ class ImageFile(Opened):
 
     @cached_property
     def _error_ratio(self):
-        """The unit of the errors over that of the data: 1 unless BUNITs differ."""
+        """Unit of the errors over the unit of the data: 1 unless their BUNITs differ."""
         headers = self._err_hdu.header, self.header
         theirs, ours = (str(header.get("BUNIT", "")).strip() for header in headers)
         if not theirs or theirs == ours:
@@ -250,33 +251,33 @@ class ImageFile(Opened):
         image_unit = ours if self._unit is None else self._unit
         power = power_of_unit(theirs, image_unit)
         if power is not None:
-            # The BUNIT of a variance or weight that is the image's was only copied.
+            # A variance or weight with the BUNIT of the image has a copy of it.
             return unit_ratio(theirs, image_unit, power) if POWERS[power] == self._kind else 1.0
         if self._kind != "sigma" or self._unit is not None:
-            return 1.0  # no unit of a weight is known to convert; --unit is for both
+            return 1.0  # units of weights cannot be converted; --unit is for both
         header = merged_header(self._err_hdu.header, self._all_cards)
         return self._njy_per_unit(header, None) / self.factor
 
     def sky_rms(self):
-        """Return the robust rms of the whole image, in its own unit (sources clipped).
+        """Return the robust rms of the whole image, sources clipped, in its own unit.
 
         Raises
         ------
         PixsedError
-            If there is no noise, or, of an image with fill values, no sky.
+            If the image has no noise, or an image with fill values has no sky.
         """
         if self._sky is None:
             sample = self.measured(SampledRows(self.shape, _SKY_PIXELS).of(self._hdu))
             self._sky = robust_rms(sample)
             if self._sky == 0 or (self.fill and not is_like_sky(sample)):
                 raise PixsedError(
-                    f"{self.name}: its sky has no noise left to measure its errors by (blanked, or "
-                    "without noise); name its errors with --err"
+                    f"{self.name}: its sky has no noise to measure the errors by (blanked, or "
+                    "without noise); give its errors with --err"
                 )
         return self._sky
 
     def _warn_of_fill(self, sample, values, doubted):
-        """Warn of fill values, and of those `doubted`, unless those pixels have no errors."""
+        """Warn of fill values, and of those `doubted`, unless their pixels have no errors."""
         good = np.isfinite(values)
         if self._err_hdu is not None:
             good &= np.isfinite(to_sigma(sample.of(self._err_hdu), self._kind))
@@ -286,22 +287,42 @@ class ImageFile(Opened):
             if (found := good & (values == value)).any()
         ]
         how = (
-            "taken as measured, since all are whole numbers; if they are no data, say --fill 0"
+            "taken as measured, since all are whole numbers; if they are no data, add --fill 0"
             if doubted
-            else "taken as no data; if they are measured, say --fill none"
+            else "taken as no data; if they are measured, add --fill none"
         )
         if told:
             warnings.warn(f"{self.name}: {' and '.join(told)}, {how}", PixsedWarning, stacklevel=3)
 
 
+def open_images(stack, images):
+    """Return the open `ImageFile` of several images.
+
+    Parameters
+    ----------
+    stack : `contextlib.ExitStack`
+        Stack that closes them.
+    images : iterable of (location, dict)
+        Location and options of each `ImageFile`.
+
+    Warns
+    -----
+    PixsedWarning
+        As for `ImageFile`; equal warnings are given once
+        (`~pixsed.io.repeated_warnings.merge_repeated_warnings`).
+    """
+    with merge_repeated_warnings():
+        return [stack.enter_context(ImageFile(place, **options)) for place, options in images]
+
+
 def output_headers(image, *, inputs=(), history=()):
-    """Return the headers of a file made from an `ImageFile`: of PRIMARY, and of its planes.
+    """Return the headers of a file made from an `ImageFile`: the primary one, that of planes.
 
     Parameters
     ----------
     image : `ImageFile`
     inputs, history
-        As for `pixsed.io.formats.cube.write_cube`.
+        As for `pixsed.io.provenance.stamp`.
     """
     in_primary = image.header is image.primary
     primary = fits.PrimaryHDU(header=None if in_primary else copied_header(image.primary)).header
@@ -313,7 +334,7 @@ def output_headers(image, *, inputs=(), history=()):
 
 
 def read_band(location):
-    """Return the band of an image, from its headers alone; `PixsedError` if untold."""
+    """Return the band of an image from its headers; raise `PixsedError` if they do not tell it."""
     if location.band:
         return band_name({}, location.band)
     with open_fits(location.path) as hdulist:
@@ -322,7 +343,7 @@ def read_band(location):
 
 
 def merged_header(header, primary):
-    """Return the cards of `header`, and those of `primary` that it lacks."""
+    """Return the cards of `header`, and the cards of `primary` that it lacks."""
     result = header.copy()
     result.extend(primary, unique=True, strip=True)
     return result

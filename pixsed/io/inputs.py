@@ -1,4 +1,4 @@
-"""Input files: whether one can be read at all, and whether it is given twice."""
+"""Checks of input files: whether they can be read, and whether one is given twice."""
 
 import os
 import stat
@@ -9,9 +9,9 @@ from pixsed.errors import PixsedError, PixsedWarning
 
 
 def check_input(path, what="a FITS file", hint="check the name and the folder"):
-    """Raise `PixsedError` if a path is not that of a file that can be read.
+    """Raise `PixsedError` if a path is not a file that can be read.
 
-    A pipe or a device is refused, not waited for: files are read in parts, and more than once.
+    Pipes and devices are refused, since files are read in parts and more than once.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def check_input(path, what="a FITS file", hint="check the name and the folder"):
         raise PixsedError(f"{path} is a folder; give {what}")
     if not stat.S_ISREG(found.st_mode):
         raise PixsedError(
-            f"{path} is a pipe or a device, which is not read; save it to a file, and give that"
+            f"{path} is a pipe or a device, which cannot be read; save it to a file, and give that"
         )
     if not found.st_size:
         raise PixsedError(f"{path} is empty; {hint}")
@@ -44,19 +44,19 @@ def check_input(path, what="a FITS file", hint="check the name and the folder"):
 
 
 def once(paths):
-    """Return the paths, each file once: links and other spellings of a path are left out.
+    """Return the paths with each file once; links and other spellings of a path are left out.
 
     Warns
     -----
     PixsedWarning
-        Of each that is left out.
+        For each path that is left out.
     """
     found, kept = {}, []
     for path in paths:
         try:
             status = os.stat(path)
             key = status.st_dev, status.st_ino
-        except (OSError, ValueError):  # told where it is read
+        except (OSError, ValueError):  # reported when it is read
             key = path
         if key in found:
             also = "" if found[key] == path else f", also as {found[key]}"

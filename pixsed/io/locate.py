@@ -1,4 +1,4 @@
-"""Which file, and which extension of it: `[BAND=]path[EXT,VER]`, patterns, HDU choice."""
+"""Files and extensions: `[BAND=]path[EXT,VER]`, patterns, and the choice of an HDU."""
 
 import contextlib
 import errno
@@ -28,18 +28,18 @@ _BAND = re.compile(r"^(?P<band>[A-Za-z0-9_*?-]+)=(?P<rest>.+)$", re.DOTALL)
 
 @dataclass(frozen=True)
 class Location:
-    """An image in a file.
+    """Location of an image.
 
     Attributes
     ----------
     path : str
-        The file.
+        File.
     ext : str, int or None
-        Extension by name or number; None = choose (`choose_image`).
+        Extension by name or number; None = to be chosen (`choose_image`).
     ver : int or None
-        EXTVER, beside a name.
+        EXTVER, for an extension by name.
     band : str or None
-        The name given as ``BAND=``.
+        Name of the band, given as ``BAND=``.
     """
 
     path: str
@@ -54,17 +54,17 @@ class Location:
         return f"{self.path}[{self.ext}{ver}]"
 
     def absolute(self):
-        """Return the same, named from any folder."""
+        """Return the same location with an absolute path."""
         return replace(self, path=os.path.abspath(self.path))
 
     @property
     def extension(self):
-        """``[EXT,VER]`` alone; empty where none is named."""
+        """``[EXT,VER]`` without the path; empty if no extension is given."""
         return str(replace(self, path=""))
 
 
 def parse_extension(text):
-    """Return (ext, ver) of ``"SCI"``, ``"1"`` or ``"SCI,2"``; a number becomes an int.
+    """Return (ext, ver) of a text such as ``"SCI"``, ``"1"`` (an int) or ``"SCI,2"``.
 
     Raises
     ------
@@ -84,23 +84,23 @@ def parse_extension(text):
 
 
 def parse_location(text, hdu=None, band=False):
-    """Return the `Location` that a command-line argument means.
+    """Return the `Location` of a command-line argument.
 
     Parameters
     ----------
     text : str
-        ``path``, ``path[EXT]`` or ``path[EXT,VER]``. A file whose name really is
-        `text`, brackets included, wins.
+        ``path``, ``path[EXT]`` or ``path[EXT,VER]``. If a file has the name `text`, brackets
+        included, it is that file.
     hdu : str, optional
-        The extension where `text` names none (the option ``--hdu``).
+        Extension if `text` has none (the option ``--hdu``).
     band : bool, optional
-        Whether a ``BAND=`` may stand in front. Where `text` with its ``=`` is the name of
-        a file, or a pattern that matches some, it is no band: ``z=2/i.fits``.
+        Whether ``BAND=`` may come first. If `text` with its ``=`` is the name of a file, or a
+        pattern that matches one, such as ``z=2/i.fits``, it has no band.
 
     Raises
     ------
     PixsedError
-        If the extension is not of a legal form.
+        If the extension has an illegal form.
     """
     name = None
     if band and (match := _BAND.match(text)) and not _names_files(text):
@@ -115,7 +115,7 @@ def parse_location(text, hdu=None, band=False):
 
 
 def _names_files(text):
-    """Return whether ``path`` or ``path[EXT]`` is there, or is a pattern that matches files."""
+    """Return whether ``path`` or ``path[EXT]`` exists, or is a pattern that matches files."""
     match = _EXTENSION.match(text)
     paths = [text, match["path"]] if match else [text]
     if any(Path(path).exists() for path in paths):
@@ -124,18 +124,18 @@ def _names_files(text):
 
 
 def expand_locations(texts, hdu=None):
-    """Return the `Location` list of arguments ``[BAND=]path[EXT]``, patterns expanded.
+    """Return the `Location` list of arguments ``[BAND=]path[EXT]``, with patterns expanded.
 
-    A shell never expands a pattern with ``BAND=`` before it or ``[EXT]`` after it, so it
-    is done here where no file has the literal name. ``F*=JOF_531_F*.fits[SCI_PSFM]``
-    names each band by what the ``*`` matched.
+    A shell never expands a pattern with ``BAND=`` before it or ``[EXT]`` after it, so patterns are
+    expanded here unless a file has the literal name. ``F*=JOF_531_F*.fits[SCI_PSFM]`` names each
+    band by what the ``*`` matched.
 
     Parameters
     ----------
     texts : iterable of str
-        The arguments, in order.
+        Arguments, in order.
     hdu : str, optional
-        The extension where an argument names none.
+        Extension of arguments that have none.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def expand_locations(texts, hdu=None):
 
 
 def _wildcard_texts(pattern, path):
-    """Return what each ``*`` of a glob pattern matched in `path`, in order."""
+    """Return the text that each ``*`` of a glob pattern matched in `path`, in order."""
     pieces = []
     for piece in re.split(r"(\*+|\?|\[[^\]]+\])", pattern):
         if piece.startswith("*"):
@@ -184,21 +184,21 @@ def _wildcard_texts(pattern, path):
 
 
 def _band_of_match(band, pattern, path):
-    """Return the band that `band`, with a wildcard, names for one file of a pattern.
+    """Return the band of one file of a pattern, by a band with a wildcard.
 
-    Tried in order: what a ``*`` of the pattern matched, if it is of the form of `band`;
-    the same put in place of the ``*`` of `band`, if the file's name holds the result; the
-    one word of the file's name that is of the form of `band`.
+    Tried in order: the text that a ``*`` of the pattern matched, if it has the form of `band`; the
+    same text in place of the ``*`` of `band`, if the file name has the result; the only word of the
+    file name that has the form of `band`.
     """
     name = Path(path).name.upper()
     band = band.upper()
     texts = [text.upper() for text in _wildcard_texts(pattern, path)]
     if band.count("*") == 1 and "?" not in band:
         for text in texts:
-            # Just "*" is of every form: there it means the substitution below.
+            # A "*" alone matches every form; it means the substitution below.
             if band != "*" and fnmatch.fnmatchcase(text, band) and text.isalnum():
                 return text
-        # A camera's name in front, UVIS_F*, need not be in the file's name.
+        # The prefix of a camera, as in UVIS_F*, need not be in the file name.
         prefix, underscore, core = band.rpartition("_")
         for text in texts:
             filled = core.replace("*", text)
@@ -210,35 +210,34 @@ def _band_of_match(band, pattern, path):
     if len(words) == 1:
         return words[0]
     raise PixsedError(
-        f"{path}: {band}= does not tell the band of this file; name it, as F444W={Path(path).name}"
+        f"{path}: {band}= does not tell the band of this file; give it, as F444W={Path(path).name}"
     )
 
 
 @contextlib.contextmanager
 def open_fits(path, *, memmap=None):
-    """Yield the open `~astropy.io.fits.HDUList` of `path` (.fits or .fits.gz).
+    """Yield the open `~astropy.io.fits.HDUList` of a FITS file, gzipped or not.
 
-    A gzipped file is unpacked to a temporary one first, in the folder of TMPDIR, so that
-    parts of it can be read.
+    A gzipped file is first unpacked to a temporary one, in the folder of TMPDIR, so that parts of
+    it can be read.
 
     Parameters
     ----------
     path : str or path-like
     memmap : bool, optional
-        By default the file is mapped into memory where it is not scaled; if false it is
-        read in pieces.
+        If false, read the file in pieces. By default it is mapped into memory unless it is scaled.
 
     Raises
     ------
     PixsedError
-        If there is no such file, or it is not a whole FITS file.
+        If there is no such file, or it is not a complete FITS file.
     """
     check_input(path)
     _log.info("reading %s", path)
     with contextlib.ExitStack() as stack:
         trouble = None
         try:
-            # Of what astropy mends while it reads, only damage concerns the user.
+            # Of the faults that astropy repairs, only a truncated file concerns the user.
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 plain = stack.enter_context(_unpacked(path))
@@ -257,7 +256,7 @@ def open_fits(path, *, memmap=None):
 
 @contextlib.contextmanager
 def _unpacked(path):
-    """Yield `path`, or that of a temporary copy if it is gzipped."""
+    """Yield `path`, or the path of a temporary copy if it is gzipped."""
     with open(path, "rb") as file:
         if file.read(2) != b"\x1f\x8b":
             yield path
@@ -278,7 +277,7 @@ def _unpacked(path):
 
 
 def describe_images(hdulist):
-    """Return the image extensions of a file as text: ``0 (PRIMARY), 1 (SCI)``."""
+    """Return the image extensions of a file as text, such as ``0 (PRIMARY), 1 (SCI)``."""
     names = [
         f"{number} ({hdu.name or 'no name'})" for number, hdu in enumerate(hdulist) if is_image(hdu)
     ]
@@ -286,20 +285,20 @@ def describe_images(hdulist):
 
 
 def is_image(hdu):
-    """Return whether an HDU holds a 2-D image, compressed or not."""
+    """Return whether an HDU has a 2-D image, compressed or not."""
     return bool(hdu.is_image) and len(hdu.shape) == 2
 
 
 def choose_image(hdulist, location):
-    """Return the image HDU that `location` means.
+    """Return the image HDU of a `Location`.
 
-    The one asked for; else the first named SCI; else the only 2-D image.
+    This is the extension that is given; else the first one named SCI; else the only 2-D image.
 
     Raises
     ------
     PixsedError
-        If the extension asked for is absent or not a 2-D image, or if none was asked
-        for and several could be meant; the message lists the image extensions.
+        If the given extension does not exist or is not a 2-D image, or if none is given and several
+        are possible; the message lists the image extensions.
     """
     listing = f"its 2-D images are: {describe_images(hdulist)}"
     how = "name one as path[EXT] or with --hdu"

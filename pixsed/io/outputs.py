@@ -1,7 +1,7 @@
-"""Where an output may go: checked before the work, by the same rules for every command.
+"""Checks of outputs, made before the work, by the same rules for every command.
 
-A device, a pipe or an open descriptor is written to, never replaced; a link keeps pointing at the
-file that is written; a file that is read by the same command is not overwritten.
+A device, a pipe or an open descriptor is written to, never replaced. A link keeps pointing to the
+file that is written. A file that the same command reads is not overwritten.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ _FILE_ENDINGS = (
     ".svg",
     ".reg",
 )
-#: Files that are read, by device and inode; None where a program, and no command, writes.
+#: Files that are read, by device and inode; None outside a command.
 _inputs = None
 
 
@@ -49,7 +49,7 @@ _inputs = None
 
 @contextlib.contextmanager
 def protected_inputs(paths=()):
-    """Refuse, while the block runs, to write over `paths` and what `protect_input` names."""
+    """Refuse to overwrite `paths`, and files given to `protect_input`, while the block runs."""
     global _inputs
     before = _inputs
     _inputs = dict(before or {})
@@ -62,9 +62,10 @@ def protected_inputs(paths=()):
 
 
 def protect_input(path):
-    """Refuse to write over a file, by any of its names, until the command ends.
+    """Refuse to overwrite a file, under any of its names, until the command ends.
 
-    A program that calls pixsed may: nothing is done outside `protected_inputs`.
+    Outside a block of `protected_inputs` it does nothing: a program that calls pixsed may overwrite
+    its files.
     """
     if _inputs is None:
         return
@@ -75,7 +76,7 @@ def protect_input(path):
 
 
 def check_no_input(path, found):
-    """Raise `PixsedError` if a file, whose `os.stat_result` is `found`, is one that is read."""
+    """Raise `PixsedError` if a file, whose `os.stat_result` is `found`, is an input."""
     if name := (_inputs or {}).get((found.st_dev, found.st_ino)):
         also = "" if name == str(path) else f" ({name})"
         raise PixsedError(f"{path} is an input too{also}; choose another -o")
@@ -85,18 +86,18 @@ def check_no_input(path, found):
 
 
 def resolve_output(path):
-    """Return the file that an output's name means: the target of a link, else the path itself."""
+    """Return the file of an output's name: the target of a link, else the path itself."""
     path = Path(path)
     if not path.is_symlink():
         return path
     target = Path(os.path.realpath(path))
     if target.is_symlink():
-        raise PixsedError(f"{path} is a link that leads nowhere; remove it, or choose another -o")
+        raise PixsedError(f"{path} is a broken link; remove it, or choose another -o")
     return target
 
 
 def descriptor(path):
-    """Return the open descriptor that `path` names, directly or by links; else None."""
+    """Return the open descriptor that `path` names, directly or through links; else None."""
     if os.name != "posix":
         return None
     name = os.path.abspath(path)
@@ -114,7 +115,8 @@ def descriptor(path):
 def is_stream(path):
     """Return whether an output is a stream, which is written to and never replaced.
 
-    Standard output (``"-"``), a descriptor as /dev/stdout, a device, a pipe or a socket.
+    Streams are standard output (``"-"``), descriptors such as /dev/stdout, devices, pipes and
+    sockets.
     """
     if str(path) == "-" or descriptor(path) is not None:
         return True
@@ -152,11 +154,11 @@ def stream_name(path):
 
 
 def _check_descriptor(path, number, name):
-    """Return whether an open descriptor is a terminal; raise if it is not open to write."""
+    """Return whether an open descriptor is a terminal; raise if it is not open for writing."""
     if str(path) == "-":
         try:
             number = sys.stdout.fileno()
-        except (OSError, ValueError):  # a stand-in for it
+        except (OSError, ValueError):  # replaced, as tests do
             return False
     try:
         import fcntl
@@ -182,14 +184,14 @@ def _is_terminal_file(path):
 
 
 def check_output(path, overwrite=False):
-    """Raise `PixsedError` if `path` cannot be written: call it before the work.
+    """Raise `PixsedError` if `path` cannot be written; call it before the work.
 
     Parameters
     ----------
     path : str or path-like
-        The output; ``"-"`` is standard output, which must not be a terminal.
+        Output; ``"-"`` is standard output, which must not be a terminal.
     overwrite : bool, optional
-        Whether a file that is there may be replaced.
+        Whether an existing file may be replaced.
     """
     if is_stream(path):
         _check_stream(path)
@@ -205,7 +207,7 @@ def check_output(path, overwrite=False):
         check_no_input(path, found)
         if not overwrite:
             raise PixsedError(f"{path} exists already; add --overwrite, or choose another -o")
-        # Root may write to it all the same, but somebody made it read-only for a reason.
+        # Root could write to it, but somebody made it read-only for a reason.
         if not found.st_mode & 0o222 or not os.access(target, os.W_OK):
             raise PixsedError(
                 f"{path} is read-only; change that with chmod u+w, or choose another -o"
@@ -224,24 +226,28 @@ def check_ending(path, endings, what):
     Parameters
     ----------
     path : str or path-like
-        Streams have no ending, and pass.
+        Output. Streams have no ending, and pass.
     endings : sequence of str
-        As ``".fits"``, in lower case; the case of the name does not matter.
+        Endings in lower case, such as ``".fits"``; the case of the name does not matter.
     what : str
-        What is written, for the message, as ``"maps are"``.
+        Start of the message, such as ``"maps are"``.
     """
     # check_output refuses folders.
-    if is_stream(path) or Path(path).is_dir() or _ends(path, endings):
-        return
+    if not (is_stream(path) or Path(path).is_dir() or _ends(path, endings)):
+        raise wrong_ending(path, endings, what)
+
+
+def wrong_ending(path, endings, what):
+    """Return the `PixsedError` of a wrong ending; parameters as for `check_ending`."""
     ending = Path(path).suffix
     found = f"not {ending}" if ending else "and the name has no ending"
-    raise PixsedError(
-        f"{path}: {what} written as {', '.join(endings)}, {found}; choose another name"
-    )
+    *others, last = endings
+    shown = f"{', '.join(others)} or {last}" if others else last
+    return PixsedError(f"{path}: {what} written as {shown}, {found}; choose another name")
 
 
 def check_fits_output(path, overwrite=False, *, gzip=True):
-    """Raise `PixsedError` if `path` cannot be written as FITS: call it before the work.
+    """Raise `PixsedError` if `path` cannot be written as FITS; call it before the work.
 
     Parameters
     ----------
@@ -273,9 +279,9 @@ def check_folder(path, several):
     Parameters
     ----------
     path : str
-        The output.
+        Output.
     several : str
-        What the files are, for the message, as ``"cubes"``.
+        Name of the files, for the message, such as ``"cubes"``.
     """
     if is_stream(path):
         raise PixsedError(
@@ -296,5 +302,5 @@ def check_folder(path, several):
 
 
 def is_gzip_name(path):
-    """Return whether a name asks for a compressed file."""
+    """Return whether a file name ends in .gz."""
     return not is_stream(path) and Path(path).suffix.lower() == ".gz"

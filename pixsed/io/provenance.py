@@ -1,4 +1,4 @@
-"""What made a file: the keywords that every pixsed output carries in its PRIMARY."""
+"""Provenance: the keywords that every pixsed output has in its primary header."""
 
 import datetime
 import os
@@ -21,22 +21,22 @@ def command_line():
 def stamp(header, *, inputs=(), history=(), command=None, **cards):
     """Add provenance to a primary header, in place.
 
-    CREATOR, DATE, PIXSCMD (the command line; long ones as CONTINUE cards),
-    INFILE1 to INFILEn (`~pixsed.io.cards.input_keyword`), the versions, and a HISTORY line a
-    step. Texts are put through `~pixsed.io.cards.fits_text`.
+    The keywords are CREATOR, DATE, PIXSCMD (the command line; long ones as CONTINUE cards), INFILE1
+    to INFILEn (`~pixsed.io.cards.input_keyword`), versions, and one HISTORY line per step. Texts go
+    through `~pixsed.io.cards.fits_text`.
 
     Parameters
     ----------
     header : `~astropy.io.fits.Header`
         Changed in place, and returned.
     inputs : sequence of path-like, optional
-        Files read; their names without folders.
+        Files read; their names are written without folders.
     history : sequence of str, optional
-        One HISTORY line each.
+        HISTORY lines.
     command : str, optional
-        In place of this process's command line.
+        Command line, in place of this process's.
     **cards
-        Further keywords, upper case: a value or a (value, comment) pair.
+        Further keywords, in upper case: a value or a (value, comment) pair.
     """
     header["CREATOR"] = (f"pixsed {__version__}", "program that made this file")
     now = datetime.datetime.now(datetime.UTC)

@@ -1,14 +1,14 @@
-"""Parts of an image on disk, read by whole rows: memory does not grow with the image."""
+"""Reading of rows of an image on disk, so that memory does not grow with the image."""
 
 import numpy as np
 
 
 class RowReader:
-    """Reads boxes of a 2-D HDU, of an open file, by the rows that they lie in.
+    """Reader of boxes of a 2-D HDU, of an open file, by whole rows.
 
-    One long read is faster than many short ones, and a tile-compressed file is as a rule
-    compressed by rows. Where `ahead` is set, that many more rows are read than asked for,
-    and kept: boxes in order of their rows then cost one pass over the file.
+    One long read is faster than many short ones, and compressed tiles usually are rows. If `ahead`
+    is set, that many more rows are read and kept, so that boxes in order of their rows need one
+    pass over the file.
 
     Parameters
     ----------
@@ -17,9 +17,9 @@ class RowReader:
     Attributes
     ----------
     ahead : int
-        Rows read beyond those asked for; 0 keeps nothing.
+        Number of rows read in advance; 0 keeps nothing.
     row_bytes : int
-        Memory of a row.
+        Size of a row in bytes.
     """
 
     def __init__(self, hdu):
@@ -30,11 +30,11 @@ class RowReader:
         self._kept, self._first = None, 0
 
     def read(self, y=slice(None), x=slice(None)):
-        """Return rows `y` and columns `x`, slices of step 1: a view of what was read."""
+        """Return rows `y` and columns `x`, slices of step 1, as a view of the rows read."""
         start, stop, _ = y.indices(self.shape[0])
         if self._kept is not None and self._first <= start and stop <= self._end():
             return self._kept[start - self._first : stop - self._first, x]
-        self._kept = None  # not held while the next are read
+        self._kept = None  # frees memory before the next rows are read
         rows = read_section(self._hdu, slice(start, stop + self.ahead), slice(None))
         if self.ahead:
             self._kept, self._first = rows, start
@@ -45,40 +45,40 @@ class RowReader:
 
 
 def read_section(hdu, y, x):
-    """Return rows `y` and columns `x` of an HDU, loading no more where the file allows."""
-    # Seeking in a compressed stream unpacks it anew each time.
+    """Return rows `y` and columns `x` of an HDU, loading no more than the file requires."""
+    # Each seek in a compressed stream would unpack it from the start.
     zipped = hdu.fileinfo()["file"].compression is not None if hdu.fileinfo() else True
     return np.asarray(hdu.data[y, x] if zipped else hdu.section[y, x])
 
 
 def to_float32(values):
-    """Return values as float32; those beyond its range, as an error of 1e99, become infinite."""
+    """Return values as float32; those beyond its range, such as 1e99, become infinite."""
     with np.errstate(over="ignore"):
         return np.asarray(values, dtype=np.float32)
 
 
 def strips(shape, pixels):
-    """Yield slices of whole rows, of about `pixels` pixels each, over an image of (ny, nx)."""
+    """Yield slices of rows that cover an image of (ny, nx), of about `pixels` pixels each."""
     height = max(1, pixels // shape[1])
     for start in range(0, shape[0], height):
         yield slice(start, min(start + height, shape[0]))
 
 
 def sampled_rows(shape, pixels):
-    """Return numbers of rows, evenly spread, of about `pixels` pixels in all."""
+    """Return the numbers of evenly spread rows with about `pixels` pixels in total."""
     step = max(1, shape[0] * shape[1] // pixels)
     return range(min(step // 2, shape[0] - 1), shape[0], step)
 
 
 class SampledRows:
-    """Rows of images of one shape, evenly spread over them: of each image read once.
+    """Evenly spread rows of images of one shape; the rows of each image are read once.
 
     Parameters
     ----------
     shape : tuple of int
-        (ny, nx).
+        Shape (ny, nx) of the images.
     pixels : int
-        About as many in all.
+        Approximate number of pixels in total.
     """
 
     def __init__(self, shape, pixels):
@@ -86,7 +86,7 @@ class SampledRows:
         self._read = {}
 
     def of(self, hdu):
-        """Return those rows of an image HDU, (n, nx)."""
+        """Return the rows of an image HDU, shape (n, nx)."""
         if id(hdu) not in self._read:
             rows = RowReader(hdu)
             parts = [rows.read(slice(n, n + 1)) for n in self._numbers]

@@ -1,20 +1,20 @@
-"""Statistics of sky pixels: their scatter, and whether they are sky at all."""
+"""Statistics of sky pixels: their scatter, and whether they are sky."""
 
 import numpy as np
 
 
 def robust_rms(values):
-    """Return the scatter of the sky: 3-sigma clipped, by the median absolute deviation.
+    """Return the rms of the sky: 3-sigma clipped, from the median absolute deviation.
 
     Parameters
     ----------
     values : `~numpy.ndarray`
-        Any shape; what is not finite is left out.
+        Any shape. Values that are not finite are ignored.
 
     Returns
     -------
     float
-        In the unit of `values`; NaN where fewer than 10 are finite.
+        In the unit of `values`; NaN if fewer than 10 values are finite.
     """
     from astropy.stats import mad_std, sigma_clip  # slow to import, and not always needed
 
@@ -27,12 +27,12 @@ def robust_rms(values):
 def is_like_sky(values):
     """Return whether values spread about as far above their median as below it.
 
-    Pixels of sources alone, where the sky was blanked, do not.
+    Pixels of sources alone, in an image whose sky is blanked, do not.
 
     Parameters
     ----------
     values : `~numpy.ndarray`
-        Any shape; what is not finite is left out.
+        Any shape. Values that are not finite are ignored.
     """
     values = values[np.isfinite(values)]
     if not values.size:

@@ -1,4 +1,4 @@
-"""Tables that users bring: FITS, ECSV, CSV, VOTable and other text, each read the same way."""
+"""Reading of users' tables: FITS, ECSV, CSV, VOTable and other text."""
 
 import bz2
 import gzip
@@ -24,9 +24,9 @@ _UNPACK = {b"\x1f\x8b": gzip.decompress, b"BZ": bz2.decompress, b"\xfd7": lzma.d
 
 
 def read_table(text, *, hdu=None, wanted=None):
-    """Return the `~astropy.table.Table` that ``path`` or ``path[EXT]`` means.
+    """Return the `~astropy.table.Table` of ``path`` or ``path[EXT]``.
 
-    Columns of text are `str`; NaN is not masked; a unit that astropy does not know is kept.
+    Columns of text are `str`; NaN is not masked; units that astropy does not know are kept.
 
     Parameters
     ----------
@@ -34,16 +34,16 @@ def read_table(text, *, hdu=None, wanted=None):
         ``path``, ``path[EXT]`` or ``path[EXT,VER]``: FITS, ECSV, CSV, VOTable, or text in columns
         with their names in the first line.
     hdu : str, optional
-        The extension where `text` names none.
+        Extension if `text` has none.
     wanted : callable, optional
-        ``wanted(names)`` returns whether a table with these columns may be the one that is meant,
-        if a file holds several and none is named.
+        ``wanted(names)`` returns whether a table with these columns is a candidate. Used if a file
+        has several tables and none is given.
 
     Raises
     ------
     PixsedError
-        If there is no such file or table, it cannot be read, it has no rows, or several could
-        be meant.
+        If there is no such file or table, it cannot be read, it has no rows, or several tables are
+        possible.
     """
     place = parse_location(str(text), hdu)
     path = Path(place.path)
@@ -51,7 +51,7 @@ def read_table(text, *, hdu=None, wanted=None):
     _log.info("reading %s", path)
     try:
         with warnings.catch_warnings():
-            # Units that astropy does not know, integers too large: no matter here.
+            # Unknown units and too large integers are checked where they are used.
             warnings.simplefilter("ignore")
             if is_fits(path):
                 table = _read_fits(place, wanted)
@@ -61,7 +61,7 @@ def read_table(text, *, hdu=None, wanted=None):
                 table = _read_other(path, wanted)
     except PixsedError:
         raise
-    except Exception as error:  # every reader has its own
+    except Exception as error:  # each reader raises its own classes
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise PixsedError(
             f"{path} cannot be read as a table ({said}); give FITS, ECSV, CSV or VOTable"
@@ -82,8 +82,8 @@ def _read_fits(place, wanted):
         names = [name.lower() for name in hdu.columns.names]
         if twice := [name for name in hdu.columns.names if names.count(name.lower()) > 1]:
             raise PixsedError(
-                f"{place}: columns {', '.join(twice)} have one name for FITS, which does not tell "
-                "letters by their case; rename them"
+                f"{place}: columns {', '.join(twice)} have the same name, since FITS ignores "
+                "case; rename them"
             )
         table = Table.read(hdu, mask_invalid=False)
         for name in table.colnames:
@@ -94,7 +94,7 @@ def _read_fits(place, wanted):
                 except UnicodeDecodeError:
                     raise PixsedError(
                         f"{place}: column {name!r} has letters that are not ASCII, which FITS does "
-                        "not allow; mend the text"
+                        "not allow; correct the text"
                     ) from None
         for number, name in enumerate(hdu.columns.names, 1):
             text = hdu.header.get(f"TCOMM{number}")
@@ -108,7 +108,7 @@ def _describe(hdulist, numbers):
 
 
 def _table_number(hdulist, place, wanted):
-    """Return the number of the HDU that `place` means."""
+    """Return the number of the table HDU of a `~pixsed.io.locate.Location`."""
     tables = [i for i, hdu in enumerate(hdulist) if isinstance(hdu, _TABLES)]
     if not tables:
         raise PixsedError(f"{place.path} has no table, only images; give a table")

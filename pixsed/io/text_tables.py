@@ -1,4 +1,4 @@
-"""Text tables: find the separator and the line of names, then let astropy read them."""
+"""Reading of text tables: the separator and the names are found, then astropy reads the columns."""
 
 import csv
 import re
@@ -9,8 +9,8 @@ from pixsed.errors import PixsedError
 from pixsed.io.columns import PLACEHOLDERS
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_LOOK = 20  # lines looked at for the separator
-# Formats that are known by one of their lines: pattern -> format of astropy.
+_LOOK = 20  # lines in which the separator is searched
+# Pattern of the first lines -> format of astropy.
 _OWN_FORMATS = (
     (re.compile(r"#\s*%ECSV"), "ecsv"),
     (re.compile(r"\\begin\{"), "latex"),
@@ -22,12 +22,12 @@ _OWN_FORMATS = (
 
 
 def decode(content, path):
-    """Return the text of a file, without byte-order mark and with plain ends of lines.
+    r"""Return the text of a file, without byte-order mark and with ``\n`` at the ends of lines.
 
     Raises
     ------
     PixsedError
-        If it is not UTF-8, or no text.
+        If it is not UTF-8, or not text.
     """
     if content.startswith(_UTF16) or any(map(_is_half_of_utf16, (content, content[1:]))):
         raise PixsedError(f"{path} is text in UTF-16; save it as UTF-8 (plain CSV), or as FITS")
@@ -58,27 +58,27 @@ def _is_half_of_utf16(content):
 def read_text(text, path, suffix=""):
     """Return the `~astropy.table.Table` of a text.
 
-    ECSV, SExtractor, IPAC and CDS tables are recognised. The columns of others are separated by
-    commas, semicolons, tabs or blanks; their names are in the first line, or in a comment
-    before it. Without names they are col1, col2, ...
+    ECSV, SExtractor, IPAC and CDS tables are recognised. The columns of other tables are separated
+    by commas, semicolons, tabs or blanks; their names are in the first line, or in a comment before
+    it. Columns without names are called col1, col2, ...
 
     Parameters
     ----------
     text : str
     path : str
-        For messages.
+        File name, for messages.
     suffix : str, optional
-        The file's, in lower case.
+        Suffix of the file, in lower case.
 
     Raises
     ------
     PixsedError
-        If it holds no rows, or a name comes twice.
+        If there are no rows, or a name comes twice.
     Exception
-        Of astropy's readers, of any class.
+        Any class, from the readers of astropy.
     """
     lines = text.split("\n")
-    if re.fullmatch(r'"?sep=."?', lines[0].strip()):  # for Excel, which finds it anyway
+    if re.fullmatch(r'"?sep=."?', lines[0].strip()):  # written by Excel
         del lines[0]
     start = "\n".join(lines[:_LOOK]).lstrip()
     if not text.strip():
@@ -101,7 +101,7 @@ def read_text(text, path, suffix=""):
         raise PixsedError(f"{path} has no rows, only names of columns")
     body = "\n".join(rows[skip:]) + "\n"
     names = names or [f"col{i}" for i in range(1, len(split_line(rows[0], separator)) + 1)]
-    if separator == "\t":  # only this reader keeps the empty fields at the ends of a line
+    if separator == "\t":  # only this reader keeps empty fields at the ends of a line
         return ascii.read("\t".join(names) + "\n" + body, format="tab", guess=False)
     if separator == " ":
         body = body.replace("\t", " ")
@@ -121,7 +121,7 @@ def split_line(line, separator):
 
 
 def _separator(body, suffix):
-    """Return the separator of columns: the one that comes as often in every line."""
+    """Return the separator of columns: the one that occurs equally often in every line."""
     counts = {}
     for separator in (",", ";", "\t", "|"):
         found = [len(split_line(line, separator)) for line in body]
@@ -141,9 +141,9 @@ def _is_value(field):
 
 
 def _names(comments, line, separator):
-    """Return the names of the columns, or None, and how many lines they take."""
+    """Return the names of the columns, or None, and the number of lines that they take."""
     first = split_line(line, separator)
-    if any(map(_is_value, first)):  # data: a line of comment may have their names
+    if any(map(_is_value, first)):  # data; a comment may have the names
         for comment in reversed(comments):
             names = split_line(comment.lstrip().lstrip("#"), separator)
             if len(names) == len(first) == len(set(names)) and not any(map(_is_value, names)):

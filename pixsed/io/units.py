@@ -1,4 +1,4 @@
-"""Units of an image: the factor that turns its values into nJy a pixel."""
+"""Units of an image: the factor from its values to nJy per pixel."""
 
 import re
 import warnings
@@ -8,8 +8,8 @@ from astropy import units as u
 
 from pixsed.errors import PixsedError, PixsedWarning
 
-# Spellings in headers that astropy does not take, upper case, without spaces. MJY is not
-# among them: it may be milli or mega.
+# Spellings in headers that astropy does not know, in upper case, without spaces. MJY is left out:
+# it may be milli or mega.
 _SPELLINGS = {
     "ELECTRONS/S": "electron/s",
     "ELECTRON/S": "electron/s",
@@ -36,53 +36,56 @@ _SPELLINGS = {
 _SCALED = re.compile(
     r"(?P<scale>[-+]?\d*\.?\d+(e[-+]?\d+)?)\s*\*?\s*(?P<rest>[a-z].*)", re.IGNORECASE
 )
-# Of astropy a flux, in headers a magnitude: neither is taken.
+# Units of flux in astropy, of magnitudes in headers: refused.
 _SYSTEMS = re.compile(
     r"(m|mags?)?[_ (]*(AB|ST|VEGA)[_ )]*(mags?|magnitudes?)?(/.*)?", re.IGNORECASE
 )
 _ZERO_POINT = re.compile(r"zp\s*=\s*(?P<zp>[-+]?\d*\.?\d+(e[-+]?\d+)?)", re.IGNORECASE)
 _PER_PIXEL = re.compile(r"\s*(/\s*pix(el)?s?|[\s.*]+pix(el)?(\^|\*\*)?\(?-1\)?)\s*$", re.IGNORECASE)
-#: Cards that hold an AB zero point by their name.
+#: Cards whose names say that they hold an AB zero point.
 _ZERO_POINT_CARDS = ("ZPAB", "ABZP", "ZP_AB")
 _QUOTES = " '\""
 _PER_WAVELENGTH = u.erg / u.s / u.cm**2 / u.AA
-# Two calibrations in one header must agree this well, or neither is taken.
+# Two calibrations in one header, or PIXAR_SR and the WCS, agree if they differ by less than this
+# fraction. Zero points in headers are rounded to 0.01 mag, and the distortion of a camera changes
+# the area of a pixel, by 1 % each. A zero point of another epoch or system, or PIXAR_SR of other
+# pixels (a scale of 0.03 in place of 0.031 arcsec is 7 %), is off by more.
 _AGREE = 0.02
 
 
 def njy_per_unit(header, unit=None, *, name="image", pixel_area_sr=None, wcs_trouble=None):
-    """Return the factor from an image's values to nJy a pixel.
+    """Return the factor from the values of an image to nJy per pixel.
 
     Parameters
     ----------
     header : `~astropy.io.fits.Header`
-        The image's, with BUNIT and, as needed, PIXAR_SR, PHOTFLAM and PHOTPLAM,
-        PHOTMJSR or ZPAB.
+        Header of the image, with BUNIT and, if needed, PIXAR_SR, PHOTFLAM and PHOTPLAM, PHOTMJSR or
+        ZPAB.
     unit : str, optional
-        In place of BUNIT: a unit, or ``"zp=25.94"``, the AB magnitude of one a pixel.
+        Unit, in place of BUNIT, or ``"zp=25.94"``, the AB magnitude of a pixel value of 1.
     name : str, optional
-        The file, for messages.
+        File name, for messages.
     pixel_area_sr : float, optional
-        The pixel's area by the WCS, in steradian.
+        Area of a pixel by the WCS in steradian.
     wcs_trouble : str, optional
-        Why there is none, for messages.
+        Reason why there is no such area, for messages.
 
     Returns
     -------
     float
-        nJy a pixel for a value of 1.
+        Flux density in nJy of a pixel value of 1.
 
     Raises
     ------
     PixsedError
-        If the unit is missing, unknown, logarithmic, or cannot be turned into nJy with
-        what the header holds. Nothing is guessed.
+        If the unit is missing, unknown or logarithmic, or the header does not hold what its
+        conversion to nJy needs. Nothing is guessed.
     """
     factor = _njy_per_unit(header, unit, name, pixel_area_sr, wcs_trouble)
     if not (np.isfinite(factor) and factor > 0):
         raise PixsedError(
-            f"{name}: a value of 1 would be {factor:g} nJy a pixel; say its unit, as --unit uJy or "
-            '--unit "zp=25.94"'
+            f"{name}: a value of 1 would be {factor:g} nJy per pixel; give its unit, as --unit uJy "
+            'or --unit "zp=25.94"'
         )
     return factor
 
@@ -95,12 +98,12 @@ def _njy_per_unit(header, unit, name, pixel_area_sr, wcs_trouble):
     if match := _ZERO_POINT.fullmatch(text):
         return _from_zero_point(float(match["zp"]))
     if not text:
-        raise PixsedError(f'{name} has no BUNIT; say its unit, as --unit uJy or --unit "zp=25.94"')
+        raise PixsedError(f'{name} has no BUNIT; give its unit, as --unit uJy or --unit "zp=25.94"')
     check_linear(text, name, said)
     parsed = parse_unit(text)
     if parsed is None or parsed == u.dimensionless_unscaled:
         raise PixsedError(
-            f'{name}: {said} is not known; say it, as --unit uJy or --unit "zp=25.94"'
+            f'{name}: {said} is not known; give the unit, as --unit uJy or --unit "zp=25.94"'
         )
     if parsed.is_equivalent(u.nJy):
         return float(parsed.to(u.nJy))
@@ -116,27 +119,27 @@ def _njy_per_unit(header, unit, name, pixel_area_sr, wcs_trouble):
     if parsed.is_equivalent(_PER_WAVELENGTH):
         return _at_pivot(parsed, header, name, said)
     raise PixsedError(
-        f"{name}: {said} cannot be turned into nJy a pixel; say what a value of 1 is, as "
+        f"{name}: {said} cannot be turned into nJy per pixel; give a value of 1, as "
         '--unit "3.2 nJy" or --unit "zp=25.94"'
     )
 
 
 def check_linear(text, name, said):
-    """Raise `PixsedError` if a unit, as text, is of magnitudes, dex or decibel."""
+    """Raise `PixsedError` if a unit, as text, is one of magnitudes, dex or decibel."""
     unit = parse_unit(text)
     is_log = isinstance(unit, u.function.FunctionUnitBase) or _SYSTEMS.fullmatch(text)
     # Magnitudes and decibel are multiples of dex.
     if is_log or (unit is not None and u.dex in unit.decompose().bases):
         raise PixsedError(
-            f"{name}: {said} is of magnitudes or logarithms, which do not add up; turn the image "
-            "into a flux, as nJy, first"
+            f"{name}: {said} is a unit of magnitudes or logarithms, which do not add up; "
+            "convert the image to a flux, such as nJy, first"
         )
 
 
 def parse_unit(text):
-    """Return the `~astropy.units.UnitBase` of a header's text, or None if it is not one."""
+    """Return the `~astropy.units.UnitBase` of a header's text, or None if it is not a unit."""
     text = str(text or "").strip(_QUOTES)
-    # Whether a flux is said to be "per pixel" makes no difference: it is.
+    # Every flux is per pixel, with or without these words.
     text = _PER_PIXEL.sub("", text)
     scale = 1.0
     if (match := _SCALED.fullmatch(text)) and _spelling(match["rest"]):
@@ -161,18 +164,18 @@ def _from_zero_point(zero_point):
 
 
 def _at_pivot(unit, header, name, said):
-    """Return nJy for a flux density per wavelength of 1, at the pivot of PHOTPLAM."""
+    """Return a flux density per wavelength in nJy, at the pivot wavelength of PHOTPLAM."""
     pivot = _number(header, "PHOTPLAM")
     if not pivot or pivot <= 0:
         raise PixsedError(
             f"{name}: {said} needs PHOTPLAM, the pivot wavelength in Angstrom, in the header; or "
-            'say what a value of 1 is, as --unit "3.2 nJy"'
+            'give a value of 1, as --unit "3.2 nJy"'
         )
     return float(unit.to(u.nJy, equivalencies=u.spectral_density(pivot * u.AA)))
 
 
 def _pixel_area(header, wcs_area, name, said, trouble):
-    """Return the area of a pixel in steradian: PIXAR_SR, if the WCS does not belie it."""
+    """Return the area of a pixel in steradian: PIXAR_SR, unless the WCS contradicts it."""
     card = header.get("PIXAR_SR")
     if not isinstance(card, int | float) or not np.isfinite(card) or card <= 0:
         card = None
@@ -180,12 +183,12 @@ def _pixel_area(header, wcs_area, name, said, trouble):
         raise PixsedError(
             f"{name}: {said} needs PIXAR_SR or a WCS for the pixel's area"
             + (f" ({trouble})" if trouble else "")
-            + '; say the unit of a pixel, as --unit "3.2 nJy"'
+            + '; give a value of 1, as --unit "3.2 nJy"'
         )
     if card is None:
         return wcs_area
     if wcs_area is not None and abs(card / wcs_area - 1) > _AGREE:
-        # Resampling keeps a surface brightness but not the pixel PIXAR_SR was made for.
+        # Resampling keeps the surface brightness, but changes the pixels of PIXAR_SR.
         warnings.warn(
             f"{name}: PIXAR_SR {card:.4g} sr is not the area of its WCS's pixels, "
             f"{wcs_area:.4g} sr; the WCS's was used",
@@ -204,14 +207,14 @@ def _number(header, key):
 
 
 def _from_rate(header, wcs_area, name, said, trouble):
-    """Return nJy for a rate of one a second, from what calibration the header holds."""
+    """Return the flux density in nJy of a rate of one per second, by the header."""
     found = {}
     photflam, photplam = _number(header, "PHOTFLAM"), _number(header, "PHOTPLAM")
     if photflam and photplam and photflam > 0 and photplam > 0:
         density = photflam * _PER_WAVELENGTH
         found["PHOTFLAM"] = float(density.to_value(u.nJy, u.spectral_density(photplam * u.AA)))
     cards = list(_ZERO_POINT_CARDS)
-    # A bare zero point may be of any system; this card counts where it says which.
+    # A zero point may be of any system; this card is used if its comment says AB.
     if "ZEROPNT" in header and re.search(r"\bAB\b", header.comments["ZEROPNT"]):
         cards.append("ZEROPNT")
     for key in cards:
@@ -224,11 +227,12 @@ def _from_rate(header, wcs_area, name, said, trouble):
     if not found:
         raise PixsedError(
             f"{name}: {said} needs PHOTFLAM with PHOTPLAM, or ZPAB, in the header; "
-            'or say the AB zero point, as --unit "zp=25.94"'
+            'or give the AB zero point, as --unit "zp=25.94"'
         )
     if max(found.values()) > min(found.values()) * (1 + _AGREE):
         raise PixsedError(
-            f"{name}: {said}, and {' and '.join(found)} differ by more than 2 %; "
-            'say which, as --unit "zp=25.94"'
+            f"{name}: {said}, and {' and '.join(found)} differ by more than "
+            f"{100 * _AGREE:g} %; "
+            'give the right one, as --unit "zp=25.94"'
         )
     return next(iter(found.values()))

@@ -1,1 +1,1 @@
-"""What is made from maps: pictures and profiles."""
+"""Pictures: maps, learning curves, validation reports."""

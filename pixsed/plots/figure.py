@@ -1,16 +1,16 @@
-"""The one place that imports matplotlib."""
+"""Figures of matplotlib, which is imported here only."""
 
 from pixsed.environment import prepare_matplotlib
 from pixsed.errors import PixsedError
 
 
 def new_figure(**settings):
-    """Return a `matplotlib.figure.Figure` that is not tied to a screen.
+    """Return a `matplotlib.figure.Figure` that needs no screen.
 
     Parameters
     ----------
     **settings
-        As of `~matplotlib.figure.Figure`; the layout is constrained.
+        Arguments of `~matplotlib.figure.Figure`; the layout is constrained.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The learning curve of a training, as a table or a picture."""
+"""Learning curves of a training, as a table or a picture."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ def curve_table(histories):
     Parameters
     ----------
     histories : list of list of dict
-        Of each network, a dict an epoch, as `pixsed.train.train.train` reports it.
+        For each network, one dict per epoch, as `pixsed.train.train.train` reports it.
 
     Returns
     -------
     `~astropy.table.Table`
-        One row per epoch: NETWORK (from 1), EPOCH, STAGE (1: the encoder alone, 2: the flow
-        too), TRAIN and HELD_OUT (mean loss), DENSITY (mean negative log density of the
-        coordinates, NaN in stage 1), QUANTILES (mean pinball loss), SECONDS.
+        One row per epoch: NETWORK (from 1), EPOCH, STAGE (1 = the encoder alone, 2 = the flow too),
+        TRAIN and HELD_OUT (mean loss), DENSITY (mean negative log density of the coordinates, NaN
+        in stage 1), QUANTILES (mean pinball loss), SECONDS.
     """
     from astropy.table import Table
 
@@ -55,6 +55,7 @@ def write_curve(histories, path, *, overwrite=False):
         As for `curve_table`.
     path : path-like
     overwrite : bool, optional
+        Replace the file if it exists.
     """
     from pixsed.io.atomic import atomic_path
 

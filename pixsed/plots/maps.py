@@ -1,4 +1,4 @@
-"""A picture of maps: medians above, their uncertainties below."""
+"""Pictures of maps: medians above, standard deviations below."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from pixsed.cosmology import kpc_per_arcsec
 from pixsed.errors import PixsedError
 from pixsed.plots.figure import new_figure
 
-#: The properties drawn where none is asked for.
+#: Properties that are drawn by default.
 DEFAULT = ("LOGSIGMA", "LOGSFR", "AGE", "METAL", "AV")
-#: How properties are written on axes.
+#: Labels of the axes.
 LABELS = {
     "LOGMSTAR": r"$\log M_*$ [M$_\odot$]",
     "LOGMFORM": r"$\log M_{\rm formed}$ [M$_\odot$]",
@@ -37,19 +37,20 @@ _INCHES = 2.6
 
 @dataclass
 class Panels:
-    """What is drawn of a maps file.
+    """Maps to draw.
 
     Attributes
     ----------
     properties : list of str
-    median, std : list of `~numpy.ndarray`
-        (ny, nx) float32, a plane a property, cropped; NaN where not fitted.
+    median, std : list of `~numpy.ndarray`, shape (ny, nx), float32
+        One plane per property, cropped to the fitted pixels; NaN where not fitted.
     units : list of str
+        Units of the properties.
     object_id : str
     redshift : float
-        NaN where the file has none.
+        NaN if the file has none.
     pixel : float
-        Side of a pixel, arcsec.
+        Side of a pixel in arcsec.
     """
 
     properties: list
@@ -62,15 +63,15 @@ class Panels:
 
 
 def read_panels(path, properties=None, *, margin=2):
-    """Read the medians and standard deviations of a maps file, cropped to fitted pixels.
+    """Return the `Panels` of a Maps file, cropped to the fitted pixels.
 
     Parameters
     ----------
     path : str
     properties : sequence of str, optional
-        As in the file's extension names. By default those of `DEFAULT` that it has.
+        Names as in the extensions of the file. By default those of `DEFAULT` that it has.
     margin : int, optional
-        Pixels left around the fitted ones.
+        Number of pixels kept around the fitted ones.
 
     Returns
     -------
@@ -79,39 +80,25 @@ def read_panels(path, properties=None, *, margin=2):
     Raises
     ------
     PixsedError
-        If the file has no maps, not the property asked for, or no fitted pixel.
+        If the file has no maps, lacks a property, or has no fitted pixel.
     """
-    from pixsed.io.headers import celestial_wcs, pixel_area_arcsec2
+    from pixsed.io.formats.maps import maps_of_hdulist, property_names
+    from pixsed.io.headers import pixel_area_arcsec2
     from pixsed.io.locate import open_fits
 
     path = str(path)
     with open_fits(path) as hdulist:
-        names = {hdu.name for hdu in hdulist}
-        there = [hdu.name[:-4] for hdu in hdulist if hdu.name.endswith("_P50")]
-        if not there:
-            raise PixsedError(f"{path} holds no maps; make them with pixsed fit")
-        if properties:
-            wanted = [name.upper() for name in properties]
-            if unknown := [name for name in wanted if name not in there]:
-                raise PixsedError(
-                    f"{path} has no map of {', '.join(unknown)}; it has {', '.join(there)}"
-                )
-        else:
-            wanted = [name for name in DEFAULT if name in there] or there[:5]
-        median = [np.array(hdulist[f"{name}_P50"].data, dtype=np.float32) for name in wanted]
-        std = [
-            np.array(hdulist[f"{name}_STD"].data, dtype=np.float32)
-            if f"{name}_STD" in names
-            else np.full_like(plane, np.nan)
-            for name, plane in zip(wanted, median, strict=True)
-        ]
-        header = hdulist[f"{wanted[0]}_P50"].header
-        units = [str(hdulist[f"{name}_P50"].header.get("BUNIT", "")) for name in wanted]
-        pixel = float(np.sqrt(pixel_area_arcsec2(celestial_wcs(header, path))))
-        primary = hdulist[0].header
-        redshift = primary.get("REDSHIFT", np.nan)
-        redshift = float(redshift) if isinstance(redshift, int | float) else np.nan
-        object_id = str(primary.get("OBJECT", ""))
+        wanted = _chosen(property_names(hdulist, path), properties, path)
+        there = {hdu.name for hdu in hdulist}
+        extensions = [f"{name}_{suffix}" for name in wanted for suffix in ("P50", "STD")]
+        maps = maps_of_hdulist(hdulist, path, [name for name in extensions if name in there])
+    median = [maps.planes[f"{name}_P50"] for name in wanted]
+    std = [
+        maps.planes.get(f"{name}_STD", np.full_like(plane, np.nan))
+        for name, plane in zip(wanted, median, strict=True)
+    ]
+    redshift = maps.primary.get("REDSHIFT", np.nan)
+    redshift = float(redshift) if isinstance(redshift, int | float) else np.nan
     fitted = np.any([np.isfinite(plane) for plane in median], axis=0)
     if not fitted.any():
         raise PixsedError(f"{path}: no pixel was fitted; try pixsed fit with a lower --snr-min")
@@ -123,15 +110,25 @@ def read_panels(path, properties=None, *, margin=2):
         properties=wanted,
         median=[plane[window] for plane in median],
         std=[plane[window] for plane in std],
-        units=units,
-        object_id=object_id,
+        units=[maps.units[name] for name in wanted],
+        object_id=str(maps.primary.get("OBJECT", "")),
         redshift=redshift,
-        pixel=pixel,
+        pixel=float(np.sqrt(pixel_area_arcsec2(maps.wcs))),
     )
 
 
+def _chosen(there, properties, path):
+    """Return the properties to draw, out of those in the file."""
+    if not properties:
+        return [name for name in DEFAULT if name in there] or there[:5]
+    wanted = [name.upper() for name in properties]
+    if unknown := [name for name in wanted if name not in there]:
+        raise PixsedError(f"{path} has no map of {', '.join(unknown)}; it has {', '.join(there)}")
+    return wanted
+
+
 def draw(panels):
-    """Draw panels: a column a property, the median above and the deviation below.
+    """Draw panels: one column per property, the median above and the standard deviation below.
 
     Parameters
     ----------
@@ -140,7 +137,7 @@ def draw(panels):
     Returns
     -------
     `matplotlib.figure.Figure`
-        Not tied to a screen; `~matplotlib.figure.Figure.savefig` writes it.
+        It needs no screen; `~matplotlib.figure.Figure.savefig` writes it.
 
     Raises
     ------
@@ -149,7 +146,7 @@ def draw(panels):
     """
     count = len(panels.properties)
     ny, nx = panels.median[0].shape
-    # The panels' shape follows the maps', within reason.
+    # The panels have the shape of the maps, within limits.
     height = _INCHES * float(np.clip(ny / nx, 0.5, 1.8)) + 0.75
     figure = new_figure(figsize=(_INCHES * count + 0.4, 2 * height + 0.35))
     axes = figure.subplots(2, count, squeeze=False, sharex=True, sharey=True)
@@ -178,7 +175,7 @@ def draw(panels):
 
 def _panel(figure, axis, plane, label, colours, *, from_zero=False):
     finite = plane[np.isfinite(plane)]
-    # A few pixels at the edge must not set the scale.
+    # A few pixels at the edge should not set the scale.
     low, high = np.percentile(finite, (1, 99)) if finite.size else (0.0, 1.0)
     if from_zero:
         low = 0.0
@@ -196,7 +193,7 @@ def _panel(figure, axis, plane, label, colours, *, from_zero=False):
 
 
 def _scale_bar(axis, nx, pixel, redshift):
-    """Draw a bar of a round number of arcsec, about a quarter of the panel long."""
+    """Draw a bar with a round length in arcsec, about a quarter of the panel long."""
     goal = 0.3 * nx * pixel
     steps = np.array([1.0, 2.0, 5.0])
     steps = (10.0 ** np.arange(-3, 4)[:, None] * steps).ravel()
@@ -204,8 +201,7 @@ def _scale_bar(axis, nx, pixel, redshift):
     text = f"{length:g}″"
     if np.isfinite(redshift) and redshift > 0:
         text += f" = {length * kpc_per_arcsec(redshift):.2g} kpc"
-    # In axes' units, so that it stays inside whatever the panel's shape; on white, since
-    # the map may reach under it.
+    # In units of the axes, so that it stays inside the panel; on white, as it may lie on the map.
     end = 0.05 + length / pixel / nx
     box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
     axis.text(0.05, 0.09, text, fontsize=7, color="k", transform=axis.transAxes, bbox=box)

@@ -1,4 +1,4 @@
-"""Pictures of a validation: residuals, ranks, coverage, widths."""
+"""Pictures of a validation report: residuals, ranks, coverage, widths."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _SNR = ((-np.inf, 5.0), (5.0, 10.0), (10.0, np.inf))
 
 
 def paths(plot):
-    """Return the file of each picture, by name, beside what `--plot` says.
+    """Return the file of each picture, by name, for the file of `--plot`.
 
     Raises
     ------
@@ -29,17 +29,17 @@ def paths(plot):
 
 
 def draw(hdus):
-    """Draw a report's pictures, of its first case.
+    """Draw the pictures of the first case of a report.
 
     Parameters
     ----------
     hdus : `~astropy.io.fits.HDUList`
-        As `pixsed validate` writes it.
+        Report of `pixsed validate`.
 
     Returns
     -------
     dict of str to `matplotlib.figure.Figure`
-        Of `NAMES`, those whose tables are there.
+        Those of `NAMES` whose tables are in the report.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def _parameters(hdus):
 
 
 def _residuals(hdus):
-    """Residual against truth, a column a bin of S/N, coloured by the posterior's deviation."""
+    """Draw residuals against the truth, one column per bin of S/N, coloured by posterior std."""
     points, names = hdus["POINTS"].data, _parameters(hdus)
     figure, axes = _figure(len(_SNR), len(names), width=3.0, height=1.5)
     for name, line in zip(names, axes, strict=True):
@@ -114,7 +114,7 @@ def _residuals(hdus):
 
 
 def _running(axis, truth, residual, bins=12):
-    """Draw the 16, 50 and 84 % of residuals in bins of equal numbers."""
+    """Draw the 16, 50 and 84 % quantiles of residuals in bins of equal numbers."""
     if len(truth) < 10 * bins:
         return
     edges = np.quantile(truth, np.linspace(0, 1, bins + 1))
@@ -143,7 +143,7 @@ def _grid(count):
 
 
 def _ranks(hdus):
-    """Histograms of ranks, with the band of 99 % of what uniform ones give."""
+    """Draw histograms of ranks, with the 99 % band of uniform ranks."""
     rows = _of_first_case(hdus["RANKS"])
     columns, lines = _grid(len(rows))
     figure, axes = _figure(columns, lines, height=1.7)
@@ -166,7 +166,7 @@ def _ranks(hdus):
 
 
 def _coverage(hdus):
-    """Coverage less nominal, a panel a bin, a line a property."""
+    """Draw the coverage minus the nominal one, one panel per bin, one line per property."""
     data = hdus["COVERAGE"].data
     data = data[data["CASE"] == data["CASE"][0]]
     bins = list(dict.fromkeys(zip(data["BY"], data["LOW"], data["HIGH"], strict=True)))
@@ -202,7 +202,7 @@ def _coverage(hdus):
 
 
 def _widths(hdus):
-    """Posterior over prior width against mean S/N, a line a bin of redshift."""
+    """Draw the width of the posterior over that of the prior against mean S/N, by redshift."""
     data = hdus["WIDTHS"].data
     data = data[data["CASE"] == data["CASE"][0]]
     names = list(dict.fromkeys(data["PARAMETER"]))

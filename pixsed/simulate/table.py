@@ -87,7 +87,7 @@ def simulations_writer(
     resume=False,
     inputs=(),
 ):
-    """Return the `~pixsed.io.writers.stream.TableWriter` of a table of simulations.
+    """Return the `~pixsed.io.writers.table_blocks.TableWriter` of a table of simulations.
 
     Parameters
     ----------
@@ -113,8 +113,8 @@ def simulations_writer(
     from astropy.io import fits
 
     from pixsed.io.provenance import stamp
-    from pixsed.io.writers.stream import TableWriter
-    from pixsed.io.writers.tables import unit_and_comment
+    from pixsed.io.writers.table_blocks import TableWriter
+    from pixsed.io.writers.table_columns import unit_and_comment
 
     primary = fits.PrimaryHDU().header
     stamp(primary, inputs=inputs)
@@ -156,7 +156,7 @@ def read_simulations(path, rows=None):
     """
     from pixsed.io.inputs import check_input
     from pixsed.io.locate import open_fits
-    from pixsed.io.writers.stream import part_path
+    from pixsed.io.writers.table_blocks import part_path
 
     if not Path(path).is_file():
         part = part_path(path)

@@ -155,7 +155,7 @@ def points_hdu(result):
 def _described(name, table, said):
     from astropy.io import fits
 
-    from pixsed.io.writers.tables import unit_and_comment
+    from pixsed.io.writers.table_columns import unit_and_comment
 
     hdu = fits.BinTableHDU(table, name=name)
     hdu.header["SUBJECT"] = SUBJECTS[name][0]

@@ -239,7 +239,7 @@ def test_blanked_sky_without_errors(write, seg, cut):
     paths = [write("F200W"), write("F444W", blanked=12, errors=False)]
     result = cut(*paths, "--segmap", seg, "--id", "1")
     assert result.exit_code == 1
-    assert "F444W.fits: its sky has no noise left" in str(result.exception)
+    assert "F444W.fits: its sky has no noise to measure" in str(result.exception)
     assert "--err" in str(result.exception)
 
 
@@ -290,7 +290,11 @@ def test_options_by_band(write, seg, cut, tmp_path, write_fits):
     [
         (["--err-kind", "inverse"], 2, "must be one of sigma, variance, weight"),
         (["--err-kind", "F444W=rms"], 2, "must be one of sigma, variance, weight"),
-        (["--fill", "zeros"], 1, "--fill zeros must be auto, none, or a value"),
+        (
+            ["--fill", "zeros"],
+            1,
+            "--fill must be auto, none, or a value such as 0 or -99, got zeros",
+        ),
         (["--fill", "F115W=0"], 1, "F115W: named in .*--fill"),
         (["--id", "0"], 2, "'0' must be an id"),
         (["--id", "-5"], 2, "'-5' must be an id"),

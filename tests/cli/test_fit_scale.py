@@ -209,10 +209,10 @@ def test_inputs_that_have_changed(killed, run_cli, tmp_path, cube_path):
     cube.flux[0, 0, 0] += 1
     write_cube(cube, tmp_path / "531.fits")
     result = run_cli("fit", tmp_path / "531.fits", *args[1:], "--resume")
-    assert ".maps.fits.part is of other inputs" in str(result.exception)
+    assert ".maps.fits.part was made from other inputs" in str(result.exception)
     other = fakes.fake_model(tmp_path / "other.onnx", name="other")
     result = run_cli("fit", args[0], "--model", other, *args[3:], "--resume")
-    assert ".maps.fits.part is of another model" in str(result.exception)
+    assert ".maps.fits.part was made with another model" in str(result.exception)
     result = run_cli("fit", tmp_path / "531.fits", *args[1:], "--samples", 20, "--overwrite")
     assert result.exit_code == 0
     assert out.exists() and not hidden(tmp_path)
@@ -306,7 +306,7 @@ def test_parts_that_do_not_go_together(fit, run_cli, cube_path, whole, tmp_path)
         ((one, one, two), "both part 1"),
         ((one, other), "FITKEY differs"),
         ((one, third), "one of 3 parts"),
-        ((one, whole), "is no part of maps"),
+        ((one, whole), "is not a part of maps"),
     ):
         result = run_cli("merge", *files, "-o", out)
         assert text in str(result.exception), result.exception

@@ -106,12 +106,15 @@ def test_text_for_no_redshift(fit, none):
     ("columns", "match"),
     [
         ({"REDSHIFT": ["1.0", "high"]}, "column 'REDSHIFT' .* row 2 has 'high'.*--z-col"),
-        ({"F444W": Column(np.ones((2, 3)), unit="nJy")}, "'F444W' has 3 values a row"),
+        (
+            {"F444W": Column(np.ones((2, 3)), unit="nJy")},
+            "'F444W' must have one value per row, got 3",
+        ),
         ({"F444W": Column(["1", "bad"], unit="nJy")}, "'F444W' .* row 2 has 'bad'"),
         ({"F444W": Column([True, False], unit="nJy")}, "'F444W' must hold numbers"),
         ({"F444W": Column([1.0, 2], unit="MJy/sr")}, "surface brightness"),
         ({"REDSHIFT": Column([1.0, 2], unit="km/s")}, "redshifts have no unit"),
-        ({"ID": Column([[1, 2], [3, 4]])}, "'ID' has 2 values a row"),
+        ({"ID": Column([[1, 2], [3, 4]])}, "'ID' must have one value per row, got 2"),
     ],
 )
 def test_columns_that_are_refused(fit, columns, match):

@@ -144,9 +144,9 @@ def test_the_rows_are_right(fit, path, output, names):
         ),
         ("t.ecsv", "o.fits", {"n": "é"}, OPTIONS, "column 'n' cannot be written as FITS"),
         ("t.fits", "o.fits", {}, OPTIONS[2:], "no column REDSHIFT; .* --z-col"),
-        ("t.fits", "o.fits", {}, OPTIONS[:2], "column F277W is in mag of no system"),
+        ("t.fits", "o.fits", {}, OPTIONS[:2], "column F277W is in mag without a system"),
         ("t.fits", "o.fits", {}, (*OPTIONS[:2], *OPTIONS[4:]), "column F444w has no unit"),
-        ("t.ecsv", "o.fits", {"ID": IDS}, OPTIONS, "but for upper and lower case, which FITS"),
+        ("t.ecsv", "o.fits", {"ID": IDS}, OPTIONS, "except for upper and lower case, which FITS"),
         (
             "t.ecsv",
             "o.ecsv",

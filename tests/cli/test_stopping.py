@@ -17,7 +17,7 @@ from astropy.io import fits
 from pixsed.cli.main import main
 from pixsed.errors import PixsedError, PixsedWarning, Stopped
 from pixsed.io.formats.cube import write_cube
-from pixsed.io.writers.stream import raise_kept
+from pixsed.io.writers.part_file import raise_kept
 from pixsed.signals import postponed, signal_name, stopping
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

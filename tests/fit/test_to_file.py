@@ -83,7 +83,7 @@ def test_what_differs():
     one = {"inputs": ["a"], "model": "b", "--seed": 1, "--quantiles": [0.16, 0.84]}
     check_same(one, one | {"--quantiles": (0.16, 0.84)}, "x.part")
     for change, text in (
-        ({"inputs": ["c"]}, "of other inputs"),
+        ({"inputs": ["c"]}, "from other inputs"),
         ({"model": "c"}, "another model"),
         ({"--seed": 2}, "--seed = 1, now it is 2"),
         ({"--new": 2}, "--new = none, now it is 2"),

@@ -1,5 +1,8 @@
+"""Bands of headers as they are met."""
+
 import numpy as np
 import pytest
+from astropy import units as u
 
 from pixsed.errors import PixsedError
 from pixsed.io.bandnames import band_name, filter_name, instrument_name, pivot_um
@@ -43,13 +46,15 @@ def test_explicit_wins_in_upper_case():
 
 @pytest.mark.parametrize("cards", [{}, {"FILTER": "CLEAR"}, {"FILTER": "GR150R"}])
 def test_untold(cards):
-    with pytest.raises(PixsedError, match=r"im\.fits: no FILTER.* name it in front, as F444W=im"):
+    with pytest.raises(
+        PixsedError, match=r"im\.fits: no FILTER.* put it before the name, as F444W=im"
+    ):
         band_name(cards, name="im.fits")
 
 
 @pytest.mark.parametrize("name", ["F444W ERR", "F444W_ERR", "é", "A" * 50])
 def test_illegal_names(name):
-    with pytest.raises(PixsedError, match="must be letters, digits"):
+    with pytest.raises(PixsedError, match="must have letters, digits"):
         band_name({}, name)
 
 
@@ -173,7 +178,7 @@ def test_more_than_a_filter_is_asked_for(text):
     ],
 )
 def test_never_another_filter(cards):
-    with pytest.raises(PixsedError, match="name it in front"):
+    with pytest.raises(PixsedError, match="put it before the name"):
         band_name(cards)
 
 
@@ -191,3 +196,9 @@ def test_never_another_filter(cards):
 )
 def test_the_camera_twice(cards, band):
     assert band_name(cards) == band
+
+
+def test_micron_are_exact():
+    # By astropy 15000 Angstrom are 1.5000000000000002 micron.
+    assert pivot_um("HSC_Y", {"PHOTPLAM": 15000.0}) == 1.5
+    assert (15000.0 * u.AA).to_value(u.um) != 1.5

@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 
 from pixsed.io.cards import (
+    copied_header,
     fits_card,
     fits_text,
     input_cards,
@@ -16,7 +17,6 @@ from pixsed.io.cards import (
     is_input_keyword,
     safe_cards,
 )
-from pixsed.io.copied import copied_header
 from pixsed.io.provenance import stamp
 
 

@@ -8,16 +8,9 @@ from astropy.table import Column, MaskedColumn
 from astropy.time import Time
 
 from pixsed.errors import PixsedError
-from pixsed.io.columns import (
-    band_columns,
-    check_redshift_unit,
-    find_column,
-    integers,
-    integers_or_texts,
-    numbers,
-    texts,
-    unused_errors,
-)
+from pixsed.io.columns import find_column, integers, integers_or_texts, numbers, texts
+from pixsed.io.formats.photometry import band_columns
+from pixsed.io.redshift_columns import check_redshift_unit, unused_errors
 
 
 def objects(*values):
@@ -63,7 +56,7 @@ def test_numbers(column):
 @pytest.mark.parametrize(
     ("column", "match"),
     [
-        (Column([[1.0, 2.0]]), "'a' has 2 values a row; one is wanted"),
+        (Column([[1.0, 2.0]]), "'a' must have one value per row, got 2"),
         (
             Column(["1", "high"]),
             "must hold numbers, and row 2 has 'high'; name another with --z-col",

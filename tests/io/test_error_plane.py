@@ -117,7 +117,7 @@ def test_errors_of_the_image_asked_for(planes, asked, own, compressed, tmp_path,
         with pytest.raises(PixsedError, match=r"which (ERR|WHT) belongs .* not clear.*--err"):
             errors(text)
     elif own is None:
-        with pytest.warns(PixsedWarning, match="no ERR or WHT of its own"):
+        with pytest.warns(PixsedWarning, match="no ERR or WHT in it"):
             found, source = errors(text)
         assert source == "sky" and found == pytest.approx(1.0, rel=0.1)
     else:
@@ -144,7 +144,7 @@ def test_errors_asked_for_by_a_name_of_several(planes, asked, own, tmp_path, hea
     write_layout(path, planes.split(), header, sky)
     for err in ("ERR", "[err]", f"{path}[ERR]"):
         if own == "ask":
-            with pytest.raises(PixsedError, match=r"has 2 ERR; name one, as --err '.*\[5\]'"):
+            with pytest.raises(PixsedError, match=r"has 2 ERR; give one, as --err '.*\[5\]'"):
                 errors(f"{path}[{asked}]", err=err)
         elif own == "unclear":
             with pytest.raises(PixsedError, match="which ERR belongs to it is not clear"):
@@ -185,7 +185,7 @@ def test_errors_of_another_place(cards, taken, beside, write_fits, header, sky, 
     if taken:
         assert errors(path, **given)[0] == 2
         return
-    with pytest.raises(PixsedError, match=r"its errors, .*, lie .* pixels off it.*--err"):
+    with pytest.raises(PixsedError, match=r"its errors, .*, are .* pixels off.*--err"):
         errors(path, **given)
 
 
@@ -201,7 +201,7 @@ def test_other_filter_is_another_image(tmp_path, header, sky):
 def test_errors_in_another_file_of_several(tmp_path, header, sky):
     write_layout(tmp_path / "a.fits", ["SCI"], header, sky)
     write_layout(tmp_path / "b.fits", ["ERR,1", "ERR,2"], header, sky)
-    with pytest.raises(PixsedError, match="b.fits has 2 ERR; name one"):
+    with pytest.raises(PixsedError, match="b.fits has 2 ERR; give one"):
         errors(tmp_path / "a.fits", err=str(tmp_path / "b.fits"))
     assert errors(tmp_path / "a.fits", err=f"{tmp_path}/b.fits[ERR,2]")[0] == 2
 
@@ -212,7 +212,7 @@ def test_file_beside_of_several_images(tmp_path, header, sky):
     assert errors(f"{tmp_path}/a_sci.fits[SCI,2]")[0] == 2
     (tmp_path / "a_err.fits").unlink()
     write_layout(tmp_path / "a_err.fits", ["ERR,1"], header, sky)
-    with pytest.warns(PixsedWarning, match="no ERR or WHT of its own"):
+    with pytest.warns(PixsedWarning, match="no ERR or WHT in it"):
         assert errors(f"{tmp_path}/a_sci.fits[SCI,2]")[1] == "sky"
 
 
@@ -349,7 +349,9 @@ def test_surface_brightness_variance(write_fits, header, sky):
 def test_name_and_unit_that_disagree(name, bunit, write_fits, header, sky):
     plane = (np.full(SHAPE, 2.0, np.float32), fits.Header({"BUNIT": bunit}))
     path = write_fits("a.fits", SCI=(sky(2.0), header), **{name: plane})
-    with pytest.raises(PixsedError, match=f"{name}: what its values are is not clear.*--err-kind"):
+    with pytest.raises(
+        PixsedError, match=f"{name}: the kind of its values is not clear.*--err-kind"
+    ):
         errors(path, err=name)
     assert errors(path, err=name, err_kind="sigma")[0] == 2
 
@@ -376,7 +378,7 @@ def test_err_of_nothing_gives_way_to_wht(value, kind, tmp_path, header, sky):
     planes = {"SCI": sky(2.0), "ERR": np.full(SHAPE, value), "WHT": np.full(SHAPE, 0.25)}
     hdus = [kind(plane.astype(np.float32), header, name=name) for name, plane in planes.items()]
     fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "a.fits")
-    with pytest.warns(PixsedWarning, match="ERR holds no errors of use; its errors are from WHT"):
+    with pytest.warns(PixsedWarning, match="ERR has no usable errors; its errors are from WHT"):
         assert errors(tmp_path / "a.fits") == (pytest.approx(2), "weight")
     if value > 1e20:  # no data: as a band that is missing
         with pytest.warns(RuntimeWarning, match="All-NaN"):

@@ -6,8 +6,8 @@ from astropy import units as u
 from astropy.table import Column, MaskedColumn, QTable, Table
 
 from pixsed.errors import PixsedError
-from pixsed.io.columns import band_njy
 from pixsed.io.fluxes import flux_unit, fluxes_njy, known_unit
+from pixsed.io.formats.photometry import band_njy
 
 # 100 nJy with an error of 5 nJy; a magnitude of 5 % error is 0.05 * 2.5 / ln(10).
 _AB = 31.4 - 5.0
@@ -224,9 +224,9 @@ def test_what_unit_a_column_has(unit, err_unit, said, expected):
     [
         (None, None, {}, "t: column A has no unit; .*--unit nJy"),
         ("uJy", None, {}, "column A_ERR has no unit"),
-        ("mag", "mag", {}, "column A is in mag of no system; .*--unit .mag\\(AB\\)"),
-        ("dex", "dex", {}, "in dex of no system"),
-        (None, None, {None: "mag"}, "in mag of no system"),
+        ("mag", "mag", {}, "column A is in mag without a system; .*--unit .mag\\(AB\\)"),
+        ("dex", "dex", {}, "in dex without a system"),
+        (None, None, {None: "mag"}, "in mag without a system"),
         ("MJy/sr", "MJy/sr", {None: "nJy"}, "surface brightness"),
         ("km", "km", {None: "nJy"}, "not a flux density"),
         (None, None, {None: "banana"}, "by --unit, is in .banana., which is not a known unit"),

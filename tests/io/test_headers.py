@@ -4,7 +4,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError
-from pixsed.io.copied import copied_header
+from pixsed.io.cards import copied_header
 from pixsed.io.headers import (
     celestial_header,
     celestial_wcs,

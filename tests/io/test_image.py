@@ -187,7 +187,7 @@ def test_compressed_and_scaled(tmp_path, header):
 def test_band_named_in_front(write_fits, wcs_header):
     path = write_fits("a.fits", SCI=(SCI, wcs_header(BUNIT="nJy")), ERR=(ERR, None))
     assert read_image(f"f444w={path}").band == "F444W"
-    with pytest.raises(PixsedError, match="tells the band; name it in front"):
+    with pytest.raises(PixsedError, match="tells the band; put it before the name"):
         read_image(path)
     assert read_band(parse_location(f"F606W={path}", band=True)) == "F606W"
 
@@ -195,7 +195,7 @@ def test_band_named_in_front(write_fits, wcs_header):
 @pytest.mark.parametrize(
     ("cards", "err", "match"),
     [
-        ({"BUNIT": "nJy"}, "NOPE", r"--err NOPE is no file; .*no such extension"),
+        ({"BUNIT": "nJy"}, "NOPE", r"--err NOPE is not a file; .*no such extension"),
         ({"BUNIT": "nJy"}, "SMALL", r"its errors are of shape \(2, 2\), the image of"),
         ({}, None, r"a\.fits has no BUNIT; .*--unit"),
     ],

@@ -229,7 +229,7 @@ def test_names_and_text_that_fits_does_not_allow(tmp_path):
         [fits.Column("z", "D", array=[1.0]), fits.Column("Z", "D", array=[2.0])]
     )
     twins.writeto(path)
-    with pytest.raises(PixsedError, match="columns z, Z have one name for FITS"):
+    with pytest.raises(PixsedError, match="columns z, Z have the same name"):
         read_table(path)
     hdu = fits.BinTableHDU.from_columns([fits.Column("t", "3A", array=np.array([b"\xc3\xa9a"]))])
     hdu.writeto(path, overwrite=True)

@@ -90,16 +90,39 @@ def test_calibrations_that_disagree():
         njy_per_unit(header(BUNIT="electron/s", PHOTFLAM=7.86e-20, PHOTPLAM=5921.1, ZPAB=25.0))
 
 
+@pytest.mark.parametrize("off", [0.987, 1.013])
+def test_calibrations_agree_within_two_percent(off):
+    photflam = (off * u.nJy).to(
+        u.erg / u.s / u.cm**2 / u.AA, equivalencies=u.spectral_density(5921.1 * u.AA)
+    )
+    cards = dict(BUNIT="electron/s", PHOTPLAM=5921.1, ZPAB=float((1 * u.nJy).to_value(u.ABmag)))
+    found = njy_per_unit(header(PHOTFLAM=photflam.value, **cards))
+    assert found == pytest.approx(off)
+    further = 1 + 2.4 * (off - 1)  # 3.1 %
+    with pytest.raises(PixsedError, match="PHOTFLAM and ZPAB differ by more than 2 %"):
+        njy_per_unit(header(PHOTFLAM=photflam.value / off * further, **cards))
+
+
+@pytest.mark.parametrize("off", [0.987, 1.013])
+def test_pixar_sr_agrees_with_the_wcs_within_two_percent(off):
+    one = njy_per_unit(header(BUNIT="MJy/sr"), pixel_area_sr=AREA_SR)
+    near = header(BUNIT="MJy/sr", PIXAR_SR=AREA_SR * off)
+    assert njy_per_unit(near, pixel_area_sr=AREA_SR) == pytest.approx(off * one, rel=1e-9)
+    far = header(BUNIT="MJy/sr", PIXAR_SR=AREA_SR * (1 + 2.4 * (off - 1)))
+    with pytest.warns(PixsedWarning, match="the WCS's was used"):
+        assert njy_per_unit(far, pixel_area_sr=AREA_SR) == pytest.approx(one, rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("cards", "unit", "match"),
     [
-        ({}, None, "im.fits has no BUNIT; say its unit, as --unit"),
+        ({}, None, "im.fits has no BUNIT; give its unit, as --unit"),
         ({"BUNIT": " "}, None, "im.fits has no BUNIT"),
         ({"BUNIT": "furlong^"}, None, "im.fits: BUNIT 'furlong\\^' is not known; .*--unit"),
         ({"BUNIT": "MJY"}, None, "BUNIT 'MJY' is not known"),
         ({"BUNIT": "Jy/beam"}, None, "BUNIT 'Jy/beam' cannot be turned into nJy .*--unit"),
         ({"BUNIT": "ELECTRONS"}, None, "'ELECTRONS' cannot be turned"),
-        ({"BUNIT": "mag"}, None, "'mag' is of magnitudes or logarithms"),
+        ({"BUNIT": "mag"}, None, "'mag' is a unit of magnitudes or logarithms"),
         ({"BUNIT": "MJy/sr"}, None, "needs PIXAR_SR or a WCS"),
         ({"BUNIT": "electron/s"}, None, "needs PHOTFLAM with PHOTPLAM, or ZPAB.*--unit"),
         ({"BUNIT": "electron/s", "PHOTFLAM": 0.0, "PHOTPLAM": 5e3}, None, "needs PHOTFLAM"),

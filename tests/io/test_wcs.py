@@ -191,7 +191,7 @@ TROUBLE = {
     "the Sun": (header(**CD, CTYPE1="HPLN-TAN", CTYPE2="HPLT-TAN"), "celestial"),
     "by table": (header(**CD, CTYPE1="RA---TAB", CTYPE2="DEC--TAB"), "WCS"),
     "lookup": (header(**CD, CPDIS1="LOOKUP"), "distortion by table .CPDIS1., which is not read"),
-    "unknown frame": (header(**CD, RADESYS="J2000"), "RADESYS 'J2000' is none of FITS"),
+    "unknown frame": (header(**CD, RADESYS="J2000"), "RADESYS 'J2000' is not one of FITS"),
     "words": (header(**CD, CRPIX1="middle"), "CRPIX1 = 'middle' is not a number"),
     "NaN in quotes": (header(**CD, CRVAL1="nan"), "CRVAL1 = 'nan' is not a number"),
     "NaN": (raw(CRVAL1="NaN"), "cannot be read"),
@@ -202,7 +202,7 @@ TROUBLE = {
     "none": (fits.Header(), "has no celestial WCS; add one"),
     "alternate alone": (
         fits.Header({"CTYPE1A": "RA---TAN", "CTYPE2A": "DEC--TAN"}),
-        "an alternate one alone",
+        "only an alternate one",
     ),
 }
 
@@ -225,6 +225,31 @@ def test_surface_brightness_blames_the_wcs(what, write_fits):
     path = write_fits("a.fits", SCI=(plane, given), ERR=(np.ones((9, 9)), None))
     with ImageFile(path) as image, pytest.raises(PixsedError, match=f"its WCS .*{match}"):
         _ = image.factor
+
+
+@pytest.mark.parametrize(("off", "same"), [(0.6e-6, True), (-0.6e-6, True), (1.8e-6, False)])
+def test_two_matrices_agree_to_a_millionth(off, same):
+    # A third of the limit would refuse what seven digits give, three times it would take the other.
+    given = header(**CD, **CDELT, **UNIT_PC | {"PC1_2": off})
+    if same:
+        assert "PC1_2" not in celestial_header(given)
+        return
+    with pytest.raises(PixsedError, match="CD matrix and a PC matrix.* differ"):
+        celestial_header(given)
+
+
+@pytest.mark.parametrize(("off", "same"), [(0.05, True), (0.1, False)])
+def test_crota_beside_a_pc_matrix_has_few_digits(off, same):
+    angle = np.radians(30.0)
+    matrix = dict(PC1_1=np.cos(angle), PC2_2=np.cos(angle))
+    # CDELT1 and CDELT2 have opposite signs, so the off-diagonal elements have the same.
+    matrix |= dict(PC1_2=np.sin(angle), PC2_1=-np.sin(angle))
+    given = header(**CDELT, **matrix, CROTA2=30.0 + off)
+    if same:
+        assert celestial_header(given)["CROTA2"] == 30.0 + off
+        return
+    with pytest.raises(PixsedError, match="PC matrix and CROTA2.*differ"):
+        celestial_header(given)
 
 
 def test_area_in_arcsec_units():

@@ -1,1 +1,1 @@
-"""The file formats of pixsed: cubes, maps, tables of noise."""
+"""File formats: cube, maps, noise table, photometry; detection of the kind of a file."""

@@ -1,107 +1,96 @@
-"""The cube: one galaxy in every band, on one pixel grid, as a FITS file."""
+"""The cube: one galaxy in several bands on one pixel grid, as a FITS file."""
+
+from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from os import PathLike
 
 import numpy as np
+from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
-from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import write_hdulist
-from pixsed.io.bandnames import check_band_name, filter_name, instrument_name, pivot_um
+from pixsed.io.bandnames import check_band_name, filter_name
 from pixsed.io.cards import safe_cards
+from pixsed.io.formats.cube_parts import (
+    COLUMNS,
+    MAKE_CUBE,
+    Binning,
+    bands_table,
+    binning_cards,
+    header_number,
+    read_binning,
+    read_cube_table,
+    table_hdu,
+)
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import open_fits
 from pixsed.io.provenance import stamp
 from pixsed.io.rows import to_float32
 
-_MAKE = "make it with pixsed cutout"
-_COLUMNS = ("band", "instrument", "pivot_um", "depth_1sigma_njy", "sky_rms_njy", "noise_corr")
-_UNITS = {"pivot_um": "um", "depth_1sigma_njy": "nJy", "sky_rms_njy": "nJy"}
-
-
-@dataclass
-class Binning:
-    """How the pixels of a cube are grouped into bins.
-
-    Attributes
-    ----------
-    binmap : `~numpy.ndarray`
-        (ny, nx) int32: a pixel's bin, from 1; 0 = in none.
-    method : str
-        ``"voronoi"`` or ``"sed"``.
-    snr : float
-        The target S/N of a bin.
-    snr_bands : tuple of str
-        The bands whose mean S/N it is.
-    table : `~astropy.table.Table` or None
-        One row per bin: bin, npix, snr, x, y; `x` and `y` the mean place of its pixels,
-        counted from 1 as FITS does.
-    """
-
-    binmap: np.ndarray
-    method: str
-    snr: float
-    snr_bands: tuple
-    table: Table | None = None
-
-    def __post_init__(self):
-        self.binmap = np.asarray(self.binmap, dtype=np.int32)
-        if (self.binmap < 0).any():
-            raise PixsedError("binmap must hold bins from 1, and 0 for none, got less than 0")
-
-    @cached_property
-    def npix(self):
-        """(ny, nx) int64: the number of pixels of a pixel's bin, 0 in none."""
-        count = np.bincount(self.binmap.ravel())
-        count[0] = 0
-        return count[self.binmap]
-
 
 @dataclass
 class Cube:
-    """One galaxy in B bands on one grid of (ny, nx) pixels.
+    """Fluxes and errors of one galaxy in B bands, on one grid of (ny, nx) pixels.
 
-    However it is made, its bands end up in ascending pivot wavelength (unknown ones
-    last), with `flux`, `err` and `table` in the same order.
+    The bands are sorted by ascending pivot wavelength (unknown ones last), and `flux`, `err` and
+    `table` with them.
+
+    Parameters
+    ----------
+    bands : list of str
+        Names of the B bands, each once.
+    flux : `~numpy.ndarray` or `~astropy.units.Quantity`, shape (B, ny, nx)
+        Flux density of each pixel, in nJy if it is an array. NaN = no data.
+    err : `~numpy.ndarray` or `~astropy.units.Quantity`, shape (B, ny, nx)
+        1-sigma errors, in nJy if an array. NaN = no data.
+    header : `~astropy.io.fits.Header` or `~astropy.wcs.WCS`
+        Celestial WCS, or the header that has it.
+    redshift : float
+        Redshift of the galaxy, 0 or more.
+    object_id : str
+        Id of the galaxy; an integer if there is a segmentation map.
+    redshift_err : float
+        1-sigma error of the redshift; 0 = exact.
+    segmap : `~numpy.ndarray` of int, shape (ny, nx), optional
+        Segmentation map: id of the galaxy, ids of its neighbours, 0 = sky.
+    pixar_a2 : float, optional
+        Area of a pixel in arcsec^2; by default from the WCS.
+    table : `~astropy.table.Table`, optional
+        One row per band: band, instrument, pivot_um, depth_1sigma_njy, sky_rms_njy, noise_corr.
+        By default that of `bands_table`.
+    psfmatch : dict, optional
+        Band -> band whose PSF it was convolved to, ``"none"`` or ``"unknown"`` (the default).
+    binning : `Binning`, optional
+        Bins of the pixels. `flux` and `err` are then those of the bin divided by its number of
+        pixels, and noise_corr of `table` is for a sum of bins.
 
     Attributes
     ----------
-    bands : list of str
-        B names, unique.
-    flux : `~numpy.ndarray`
-        (B, ny, nx) float32, nJy a pixel; NaN = no data.
-    err : `~numpy.ndarray`
-        (B, ny, nx) float32, 1-sigma errors in nJy; NaN where `flux` is.
+    flux, err : `~numpy.ndarray`, shape (B, ny, nx), float32
+        Flux density and 1-sigma error of each pixel in nJy; NaN = no data. `flux_quantity` and
+        `err_quantity` have the unit.
     header : `~astropy.io.fits.Header`
-        The cards of the celestial WCS.
-    redshift : float
-    object_id : str
-    redshift_err : float
-        1-sigma error of the redshift; 0 = known.
-    segmap : `~numpy.ndarray` or None
-        (ny, nx) int32: the galaxy's id, its neighbours' ids, 0 = sky.
-    pixar_a2 : float, optional
-        Area of a pixel, arcsec^2; by default from the WCS.
-    table : `~astropy.table.Table`, optional
-        One row per band: band, instrument, pivot_um, depth_1sigma_njy, sky_rms_njy,
-        noise_corr. By default without depths (NaN), noise_corr 1.
-    psfmatch : dict, optional
-        Band -> what its PSF was matched to: a band, ``"none"`` or ``"unknown"``.
-    binning : `Binning`, optional
-        Of a cube whose pixels are binned: `flux` and `err` are then those of the whole
-        bin over its number of pixels, and noise_corr of `table` is of a sum of bins.
+        Cards of the celestial WCS.
+    segmap : `~numpy.ndarray`, shape (ny, nx), int32, or None
 
     Raises
     ------
     PixsedError
-        If the arrays' shapes do not agree or a band comes twice.
+        If the shapes of the arrays do not agree, a band comes twice, or the redshift is negative or
+        not finite.
+
+    Examples
+    --------
+    >>> cube = Cube(["F277W", "F444W"], flux, err, wcs, redshift=2.0)  # doctest: +SKIP
     """
 
-    bands: list
+    bands: list[str]
     flux: np.ndarray
     err: np.ndarray
     header: fits.Header
@@ -109,22 +98,24 @@ class Cube:
     object_id: str = ""
     redshift_err: float = 0.0
     segmap: np.ndarray | None = None
-    pixar_a2: float | None = None
-    table: Table | None = None
+    # None is replaced when the cube is made.
+    pixar_a2: float = None  # type: ignore[assignment]
+    table: Table = None  # type: ignore[assignment]
     psfmatch: dict = field(default_factory=dict)
     binning: Binning | None = None
 
     def __post_init__(self):
         self.bands = [check_band_name(band, "band") for band in self.bands]
-        self.flux = to_float32(self.flux)
-        self.err = to_float32(self.err)
+        self.flux, self.err = (to_float32(_njy(values)) for values in (self.flux, self.err))
+        if isinstance(self.header, WCS):
+            self.header = self.header.to_header()
         if self.segmap is not None:
             self.segmap = cube_segmap(self.segmap)
         if self.table is None:
             self.table = bands_table(self.bands)
         self._check()
         if self.pixar_a2 is None:
-            self.pixar_a2 = pixel_area_arcsec2(celestial_wcs(self.header, "cube"))
+            self.pixar_a2 = pixel_area_arcsec2(self.wcs)
         self.psfmatch = {band: self.psfmatch.get(band, "unknown") for band in self.bands}
         pivot = np.asarray(self.table["pivot_um"], dtype=float)
         order = np.argsort(pivot, kind="stable")  # NaN sorts last
@@ -138,7 +129,9 @@ class Cube:
             raise PixsedError("a cube must have at least one band, got none")
         twice = sorted({band for band in self.bands if self.bands.count(band) > 1})
         if twice:
-            raise PixsedError(f"band {', '.join(twice)} comes twice; a cube has each band once")
+            raise PixsedError(
+                f"bands must be unique, got {', '.join(twice)} twice; a cube has each band once"
+            )
         if self.flux.ndim != 3 or len(self.flux) != len(self.bands):
             raise PixsedError(
                 f"flux must be of shape ({len(self.bands)}, ny, nx), got {self.flux.shape}"
@@ -153,26 +146,41 @@ class Cube:
             raise PixsedError(
                 f"binmap must be of shape {self.flux.shape[1:]}, got {self.binning.binmap.shape}"
             )
-        missing = [name for name in _COLUMNS if name not in self.table.colnames]
+        missing = [name for name in COLUMNS if name not in self.table.colnames]
         if missing:
             raise PixsedError(f"table must have the columns {', '.join(missing)}")
         if [str(band) for band in self.table["band"]] != self.bands:
-            raise PixsedError("table must have a row a band, in the order of bands")
+            raise PixsedError("table must have one row per band, in the order of bands")
         if not (np.isfinite(self.redshift) and self.redshift >= 0):
             raise PixsedError(f"redshift must be 0 or more, got {self.redshift}")
         if not (np.isfinite(self.redshift_err) and self.redshift_err >= 0):
             raise PixsedError(f"redshift_err must be 0 or more, got {self.redshift_err}")
 
     @property
-    def shape(self):
-        """(ny, nx)."""
+    def shape(self) -> tuple[int, int]:
+        """Shape (ny, nx) of each plane."""
         return self.flux.shape[1:]
 
-    def segment(self, name="cube"):
-        """Return the (ny, nx) bool mask of the object's segment.
+    @property
+    def wcs(self) -> WCS:
+        """Celestial WCS of the pixels."""
+        return celestial_wcs(self.header, "cube")
 
-        All pixels where there is no segmentation map, or, with a warning that names the
-        file `name`, where it does not hold the object.
+    @property
+    def flux_quantity(self) -> u.Quantity:
+        """Flux density of each pixel, (B, ny, nx), in nJy: a view of `flux`."""
+        return u.Quantity(self.flux, u.nJy, copy=False)
+
+    @property
+    def err_quantity(self) -> u.Quantity:
+        """1-sigma errors, (B, ny, nx), in nJy: a view of `err`."""
+        return u.Quantity(self.err, u.nJy, copy=False)
+
+    def segment(self, name: str = "cube") -> np.ndarray:
+        """Return the mask of the galaxy's segment, (ny, nx) bool.
+
+        Every pixel is in the segment if there is no segmentation map, or, with a warning that names
+        the file `name`, if the map does not have the galaxy's id.
         """
         everything = np.ones(self.shape, dtype=bool)
         if self.segmap is None:
@@ -191,13 +199,18 @@ class Cube:
         return inside
 
 
-def cube_segmap(segmap, name="segmap"):
-    """Return a segmentation map as the int32 that cubes hold.
+def _njy(values):
+    """Return values as an array in nJy; a `~astropy.units.Quantity` is converted."""
+    return values.to_value(u.nJy) if isinstance(values, u.Quantity) else values
+
+
+def cube_segmap(segmap: np.ndarray, name: str = "segmap") -> np.ndarray:
+    """Return a segmentation map as int32, the type of SEGMAP in a cube.
 
     Raises
     ------
     PixsedError
-        If an id is beyond its range; the message begins with `name`.
+        If an id does not fit; the message begins with `name`.
     """
     segmap = np.asarray(segmap)
     limits = np.iinfo(np.int32)
@@ -212,58 +225,29 @@ def cube_segmap(segmap, name="segmap"):
     return segmap.astype(np.int32)
 
 
-def bands_table(
-    bands, *, instruments=None, pivots=None, depths=None, sky_rms=None, noise_corr=None
-):
-    """Return the table BANDS of a cube.
-
-    Parameters
-    ----------
-    bands : sequence of str
-    instruments, pivots, depths, sky_rms, noise_corr : sequence, optional
-        One per band: camera, pivot in micron, 1-sigma depth a pixel and sky rms in nJy
-        (NaN = not known), factor by which the noise of a sum of many pixels exceeds
-        that of independent ones.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-    """
-    nan = [np.nan] * len(bands)
-    columns = {
-        "band": list(bands),
-        "instrument": [instrument_name(b) for b in bands] if instruments is None else instruments,
-        "pivot_um": [pivot_um(b) for b in bands] if pivots is None else pivots,
-        "depth_1sigma_njy": nan if depths is None else depths,
-        "sky_rms_njy": nan if sky_rms is None else sky_rms,
-        "noise_corr": [1.0] * len(bands) if noise_corr is None else noise_corr,
-    }
-    table = Table()
-    for name, values in columns.items():
-        kind = str if name in ("band", "instrument") else float
-        table[name] = np.array([kind(value) for value in values], dtype=kind)
-        if name in _UNITS:
-            table[name].unit = _UNITS[name]
-    return table
-
-
-def write_cube(cube, path, overwrite=False, inputs=(), history=()):
-    """Write a `Cube` as FITS.
+def write_cube(
+    cube: Cube,
+    path: str | PathLike,
+    overwrite: bool = False,
+    inputs: Sequence = (),
+    history: Sequence[str] = (),
+) -> None:
+    """Write a `Cube` as a FITS file.
 
     Parameters
     ----------
     cube : `Cube`
     path : str or path-like
-        ``"-"`` is standard output.
+        Output; ``"-"`` is standard output.
     overwrite : bool, optional
-        Whether a file that is there may be replaced.
+        Replace the file if it exists.
     inputs, history : sequence of str, optional
-        Files read and steps done, for the provenance (`pixsed.io.provenance.stamp`).
+        Files read and steps done, for the provenance (see `pixsed.io.provenance.stamp`).
 
     Raises
     ------
     PixsedError
-        If the file is there already, or its folder is not.
+        If the file exists and `overwrite` is false, or its folder does not exist.
     """
     primary = fits.PrimaryHDU()
     primary.header.update(
@@ -301,42 +285,34 @@ def write_cube(cube, path, overwrite=False, inputs=(), history=()):
     if cube.binning is not None:
         hdus.append(fits.ImageHDU(cube.binning.binmap, cube.header.copy(), name="BINMAP"))
         if cube.binning.table is not None:
-            hdus.append(_table_hdu(cube.binning.table, "BINS"))
-    hdus.append(_table_hdu(cube.table[list(_COLUMNS)], "BANDS"))
+            hdus.append(table_hdu(cube.binning.table, "BINS"))
+    hdus.append(table_hdu(cube.table[list(COLUMNS)], "BANDS"))
     write_hdulist(fits.HDUList(hdus), path, overwrite)
 
 
-def binning_cards(binning):
-    """Return the cards of a primary header that say how pixels are binned."""
-    return {
-        "BINNED": (True, "pixels are grouped, see BINMAP"),
-        "BINMETH": (binning.method, "method of binning"),
-        "BINSNR": (float(binning.snr), "target S/N of a bin"),
-        "BINBANDS": (",".join(binning.snr_bands), "bands of its S/N, else 3 reddest with data"),
-    }
-
-
-def _table_hdu(table, name):
-    hdu = fits.table_to_hdu(table)
-    hdu.name = name
-    return hdu
-
-
-def read_cube(path):
-    """Read a cube that `write_cube` wrote.
+def read_cube(path: str | PathLike) -> Cube:
+    """Read a cube that ``pixsed cutout``, ``pixsed bin`` or `write_cube` wrote.
 
     Parameters
     ----------
     path : str or path-like
+        FITS file, gzipped or not.
 
     Returns
     -------
     `Cube`
+        With all pixels in memory; fluxes and errors are float32, in nJy, with NaN for no data.
 
     Raises
     ------
     PixsedError
-        If the file cannot be read, or is not a cube, or lacks a part of one.
+        If the file cannot be read, is not a cube, or lacks a part of one.
+
+    Examples
+    --------
+    >>> cube = read_cube("531.fits")  # doctest: +SKIP
+    >>> cube.flux_quantity[cube.bands.index("F444W")].to("uJy")  # doctest: +SKIP
+    >>> cube.wcs.pixel_to_world(0, 0)  # doctest: +SKIP
     """
     path = str(path)
     with open_fits(path) as hdulist:
@@ -352,46 +328,47 @@ def read_cube(path):
                 flux=flux, err=err, segmap=segmap, binning=read_binning(hdulist, path), **arguments
             )
         except PixsedError as error:
-            raise PixsedError(f"{path}: {error}; {_MAKE}") from error
+            raise PixsedError(f"{path}: {error}; {MAKE_CUBE}") from error
 
 
 def read_description(hdulist, path):
-    """Return what the headers and the table of a cube say, without its pixels.
+    """Return the content of a cube's headers and tables, without its pixels.
 
     Returns
     -------
     arguments : dict
-        Of `Cube`: bands, header, redshift, object_id, redshift_err, pixar_a2, table, psfmatch.
+        Arguments of `Cube`: bands, header, redshift, object_id, redshift_err, pixar_a2, table and
+        psfmatch.
     planes : tuple of list of str
-        Names of the extensions of flux, and of those of errors, of each band.
+        Names of the extensions of fluxes, and of those of errors, one per band.
 
     Raises
     ------
     PixsedError
-        As `read_cube`.
+        As for `read_cube`.
     """
     names = {hdu.name for hdu in hdulist}
     if "BANDS" not in names:
-        raise PixsedError(f"{path} is not a pixsed cube: it has no table BANDS; {_MAKE}")
-    table = _read_table(hdulist, "BANDS", path)
+        raise PixsedError(f"{path} is not a pixsed cube: it has no table BANDS; {MAKE_CUBE}")
+    table = read_cube_table(hdulist, "BANDS", path)
     bands = list(table["band"])
     planes = bands, [f"{band}_ERR" for band in bands]
     missing = [name for pair in zip(*planes, strict=True) for name in pair if name not in names]
     if missing:
         raise PixsedError(
-            f"{path}: extension {', '.join(missing)} of its table BANDS is missing; {_MAKE}"
+            f"{path}: extension {', '.join(missing)} of its table BANDS is missing; {MAKE_CUBE}"
         )
     primary = hdulist[0].header
     shapes = {_check_plane(hdulist[name], path) for part in planes for name in part}
     if len(shapes) > 1:
-        raise PixsedError(f"{path}: its bands have different shapes, {sorted(shapes)}; {_MAKE}")
+        raise PixsedError(f"{path}: its bands have different shapes, {sorted(shapes)}; {MAKE_CUBE}")
     arguments = dict(
-        redshift=_number(primary, "REDSHIFT", path),
-        redshift_err=_number(primary, "ZERR", path) if "ZERR" in primary else 0.0,
+        redshift=header_number(primary, "REDSHIFT", path),
+        redshift_err=header_number(primary, "ZERR", path) if "ZERR" in primary else 0.0,
         bands=bands,
         header=celestial_header(hdulist[bands[0]].header, path) if bands else fits.Header(),
         object_id=str(primary.get("OBJECT", "")),
-        pixar_a2=_number(primary, "PIXAR_A2", path) if "PIXAR_A2" in primary else None,
+        pixar_a2=header_number(primary, "PIXAR_A2", path) if "PIXAR_A2" in primary else None,
         table=table,
         psfmatch={b: str(hdulist[b].header.get("PSFMATCH", "unknown")) for b in bands},
     )
@@ -400,50 +377,13 @@ def read_description(hdulist, path):
     return arguments, planes
 
 
-def _read_table(hdulist, name, path):
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
-            table = Table.read(hdulist[name], mask_invalid=False)
-        table.meta.clear()
-        if name == "BANDS":
-            table["band"] = [str(band).strip() for band in table["band"]]
-    except (KeyError, ValueError, OSError, TypeError) as error:
-        raise PixsedError(f"{path}: its table {name} cannot be read ({error}); {_MAKE}") from error
-    return table
-
-
-def read_binning(hdulist, path):
-    """Return the `Binning` of an open cube, None where its pixels are not binned."""
-    names = {hdu.name for hdu in hdulist}
-    primary = hdulist[0].header
-    if "BINMAP" not in names:
-        if primary.get("BINNED"):
-            raise PixsedError(
-                f"{path} is a binned cube without its extension BINMAP; make it with pixsed bin"
-            )
-        return None
-    return Binning(
-        binmap=hdulist["BINMAP"].data,
-        method=str(primary.get("BINMETH", "unknown")),
-        snr=_number(primary, "BINSNR", path) if "BINSNR" in primary else np.nan,
-        snr_bands=tuple(b for b in str(primary.get("BINBANDS", "")).split(",") if b),
-        table=_read_table(hdulist, "BINS", path) if "BINS" in names else None,
-    )
-
-
-def _number(header, key, path):
-    value = header.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise PixsedError(f"{path} has no number {key} in its PRIMARY header; {_MAKE}")
-    return float(value)
-
-
 def _check_plane(hdu, path):
-    """Return the shape of a band's plane; the unit must be nJy."""
+    """Return the shape of the plane of a band; raise `PixsedError` if it is not in nJy."""
     if not hdu.is_image or len(hdu.shape) != 2:
-        raise PixsedError(f"{path}[{hdu.name}] is not a 2-D image; {_MAKE}")
+        raise PixsedError(f"{path}[{hdu.name}] is not a 2-D image; {MAKE_CUBE}")
     unit = str(hdu.header.get("BUNIT", "")).strip()
     if unit != "nJy":
-        raise PixsedError(f"{path}[{hdu.name}]: BUNIT must be nJy in a cube, got {unit!r}; {_MAKE}")
+        raise PixsedError(
+            f"{path}[{hdu.name}]: BUNIT must be nJy in a cube, got {unit!r}; {MAKE_CUBE}"
+        )
     return hdu.shape

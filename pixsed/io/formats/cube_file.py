@@ -1,4 +1,4 @@
-"""A cube on disk, read in parts."""
+"""A cube on disk, read in parts: a pixel source of a fit."""
 
 import contextlib
 import os
@@ -8,20 +8,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.formats.cube import Cube, read_binning, read_description
+from pixsed.io.file_owner import FileOwner
+from pixsed.io.formats.cube import Cube, read_description
+from pixsed.io.formats.cube_parts import read_binning
 from pixsed.io.formats.psfmatch import warn_of_psfs
 from pixsed.io.formats.source import Pixels
 from pixsed.io.locate import open_fits
-from pixsed.io.opened import Opened
 from pixsed.io.rows import RowReader, strips, to_float32
 
-# Pixels of the segmentation map in memory at once, where it is gone through whole.
+# Pixels of the segmentation map in memory at once, when the whole map is searched.
 _STRIP_PIXELS = 1_000_000
 
 
 @dataclass(frozen=True)
 class CubeName:
-    """A cube that is not open: its path, and the options of `CubeFile`."""
+    """Path of a cube that is not open, and the options of its `CubeFile`."""
 
     path: str
     redshift: float | None = None
@@ -29,7 +30,7 @@ class CubeName:
     all_pixels: bool = False
 
     def open(self, check=True):
-        """Return the `CubeFile`; with `check` warn of bands that are not matched alike."""
+        """Return the open `CubeFile`; with `check`, warn of bands not matched to one PSF."""
         cube = CubeFile(
             self.path,
             redshift=self.redshift,
@@ -41,12 +42,12 @@ class CubeName:
         return cube
 
     def absolute(self):
-        """Return the same, named from any folder."""
+        """Return the same with an absolute path."""
         return replace(self, path=os.path.abspath(self.path))
 
 
-class CubeFile(Opened):
-    """A cube, open: parts of it are read as `~pixsed.io.formats.source.Pixels`.
+class CubeFile(FileOwner):
+    """Open cube, parts of which are read as `~pixsed.io.formats.source.Pixels`.
 
     A context manager.
 
@@ -54,27 +55,27 @@ class CubeFile(Opened):
     ----------
     path : str or path-like
     redshift, redshift_err : float, optional
-        In place of those in the file; a redshift alone is taken as known.
+        Used in place of those in the file. A redshift without an error is taken as exact.
     all_pixels : bool, optional
-        Leave the segmentation map out of account.
+        Ignore the segmentation map.
 
     Attributes
     ----------
     name : str
-        The file, for messages.
+        File name, for messages.
     bands, shape, header, redshift, redshift_err, object_id, pixar_a2, psfmatch
-        As of `~pixsed.io.formats.cube.Cube`.
+        As in `~pixsed.io.formats.cube.Cube`.
     binning : `~pixsed.io.formats.cube.Binning` or None
-        Read whole: a binned cube is one galaxy's.
+        Read whole, since a binned cube holds one galaxy.
     npix : int
-        Pixels that may be fitted: those of the object's segment.
+        Number of pixels that may be fitted: those of the galaxy's segment.
     files, key
-        As `~pixsed.io.formats.source.Pixels` says.
+        As described in `pixsed.io.formats.source`.
 
     Raises
     ------
     PixsedError
-        As `~pixsed.io.formats.cube.read_cube`.
+        As for `~pixsed.io.formats.cube.read_cube`.
     """
 
     key = {}
@@ -85,7 +86,7 @@ class CubeFile(Opened):
         with self._opening() as stack:
             hdulist = stack.enter_context(open_fits(path, memmap=False))
             arguments, planes = read_description(hdulist, self.name)
-            # A cube of one pixel is checked, and has its bands in order, as all of it would.
+            # A cube of one pixel checks and sorts the bands as the whole cube would.
             nothing = np.full((len(arguments["bands"]), 1, 1), np.nan, np.float32)
             try:
                 cube = Cube(flux=nothing, err=nothing, **arguments)
@@ -95,10 +96,8 @@ class CubeFile(Opened):
             self.object_id, self.psfmatch = cube.object_id, cube.psfmatch
             self.redshift, self.redshift_err = cube.redshift, cube.redshift_err
             if redshift is not None:
-                self.redshift, self.redshift_err = (
-                    redshift,
-                    0.0,
-                )  # the file's error is of its redshift
+                # The error in the file belongs to the redshift in the file.
+                self.redshift, self.redshift_err = redshift, 0.0
             if redshift_err is not None:
                 self.redshift_err = redshift_err
             self.shape = hdulist[self.bands[0]].shape
@@ -127,7 +126,7 @@ class CubeFile(Opened):
         return self.redshift_err > 0
 
     def _find_label(self):
-        """Return the object's number in the segmentation map; None: every pixel counts."""
+        """Return the galaxy's id in the segmentation map, or None if every pixel counts."""
         self.npix = self.shape[0] * self.shape[1]
         if self._segmap is None:
             return None
@@ -147,7 +146,7 @@ class CubeFile(Opened):
         return None
 
     def read(self, y=slice(None), x=slice(None)):
-        """Return the `~pixsed.io.formats.source.Pixels` of a part: slices of step 1 in y and x."""
+        """Return the `~pixsed.io.formats.source.Pixels` of slices of step 1 in y and x."""
         flux, err = (
             np.stack([to_float32(rows.read(y, x)) for rows in part]) for part in self._rows
         )

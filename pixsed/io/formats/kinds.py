@@ -1,4 +1,4 @@
-"""What a file is, told by a first look at it: a cube, an image, maps, or a table."""
+"""Detection of the kind of a file: a cube, an image, maps, a table, ..."""
 
 import contextlib
 import glob
@@ -13,7 +13,7 @@ from pixsed.io.locate import is_image, open_fits, parse_location
 
 
 def is_fits(path):
-    """Return whether a file begins as FITS does, gzipped or not."""
+    """Return whether a file, gzipped or not, begins like FITS."""
     check_input(path, "a file")
     with open(path, "rb") as stream:
         start = stream.read(9)
@@ -27,14 +27,14 @@ def is_fits(path):
 
 
 def is_cube(text):
-    """Return whether a command-line argument means a cube rather than a table.
+    """Return whether a command-line argument is a cube rather than a table.
 
-    A cube has a table BANDS; a table of photometry is any other file with a table.
+    A cube has a table BANDS; any other file with a table is a table of photometry.
 
     Raises
     ------
     PixsedError
-        If the file is FITS without any table, or is not there.
+        If the file does not exist, or is FITS without any table.
     """
     place = parse_location(text)
     if not is_fits(place.path):
@@ -55,15 +55,15 @@ def is_cube(text):
 
 
 def is_maps(path):
-    """Return whether a file holds maps: FITS with a table MAPS."""
+    """Return whether a file has maps: FITS with a table MAPS."""
     if not is_fits(path):
         return False
     with open_fits(path) as hdulist:
         return "MAPS" in {hdu.name for hdu in hdulist}
 
 
-# Names of extensions that tell the kind of a file -> that kind.
-_TELLING = (
+# Names of extensions -> kind of a file that has all of them; the first match counts.
+_KINDS = (
     ({"MAPS"}, "maps"),
     ({"NOISE", "BANDS"}, "a noise table"),
     ({"BANDS"}, "a cube"),
@@ -71,45 +71,45 @@ _TELLING = (
     ({"WAVE", "METAL"}, "an SSP grid"),
     ({"COG"}, "a PSF"),
     ({"KERNEL"}, "an image with its kernel"),
-    ({"TESTS"}, "the report of a validation"),
+    ({"TESTS"}, "a validation report"),
 )
 
 
 def describe(path):
-    """Return what kind of file it is, in words, for a message."""
+    """Return the kind of a file in words, for a message."""
     if not is_fits(path):
         return "not FITS"
     with open_fits(path) as hdulist:
         names = {hdu.name for hdu in hdulist}
-        for telling, what in _TELLING:
-            if telling <= names:
-                return what
+        for extensions, kind in _KINDS:
+            if extensions <= names:
+                return kind
         if any(isinstance(hdu, fits.BinTableHDU | fits.TableHDU) for hdu in hdulist):
             return "a table"
         return "an image" if any(map(is_image, hdulist)) else "a FITS file without a table"
 
 
 def kind_of(text, hdu=None):
-    """Return what an argument means: ``"cube"``, ``"table"`` or ``"image"``.
+    """Return the kind of an argument: ``"cube"``, ``"table"`` or ``"image"``.
 
-    A cube has a table BANDS; an image is a file with a 2-D image, other than maps; a table
-    any other file with a table, or none of FITS.
+    A cube has a table BANDS. An image is a file with a 2-D image that has no maps. Any other file
+    with a table, or one that is not FITS, is a table.
 
     Parameters
     ----------
     text : str
         ``path`` or ``path[EXT]``.
     hdu : str, optional
-        The extension where `text` names none.
+        Extension if `text` has none.
 
     Raises
     ------
     PixsedError
-        If it is none of these, or not there.
+        If it is none of these, or does not exist.
     """
     place = parse_location(text, hdu)
     if glob.has_magic(place.path) and not Path(place.path).exists():
-        return "image"  # a pattern in quotes, as those of images are
+        return "image"  # only images may be patterns in quotes
     if is_fits(place.path):
         with open_fits(place.path) as hdulist:
             names = [hdu.name for hdu in hdulist]

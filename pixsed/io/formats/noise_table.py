@@ -1,4 +1,4 @@
-"""The noise table: what errors the pixels of a survey have, by band and bin of flux."""
+"""The noise table: errors of the pixels of a survey, by band and bin of flux."""
 
 from dataclasses import dataclass, field
 
@@ -14,26 +14,33 @@ _MAKE = "make it with pixsed noise"
 
 @dataclass
 class BandNoise:
-    """The errors of one band's pixels in K bins of flux; nJy, no NaN but in `depth`.
+    """Errors of the pixels of one band in K bins of flux, in nJy.
+
+    NaN is allowed only where stated.
 
     Attributes
     ----------
     edges : `~numpy.ndarray`, shape (K + 1,)
-        Of the bins, ascending.
+        Edges of the bins, ascending.
     mean, std : `~numpy.ndarray`, shape (K,)
-        The Gaussian of the errors of each bin.
+        Mean and standard deviation of the Gaussian fitted to the errors of each bin.
     npix : `~numpy.ndarray` of int, shape (K,)
-        Pixels that it was fitted to.
+        Number of pixels in each bin.
     noise_corr, noise_corr_err : float
-        Factor by which the noise of a sum of many pixels exceeds that of independent
-        ones, and its error where it was measured; else NaN.
+        Noise of a sum of many pixels over that of as many independent pixels, and its error; the
+        error is NaN if it was not measured.
     corr_from : str
-        ``"apertures"``: measured in empty sky; ``"cubes"``: from the cubes' tables;
-        ``"lower limit"``: of the largest empty apertures that the cubes have.
+        Origin of `noise_corr`: ``"apertures"``, measured in empty sky; ``"cubes"``, from the tables
+        of the cubes; ``"lower limit"``, from the largest empty apertures in the cubes.
     depth : float
         1-sigma depth of a pixel of sky; NaN = not known.
     psfmatch : str
         Band to whose PSF this one was matched, ``"none"`` or ``"unknown"``.
+
+    Raises
+    ------
+    PixsedError
+        If the shapes do not agree or a value is out of range.
     """
 
     edges: np.ndarray
@@ -53,13 +60,13 @@ class BandNoise:
         self.npix = np.asarray(self.npix, dtype=int)
         count = len(self.mean)
         if count < 1 or len(self.edges) != count + 1 or len(self.std) != count:
-            raise PixsedError("a band must have a mean and a scatter a bin, and one more edge")
+            raise PixsedError("a band must have one mean and one std per bin, and one more edge")
         if not (np.isfinite(self.edges).all() and np.all(np.diff(self.edges) > 0)):
-            raise PixsedError("edges of the bins of flux must be finite and ascend")
+            raise PixsedError("bin edges must be finite and ascending")
         if not (np.isfinite(self.mean).all() and np.all(self.mean > 0)):
             raise PixsedError("mean errors must be finite and above 0")
         if not (np.isfinite(self.std).all() and np.all(self.std >= 0)):
-            raise PixsedError("scatters of the errors must be finite, 0 or more")
+            raise PixsedError("standard deviations of the errors must be finite, 0 or more")
 
 
 @dataclass
@@ -70,7 +77,7 @@ class NoiseTable:
     ----------
     bands : dict of str to `BandNoise`
     name : str
-        The file it came from.
+        File name, for messages.
     """
 
     bands: dict = field(default_factory=dict)
@@ -78,21 +85,22 @@ class NoiseTable:
 
 
 def write_noise(table, path, overwrite=False, inputs=(), history=()):
-    """Write a `NoiseTable` as FITS: NOISE, one row per band and bin, and BANDS, one per band.
+    """Write a `NoiseTable` as FITS: NOISE, one row per band and bin, and BANDS, one row per band.
 
     Parameters
     ----------
     table : `NoiseTable`
     path : str or path-like
-        ``"-"`` is standard output.
+        Output; ``"-"`` is standard output.
     overwrite : bool, optional
+        Replace the file if it exists.
     inputs, history : sequence of str, optional
-        For the provenance (`pixsed.io.provenance.stamp`).
+        Provenance (`pixsed.io.provenance.stamp`).
 
     Raises
     ------
     PixsedError
-        If the file is there already, or its folder is not.
+        If the file exists and `overwrite` is false, or its folder does not exist.
     """
     from astropy.io import fits
     from astropy.table import Table
@@ -140,12 +148,20 @@ def write_noise(table, path, overwrite=False, inputs=(), history=()):
 
 
 def read_noise(path):
-    """Read what `write_noise` wrote.
+    """Read a noise table that `write_noise` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    `NoiseTable`
 
     Raises
     ------
     PixsedError
-        If the file cannot be read, is not a noise table, or holds values that no error has.
+        If the file cannot be read, is not a noise table, or has values that errors cannot have.
     """
     path = str(path)
     with open_fits(path) as hdulist:

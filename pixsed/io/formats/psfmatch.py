@@ -1,45 +1,45 @@
-"""To which PSF the bands of an object are matched, as their PSFMATCH cards say."""
+"""PSF to which the bands of a galaxy are matched, by the PSFMATCH cards of their headers."""
 
 import warnings
 from collections import Counter
 
 from pixsed.errors import PixsedWarning
 
-#: Redward of F444W: their PSFs are broader, and they may be left as they are.
+#: Bands redward of F444W, whose PSFs are broader and may be left as they are.
 KEPT_BANDS = ("F460M", "F480M")
-# Values of PSFMATCH that are no band: not matched, not said, differing from cube to cube.
+# Values of PSFMATCH that are not bands: not matched, not known, different from cube to cube.
 _NO_BAND = ("none", "unknown", "mixed")
 
 
 def main_target(psfmatch):
-    """Return the band whose PSF most bands have, or None where none says it.
+    """Return the band whose PSF most bands have, or None if no band tells its PSF.
 
     Parameters
     ----------
-    psfmatch : dict
+    psfmatch : dict of str to str
         Band -> PSFMATCH: a band, ``none`` or ``unknown``.
     """
     known = Counter(name for name in psfmatch.values() if name not in _NO_BAND)
-    # Where as many have either: a band of the set goes first.
+    # Of equally frequent targets, one of the given bands comes first.
     order = sorted(known, key=lambda name: (-known[name], name not in psfmatch))
     return order[0] if order else None
 
 
 def bands_apart(psfmatch):
-    """Return the bands that are not known to have the PSF of the others, as a text.
+    """Return the bands that are not known to have the PSF of the others, as text.
 
-    Not among them: bands of `KEPT_BANDS` that were left broader on purpose (``none``), and
-    the target itself, which needs no matching.
+    Bands of `KEPT_BANDS` may be left unmatched (``none``), and the target needs no matching; they
+    are not listed.
 
     Parameters
     ----------
-    psfmatch : dict
+    psfmatch : dict of str to str
         As for `main_target`.
 
     Returns
     -------
     str
-        As ``F115W, F200W (unknown); F090W (F200W)``; empty where all are alike.
+        For example ``F115W, F200W (unknown); F090W (F200W)``; empty if all bands are alike.
     """
     target = main_target(psfmatch)
     apart = {}
@@ -51,24 +51,24 @@ def bands_apart(psfmatch):
 
 
 def says_nothing(psfmatch):
-    """Return whether, of several bands, none says to which PSF it is matched."""
+    """Return whether there are several bands and none tells its PSF."""
     return len(psfmatch) > 1 and set(psfmatch.values()) == {"unknown"}
 
 
 def warn_of_psfs(psfmatch):
     """Warn of bands that are not known to be matched to one PSF.
 
-    Silent where none says anything: images may have been matched elsewhere.
+    There is no warning if no band tells its PSF, since images may have been matched elsewhere.
 
     Parameters
     ----------
-    psfmatch : dict
+    psfmatch : dict of str to str
         As for `main_target`.
 
     Warns
     -----
     PixsedWarning
-        The bands, and what their PSFMATCH is.
+        With the bands and their PSFMATCH.
     """
     if len(psfmatch) < 2 or says_nothing(psfmatch):
         return

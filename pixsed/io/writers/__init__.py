@@ -1,1 +1,1 @@
-"""Writers of large files in parts: tables, planes, maps."""
+"""Writers of large files in parts: tables, planes, mosaics, maps; merging of parts."""

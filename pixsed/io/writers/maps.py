@@ -1,4 +1,4 @@
-"""Write a Maps file a box at a time, so that a run that was killed can be gone on with."""
+"""Writing of a Maps file in boxes, so that another run can continue it after a stop."""
 
 import contextlib
 import json
@@ -10,47 +10,48 @@ from astropy.io import fits
 from pixsed.errors import PixsedError, Stopped
 from pixsed.io.atomic import name_long_strings, named_error, place, send
 from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
-from pixsed.io.writers.placed import PlacedPlanes, gzip_to, plane_header
-from pixsed.io.writers.stream import check_unfinished, lock, open_part, raise_kept
+from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
+from pixsed.io.writers.planes import PlacedPlanes, gzip_to, plane_header
 
 _FORMAT = 1
 
 
 def hidden_paths(path):
-    """Return where the unfinished maps of `path` stand, and the journal of what they hold."""
+    """Return the paths of the unfinished maps of `path`, and of the journal of their content."""
     path = resolve_output(path)
     return path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.journal")
 
 
 def check_maps_output(path, *, overwrite=False, resume=False):
-    """Raise `PixsedError` if maps cannot be written to `path`: call it before the work.
+    """Raise `PixsedError` if maps cannot be written to `path`; call it before the work.
 
     Parameters
     ----------
     path : path-like
     overwrite, resume : bool, optional
-        As `MapsWriter` takes them.
+        As for `MapsWriter`.
     """
     check_unfinished(path, hidden_paths, overwrite=overwrite, resume=resume)
 
 
 def check_same(there, asked, what):
-    """Raise `PixsedError` if two runs differ, and say in what.
+    """Raise `PixsedError` if two runs differ; the message tells in what.
 
     Parameters
     ----------
     there, asked : dict
-        Name of an option or input -> its value, or hash.
+        Name of an option or input -> its value, or hash, in the earlier run and in this one.
     what : str
-        The run that is there, for the message.
+        Name of the earlier run, for the message.
     """
     for name in dict.fromkeys([*asked, *there]):
         a, b = (json.loads(json.dumps(found.get(name))) for found in (there, asked))
         if a == b:
             continue
-        how = {"inputs": f"{what} is of other inputs", "model": f"{what} is of another model"}.get(
-            name, f"{what} was made with {name} = {_brief(a)}, now it is {_brief(b)}"
-        )
+        how = {
+            "inputs": f"{what} was made from other inputs",
+            "model": f"{what} was made with another model",
+        }.get(name, f"{what} was made with {name} = {_brief(a)}, now it is {_brief(b)}")
         raise PixsedError(f"{how}; give the same as then, or start anew with --overwrite")
 
 
@@ -60,40 +61,41 @@ def _brief(value):
 
 
 class MapsWriter:
-    """A Maps file that is written a box at a time.
+    """Writer of a Maps file in boxes.
 
-    A context manager. Until it is whole it is a hidden file beside its final name, with a
-    journal of what it holds. When the block ends well it gets its sums and its name. After
-    an error, or a kill, what was committed stays, and a run of the same `key` goes on with
-    it.
+    A context manager. Until it is complete, the output is a hidden file next to its final name,
+    with a journal of its content. When the block succeeds, it gets its checksums and its name.
+    After an error or a kill, the committed steps stay, and a run with the same `key` can continue
+    them.
 
     Parameters
     ----------
     path : path-like
-        A stream (`~pixsed.io.outputs.is_stream`) gets the file when it is whole.
+        Output. A stream (`~pixsed.io.outputs.is_stream`) gets the file when it is complete.
     layout : `~pixsed.io.formats.maps.MapsLayout`
-        Its PRIMARY of its final length; values may be changed at the end.
+        Headers and table. The primary header must have its final length; values may change later.
     shape : tuple of int
-        (ny, nx).
+        Shape (ny, nx) of the planes.
     key : dict
-        What the data depend on, of JSON's types: a run goes on only where it is the same.
+        Everything that determines the pixel values, in JSON types; a run with another key is not
+        continued.
     overwrite : bool, optional
         Whether a file, finished or not, may be replaced.
     resume : bool, optional
-        Go on with what is there.
+        Continue an unfinished file if it exists.
 
     Attributes
     ----------
     done : int
-        Steps committed, those of the run before included.
+        Number of steps committed, earlier runs included.
     counts : dict of str to int
-        As they were given to `commit` last.
+        Counts that were given to the last `commit`.
 
     Raises
     ------
     PixsedError
-        If the file is there already, or an unfinished one, and neither option says what to
-        do; if the one that is there has another key; if another run is writing it.
+        If a file, finished or not, exists and neither option is set; if the unfinished one has
+        another key; or if another process writes it.
     """
 
     def __init__(self, path, layout, shape, key, *, overwrite=False, resume=False):
@@ -138,7 +140,7 @@ class MapsWriter:
 
     def _close(self, remove):
         for file in filter(None, (self._file, self._journal)):
-            with contextlib.suppress(OSError):  # a full disk says so once
+            with contextlib.suppress(OSError):  # a full disk was reported already
                 file.close()
         if remove:
             for path in filter(None, (self.part, self._journal_path)):
@@ -146,12 +148,12 @@ class MapsWriter:
                     path.unlink(missing_ok=True)
 
     def _read_journal(self):
-        """Return the last whole line of a journal of the same key; None: begin anew."""
+        """Return the last complete line of a journal with the same key; None if there is none."""
         try:
             text = self._journal_path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        lines = text.split("\n")[:-1]  # what a kill cut short has no end
+        lines = text.split("\n")[:-1]  # a line without an end was cut short by a kill
         try:
             first, *others = [json.loads(line) for line in lines] or [None]
             if first is None or not others:
@@ -170,14 +172,14 @@ class MapsWriter:
                 f"{self._journal_path} cannot be read; start anew with --overwrite, without "
                 "--resume"
             ) from None
-        # A line that was cut short would spoil the next.
+        # Remove a line that was cut short.
         with open(self._journal_path, "r+b") as file:
             file.truncate(len("\n".join([*lines, ""]).encode()))
         self.done, self.counts = done, counts
         return last
 
     def _take_up(self):
-        """Return the PRIMARY of the part that is there: dates and command as they were then."""
+        """Return the primary header of the unfinished file, with its date and command."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -202,16 +204,16 @@ class MapsWriter:
         self._journal.flush()
 
     def place(self, name, data, y=0, x=0):
-        """Write an (n, m) array into a plane, its first pixel in row `y` and column `x`."""
+        """Write an (n, m) array into a plane, its first pixel at row `y` and column `x`."""
         self._planes.place(name, data, y, x)
 
     def commit(self, counts):
-        """Say that another step is done; `counts` are kept with it, a dict of str to int."""
+        """Record that another step is done, with `counts`, a dict of str to int."""
         self.done, self.counts = self.done + 1, dict(counts)
         if self._journal is None:
             return
         self._file.flush()
-        # What the journal says is there must be there, even after a power cut.
+        # The data must be on the disk before the journal says so, in case of a power cut.
         os.fsync(self._file.fileno())
         self._write_journal({"done": self.done, "counts": self.counts, "sums": self._planes.sums})
 

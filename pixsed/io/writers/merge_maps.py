@@ -1,4 +1,4 @@
-"""Put maps that were made in parts, stripes of rows, together: memory does not grow with them."""
+"""Merging of maps that were fitted in parts (stripes of rows); memory does not grow with them."""
 
 import contextlib
 import re
@@ -9,37 +9,37 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError, listed
 from pixsed.io.atomic import atomic_path, name_long_strings
-from pixsed.io.cards import input_cards, is_input_keyword
-from pixsed.io.copied import copied_header
+from pixsed.io.cards import copied_header, input_cards, is_input_keyword
 from pixsed.io.locate import open_fits
 from pixsed.io.rows import strips
-from pixsed.io.writers.placed import PlacedPlanes, gzip_to, plane_header
+from pixsed.io.writers.planes import PlacedPlanes, gzip_to, plane_header
 
 _STRIP_PIXELS = 1 << 20
 _KINDS = {-32: "f4", 16: "i2", 32: "i4"}
-_OF_A_PART = ("PART", "PARTROW", "PARTNY")
+_PART_CARDS = ("PART", "PARTROW", "PARTNY")
 
 
 def merge_maps(paths, output, *, overwrite=False):
-    """Write the maps whose parts are `paths`, in any order.
+    """Merge the parts of maps, in any order.
 
     Parameters
     ----------
     paths : sequence of str
-        What ``pixsed fit --part I/N`` wrote, all N of one run.
+        Files of ``pixsed fit --part I/N``: all N parts of one fit.
     output : path-like
-        ``"-"`` is standard output.
+        Output; ``"-"`` is standard output.
     overwrite : bool, optional
+        Replace the file if it exists.
 
     Returns
     -------
     tuple of int
-        (ny, nx) of the whole.
+        Shape (ny, nx) of the merged maps.
 
     Raises
     ------
     PixsedError
-        If a file is no part, one is missing or comes twice, or they are of several runs.
+        If a file is not a part, a part is missing or comes twice, or they are of several fits.
     """
     with contextlib.ExitStack() as stack:
         parts = _in_order([_read_part(path) for path in paths])
@@ -57,7 +57,7 @@ def merge_maps(paths, output, *, overwrite=False):
         with open(plain, "w+b") as file:
             planes = PlacedPlanes(file, _primary(parts), headers)
             planes.begin()
-            for part in parts:  # one is open at a time: there may be thousands
+            for part in parts:  # one at a time is open, since there may be thousands
                 with open_fits(part.path, memmap=False) as opened:
                     for name in headers:
                         for rows in strips(opened[name].shape, _STRIP_PIXELS):
@@ -74,7 +74,18 @@ def merge_maps(paths, output, *, overwrite=False):
 
 @dataclass(frozen=True)
 class _Part:
-    """A part: its number, of how many, its rows, where they begin, and the rows of the whole."""
+    """A part of maps.
+
+    Attributes
+    ----------
+    path : str
+    header : `~astropy.io.fits.Header`
+        Primary header.
+    number, of : int
+        Number of the part, and number of parts.
+    length, start, rows : int
+        Number of its rows, first row, and number of rows of the whole image.
+    """
 
     path: str
     header: fits.Header
@@ -90,7 +101,7 @@ def _read_part(path):
         header = hdulist[0].header
         match = re.fullmatch(r"(\d+)/(\d+)", str(header.get("PART", "")))
         if match is None or hdulist[-1].name != "MAPS" or "FITKEY" not in header:
-            raise PixsedError(f"{path} is no part of maps; give files of pixsed fit --part I/N")
+            raise PixsedError(f"{path} is not a part of maps; give files of pixsed fit --part I/N")
         return _Part(
             path,
             header,
@@ -103,19 +114,19 @@ def _read_part(path):
 
 
 def _in_order(parts):
-    """Return all parts of one run in order; raise if these are not."""
+    """Return all parts of one fit in order; raise `PixsedError` if these are not."""
     first = parts[0]
     found = {}
     for part in parts:
         if part.of != first.of:
             raise PixsedError(
-                f"{part.path} is one of {part.of} parts, {first.path} of {first.of}; give those of "
-                "one run"
+                f"{part.path} is one of {part.of} parts, {first.path} of {first.of}; give the "
+                "parts of one fit"
             )
         if part.header["FITKEY"] != first.header["FITKEY"]:
             raise PixsedError(
-                f"{part.path} and {first.path} are of other inputs, another model or other "
-                "options: their FITKEY differs; give the parts of one run"
+                f"{part.path} and {first.path} have different inputs, models or options, since "
+                "their FITKEY differs; give the parts of one fit"
             )
         if part.number in found:
             raise PixsedError(
@@ -126,7 +137,7 @@ def _in_order(parts):
     missing = [f"{number}/{first.of}" for number in range(1, first.of + 1) if number not in found]
     if missing:
         raise PixsedError(
-            f"part {listed(missing, 10)} is missing; make it with pixsed fit --part, or name it"
+            f"part {listed(missing, 10)} is missing; make it with pixsed fit --part, or add it"
         )
     ordered = [found[number] for number in sorted(found)]
     row = 0
@@ -140,9 +151,9 @@ def _in_order(parts):
 
 
 def _primary(parts):
-    """Return the PRIMARY of the whole: that of the first part, its counts summed."""
+    """Return the primary header of the merged maps: that of the first part, with summed counts."""
     header = copied_header(parts[0].header)
-    for key in _OF_A_PART:
+    for key in _PART_CARDS:
         header.remove(key, ignore_missing=True)
     header.update(input_cards(_inputs(parts[0].header)))
     header["NFIT"] = sum(part.header["NFIT"] for part in parts)

@@ -1,91 +1,159 @@
-"""Write planes of a mosaic some rows at a time: memory does not grow with the image."""
+"""Writing of planes of one shape in boxes, so that memory does not grow with the planes."""
 
-import contextlib
-from pathlib import Path
+import io
 
-from pixsed.io.atomic import atomic_path, name_long_strings
-from pixsed.io.cards import safe_cards
-from pixsed.io.image import output_headers
-from pixsed.io.outputs import check_fits_output
-from pixsed.io.writers.placed import PlacedPlanes, gzip_to, plane_header
+import numpy as np
+from astropy.io import fits
+
+from pixsed.io.atomic import name_long_strings
+from pixsed.io.writers.checksum import encode_checksum, ones_sum
+
+_FITS_BLOCK = 2880
+_BITPIX = {"i2": 16, "i4": 32, "f4": -32}
 
 
-class PlanesWriter:
-    """A FITS file of 2-D float32 planes, made from an image and written by rows.
-
-    A context manager: when its block ends well the file gets CHECKSUM and DATASUM and
-    its name; after an error nothing stands under that name. Headers are those of
-    `pixsed.io.image.output_headers`.
+def plane_header(name, header, kind, shape):
+    """Return the header of a plane: an image extension, with room for its checksums.
 
     Parameters
     ----------
-    image : `~pixsed.io.image.ImageFile`
-        Sets the shape and the headers of every plane.
-    names : sequence of str
-        Extension names.
-    path : str or path-like
-        A stream (`~pixsed.io.outputs.is_stream`) gets the file when it is whole.
-    overwrite, inputs, history
-        As for `pixsed.io.formats.cube.write_cube`.
-    cards : dict, optional
-        Added to the header of every plane.
-    after : sequence of HDUs, optional
-        Written after the planes: what is small, or on other pixels.
+    name : str
+        EXTNAME.
+    header : `~astropy.io.fits.Header`
+        Other cards.
+    kind : {"f4", "i2", "i4"}
+        Type of the pixels.
+    shape : tuple of int
+        Shape (ny, nx).
+    """
+    result = fits.ImageHDU(np.zeros((1, 1), kind), header, name=name).header
+    result["NAXIS2"], result["NAXIS1"] = shape
+    name_long_strings(result)
+    result["DATASUM"] = ("0" * 10, "data unit checksum")
+    result["CHECKSUM"] = ("0" * 16, "HDU checksum")
+    return result
 
-    Raises
-    ------
-    PixsedError
-        If the file is there already, or its folder is not.
+
+class PlacedPlanes:
+    """Planes in an open file, whose boxes are written in any order, each once.
+
+    Pixels that are never written are zero.
+
+    Parameters
+    ----------
+    file : file
+        File of bytes, open for reading and writing.
+    primary : `~astropy.io.fits.Header`
+        Header of the empty primary HDU; that in the file, if the file was begun earlier.
+    headers : dict of str to `~astropy.io.fits.Header`
+        Headers from `plane_header`, all of one shape, in the order of the file.
+
+    Attributes
+    ----------
+    sums : dict of str to int
+        Checksums of the data written so far. Keep and restore them to continue a file.
     """
 
-    def __init__(
-        self, image, names, path, *, overwrite=False, inputs=(), history=(), cards=None, after=()
-    ):
-        self._shape = image.shape
-        self._path, self._overwrite = path, overwrite
-        self._primary, shared = output_headers(image, inputs=inputs, history=history)
-        name_long_strings(self._primary)
-        shared.update(safe_cards(cards or {}))
-        self._after = list(after)
-        self._headers = {name: plane_header(name, shared, "f4", self._shape) for name in names}
-        self._done = 0
-        self._stack = contextlib.ExitStack()
+    def __init__(self, file, primary, headers):
+        self._file, self._primary, self._headers = file, primary, headers
+        first = next(iter(headers.values()))
+        self._shape = first["NAXIS2"], first["NAXIS1"]
+        self._kinds = {
+            name: np.dtype(">" + next(k for k, bits in _BITPIX.items() if bits == h["BITPIX"]))
+            for name, h in headers.items()
+        }
+        self.sums = dict.fromkeys(headers, 0)
+        self._head = self._primary_bytes()
+        at = len(self._head)
+        self._at = {}
+        for name, header in headers.items():
+            self._at[name] = at, at + len(header.tostring())
+            size = self._kinds[name].itemsize * self._shape[0] * self._shape[1]
+            at = self._at[name][1] + size + -size % _FITS_BLOCK
+        self._end = at
 
-    def __enter__(self):
-        with contextlib.ExitStack() as stack:
-            check_fits_output(self._path, self._overwrite)
-            self._target = stack.enter_context(atomic_path(self._path, self._overwrite))
-            self._zipped = self._target.suffix == ".gz"
-            part = self._target
-            if self._zipped:  # rows cannot be put in their places in a stream
-                part = self._target.with_name(self._target.name + ".part")
-                stack.callback(part.unlink, missing_ok=True)
-            self._file = stack.enter_context(open(part, "w+b"))
-            self._planes = PlacedPlanes(self._file, self._primary, self._headers)
-            self._planes.begin()
-            self._stack = stack.pop_all()
-        return self
+    def _primary_bytes(self):
+        hdu = fits.PrimaryHDU(header=self._primary)
+        hdu.header.set("EXTEND", True, after="NAXIS")
+        hdu.add_checksum()
+        return hdu.header.tostring().encode("ascii")
 
-    def append(self, planes):
-        """Write the next rows: a dict of name -> (n, nx) array, one of each plane."""
-        counts = {len(planes[name]) for name in self._headers}
-        widths = {planes[name].shape[1] for name in self._headers}
-        if len(counts) != 1 or widths != {self._shape[1]}:
-            raise ValueError("every plane must have the same rows of the image")
-        for name in self._headers:
-            self._planes.place(name, planes[name], self._done)
-        self._done += counts.pop()
+    def begin(self):
+        """Write the headers, and reserve room for the data."""
+        self._file.seek(0)
+        self._file.write(self._head)
+        for name, header in self._headers.items():
+            self._file.seek(self._at[name][0])
+            self._file.write(header.tostring().encode("ascii"))
+        self._file.truncate(self._end)  # what was not written is zeros
 
-    def _finish(self):
-        if self._done != self._shape[0]:
-            raise ValueError(f"{self._done} rows of {self._shape[0]} were written")
-        self._planes.finish(after=self._after)
-        if self._zipped:
-            gzip_to(self._file, self._target, Path(self._path).stem)
+    def place(self, name, data, y=0, x=0):
+        """Write an (n, m) array into a plane, its first pixel at row `y` and column `x`."""
+        kind = self._kinds[name]
+        data = np.ascontiguousarray(data, dtype=kind)
+        ends = y + data.shape[0], x + data.shape[1]
+        if y < 0 or x < 0 or ends[0] > self._shape[0] or ends[1] > self._shape[1]:
+            raise ValueError(f"{name}: the box must lie within the plane")
+        nx, start = self._shape[1], self._at[name][1]
+        if data.shape[1] == nx:
+            self._file.seek(start + kind.itemsize * nx * y)
+            self._file.write(data)
+        else:
+            for i, row in enumerate(data):
+                self._file.seek(start + kind.itemsize * (nx * (y + i) + x))
+                self._file.write(row)
+        self.sums[name] = self._add(data, y, x, self.sums[name])
 
-    def __exit__(self, *error):
-        if error[0] is not None:
-            return self._stack.__exit__(*error)
-        with self._stack:
-            self._finish()
-        return None
+    def _add(self, data, y, x, total):
+        """Return the checksum of a plane after a box was written."""
+        if data.itemsize == 4:
+            return ones_sum(data, total)
+        # Checksums are of words of four bytes: a pixel of two bytes is the upper half of a word if
+        # its number in the plane is even.
+        number = (np.arange(data.shape[0])[:, None] + y) * self._shape[1] + np.arange(data.shape[1])
+        words = np.where((number + x) % 2 == 0, 65536, 1).astype(np.uint64)
+        total += int((data.view(">u2").astype(np.uint64) * words).sum())
+        while total >> 32:
+            total = (total & 0xFFFFFFFF) + (total >> 32)
+        return total
+
+    def finish(self, primary=None, after=()):
+        """Write the checksums, and the HDUs after the planes.
+
+        Parameters
+        ----------
+        primary : `~astropy.io.fits.Header`, optional
+            Replaces the primary header; it must have the same length.
+        after : sequence of HDUs, optional
+        """
+        if primary is not None:
+            self._primary = primary
+            head = self._primary_bytes()
+            if len(head) != len(self._head):
+                raise ValueError("the primary header has grown beyond its room")
+            self._file.seek(0)
+            self._file.write(head)
+        for name, header in self._headers.items():
+            header["DATASUM"] = str(self.sums[name])
+            header["CHECKSUM"] = "0" * 16
+            total = ones_sum(header.tostring().encode("ascii"), self.sums[name])
+            header["CHECKSUM"] = encode_checksum(total)
+            self._file.seek(self._at[name][0])
+            self._file.write(header.tostring().encode("ascii"))
+        self._file.seek(self._end)
+        if after:
+            buffer = io.BytesIO()
+            fits.HDUList([fits.PrimaryHDU(), *after]).writeto(buffer, checksum=True)
+            self._file.write(buffer.getbuffer()[_FITS_BLOCK:])  # without the empty primary HDU
+        self._file.truncate()
+        self._file.flush()
+
+
+def gzip_to(source, target, name):
+    """Compress an open file, from its beginning, to the path `target`, and store `name` in it."""
+    import gzip
+    import shutil
+
+    source.seek(0)
+    with open(target, "wb") as raw, gzip.GzipFile(name, "wb", 5, raw) as packed:
+        shutil.copyfileobj(source, packed, 1 << 20)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
@@ -50,6 +51,28 @@ def test_bands_are_put_in_order(cube):
         "F444W": "F444W",
         "HSC_G": "unknown",
     }
+
+
+def test_a_cube_speaks_astropy(cube, wcs_header):
+    assert cube.flux_quantity.unit == cube.err_quantity.unit == u.nJy
+    assert np.shares_memory(cube.flux_quantity, cube.flux)
+    x, y = [0.0, 8.0], [0.0, 6.0]
+    expected = WCS(wcs_header()).all_pix2world(x, y, 0)
+    np.testing.assert_allclose(cube.wcs.all_pix2world(x, y, 0), expected, rtol=0, atol=1e-9)
+    # A Quantity in another unit, and a WCS in place of a header, make the same cube.
+    same = Cube(
+        cube.bands,
+        cube.flux_quantity.to(u.uJy),
+        cube.err_quantity.to(u.uJy),
+        cube.wcs,
+        redshift=5.24,
+        table=cube.table,
+    )
+    np.testing.assert_allclose(same.flux, cube.flux, rtol=1e-6)
+    np.testing.assert_allclose(same.err, cube.err, rtol=1e-6)
+    # WCS.to_header rounds to 12 digits.
+    np.testing.assert_allclose(same.wcs.all_pix2world(x, y, 0), expected, rtol=0, atol=1e-8)
+    assert same.pixar_a2 == pytest.approx(cube.pixar_a2)
 
 
 def test_round_trip(cube, tmp_path):
@@ -155,13 +178,13 @@ def test_never_overwrites_unasked(cube, tmp_path):
     ("change", "match"),
     [
         ({"bands": ["F444W"]}, r"flux must be of shape \(1, ny, nx\), got \(2, 3, 4\)"),
-        ({"bands": ["F444W", "f444w"]}, "F444W comes twice"),
+        ({"bands": ["F444W", "f444w"]}, "bands must be unique, got F444W twice"),
         ({"bands": []}, "at least one band"),
         ({"err": np.ones((2, 3, 3))}, r"err must be of shape \(2, 3, 4\)"),
         ({"segmap": np.ones((3, 3))}, r"segmap must be of shape \(3, 4\)"),
         ({"redshift": np.nan}, "redshift must be 0 or more, got nan"),
         ({"redshift_err": -1.0}, "redshift_err must be 0 or more"),
-        ({"table": bands_table(["F444W", "F200W"])}, "a row a band, in the order"),
+        ({"table": bands_table(["F444W", "F200W"])}, "one row per band, in the order"),
         ({"table": Table({"band": ["F200W", "F444W"]})}, "must have the columns instrument"),
         ({"header": fits.Header()}, "no celestial WCS"),
     ],
@@ -252,7 +275,7 @@ def test_damaged_bins(binned, tmp_path):
         read_cube(damaged(lambda h: h.pop("BINMAP")))
     with pytest.raises(PixsedError, match="b.fits: binmap must be of shape"):
         read_cube(damaged(lambda h: setattr(h["BINMAP"], "data", np.ones((2, 2), "i4"))))
-    with pytest.raises(PixsedError, match="binmap must hold bins from 1"):
+    with pytest.raises(PixsedError, match="binmap must have bins counted from 1"):
         read_cube(damaged(lambda h: setattr(h["BINMAP"], "data", np.full((7, 9), -1, "i4"))))
     assert read_cube(damaged(lambda h: h.pop("BINS"))).binning.table is None
 

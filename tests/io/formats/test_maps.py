@@ -1,3 +1,5 @@
+"""The Maps file: its layout, its headers, and what reads it back."""
+
 import shutil
 import subprocess
 import warnings
@@ -11,10 +13,28 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError
-from pixsed.io.formats.maps import write_maps
+from pixsed.io.formats.maps import Maps, maps_layout, read_maps
+from pixsed.io.writers.maps import MapsWriter
 from pixsed.properties import PROPERTIES, quantile_name
 
 QUANTILES = (0.5, 0.025, 0.84)
+
+
+def write_maps(path, planes, header, **options):
+    """Write planes as `pixsed fit` does, in one box."""
+    layout = maps_layout(
+        list(PROPERTIES),
+        QUANTILES,
+        header=header,
+        units=PROPERTIES,
+        binned="BINMAP" in planes,
+        **options,
+    )
+    shape = next(iter(planes.values())).shape
+    with MapsWriter(path, layout, shape, {}) as writer:
+        for name, plane in planes.items():
+            writer.place(name, plane)
+        writer.commit({})
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +67,14 @@ def maps_file(tmp_path_factory, wcs_header):
         "OBJECT": ("531", "galaxy"),
         "REDSHIFT": 2.0,
         "MODELSHA": ("f" * 64, "SHA-256"),
+        "NFIT": 18,
+        "SNRBANDS": ("F277W,F444W", "bands"),
         "FITBANDS": (",".join(["F444W"] * 29), "bands"),
     }
     write_maps(
         path,
         planes,
-        names,
-        QUANTILES,
-        header=wcs_header,
-        units=PROPERTIES,
-        quantile_name=quantile_name,
+        wcs_header,
         cards=cards,
         inputs=["a/cube.fits"],
         history=["fit: 18 pixels"],
@@ -140,15 +158,7 @@ def test_astropy_reads_every_plane_with_its_unit(maps_file):
 def test_never_over_another_unasked(maps_file, wcs_header):
     path, planes, names = maps_file
     with pytest.raises(PixsedError, match="exists already"):
-        write_maps(
-            path,
-            planes,
-            names,
-            QUANTILES,
-            header=wcs_header,
-            units=PROPERTIES,
-            quantile_name=quantile_name,
-        )
+        write_maps(path, planes, wcs_header)
 
 
 @pytest.mark.skipif(shutil.which("fitsverify") is None, reason="fitsverify is not installed")
@@ -160,16 +170,75 @@ def test_fitsverify(maps_file):
 def test_binmap(maps_file, wcs_header, tmp_path):
     _, planes, names = maps_file
     binmap = np.arange(24, dtype=np.int32).reshape(4, 6)
-    write_maps(
-        tmp_path / "m.fits",
-        {**planes, "BINMAP": binmap},
-        names,
-        QUANTILES,
-        header=wcs_header,
-        units=PROPERTIES,
-        quantile_name=quantile_name,
-    )
+    write_maps(tmp_path / "m.fits", {**planes, "BINMAP": binmap}, wcs_header)
     with fits.open(tmp_path / "m.fits") as hdulist:
         assert [hdu.name for hdu in hdulist[-3:]] == ["DQ", "BINMAP", "MAPS"]
         np.testing.assert_array_equal(hdulist["BINMAP"].data, binmap)
         assert hdulist["MAPS"].data["extname"][-1].strip() == "BINMAP"
+    assert np.array_equal(read_maps(tmp_path / "m.fits").planes["BINMAP"], binmap)
+
+
+def test_dq_without_an_ood(wcs_header):
+    options = dict(header=wcs_header, units=PROPERTIES)
+    with_ood, without = (
+        maps_layout(["AV"], [0.5], has_ood=has_ood, **options).planes["DQ"][1]["DQBIT3"]
+        for has_ood in (True, False)
+    )
+    assert with_ood.startswith("8: out of distribution")
+    assert without == "8: never set: OOD is not known"
+
+
+def test_read_maps(maps_file, wcs_header):
+    path, planes, names = maps_file
+    maps = read_maps(path)
+    assert maps.properties == names
+    assert maps.quantiles == QUANTILES
+    assert list(maps.planes) == list(planes)
+    for name, plane in planes.items():
+        assert maps.planes[name].dtype == plane.dtype
+        np.testing.assert_array_equal(maps.planes[name], plane)
+    assert (maps.shape, maps.nfit, maps.nbins) == ((4, 6), 18, None)
+    assert maps.snr_bands == ["F277W", "F444W"]
+    assert maps.primary["OBJECT"] == "531"
+    assert maps.dq is maps.planes["DQ"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # wcslib's notices of the SIP header
+        expected = WCS(wcs_header).all_pix2world([0.0, 5.0], [0.0, 3.0], 0)
+    np.testing.assert_allclose(maps.wcs.all_pix2world([0.0, 5.0], [0.0, 3.0], 0), expected)
+
+
+def test_maps_of_one_extension(maps_file):
+    maps = read_maps(maps_file[0], ["AV_P50"])
+    assert list(maps.planes) == ["AV_P50"]
+    assert "LOGMSTAR" in maps.properties
+
+
+def test_maps_are_quantities(maps_file):
+    path, planes, names = maps_file
+    maps = read_maps(path)
+    for name in names:
+        assert maps.quantile(name).unit == u.Unit(PROPERTIES[name][0])
+    found = maps.quantile("LOGMSTAR", 0.025)
+    np.testing.assert_array_equal(found.value, planes["LOGMSTAR_P025"])
+    np.testing.assert_allclose(
+        found.physical.to_value(u.solMass)[1:], 10.0 ** planes["LOGMSTAR_P025"][1:], rtol=1e-6
+    )
+    np.testing.assert_array_equal(maps.std("AGE").to_value(u.Gyr), planes["AGE_STD"])
+    with pytest.raises(PixsedError, match=r"no map AV_P16; .* the quantiles 0.5, 0.025, 0.84"):
+        maps.quantile("AV", 0.16)
+
+
+def test_maps_that_no_file_holds():
+    maps = Maps(["AV"], (0.5,), {"AV_P50": np.ones((2, 3), np.float32)})
+    assert maps.quantile("AV").unit == u.mag
+    assert maps.shape == (2, 3)
+    with pytest.raises(PixsedError, match="must have a WCS"):
+        _ = maps.wcs
+
+
+def test_files_that_hold_no_maps(maps_file, tmp_path):
+    fits.PrimaryHDU().writeto(tmp_path / "empty.fits")
+    with pytest.raises(PixsedError, match="empty.fits holds no maps; make them with pixsed fit"):
+        read_maps(tmp_path / "empty.fits")
+    with pytest.raises(PixsedError, match="has no extension AV_P16"):
+        read_maps(maps_file[0], ["AV_P50", "AV_P16"])

@@ -72,10 +72,15 @@ def test_rows_in_any_order(made, tmp_path):
     "column, row, value, match",
     [
         ("SIGMA_MEAN", 0, 0.0, "n.fits, band F444W: mean errors must be finite and above 0"),
-        ("SIGMA_STD", 3, np.nan, "band F150W: scatters of the errors must be finite, 0 or more"),
+        (
+            "SIGMA_STD",
+            3,
+            np.nan,
+            "band F150W: standard deviations of the errors must be finite, 0 or more",
+        ),
         ("FLUX_HI", 0, 5.0, "band F444W: each bin must begin where the one below it ends"),
-        ("FLUX_HI", 1, np.inf, "band F444W: edges of the bins of flux must be finite and ascend"),
-        ("FLUX_LO", 0, 3.0, "band F444W: edges of the bins of flux must be finite and ascend"),
+        ("FLUX_HI", 1, np.inf, "band F444W: bin edges must be finite and ascending"),
+        ("FLUX_LO", 0, 3.0, "band F444W: bin edges must be finite and ascending"),
         ("BAND", 4, "F200W", "n.fits: its table BANDS lacks F200W; make it with"),
     ],
 )
@@ -100,5 +105,5 @@ def test_another_file(made, tmp_path, write_fits):
         hdus.writeto(tmp_path / "c.fits")
     with pytest.raises(PixsedError, match="c.fits.*NPIX.*make it with pixsed noise"):
         read_noise(tmp_path / "c.fits")
-    with pytest.raises(PixsedError, match="a mean and a scatter a bin, and one more edge"):
+    with pytest.raises(PixsedError, match="one mean and one std per bin, and one more edge"):
         BandNoise([0, 1], [1, 2], [1, 2], [1, 2])

@@ -1,65 +1,76 @@
-import gzip
+import io
 
 import numpy as np
 import pytest
 from astropy.io import fits
-from whole import write_image
 
-from pixsed.io.image import ImageFile
-from pixsed.io.writers.planes import PlanesWriter
+from pixsed.io.writers.planes import PlacedPlanes, plane_header
 
-DATA = np.random.default_rng(6).normal(0, 1e3, (37, 23)).astype(np.float32)
-
-
-@pytest.fixture
-def image(write_fits, wcs_header):
-    header = wcs_header(BUNIT="nJy", FILTER="F444W", LONGTEXT="word " * 40)
-    path = write_fits("a.fits", SCI=(DATA, header), ERR=(np.ones_like(DATA), header))
-    with ImageFile(path) as opened:
-        yield opened
+RNG = np.random.default_rng(2)
+SHAPE = (13, 7)  # odd: planes of two bytes end in the middle of a word
+DATA = {
+    "A": ("f4", RNG.normal(size=SHAPE)),
+    "B": ("i2", RNG.integers(-30_000, 30_000, SHAPE)),
+    "C": ("i4", RNG.integers(-(2**31), 2**31, SHAPE)),
+}
 
 
-def write(image, path, planes, step=10, **options):
-    with PlanesWriter(image, list(planes), path, history=["step"], **options) as writer:
-        for start in range(0, len(DATA), step):
-            writer.append({name: array[start : start + step] for name, array in planes.items()})
+def headers(wcs_header):
+    return {
+        name: plane_header(name, wcs_header(BUNIT="mag"), kind, SHAPE)
+        for name, (kind, _) in DATA.items()
+    }
 
 
-@pytest.mark.parametrize("step", [1, 10, 37])
-def test_same_file_as_written_whole(image, tmp_path, step, fitsverify):
-    planes = {"SCI": DATA, "ERR": DATA**2, "BKG": np.where(DATA > 0, DATA, np.nan)}
-    whole, parts = tmp_path / "whole.fits", tmp_path / "parts.fits"
-    write_image(image, {name: (a, {}) for name, a in planes.items()}, whole, history=["step"])
-    write(image, parts, planes, step)
-    fitsverify(parts)
-    with fits.open(parts, checksum=True) as mine, fits.open(whole) as theirs:
-        assert [hdu.name for hdu in mine] == [hdu.name for hdu in theirs]
-        for a, b in zip(mine[1:], theirs[1:], strict=True):
-            np.testing.assert_array_equal(a.data, b.data)
-            assert a.header["DATASUM"] == b.header["DATASUM"]
-            assert a.verify_checksum() == a.verify_datasum() == 1
-            assert set(a.header) == set(b.header)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.fits", "parts.fits", "whole.fits"]
+@pytest.mark.parametrize("size", [(13, 7), (5, 7), (4, 3), (1, 1)])
+def test_boxes_in_any_order_against_astropy(wcs_header, size):
+    file = io.BytesIO()
+    primary = fits.Header([("OBJECT", "531")])
+    planes = PlacedPlanes(file, primary, headers(wcs_header))
+    planes.begin()
+    corners = [(y, x) for y in range(0, SHAPE[0], size[0]) for x in range(0, SHAPE[1], size[1])]
+    for y, x in RNG.permutation(corners).tolist():
+        for name, (_, array) in DATA.items():
+            planes.place(name, array[y : y + size[0], x : x + size[1]], y, x)
+    changed = primary.copy()
+    changed["OBJECT"] = "532"
+    table = fits.BinTableHDU.from_columns([fits.Column("n", "J", array=[1, 2])], name="T")
+    planes.finish(changed, after=[table])
+    file.seek(0)
+    with fits.open(file, checksum=True) as hdulist:
+        assert [hdu.name for hdu in hdulist] == ["PRIMARY", "A", "B", "C", "T"]
+        assert hdulist[0].header["OBJECT"] == "532" and hdulist[0].header["EXTEND"]
+        for hdu in hdulist:
+            assert hdu.verify_checksum() == hdu.verify_datasum() == 1
+        for name, (kind, array) in DATA.items():
+            np.testing.assert_array_equal(hdulist[name].data, array.astype(kind))
+            expected = fits.ImageHDU(array.astype(kind))
+            expected.add_datasum()
+            assert hdulist[name].header["DATASUM"] == expected.header["DATASUM"]
 
 
-def test_gzipped(image, tmp_path):
-    write(image, tmp_path / "out.fits.gz", {"SCI": DATA})
-    with gzip.open(tmp_path / "out.fits.gz") as file:
-        assert file.read(6) == b"SIMPLE"
-    with fits.open(tmp_path / "out.fits.gz", checksum=True) as hdulist:
-        np.testing.assert_array_equal(hdulist["SCI"].data, DATA)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.fits", "out.fits.gz"]
+def test_gone_on_with(wcs_header):
+    """Half of the boxes by one, half by another that takes over its sums."""
+    whole, file = io.BytesIO(), io.BytesIO()
+    for target, stops in ((whole, [13]), (file, [5, 13])):
+        sums, start = None, 0
+        for stop in stops:
+            planes = PlacedPlanes(target, fits.Header(), headers(wcs_header))
+            if sums is None:
+                planes.begin()
+            else:
+                planes.sums.update(sums)
+            for name, (_, array) in DATA.items():
+                planes.place(name, array[start:stop], start)
+            sums, start = dict(planes.sums), stop
+        planes.finish()
+    assert whole.getvalue() == file.getvalue()
 
 
-def test_nothing_is_left_of_a_failure(image, tmp_path):
-    for out in ("out.fits", "out.fits.gz"):
-        with pytest.raises(RuntimeError), PlanesWriter(image, ["SCI"], tmp_path / out) as writer:
-            writer.append({"SCI": DATA[:3]})
-            raise RuntimeError
-        with pytest.raises(ValueError, match="3 rows of 37"):
-            with PlanesWriter(image, ["SCI"], tmp_path / out) as writer:
-                writer.append({"SCI": DATA[:3]})
-        with pytest.raises(ValueError, match="the same rows"):
-            with PlanesWriter(image, ["SCI", "ERR"], tmp_path / out) as writer:
-                writer.append({"SCI": DATA[:3], "ERR": DATA[:2]})
-    assert [p.name for p in tmp_path.iterdir()] == ["a.fits"]
+def test_beyond_the_plane_or_the_room(wcs_header):
+    planes = PlacedPlanes(io.BytesIO(), fits.Header(), headers(wcs_header))
+    planes.begin()
+    with pytest.raises(ValueError, match="must lie within the plane"):
+        planes.place("A", np.zeros((2, 7)), 12)
+    with pytest.raises(ValueError, match="has grown"):
+        planes.finish(fits.Header([(f"K{i}", i) for i in range(40)]))

@@ -45,14 +45,14 @@ COLUMNS = {
     "objects": (Column(np.array([{}, 1], dtype=object)), "holds objects", "", "holds objects"),
     "fields": (
         Column(np.array([(1, 2.0)] * 2, dtype=[("a", int), ("b", float)])),
-        "fields",
+        "records",
         "",
-        "fields",
+        "records",
     ),
-    "vector": (Column(np.ones((2, 5))), "", "", "5 values a row"),
+    "vector": (Column(np.ones((2, 5))), "", "", "5 values per row"),
     "vector of one": (Column(np.ones((2, 1))), "", "", ""),
-    "vector of none": (Column(np.ones((2, 0))), "", "", "0 values a row"),
-    "texts": (Column([["a", "b"], ["c", "dd"]]), "", "", "2 values a row"),
+    "vector of none": (Column(np.ones((2, 0))), "", "", "0 values per row"),
+    "texts": (Column([["a", "b"], ["c", "dd"]]), "", "", "2 values per row"),
     "SkyCoord": (SkyCoord([1, 2], [3, 4], unit="deg"), ("ra", "dec"), "", ("ra", "dec")),
     "galactic": (
         SkyCoord([1, 2], [3, 4], unit="deg", frame="galactic"),
@@ -161,7 +161,7 @@ def test_units_that_a_format_has_not(tmp_path, unit, form, kept):
     [
         (["ID", ""], "fits", "'' has a blank name"),
         (["ID", " a"], "ecsv", "' a' has a blank name"),
-        (["ID", "id"], "fits", "another column has the name of 'ID'"),
+        (["ID", "id"], "fits", "another column has the name 'ID'"),
         (["ID", "µ"], "fits", "FITS cannot hold the name of column 'µ'"),
         (["ID", "x" * 80], "fits", "FITS cannot hold the name"),
         ([f"c{i}" for i in range(980)], "fits", "980 columns, and FITS holds 999"),

@@ -1,12 +1,12 @@
-"""What holds files open until it is closed."""
+"""Base class for objects that own open files."""
 
 import contextlib
 
 
-class Opened:
-    """Base of what opens files: a context manager, whose end closes them.
+class FileOwner:
+    """Base class for objects that own open files: a context manager whose end closes them.
 
-    A subclass opens its files, on the stack, in a block of ``with self._opening() as stack``.
+    A subclass opens its files in a block ``with self._opening() as stack``, on that stack.
     """
 
     @contextlib.contextmanager

@@ -1,38 +1,18 @@
-"""Images of several bands: opened together, and what is alike of them told once."""
+"""Warnings that repeat for several files, merged into one."""
 
 import contextlib
 import re
 import warnings
 
 from pixsed.errors import PixsedWarning
-from pixsed.io.image import ImageFile
 
-# Files that are named beside the first.
+# Number of files that a merged warning names, after the first.
 _NAMED = 4
 
 
-def open_images(stack, images):
-    """Return the open `~pixsed.io.image.ImageFile` of several images.
-
-    Parameters
-    ----------
-    stack : `contextlib.ExitStack`
-        Closes them.
-    images : iterable of (location, dict)
-        Where each is, and the options that `~pixsed.io.image.ImageFile` takes.
-
-    Warns
-    -----
-    PixsedWarning
-        As for `~pixsed.io.image.ImageFile`; those alike in one (`alike_once`).
-    """
-    with alike_once():
-        return [stack.enter_context(ImageFile(place, **options)) for place, options in images]
-
-
 @contextlib.contextmanager
-def alike_once():
-    """Give warnings that differ by the file and by numbers alone as one, at the end."""
+def merge_repeated_warnings():
+    """Merge warnings that differ only by the file and by numbers, and give them at the end."""
     caught = []
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -48,12 +28,12 @@ def alike_once():
                 names = [str(other.message).partition(": ")[0] for other in others]
                 more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
                 message = PixsedWarning(
-                    f"{message}; the same, numbers aside, of {', '.join(names[:_NAMED])}{more}"
+                    f"{message}; the same, except for numbers, of {', '.join(names[:_NAMED])}{more}"
                 )
             warnings.warn_explicit(message, first.category, first.filename, first.lineno)
 
 
 def _without_numbers(warning):
-    """Return the text of a warning, without the file and the numbers."""
+    """Return the text of a warning without the file name and the numbers."""
     name, _, text = str(warning.message).partition(": ")
     return re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?", "#", text) if text else name

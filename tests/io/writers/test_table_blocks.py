@@ -6,7 +6,7 @@ import pytest
 from astropy.io import fits
 
 from pixsed.errors import PixsedError
-from pixsed.io.writers.stream import TableWriter, check_stream, encode_checksum, ones_sum, part_path
+from pixsed.io.writers.table_blocks import TableWriter, check_blocks_output, part_path
 
 DTYPE = np.dtype([("A", ">f8"), ("V", ">f4", (3,))])
 BLOCK = 100
@@ -79,33 +79,6 @@ def test_long_cards(tmp_path, fitsverify):
     write(tmp_path / "t.fits", 10, made="x" * 200)
     assert fits.getheader(tmp_path / "t.fits")["MADE"] == "x" * 200
     fitsverify(tmp_path / "t.fits")
-
-
-def test_ones_sum_word_by_word():
-    data = np.random.default_rng(1).bytes(4000)
-    total = 0
-    for at in range(0, len(data), 4):
-        total += int.from_bytes(data[at : at + 4], "big")
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-    assert ones_sum(data) == total
-    assert ones_sum(data[1000:], ones_sum(data[:1000])) == total
-    assert ones_sum(b"\xff" * 8) == 0xFFFFFFFF
-
-
-def test_checksum_of_every_kind_of_byte():
-    """What the standard asks of the 16 characters: letters and digits, and a sum of -0."""
-    values = np.random.default_rng(2).integers(0, 2**32, 3000)
-    for value in (0, 1, 0xFFFFFFFF, 0x3A3B3C40, *values.tolist()):
-        text = encode_checksum(value)
-        assert text.isascii() and text.isalnum() and len(text) == 16
-        # In its card the string begins at byte 12 of 80, but rotated: undo that.
-        bare = (text[1:] + text[0]).encode()
-        zeros = ones_sum(b"0" * 16)
-        change = ones_sum(bare) + (~zeros & 0xFFFFFFFF)
-        total = value + change
-        while total >> 32:
-            total = (total & 0xFFFFFFFF) + (total >> 32)
-        assert total in (0, 0xFFFFFFFF)
 
 
 @pytest.mark.parametrize("error", [PixsedError("no more"), KeyboardInterrupt(), OSError("full")])
@@ -206,7 +179,7 @@ def test_other_provenance_matters_not(stopped):
 
 def test_a_part_is_there(stopped):
     with pytest.raises(PixsedError, match="t.fits.part is there.*by --resume, or.*--overwrite"):
-        check_stream(stopped)
+        check_blocks_output(stopped)
     with pytest.raises(PixsedError, match="t.fits.part is there"):
         writer(stopped, 1000)
     assert write(stopped, 200, overwrite=True) == 0
@@ -285,8 +258,8 @@ def test_standard_output(capsysbinary, tmp_path):
 
 def test_what_cannot_be_streamed_to(tmp_path):
     with pytest.raises(PixsedError, match="--resume needs a file"):
-        check_stream("-", resume=True)
+        check_blocks_output("-", resume=True)
     with pytest.raises(PixsedError, match=r"written uncompressed; choose a name without .gz"):
-        check_stream(tmp_path / "t.fits.gz")
+        check_blocks_output(tmp_path / "t.fits.gz")
     with pytest.raises(PixsedError, match="no such folder"):
-        check_stream(tmp_path / "no" / "t.fits")
+        check_blocks_output(tmp_path / "no" / "t.fits")

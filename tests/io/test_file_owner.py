@@ -1,6 +1,6 @@
 import pytest
 
-from pixsed.io.opened import Opened
+from pixsed.io.file_owner import FileOwner
 
 
 class File:
@@ -14,7 +14,7 @@ class File:
         self.open = False
 
 
-class Reader(Opened):
+class Reader(FileOwner):
     def __init__(self, file, trouble=False):
         with self._opening() as stack:
             stack.enter_context(file)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.images import alike_once, open_images
+from pixsed.io.image import open_images
+from pixsed.io.repeated_warnings import merge_repeated_warnings
 
 
 @pytest.mark.parametrize(
@@ -16,16 +17,16 @@ from pixsed.io.images import alike_once, open_images
         ([], []),
         (["a: x"], ["a: x"]),
         (["a: x", "b: y"], ["a: x", "b: y"]),
-        (["a: x", "b: x"], ["a: x; the same, numbers aside, of b"]),
+        (["a: x", "b: x"], ["a: x; the same, except for numbers, of b"]),
         (
             ["a: 3 % x", "b: 88 % x", "c: -1e-05 % x"],
-            ["a: 3 % x; the same, numbers aside, of b, c"],
+            ["a: 3 % x; the same, except for numbers, of b, c"],
         ),
-        (["a: x 1", "b: y", "c: x 2.5"], ["a: x 1; the same, numbers aside, of c", "b: y"]),
-        ([f"{i}: x" for i in range(5)], ["0: x; the same, numbers aside, of 1, 2, 3, 4"]),
+        (["a: x 1", "b: y", "c: x 2.5"], ["a: x 1; the same, except for numbers, of c", "b: y"]),
+        ([f"{i}: x" for i in range(5)], ["0: x; the same, except for numbers, of 1, 2, 3, 4"]),
         (
             [f"{i}: x" for i in range(19)],
-            ["0: x; the same, numbers aside, of 1, 2, 3, 4 and 14 more"],
+            ["0: x; the same, except for numbers, of 1, 2, 3, 4 and 14 more"],
         ),
         (["no file 1", "no file 2"], ["no file 1", "no file 2"]),
     ],
@@ -35,7 +36,10 @@ def test_alike_once(given, told, fails):
     """Also where an error ends it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with pytest.raises(PixsedError) if fails else contextlib.nullcontext(), alike_once():
+        with (
+            pytest.raises(PixsedError) if fails else contextlib.nullcontext(),
+            merge_repeated_warnings(),
+        ):
             for text in given:
                 warnings.warn(text, PixsedWarning, stacklevel=1)
             if fails:
@@ -45,7 +49,7 @@ def test_alike_once(given, told, fails):
 
 
 def test_other_warnings_pass():
-    with pytest.warns(RuntimeWarning, match="of numpy"), alike_once():
+    with pytest.warns(RuntimeWarning, match="of numpy"), merge_repeated_warnings():
         warnings.warn("of numpy", RuntimeWarning, stacklevel=1)
 
 

@@ -1,0 +1,82 @@
+"""Unfinished files: opened, locked, refused if in the way, and kept for `--resume`."""
+
+import os
+
+from pixsed.errors import PixsedError, Stopped
+from pixsed.io.atomic import temporary_file
+from pixsed.io.outputs import check_fits_output, is_stream
+
+
+def lock(handle, part):
+    """Lock a file against other processes until it is closed, if the system can.
+
+    Raises
+    ------
+    PixsedError
+        If another process writes it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise PixsedError(f"{part} is being written by another run; wait until it ends") from None
+    except OSError:  # a file system without locks
+        pass
+
+
+def open_part(path):
+    """Open an unfinished file for reading and writing, or a temporary one if `path` is None.
+
+    Returns
+    -------
+    file : file
+        Not truncated yet, since another process may be writing it.
+    path : `~pathlib.Path`
+    """
+    if path is None:
+        return temporary_file(".fits")
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    return open(handle, "r+b"), path
+
+
+def check_unfinished(path, find, *, overwrite=False, resume=False, gzip=True):
+    """Raise `PixsedError` if an output, or an unfinished one of an earlier run, is in the way.
+
+    Parameters
+    ----------
+    path : path-like
+        Output. A stream (`~pixsed.io.outputs.is_stream`) has no unfinished file.
+    find : callable
+        ``find(path)`` returns the paths of the unfinished output; messages name the first.
+    overwrite, resume : bool, optional
+        Whether existing files may be replaced, or continued.
+    gzip : bool, optional
+        Whether the output may be compressed.
+    """
+    check_fits_output(path, overwrite, gzip=gzip)
+    if is_stream(path):
+        if resume:
+            raise PixsedError("--resume needs a file; give its name with -o")
+        return
+    left = find(path)
+    if any(part.exists() for part in left) and not (overwrite or resume):
+        raise PixsedError(
+            f"{left[0]} is there, from a run that was stopped; go on with it by --resume, or "
+            "start anew with --overwrite"
+        )
+
+
+def raise_kept(error, kept):
+    """Raise the error that ends a run, with a text on what is kept for `--resume`.
+
+    Other kinds of errors, which are defects, are not raised.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        raise PixsedError(f"stopped; {kept}") from None
+    if isinstance(error, Stopped):
+        raise Stopped(error.signal, kept) from None
+    if isinstance(error, PixsedError | OSError | MemoryError):
+        raise PixsedError(f"{error or type(error).__name__}; {kept}") from error

@@ -1,0 +1,230 @@
+"""Writing of a FITS table in blocks of rows, so that memory does not grow with the file.
+
+Until it is complete, the table is ``NAME.part`` next to its final name: the headers, then the
+rows. A run that was stopped leaves that file, and another run can continue it.
+"""
+
+import contextlib
+import os
+import warnings
+
+import numpy as np
+
+from pixsed.errors import PixsedError, Stopped
+from pixsed.io.atomic import name_long_strings, named_error, place, send
+from pixsed.io.outputs import is_stream, resolve_output
+from pixsed.io.writers.checksum import encode_checksum, ones_sum
+from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
+
+_FITS_BLOCK = 2880
+#: Cards of the layout of a table; the other cards are on its content.
+_LAYOUT = (
+    "XTENSION",
+    "BITPIX",
+    "NAXIS",
+    "PCOUNT",
+    "GCOUNT",
+    "TFIELDS",
+    "TTYPE",
+    "TFORM",
+    "TUNIT",
+    "TDIM",
+    "EXTNAME",
+)
+
+
+def part_path(path):
+    """Return the path of the unfinished table of `path`: ``NAME.part`` next to it."""
+    path = resolve_output(path)
+    return path.with_name(path.name + ".part")
+
+
+class TableWriter:
+    """Writer of a FITS file with one binary table, in blocks of rows.
+
+    A context manager. At the end of its block the file gets its checksums and its final name. After
+    an error the complete blocks stay in ``NAME.part``.
+
+    Parameters
+    ----------
+    path : path-like
+        Output. A stream (`~pixsed.io.outputs.is_stream`) gets the file when it is complete.
+    primary : `~astropy.io.fits.Header`
+        Header of the empty primary HDU.
+    table : `~astropy.io.fits.Header`
+        Header of the table, complete except for checksums; NAXIS2 is the final number of rows.
+        Another run continues the table only if all of its cards are the same.
+    block : int
+        Number of rows in a call of `append`; the last call may have fewer.
+    overwrite : bool, optional
+        Whether a file, finished or not, may be replaced.
+    resume : bool, optional
+        Continue ``NAME.part`` if it exists.
+
+    Attributes
+    ----------
+    done : int
+        Number of rows written so far, earlier runs included.
+
+    Raises
+    ------
+    PixsedError
+        If the file exists, finished or not, and neither option is set; if the part has other rows;
+        or if another process writes it.
+    """
+
+    def __init__(self, path, primary, table, *, block, overwrite=False, resume=False):
+        check_blocks_output(path, overwrite=overwrite, resume=resume)
+        self.path, self.block, self.overwrite = path, block, overwrite
+        self._stream = is_stream(path)
+        self._primary, self._table = primary.copy(), table.copy()
+        for header in (self._primary, self._table):
+            name_long_strings(header)
+        self._table["DATASUM"] = ("0" * 10, "data unit checksum")
+        self._table["CHECKSUM"] = ("0" * 16, "HDU checksum")
+        self.rows, self._row = table["NAXIS2"], table["NAXIS1"]
+        self.done = self._sum = 0
+        self._handle = None
+        self.part = None if self._stream else part_path(path)
+        if resume and self.part.exists():
+            self._take_up()
+
+    def _take_up(self):
+        """Open the part of an earlier run, and count its complete blocks."""
+        self._handle = open(self.part, "r+b")
+        try:
+            lock(self._handle, self.part)
+            self._compare()
+            self._start = self._handle.tell()
+            left = self.rows
+            while left:
+                size = min(self.block, left) * self._row
+                data = self._handle.read(size)
+                # A row of zeros did not reach the disk before a power cut.
+                rows = np.frombuffer(data[: len(data) // self._row * self._row], np.uint8)
+                if len(data) < size or not rows.reshape(-1, self._row).any(axis=1).all():
+                    break
+                self._sum = ones_sum(data, self._sum)
+                self.done += len(data) // self._row
+                left = self.rows - self.done
+            self._handle.seek(self._start + self.done * self._row)
+            self._handle.truncate()
+        except BaseException:
+            self._handle.close()
+            raise
+
+    def _compare(self):
+        """Read the headers of the part, and raise if it has other rows."""
+        from astropy.io import fits
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                # The primary HDU of the earlier run is kept, with its date.
+                fits.Header.fromfile(self._handle)
+                self._table_start = self._handle.tell()
+                there = fits.Header.fromfile(self._handle)
+        except (OSError, EOFError, ValueError, fits.VerifyError):
+            raise PixsedError(
+                f"{self.part} is not the beginning of a table; start anew with --overwrite"
+            ) from None
+        wanted = fits.Header.fromstring(self._table.tostring())
+        keys = dict.fromkeys([*there, *wanted])
+        # A difference in content tells the user more than one in layout.
+        for key in sorted(keys, key=lambda key: key.rstrip("0123456789") in _LAYOUT):
+            if key in ("CHECKSUM", "DATASUM") or there.get(key) == wanted.get(key):
+                continue
+            comment = (wanted if key in wanted else there).comments[key]
+            raise PixsedError(
+                f"{self.part} was begun with {key} ({comment}) = {there.get(key, 'none')}, now it "
+                f"is {wanted.get(key, 'none')}; give the same options as then, or start anew "
+                "with --overwrite"
+            )
+
+    def __enter__(self):
+        return self
+
+    def _begin(self):
+        from astropy.io import fits
+
+        handle, self.part = open_part(None if self._stream else self.part)
+        try:
+            lock(handle, self.part)
+            if not self.overwrite and os.fstat(handle.fileno()).st_size:
+                raise PixsedError(f"{self.part} appeared meanwhile; nothing was replaced")
+        except PixsedError:  # the file of another run is not removed
+            handle.close()
+            raise
+        self._handle = handle
+        self._handle.truncate()
+        fits.PrimaryHDU(header=self._primary).writeto(self._handle, checksum=True)
+        self._handle.seek(0, os.SEEK_END)
+        self._table_start = self._handle.tell()
+        self._handle.write(self._table.tostring().encode("ascii"))
+        self._start = self._handle.tell()
+
+    def append(self, rows):
+        """Write the next rows, a big-endian structured array with the layout of the table."""
+        if self._handle is None:
+            self._begin()
+        data = memoryview(np.ascontiguousarray(rows)).cast("B")
+        if data.nbytes != len(rows) * self._row or self.done + len(rows) > self.rows:
+            raise ValueError("rows of another layout, or more than the header says")
+        self._handle.write(data)
+        self._handle.flush()
+        self._sum = ones_sum(data, self._sum)
+        self.done += len(rows)
+
+    def _finish(self):
+        if self._handle is None:
+            self._begin()
+        if self.done != self.rows:
+            raise ValueError(f"{self.done} rows of {self.rows} were written")
+        self._handle.write(b"\0" * (-self._handle.tell() % _FITS_BLOCK))
+        self._table["DATASUM"] = str(self._sum)
+        total = ones_sum(self._table.tostring().encode("ascii"), self._sum)
+        self._table["CHECKSUM"] = encode_checksum(total)
+        self._handle.seek(self._table_start)
+        self._handle.write(self._table.tostring().encode("ascii"))
+        self._handle.flush()
+        os.fsync(self._handle.fileno())
+        if self._stream:
+            send(self._handle, self.path)
+        else:
+            place(self.part, self.path, self.overwrite)
+
+    def __exit__(self, kind, error, trace):
+        raised = error
+        try:
+            if error is None:
+                self._finish()
+        except (PixsedError, OSError, Stopped) as trouble:
+            error = trouble
+        finally:
+            if self._handle is not None:
+                with contextlib.suppress(OSError):  # a full disk was reported already
+                    self._handle.close()
+                if self._stream or not self.done:
+                    self.part.unlink(missing_ok=True)
+        if error is None:
+            return
+        error = named_error(error, self.path)
+        if self.done and not self._stream:
+            kept = f"{self.done} of {self.rows} rows are kept in {self.part}: go on with --resume"
+            raise_kept(error, kept)
+        if error is not raised:
+            raise error
+
+
+def check_blocks_output(path, *, overwrite=False, resume=False):
+    """Raise `PixsedError` if a `TableWriter` cannot write to `path`; call it before the work.
+
+    Parameters
+    ----------
+    path : path-like
+    overwrite, resume : bool, optional
+        As for `TableWriter`.
+    """
+    check_unfinished(
+        path, lambda path: [part_path(path)], overwrite=overwrite, resume=resume, gzip=False
+    )
