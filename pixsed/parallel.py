@@ -74,6 +74,34 @@ def _here(function, tasks, setup):
             yield function(state, task)
 
 
+def ordered_map(executor, function, tasks, ahead):
+    """Yield ``function(task)`` for every task, in order, with few tasks in flight.
+
+    `concurrent.futures.Executor.map` submits all tasks at once (`buffersize` came with
+    Python 3.14): a slow first task would fill the memory with the results of the others.
+
+    Parameters
+    ----------
+    executor : `concurrent.futures.Executor`
+    function : callable
+    tasks : iterable
+        Read as far as needed.
+    ahead : int
+        Largest number of tasks submitted and not yet yielded, at least 1.
+    """
+    pending = deque()
+    try:
+        for task in tasks:
+            pending.append(executor.submit(function, task))
+            while len(pending) >= max(ahead, 1):
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+
+
 # Processes.
 
 

@@ -20,6 +20,13 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
 
 
+def load_model(name, *, provider="cpu"):
+    """Return the `Model` of a shipped name or of an .onnx file."""
+    from pixsed.models import resolve
+
+    return Model(resolve(name), provider=provider)
+
+
 class Model:
     """A posterior sampler read from an .onnx file.
 

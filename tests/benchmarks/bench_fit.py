@@ -26,10 +26,12 @@ from astropy.wcs import WCS  # noqa: E402
 from pixsed.bands import PAPER_BANDS  # noqa: E402
 from pixsed.cores import cores  # noqa: E402
 from pixsed.fit import graph, runtime  # noqa: E402
+from pixsed.fit.cube import fit_cube  # noqa: E402
 from pixsed.fit.draws import DEFAULT_SAMPLES, base_normals  # noqa: E402
-from pixsed.fit.fit import fit_cube, select  # noqa: E402
 from pixsed.fit.model import Model  # noqa: E402
+from pixsed.fit.options import FitOptions  # noqa: E402
 from pixsed.fit.posterior import BATCH, QUANTILE_BATCH  # noqa: E402
+from pixsed.fit.select import select  # noqa: E402
 from pixsed.io.formats.cube import Cube, write_cube  # noqa: E402
 from pixsed.models import resolve  # noqa: E402
 
@@ -149,9 +151,9 @@ def main():
 
     small = make_cube(4096)
     cuts = {"snr_min": -np.inf, "all_pixels": True}
-    selection = select(small, model, **cuts, name="bench")
+    selection = select(small, model, FitOptions(**cuts))
     y, x = np.nonzero(selection.chosen)
-    flux, err = selection.rows(model, y, x)
+    flux, err = selection.photometry(model, y, x)
     z = np.full(len(y), 2.0, dtype=np.float32)
     base = base_normals(1, y[:BATCH], x[:BATCH], DEFAULT_SAMPLES, model.base_dim)
     alone = {}
@@ -182,7 +184,7 @@ def main():
     for engine in engines:
 
         def fit(engine=engine):
-            fit_cube(small, model, selection, jobs=1, engine=engine)
+            fit_cube(small, model, FitOptions(**cuts, engine=engine))
 
         fit()
         found = [t / len(y) for t in times(fit, 3)]

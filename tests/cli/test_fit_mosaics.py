@@ -311,10 +311,8 @@ def test_galaxies_without_a_redshift(scene, fit, tmp_path):
     assert set(np.unique(segmap[np.isfinite(found["AV_P50"])])) == {3, 9}
 
 
-def test_workers_elsewhere_find_the_files(scene, model_path, tmp_path, monkeypatch):
-    from pixsed.cli import fit_runs
-    from pixsed.cli.fit import command
-    from pixsed.fit.run import open_fitter
+def test_workers_elsewhere_find_the_files(scene, run_cli, model_path, tmp_path, monkeypatch):
+    from pixsed.fit import to_file
 
     monkeypatch.chdir(tmp_path)
     args = [
@@ -332,16 +330,21 @@ def test_workers_elsewhere_find_the_files(scene, model_path, tmp_path, monkeypat
         "-o",
         "o.fits",
     ]
-    asked = []
-    monkeypatch.setattr(fit_runs, "run", asked.append)
-    command.main(args, standalone_mode=False)
-    here = fit_runs.source_files(asked[0], "image")
-    there = pickle.dumps((here.absolute(), Model(os.path.relpath(model_path))))
+    calls = []
+
+    def fit_to_file(files, model, path, options, *args, **kwargs):
+        calls.append((files, model, options))
+        return to_file.FitReport()
+
+    monkeypatch.setattr(to_file, "fit_to_file", fit_to_file)
+    assert run_cli("fit", *args).exit_code == 0
+    here, _, options = calls[0]
+    there = pickle.dumps((here.absolute(), Model(os.path.relpath(model_path)), options))
     with here.open() as source:
         expected = source.read()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    fitter = open_fitter(*pickle.loads(there), asked[0].settings)
+    fitter = to_file.open_fitter(*pickle.loads(there))
     assert fitter.source.bands == BANDS
     with fitter.files:
         found = fitter.source.read()

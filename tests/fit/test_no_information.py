@@ -8,13 +8,14 @@ import pytest
 from astropy import units as u
 from astropy.table import Table
 
-from pixsed.dq import DQ
+from pixsed.dq import DQ, NOT_FITTED
 from pixsed.errors import PixsedWarning
-from pixsed.fit.fit import fit_cube
+from pixsed.fit.cube import fit_cube
 from pixsed.fit.model import Model
+from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
 from pixsed.fit.table import fit_table, table_text
-from pixsed.fit.total import sum_mass
+from pixsed.fit.total import mass_row
 from pixsed.models import resolve
 
 BANDS = "F115W F150W F200W F277W F356W F444W".split()
@@ -60,6 +61,11 @@ def make_table(values, bands, unit="nJy"):
     return table
 
 
+def rows_fitted(result):
+    """Return how many rows of a table were fitted."""
+    return int(((result["DQ"] & NOT_FITTED) == 0).sum())
+
+
 def quiet(function, *args, **kwargs):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PixsedWarning)
@@ -70,8 +76,8 @@ def quiet(function, *args, **kwargs):
 @pytest.mark.parametrize("bands", [["F115W"], ["F444W"], ["F115W", "F200W"]])
 def test_rows_of_a_table(shipped, engine, bands):
     with pytest.warns(PixsedWarning, match=f"taken as missing .*{bands[0]} 7 rows|{bands[0]} 7"):
-        found, nfit = fit_table(make_table(NOTHING, bands), shipped, engine=engine)
-    assert nfit == len(NOTHING)
+        found = fit_table(make_table(NOTHING, bands), shipped, FitOptions(engine=engine))
+    assert rows_fitted(found) == len(NOTHING)
     assert (found["NBANDS"] == 6 - len(bands)).all()
     for name in ("LOGMSTAR_P50", "AV_P84", "LOGSFR_STD", "SNR", "OOD", "CHI2"):
         np.testing.assert_array_equal(found[name], found[name][0], err_msg=name)
@@ -83,14 +89,14 @@ def test_rows_of_a_table(shipped, engine, bands):
 @pytest.mark.parametrize("unit", ["uJy", "mJy", "Jy"])
 def test_codes_in_other_units(model, unit):
     values = [v for v in NOTHING if v not in [(0, 1e4), (0, 3e4), (300, 1e5), (-99, 1)]]
-    found, _ = quiet(fit_table, make_table(values, ["F115W"], unit), model)
+    found = quiet(fit_table, make_table(values, ["F115W"], unit), model)
     assert (found["NBANDS"] == 5).all()
 
 
 def test_a_deep_non_detection_is_information(shipped):
     """A dropout: without the limit in F115W the mass would be another."""
     values = [(np.nan, np.nan), (0, 10), (5, 12), (-8, 15)]
-    found, _ = fit_table(make_table(values, ["F115W"]), shipped)
+    found = fit_table(make_table(values, ["F115W"]), shipped)
     assert list(found["NBANDS"]) == [5, 6, 6, 6]
     assert not (found["DQ"] & DQ.NO_INFORMATION).any()
     assert (np.abs(found["AV_P50"][1:] - found["AV_P50"][0]) > 0.05).all()
@@ -99,16 +105,20 @@ def test_a_deep_non_detection_is_information(shipped):
 def test_all_bands_of_no_information(model):
     table = make_table([(0, 1e30), (-99, -99), (0, 0), (99, 99), (np.nan, np.nan)], BANDS)
     with pytest.warns(PixsedWarning, match="taken as missing"):
-        found, nfit = fit_table(table, model)
-    assert nfit == 0 and np.isnan(found["LOGMSTAR_P50"]).all() and np.isnan(found["SNR"]).all()
+        found = fit_table(table, model)
+    assert (
+        rows_fitted(found) == 0
+        and np.isnan(found["LOGMSTAR_P50"]).all()
+        and np.isnan(found["SNR"]).all()
+    )
     assert (found["DQ"] & (DQ.NO_DATA | DQ.FEW_BANDS) == DQ.NO_DATA | DQ.FEW_BANDS).all()
     assert table_text(found) == "0 of 5 rows fitted; not fitted: 5 without data"
 
 
 def test_two_bands_are_too_few(model):
     table = make_table([(0, 1e30), (300, 15)], BANDS[:4])
-    found, nfit = quiet(fit_table, table, model)
-    assert nfit == 1
+    found = quiet(fit_table, table, model)
+    assert rows_fitted(found) == 1
     assert list(found["DQ"] & ~8) == [DQ.FEW_BANDS | DQ.BAND_MISSING | DQ.NO_INFORMATION, 0]
     assert "not fitted: 1 with data in fewer than 3 bands" in table_text(found)
 
@@ -123,7 +133,7 @@ def test_pixels_of_a_cube(tmp_path_factory, flux, err, engine):
         cube.flux[where], cube.err[where] = np.float32(flux), np.float32(err)
     missing.flux[where] = np.nan
     found, expected = (
-        quiet(fit_cube, c, model, samples=20, engine=engine) for c in (cube, missing)
+        quiet(fit_cube, c, model, FitOptions(samples=20, engine=engine)) for c in (cube, missing)
     )
     for name, plane in expected.planes.items():
         other = found.planes[name]
@@ -131,7 +141,7 @@ def test_pixels_of_a_cube(tmp_path_factory, flux, err, engine):
             other = other & ~DQ.NO_INFORMATION
         np.testing.assert_array_equal(other, plane, err_msg=name)
     (row, wanted) = (
-        quiet(lambda c: sum_mass(c, model, select(c, model), samples=20), c)
+        quiet(lambda c: mass_row(c, model, select(c, model), FitOptions(samples=20)), c)
         for c in (cube, missing)
     )
     assert row == wanted

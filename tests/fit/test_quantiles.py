@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import fakes
 import numpy as np
 import pytest
@@ -6,7 +8,8 @@ from scipy.stats import expon, norm
 from pixsed import cosmology
 from pixsed.errors import PixsedError
 from pixsed.fit.model import Model
-from pixsed.fit.posterior import QUANTILE_BATCH, summarise
+from pixsed.fit.options import FitOptions
+from pixsed.fit.posterior import QUANTILE_BATCH, Rows, summarise
 from pixsed.fit.quantiles import at_levels, check_levels, deviation, of_draws, spread
 
 WANTED = (0.025, 0.16, 0.5, 0.84, 0.975)
@@ -23,20 +26,18 @@ def rows(n, seed=1):
     rng = np.random.default_rng(seed)
     flux = np.full((n, 29), np.nan, dtype=np.float32)
     flux[:, :7] = rng.uniform(1, 100, (n, 7))
-    return dict(
+    return Rows(
         flux=flux,
         err=0.1 * flux,
         redshift=np.full(n, 2.0),
         redshift_err=np.zeros(n),
-        y=rng.integers(0, 999, n),
-        x=rng.integers(0, 999, n),
+        key_y=rng.integers(0, 999, n),
+        key_x=rng.integers(0, 999, n),
     )
 
 
-def fit(model, seen, quantiles=(0.5, 0.16, 0.84), **options):
-    return summarise(
-        model, **seen, samples=8, quantiles=quantiles, seed=1, engine="quantile", **options
-    )
+def fit(model, seen, quantiles=(0.5, 0.16, 0.84), **work):
+    return summarise(model, seen, FitOptions(quantiles=quantiles, engine="quantile"), **work)
 
 
 def test_levels_there_are_copied_and_those_between_are_gaussian():
@@ -93,7 +94,7 @@ def test_deviation():
 def test_fit(both):
     seen = rows(50)
     found = fit(both, seen, pixel_area=0.0009)
-    mass = np.log10(np.nanmean(seen["flux"], axis=1)) + 8
+    mass = np.log10(np.nanmean(seen.flux, axis=1)) + 8
     np.testing.assert_allclose(found["LOGMSTAR_P50"], mass, atol=1e-5)
     np.testing.assert_allclose(found["AGE_P84"] - found["AGE_P50"], 0.1 * norm.ppf(0.84), atol=2e-6)
     np.testing.assert_allclose(found["AV_STD"], 0.1, rtol=1e-3)
@@ -102,15 +103,13 @@ def test_fit(both):
     for name in ("REDSHIFT_P50", "OOD", "CHI2"):
         assert np.isnan(found[name]).all()
     assert {values.dtype for values in found.values()} == {np.dtype(np.float32)}
-    flow = summarise(
-        both, **seen, samples=8, quantiles=(0.5, 0.16, 0.84), seed=1, pixel_area=0.0009
-    )
+    flow = summarise(both, seen, FitOptions(samples=8), pixel_area=0.0009)
     assert flow.keys() == found.keys()
 
 
 def test_a_photometric_redshift(both):
     seen = rows(4)
-    seen["redshift_err"][:2] = 0.1
+    seen.redshift_err[:2] = 0.1
     found = fit(both, seen, pixel_area=0.0009)
     assert list(np.isfinite(found["REDSHIFT_P50"])) == [True, True, False, False]
     # Then the surface density is the network's own, of a pixel of one square arcsecond.
@@ -122,7 +121,8 @@ def test_a_photometric_redshift(both):
 def test_bins_are_given_a_pixel(both):
     seen = rows(6)
     npix = np.arange(1, 7)
-    whole, each = fit(both, seen, pixel_area=1.0), fit(both, seen, pixel_area=1.0, npix=npix)
+    whole = fit(both, seen, pixel_area=1.0)
+    each = fit(both, replace(seen, npix=npix), pixel_area=1.0)
     for name in ("LOGMSTAR_P50", "LOGSFR_P16", "LOGSIGMA_P84"):
         np.testing.assert_allclose(each[name], whole[name] - np.log10(npix), atol=2e-6)
     np.testing.assert_array_equal(each["AV_P50"], whole["AV_P50"])
@@ -140,11 +140,11 @@ def test_errors(both, model):
     with pytest.raises(PixsedError, match="has no engine quantile; try --engine flow"):
         fit(model, seen)
     with pytest.raises(PixsedError, match="has no marginal quantiles"):
-        model.quantiles(*(seen[key] for key in ("flux", "err", "redshift", "redshift_err")))
+        model.quantiles(seen.flux, seen.err, seen.redshift, seen.redshift_err)
     with pytest.raises(PixsedError, match="quantile 0.01 is outside"):
         fit(both, seen, quantiles=(0.5, 0.01))
     with pytest.raises(PixsedError, match="engine must be one of flow, quantile"):
-        summarise(both, **seen, samples=8, quantiles=(0.5,), seed=1, engine="grid")
+        FitOptions(engine="grid")
 
 
 def test_metadata_must_describe_them(tmp_path):

@@ -9,11 +9,12 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
-from pixsed.dq import DQ
+from pixsed.dq import DQ, NOT_FITTED
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
 from pixsed.fit.table import fit_table, table_text
-from pixsed.fit.total import sum_mass
+from pixsed.fit.total import mass_row
 from pixsed.io.formats.cube import write_cube
 
 NONE, BAD, RANGE = DQ.NO_REDSHIFT, DQ.BAD_REDSHIFT_ERR, DQ.REDSHIFT_RANGE
@@ -40,6 +41,11 @@ ROWS = [
 Z, ZERR, BITS = (np.array(column) for column in zip(*ROWS, strict=True))
 
 
+def rows_fitted(result):
+    """Return how many rows of a table were fitted."""
+    return int(((result["DQ"] & NOT_FITTED) == 0).sum())
+
+
 def make_table(**columns):
     table = Table({"ID": np.arange(101, 101 + len(Z))} | columns)
     for band in fakes.make_cube().bands:
@@ -61,9 +67,9 @@ def test_rows_of_a_table(model, kind):
     if kind == "no ID":
         del table["ID"]
     with pytest.warns(PixsedWarning) as caught:
-        found, nfit = fit_table(table, model, samples=20)
+        found = fit_table(table, model, FitOptions(samples=20))
     np.testing.assert_array_equal(found["DQ"] & (NONE | BAD | RANGE), BITS)
-    assert nfit == (BITS == 0).sum()
+    assert rows_fitted(found) == (BITS == 0).sum()
     for name in ("LOGMSTAR_P50", "AGE_P16", "AV_STD", "OOD"):
         np.testing.assert_array_equal(np.isfinite(found[name]), BITS == 0, err_msg=name)
     told = sorted(str(w.message) for w in caught)
@@ -84,8 +90,8 @@ def test_rows_of_a_table(model, kind):
 
 
 def test_without_a_column_of_errors_all_are_exact(model):
-    found, nfit = fit_table(make_table(REDSHIFT=np.full(len(Z), 1.0)), model, samples=20)
-    assert nfit == len(Z) and not (found["DQ"] & BAD).any()
+    found = fit_table(make_table(REDSHIFT=np.full(len(Z), 1.0)), model, FitOptions(samples=20))
+    assert rows_fitted(found) == len(Z) and not (found["DQ"] & BAD).any()
     assert "REDSHIFT_P50" not in found.colnames
 
 
@@ -111,7 +117,7 @@ def test_without_a_column_of_errors_all_are_exact(model):
 )
 def test_options(model, run_cli, model_path, tmp_path, options, match):
     with pytest.raises(PixsedError, match=match):
-        fit_table(make_table(REDSHIFT=Z), model, **options)
+        fit_table(make_table(REDSHIFT=Z), model, FitOptions(**options))
     if min(options.values()) < 0:
         return  # a usage error
     write_cube(fakes.make_cube(), tmp_path / "c.fits")
@@ -143,7 +149,7 @@ def test_cubes(run_cli, model, model_path, tmp_path, redshift):
     # Another redshift mends it; a mass has a flag, and the others are summed.
     assert run_cli("fit", bad, "--redshift", 1, *args, "-o", tmp_path / "o.fits").exit_code == 0
     with pytest.warns(PixsedWarning, match=f"redshift {redshift:g} "):
-        row = sum_mass(cube, model, select(cube, model))
+        row = mass_row(cube, model, select(cube, model), FitOptions(samples=500))
     assert row["FLAG"] == 32 | 1 and np.isnan(row["RES_LOGMSTAR_P50"])
 
 
@@ -280,5 +286,5 @@ def test_a_model_that_infers_redshifts_looks_at_none(tmp_path):
     blind = Model(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found, nfit = fit_table(make_table(REDSHIFT=Z, REDSHIFT_ERR=ZERR), blind, samples=20)
-    assert nfit == len(Z) and not (found["DQ"] & (NONE | BAD | RANGE)).any()
+        found = fit_table(make_table(REDSHIFT=Z, REDSHIFT_ERR=ZERR), blind, FitOptions(samples=20))
+    assert rows_fitted(found) == len(Z) and not (found["DQ"] & (NONE | BAD | RANGE)).any()

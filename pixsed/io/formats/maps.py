@@ -1,6 +1,6 @@
 """The Maps file: posterior quantiles of every property, pixel by pixel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from astropy.io import fits
@@ -9,6 +9,7 @@ from pixsed.dq import DQ
 from pixsed.io.atomic import write_hdulist
 from pixsed.io.cards import safe_cards
 from pixsed.io.headers import celestial_header
+from pixsed.io.locate import open_fits
 from pixsed.io.provenance import stamp
 
 #: Planes that follow those of the properties, in order: name -> description.
@@ -21,6 +22,52 @@ QUALITY = {
 }
 # Of those that are not float32.
 _KINDS = {"NBANDS": "i2", "DQ": "i4"}
+
+
+@dataclass
+class Maps:
+    """Maps of posterior quantiles: planes of (ny, nx) by extension name.
+
+    Attributes
+    ----------
+    properties : list of str
+        In the order of the file.
+    quantiles : tuple of float
+        Median first.
+    planes : dict of str to `~numpy.ndarray`, shape (ny, nx)
+        ``LOGMSTAR_P50`` and so on, then SNR, NBANDS (int16), OOD, CHI2, DQ (int32).
+        float32 but for these; NaN where not fitted.
+    snr_bands : list of str
+    nfit : int
+        Number of pixels fitted.
+    nbins : int or None
+        Number of bins fitted, where pixels are binned; BINMAP (int32) is then among the planes.
+    """
+
+    properties: list
+    quantiles: tuple
+    planes: dict = field(default_factory=dict)
+    snr_bands: list = field(default_factory=list)
+    nfit: int = 0
+    nbins: int | None = None
+
+
+def read_maps(path):
+    """Return the `Maps` of a file."""
+    with open_fits(path) as hdulist:
+        header, table = hdulist[0].header, hdulist["MAPS"].data
+        planes = {hdu.name: np.array(hdu.data) for hdu in hdulist[1:-1]}
+        planes = {k: v.astype(v.dtype.newbyteorder("=")) for k, v in planes.items()}
+        properties = [p for p in dict.fromkeys(table["property"]) if p not in (*QUALITY, "BINMAP")]
+        quantiles = tuple(float(q) for q in dict.fromkeys(table["quantile"]) if np.isfinite(q))
+        return Maps(
+            properties,
+            tuple(dict.fromkeys(quantiles)),
+            planes,
+            header["SNRBANDS"].split(","),
+            header["NFIT"],
+            header.get("NBINS"),
+        )
 
 
 @dataclass

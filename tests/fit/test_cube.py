@@ -9,12 +9,14 @@ from numpy.testing import assert_array_equal
 
 from pixsed.dq import DQ, NOT_FITTED
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.fit.cube import fit_cube
 from pixsed.fit.draws import base_normals, global_indices
-from pixsed.fit.fit import fit_cube
 from pixsed.fit.model import Model
-from pixsed.fit.posterior import plan_batches, run_batches, summarise
+from pixsed.fit.options import FitOptions
+from pixsed.fit.posterior import Rows, plan_batches, run_batches, summarise
 from pixsed.fit.select import select
 from pixsed.fit.table import fit_table
+from pixsed.fit.table_input import TableColumns
 from pixsed.fit.tiles import TileFitter, tiles
 from pixsed.io.formats.cube import Cube, write_cube
 from pixsed.io.formats.cube_file import CubeFile
@@ -25,7 +27,7 @@ from pixsed.snr import mean_snr, snr_bands
 
 def test_planes_and_nan_policy(model):
     cube = fakes.make_cube()
-    maps = fit_cube(cube, model, samples=50)
+    maps = fit_cube(cube, model, FitOptions(samples=50))
     assert maps.properties[0] == "LOGMSTAR"
     assert set(maps.properties) == set(
         "LOGMSTAR LOGMFORM LOGSIGMA LOGSFR METAL AV TAU TSTART AGE T50LB".split()
@@ -48,7 +50,9 @@ def test_planes_and_nan_policy(model):
 
 def test_an_error_floor_is_added_in_quadrature(model):
     cube = fakes.make_cube()
-    bare, floored = (select(cube, model, snr_min=5, error_floor=floor) for floor in (0.0, 0.5))
+    bare, floored = (
+        select(cube, model, FitOptions(snr_min=5, error_floor=floor)) for floor in (0.0, 0.5)
+    )
     good = np.isfinite(bare.err)
     np.testing.assert_allclose(
         floored.err[good], np.sqrt(bare.err[good] ** 2 + 0.25 * bare.flux[good] ** 2), rtol=1e-5
@@ -63,7 +67,7 @@ def test_quality_bits(model):
     cube.flux[2:, 10, 13] = np.nan
     cube.err[0, 10, 11] = 0.0
     with pytest.warns(PixsedWarning, match="missing where they have an error of 0"):
-        selection = select(cube, model, snr_min=5)
+        selection = select(cube, model, FitOptions(snr_min=5))
     assert_array_equal((selection.dq & 1) > 0, cube.segmap != 531)
     seen = np.isfinite(cube.flux[2:]).any(axis=0)
     snr = cube.flux[2:, seen].mean(axis=0) / 0.5
@@ -76,14 +80,15 @@ def test_quality_bits(model):
     assert selection.nbands[10, 11] == 4
     assert selection.dq[9, 12] == 16
     assert selection.nbands.dtype == np.int16
-    maps = fit_cube(cube, model, selection, samples=20)
+    with pytest.warns(PixsedWarning, match="missing where they have an error of 0"):
+        maps = fit_cube(cube, model, FitOptions(samples=20))
     assert_array_equal((maps.planes["DQ"] & 8) > 0, maps.planes["OOD"] < 1e-3)
     assert maps.planes["DQ"].dtype == np.int32
 
 
 def test_all_pixels(model):
     cube = fakes.make_cube()
-    selection = select(cube, model, snr_min=-np.inf, all_pixels=True)
+    selection = select(cube, model, FitOptions(snr_min=-np.inf, all_pixels=True))
     assert selection.chosen.all()
 
 
@@ -133,11 +138,11 @@ def _same(a, b):
 @pytest.mark.parametrize("options", [{"tile": (5, 7)}, {"jobs": 3}, {"tile": (3, 20), "jobs": 2}])
 def test_results_do_not_depend_on_tiles_or_jobs(model, tmp_path, options):
     cube = fakes.make_cube(redshift_err=0.1)
-    whole = fit_cube(cube, model, samples=50)
+    whole = fit_cube(cube, model, FitOptions(samples=50))
     write_cube(cube, tmp_path / "cube.fits")
     tile = options.pop("tile", cube.shape)
     with CubeFile(tmp_path / "cube.fits") as source:
-        fitter = TileFitter(source, model, samples=50, **options)
+        fitter = TileFitter(source, model, FitOptions(samples=50, snr_min=5.0), **options)
         assert fitter.names == list(whole.planes)
         for where in tiles(cube.shape, tile):
             found = fitter.fit(where)
@@ -158,20 +163,22 @@ def test_a_cutout_gives_the_same_values(model):
         object_id="531",
         segmap=cube.segmap[part],
     )
-    whole, small = (fit_cube(c, model, samples=50) for c in (cube, cut))
+    whole, small = (fit_cube(c, model, FitOptions(samples=50)) for c in (cube, cut))
     for name, plane in small.planes.items():
         assert_array_equal(plane, whole.planes[name][part], err_msg=name)
 
 
 def test_the_seed_counts(model):
     cube = fakes.make_cube()
-    a, b = (fit_cube(cube, model, samples=50, seed=seed).planes["AV_P50"] for seed in (1, 2))
+    a, b = (
+        fit_cube(cube, model, FitOptions(samples=50, seed=seed)).planes["AV_P50"] for seed in (1, 2)
+    )
     assert not np.array_equal(a, b, equal_nan=True)
 
 
 def test_quantiles_against_numpy(model):
     cube = fakes.make_cube()
-    maps = fit_cube(cube, model, samples=64, quantiles=(0.025, 0.9))
+    maps = fit_cube(cube, model, FitOptions(samples=64, quantiles=(0.025, 0.9)))
     assert maps.quantiles == (0.5, 0.025, 0.9)
     row, column = global_indices(cube.header, cube.shape)
     y, x = 10, 12
@@ -184,8 +191,8 @@ def test_quantiles_against_numpy(model):
     draws, _ = model.sample(flux, err, [2.0], [0.0], base)
     for i, name in enumerate(model.parameters[:7]):
         values = draws[0, :, i].astype(float)
-        # The mean of the quantiles around, up to 0.05 away, or a share of 0.3 of the way to the
-        # end; half a draw at least.
+        # The mean of the quantiles around, up to 0.05 away, or a fraction of 0.3 of the way to
+        # the end; half a draw at least.
         for q, label, half in ((0.025, "P025", 0.5 / 64), (0.5, "P50", 0.05), (0.9, "P90", 0.03)):
             around = np.linspace(q - half, q + half, 4001)
             expected = np.quantile(values, around, method="hazen").mean()
@@ -196,7 +203,7 @@ def test_quantiles_against_numpy(model):
 
 
 def test_redshift_where_it_has_an_error(model):
-    maps = fit_cube(fakes.make_cube(redshift_err=0.1), model, samples=200)
+    maps = fit_cube(fakes.make_cube(redshift_err=0.1), model, FitOptions(samples=200))
     fitted = (maps.planes["DQ"] & NOT_FITTED) == 0
     assert maps.properties[-1] == "REDSHIFT"
     np.testing.assert_allclose(maps.planes["REDSHIFT_P50"][fitted], 2.0, atol=0.01)
@@ -205,14 +212,14 @@ def test_redshift_where_it_has_an_error(model):
 
 def test_without_predicted_fluxes_nothing_is_out_of_distribution(tmp_path):
     model = Model(fakes.fake_model(tmp_path / "m.onnx", flux_model=False))
-    maps = fit_cube(fakes.make_cube(), model, samples=20)
+    maps = fit_cube(fakes.make_cube(), model, FitOptions(samples=20))
     assert np.isnan(maps.planes["CHI2"]).all()
     assert np.isnan(maps.planes["OOD"]).all()
     assert not (maps.planes["DQ"] & 8).any()
 
 
 def test_nothing_to_fit(model):
-    maps = fit_cube(fakes.make_cube(), model, snr_min=1e6)
+    maps = fit_cube(fakes.make_cube(), model, FitOptions(snr_min=1e6))
     assert maps.nfit == 0
     assert np.isnan(maps.planes["LOGMSTAR_P50"]).all()
 
@@ -230,7 +237,7 @@ def _sums(cube):
 
 def test_bins_are_fitted_once_on_their_sum(model):
     cube = fakes.binned_cube()
-    maps = fit_cube(cube, model, samples=200, snr_min=0)
+    maps = fit_cube(cube, model, FitOptions(samples=200, snr_min=0))
     binmap = cube.binning.binmap
     labels, y, x, npix, flux, err = _sums(cube)
     assert maps.nbins == len(labels)
@@ -242,14 +249,8 @@ def test_bins_are_fitted_once_on_their_sum(model):
     z = np.full(len(labels), 2.0)
     direct = summarise(
         model,
-        *wide,
-        z,
-        0 * z,
-        row_key[y],
-        column_key[x],
-        samples=200,
-        quantiles=(0.5, 0.16, 0.84),
-        seed=42,
+        Rows(*wide, z, 0 * z, row_key[y], column_key[x]),
+        FitOptions(samples=200),
         pixel_area=cube.pixar_a2,
     )
     for name in ("LOGMSTAR_P50", "LOGMFORM_P16", "LOGSFR_P84", "LOGSIGMA_P50"):
@@ -275,12 +276,12 @@ def test_bins_are_fitted_once_on_their_sum(model):
 
 def test_bins_against_a_table_of_their_photometry(model):
     cube = fakes.binned_cube()
-    maps = fit_cube(cube, model, samples=500, snr_min=0)
+    maps = fit_cube(cube, model, FitOptions(samples=500, snr_min=0))
     _, y, x, npix, flux, err = _sums(cube)
     table = Table({"REDSHIFT": np.full(len(npix), 2.0)})
     for i, band in enumerate(cube.bands):
         table[band], table[f"{band}_ERR"] = flux[:, i], err[:, i]
-    found, _ = fit_table(table, model, samples=500, unit="nJy")
+    found = fit_table(table, model, FitOptions(samples=500), columns=TableColumns(units="nJy"))
     # Other draws, of the same posterior.
     for name in ("LOGMSTAR_P50", "LOGMFORM_P84", "LOGSFR_P16"):
         np.testing.assert_allclose(maps.planes[name][y, x] + np.log10(npix), found[name], atol=0.01)
@@ -293,21 +294,24 @@ def test_bins_below_the_cut_or_in_no_bin(model):
     cube = fakes.binned_cube()
     snr = np.asarray(cube.binning.table["snr"])
     cut = float(np.median(snr))
-    selection = select(cube, model, snr_min=cut)
-    maps = fit_cube(cube, model, selection, samples=20)
+    selection = select(cube, model, FitOptions(snr_min=cut))
+    maps = fit_cube(cube, model, FitOptions(samples=20, snr_min=cut))
     fitted = np.isfinite(maps.planes["AV_P50"])
     binmap = cube.binning.binmap
     assert_array_equal(fitted, (binmap > 0) & (np.append(np.nan, snr)[binmap] >= cut))
     assert maps.nbins == (snr >= cut).sum()
     assert (selection.dq[binmap == 0] & 4).all()
     assert_array_equal(maps.planes["BINMAP"], binmap)
-    everything = select(cube, model, snr_min=-np.inf, all_pixels=True)
+    everything = select(cube, model, FitOptions(snr_min=-np.inf, all_pixels=True))
     assert_array_equal(everything.chosen, binmap > 0)
 
 
 def test_bins_do_not_depend_on_jobs(model):
     cube = fakes.binned_cube(redshift_err=0.1)
-    _same(fit_cube(cube, model, samples=50), fit_cube(cube, model, samples=50, jobs=3))
+    _same(
+        fit_cube(cube, model, FitOptions(samples=50)),
+        fit_cube(cube, model, FitOptions(samples=50), jobs=3),
+    )
 
 
 def test_tiles_cover_once():
@@ -372,8 +376,8 @@ def test_names_of_quantiles():
 
 def test_no_torch():
     code = (
-        "import sys, pixsed.cli.fit, pixsed.cli.sum_mass, pixsed.cli.models, pixsed.fit.fit, "
-        "pixsed.fit.model, pixsed.fit.total, pixsed.fit.table, onnxruntime; "
+        "import sys, pixsed.cli.fit, pixsed.cli.sum_mass, pixsed.cli.models, pixsed.fit.cube, "
+        "pixsed.fit.model, pixsed.fit.sum_mass, pixsed.fit.table, onnxruntime; "
         "print(sorted({'torch', 'sbi', 'onnx'} & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
