@@ -17,6 +17,7 @@ from pixsed.io.formats.cube import Cube
 from pixsed.io.formats.cube_file import CubeName
 from pixsed.io.formats.maps import Maps, read_maps
 from pixsed.io.formats.source import CubeSource, SourceFiles
+from pixsed.properties import unit_and_description
 
 if TYPE_CHECKING:
     from pixsed.fit.model import Model
@@ -128,7 +129,8 @@ class MapsInMemory:
     done = 0
 
     def __init__(self, fitter: TileFitter) -> None:
-        self._fitter, self.counts = fitter, {}
+        self._fitter = fitter
+        self.counts: dict[str, int] = {}
         shape = fitter.source.shape
         self._planes = {
             name: np.zeros(shape, _DTYPES.get(name, np.float32)) for name in fitter.names
@@ -144,12 +146,15 @@ class MapsInMemory:
 
     def maps(self) -> Maps:
         """Return the maps."""
-        fitter = self._fitter
+        fitter, binned = self._fitter, self._fitter.source.binning is not None
+        units = {name: unit_and_description(name, fitter.model)[0] for name in fitter.properties}
         return Maps(
             fitter.properties,
             fitter.options.quantiles,
             self._planes,
-            fitter.snr_bands,
-            self.counts["npix"],
-            self.counts["nfit"] if fitter.source.binning is not None else None,
+            snr_bands=fitter.snr_bands,
+            nfit=self.counts["npix"],
+            nbins=self.counts["nfit"] if binned else None,
+            units=units,
+            header=fitter.source.header,
         )

@@ -111,11 +111,11 @@ def read_photometry(table, model, options, columns, name):
     z_col, zerr_col = _redshift_columns(table, model, options, columns, name)
     fluxes.pop(z_col, None)
     names, bands, index = _match_bands(fluxes, model, name)
-    found = _band_values(table, names, columns.unit_of, model, name)
-    flux, err, _, code = usable(*found, options.error_floor)
-    redshifts = _redshifts(table, model, options, (z_col, zerr_col), name)
+    flux, err = _band_values(table, names, columns.unit_of, model, name)
+    flux, err, _, code = usable(flux, err, options.error_floor)
+    redshift, redshift_err = _redshifts(table, model, options, (z_col, zerr_col), name)
     ids = _ids(table, columns.id_col, name)
-    return TablePhotometry(flux, err, code, bands, index, *redshifts, ids)
+    return TablePhotometry(flux, err, code, bands, index, redshift, redshift_err, ids)
 
 
 def _flux_columns(table, model, name):

@@ -1,5 +1,6 @@
 """Fit an image tile by tile, so that memory does not grow with the image."""
 
+import contextlib
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -114,6 +115,8 @@ class TileFitter:
         As given.
     has_ood : bool
         Whether the fit gives an OOD.
+    files : `contextlib.ExitStack` or None
+        Files that the fitter of a worker keeps open.
 
     Raises
     ------
@@ -121,6 +124,8 @@ class TileFitter:
         If the source and the model have no band in common, or the one redshift of the source
         cannot be fitted.
     """
+
+    files: contextlib.ExitStack | None = None
 
     def __init__(self, source, model, options, *, jobs=1, progress=None):
         self.source, self.model, self.options = source, model, options

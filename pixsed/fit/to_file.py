@@ -154,10 +154,7 @@ def warn_of_fit(counts, source, model):
 
 
 def open_fitter(files, model, options):
-    """Return the `~pixsed.fit.tiles.TileFitter` of a worker process.
-
-    Its attribute `files` keeps the files open for as long as there is work.
-    """
+    """Return the `~pixsed.fit.tiles.TileFitter` of a worker, which keeps the files open."""
     with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("ignore", PixsedWarning)  # the calling process warns
         fitter = TileFitter(stack.enter_context(files.open(check=False)), model, options)

@@ -106,11 +106,8 @@ def test_all_bands_of_no_information(model):
     table = make_table([(0, 1e30), (-99, -99), (0, 0), (99, 99), (np.nan, np.nan)], BANDS)
     with pytest.warns(PixsedWarning, match="taken as missing"):
         found = fit_table(table, model)
-    assert (
-        rows_fitted(found) == 0
-        and np.isnan(found["LOGMSTAR_P50"]).all()
-        and np.isnan(found["SNR"]).all()
-    )
+    assert rows_fitted(found) == 0
+    assert np.isnan(found["LOGMSTAR_P50"]).all() and np.isnan(found["SNR"]).all()
     assert (found["DQ"] & (DQ.NO_DATA | DQ.FEW_BANDS) == DQ.NO_DATA | DQ.FEW_BANDS).all()
     assert table_text(found) == "0 of 5 rows fitted; not fitted: 5 without data"
 

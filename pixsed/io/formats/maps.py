@@ -42,6 +42,12 @@ class Maps:
         Number of pixels fitted.
     nbins : int or None
         Number of bins fitted, where pixels are binned; BINMAP (int32) is then among the planes.
+    units : dict of str to str
+        Property -> unit of its planes.
+    header : `~astropy.io.fits.Header` or None
+        Cards of the celestial WCS.
+    primary : `~astropy.io.fits.Header` or None
+        Primary header; None for maps that no file holds.
     """
 
     properties: list
@@ -50,6 +56,9 @@ class Maps:
     snr_bands: list = field(default_factory=list)
     nfit: int = 0
     nbins: int | None = None
+    units: dict = field(default_factory=dict)
+    header: fits.Header | None = None
+    primary: fits.Header | None = None
 
 
 def read_maps(path):
@@ -67,6 +76,9 @@ def read_maps(path):
             header["SNRBANDS"].split(","),
             header["NFIT"],
             header.get("NBINS"),
+            {row["property"]: row["unit"] for row in table if row["property"] in properties},
+            celestial_header(hdulist[1].header),
+            header.copy(),
         )
 
 

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -42,52 +42,59 @@ class PixelSource(Protocol):
 
     `~pixsed.io.formats.cube_file.CubeFile`, `CubeSource` and `~pixsed.images.field.Field`
     are pixel sources.
-
-    Attributes
-    ----------
-    name : str
-        File name, for messages.
-    bands : list of str
-        B names, in ascending wavelength.
-    shape : tuple of int
-        (ny, nx).
-    header : `~astropy.io.fits.Header`
-        Cards of the celestial WCS.
-    pixar_a2 : float
-        Area of a pixel, arcsec^2.
-    binning : `~pixsed.io.formats.cube.Binning` or None
-        None if pixels are not binned.
-    redshift, redshift_err : float or None
-        The redshift that all pixels have; None if it differs between pixels.
-    has_redshift_err : bool
-        Whether the redshift of any pixel has an error.
-    object_id : str or None
-        None for a field of many galaxies.
-    npix : int
-        Number of pixels that may be fitted.
-    files : sequence of str
-        Files that are read.
-    key : mapping of str
-        Everything else that the pixels depend on, beside the bytes of `files`; of JSON types.
     """
 
-    name: str
-    bands: list[str]
-    header: fits.Header
-    pixar_a2: float
-    binning: Binning | None
-    redshift: float | None
-    redshift_err: float | None
-    object_id: str | None
-    npix: int
-    files: Sequence[str]
-    key: Mapping[str, Any]
+    @property
+    def name(self) -> str:
+        """File name, for messages."""
 
     @property
-    def shape(self) -> tuple[int, int]: ...
+    def bands(self) -> list[str]:
+        """Names of the B bands, in ascending wavelength."""
 
     @property
-    def has_redshift_err(self) -> bool: ...
+    def shape(self) -> tuple[int, int]:
+        """(ny, nx)."""
+
+    @property
+    def header(self) -> fits.Header:
+        """Cards of the celestial WCS."""
+
+    @property
+    def pixar_a2(self) -> float:
+        """Area of a pixel, arcsec^2."""
+
+    @property
+    def binning(self) -> Binning | None:
+        """Bins of pixels; None if pixels are not binned."""
+
+    @property
+    def redshift(self) -> float | None:
+        """Redshift of all pixels; None if it differs between pixels."""
+
+    @property
+    def redshift_err(self) -> float | None:
+        """1-sigma redshift error of all pixels; None if it differs between pixels."""
+
+    @property
+    def has_redshift_err(self) -> bool:
+        """Whether the redshift of any pixel has an error."""
+
+    @property
+    def object_id(self) -> str | None:
+        """Name of the galaxy; None for a field of many galaxies."""
+
+    @property
+    def npix(self) -> int:
+        """Number of pixels that may be fitted."""
+
+    @property
+    def files(self) -> Sequence[str]:
+        """Paths of the files that are read."""
+
+    @property
+    def key(self) -> Mapping[str, Any]:
+        """Values of JSON types that the pixels depend on, beside the bytes of `files`."""
 
     def read(self, y: slice = slice(None), x: slice = slice(None)) -> Pixels:
         """Return the pixels of a part, given by slices of step 1 in y and x."""
@@ -134,10 +141,11 @@ class CubeSource:
     ) -> None:
         self._cube = cube
         self.name, self.bands, self.shape = name, cube.bands, cube.shape
-        self.header, self.pixar_a2, self.binning = cube.header, cube.pixar_a2, cube.binning
+        self.header, self.binning = cube.header, cube.binning
+        self.pixar_a2 = cast(float, cube.pixar_a2)  # a Cube takes it from the WCS
         self.object_id: str | None = str(cube.object_id)
-        self.redshift: float | None = cube.redshift if redshift is None else redshift
-        self.redshift_err: float | None = cube.redshift_err if redshift is None else 0.0
+        self.redshift: float = cube.redshift if redshift is None else redshift
+        self.redshift_err: float = cube.redshift_err if redshift is None else 0.0
         if redshift_err is not None:
             self.redshift_err = redshift_err
         everything = np.ones(cube.shape, dtype=bool)
@@ -147,7 +155,7 @@ class CubeSource:
     @property
     def has_redshift_err(self) -> bool:
         """Whether the redshift has an error."""
-        return bool(self.redshift_err)
+        return self.redshift_err > 0
 
     @property
     def key(self) -> Mapping[str, Any]:
