@@ -1,6 +1,8 @@
 import fakes
 import numpy as np
+import pytest
 
+from pixsed.dq import Flag
 from pixsed.fit.draws import global_indices, independent_normals
 from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
@@ -126,6 +128,48 @@ def test_flags(model):
     row = mass_row(cube, model, select(cube, model), FitOptions(samples=20))
     assert row["FLAG"] & 8 and row["FLAG"] & 16
     assert np.isnan(row["INT_LOGMSTAR_P50"]) and np.isfinite(row["RES_LOGMSTAR_P50"])
+
+
+def uniform_cube(side=10):
+    """Return a galaxy of side x side pixels of one brightness."""
+    bands = ("F115W", "F200W", "F277W", "F356W", "F444W")
+    flux = np.full((len(bands), side, side), 10.0)
+    return fakes.make_cube(bands=bands, flux=flux, err=0.1 * flux, segmap=None)
+
+
+@pytest.mark.parametrize(("odd", "flagged"), [(0, False), (4, False), (6, True), (100, True)])
+def test_the_fraction_out_of_distribution_that_sets_a_flag(model, odd, flagged):
+    """The limit is 5 %: half or twice that would fail here."""
+    cube = uniform_cube()
+    cube.flux[0].flat[:odd] = 11.0
+    column = model.bands.index("F115W")
+
+    class Marked:
+        """Model for which brighter pixels are out of distribution."""
+
+        def __getattr__(self, name):
+            return getattr(model, name)
+
+        def score(self, flux, *args):
+            chi2, _ = model.score(flux, *args)
+            return chi2, np.where(flux[:, column] > 10.5, 1e-4, 0.5)
+
+    selection = select(cube, model)
+    _, fraction = resolved_mass(cube, Marked(), selection, FitOptions(samples=10))
+    assert fraction == odd / 100
+    row = mass_row(cube, Marked(), selection, FitOptions(samples=10))
+    assert bool(row["FLAG"] & Flag.PIXELS_OOD) == flagged
+
+
+@pytest.mark.parametrize(("missing", "left_out"), [(0, False), (8, False), (12, True)])
+def test_the_light_that_a_band_may_lack(model, missing, left_out):
+    """The limit is a tenth of the light: half or twice that would fail here."""
+    cube = uniform_cube()
+    cube.flux[0].flat[:missing] = np.nan
+    flux, _ = summed_photometry(cube, select(cube, model))
+    assert np.isnan(flux[0]) == left_out
+    if not left_out:
+        np.testing.assert_allclose(flux, 1000.0, rtol=1e-5)
 
 
 def test_bins_count_once(model):
