@@ -1,4 +1,4 @@
-"""`python -m pixsed`, and the command `pixsed`."""
+"""Entry point of `python -m pixsed` and of the command `pixsed`."""
 
 import signal
 
