@@ -1,11 +1,10 @@
 """Speed of `pixsed fit`: python tests/benchmarks/bench_fit.py [--model M] [--pixels N] [--jobs J].
 
-In one run: the rate of a large float32 matrix product on one core; the network alone, `fit_cube`
-and the whole command, by both engines; the paper's network through sbi, where it is installed;
-time and peak memory of a mosaic of N pixels and of a tenth of that, measured where --pixels is
-given and else projected; start-up. Seconds are of the processor, least of a few runs and the
-spread over them: other work on the machine disturbs them little. Wall-clock time is given beside
-them for whole commands.
+One run measures the rate of a large float32 matrix product on one core; the network alone,
+`fit_cube` and the whole command, for both engines; the paper's network in sbi, if it is installed;
+time and peak memory for N pixels and for a tenth of them (projected without --pixels); and the
+start-up. Times are CPU seconds, the minimum of a few runs with the maximum in parentheses, so that
+other work on the machine matters little. Whole commands also have their wall-clock time.
 """
 
 import argparse
@@ -39,7 +38,7 @@ REPEATS, PAPER_DRAWS = 5, 500
 
 
 def times(call, repeats=REPEATS):
-    """CPU seconds of a few runs, ascending."""
+    """Return the CPU seconds of a few runs, ascending."""
     found = []
     for _ in range(repeats):
         start = time.process_time()
@@ -51,14 +50,14 @@ def times(call, repeats=REPEATS):
 def command(*arguments):
     """Run pixsed; return CPU seconds, wall-clock seconds and peak memory in MB."""
     began = time.perf_counter()
-    # From a small process: a child's peak begins at its parent's.
+    # From a small process: the peak of a child begins at that of its parent.
     quiet = ["-q"] if arguments[0] == "fit" else []
     peak, seconds = bench_mosaic.run(None, *map(str, arguments), *quiet)
     return seconds, time.perf_counter() - began, peak
 
 
 def make_cube(pixels, seed=1):
-    """A cube of the paper's bands, `pixels` of them, all to be fitted."""
+    """Return a cube of the paper's bands with about `pixels` pixels, all to be fitted."""
     width = max(1, int(pixels**0.5))
     shape = (-(-pixels // width), width)
     rng = np.random.default_rng(seed)
@@ -75,7 +74,7 @@ def make_cube(pixels, seed=1):
 
 
 def operations(path, feed, outputs):
-    """Floating-point operations of the products of one call, by precision, from a profile."""
+    """Return the floating-point operations of the products of one call, by precision."""
     onnxruntime = runtime.load()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
@@ -93,14 +92,14 @@ def operations(path, feed, outputs):
         if inside.get("op_name") in ("Gemm", "MatMul", "FusedGemm", "FusedMatMul"):
             ((kind, a),) = inside["input_type_shape"][0].items()
             ((_, out),) = inside["output_type_shape"][0].items()
-            # The inner axis: the last of a, or, where a is transposed, its first.
+            # The inner axis is the last of a, or its first if a is transposed.
             inner = a[-1] if np.prod(a[:-1]) == np.prod(out[:-1]) else a[0]
             found[kind] += 2 * int(np.prod(out)) * int(inner)
     return found
 
 
 def paper_network(z, flux, err):
-    """CPU seconds a pixel of sbi's `sample` with the paper's network; None without sbi."""
+    """Return the CPU seconds per pixel of the paper's network in sbi; None without sbi."""
     try:
         import torch
 
@@ -113,7 +112,7 @@ def paper_network(z, flux, err):
     torch.manual_seed(0)
     x = torch.from_numpy(network_input(flux, err, z, depths(PAPER_BANDS), PAPER_BANDS))
     try:
-        network = build(torch.randn(1000, 7), x).eval()  # untrained ones take as long
+        network = build(torch.randn(1000, 7), x).eval()  # an untrained network takes as long
     except ImportError:
         return None
 

@@ -19,10 +19,10 @@ def tau_times(tau, span):
 @pytest.mark.parametrize("tau", [0.05, 0.3, 1.0, 4.0, 90.0])
 @pytest.mark.parametrize("span", [0.02, 0.7, 5.0])
 def test_tau_times_against_integration(tau, span):
-    def sfr(t):  # of time since the start, scaled so that quad meets numbers of order 1
+    def sfr(t):  # t since the start; of order 1, for quad
         return t * np.exp(-t / tau)
 
-    # The integrals end where nothing is left to add, so that quad sees the peak.
+    # The integrals end where the SFR is negligible, so that quad finds the peak.
     end = min(span, 60 * tau)
     total = quad(sfr, 0, end, limit=200)[0]
     mean = quad(lambda t: t * sfr(t), 0, end, limit=200)[0] / total

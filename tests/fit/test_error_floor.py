@@ -37,7 +37,7 @@ def test_the_error_of_a_sum(model, side, floor):
     flux, err = summed_photometry(cube, selection)
     np.testing.assert_allclose(flux, side**2 * 10 * SED, rtol=1e-5)
     np.testing.assert_allclose(err / flux, np.hypot(0.02 / side, floor), rtol=1e-5)
-    # That of a pixel is what it was.
+    # The error of a pixel has the floor too.
     np.testing.assert_allclose(selection.err / selection.flux, np.hypot(0.02, floor), rtol=1e-5)
 
 
@@ -65,7 +65,7 @@ def test_the_integrated_mass_is_that_of_the_sum_as_a_row(shipped):
     found = fit_table(table, shipped, FitOptions(samples=500, error_floor=floor))
     for name in ("P16", "P50", "P84"):
         assert row[f"INT_LOGMSTAR_{name}"] == pytest.approx(found[f"LOGMSTAR_{name}"][0], abs=1e-3)
-    # The sum of pixels is as uncertain, and no narrower than a tenth of it.
+    # The sum of pixels is about as uncertain.
     widths = [row[f"{kind}_LOGMSTAR_P84"] - row[f"{kind}_LOGMSTAR_P16"] for kind in ("RES", "INT")]
     assert 0.5 < widths[0] / widths[1] < 1.5
 

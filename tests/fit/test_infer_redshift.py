@@ -1,4 +1,4 @@
-"""Models that are not shown the redshift, and give it."""
+"""Models that infer the redshift."""
 
 import fakes
 import numpy as np
@@ -21,8 +21,8 @@ def blind(tmp_path_factory):
     return Model(fakes.fake_model(path, infer_redshift=True, redshift_range=[3.5, 4.0]))
 
 
-def test_every_pixel_has_a_redshift_of_its_own(blind, model):
-    # A redshift far out of range is not looked at: no warning, no bit of DQ.
+def test_every_pixel_has_its_own_redshift(blind, model):
+    # A redshift far out of range is ignored: no warning, no bit of DQ.
     cube = fakes.make_cube()
     cube.redshift = 11.0
     maps = fit_cube(cube, blind, FitOptions(samples=50))
@@ -30,7 +30,7 @@ def test_every_pixel_has_a_redshift_of_its_own(blind, model):
     assert not (maps.planes["DQ"] & 32).any()
     fitted = np.isfinite(maps.planes["REDSHIFT_P50"])
     assert fitted.sum() == maps.nfit
-    # The fake model's redshift: the one it is shown, here the middle of its range.
+    # The fake model returns its input redshift, here the middle of its range.
     middle = maps.planes["REDSHIFT_P50"][fitted]
     np.testing.assert_allclose(middle, 3.75, atol=0.3)
     assert "REDSHIFT" not in fit_cube(fakes.make_cube(), model, FitOptions(samples=50)).properties

@@ -1,4 +1,4 @@
-"""A band of no information gives what a missing band gives: tables, cubes, bins and sums."""
+"""A band without information is treated as missing: in tables, cubes, bins and sums."""
 
 import warnings
 
@@ -20,7 +20,7 @@ from pixsed.models import resolve
 
 BANDS = "F115W F150W F200W F277W F356W F444W".split()
 FLUX = np.array([300.0, 400, 500, 800, 900, 1000])
-# Flux and error of bands that tell nothing.
+# Flux and error of bands without information.
 NOTHING = [
     (np.nan, np.nan),
     (0, 1e4),
@@ -49,13 +49,13 @@ def shipped(request):
 
 
 def make_table(values, bands, unit="nJy"):
-    """Return a row for each of `values`, in `bands`."""
+    """Return a table with one row per pair of `values`, which are those of `bands`."""
     table = Table({"ID": np.ones(len(values), int), "REDSHIFT": np.ones(len(values))})
     for band, f in zip(BANDS, FLUX, strict=True):
         flux, err = np.full(len(values), f), np.full(len(values), 0.05 * f)
         if band in bands:
             flux, err = np.array(values, dtype=float).T
-        # Codes are codes in any unit.
+        # Codes for missing values are the same numbers in any unit.
         scale = 1.0 if band in bands else (1 * u.nJy).to_value(unit)
         table[band], table[f"{band}_ERR"] = flux * scale * u.Unit(unit), err * scale * u.Unit(unit)
     return table
@@ -94,7 +94,7 @@ def test_codes_in_other_units(model, unit):
 
 
 def test_a_deep_non_detection_is_information(shipped):
-    """A dropout: without the limit in F115W the mass would be another."""
+    """A dropout: the limit in F115W changes the fit."""
     values = [(np.nan, np.nan), (0, 10), (5, 12), (-8, 15)]
     found = fit_table(make_table(values, ["F115W"]), shipped)
     assert list(found["NBANDS"]) == [5, 6, 6, 6]
@@ -145,7 +145,7 @@ def test_pixels_of_a_cube(tmp_path_factory, flux, err, engine):
 
 
 def test_the_reference_bands_of_no_information(model):
-    """An S/N of a band that tells nothing does not count."""
+    """The mean S/N leaves out a band without information."""
     cube = fakes.make_cube()
     expected = select(cube, model).snr
     cube.flux[4], cube.err[4] = 0.0, 1e30

@@ -63,7 +63,7 @@ def test_quantiles_of_draws():
             around = np.clip(np.linspace(q - half, q + half, 4001), 0, 1)
             expected = np.quantile(draws.astype(float), around, axis=1, method="hazen").mean(axis=0)
             np.testing.assert_allclose(found, expected, atol=2e-6)
-            # Whatever rows are beside it.
+            # The result of a row does not depend on the other rows.
             np.testing.assert_array_equal(of_draws(draws[3:4], [q])[0], found[3:4])
 
 
@@ -85,7 +85,7 @@ def test_spread():
 def test_deviation():
     normal = 11.0 + 0.03 * norm.ppf(LEVELS)
     assert deviation(normal[None].astype(np.float32), LEVELS)[0] == pytest.approx(0.03, rel=1e-4)
-    # A skewed one, against draws.
+    # A skewed distribution, compared with draws.
     draws = np.random.default_rng(1).gamma(3.0, size=400_000)
     found = deviation(np.quantile(draws, LEVELS)[None], LEVELS)[0]
     assert found == pytest.approx(draws.std(), rel=0.05)
@@ -112,7 +112,7 @@ def test_a_photometric_redshift(both):
     seen.redshift_err[:2] = 0.1
     found = fit(both, seen, pixel_area=0.0009)
     assert list(np.isfinite(found["REDSHIFT_P50"])) == [True, True, False, False]
-    # Then the surface density is the network's own, of a pixel of one square arcsecond.
+    # The surface density is then that of the network, for a pixel of one square arcsecond.
     np.testing.assert_allclose(
         found["LOGSIGMA_P50"][:2], found["LOGMSTAR_P50"][:2] - np.log10(0.0009), atol=1e-5
     )

@@ -1,4 +1,4 @@
-"""Redshifts that cannot be fitted give NaN and a bit, and are named: tables, cubes and mosaics."""
+"""Redshifts that cannot be fitted: NaN, a bit of DQ and a warning that names them."""
 
 import warnings
 
@@ -146,14 +146,14 @@ def test_cubes(run_cli, model, model_path, tmp_path, redshift):
     assert result.exit_code == 1 and "1 of 2 cubes could not be fitted" in str(result.exception)
     assert f"bad.fits: redshift {redshift:g}" in result.stderr
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["good_maps.fits"]
-    # Another redshift mends it; a mass has a flag, and the others are summed.
+    # Another redshift can be fitted; a mass has a flag.
     assert run_cli("fit", bad, "--redshift", 1, *args, "-o", tmp_path / "o.fits").exit_code == 0
     with pytest.warns(PixsedWarning, match=f"redshift {redshift:g} "):
         row = mass_row(cube, model, select(cube, model), FitOptions(samples=500))
     assert row["FLAG"] == 32 | 1 and np.isnan(row["RES_LOGMSTAR_P50"])
 
 
-def test_the_header_of_a_cube_with_an_error_that_is_none(run_cli, model_path, tmp_path):
+def test_a_cube_with_an_invalid_redshift_error(run_cli, model_path, tmp_path):
     path = tmp_path / "c.fits"
     write_cube(fakes.make_cube(), path)
     for value in (-99.0, "none", True):
@@ -184,7 +184,7 @@ def field(tmp_path, wcs_header):
     return args, segmap
 
 
-# Of the second galaxy.
+# Redshift, error and bits of the second galaxy.
 @pytest.mark.parametrize(("z", "redshift_err", "bits"), [row for row in ROWS if row[2]])
 @pytest.mark.parametrize("source", ["catalog", "map"])
 def test_mosaics(field, run_cli, model_path, tmp_path, wcs_header, z, redshift_err, bits, source):
@@ -219,7 +219,9 @@ def test_mosaics(field, run_cli, model_path, tmp_path, wcs_header, z, redshift_e
         assert f"{(segmap == 4).sum()} pixels are not fitted" in told
 
 
-def test_a_catalogue_of_bad_errors_says_how_to_mend_it(field, run_cli, model_path, tmp_path):
+def test_the_error_of_a_catalogue_of_bad_errors_names_the_remedy(
+    field, run_cli, model_path, tmp_path
+):
     args, _ = field
     args += [
         "--segmap",
@@ -279,7 +281,7 @@ def test_cutouts_leave_out_what_has_no_redshift(field, run_cli, tmp_path):
     assert "redshift 1e-06 gives no distance" in str(result.exception)
 
 
-def test_a_model_that_infers_redshifts_looks_at_none(tmp_path):
+def test_a_model_that_infers_redshifts_ignores_the_columns(tmp_path):
     from pixsed.fit.model import Model
 
     path = fakes.fake_model(tmp_path / "b.onnx", infer_redshift=True, redshift_range=[3.5, 4.0])

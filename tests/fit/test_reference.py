@@ -1,7 +1,7 @@
-"""Posteriors of a few pixels of the mock field, the same on every release of what is required.
+"""Posteriors of a few pixels of the mock field are the same on all releases of the dependencies.
 
-reference.ecsv is made by: python tests/fit/test_reference.py; again only where the numbers are
-meant to change.
+Make reference.ecsv by: python tests/fit/test_reference.py, only if the numbers are meant to
+change.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ RUNS = [(model, engine) for model in ("tau", "dirichlet") for engine in ("flow",
 
 
 def fitted(model, engine, folder):
-    """Return what `pixsed fit` adds to the table of photometry: P16, P50 and P84."""
+    """Return the columns P16, P50 and P84 that `pixsed fit` adds to the table of photometry."""
     from pixsed.cli.main import cli
 
     output = Path(folder) / f"{model}_{engine}.ecsv"
@@ -41,7 +41,7 @@ def test_the_same_to_a_thousandth_of_the_width(model, engine, tmp_path):
         expected = np.array([reference[f"{name}_{level}"] for level in LEVELS], dtype=float)
         values = np.array([found[f"{name}_{level}"] for level in LEVELS], dtype=float)
         np.testing.assert_array_equal(np.isnan(values), np.isnan(expected))
-        # In half widths of 68 %. A redshift that is known has none.
+        # Half the width of the 68 % interval; NaN for an exact redshift.
         width = (expected[2] - expected[0]) / 2
         off = np.nan_to_num(np.abs(values - expected))
         assert np.all(off <= np.nan_to_num(1e-3 * width) + 1e-6), (name, off / width)

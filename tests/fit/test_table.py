@@ -24,7 +24,7 @@ def make_table():
     table["ID"] = [11, 12, 13, 14]
     table["REDSHIFT"] = MaskedColumn([1.0, 2.0, 3.0, 4.0], mask=[False, False, True, False])
     flux = np.array([10.0, 20.0, 30.0, 40.0])
-    # Out of order of wavelength, in several units.
+    # Not in the order of wavelength, and in several units.
     for band, unit in dict(F444W="uJy", F115W="nJy", F277W="Jy").items():
         table[band] = (flux * u.nJy).to(unit).value
         table[band].unit = unit
@@ -131,7 +131,7 @@ def test_write_and_read(model, tmp_path, suffix):
     if suffix == "ecsv":
         assert back["LOGSFR_P50"].unit == u.dex(u.solMass / u.yr)
         assert back.meta["MODEL"] == "tau"
-    # A fitted table can be fitted again; what it had is kept.
+    # A fitted table can be fitted again; its columns are kept.
     if suffix != "csv":
         with pytest.warns(PixsedWarning, match="kept as LOGMSTAR_P16_IN, .* more"):
             again = fit_table(back, model, FitOptions(samples=20))

@@ -27,7 +27,7 @@ def test_the_scatter_of_a_sum_of_independent_pixels(model):
     cube = fakes.make_cube()
     selection = select(cube, model)
     total, _ = resolved_mass(cube, model, selection, FitOptions(samples=2000))
-    # The fake pixel: log-normal of 0.1 dex around the mean flux.
+    # A pixel of the fake model: log-normal, 0.1 dex wide, around the mean flux.
     width = 0.1 * np.log(10)
     mean = 10**7.8 * np.nanmean(cube.flux[:, selection.chosen], axis=0)
     expected = np.sqrt((mean**2 * np.exp(width**2) * np.expm1(width**2)).sum())
@@ -57,7 +57,7 @@ def test_pixels_share_a_redshift_that_is_not_known(model):
     np.testing.assert_allclose(levels.std(), 0.1, rtol=0.1)
     assert sum(n for *_, n in rest[:16]) == 100
     assert np.isfinite(row["RES_LOGMSTAR_P50"])
-    # Fewer draws than redshifts: none is left empty.
+    # Fewer draws than redshifts: every draw has a redshift.
     total, _ = resolved_mass(
         cube, model, select(cube, model), FitOptions(samples=5), redshifts=levels
     )
@@ -73,7 +73,7 @@ def test_summed_photometry(model):
     np.testing.assert_allclose(flux[1:], cube.flux[1:, chosen].sum(axis=1), rtol=1e-5)
     n = chosen.sum()
     np.testing.assert_allclose(err[1:], np.array([2.0, 1, 1, 1]) * 0.5 * np.sqrt(n), rtol=1e-5)
-    # F115W lacks one of its pixels: scaled by the light that it holds.
+    # F115W has no data in one pixel: its sum is scaled by the light of that pixel.
     light = cube.flux[2:].mean(axis=0)
     scale = light[chosen].sum() / (light[chosen].sum() - light[9, 12])
     np.testing.assert_allclose(flux[0], np.nansum(cube.flux[0, chosen]) * scale, rtol=1e-5)
@@ -107,7 +107,7 @@ def test_row(model):
     )
     assert row["NPIX"] == chosen.sum()
     assert row["OFFSET"] == row["RES_LOGMSTAR_P50"] - row["INT_LOGMSTAR_P50"]
-    # Many independent pixels: far narrower than the one fit.
+    # The sum of many independent pixels is far narrower than the one fit.
     narrow = row["RES_LOGMSTAR_P84"] - row["RES_LOGMSTAR_P16"]
     assert narrow < 0.2 * (row["INT_LOGMSTAR_P84"] - row["INT_LOGMSTAR_P16"])
 
@@ -120,7 +120,7 @@ def test_flags(model):
     assert row["FLAG"] == 1
     assert row["NPIX"] == 0
     assert np.isnan(row["RES_LOGMSTAR_P50"]) and np.isnan(row["OFFSET"])
-    # Three bands in every pixel, but only F356W in all of them.
+    # Every pixel has three bands, but only F356W has data in all pixels.
     cube.flux[:2, :, :13] = np.nan
     cube.flux[2, :, 13:] = np.nan
     cube.flux[4, :, 13:] = np.nan
@@ -178,13 +178,13 @@ def test_bins_count_once(model):
     first = selection.fitted
     npix = cube.binning.npix[first]
     assert first.sum() == cube.binning.binmap.max()
-    # Their light is that of the pixels, their errors too, whatever the noise's correlation.
+    # Flux and error of the sum of bins are those of the sum of pixels.
     pixels = select(whole, model, FitOptions(snr_min=-np.inf))
     flux, err = summed_photometry(cube, selection)
     flux_pixels, err_pixels = summed_photometry(whole, pixels)
     np.testing.assert_allclose(flux[1:], flux_pixels[1:], rtol=1e-5)
     np.testing.assert_allclose(err[1:], err_pixels[1:], rtol=1e-5)
-    # The fake bin: log-normal of 0.1 dex around the mean flux over the bands of its sum.
+    # A bin of the fake model: log-normal, 0.1 dex wide, around the mean flux of its sum.
     total, _ = resolved_mass(cube, model, selection, FitOptions(samples=2000))
     width = 0.1 * np.log(10)
     mean = 10**7.8 * np.nanmean(cube.flux[:, first], axis=0) * npix
