@@ -277,9 +277,8 @@ def test_one_redshift_and_all_pixels(scene, fit, tmp_path):
     )
     assert result.exit_code == 0, result.exception
     everything, _ = planes(out)
-    assert (
-        np.isfinite(everything["AV_P50"]).sum() == segmap.size - 1
-    )  # one pixel has data in two bands
+    # One pixel has data in two bands.
+    assert np.isfinite(everything["AV_P50"]).sum() == segmap.size - 1
     # A galaxy at z = 2 has the same values, the sky has the redshift of the option.
     _, known = fit(*with_catalog(tmp_path), "--snr-min", -9, out="known.fits")
     inside = segmap > 0

@@ -64,11 +64,8 @@ def jades(header):
                 ("SCI", surface_brightness(FLUX), sci),
                 ("ERR", surface_brightness(SIGMA), header(BUNIT="MJy/sr")),
                 ("EXP", np.full((NY, NX), 3e4), header()),
-                (
-                    "WHT",
-                    np.full((NY, NX), 7.0),
-                    header(),
-                ),  # drizzle weights, not an inverse variance
+                # Drizzle weights, not an inverse variance.
+                ("WHT", np.full((NY, NX), 7.0), header()),
             ]
         },
     )

@@ -219,9 +219,7 @@ def test_mosaics(field, run_cli, model_path, tmp_path, wcs_header, z, redshift_e
         assert f"{(segmap == 4).sum()} pixels are not fitted" in told
 
 
-def test_the_error_of_a_catalogue_of_bad_errors_names_the_remedy(
-    field, run_cli, model_path, tmp_path
-):
+def test_a_catalogue_of_bad_errors_names_the_remedy(field, run_cli, model_path, tmp_path):
     args, _ = field
     args += [
         "--segmap",

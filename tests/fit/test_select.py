@@ -23,9 +23,8 @@ def test_an_error_floor_is_added_in_quadrature(model):
     )
     assert_array_equal(np.isfinite(floored.err), good)
     assert_array_equal(floored.flux, bare.flux)
-    assert (
-        np.nanmax(floored.snr) <= 2 < np.nanmax(bare.snr)
-    )  # the cut applies to the errors that are fitted
+    # The cut applies to the errors that are fitted.
+    assert np.nanmax(floored.snr) <= 2 < np.nanmax(bare.snr)
 
 
 def test_quality_bits(model):
