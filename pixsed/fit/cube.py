@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ _DTYPES = {"NBANDS": np.int16, "DQ": np.int32, "BINMAP": np.int32}
 
 def fit_cube(
     cube: Cube | Any,
-    model: Model | str | Any,
+    model: Model | str | os.PathLike,
     options: FitOptions | None = None,
     *,
     output: Any = None,
@@ -99,12 +100,12 @@ def cube_files(cube: Cube | Any, options: FitOptions) -> SourceFiles:
     return CubeName(str(cube), **chosen)
 
 
-def load_for(model: Model | Any, options: FitOptions) -> tuple[Model, FitOptions]:
+def load_for(model: Model | str | os.PathLike, options: FitOptions) -> tuple[Model, FitOptions]:
     """Return a model that has the engine of the options, loaded if it is a name or a path.
 
     The options are returned with the provider of the model.
     """
-    if not hasattr(model, "sample"):
+    if isinstance(model, str | os.PathLike):
         model = load_model(model, provider=options.provider)
     model.check_engine(options.engine)
     names = {long: short for short, long in PROVIDERS.items()}

@@ -10,6 +10,7 @@ import numpy as np
 
 from pixsed.errors import PixsedError
 from pixsed.fit import graph, ood, runtime
+from pixsed.models import resolve
 
 #: Key of the custom metadata that holds the JSON.
 METADATA_KEY = "pixsed"
@@ -20,11 +21,34 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
 
 
-def load_model(name, *, provider="cpu"):
-    """Return the `Model` of a shipped name or of an .onnx file."""
-    from pixsed.models import resolve
+def load_model(name_or_path: str | os.PathLike, *, provider: str = "cpu") -> "Model":
+    """Load a shipped model, or one of a file, as ``--model`` does.
 
-    return Model(resolve(name), provider=provider)
+    Parameters
+    ----------
+    name_or_path : str or path-like
+        Name of a shipped model, as ``tau``, or path of an .onnx file. A shipped name wins:
+        write ``./tau`` for a file of that name.
+    provider : {"cpu", "cuda"}, optional
+        Where the network runs. Results agree to rounding errors, not to the bit.
+
+    Returns
+    -------
+    `Model`
+
+    Raises
+    ------
+    PixsedError
+        If there is no such model; if the file is not a model that pixsed can run; or if
+        onnxruntime lacks the provider.
+
+    Examples
+    --------
+    >>> from pixsed.fit.model import load_model
+    >>> load_model("tau").parameters[:2]
+    ['LOGMSTAR', 'LOGMFORM']
+    """
+    return Model(resolve(name_or_path), provider=provider)
 
 
 class Model:

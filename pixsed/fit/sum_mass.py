@@ -56,7 +56,7 @@ class MassOutcome:
 
 def sum_mass(
     cubes: Cube | Any | Sequence[Any],
-    model: Model | str | Any,
+    model: Model | str | os.PathLike,
     options: FitOptions | None = None,
     *,
     output: Any = None,

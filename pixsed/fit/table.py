@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Callable
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 def fit_table(
     table: Table | Any,
-    model: Model | str | Any,
+    model: Model | str | os.PathLike,
     options: FitOptions | None = None,
     *,
     columns: TableColumns | None = None,
