@@ -1,3 +1,80 @@
-"""Maps of stellar mass, star formation, age, metallicity and dust from telescope images."""
+"""Maps of stellar mass, star formation, age, metallicity and dust from telescope images.
+
+The functions below are the public API; each is imported when it is first used.
+
+Examples
+--------
+>>> import pixsed
+>>> cube = pixsed.read_cube("531.fits")  # doctest: +SKIP
+>>> maps = pixsed.fit_cube(cube, "tau", pixsed.FitOptions(snr_min=3))  # doctest: +SKIP
+>>> masses = pixsed.sum_mass(cube, "tau")  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from pixsed.errors import PixsedError, PixsedWarning
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pixsed.fit.cube import fit_cube as fit_cube
+    from pixsed.fit.model import load_model as load_model
+    from pixsed.fit.options import FitOptions as FitOptions
+    from pixsed.fit.sum_mass import sum_mass as sum_mass
+    from pixsed.fit.table import fit_table as fit_table
+    from pixsed.fit.table_input import TableColumns as TableColumns
+    from pixsed.images.background import subtract_background as subtract_background
+    from pixsed.images.binning.bin_cube import bin_cube as bin_cube
+    from pixsed.images.cutout import cutout as cutout
+    from pixsed.images.psf.match import match_psf as match_psf
+    from pixsed.io.formats.cube import read_cube as read_cube
+    from pixsed.io.formats.maps import read_maps as read_maps
 
 __version__ = "0.1.0"
+
+# Public name -> the module that defines it.
+_HOMES = {
+    "FitOptions": "pixsed.fit.options",
+    "TableColumns": "pixsed.fit.table_input",
+    "bin_cube": "pixsed.images.binning.bin_cube",
+    "cutout": "pixsed.images.cutout",
+    "fit_cube": "pixsed.fit.cube",
+    "fit_table": "pixsed.fit.table",
+    "load_model": "pixsed.fit.model",
+    "match_psf": "pixsed.images.psf.match",
+    "read_cube": "pixsed.io.formats.cube",
+    "read_maps": "pixsed.io.formats.maps",
+    "subtract_background": "pixsed.images.background",
+    "sum_mass": "pixsed.fit.sum_mass",
+}
+
+__all__ = [
+    "FitOptions",
+    "PixsedError",
+    "PixsedWarning",
+    "TableColumns",
+    "__version__",
+    "bin_cube",
+    "cutout",
+    "fit_cube",
+    "fit_table",
+    "load_model",
+    "match_psf",
+    "read_cube",
+    "read_maps",
+    "subtract_background",
+    "sum_mass",
+]
+
+
+def __getattr__(name: str) -> "Any":
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""The properties of maps and tables: names, units, order; names of their quantiles."""
+"""Properties of maps and tables: their names, units and order, and the names of quantiles."""
 
 from decimal import Decimal
 from functools import cache
@@ -7,7 +7,7 @@ import numpy as np
 
 from pixsed.errors import PixsedError
 
-#: Property -> (unit, description), in the order of a Maps file.
+#: Unit and description of each property, in the order of a Maps file.
 PROPERTIES = {
     "LOGMSTAR": ("dex(solMass)", "log10 of the surviving stellar mass, remnants included"),
     "LOGMFORM": ("dex(solMass)", "log10 of the stellar mass formed"),
@@ -27,13 +27,25 @@ PROPERTIES = {
 
 
 def ordered(names):
-    """Return property names in the order of a Maps file, unknown ones last."""
+    """Return property names sorted in the order of a Maps file, unknown names last."""
     rank = {name: i for i, name in enumerate(PROPERTIES)}
     return sorted(names, key=lambda name: rank.get(name, len(rank)))
 
 
 def unit_and_description(name, model=None):
-    """Return (unit, description) of a property, an unknown one's from the model's metadata."""
+    """Return the unit and the description of a property.
+
+    Parameters
+    ----------
+    name : str
+    model : `~pixsed.fit.model.Model`, optional
+        Its metadata describe properties that are not in `PROPERTIES`.
+
+    Returns
+    -------
+    unit, description : str
+        Empty if unknown.
+    """
     if name in PROPERTIES or model is None:
         return PROPERTIES.get(name, ("", ""))
     return model.units.get(name, ""), model.descriptions.get(name, "")
@@ -41,17 +53,25 @@ def unit_and_description(name, model=None):
 
 @cache
 def quantile_name(quantile):
-    """Return ``P16`` of 0.16, ``P50`` of 0.5, ``P025`` of 0.025: the decimals, two at least."""
+    """Return the name of a quantile: ``P16`` for 0.16, ``P50`` for 0.5, ``P025`` for 0.025."""
     return "P" + format(Decimal(repr(float(quantile))), "f").partition(".")[2].ljust(2, "0")
 
 
 def check_quantiles(quantiles):
-    """Return quantiles with the median first, the others ascending; the median is always there.
+    """Return quantiles with the median, which is added if missing, first and the others ascending.
+
+    Parameters
+    ----------
+    quantiles : iterable of float
+
+    Returns
+    -------
+    tuple of float
 
     Raises
     ------
     PixsedError
-        If one is not between 0 and 1.
+        If a quantile is not between 0 and 1.
     """
     values = [float(q) for q in quantiles]
     bad = [q for q in values if not 0.0 < q < 1.0]

@@ -260,9 +260,9 @@ def test_variables_are_restored(monkeypatch):
 def test_nothing_is_set_for_a_library(cube_file):
     code = (
         "import os\nbefore = dict(os.environ)\n"
-        "from pixsed.fit.fit import fit_cube\nfrom pixsed.io.formats.cube import read_cube\n"
-        "from pixsed.fit.model import Model\nfrom pixsed.models import resolve\n"
-        "fit_cube(read_cube(__import__('sys').argv[1]), Model(resolve('tau')), snr_min=0)\n"
+        "import pixsed\n"
+        "options = pixsed.FitOptions(snr_min=0)\n"
+        "pixsed.fit_cube(__import__('sys').argv[1], 'tau', options)\n"
         "changed = {k for k in os.environ if os.environ[k] != before.get(k)}\n"
         "print(*changed, set(before) - set(os.environ) or '')\n"
     )

@@ -1,4 +1,4 @@
-"""`pixsed fit`: cubes, mosaics or a table of photometry in, posteriors out."""
+"""`pixsed fit`: fit cubes, mosaics or a table of photometry."""
 
 import re
 
@@ -23,6 +23,7 @@ from pixsed.cli.options import (
     model,
     output,
     quiet_verbose,
+    say,
     scheduler,
     seed,
 )
@@ -36,7 +37,7 @@ EPILOG = examples(
 
 
 def parse_quantiles(ctx, param, value):
-    """Return the tuple of ``0.16,0.5,0.84``."""
+    """Return quantiles as ``0.16,0.5,0.84`` as a tuple."""
     try:
         found = tuple(float(part) for part in value.split(","))
     except ValueError:
@@ -49,18 +50,18 @@ def parse_quantiles(ctx, param, value):
 
 
 def parse_tile(ctx, param, value):
-    """Return (ny, nx) of ``256`` or ``256,512``; None where it is not given."""
+    """Return (ny, nx) for ``256`` or ``256,512``; None if it is not given."""
     if value is None:
         return None
     parts = value.split(",")
     if len(parts) > 2 or not all(re.fullmatch(r"\s*0*[1-9][0-9]*\s*", part) for part in parts):
-        raise click.BadParameter(f"{value!r} must be pixels a side, as 256, or NY,NX")
+        raise click.BadParameter(f"{value!r} must be pixels per side, as 256, or NY,NX")
     sides = [int(part) for part in parts]
     return sides[0], sides[-1]
 
 
 def parse_part(ctx, param, value):
-    """Return (I, N) of ``I/N``; None where it is not given."""
+    """Return (I, N) for ``I/N``; None if it is not given."""
     if value is None:
         return None
     parts = value.split("/")
@@ -71,17 +72,6 @@ def parse_part(ctx, param, value):
     raise click.BadParameter(f"{value!r} must be I/N, I from 1 to N, as 3/8")
 
 
-def _given():
-    """Return the options that the command line or the environment gives: name -> spelling."""
-    context = click.get_current_context()
-    sources = click.core.ParameterSource
-    return {
-        option.name: option.opts[0]
-        for option in context.command.params
-        if context.get_parameter_source(option.name) in (sources.COMMANDLINE, sources.ENVIRONMENT)
-    }
-
-
 @click.command(epilog=EPILOG)
 @click.argument("inputs", nargs=-1, required=True, metavar="CUBE...|[BAND=]IMAGE...|TABLE")
 @model
@@ -89,22 +79,22 @@ def _given():
     "--samples",
     type=click.IntRange(2, MOST_SAMPLES),
     show_default="128",
-    help="Draws of the flow a pixel: 128 quasi-random ones give quantiles as steady as "
-    "500 independent ones.",
+    help="Number of draws per pixel; 128 quasi-random draws give quantiles as precise as 500 "
+    "independent ones.",
 )
 @click.option(
     "--quantiles",
     default="0.16,0.5,0.84",
     show_default=True,
     callback=parse_quantiles,
-    help="Quantiles to write; the median always is.",
+    help="Quantiles to write; the median is always written.",
 )
 @click.option(
     "--engine",
     type=click.Choice(["flow", "quantile"]),
     default="flow",
     show_default=True,
-    help="Draws of the flow; or, much faster, the quantiles of a second network.",
+    help="Draw from the flow; or, much faster, take the quantiles of a second network.",
 )
 @click.option(
     "--provider",
@@ -116,23 +106,22 @@ def _given():
 @click.option(
     "--snr-min",
     type=FiniteFloat(),
-    default=5.0,
-    show_default=True,
-    help="Least mean S/N of a pixel that is fitted, over F277W, F356W and F444W, or "
-    "where none has data the three reddest bands; of rows of a table only where given.",
+    show_default="5; no cut for the rows of a table",
+    help="Minimum mean S/N of a fitted pixel or row, over F277W, F356W and F444W, or over the "
+    "three reddest bands with data where none of these has any.",
 )
 @error_floor
 @click.option("--all-pixels", is_flag=True, help="Fit pixels outside the galaxies' segments too.")
 @click.option(
     "--redshift",
     type=FiniteRange(min=0),
-    help="In place of the redshift in the file; of mosaics, of every pixel, or with "
-    "--catalog and --all-pixels of those outside the segments.",
+    help="Redshift, in place of the one in the file. For mosaics: of every pixel, or with "
+    "--catalog and --all-pixels of the pixels outside the segments.",
 )
 @click.option(
     "--redshift-err",
     type=FiniteRange(min=0),
-    help="In place of its 1-sigma error in the file; 0 = known.",
+    help="1-sigma redshift error, in place of the one in the file; 0 = exact.",
 )
 @segmap
 @catalog
@@ -140,7 +129,8 @@ def _given():
 @click.option(
     "--redshift-map",
     metavar="MAP",
-    help="Redshift of every pixel of mosaics: an image, and a second one of errors.",
+    help="Image of the redshift of every pixel of mosaics; a second image in the file holds the "
+    "errors.",
 )
 @errors
 @units
@@ -150,57 +140,68 @@ def _given():
     "--tile",
     metavar="N|NY,NX",
     callback=parse_tile,
-    help="Pixels a side of the tiles; changes no result.  [default: strips of rows]",
+    help="Pixels per side of the tiles; does not change the results.  [default: strips of rows]",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on with a run that was stopped, and leave out cubes that are done.",
+    help="Continue a fit that was stopped, and skip cubes that are done.",
 )
 @click.option(
     "--part",
     metavar="I/N",
     callback=parse_part,
-    help="Do the I-th of N parts: each N-th cube, or of one image a stripe of rows, to "
-    "be put together by pixsed merge.",
+    help="Fit the I-th of N parts: every N-th cube, or a stripe of rows of one image; join the "
+    "stripes with pixsed merge.",
 )
 @seed
 @jobs
 @scheduler
 @output(
-    help="Maps or table to write; a folder for several cubes, <CUBE>_maps.fits each; - for "
-    "standard output."
+    help="Maps or table to write; for several cubes a folder of <CUBE>_maps.fits; - for standard "
+    "output."
 )
 @quiet_verbose
-def command(inputs, model, output, overwrite, resume, part, jobs, scheduler, tile, **options):
+def command(inputs, output, **values):
     """Fit cubes, mosaics or a table of photometry: maps of posterior quantiles.
 
-    A cube gives the median, the other quantiles and the standard deviation of every
-    property in each pixel of the galaxy above the S/N cut. Mosaics on one grid are fitted
-    without cutting galaxies out; pixels take the redshift of their segment (--segmap,
-    --catalog), of --redshift-map, or --redshift. A table has the columns <BAND> and
-    <BAND>_ERR with units (flux densities or AB magnitudes), REDSHIFT and, if need be,
-    REDSHIFT_ERR and ID; it is written with the posterior's columns added (.fits, .ecsv or
-    .csv). --z-col, --zerr-col and --id-col name other columns.
+    The maps of a cube hold the median, the other quantiles and the standard deviation of every
+    property, for each pixel of the galaxy above the S/N cut. Mosaics on one grid are fitted
+    without cutting galaxies out; a pixel has the redshift of its segment (--segmap, --catalog),
+    of --redshift-map, or of --redshift. A table has columns <BAND> and <BAND>_ERR with units
+    (flux densities or AB magnitudes), REDSHIFT, and optionally REDSHIFT_ERR and ID. It is
+    written with columns of the posterior added (.fits, .ecsv or .csv). --z-col, --zerr-col and
+    --id-col name other columns.
     """
-    from pixsed.cli import fit_options, fit_runs
-    from pixsed.fit.draws import DEFAULT_SAMPLES
+    from pixsed.cli import fit_options as chosen
+    from pixsed.cli import fit_report
+    from pixsed.fit.cube import load_for
+    from pixsed.fit.inputs import kind_of_inputs
+    from pixsed.fit.table import fit_table, table_text
+    from pixsed.fit.to_file import fit_to_file, pixel_options
 
-    if options["samples"] is not None and options["engine"] == "quantile":
-        raise click.UsageError("--samples goes with --engine flow: the other draws none")
-    options["samples"] = options["samples"] or DEFAULT_SAMPLES
-    fit_runs.run(
-        fit_options.Run(
-            given=_given(),
-            inputs=inputs,
-            model=model,
+    chosen.check_samples(values)
+    mosaics = any(values[name] for name in ("segmap", "redshift_map", "catalog"))
+    kind = kind_of_inputs(inputs, values["hdu"], mosaics=mosaics)
+    chosen.check_usage(kind, output, values)
+    options, execution = chosen.fit_options(values), chosen.execution_options(values)
+    if kind == "table":
+        table = fit_table(
+            chosen.only_table(inputs),
+            values["model"],
+            options,
+            columns=chosen.table_columns(values),
             output=output,
-            overwrite=overwrite,
-            resume=resume,
-            part=part,
-            jobs=jobs,
-            scheduler=scheduler,
-            tile=tile,
-            **options,
+            overwrite=execution.overwrite,
+            jobs=execution.jobs,
+            progress=fit_report.row_bar,
         )
-    )
+        say(f"{output}: {table_text(table)}")
+    elif kind == "cube" and (len(inputs) > 1 or chosen.is_folder(output)):
+        fit_report.fit_many(inputs, output, values["model"], options, execution)
+    else:
+        model, options = load_for(values["model"], pixel_options(options))
+        files = chosen.source_files(kind, inputs, options, values)
+        bar = fit_report.PixelBar
+        report = fit_to_file(files, model, output, options, execution, progress=bar)
+        say(fit_report.report_line(output, report, options, execution.resume))

@@ -1,11 +1,20 @@
-"""The options of `pixsed fit`, and which of them go together."""
+"""Options of `pixsed fit`: checks of those that go together, and the dataclasses made of them."""
 
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import click
 
-#: Options that go with some kinds of input only; any other goes with all of them.
+from pixsed.cli.mosaics import per_band, split_bands
+from pixsed.errors import PixsedError
+from pixsed.fit.cube import load_for
+from pixsed.fit.options import ExecutionOptions, FitOptions
+from pixsed.fit.table_input import TableColumns
+from pixsed.images.field_files import FieldFiles
+from pixsed.io.formats.cube_file import CubeName
+from pixsed.io.locate import expand_locations
+from pixsed.io.provenance import command_line
+
+#: Options that go with some kinds of input only; all others go with any.
 KINDS_OF = {
     "all_pixels": ("cube", "image"),
     "segmap": ("image",),
@@ -28,93 +37,100 @@ KINDS_OF = {
 _NAMES = {"cube": "cubes", "image": "mosaics", "table": "tables"}
 
 
-def _option(data, **default):
-    """Return a field of `Run`.
+def fit_options(values):
+    """Return the `~pixsed.fit.options.FitOptions` of the values of the command's options."""
+    return FitOptions(**_those_of(FitOptions, values))
 
-    `data` says whether maps hold other data with another value: True, False, the engine with
-    which they do, or ``"elsewhere"``, where another part of the key tells (the hash of the model
-    and of the files, the tiles).
+
+def execution_options(values):
+    """Return the `~pixsed.fit.options.ExecutionOptions` of the values of the command's options."""
+    # The command line of this process, not of a worker.
+    return ExecutionOptions(command=command_line(), **_those_of(ExecutionOptions, values))
+
+
+def _those_of(kind, values):
+    return {name: values[name] for name in kind.__dataclass_fields__ if name in values}
+
+
+def table_columns(values):
+    """Return the `~pixsed.fit.table_input.TableColumns` of the values of the command's options."""
+    names = ("id_col", "z_col", "zerr_col", "hdu")
+    return TableColumns(
+        units=split_bands(values["units"]), **{name: values[name] for name in names}
+    )
+
+
+def source_files(kind, inputs, options, values):
+    """Return the names of the files of a cube, or of the mosaics of a field.
+
+    Parameters
+    ----------
+    kind : {"cube", "image"}
+    inputs : sequence of str
+        One cube, or images.
+    options : `~pixsed.fit.options.FitOptions`
+    values : dict
+        Of the command's options.
+
+    Returns
+    -------
+    `~pixsed.io.formats.cube_file.CubeName` or `~pixsed.images.field_files.FieldFiles`
     """
-    return field(metadata={"data": data}, **default)
+    common = {name: getattr(options, name) for name in ("redshift", "redshift_err", "all_pixels")}
+    if kind == "cube":
+        return CubeName(inputs[0], **common)
+    images = expand_locations(inputs, values["hdu"])
+    per_image = [values[name] for name in ("errors", "units", "err_kinds", "fills")]
+    found = per_band(images, *per_image)
+    errors, units, err_kinds, fills = (tuple(table[place] for place in images) for table in found)
+    names = ("segmap", "redshift_map", "catalog", "id_col", "z_col", "zerr_col", "rescale_errors")
+    return FieldFiles(
+        images=tuple(images),
+        errors=errors,
+        units=units,
+        err_kinds=err_kinds,
+        fills=fills,
+        **{name: values[name] for name in names},
+        **common,
+    )
 
 
-@dataclass(frozen=True)
-class Run:
-    """The options of the command line, by their names there.
+def is_folder(output):
+    """Return whether an output is a folder: one that exists, or a name that ends in a slash."""
+    return output.endswith("/") or Path(output).is_dir()
 
-    `given` has those that the user gave, by the command line or the environment: their names
-    and spellings.
+
+def only_table(inputs):
+    """Return the one table of the inputs.
+
+    Raises
+    ------
+    PixsedError
+        If there are several inputs.
     """
-
-    given: dict = _option(False)
-    inputs: tuple = _option("elsewhere")
-    model: str = _option("elsewhere")
-    output: str = _option(False)
-    overwrite: bool = _option(False)
-    resume: bool = _option(False)
-    part: tuple | None = _option("elsewhere")
-    jobs: int = _option(False)
-    scheduler: str | None = _option(False)
-    tile: tuple | None = _option("elsewhere")
-    samples: int = _option("flow")
-    quantiles: tuple = _option(True)
-    engine: str = _option(True)
-    provider: str = _option(True)
-    snr_min: float = _option(True)
-    error_floor: float = _option(True)
-    all_pixels: bool = _option(True)
-    redshift: float | None = _option(True)
-    redshift_err: float | None = _option(True)
-    seed: int = _option("flow")
-    segmap: str | None = _option("elsewhere", default=None)
-    catalog: str | None = _option("elsewhere", default=None)
-    id_col: str | None = _option(True, default=None)
-    z_col: str | None = _option(True, default=None)
-    zerr_col: str | None = _option(True, default=None)
-    redshift_map: str | None = _option("elsewhere", default=None)
-    errors: tuple = _option(True, default=())
-    err_kinds: tuple = _option(True, default=())
-    fills: tuple = _option(True, default=())
-    units: tuple = _option(True, default=())
-    rescale_errors: bool = _option(True, default=False)
-    hdu: str | None = _option(True, default=None)
-    command: str | None = _option(False, default=None)
-
-    @property
-    def data_options(self):
-        """The options that the data of maps depend on: spelling -> value."""
-        return {
-            f"--{option.name.replace('_', '-')}": getattr(self, option.name)
-            for option in fields(self)
-            if option.metadata["data"] in (True, self.engine)
-        }
-
-    @property
-    def settings(self):
-        """How every pixel or row is fitted, of cubes and tables alike."""
-        return dict(
-            samples=self.samples,
-            quantiles=self.quantiles,
-            seed=self.seed,
-            engine=self.engine,
-            error_floor=self.error_floor,
-        )
-
-    @property
-    def of_maps(self):
-        """What `pixsed.fit.run.fit_image` takes beside what it fits, and where to."""
-        return dict(
-            settings=self.settings | {"snr_min": self.snr_min},
-            tile=self.tile,
-            command=self.command,
-            overwrite=self.overwrite,
-            resume=self.resume,
-        )
+    if len(inputs) > 1:
+        raise PixsedError(f"{inputs[0]} is a table; tables are fitted one at a time")
+    return inputs[0]
 
 
-def check_usage(asked, kind):
-    """Raise `click.UsageError` if options do not go with a kind of input, or with each other."""
-    for name, spelling in asked.given.items():
+def check_samples(values):
+    """Raise `click.UsageError` if a number of draws is given to the engine that draws none."""
+    if values["samples"] is not None and values["engine"] == "quantile":
+        raise click.UsageError("--samples goes with --engine flow: the other draws none")
+
+
+def check_usage(kind, output, values):
+    """Raise `click.UsageError` if options do not go with the inputs, or with each other.
+
+    Parameters
+    ----------
+    kind : {"cube", "image", "table"}
+    output : str
+    values : dict
+        Of the command's options.
+    """
+    given = _given()
+    for name, spelling in given.items():
         kinds = KINDS_OF.get(name, _NAMES)
         if kind not in kinds:
             if (name, kind) == ("units", "cube"):
@@ -122,59 +138,63 @@ def check_usage(asked, kind):
             names = " and ".join(_NAMES[one] for one in kinds)
             raise click.UsageError(f"{spelling} goes with {names}, not with a {kind}")
     if kind == "table":
-        _check_redshifts_of_table(asked)
+        _check_redshifts_of_table(given, values)
     if kind == "image":
-        _check_redshifts_of_mosaics(asked)
+        _check_redshifts_of_mosaics(given, values)
+        if is_folder(output):
+            raise click.UsageError("the maps of mosaics are one file; give its name with -o")
 
 
-def _check_redshifts_of_table(asked):
+def _given():
+    """Return the options given by the command line or the environment: name -> spelling."""
+    context = click.get_current_context()
+    sources = click.core.ParameterSource
+    return {
+        option.name: option.opts[0]
+        for option in context.command.params
+        if context.get_parameter_source(option.name) in (sources.COMMANDLINE, sources.ENVIRONMENT)
+    }
+
+
+def _infers_redshift(values):
+    model, _ = load_for(values["model"], fit_options(values))
+    return model.infers_redshift
+
+
+def _check_redshifts_of_table(given, values):
     for option, columns in (("redshift", ("z_col", "zerr_col")), ("redshift_err", ("zerr_col",))):
         for column in columns:
-            if option in asked.given and column in asked.given:
-                raise click.UsageError(
-                    f"give {asked.given[option]} or {asked.given[column]}, not both"
-                )
-    of_redshift = [
-        name for name in ("redshift", "redshift_err", "z_col", "zerr_col") if name in asked.given
-    ]
-    if of_redshift and load_model(asked).infers_redshift:
+            if option in given and column in given:
+                raise click.UsageError(f"give {given[option]} or {given[column]}, not both")
+    redshifts = [n for n in ("redshift", "redshift_err", "z_col", "zerr_col") if n in given]
+    if redshifts and _infers_redshift(values):
         raise click.UsageError(
-            f"{asked.given[of_redshift[0]]} goes with models that are given the redshift; "
-            f"{asked.model} infers it"
+            f"{given[redshifts[0]]} goes with models that take a redshift; {values['model']} "
+            "infers it"
         )
 
 
-def _check_redshifts_of_mosaics(asked):
-    columns = [asked.given[name] for name in ("id_col", "z_col", "zerr_col") if name in asked.given]
-    if columns and not asked.catalog:
+def _check_redshifts_of_mosaics(given, values):
+    catalog, redshift_map = values["catalog"], values["redshift_map"]
+    redshift = values["redshift"]
+    columns = [given[name] for name in ("id_col", "z_col", "zerr_col") if name in given]
+    if columns and not catalog:
         raise click.UsageError(f"{columns[0]} of mosaics goes with --catalog")
-    if asked.catalog and not asked.segmap:
+    if catalog and not values["segmap"]:
         raise click.UsageError("--catalog goes with --segmap, which has its ids")
-    if asked.catalog and asked.redshift_map:
+    if catalog and redshift_map:
         raise click.UsageError("give --catalog or --redshift-map, not both")
-    given = asked.catalog or asked.redshift_map or asked.redshift is not None
-    if not given and not load_model(asked).infers_redshift:
+    known = catalog or redshift_map or redshift is not None
+    if not known and not _infers_redshift(values):
         raise click.UsageError(
             "mosaics need redshifts: --segmap with --catalog, --redshift-map, or --redshift"
         )
-    if asked.redshift_map and asked.redshift is not None:
+    if redshift_map and redshift is not None:
         raise click.UsageError("give --redshift-map or --redshift, not both")
-    if asked.catalog and (asked.redshift is not None) != asked.all_pixels:
+    if catalog and (redshift is not None) != values["all_pixels"]:
         raise click.UsageError(
-            "--catalog with --all-pixels needs --redshift, of the pixels outside the segments, "
-            "and without takes none"
+            "--catalog with --all-pixels needs --redshift, for the pixels outside the segments; "
+            "--catalog without --all-pixels takes no --redshift"
         )
-    if asked.redshift_err is not None and asked.redshift is None:
+    if values["redshift_err"] is not None and redshift is None:
         raise click.UsageError("--redshift-err of mosaics goes with --redshift")
-    if asked.output.endswith("/") or Path(asked.output).is_dir():
-        raise click.UsageError("the maps of mosaics are one file; give its name with -o")
-
-
-def load_model(asked):
-    """Return the `~pixsed.fit.model.Model` of the options, which has their engine."""
-    from pixsed.fit.model import Model
-    from pixsed.models import resolve
-
-    model = Model(resolve(asked.model), provider=asked.provider)
-    model.check_engine(asked.engine)
-    return model

@@ -1,1 +1,1 @@
-"""From fluxes to posterior quantiles, on onnxruntime alone."""
+"""Inference: from fluxes to posterior quantiles, on onnxruntime alone."""

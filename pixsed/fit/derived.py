@@ -1,4 +1,4 @@
-"""Properties that follow from a model's parameters, sample by sample."""
+"""Properties derived from the parameters of a model, sample by sample."""
 
 from functools import cache
 
@@ -7,54 +7,8 @@ from scipy.special import gammainc, gammaincinv
 
 from pixsed import cosmology
 
-
-def tau_age(tau, tstart, age):
-    """Return the mass-weighted age of tau-delayed histories, Gyr.
-
-    Parameters
-    ----------
-    tau, tstart, age : `~numpy.ndarray`, any shape
-        SFR timescale, cosmic time at which star formation begins, and age of the
-        Universe at the galaxy, Gyr.
-    """
-    span = np.maximum(age - tstart, 1e-9)
-    return span * (1.0 - _of_history(span / tau)[0])
-
-
-def tau_t50(tau, tstart, age):
-    """Return the lookback time at which half the mass of tau-delayed histories had formed, Gyr.
-
-    Parameters as of `tau_age`.
-    """
-    span = np.maximum(age - tstart, 1e-9)
-    return span * (1.0 - _of_history(span / tau)[1])
-
-
-# Of ln(span / tau): first and last node, and nodes.
+# Nodes of ln(span / tau): the first, the last, and their number.
 _FIRST, _LAST, _NODES = np.log(1e-5), np.log(1e5), 10001
-
-
-@cache
-def _table():
-    """Shares of its span at which a history has formed on average, and half its mass.
-
-    Incomplete gamma functions of every sample would take longer than the flow; between these
-    nodes a straight line is good to 1e-6, and so are the ends: 2/3 and 1/sqrt(2) of the span
-    below, where the rise is linear, and next to nothing above.
-    """
-    r = np.exp(np.linspace(_FIRST, _LAST, _NODES))
-    mean = 2.0 * gammainc(3, r) / gammainc(2, r) / r
-    mean[r < 1e-4] = 2.0 / 3.0  # where both vanish
-    return np.stack([mean, gammaincinv(2, 0.5 * gammainc(2, r)) / r])
-
-
-def _of_history(r):
-    """Return both shares of `_table` at span / tau."""
-    at = (np.log(r) - _FIRST) * ((_NODES - 1) / (_LAST - _FIRST))
-    at = np.clip(at, 0.0, _NODES - 1.0)
-    low = np.minimum(at.astype(np.int32), _NODES - 2)
-    part = at - low
-    return [row[low] + part * (row[low + 1] - row[low]) for row in _table()]
 
 
 def derive(samples, sfh, redshift, pixel_area=None):
@@ -63,19 +17,20 @@ def derive(samples, sfh, redshift, pixel_area=None):
     Parameters
     ----------
     samples : dict of str to `~numpy.ndarray`, shape (N, S)
-        Parameter -> its samples.
+        Samples by parameter.
     sfh : str
-        Prior of star-formation histories: ``"tau"`` and ``"dirichlet"`` have derived
-        times, any other none.
+        Prior of star-formation histories. ``"tau"`` and ``"dirichlet"`` have derived times,
+        others have none.
     redshift : `~numpy.ndarray`, shape (N, S) or (N, 1)
         Redshift of each sample.
     pixel_area : float, optional
-        Area of a pixel in arcsec^2; without it no LOGSIGMA.
+        Area of a pixel in arcsec^2; without it there is no LOGSIGMA.
 
     Returns
     -------
     dict of str to `~numpy.ndarray`, shape (N, S), float64
-        Of LOGSIGMA [dex(solMass kpc-2)], AGE and T50LB [Gyr], those that can be had.
+        LOGSIGMA [dex(solMass kpc-2)], AGE and T50LB [Gyr], as far as they can be derived.
+        LOGSIGMA is NaN at a redshift without a distance.
     """
     found = {}
     if pixel_area is not None:
@@ -87,8 +42,35 @@ def derive(samples, sfh, redshift, pixel_area=None):
     if sfh == "tau" and {"TAU", "TSTART"} <= samples.keys():
         tau, tstart = (samples[key].astype(float) for key in ("TAU", "TSTART"))
         span = np.maximum(age - tstart, 1e-9)
-        mean, half = _of_history(span / tau)
+        mean, half = _formation_times(span / tau)
         found["AGE"], found["T50LB"] = span * (1.0 - mean), span * (1.0 - half)
     elif sfh == "dirichlet" and "T50" in samples:
         found["T50LB"] = (1.0 - samples["T50"].astype(float)) * age
     return found
+
+
+def _formation_times(ratio):
+    """Return the mean and the median formation time of tau-delayed histories.
+
+    Both are fractions of the span since star formation began, interpolated in `_table` at
+    `ratio` = span / tau.
+    """
+    at = (np.log(ratio) - _FIRST) * ((_NODES - 1) / (_LAST - _FIRST))
+    at = np.clip(at, 0.0, _NODES - 1.0)
+    low = np.minimum(at.astype(np.int32), _NODES - 2)
+    weight = at - low
+    return [row[low] + weight * (row[low + 1] - row[low]) for row in _table()]
+
+
+@cache
+def _table():
+    """Return the mean and the median formation time at each node, shape (2, number of nodes).
+
+    To compute incomplete gamma functions for every sample would take longer than the flow.
+    Linear interpolation between these nodes is accurate to 1e-6. So are the ends: 2/3 and
+    1/sqrt(2) of the span below, where the SFR rises linearly, and nearly 0 above.
+    """
+    r = np.exp(np.linspace(_FIRST, _LAST, _NODES))
+    mean = 2.0 * gammainc(3, r) / gammainc(2, r) / r
+    mean[r < 1e-4] = 2.0 / 3.0  # where both underflow
+    return np.stack([mean, gammaincinv(2, 0.5 * gammainc(2, r)) / r])

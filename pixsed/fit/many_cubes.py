@@ -1,46 +1,55 @@
-"""Many cubes fitted into a folder of maps, each by itself: one that is bad spoils no other."""
+"""Fit many cubes into a folder of maps; a cube that fails does not stop the others."""
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.fit.run import Done, fit_image
+from pixsed.fit.to_file import FitReport, fit_to_file
 from pixsed.io.formats.kinds import kind_of
+from pixsed.io.outputs import check_fits_output, check_folder
 from pixsed.parallel import run_tasks
 
 
 @dataclass
-class Outcome:
-    """What became of one cube of many.
+class CubeOutcome:
+    """Result of the fit of one cube of many.
 
     Attributes
     ----------
     cube, path : str
         The cube and its maps.
-    done : `~pixsed.fit.run.Done` or None
-    warned : list of str
-        Warnings, to be given where the user is.
+    report : `~pixsed.fit.to_file.FitReport` or None
+    warnings : list of str
+        Messages of warnings, for the calling process to show.
     error : str or None
-        Why it could not be fitted.
+        Why the cube could not be fitted.
     """
 
     cube: str
     path: str
-    done: Done | None = None
-    warned: list = field(default_factory=list)
+    report: FitReport | None = None
+    warnings: list = field(default_factory=list)
     error: str | None = None
 
 
-def maps_paths(cubes, folder):
-    """Return the path of the maps of each cube, ``<CUBE>_maps.fits`` in `folder`.
+def maps_paths(cubes, folder, part=None):
+    """Return the maps of each cube, ``<CUBE>_maps.fits`` in `folder`: a list of (cube, path).
+
+    Parameters
+    ----------
+    cubes : sequence of str
+    folder : path-like
+    part : tuple of int, optional
+        (I, N): keep every N-th cube, from the I-th.
 
     Raises
     ------
     PixsedError
-        If two would share one.
+        If two cubes would have the same maps, or `folder` is a file.
     """
+    check_folder(folder, "cubes")
     paths = [str(Path(folder) / f"{_stem(text)}_maps.fits") for text in cubes]
     for i, path in enumerate(paths):
         if path in paths[:i]:
@@ -48,7 +57,8 @@ def maps_paths(cubes, folder):
                 f"{cubes[paths.index(path)]} and {cubes[i]} would both be {path}; fit them into "
                 "two folders"
             )
-    return paths
+    number, of = part or (1, 1)
+    return list(zip(cubes, paths, strict=True))[number - 1 :: of]
 
 
 def _stem(path):
@@ -58,47 +68,64 @@ def _stem(path):
     return name.rsplit(".", 1)[0] if "." in name else name
 
 
-def fit_cubes(cubes, paths, model, *, jobs=1, scheduler=None, **fit):
-    """Yield the `Outcome` of each cube, in order.
+def fit_cubes(cubes, paths, model, options, execution):
+    """Fit many cubes, each into its own maps.
 
     Parameters
     ----------
     cubes : sequence of `~pixsed.io.formats.cube_file.CubeName`
     paths : sequence of str
-        Of their maps.
+        Paths of their maps; folders are made.
     model : `~pixsed.fit.model.Model`
-    jobs : int, optional
-        Cores: as many processes as there are cubes for, the rest as threads.
-    scheduler : str, optional
-        Address of a Dask scheduler, whose workers fit a cube each.
-    **fit
-        As of `pixsed.fit.run.fit_image`.
+    options : `~pixsed.fit.options.FitOptions`
+    execution : `~pixsed.fit.options.ExecutionOptions`
+        With `jobs`, cubes are fitted in as many processes as there are cubes, and the other
+        cores are threads. With `scheduler`, each Dask worker fits one cube at a time. `part`
+        is ignored.
+
+    Returns
+    -------
+    iterator of `CubeOutcome`
+        In the order of the cubes, as they are finished.
+
+    Raises
+    ------
+    PixsedError
+        If maps exist and may not be replaced.
     """
-    processes = min(jobs, len(cubes))
-    threads = 1 if scheduler else max(1, jobs // processes)
-    if scheduler:
+    for path in paths:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        check_fits_output(path, execution.overwrite or execution.resume)
+    processes = min(execution.jobs, len(cubes))
+    threads = 1 if execution.scheduler else max(1, execution.jobs // processes)
+    if execution.scheduler:
         cubes = [cube.absolute() for cube in cubes]
         paths = [str(Path(path).absolute()) for path in paths]
-    tasks = [(cube, path, fit | {"jobs": threads}) for cube, path in zip(cubes, paths, strict=True)]
+    here = replace(execution, jobs=threads, scheduler=None, part=None)
     return run_tasks(
-        _fit_cube, tasks, setup=partial(_given, model), jobs=processes, scheduler=scheduler
+        _fit_one,
+        list(zip(cubes, paths, strict=True)),
+        setup=partial(_state, model, options, here),
+        jobs=processes,
+        scheduler=execution.scheduler,
     )
 
 
-def _given(model):
-    return model
+def _state(*state):
+    return state
 
 
-def _fit_cube(model, task):
-    cube, path, fit = task
-    outcome = Outcome(cube.path, path)
+def _fit_one(state, task):
+    model, options, execution = state
+    cube, path = task
+    outcome = CubeOutcome(cube.path, path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", PixsedWarning)
         try:
             if kind_of(cube.path) != "cube":
                 raise PixsedError(f"{cube.path} is not a cube; make it with pixsed cutout")
-            outcome.done = fit_image(cube, model, path, **fit)
-        except (PixsedError, OSError) as raised:
-            outcome.error = " ".join(str(raised).split())
-    outcome.warned = [str(w.message) for w in caught if issubclass(w.category, PixsedWarning)]
+            outcome.report = fit_to_file(cube, model, path, options, execution)
+        except (PixsedError, OSError) as error:
+            outcome.error = " ".join(str(error).split())
+    outcome.warnings = [str(w.message) for w in caught if issubclass(w.category, PixsedWarning)]
     return outcome

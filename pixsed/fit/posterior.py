@@ -1,46 +1,83 @@
-"""From photometry to the summary of the posterior, a batch at a time.
+"""Summaries of posteriors of rows of photometry, computed in batches.
 
-A batch is always of `BATCH` rows, empty places filled up, and runs on one thread; several
-run at once. So neither tiles nor jobs change a bit of the result, and memory does not
-grow with the image.
+A batch always has `BATCH` rows, empty places filled, and runs on one thread; several run at
+once. Results are therefore the same to the bit for any tiles and any number of jobs, and memory
+does not grow with the image.
 """
 
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 
 from pixsed import cosmology
-from pixsed.errors import PixsedError
 from pixsed.fit.derived import derive
 from pixsed.fit.draws import base_normals
 from pixsed.fit.quantiles import at_levels, check_levels, deviation, of_draws, spread
+from pixsed.parallel import ordered_map
 from pixsed.properties import quantile_name
 
-#: Rows of one call of the model.
+#: Number of rows per call of the model.
 BATCH = 32
-#: The same, of the quantile engine, which has no draws.
+#: The same for the quantile engine, which has no draws.
 QUANTILE_BATCH = 1024
-#: Ways of fitting: draws of the flow, or the marginal quantiles of a network in one pass.
-ENGINES = ("flow", "quantile")
-#: Places in a batch that a pixel always gets modulo this: 64 bytes of float32.
+#: A pixel's place in a batch is fixed modulo this number: 64 bytes of float32.
 LANES = 16
-#: Properties of the whole: of N pixels together, N times those of one.
+#: Properties that are proportional to size: those of N pixels together are N times those of one.
 EXTENSIVE = ("LOGMSTAR", "LOGMFORM", "LOGSFR")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Photometry to fit: one row per pixel, bin of pixels, or galaxy.
+
+    Attributes
+    ----------
+    flux, err : `~numpy.ndarray`, shape (N, B)
+        nJy, in the bands of the model and their order; NaN in both = band missing.
+    redshift, redshift_err : `~numpy.ndarray`, shape (N,)
+        An error of 0 means an exact redshift. Ignored by a model that infers the redshift.
+    key_y, key_x : `~numpy.ndarray`, shape (N,), int
+        Keys of the draws: `pixsed.fit.draws.global_indices` of a pixel.
+    npix : `~numpy.ndarray`, shape (N,), int, optional
+        Number of pixels summed in each row; masses and SFRs are divided by it.
+    """
+
+    flux: np.ndarray
+    err: np.ndarray
+    redshift: np.ndarray
+    redshift_err: np.ndarray
+    key_y: np.ndarray
+    key_x: np.ndarray
+    npix: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.flux)
+
+    def __getitem__(self, index):
+        values = (getattr(self, item.name) for item in fields(self))
+        return Rows(*(None if value is None else value[index] for value in values))
+
+    def at_middle_redshift(self, model):
+        """Return the rows with the middle and half width of a model's redshift range."""
+        low, high = model.redshift_range
+        middle, half = (np.full(len(self), v) for v in ((low + high) / 2, (high - low) / 2))
+        return Rows(self.flux, self.err, middle, half, self.key_y, self.key_x, self.npix)
 
 
 def plan_batches(y, x, size=BATCH):
     """Return the rows of each batch, shape (K, size), int; -1 where a place is empty.
 
-    A row's place in its batch, modulo `LANES`, follows from its pixel alone: kernels add
-    numbers in an order that depends on where a row begins in memory.
+    The place of a row in its batch, modulo `LANES`, depends on its pixel alone: numerical
+    kernels add numbers in an order that depends on where a row begins in memory.
 
     Parameters
     ----------
     y, x : `~numpy.ndarray`, shape (N,), int
         Keys of the draws.
     size : int, optional
-        A multiple of `LANES`.
+        Rows per batch, a multiple of `LANES`.
     """
     # Five rows down, so that compact segments fill the lanes evenly.
     lane = (np.asarray(x) % LANES + 5 * (np.asarray(y) % LANES)) % LANES
@@ -54,56 +91,48 @@ def plan_batches(y, x, size=BATCH):
 
 
 def run_batches(function, y, x, jobs=1, progress=None, size=BATCH):
-    """Yield ``(rows, function(rows, keep))`` of each batch, in order.
+    """Return an iterator over ``(rows, function(index, keep))`` of each batch, in order.
 
     Parameters
     ----------
     function : callable
-        Of the `size` rows to compute, empty places filled with another row of the batch,
-        and of the places to keep, shape (size,), bool.
+        Takes the `size` rows to compute, with empty places filled by another row of the batch,
+        and the places to keep, shape (size,), bool.
     y, x : `~numpy.ndarray`, shape (N,), int
-        As of `plan_batches`.
+        Keys of the draws, as in `plan_batches`.
     jobs : int, optional
-        Threads; no more batches than a few for each wait in memory.
+        Number of threads. A few batches per thread wait in memory at most.
     progress : callable, optional
         Called with the number of rows done.
     size : int, optional
-        Rows of a batch, as of `plan_batches`.
+        Rows per batch, as in `plan_batches`.
 
     Yields
     ------
     rows : `~numpy.ndarray`, int
         The rows kept.
     result
-        What `function` returned.
+        The return value of `function`.
     """
-
-    def call(batch):
-        keep = batch >= 0
-        return batch[keep], function(np.where(keep, batch, batch[keep][0]), keep)
-
-    def told(result):
-        if progress is not None:
-            progress(len(result[0]))
-        return result
-
     batches = plan_batches(y, x, size)
+    keep = batches >= 0
+    filled = [np.where(k, batch, batch[k][0]) for batch, k in zip(batches, keep, strict=True)]
     if jobs == 1:
-        for batch in batches:
-            yield told(call(batch))
-        return
+        results = map(function, filled, keep)
+    else:
+        results = _on_threads(function, list(zip(filled, keep, strict=True)), jobs)
+    found = zip((batch[k] for batch, k in zip(batches, keep, strict=True)), results, strict=True)
+    return found if progress is None else map(partial(_report, progress), found)
+
+
+def _on_threads(function, tasks, jobs):
     with ThreadPoolExecutor(jobs) as pool:
-        waiting = deque()
-        try:
-            for batch in batches:
-                waiting.append(pool.submit(call, batch))
-                if len(waiting) > 2 * jobs:
-                    yield told(waiting.popleft().result())
-            while waiting:
-                yield told(waiting.popleft().result())
-        finally:
-            for future in waiting:
-                future.cancel()
+        yield from ordered_map(pool, lambda task: function(*task), tasks, 2 * jobs)
+
+
+def _report(progress, item):
+    progress(len(item[0]))
+    return item
 
 
 def output_names(model, fit_redshift, with_area):
@@ -114,149 +143,119 @@ def output_names(model, fit_redshift, with_area):
     return names + list(derive(ones, model.sfh, np.ones((1, 1)), 1.0 if with_area else None))
 
 
-def summarise(
-    model,
-    flux,
-    err,
-    redshift,
-    redshift_err,
-    y,
-    x,
-    *,
-    samples,
-    quantiles,
-    seed,
-    jobs=1,
-    pixel_area=None,
-    npix=None,
-    progress=None,
-    engine="flow",
-):
-    """Fit N rows of photometry and return the quantiles of their posteriors.
+def summarise(model, rows, options, *, pixel_area=None, jobs=1, progress=None):
+    """Fit rows of photometry and return the quantiles of their posteriors.
 
     Parameters
     ----------
     model : `~pixsed.fit.model.Model`
-    flux, err : `~numpy.ndarray`, shape (N, B)
-        nJy, the bands of the model in its order; NaN in both = missing.
-    redshift, redshift_err : `~numpy.ndarray`, shape (N,)
-        `redshift_err` 0 = exact. A model that infers the redshift looks at neither.
-    y, x : `~numpy.ndarray`, shape (N,), int
-        Keys of the draws, `pixsed.fit.draws.global_indices`.
-    samples : int
-        Draws of the flow; of no meaning to the quantile engine.
-    quantiles : sequence of float
-    seed, jobs : int
+    rows : `Rows`
+        N rows.
+    options : `~pixsed.fit.options.FitOptions`
+        Its samples, quantiles, seed and engine; samples must be a number for the flow.
     pixel_area : float, optional
-        arcsec^2, for LOGSIGMA.
-    npix : `~numpy.ndarray`, shape (N,), optional
-        Pixels that a row is the sum of: masses and SFRs are given a pixel, divided by it.
+        arcsec^2; without it there is no LOGSIGMA.
+    jobs : int, optional
+        Number of threads.
     progress : callable, optional
         Called with the number of rows done.
-    engine : {"flow", "quantile"}, optional
-        Draws of the flow, or the network's marginal quantiles: faster by far, and less exact.
 
     Returns
     -------
     dict of str to `~numpy.ndarray`, shape (N,), float32
-        ``LOGMSTAR_P50`` and so on, ``LOGMSTAR_STD``, ``CHI2`` and ``OOD`` (NaN where the
-        model cannot tell). REDSHIFT is NaN where it is exact.
+        ``LOGMSTAR_P50`` and so on, ``LOGMSTAR_STD``, ``CHI2`` and ``OOD`` (NaN if the model
+        gives none). REDSHIFT is NaN where the redshift is exact.
 
     Raises
     ------
     PixsedError
-        If the model has not that engine, or the engine not those quantiles.
+        If the model does not have the engine, or the engine does not reach a quantile.
     """
-    if engine not in ENGINES:
-        raise PixsedError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
-    model.check_engine(engine)
+    model.check_engine(options.engine)
     if model.infers_redshift:
-        low, high = model.redshift_range
-        redshift, redshift_err = (
-            np.full(len(flux), v) for v in ((low + high) / 2, (high - low) / 2)
-        )
-
-    def by_draws(rows, keep):
-        f, e, z, dz = flux[rows], err[rows], redshift[rows], redshift_err[rows]
-        base = base_normals(seed, y[rows], x[rows], samples, model.base_dim)
-        draws, flux_model = model.sample(f, e, z, dz, base)
-        draws, f, e, z, dz = (values[keep] for values in (draws, f, e, z, dz))
-        # A property at a time, its draws side by side.
-        columns = dict(
-            zip(model.parameters, np.ascontiguousarray(draws.transpose(2, 0, 1)), strict=True)
-        )
-        if npix is not None:
-            share = np.log10(npix[rows[keep]])[:, None]
-            columns |= {name: columns[name] - share for name in EXTENSIVE if name in columns}
-        redshift_of = z[:, None]
-        if (dz > 0).any() and "REDSHIFT" in columns:
-            redshift_of = np.where(dz[:, None] > 0, columns["REDSHIFT"], redshift_of)
-        columns |= derive(columns, model.sfh, redshift_of, pixel_area)
-        found = {}
-        for name, values in columns.items():
-            values = np.sort(values.astype(np.float32), axis=1)
-            levels = of_draws(values, quantiles)
-            for level, q in zip(levels, quantiles, strict=True):
-                found[f"{name}_{quantile_name(q)}"] = level
-            found[f"{name}_STD"] = spread(values, values[:, samples // 2])
-            if name == "REDSHIFT":
-                for key in (k for k in found if k.startswith("REDSHIFT_")):
-                    found[key] = np.where(dz > 0, found[key], np.nan)
-        flux_model = None if flux_model is None else flux_model[keep]
-        found["CHI2"], found["OOD"] = model.score(f, e, flux_model, z, dz)
-        return {key: value.astype(np.float32) for key, value in found.items()}
-
-    def by_quantiles(rows, keep):
-        values = model.quantiles(flux[rows], err[rows], redshift[rows], redshift_err[rows])[keep]
-        rows = rows[keep]
-        share = None if npix is None else np.log10(npix[rows])
-        return _quantile_columns(
-            model, values, redshift[rows], redshift_err[rows], quantiles, pixel_area, share
-        )
-
-    size = BATCH
-    if engine == "quantile":
-        check_levels(model.quantile_levels, quantiles)
-        size = QUANTILE_BATCH
-    one = by_quantiles if engine == "quantile" else by_draws
+        rows = rows.at_middle_redshift(model)
+    fit_batch, size = _summarise_draws, BATCH
+    if options.engine == "quantile":
+        check_levels(model.quantile_levels, options.quantiles)
+        fit_batch, size = _summarise_quantiles, QUANTILE_BATCH
+    fit_batch = partial(fit_batch, model, rows, options, pixel_area)
     result = {}
-    for rows, found in run_batches(one, y, x, jobs, progress, size):
+    for index, found in run_batches(fit_batch, rows.key_y, rows.key_x, jobs, progress, size):
         for key, values in found.items():
             if key not in result:
-                result[key] = np.full(len(flux), np.nan, dtype=np.float32)
-            result[key][rows] = values
+                result[key] = np.full(len(rows), np.nan, dtype=np.float32)
+            result[key][index] = values
     return result
 
 
-def _quantile_columns(model, values, redshift, redshift_err, quantiles, pixel_area, share):
-    """Return the columns of `summarise` from the network's quantiles (N, P', L)."""
-    names, levels = model.quantile_properties, model.quantile_levels
-    columns = {name: values[:, i] for i, name in enumerate(names)}
-    sigma = columns.pop("LOGSIGMA", None)  # of a pixel of one square arcsecond
-    if share is not None:
+def _summarise_draws(model, rows, options, pixel_area, index, keep):
+    """Return the columns of `summarise` for one batch, from draws of the flow."""
+    batch, samples = rows[index], options.samples
+    base = base_normals(options.seed, batch.key_y, batch.key_x, samples, model.base_dim)
+    draws, flux_model = model.sample(
+        batch.flux, batch.err, batch.redshift, batch.redshift_err, base
+    )
+    draws, batch = draws[keep], batch[keep]
+    # One property at a time, with its draws contiguous in memory.
+    columns = dict(
+        zip(model.parameters, np.ascontiguousarray(draws.transpose(2, 0, 1)), strict=True)
+    )
+    if batch.npix is not None:
+        log_npix = np.log10(batch.npix)[:, None]
+        columns |= {name: columns[name] - log_npix for name in EXTENSIVE if name in columns}
+    uncertain = batch.redshift_err > 0
+    redshift = batch.redshift[:, None]
+    if uncertain.any() and "REDSHIFT" in columns:
+        redshift = np.where(uncertain[:, None], columns["REDSHIFT"], redshift)
+    columns |= derive(columns, model.sfh, redshift, pixel_area)
+    found = {}
+    for name, values in columns.items():
+        values = np.sort(values.astype(np.float32), axis=1)
+        levels = of_draws(values, options.quantiles)
+        for level, q in zip(levels, options.quantiles, strict=True):
+            found[f"{name}_{quantile_name(q)}"] = level
+        found[f"{name}_STD"] = spread(values, values[:, samples // 2])
+    for key in (key for key in found if key.startswith("REDSHIFT_")):
+        found[key] = np.where(uncertain, found[key], np.nan)
+    flux_model = None if flux_model is None else flux_model[keep]
+    found["CHI2"], found["OOD"] = model.score(
+        batch.flux, batch.err, flux_model, batch.redshift, batch.redshift_err
+    )
+    return {key: value.astype(np.float32) for key, value in found.items()}
+
+
+def _summarise_quantiles(model, rows, options, pixel_area, index, keep):
+    """Return the columns of `summarise` for one batch, from the network's quantiles."""
+    batch = rows[index]
+    values = model.quantiles(batch.flux, batch.err, batch.redshift, batch.redshift_err)[keep]
+    batch, levels = batch[keep], model.quantile_levels
+    columns = {name: values[:, i] for i, name in enumerate(model.quantile_properties)}
+    per_arcsec2 = columns.pop("LOGSIGMA", None)  # of a pixel of one square arcsecond
+    log_npix = None if batch.npix is None else np.log10(batch.npix)[:, None]
+    if log_npix is not None:
         columns |= {
-            name: columns[name] - share[:, None].astype(np.float32)
+            name: columns[name] - log_npix.astype(np.float32)
             for name in EXTENSIVE
             if name in columns
         }
+    uncertain = batch.redshift_err[:, None] > 0
     if pixel_area is not None:
         with np.errstate(divide="ignore"):  # at z = 0 there is no area in kpc^2
-            area = np.log10(pixel_area * cosmology.kpc_per_arcsec(redshift) ** 2)
-        exact = columns["LOGMSTAR"] - np.where(np.isfinite(area), area, np.nan)[:, None]
-        if sigma is not None:
-            # An uncertain distance is in it, other than in the mass.
-            sigma = sigma - np.log10(pixel_area) - (0.0 if share is None else share[:, None])
-            exact = np.where(redshift_err[:, None] > 0, sigma, exact)
-        columns["LOGSIGMA"] = exact.astype(np.float32)
+            area = np.log10(pixel_area * cosmology.kpc_per_arcsec(batch.redshift) ** 2)
+        sigma = columns["LOGMSTAR"] - np.where(np.isfinite(area), area, np.nan)[:, None]
+        if per_arcsec2 is not None:
+            # It includes the uncertain distance, which the mass treats differently.
+            own = per_arcsec2 - np.log10(pixel_area) - (0.0 if log_npix is None else log_npix)
+            sigma = np.where(uncertain, own, sigma)
+        columns["LOGSIGMA"] = sigma.astype(np.float32)
     if "REDSHIFT" in columns:
-        columns["REDSHIFT"] = np.where(
-            redshift_err[:, None] > 0, columns["REDSHIFT"], np.float32(np.nan)
-        )
+        columns["REDSHIFT"] = np.where(uncertain, columns["REDSHIFT"], np.float32(np.nan))
     found = {}
     for name, column in columns.items():
-        for q, level in zip(quantiles, at_levels(column, levels, quantiles), strict=True):
+        levels_found = at_levels(column, levels, options.quantiles)
+        for q, level in zip(options.quantiles, levels_found, strict=True):
             found[f"{name}_{quantile_name(q)}"] = level
         found[f"{name}_STD"] = deviation(column, levels)
-    # Without draws there is nothing to compare the photometry with.
-    found["CHI2"] = found["OOD"] = np.full(len(values), np.nan, dtype=np.float32)
+    # Without draws there is no predicted photometry to compare with.
+    found["CHI2"] = found["OOD"] = np.full(len(batch), np.nan, dtype=np.float32)
     return found

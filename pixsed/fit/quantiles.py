@@ -1,4 +1,4 @@
-"""Quantiles of draws; and at any level, with the standard deviation, from those of a network."""
+"""Quantiles and standard deviations, of draws and of the quantiles of a network."""
 
 from functools import cache
 
@@ -7,22 +7,22 @@ from scipy.special import ndtri
 
 from pixsed.errors import PixsedError
 
-#: A quantile of draws is the mean of those up to this far on either side, or up to this share
-#: of the way to 0 or 1.
-REACH, SHARE = 0.05, 0.3
+#: A quantile of draws is the mean of the quantiles within `REACH` of its level, or within the
+#: fraction `END_FRACTION` of the distance to 0 or 1 if that is less.
+REACH, END_FRACTION = 0.05, 0.3
 
 
 def _hat(t):
-    """Integral up to t of 1 - |t|, between -1 and 1."""
+    """Return the integral of 1 - |t| from -1 to t."""
     t = np.clip(t, -1.0, 1.0)
     return 0.5 + t - 0.5 * t * np.abs(t)
 
 
 @cache
 def _window(level, count):
-    """Return the first of the sorted draws that a quantile is made of, and their weights."""
-    half = max(min(REACH, SHARE * min(level, 1.0 - level)), 0.5 / count)
-    # Draw k stands at (k + 1/2) / count; between two the quantile is linear.
+    """Return the slice of the sorted draws that make up a quantile, and their weights."""
+    half = max(min(REACH, END_FRACTION * min(level, 1.0 - level)), 0.5 / count)
+    # Draw k has the level (k + 1/2) / count; the quantile is linear between draws.
     ends = (level + half * np.array([-1.0, 1.0])) * count - 0.5
     start, stop = np.clip(ends, 0.0, count - 1.0)
     whole = [_hat(end - np.arange(count)) for end in (start, stop)]
@@ -37,14 +37,13 @@ def _window(level, count):
 def of_draws(ordered, levels):
     """Return quantiles of sorted draws.
 
-    Each is the mean of the quantiles within `REACH` of its level: quasi-random draws leave
-    jitter from one to the next, which this takes out, so that the same draws are worth up to
-    half as many again.
+    Each is the mean of the quantiles within `REACH` of its level. This removes the jitter
+    between quasi-random draws, and makes them worth up to 1.5 times as many.
 
     Parameters
     ----------
     ordered : `~numpy.ndarray`, shape (N, S), float32
-        Ascending along the last axis. A NaN makes NaN of its row.
+        Ascending along the last axis. A row with a NaN has NaN quantiles.
     levels : sequence of float
 
     Returns
@@ -55,41 +54,49 @@ def of_draws(ordered, levels):
     middle = ordered[:, ordered.shape[1] // 2]
     for level in levels:
         part, weights = _window(float(level), ordered.shape[1])
-        # Off the median, lest digits be lost; a row at a time, whatever the other rows.
+        # Relative to the median, to keep digits; each row by itself, so that the sum of a row
+        # does not depend on the others.
         off = ordered[:, part] - middle[:, None]
         found.append(middle + (off * weights).sum(axis=1))
     return found
 
 
 def spread(values, middle):
-    """Return the standard deviation of draws (N, S) about near their middle (N,), float32."""
+    """Return the standard deviation of draws, shape (N,), float32.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`, shape (N, S)
+    middle : `~numpy.ndarray`, shape (N,)
+        Values near the mean, which keep digits in the sum of squares.
+    """
     off = values - middle[:, None]
     mean = off.mean(axis=1)
     return np.sqrt(np.maximum((off * off).mean(axis=1) - mean * mean, 0.0))
 
 
 def check_levels(levels, wanted):
-    """Raise `PixsedError` if a level wanted lies outside those that there are."""
+    """Raise `PixsedError` if a wanted level is outside the range of `levels`."""
     beyond = [q for q in wanted if not levels[0] - 1e-9 <= q <= levels[-1] + 1e-9]
     if beyond:
         raise PixsedError(
-            f"quantile {beyond[0]:g} is outside {levels[0]:g} to {levels[-1]:g}, those that the "
-            "model's quantile engine has; try --engine flow"
+            f"quantile {beyond[0]:g} is outside {levels[0]:g} to {levels[-1]:g}, the range of the "
+            "model's quantile engine; try --engine flow"
         )
 
 
 def at_levels(values, levels, wanted):
-    """Return quantiles at the levels wanted.
+    """Return quantiles at other levels.
 
-    A level that is there is copied; between two the value is linear in the normal quantile
-    of the level, as it is for a Gaussian.
+    A level that is among `levels` is copied. Between two levels the value is linear in the
+    normal quantile of the level, as it is for a Gaussian.
 
     Parameters
     ----------
     values : `~numpy.ndarray`, shape (..., L)
-        Rising with the level.
+        Quantiles, ascending with the level.
     levels : sequence of float
-        Ascending.
+        L levels, ascending.
     wanted : sequence of float
         Q levels.
 
@@ -100,7 +107,7 @@ def at_levels(values, levels, wanted):
     Raises
     ------
     PixsedError
-        If one is beyond the outermost level.
+        If a wanted level is beyond the outermost levels.
     """
     check_levels(levels, wanted)
     score = ndtri(np.asarray(levels, dtype=float))
@@ -111,9 +118,9 @@ def at_levels(values, levels, wanted):
             found.append(values[..., near])
             continue
         above = int(np.searchsorted(levels, q))
-        share = np.float32((ndtri(q) - score[above - 1]) / (score[above] - score[above - 1]))
+        weight = np.float32((ndtri(q) - score[above - 1]) / (score[above] - score[above - 1]))
         low, high = values[..., above - 1], values[..., above]
-        found.append(low + share * (high - low))
+        found.append(low + weight * (high - low))
     return found
 
 
@@ -124,28 +131,30 @@ def _moments(levels):
     t = np.linspace(-8.0, 8.0, 16001)
     weight = np.exp(-0.5 * t * t)
     weight /= weight.sum()
-    # Hat functions of the normal quantile; the outermost two pieces go on for ever.
+    # Hat functions of the normal quantile; the outermost two pieces extend to infinity.
     piece = np.clip(np.searchsorted(score, t) - 1, 0, len(score) - 2)
-    share = (t - score[piece]) / (score[piece + 1] - score[piece])
+    upper = (t - score[piece]) / (score[piece + 1] - score[piece])
     hats = np.zeros((len(t), len(score)))
     rows = np.arange(len(t))
-    hats[rows, piece], hats[rows, piece + 1] = 1.0 - share, share
+    hats[rows, piece], hats[rows, piece + 1] = 1.0 - upper, upper
     return weight @ hats, hats.T @ (weight[:, None] * hats)
 
 
 def deviation(values, levels):
     """Return the standard deviation of distributions given by quantiles, shape (...), float32.
 
-    Of the distribution that is linear between levels, and goes on beyond them, in the
-    normal quantile of the level: exact for a Gaussian.
+    The quantile function is taken as linear in the normal quantile of the level, between the
+    levels and beyond them: the result is exact for a Gaussian.
 
     Parameters
     ----------
     values : `~numpy.ndarray`, shape (..., L)
-    levels : tuple of float
+        Quantiles, ascending with the level.
+    levels : sequence of float
+        L levels, ascending.
     """
     first, second = _moments(tuple(levels))
-    # From the middle, lest digits cancel.
+    # Relative to the middle, so that digits do not cancel.
     off = values - values[..., len(levels) // 2 : len(levels) // 2 + 1]
     off = off.astype(float)
     mean = off @ first

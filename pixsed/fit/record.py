@@ -1,4 +1,4 @@
-"""What says how a fit was made: the cards of its maps, and whether two fits are the same."""
+"""Record of a fit: header cards, and the key that tells whether two fits are the same."""
 
 from pathlib import Path
 
@@ -7,59 +7,55 @@ from pixsed.errors import PixsedError
 from pixsed.io.fingerprint import file_digest, fingerprint
 from pixsed.io.locate import open_fits
 
-# Cards that say best in what two fits differ.
-_TELLING = ("MODELSHA", "ENGINE", "SEED", "NSAMP", "SNRMIN", "ERRFLOOR", "REDSHIFT", "ZERR")
+# Cards that best describe the difference between two fits.
+_DIFFERENCES = ("MODELSHA", "ENGINE", "SEED", "NSAMP", "SNRMIN", "ERRFLOOR", "REDSHIFT", "ZERR")
 
 
-def how_fitted(engine, samples):
-    """Return how a pixel was fitted, for HISTORY."""
-    return "marginal quantiles" if engine == "quantile" else f"{samples} draws each"
+def method_text(options):
+    """Return how pixels were fitted, for HISTORY, as ``128 draws each``."""
+    return "marginal quantiles" if options.engine == "quantile" else f"{options.samples} draws each"
 
 
-def model_cards(model, seed, samples, error_floor, engine="flow"):
-    """Return the cards of a primary header that say how fits were made: model, draws, errors."""
+def model_cards(model, options):
+    """Return the primary header cards that record the model, the draws and the errors.
+
+    Parameters
+    ----------
+    model : `~pixsed.fit.model.Model`
+    options : `~pixsed.fit.options.FitOptions`
+    """
+    quantile = options.engine == "quantile"
     return {
         "MODEL": (model.name, "model"),
         "MODELSHA": (model.sha256, "SHA-256 of the model file"),
-        "ENGINE": (engine, "draws of the flow, or marginal quantiles"),
-        "SEED": (seed, "seed of the draws"),
-        "NSAMP": (0 if engine == "quantile" else samples, "posterior draws a pixel"),
-        "ERRFLOOR": (error_floor, "fraction of flux added to errors in quadrature"),
+        "ENGINE": (options.engine, "draws of the flow, or marginal quantiles"),
+        "SEED": (options.seed, "seed of the draws"),
+        "NSAMP": (0 if quantile else options.samples, "number of posterior draws per pixel"),
+        "ERRFLOOR": (options.error_floor, "fraction of flux added to errors in quadrature"),
         "IMF": (model.text("sps.IMF"), "initial mass function"),
         "SPSLIB": (model.text("sps.LIBRARY", "sps.library"), "SPS library"),
         "CRCOSMO": (model.text("cosmology", default=cosmology.NAME), "cosmology"),
     }
 
 
-def table_cards(
-    model,
-    *,
-    seed,
-    samples,
-    error_floor,
-    engine,
-    redshift=None,
-    redshift_err=None,
-    snr_min=None,
-    id_col=None,
-    z_col=None,
-    zerr_col=None,
-    units=(),
-):
-    """Return the cards of a fitted table: those of `model_cards`, and of options that were given.
+def table_cards(model, options, columns):
+    """Return the primary header cards of a fitted table: `model_cards`, and options that are set.
 
-    Parameters are those of `~pixsed.fit.table.fit_table`; `units` is a sequence of
-    ``UNIT`` or ``BAND=UNIT``.
+    Parameters
+    ----------
+    model : `~pixsed.fit.model.Model`
+    options : `~pixsed.fit.options.FitOptions`
+    columns : `~pixsed.fit.table.TableColumns`
     """
-    cards = model_cards(model, seed, samples, error_floor, engine)
+    cards = model_cards(model, options)
     for key, value, comment in (
-        ("REDSHIFT", redshift, "redshift of every row"),
-        ("ZERR", redshift_err, "1-sigma error of the redshifts, 0 = known"),
-        ("SNRMIN", snr_min, "least mean S/N of a row"),
-        ("IDCOL", id_col, "column of the ids"),
-        ("ZCOL", z_col, "column of the redshifts"),
-        ("ZERRCOL", zerr_col, "column of their errors"),
-        ("FLUXUNIT", ",".join(units) or None, "unit of columns of flux"),
+        ("REDSHIFT", options.redshift, "redshift of every row"),
+        ("ZERR", options.redshift_err, "1-sigma error of the redshifts, 0 = exact"),
+        ("SNRMIN", options.snr_min, "minimum mean S/N of a row"),
+        ("IDCOL", columns.id_col, "column of the ids"),
+        ("ZCOL", columns.z_col, "column of the redshifts"),
+        ("ZERRCOL", columns.zerr_col, "column of the redshift errors"),
+        ("FLUXUNIT", columns.units_text or None, "unit of the flux columns"),
     ):
         if value is not None:
             cards[key] = (value, comment)
@@ -67,53 +63,65 @@ def table_cards(
 
 
 def fit_key(source, model, options):
-    """Return what the data of maps depend on, and no result does not.
+    """Return everything that determines the map values; used to check ``--resume``.
 
     Parameters
     ----------
-    source
-        What `pixsed.io.formats.source.Pixels` says.
+    source : `~pixsed.io.formats.source.PixelSource`
     model : `~pixsed.fit.model.Model`
-    options : dict of str
-        Option of the command line -> its value, of those that the data depend on.
+    options : `~pixsed.fit.options.FitOptions`
+
+    Returns
+    -------
+    dict
+        Of JSON types: the version, hashes of the input files and of the model, and what the
+        pixels and the fit depend on besides.
     """
     inputs = [file_digest(path) for path in source.files]
-    return {"pixsed": __version__, "inputs": inputs, "model": model.sha256} | source.key | options
+    key = {"pixsed": __version__, "inputs": inputs, "model": model.sha256}
+    return key | dict(source.key) | options.key
 
 
 def fit_cards(fitter, key):
-    """Return the cards of the maps of a `~pixsed.fit.tiles.TileFitter`, of a `fit_key`."""
-    source, model = fitter.source, fitter.model
+    """Return the primary header cards of the maps of a `~pixsed.fit.tiles.TileFitter`.
+
+    Parameters
+    ----------
+    fitter : `~pixsed.fit.tiles.TileFitter`
+    key : dict
+        From `fit_key`.
+    """
+    source, model, options = fitter.source, fitter.model, fitter.options
     cards = {} if source.object_id is None else {"OBJECT": (source.object_id, "galaxy")}
     if source.redshift is not None and not model.infers_redshift:
         cards["REDSHIFT"] = (float(source.redshift), "redshift")
-        cards["ZERR"] = (float(source.redshift_err), "1-sigma error of the redshift, 0 = known")
+        cards["ZERR"] = (float(source.redshift_err), "1-sigma error of the redshift, 0 = exact")
     return cards | {
         "PIXAR_A2": (float(source.pixar_a2), "[arcsec2] area of a pixel"),
-        **model_cards(model, fitter.seed, fitter.samples, fitter.error_floor, fitter.engine),
+        **model_cards(model, options),
         "FITKEY": (fingerprint(key), "of inputs, model and options"),
-        "SNRMIN": (fitter.snr_min, "least mean S/N of a pixel fitted"),
+        "SNRMIN": (options.snr_min, "minimum mean S/N of a fitted pixel"),
         "SNRBANDS": (",".join(fitter.snr_bands), "bands of mean S/N, else 3 reddest with data"),
-        "FITBANDS": (",".join(fitter.bands), "bands fitted"),
+        "FITBANDS": (",".join(fitter.bands), "fitted bands"),
     }
 
 
 def is_finished(path, cards, overwrite):
-    """Return whether `path` is what a fit of these cards gives.
+    """Return whether `path` holds the finished maps of a fit with these cards.
 
     Parameters
     ----------
     path : path-like
-        ``"-"`` is standard output, and never finished.
+        ``"-"`` is standard output, which is never finished.
     cards : dict
-        Of `fit_cards`.
+        From `fit_cards`.
     overwrite : bool
-        Whether something else may be replaced.
+        Whether a file of another fit may be replaced.
 
     Raises
     ------
     PixsedError
-        If it is something else that may not be replaced; the message says what differs.
+        If the file is of another fit and may not be replaced; the message says what differs.
     """
     if path == "-" or not Path(path).exists():
         return False
@@ -123,12 +131,12 @@ def is_finished(path, cards, overwrite):
         return True
     if overwrite:
         return False
-    for name in _TELLING:
-        asked = cards[name][0] if name in cards else None
-        if header.get(name) != asked:
+    for name in _DIFFERENCES:
+        wanted = cards[name][0] if name in cards else None
+        if header.get(name) != wanted:
             raise PixsedError(
                 f"{path} is there, made with {name} = {header.get(name, 'none')}, now it is "
-                f"{'none' if asked is None else asked}; add --overwrite, or choose another -o"
+                f"{'none' if wanted is None else wanted}; add --overwrite, or choose another -o"
             )
     raise PixsedError(
         f"{path} is there, made of another input or with other options; add --overwrite, or "

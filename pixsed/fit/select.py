@@ -1,4 +1,4 @@
-"""Which pixels are fitted, in which bands."""
+"""Selection of the pixels to fit, and of the bands to fit them in."""
 
 import warnings
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ import numpy as np
 
 from pixsed.dq import DQ, MIN_BANDS, NOT_FITTED
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.fit.options import DEFAULT_SNR_MIN, FitOptions
 from pixsed.io.formats.cube import Binning
-from pixsed.io.formats.source import Pixels
+from pixsed.io.formats.source import CubeSource
 from pixsed.nodata import count_codes, usable, warn_of_codes
 from pixsed.redshifts import redshift_dq, trouble_text
 from pixsed.snr import mean_snr, snr_bands
@@ -17,33 +18,35 @@ from pixsed.snr import mean_snr, snr_bands
 
 @dataclass
 class Selection:
-    """The pixels of a cube, or of a part of an image, and which of them are to be fitted.
+    """Pixels of a cube, or of a part of an image, and a mask of those to fit.
 
     Attributes
     ----------
     flux, err : `~numpy.ndarray`, shape (B, ny, nx), float32
-        nJy, the bands that cube and model share, NaN in both where they are no measurement
-        (`pixsed.nodata.usable`).
+        nJy, in the bands that source and model have in common; NaN in both where there is no
+        measurement (`pixsed.nodata.usable`).
     bare : `~numpy.ndarray`, shape (B, ny, nx), float32
-        The errors without the error floor.
+        Errors without the error floor.
     error_floor : float
-        Fraction of the flux that is in `err`, in quadrature.
+        Fraction of the flux that is added to `err` in quadrature.
     columns : `~numpy.ndarray`, shape (B,), int
-        Their places among the model's bands.
+        Indices of these bands among those of the model.
     bands : list of str
     snr : `~numpy.ndarray`, shape (ny, nx), float32
-        Mean S/N, of `pixsed.snr.mean_snr`; NaN without data.
+        Mean S/N over the reference bands (`pixsed.snr.mean_snr`); NaN without data.
     snr_bands : list of str
-        Bands of the mean S/N where they have data.
+        Reference bands of pixels with data in all of them.
     nbands : `~numpy.ndarray`, shape (ny, nx), int16
+        Number of bands with data.
     dq : `~numpy.ndarray`, shape (ny, nx), int32
-        `~pixsed.dq.DQ` but OUT_OF_DISTRIBUTION.
+        Bits of `~pixsed.dq.DQ`, except OUT_OF_DISTRIBUTION.
     codes : dict of str to int
-        Values taken as missing, `pixsed.nodata.count_codes` of pixels inside.
+        Number of values taken as missing among pixels inside (`pixsed.nodata.count_codes`).
     chosen : `~numpy.ndarray`, shape (ny, nx), bool
+        Pixels to fit.
     redshift, redshift_err : float or `~numpy.ndarray`, shape (ny, nx)
     binning : `~pixsed.io.formats.cube.Binning` or None
-        Where pixels are binned: a bin is fitted once, on its sum.
+        Bins of pixels; a bin is fitted once, on its sum.
     """
 
     flux: np.ndarray
@@ -64,7 +67,7 @@ class Selection:
 
     @cached_property
     def fitted(self):
-        """(ny, nx) bool: where the model is called, `chosen` or the first pixel of each bin."""
+        """(ny, nx) bool: pixels the model is called for, `chosen` or the first of each bin."""
         if self.binning is None:
             return self.chosen
         labels, index = np.unique(np.where(self.chosen, self.binning.binmap, 0), return_index=True)
@@ -73,13 +76,13 @@ class Selection:
         return found
 
     def npix(self, y, x):
-        """Return the number of pixels of the bins of pixels, shape (N,); None without bins."""
+        """Return the number of pixels in the bins of these pixels, shape (N,); None if unbinned."""
         return None if self.binning is None else self.binning.npix[y, x]
 
-    def rows(self, model, y, x):
-        """Return flux and err of pixels, or of all of their bins, NaN = missing.
+    def photometry(self, model, y, x):
+        """Return flux and error of pixels, or of their whole bins, in the bands of the model.
 
-        Both are of shape (N, B of the model).
+        Both have the shape (N, number of bands of the model); NaN = missing.
         """
         result = []
         count = self.npix(y, x)
@@ -99,9 +102,21 @@ class Selection:
 
 
 def match_bands(bands, model, name):
-    """Return (indices into `bands`, places among the model's bands) of those in common.
+    """Return the indices of the bands in common with a model, in `bands` and in the model.
 
     Warns once of bands that the model does not know.
+
+    Parameters
+    ----------
+    bands : sequence of str
+    model : `~pixsed.fit.model.Model`
+    name : str
+        File name, for messages.
+
+    Returns
+    -------
+    index, columns : `~numpy.ndarray`, shape (K,), int
+        Indices in `bands`, and among the bands of the model.
 
     Raises
     ------
@@ -125,16 +140,16 @@ def match_bands(bands, model, name):
 
 
 def quality(flux, code, snr, snr_min):
-    """Return the bits of DQ that follow from the photometry, and the number of bands.
+    """Return the DQ bits that follow from the photometry, and the number of bands with data.
 
     Parameters
     ----------
     flux, code : `~numpy.ndarray`, shape (B, ...)
-        Of `pixsed.nodata.usable`.
+        From `pixsed.nodata.usable`.
     snr : `~numpy.ndarray`, shape (...)
-        Mean S/N, NaN without data.
+        Mean S/N; NaN without data.
     snr_min : float or None
-        Least mean S/N of what is fitted; None = no cut.
+        Minimum mean S/N; None = no cut.
 
     Returns
     -------
@@ -154,24 +169,20 @@ def quality(flux, code, snr, snr_min):
     return dq, nbands
 
 
-def select(cube, model, snr_min=5.0, all_pixels=False, name="cube", error_floor=0.0):
-    """Return the `Selection` of a cube.
+def select(cube, model, options=None, name="cube"):
+    """Return the `Selection` of a cube in memory.
 
-    A pixel, or a bin of them, is fitted if it is in the segment of the cube's object (where
-    the segmentation map holds it, and not `all_pixels`), its mean S/N is `snr_min` or more,
-    three bands have data, and the redshift is one that the model was trained on.
+    A pixel or bin is fitted if it is in the segment of the cube's object, its mean S/N reaches
+    the cut, three bands have data, and the model was trained on its redshift.
 
     Parameters
     ----------
     cube : `~pixsed.io.formats.cube.Cube`
     model : `~pixsed.fit.model.Model`
-    snr_min : float, optional
-    all_pixels : bool, optional
-        Leave the segmentation map out of account.
+    options : `~pixsed.fit.options.FitOptions`, optional
+        Its snr_min, all_pixels, error_floor, redshift and redshift_err.
     name : str, optional
-        The file, for messages.
-    error_floor : float, optional
-        Fraction of the flux added to the errors in quadrature.
+        File name, for messages.
 
     Raises
     ------
@@ -181,72 +192,68 @@ def select(cube, model, snr_min=5.0, all_pixels=False, name="cube", error_floor=
     Warns
     -----
     PixsedWarning
-        Of a redshift that cannot be fitted, and of values taken as missing.
+        If the redshift cannot be fitted, or values are taken as missing.
     """
-    index, columns = match_bands(cube.bands, model, name)
+    options = (options or FitOptions()).with_defaults(snr_min=DEFAULT_SNR_MIN)
+    source = CubeSource(
+        cube,
+        name=name,
+        redshift=options.redshift,
+        redshift_err=options.redshift_err,
+        all_pixels=options.all_pixels,
+    )
+    matched = match_bands(source.bands, model, name)
     trouble, _ = trouble_text(
-        redshift_dq(cube.redshift, cube.redshift_err, model),
-        cube.redshift,
-        cube.redshift_err,
+        redshift_dq(source.redshift, source.redshift_err, model),
+        source.redshift,
+        source.redshift_err,
         model,
     )
     if trouble:
         warnings.warn(f"{name}: {trouble}", PixsedWarning, stacklevel=2)
-    inside = np.ones(cube.shape, dtype=bool) if all_pixels else cube.segment(name)
-    pixels = Pixels(cube.flux, cube.err, inside, cube.redshift, cube.redshift_err)
-    selection = select_pixels(
-        pixels,
-        model,
-        cube.bands,
-        index,
-        columns,
-        snr_min,
-        binning=cube.binning,
-        error_floor=error_floor,
-    )
+    selection = select_pixels(source, source.read(), model, matched, options)
     warn_of_codes(selection.codes, name, "pixels")
     return selection
 
 
-def select_pixels(pixels, model, bands, index, columns, snr_min, binning=None, error_floor=0.0):
+def select_pixels(source, pixels, model, matched, options):
     """Return the `Selection` of a part of an image.
 
     Parameters
     ----------
+    source : `~pixsed.io.formats.source.PixelSource`
+        Its bands and binning.
     pixels : `~pixsed.io.formats.source.Pixels`
+        The part of it that was read.
     model : `~pixsed.fit.model.Model`
-    bands : list of str
-        Of `pixels`.
-    index, columns : `~numpy.ndarray`
-        Of `match_bands`.
-    snr_min : float
-    binning : `~pixsed.io.formats.cube.Binning`, optional
-    error_floor : float, optional
-        As of `select`.
+    matched : tuple of `~numpy.ndarray`
+        Return value of `match_bands`.
+    options : `~pixsed.fit.options.FitOptions`
+        Its snr_min and error_floor.
     """
-    flux, err, bare, code = usable(pixels.flux[index], pixels.err[index], error_floor)
-    bands = [bands[i] for i in index]
+    index, columns = matched
+    flux, err, bare, code = usable(pixels.flux[index], pixels.err[index], options.error_floor)
+    bands = [source.bands[i] for i in index]
     snr = mean_snr(flux, err, bands).astype(np.float32)
-    dq, nbands = quality(flux, code, snr, snr_min)
+    dq, nbands = quality(flux, code, snr, options.snr_min)
     dq[~pixels.inside] |= DQ.OUTSIDE
-    if binning is not None:
-        dq[binning.binmap == 0] |= DQ.NO_DATA
+    if source.binning is not None:
+        dq[source.binning.binmap == 0] |= DQ.NO_DATA
     dq |= redshift_dq(pixels.redshift, pixels.redshift_err, model)
-    codes = count_codes(code, bands, pixels.inside)
     return Selection(
         flux=flux,
         err=err,
         bare=bare,
-        error_floor=error_floor,
+        error_floor=options.error_floor,
         columns=columns,
         bands=bands,
         snr=snr,
         snr_bands=snr_bands(bands),
         nbands=nbands,
         dq=dq,
-        codes=codes,
+        codes=count_codes(code, bands, pixels.inside),
         chosen=(dq & NOT_FITTED) == 0,
         redshift=pixels.redshift,
         redshift_err=pixels.redshift_err,
-        binning=binning,
+        binning=source.binning,
     )

@@ -1,41 +1,44 @@
-"""An image, read and fitted a tile at a time: memory does not grow with it."""
+"""Fit an image tile by tile, so that memory does not grow with the image."""
 
+import contextlib
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from pixsed.dq import DQ, OOD_LIMIT
-from pixsed.fit.draws import DEFAULT_SAMPLES, global_indices
-from pixsed.fit.posterior import output_names, summarise
+from pixsed.dq import DQ, OOD_LIMIT, count_reasons
+from pixsed.fit.draws import global_indices
+from pixsed.fit.posterior import Rows, output_names, summarise
+from pixsed.fit.progress import NoProgress
 from pixsed.fit.select import match_bands, select_pixels
-from pixsed.properties import check_quantiles, ordered, quantile_name
+from pixsed.properties import ordered, quantile_name
 from pixsed.redshifts import check_redshift
 from pixsed.snr import snr_bands
 
-#: Pixels of a tile, unless told otherwise: enough to fill batches where few are fitted,
-#: and some 100 MB with all that is held of them.
+#: Default number of pixels per tile: enough to fill batches where few pixels are fitted, and
+#: some 100 MB with everything that is held for them.
 TILE_PIXELS = 1 << 16
 
 
 @dataclass
-class Fitted:
-    """What a fit gives for a part of an image.
+class FittedTile:
+    """Result of a fit for one tile of an image.
 
     Attributes
     ----------
     shape : tuple of int
         (ny, nx).
     y, x : `~numpy.ndarray`, shape (N,), int
-        The pixels fitted, those of bins all.
+        Fitted pixels; where pixels are binned, all pixels of the fitted bins.
     values : dict of str to `~numpy.ndarray`, shape (N,), float32
-        As of `pixsed.fit.posterior.summarise`.
+        Columns of `pixsed.fit.posterior.summarise`.
     planes : dict of str to `~numpy.ndarray`, shape (ny, nx)
         SNR, NBANDS (int16), DQ (int32), and BINMAP (int32) where pixels are binned.
     nfit : int
-        Calls of the model: N, or the number of bins.
+        Number of rows the model was called for: N, or the number of bins.
     codes : dict of str to int
-        Values taken as missing, as of `~pixsed.fit.select.Selection`.
+        Number of values taken as missing, as in `~pixsed.fit.select.Selection`.
     """
 
     shape: tuple
@@ -55,123 +58,65 @@ class Fitted:
             plane[self.y, self.x] = self.values[name]
         return plane
 
+    def counts(self):
+        """Return the counts that `fit_tiles` adds up, of this tile."""
+        dq = self.planes["DQ"]
+        scored = np.isfinite(self.values.get("OOD", np.zeros(0)))
+        return {
+            "npix": len(self.y),
+            "nfit": self.nfit,
+            "nscored": int(scored.sum()),
+            "nood": int((dq & DQ.OUT_OF_DISTRIBUTION > 0).sum()),
+            "ninside": int((dq & DQ.OUTSIDE == 0).sum()),
+            **count_reasons(dq),
+            **self.codes,
+        }
+
 
 def tiles(shape, size):
-    """Yield (slice of y, slice of x) of the tiles of `size` = (ny, nx) over an image."""
+    """Yield (slice of y, slice of x) of the tiles of `size` = (ny, nx) that cover an image."""
     for y in range(0, shape[0], size[0]):
         for x in range(0, shape[1], size[1]):
             yield slice(y, min(y + size[0], shape[0])), slice(x, min(x + size[1], shape[1]))
 
 
 def tile_size(shape):
-    """Return (ny, nx) of the tiles of an image unless told otherwise: strips of whole rows."""
+    """Return the default (ny, nx) of the tiles of an image: strips of whole rows."""
     return max(1, TILE_PIXELS // shape[1]), shape[1]
 
 
 def plane_names(model, quantiles, fit_redshift, with_area=True):
-    """Return the properties of the maps, in order, and the planes of them all."""
+    """Return the properties of the maps, in order, and the names of all their planes."""
     properties = ordered(output_names(model, fit_redshift, with_area))
     suffixes = [*map(quantile_name, quantiles), "STD"]
     return properties, [f"{name}_{suffix}" for name in properties for suffix in suffixes]
 
 
-def fit_selection(
-    model,
-    selection,
-    key_y,
-    key_x,
-    *,
-    pixel_area,
-    quantiles,
-    seed=42,
-    samples=DEFAULT_SAMPLES,
-    engine="flow",
-    jobs=1,
-    progress=None,
-):
-    """Fit the pixels of a selection.
-
-    Bins of pixels are fitted once, on their sum, with the draws of their first pixel;
-    their pixels get masses and SFRs over the number of pixels, and else the bin's own.
-
-    Parameters
-    ----------
-    model : `~pixsed.fit.model.Model`
-    selection : `~pixsed.fit.select.Selection`
-    key_y, key_x : `~numpy.ndarray`, shape (ny,) and (nx,)
-        `pixsed.fit.draws.global_indices` of its rows and columns.
-    pixel_area : float
-        arcsec^2.
-    quantiles, seed, samples, engine, jobs, progress
-        As of `pixsed.fit.posterior.summarise`.
-
-    Returns
-    -------
-    `Fitted`
-    """
-    y, x = np.nonzero(selection.fitted)
-    values, nfit = {}, len(y)
-    if nfit:
-        flux, err = selection.rows(model, y, x)
-        values = summarise(
-            model,
-            flux,
-            err,
-            *selection.redshifts(y, x),
-            key_y[y],
-            key_x[x],
-            samples=samples,
-            quantiles=quantiles,
-            seed=seed,
-            jobs=jobs,
-            pixel_area=pixel_area,
-            npix=selection.npix(y, x),
-            progress=progress,
-            engine=engine,
-        )
-    planes = {"SNR": selection.snr, "NBANDS": selection.nbands, "DQ": selection.dq.copy()}
-    if selection.binning is not None:
-        binmap = planes["BINMAP"] = selection.binning.binmap
-        place = np.zeros(binmap.max() + 1, dtype=int)
-        place[binmap[y, x]] = np.arange(nfit)
-        y, x = np.nonzero(selection.chosen)
-        values = {name: column[place[binmap[y, x]]] for name, column in values.items()}
-    if nfit:
-        with np.errstate(invalid="ignore"):
-            odd = values["OOD"] < OOD_LIMIT
-        planes["DQ"][y[odd], x[odd]] |= DQ.OUT_OF_DISTRIBUTION
-    return Fitted(selection.chosen.shape, y, x, values, planes, nfit, selection.codes)
-
-
 class TileFitter:
-    """Reads and fits tiles of an image.
+    """Read and fit tiles of an image.
 
     Parameters
     ----------
-    source
-        What `pixsed.io.formats.source.Pixels` says: a cube on disk, or mosaics.
+    source : `~pixsed.io.formats.source.PixelSource`
     model : `~pixsed.fit.model.Model`
-    snr_min, error_floor : float, optional
-        As of `pixsed.fit.select.select`.
-    quantiles : sequence of float, optional
-        The median is always among them.
-    samples, seed, engine, jobs, progress
-        As of `fit_selection`.
-    skipped : callable, optional
-        Called with the number of pixels that might have been fitted and are not.
+    options : `~pixsed.fit.options.FitOptions`
+        With numbers for samples and snr_min.
+    jobs : int, optional
+        Number of threads.
+    progress : `~pixsed.fit.progress.Progress`, optional
 
     Attributes
     ----------
-    quantiles : tuple of float
-        Median first.
     properties, names : list of str
-        Of the maps; see `plane_names`.
+        Properties and planes of the maps, in order.
     bands, snr_bands : list of str
-        Fitted, and those of the mean S/N where they have data.
-    source, model, snr_min, error_floor, samples, seed, engine
-        As they were given.
+        Fitted bands, and the reference bands of pixels with data in all of them.
+    source, model, options
+        As given.
     has_ood : bool
-        Whether the fit says what is out of distribution.
+        Whether the fit gives an OOD.
+    files : `contextlib.ExitStack` or None
+        Files that the fitter of a worker keeps open.
 
     Raises
     ------
@@ -180,69 +125,112 @@ class TileFitter:
         cannot be fitted.
     """
 
-    def __init__(
-        self,
-        source,
-        model,
-        *,
-        snr_min=5.0,
-        error_floor=0.0,
-        quantiles=(0.16, 0.5, 0.84),
-        samples=DEFAULT_SAMPLES,
-        seed=42,
-        engine="flow",
-        jobs=1,
-        progress=None,
-        skipped=None,
-    ):
-        self.source, self.model = source, model
-        self.snr_min, self.error_floor = snr_min, error_floor
-        self.samples, self.seed, self.engine = samples, seed, engine
-        self.has_ood = engine == "flow" and model.has_ood
-        self.quantiles = check_quantiles(quantiles)
-        self._index, self._columns = match_bands(source.bands, model, source.name)
-        self.bands = [source.bands[i] for i in self._index]
+    files: contextlib.ExitStack | None = None
+
+    def __init__(self, source, model, options, *, jobs=1, progress=None):
+        self.source, self.model, self.options = source, model, options
+        self.has_ood = options.engine == "flow" and model.has_ood
+        self._matched = match_bands(source.bands, model, source.name)
+        self.bands = [source.bands[i] for i in self._matched[0]]
         self.snr_bands = snr_bands(self.bands)
-        self.properties, self._planes = plane_names(model, self.quantiles, source.has_redshift_err)
+        self.properties, self._planes = plane_names(
+            model, options.quantiles, source.has_redshift_err
+        )
         names = [*self._planes, "SNR", "NBANDS", "OOD", "CHI2", "DQ"]
         self.names = names + ["BINMAP"] * (source.binning is not None)
         if source.redshift is not None:
             check_redshift(source.redshift, source.redshift_err, model, source.name)
-        self._jobs, self._progress, self._skipped = jobs, progress, skipped
+        self._jobs, self.progress = jobs, progress or NoProgress()
         self._key_y, self._key_x = global_indices(source.header, source.shape)
         self._reading = threading.Lock()  # a file has one position
 
     def fit(self, where):
-        """Return the `Fitted` of a tile, (slice of y, slice of x)."""
-        y, x = where
+        """Return the `FittedTile` of a tile, given as (slice of y, slice of x).
+
+        A bin of pixels is fitted once, on its sum, with the draws of its first pixel. Its
+        pixels get its masses and SFRs divided by the number of pixels, and its other
+        properties unchanged.
+        """
         with self._reading:
-            pixels = self.source.read(y, x)
-        selection = select_pixels(
-            pixels,
-            self.model,
-            self.source.bands,
-            self._index,
-            self._columns,
-            self.snr_min,
-            binning=self.source.binning,
-            error_floor=self.error_floor,
-        )
-        if self._skipped is not None:
-            self._skipped(int(pixels.inside.sum()) - int(selection.fitted.sum()))
-        fitted = fit_selection(
-            self.model,
-            selection,
-            self._key_y[y],
-            self._key_x[x],
-            quantiles=self.quantiles,
-            pixel_area=self.source.pixar_a2,
-            samples=self.samples,
-            seed=self.seed,
-            engine=self.engine,
-            jobs=self._jobs,
-            progress=self._progress,
-        )
-        # Of no property that these maps have: the redshift, where it is exact.
+            pixels = self.source.read(*where)
+        selection = select_pixels(self.source, pixels, self.model, self._matched, self.options)
+        self.progress.skipped(int(pixels.inside.sum()) - int(selection.fitted.sum()))
+        y, x = np.nonzero(selection.fitted)
+        values = {}
+        if len(y):
+            rows = Rows(
+                *selection.photometry(self.model, y, x),
+                *selection.redshifts(y, x),
+                self._key_y[where[0]][y],
+                self._key_x[where[1]][x],
+                selection.npix(y, x),
+            )
+            values = summarise(
+                self.model,
+                rows,
+                self.options,
+                pixel_area=self.source.pixar_a2,
+                jobs=self._jobs,
+                progress=self.progress.done,
+            )
+        return self._tile(selection, y, x, values)
+
+    def _tile(self, selection, y, x, values):
+        """Return the `FittedTile` of the columns fitted at pixels y, x."""
+        nfit = len(y)
+        planes = {"SNR": selection.snr, "NBANDS": selection.nbands, "DQ": selection.dq.copy()}
+        if selection.binning is not None:
+            binmap = planes["BINMAP"] = selection.binning.binmap
+            row = np.zeros(binmap.max() + 1, dtype=int)
+            row[binmap[y, x]] = np.arange(nfit)
+            y, x = np.nonzero(selection.chosen)
+            values = {name: column[row[binmap[y, x]]] for name, column in values.items()}
+        if nfit:
+            with np.errstate(invalid="ignore"):
+                odd = values["OOD"] < OOD_LIMIT
+            planes["DQ"][y[odd], x[odd]] |= DQ.OUT_OF_DISTRIBUTION
+        # Drop the redshift columns when all redshifts are exact.
         keep = {*self._planes, "OOD", "CHI2"}
-        fitted.values = {name: found for name, found in fitted.values.items() if name in keep}
-        return fitted
+        values = {name: column for name, column in values.items() if name in keep}
+        return FittedTile(selection.chosen.shape, y, x, values, planes, nfit, selection.codes)
+
+
+def fit_tiles(fitter, sink, where, *, first_row=0, on_workers=None):
+    """Fit tiles, one by one, and put their planes into a sink.
+
+    Parameters
+    ----------
+    fitter : `TileFitter`
+    sink : `~pixsed.io.writers.maps.MapsWriter` or `~pixsed.fit.cube.MapsInMemory`
+        Its `done` tiles are left out, and its `counts` added to.
+    where : list of tuple of slice
+        Tiles, as (slice of y, slice of x) of the source.
+    first_row : int, optional
+        Row of the source that is row 0 of the sink.
+    on_workers : callable, optional
+        Takes tiles and returns an iterator over their `FittedTile`; by default they are fitted
+        in this process.
+
+    Returns
+    -------
+    dict of str to int
+        ``npix`` pixels fitted, ``nfit`` rows the model was called for, ``nscored`` pixels with
+        an OOD, ``nood`` pixels out of distribution, ``ninside`` pixels inside the segments; by
+        the names of `pixsed.dq.count_reasons`, pixels not fitted; and, as ``"F115W:1"``, values
+        taken as missing (`pixsed.nodata.count_codes`).
+    """
+    counts = Counter(dict.fromkeys(("npix", "nfit", "nscored", "nood", "ninside"), 0))
+    counts.update(sink.counts)
+    fitter.progress.skipped(counts["ninside"])
+    where = where[sink.done :]
+    found = map(fitter.fit, where) if on_workers is None else on_workers(where)
+    for (y, x), tile in zip(where, found, strict=True):
+        for name in fitter.names:
+            sink.place(name, tile.plane(name), y.start - first_row, x.start)
+        more = tile.counts()
+        counts.update(more)
+        sink.commit(counts)
+        if on_workers is not None:
+            fitter.progress.done(tile.nfit)
+            fitter.progress.skipped(more["ninside"] - tile.nfit)
+    return dict(counts)

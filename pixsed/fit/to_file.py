@@ -1,164 +1,213 @@
-"""Fit an image on disk into a Maps file: tiles are read, fitted and written, one by one."""
+"""Fit a cube or mosaics on disk into a Maps file: read, fit and write tile by tile."""
 
-from collections import Counter
+from __future__ import annotations
 
-import numpy as np
+import contextlib
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from pixsed.dq import DQ, count_reasons
-from pixsed.fit.tiles import tile_size, tiles
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.fit.draws import DEFAULT_SAMPLES
+from pixsed.fit.options import DEFAULT_SNR_MIN, ExecutionOptions, FitOptions
+from pixsed.fit.progress import NoProgress, Progress
+from pixsed.fit.record import fit_cards, fit_key, is_finished, method_text
+from pixsed.fit.tiles import TileFitter, fit_tiles, tile_size, tiles
 from pixsed.io.formats.cube import binning_cards
 from pixsed.io.formats.maps import maps_layout
 from pixsed.io.headers import shifted_header
-from pixsed.io.writers.maps import MapsWriter
+from pixsed.io.writers.maps import MapsWriter, check_maps_output
+from pixsed.nodata import warn_of_codes
 from pixsed.parallel import run_tasks
 from pixsed.properties import unit_and_description
 
+if TYPE_CHECKING:
+    from pixsed.fit.model import Model
+    from pixsed.io.formats.source import SourceFiles
 
-def fit_tile(fitter, where):
-    """Return what `TileFitter.fit` does: the task of a worker."""
-    return fitter.fit(where)
 
+@dataclass
+class FitReport:
+    """Summary of a fit.
 
-def part_rows(ny, part):
-    """Return the slice of rows of part (I, N) of an image: I from 1."""
-    number, of = part
-    return slice(ny * (number - 1) // of, ny * number // of)
+    Attributes
+    ----------
+    counts : dict of str to int
+        From `pixsed.fit.tiles.fit_tiles`; empty if the maps were finished before.
+    binned : bool
+        Whether pixels are binned.
+    seconds : float
+        Wall-clock time.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    binned: bool = False
+    seconds: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """``193 pixels``, or for a binned cube ``193 pixels in 15 bins``."""
+        bins = f" in {self.counts.get('nfit', 0)} bins" if self.binned else ""
+        return f"{self.counts.get('npix', 0)} pixels{bins}"
 
 
 def fit_to_file(
-    fitter,
-    path,
+    files: SourceFiles,
+    model: Model,
+    path: Any,
+    options: FitOptions | None = None,
+    execution: ExecutionOptions | None = None,
     *,
-    key,
-    cards,
-    how,
-    tile=None,
-    part=None,
-    setup=None,
-    scheduler=None,
-    inputs=(),
-    command=None,
-    overwrite=False,
-    resume=False,
-    progress=None,
-    skipped=None,
-):
-    """Fit an image into a Maps file.
+    progress: Callable[[int], Progress] = NoProgress,
+) -> FitReport:
+    """Fit a cube, or the mosaics of a field, into a Maps file.
 
     Parameters
     ----------
-    fitter : `~pixsed.fit.tiles.TileFitter`
+    files : `~pixsed.io.formats.source.SourceFiles`
+        A `~pixsed.io.formats.cube_file.CubeName` or `~pixsed.images.field_files.FieldFiles`.
+        Its own redshift and segments count, not those of `options`.
+    model : `~pixsed.fit.model.Model`
     path : path-like
         ``"-"`` is standard output.
-    key : dict
-        What the data depend on; see `~pixsed.io.writers.maps.MapsWriter`.
-    cards : dict
-        Of PRIMARY; NFIT, NBINS and those of a part are added.
-    how : str
-        What ends the HISTORY line, as ``"500 draws each"``.
-    tile : tuple of int, optional
-        (ny, nx) of the tiles; no result depends on it. A binned image is one tile.
-    part : tuple of int, optional
-        (I, N): fit the I-th of N stripes of rows alone.
-    setup : callable, optional
-        Makes the fitter of a worker; see `pixsed.parallel.run_tasks`.
-    scheduler : str, optional
-        Address of a Dask scheduler.
-    inputs : sequence of path-like, optional
-    command : str, optional
-        The command line, in place of this process's.
-    overwrite, resume : bool, optional
-    progress, skipped : callable, optional
-        Called with the number of pixels done by workers; see `TileFitter`.
+    options : `~pixsed.fit.options.FitOptions`, optional
+    execution : `~pixsed.fit.options.ExecutionOptions`, optional
+    progress : callable, optional
+        Takes the number of pixels that may be fitted; returns a
+        `~pixsed.fit.progress.Progress`.
 
     Returns
     -------
-    dict of str to int
-        ``npix`` pixels fitted, ``nfit`` calls of the model, ``nscored`` pixels with an OOD,
-        ``nood`` of those out of distribution, ``ninside`` pixels that might have been fitted;
-        by the names of `pixsed.dq.count_reasons` those that were not; and, as ``"F115W:1"``,
-        values taken as missing, of `pixsed.nodata.count_codes`.
+    `FitReport`
+
+    Raises
+    ------
+    PixsedError
+        If the files cannot be read, `path` cannot be written or holds maps of another fit, or
+        the one redshift of the source cannot be fitted.
     """
-    source = fitter.source
-    binned = source.binning is not None
-    size = source.shape if binned else tile or tile_size(source.shape)
-    rows, header, cards = slice(0, source.shape[0]), source.header, dict(cards)
-    if part is not None:
-        rows = part_rows(source.shape[0], part)
+    options, execution = pixel_options(options), execution or ExecutionOptions()
+    overwrite, resume = execution.overwrite, execution.resume
+    check_maps_output(path, overwrite=overwrite or resume, resume=resume)
+    with files.open() as source, progress(source.npix) as bar:
+        fitter = TileFitter(source, model, options, jobs=execution.jobs, progress=bar)
+        _check_part(source, execution.part)
+        key = fit_key(source, model, options)
+        cards = fit_cards(fitter, key)
+        if resume and is_finished(path, cards, overwrite):
+            return FitReport()
+        start = time.monotonic()
+        report = FitReport(binned=source.binning is not None)
+        rows = part_rows(source.shape[0], execution.part)
+        shape = rows.stop - rows.start, source.shape[1]
+        size = source.shape if report.binned else execution.tile or tile_size(source.shape)
+        where = [
+            (slice(y.start + rows.start, y.stop + rows.start), x) for y, x in tiles(shape, size)
+        ]
+        key |= {"tile": list(size), "part": execution.part and list(execution.part)}
+        layout = _layout(fitter, cards, execution, rows)
+        with MapsWriter(path, layout, shape, key, overwrite=overwrite, resume=resume) as writer:
+            report.counts = fit_tiles(
+                fitter,
+                writer,
+                where,
+                first_row=rows.start,
+                on_workers=_on_workers(files, model, options, execution.scheduler),
+            )
+            writer.primary["NFIT"] = report.counts["npix"]
+            if report.binned:
+                writer.primary["NBINS"] = report.counts["nfit"]
+            writer.primary["HISTORY"][-1] = _history(report, options)
+    warn_of_fit(report.counts, source, model)
+    report.seconds = time.monotonic() - start
+    return report
+
+
+def pixel_options(options: FitOptions | None) -> FitOptions:
+    """Return the options with the defaults of a fit of pixels in place of None."""
+    return (options or FitOptions()).with_defaults(samples=DEFAULT_SAMPLES, snr_min=DEFAULT_SNR_MIN)
+
+
+def part_rows(ny: int, part: tuple[int, int] | None) -> slice:
+    """Return the slice of rows of part (I, N) of an image of `ny` rows, I from 1; None = all."""
+    number, of = part or (1, 1)
+    return slice(ny * (number - 1) // of, ny * number // of)
+
+
+def warn_of_fit(counts, source, model):
+    """Warn of pixels left out for their redshifts, and of values taken as missing.
+
+    Parameters
+    ----------
+    counts : dict of str to int
+        From `pixsed.fit.tiles.fit_tiles`.
+    source : `~pixsed.io.formats.source.PixelSource`
+    model : `~pixsed.fit.model.Model`
+    """
+    if source.redshift is None:
+        source.warn_of_redshifts(counts, model)
+    codes = {name: number for name, number in counts.items() if ":" in name}
+    warn_of_codes(codes, source.name, "pixels")
+
+
+def open_fitter(files, model, options):
+    """Return the `~pixsed.fit.tiles.TileFitter` of a worker, which keeps the files open."""
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
+        warnings.simplefilter("ignore", PixsedWarning)  # the calling process warns
+        fitter = TileFitter(stack.enter_context(files.open(check=False)), model, options)
+        fitter.files = stack.pop_all()
+    return fitter
+
+
+def _on_workers(files, model, options, scheduler):
+    """Return a function that fits tiles on the workers of a Dask cluster; None without one."""
+    if scheduler is None:
+        return None
+    setup = partial(open_fitter, files.absolute(), model, options)
+    return lambda where: run_tasks(TileFitter.fit, where, setup=setup, scheduler=scheduler)
+
+
+def _layout(fitter, cards, execution, rows):
+    """Return the `~pixsed.io.formats.maps.MapsLayout` of a fit of some rows of its source."""
+    source, header, cards = fitter.source, fitter.source.header, dict(cards)
+    if execution.part is not None:
         header = shifted_header(header, 0, rows.start)
-        cards["PART"] = (f"{part[0]}/{part[1]}", "stripe of rows; see pixsed merge")
-        cards["PARTROW"] = (rows.start, "rows of the image before this part's")
+        cards["PART"] = ("{}/{}".format(*execution.part), "stripe of rows; see pixsed merge")
+        cards["PARTROW"] = (rows.start, "rows of the image before this part")
         cards["PARTNY"] = (source.shape[0], "rows of the image")
-    cards["NFIT"] = (0, "pixels fitted")
+    cards["NFIT"] = (0, "number of pixels fitted")
+    binned = source.binning is not None
     if binned:
         cards |= binning_cards(source.binning)
-        cards["NBINS"] = (0, "bins fitted, each on its summed flux")
-    layout = maps_layout(
+        cards["NBINS"] = (0, "number of bins fitted, each on its summed flux")
+    return maps_layout(
         fitter.properties,
-        fitter.quantiles,
+        fitter.options.quantiles,
         header=header,
         binned=binned,
         has_ood=fitter.has_ood,
         units={name: unit_and_description(name, fitter.model) for name in fitter.properties},
         cards=cards,
-        inputs=inputs,
-        command=command,
-        history=[_history({}, binned, how)],
+        inputs=source.files,
+        command=execution.command,
+        history=[_history(FitReport(binned=binned), fitter.options)],
     )
-    shape = rows.stop - rows.start, source.shape[1]
-    key = key | {"tile": list(size), "part": part and list(part)}
-    with MapsWriter(path, layout, shape, key, overwrite=overwrite, resume=resume) as writer:
-        counts = Counter(dict.fromkeys(("npix", "nfit", "nscored", "nood", "ninside"), 0))
-        counts.update(writer.counts)
-        todo = [
-            (slice(y.start + rows.start, y.stop + rows.start), x) for y, x in tiles(shape, size)
-        ]
-        todo = todo[writer.done :]
-        if skipped is not None:
-            skipped(counts["ninside"])
-        results = run_tasks(
-            fit_tile,
-            todo,
-            setup=(lambda: fitter) if scheduler is None else setup,
-            scheduler=scheduler,
+
+
+def _history(report, options):
+    return f"fit: {report.text}, {method_text(options)}"
+
+
+def _check_part(source, part):
+    if part is None:
+        return
+    if source.binning is not None:
+        raise PixsedError(f"{source.name}: a binned cube is fitted whole; leave out --part")
+    if part[1] > source.shape[0]:
+        raise PixsedError(
+            f"--part: {source.name} has {source.shape[0]} rows, fewer than {part[1]} parts; "
+            "give fewer parts"
         )
-        for (y, x), found in zip(todo, results, strict=True):
-            for name in fitter.names:
-                writer.place(name, found.plane(name), y.start - rows.start, x.start)
-            more = _counts(found)
-            counts.update(more)
-            writer.commit(counts)
-            if scheduler is not None and progress is not None:
-                progress(found.nfit)
-                skipped(more["ninside"] - found.nfit)
-        writer.primary["NFIT"] = counts["npix"]
-        if binned:
-            writer.primary["NBINS"] = counts["nfit"]
-        line = _history(counts, binned, how)
-        writer.primary["HISTORY"][-1] = line
-    return dict(counts)
-
-
-def _counts(found):
-    """Return what `fit_to_file` counts of one tile."""
-    dq = found.planes["DQ"]
-    scored = np.isfinite(found.values.get("OOD", np.zeros(0)))
-    return {
-        "npix": len(found.y),
-        "nfit": found.nfit,
-        "nscored": int(scored.sum()),
-        "nood": int((dq & DQ.OUT_OF_DISTRIBUTION > 0).sum()),
-        "ninside": int((dq & DQ.OUTSIDE == 0).sum()),
-        **count_reasons(dq),
-        **found.codes,
-    }
-
-
-def fitted_text(counts, binned):
-    """Return ``193 pixels``, or of a binned cube ``193 pixels in 15 bins``."""
-    bins = f" in {counts.get('nfit', 0)} bins" if binned else ""
-    return f"{counts.get('npix', 0)} pixels{bins}"
-
-
-def _history(counts, binned, how):
-    return f"fit: {fitted_text(counts, binned)}, {how}"

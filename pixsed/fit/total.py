@@ -1,4 +1,6 @@
-"""The stellar mass of a galaxy: the sum of its pixels, and the fit of their sum."""
+"""Stellar mass of a galaxy: resolved, as the sum of its pixels; integrated, from their sum."""
+
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import ndtri
@@ -6,65 +8,63 @@ from scipy.special import ndtri
 from pixsed.dq import MIN_BANDS, OOD_LIMIT, REDSHIFT_BITS, Flag
 from pixsed.errors import PixsedError
 from pixsed.fit.draws import global_indices, independent_normals, key_of_name
-from pixsed.fit.posterior import BATCH, run_batches, summarise
+from pixsed.fit.posterior import BATCH, Rows, run_batches, summarise
 from pixsed.properties import quantile_name
 from pixsed.redshifts import NO_DISTANCE
 from pixsed.snr import is_reference, snr_used
 
-_OOD_SHARE = 0.05
-# Light that pixels without data in a band may hold, before the band is left out.
-_MISSING_LIGHT = 0.1
+#: Quantiles of the masses.
 LEVELS = (0.16, 0.5, 0.84)
-# Redshifts that stand for the posterior of one that is not known: its quantiles.
+# The largest fraction of pixels out of distribution that sets no flag.
+_OOD_FRACTION = 0.05
+# The largest fraction of the light in pixels without data in a band that keeps the band.
+_MISSING_LIGHT = 0.1
+# Quantiles of an uncertain redshift, which stand for its posterior.
 _Z_LEVELS = tuple((k + 0.5) / 16 for k in range(16))
 
 
-def resolved_mass(
-    cube, model, selection, *, redshifts=None, samples=500, seed=42, jobs=1, progress=None
-):
-    """Return posterior draws of the total surviving mass, the noise of pixels independent.
+def resolved_mass(cube, model, selection, options, *, redshifts=None, jobs=1, progress=None):
+    """Return posterior draws of the total surviving mass, with noise independent between pixels.
 
-    Draw k of the total is the sum of draw k of every pixel, all at one redshift: pixels
-    that each drew their own would average its error away. For the same reason pixels share
-    the random numbers of an error floor: a fraction of each pixel's variance, that of the
-    floor in its errors (the median of the bands), is drawn with numbers common to all.
-    Bins count as pixels here, each once.
+    Draw k of the total is the sum of draw k of every pixel, all at one redshift: the redshift
+    error would average away if each pixel drew its own. For the same reason, an error floor is
+    common to the pixels: its fraction of each pixel's variance (the median over the bands) is
+    drawn with the same numbers in all of them. A bin counts as one pixel.
 
     Parameters
     ----------
-    cube, model, selection
-        See `pixsed.fit.select.select`.
+    cube : `~pixsed.io.formats.cube.Cube`
+    model : `~pixsed.fit.model.Model`
+    selection : `~pixsed.fit.select.Selection`
+    options : `~pixsed.fit.options.FitOptions`
+        Its samples and seed.
     redshifts : sequence of float, optional
-        Equally likely redshifts of the galaxy, that share the draws between them; by
-        default the cube's alone.
-    samples, seed, jobs, progress
-        As of `pixsed.fit.fit.fit_cube`.
+        Equally likely redshifts of the galaxy, between which the draws are divided; by default
+        the cube's.
+    jobs : int, optional
+        Number of threads.
+    progress : callable, optional
+        Called with the number of pixels done.
 
     Returns
     -------
     total : `~numpy.ndarray`, shape (S,), float64
         solMass.
-    odd : float
-        Fraction of the pixels with an OOD whose OOD is below the limit; NaN where none has
-        one.
+    ood_fraction : float
+        Of the pixels with an OOD, the fraction out of distribution; NaN if no pixel has an OOD.
     """
     y, x = np.nonzero(selection.fitted)
     row_key, column_key = global_indices(cube.header, cube.shape)
     key_y, key_x = row_key[y], column_key[x]
     column = model.parameters.index("LOGMSTAR")
-    redshifts = [cube.redshift] if redshifts is None else list(redshifts)
-    # Contiguous shares of the draws, one a redshift.
-    ends = np.linspace(0, samples, len(redshifts) + 1).round().astype(int)
-    groups = [
-        (z, slice(a, b)) for z, a, b in zip(redshifts, ends[:-1], ends[1:], strict=True) if b > a
-    ]
+    groups = _divide(options.samples, [cube.redshift] if redshifts is None else list(redshifts))
     exact = np.zeros(BATCH)
-    normals = _normals(cube, model, selection, samples, seed)
+    normals = _normals(cube, model, selection, options)
 
-    def one(rows, keep):
-        flux, err = selection.rows(model, y[rows], x[rows])
+    def sum_batch(rows, keep):
+        flux, err = selection.photometry(model, y[rows], x[rows])
         base = normals(y[rows], x[rows], key_y[rows], key_x[rows])
-        mass = np.empty(samples)
+        mass = np.empty(options.samples)
         for number, (z, part) in enumerate(groups):
             draws, predicted = model.sample(flux, err, exact + z, exact, base[:, part])
             mass[part] = (10.0 ** draws[keep, :, column].astype(float)).sum(axis=0)
@@ -74,16 +74,25 @@ def resolved_mass(
         with np.errstate(invalid="ignore"):
             return mass, np.isfinite(ood).sum(), (ood < OOD_LIMIT).sum()
 
-    total, scored, bad = np.zeros(samples), 0, 0
-    for _, (mass, nscored, nbad) in run_batches(one, key_y, key_x, jobs, progress):
+    total, scored, odd = np.zeros(options.samples), 0, 0
+    for _, (mass, batch_scored, batch_odd) in run_batches(sum_batch, key_y, key_x, jobs, progress):
         total += mass
-        scored += int(nscored)
-        bad += int(nbad)
-    return total, bad / scored if scored else np.nan
+        scored += int(batch_scored)
+        odd += int(batch_odd)
+    return total, odd / scored if scored else np.nan
 
 
-def _normals(cube, model, selection, samples, seed):
-    """Return a function that gives the base normals of pixels, at y, x with their keys."""
+def _divide(samples, redshifts):
+    """Return (redshift, slice of draws) for redshifts that divide the draws between them."""
+    ends = np.linspace(0, samples, len(redshifts) + 1).round().astype(int)
+    return [
+        (z, slice(a, b)) for z, a, b in zip(redshifts, ends[:-1], ends[1:], strict=True) if b > a
+    ]
+
+
+def _normals(cube, model, selection, options):
+    """Return a function that gives the base normals of pixels at y, x with their keys."""
+    seed, samples = options.seed, options.samples
     if selection.error_floor:
         name = np.array([key_of_name(cube.object_id)])
         shared = independent_normals(seed, name, np.zeros(1, int), samples, model.base_dim)
@@ -100,10 +109,10 @@ def _normals(cube, model, selection, samples, seed):
 
 
 def summed_photometry(cube, selection):
-    """Return the photometry summed over the pixels chosen.
+    """Return the photometry summed over the chosen pixels.
 
-    A band without data in some of them is scaled up by the light, in the bands of the
-    S/N cut, that they hold; with more than a tenth of it missing, the band is left out.
+    A band without data in some of them is scaled up by the light, in the reference bands, of
+    the pixels it has; it is left out if they hold less than nine tenths of the light.
 
     Parameters
     ----------
@@ -113,8 +122,8 @@ def summed_photometry(cube, selection):
     Returns
     -------
     flux, err : `~numpy.ndarray`, shape (B,), float64
-        nJy, the bands of `selection`; NaN = left out. Errors of the noise in quadrature,
-        times noise_corr of the cube's table; then the error floor of the sum, once.
+        nJy, in the bands of `selection`; NaN = left out. Errors are the noise added in
+        quadrature, times noise_corr of the cube's table, and then the error floor of the sum.
     """
     where = np.nonzero(selection.fitted)
     count = selection.npix(*where)
@@ -139,26 +148,30 @@ def summed_photometry(cube, selection):
     return sums, np.hypot(errors, selection.error_floor * sums)
 
 
-def sum_mass(cube, model, selection, *, samples=500, seed=42, jobs=1, progress=None):
-    """Return the row of a galaxy: resolved and integrated mass.
+def mass_row(cube, model, selection, options, *, jobs=1, progress=None):
+    """Return the resolved and the integrated mass of a galaxy, a row of the table of masses.
 
-    Where the redshift has an error, the integrated fit tells which redshifts the pixels
-    are summed at. Parameters as of `resolved_mass`.
+    If the redshift has an error, the pixels are summed at the redshifts of the integrated fit.
+    Parameters are those of `resolved_mass`.
 
     Returns
     -------
     dict
         ID, REDSHIFT, NPIX, RES_LOGMSTAR_P16 _P50 _P84, INT_LOGMSTAR_P16 _P50 _P84
-        [dex(solMass)], OFFSET (resolved - integrated medians, dex), FLAG
-        (`~pixsed.dq.Flag`).
+        [dex(solMass)], OFFSET (resolved - integrated medians, dex), FLAG (`~pixsed.dq.Flag`).
         NaN where there is no mass.
+
+    Raises
+    ------
+    PixsedError
+        If the model infers the redshift.
     """
     if model.infers_redshift:
         raise PixsedError(
-            f"model {model.name} infers the redshift of each pixel by itself, and a galaxy "
-            "has one; sum masses with a model that is given it, such as tau"
+            f"model {model.name} infers the redshift of each pixel separately, and a galaxy "
+            "has one; sum masses with a model that takes a redshift, such as tau"
         )
-    names = [f"{kind}_LOGMSTAR_P{round(100 * q)}" for kind in ("RES", "INT") for q in LEVELS]
+    names = [f"{kind}_LOGMSTAR_{quantile_name(q)}" for kind in ("RES", "INT") for q in LEVELS]
     row = {
         "ID": str(cube.object_id),
         "REDSHIFT": float(cube.redshift),
@@ -172,51 +185,58 @@ def sum_mass(cube, model, selection, *, samples=500, seed=42, jobs=1, progress=N
     if not row["NPIX"]:
         row["FLAG"] = int(row["FLAG"] | Flag.NO_PIXEL)
         return row
-    flux, err = summed_photometry(cube, selection)
-    if not np.isfinite(flux).all():
-        row["FLAG"] |= Flag.BAND_LEFT_OUT
-    found = {}
-    if np.isfinite(flux).sum() < MIN_BANDS:
-        row["FLAG"] |= Flag.FEW_BANDS
-    else:
-        wide = np.full((2, 1, len(model.bands)), np.nan, dtype=np.float32)
-        wide[0, 0, selection.columns], wide[1, 0, selection.columns] = flux, err
-        found = summarise(
-            model,
-            *wide,
-            np.array([cube.redshift]),
-            np.array([cube.redshift_err]),
-            np.zeros(1, np.int64),
-            np.array([key_of_name(cube.object_id)]),
-            samples=samples,
-            quantiles=LEVELS + _Z_LEVELS,
-            seed=seed,
-        )
+    found, flag = _integrated(cube, model, selection, options)
+    row["FLAG"] |= flag
+    if found:
         row.update((name, float(found[name[4:]][0])) for name in names[3:])
-        if found["OOD"][0] < OOD_LIMIT:
-            row["FLAG"] |= Flag.SUM_OOD
-    total, odd = resolved_mass(
+    total, ood_fraction = resolved_mass(
         cube,
         model,
         selection,
+        options,
         redshifts=_redshifts(cube, model, found),
-        samples=samples,
-        seed=seed,
         jobs=jobs,
         progress=progress,
     )
     row.update(zip(names[:3], np.quantile(np.log10(total), LEVELS).tolist(), strict=True))
-    if odd > _OOD_SHARE:
+    if ood_fraction > _OOD_FRACTION:
         row["FLAG"] |= Flag.PIXELS_OOD
-    if np.isnan(odd):
+    if np.isnan(ood_fraction):
         row["FLAG"] |= Flag.NO_OOD
     row["FLAG"] = int(row["FLAG"])
     row["OFFSET"] = row["RES_LOGMSTAR_P50"] - row["INT_LOGMSTAR_P50"]
     return row
 
 
+def _integrated(cube, model, selection, options):
+    """Return the fit of the summed photometry, as of `summarise`, and the bits of FLAG.
+
+    The fit is empty if too few bands are left.
+    """
+    flag = Flag(0)
+    flux, err = summed_photometry(cube, selection)
+    present = np.isfinite(flux)
+    if not present.all():
+        flag |= Flag.BAND_LEFT_OUT
+    if present.sum() < MIN_BANDS:
+        return {}, flag | Flag.FEW_BANDS
+    wide = np.full((2, 1, len(model.bands)), np.nan, dtype=np.float32)
+    wide[0, 0, selection.columns], wide[1, 0, selection.columns] = flux, err
+    rows = Rows(
+        *wide,
+        np.array([cube.redshift]),
+        np.array([cube.redshift_err]),
+        np.zeros(1, np.int64),
+        np.array([key_of_name(cube.object_id)]),
+    )
+    found = summarise(model, rows, replace(options, quantiles=LEVELS + _Z_LEVELS))
+    if found["OOD"][0] < OOD_LIMIT:
+        flag |= Flag.SUM_OOD
+    return found, flag
+
+
 def _redshifts(cube, model, found):
-    """Return the redshifts to sum at: of the integrated fit, else of the cube's Gaussian."""
+    """Return the redshifts to sum at: of the integrated fit, or of the cube's Gaussian."""
     if not cube.redshift_err > 0:
         return [cube.redshift]
     names = [f"REDSHIFT_{quantile_name(q)}" for q in _Z_LEVELS]

@@ -1,32 +1,33 @@
-"""Mosaics of a field, every pixel with a redshift: read in parts, to be fitted whole."""
+"""Mosaics of a field with a redshift for every pixel, as a pixel source of a fit."""
+
+import warnings
 
 import numpy as np
 
 from pixsed.dq import DQ
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning, listed
 from pixsed.images.catalog import check_redshifts
 from pixsed.io.formats.source import Pixels
 from pixsed.io.headers import pixel_area_arcsec2
 from pixsed.io.locate import choose_image, is_image
 from pixsed.io.rows import RowReader
-from pixsed.redshifts import check_redshift, redshift_dq
+from pixsed.redshifts import check_redshift, range_text, redshift_dq
 
 
 class RedshiftMap:
-    """Redshifts of pixels on disk: an image, and a second one of their errors.
+    """Map of redshifts on disk: an image, and optionally a second one of their errors.
 
     Parameters
     ----------
     hdulist : `~astropy.io.fits.HDUList`
-        Open file, best not memory-mapped.
+        Open file, preferably not memory-mapped.
     location : `~pixsed.io.locate.Location`
-        Without an extension, the file's first 2-D image; a second, if it has one, holds
-        the errors.
+        Without an extension, the first 2-D image of the file; a second one holds the errors.
 
     Raises
     ------
     PixsedError
-        If the file has more images than two and none is named.
+        If the file has more than two images and no extension is given.
     """
 
     def __init__(self, hdulist, location):
@@ -44,47 +45,44 @@ class RedshiftMap:
 
     @property
     def has_errors(self):
-        """Whether there is a second image."""
+        """Whether there are redshift errors."""
         return len(self._rows) == 2
 
     def read(self, y, x):
-        """Return redshift and error, (ny, nx) float64, as in the file; error 0 without one."""
+        """Return redshift and error of a part, (ny, nx) float64; 0 if there are no errors."""
         redshift, *error = (rows.read(y, x).astype(float) for rows in self._rows)
         return redshift, error[0] if error else np.zeros(redshift.shape)
 
 
 class Field:
-    """Mosaics with redshifts: parts are read as `~pixsed.io.formats.source.Pixels`.
+    """Mosaics of a field with redshifts, as a `~pixsed.io.formats.source.PixelSource`.
 
     Parameters
     ----------
     mosaics : `~pixsed.images.cutout.Mosaics`
-        All on one grid, with the segmentation map if there is one.
+        Images on one grid, with the segmentation map if there is one.
     redshift, redshift_err : float, optional
-        Of every pixel that nothing else gives a redshift.
+        Redshift of pixels that have none from the catalogue or the map.
     catalog : dict, optional
-        Of `pixsed.images.catalog.read_redshifts`: by segment.
+        Redshifts by segment, from `pixsed.images.catalog.read_redshifts`.
     redshift_map : `RedshiftMap`, optional
     all_pixels : bool, optional
-        Take pixels outside the segments too.
+        Fit pixels outside the segments too.
     rescale_errors : bool, optional
-        Scale each band's errors to the scatter of its sky.
+        Scale the errors of each band to the scatter of its sky.
 
     Attributes
     ----------
-    name, bands, shape, header, pixar_a2, redshift, redshift_err, has_redshift_err, binning,
-    object_id
-        As `Pixels` says.
     files, key
-        The same; of what opened the mosaics (`pixsed.images.field_files.FieldFiles`).
+        As in `~pixsed.io.formats.source.PixelSource`, like the attributes that are not listed;
+        set by `pixsed.images.field_files.FieldFiles`, which opens the mosaics.
     npix : int
-        Pixels that may be fitted; after `check` those of segments with a redshift.
+        Number of pixels that may be fitted; after `check`, of segments with a redshift.
 
     Raises
     ------
     PixsedError
-        If the map of redshifts is on another grid, or a given redshift or error cannot be
-        fitted.
+        If the redshift map is on another grid, or a given redshift or error cannot be fitted.
     """
 
     binning = object_id = None
@@ -136,24 +134,29 @@ class Field:
             self._factors = [factors[band] for band in self.bands]
 
     def _take_catalog(self, catalog):
-        """Keep sorted arrays of ids, redshifts and errors; ids that come twice apart."""
+        """Keep sorted arrays of ids, redshifts and errors, and the ids that come twice."""
         self._twice = {number for number, found in catalog.items() if found is None}
         ids = sorted(number for number, found in catalog.items() if found is not None)
         columns = [np.array([catalog[number][i] for number in ids], dtype=float) for i in (0, 1)]
         self._catalog = np.array(ids, dtype=np.int64), *columns
 
     def check(self, catalog_name="the catalogue"):
-        """Go through the segmentation map once: is there a redshift for its segments?
+        """Check that the segments of the segmentation map have redshifts.
+
+        Parameters
+        ----------
+        catalog_name : str, optional
+            File name, for messages.
 
         Warns
         -----
         PixsedWarning
-            Of segments without one.
+            If some segments have no redshift.
 
         Raises
         ------
         PixsedError
-            If none has one, or the catalogue has one twice.
+            If no segment has a redshift, or the catalogue has an id twice.
         """
         if self._segmap is None or self._all_pixels:
             return
@@ -175,31 +178,45 @@ class Field:
         self.npix = sum(counts.values())
 
     def _of_id(self, number):
-        """Return the redshift and error of a segment; NaN and 0 of one not in the catalogue."""
+        """Return redshift and error of a segment; NaN and 0 if it is not in the catalogue."""
         ids, redshifts, errors = self._catalog
         place = int(np.searchsorted(ids, number))
         if place < len(ids) and ids[place] == number:
             return redshifts[place], errors[place]
         return np.nan, 0.0
 
-    @property
-    def has_catalog(self):
-        """Whether redshifts are from a catalogue; `check` then warns of bad ones."""
-        return self._catalog is not None
+    def warn_of_redshifts(self, counts, model):
+        """Warn of pixels that were not fitted because of their redshift or its error.
 
-    def outside_range(self, model):
-        """Return the ids of segments whose redshift is outside a model's range.
-
-        Known for a catalogue, after `check`; else empty.
+        Parameters
+        ----------
+        counts : dict of str to int
+            Numbers of pixels by the names of `pixsed.dq.count_reasons`.
+        model : `~pixsed.fit.model.Model`
         """
-        return [
-            number
-            for number in self._numbers
-            if redshift_dq(*self._of_id(number), model) & DQ.REDSHIFT_RANGE
-        ]
+        if number := counts.get("out_of_range"):
+            ids = [
+                segment
+                for segment in self._numbers
+                if redshift_dq(*self._of_id(segment), model) & DQ.REDSHIFT_RANGE
+            ]
+            warnings.warn(
+                f"{self.name}: {number} pixels are not fitted: their redshift or its error is "
+                f"outside {range_text(model)}" + (f": id {listed(ids, 5)}" if ids else ""),
+                PixsedWarning,
+                stacklevel=4,
+            )
+        # `check` names the galaxies of a catalogue.
+        if self._catalog is None and (number := counts.get("bad_redshift_err")):
+            warnings.warn(
+                f"{self.name}: {number} pixels are not fitted: their redshift error is NaN, "
+                "infinite or negative; set it to 0 where the redshift is exact",
+                PixsedWarning,
+                stacklevel=4,
+            )
 
     def read(self, y=slice(None), x=slice(None)):
-        """Return the `~pixsed.io.formats.source.Pixels` of a part: slices of step 1 in y and x."""
+        """Return the `~pixsed.io.formats.source.Pixels` of a part: slices of step 1 in y, x."""
         flux, err = [], []
         for image, factor in zip(self._images, self._factors, strict=True):
             data, error = image.read(y, x)
@@ -220,7 +237,7 @@ class Field:
         return Pixels(flux, err, inside, *self._of_segments(segments))
 
     def _of_segments(self, segments):
-        """Return redshift and error of every pixel, by its segment."""
+        """Return redshift and error of every pixel, from its segment."""
         ids, redshifts, errors = self._catalog
         redshift = np.where(segments > 0, np.nan, self._fill[0])
         redshift_err = np.where(segments > 0, 0.0, self._fill[1])

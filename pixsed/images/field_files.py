@@ -1,7 +1,7 @@
-"""The files of a field of mosaics: named here, opened where the work is done."""
+"""Names of the files of a field of mosaics, which are opened where the work is done."""
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from pixsed.images.catalog import read_redshifts
@@ -13,16 +13,21 @@ from pixsed.io.image import open_images
 from pixsed.io.locate import open_fits, parse_location
 
 
+def _read_by(option, default):
+    """Return a field that changes the pixels that are read, by its option of the command line."""
+    return field(default=default, metadata={"option": option})
+
+
 @dataclass(frozen=True)
 class FieldFiles:
-    """A `~pixsed.images.field.Field` that is not open.
+    """Names of the files of a `~pixsed.images.field.Field`, and how they are read.
 
     Attributes
     ----------
     images : tuple of `~pixsed.io.locate.Location`
         One per band; the first sets the grid.
     errors, units, err_kinds, fills : tuple of str or None
-        Of each image, as `~pixsed.io.image.ImageFile` takes them.
+        For each image, as `~pixsed.io.image.ImageFile` takes them.
     segmap, redshift_map, catalog : str, optional
         ``path`` or ``path[EXT]``.
     id_col, z_col, zerr_col : str, optional
@@ -32,23 +37,36 @@ class FieldFiles:
     """
 
     images: tuple
-    errors: tuple
-    units: tuple
+    errors: tuple = _read_by("--err", ())
+    units: tuple = _read_by("--unit", ())
     segmap: str | None = None
     redshift_map: str | None = None
     catalog: str | None = None
-    id_col: str | None = None
-    z_col: str | None = None
-    zerr_col: str | None = None
+    id_col: str | None = _read_by("--id-col", None)
+    z_col: str | None = _read_by("--z-col", None)
+    zerr_col: str | None = _read_by("--zerr-col", None)
     redshift: float | None = None
     redshift_err: float | None = None
     all_pixels: bool = False
-    rescale_errors: bool = False
-    err_kinds: tuple = ()
-    fills: tuple = ()
+    rescale_errors: bool = _read_by("--rescale-errors", False)
+    err_kinds: tuple = _read_by("--err-kind", ())
+    fills: tuple = _read_by("--fill", ())
+
+    @property
+    def key(self):
+        """Options that change the pixels that are read; part of the key of ``--resume``.
+
+        The files are known by the hashes of their bytes, and redshift, redshift_err and
+        all_pixels are part of `pixsed.fit.options.FitOptions`.
+        """
+        return {
+            item.metadata["option"]: getattr(self, item.name)
+            for item in fields(self)
+            if "option" in item.metadata
+        }
 
     def absolute(self):
-        """Return the same, named from any folder."""
+        """Return the same with absolute paths."""
         return replace(
             self,
             images=tuple(place.absolute() for place in self.images),
@@ -65,7 +83,7 @@ class FieldFiles:
         Parameters
         ----------
         check : bool, optional
-            Whether to go through the mosaics first, for what a user should be told.
+            Go through the mosaics first, and warn of what a user should know.
 
         Raises
         ------
@@ -75,55 +93,29 @@ class FieldFiles:
         Warns
         -----
         PixsedWarning
-            Of bands that are not matched alike, of galaxies without a redshift, and of
-            errors that disagree with the scatter of the sky.
+            If the bands are not matched to one PSF, galaxies have no redshift, or errors
+            disagree with the scatter of the sky.
         """
         with contextlib.ExitStack() as stack:
-            none = (None,) * len(self.images)
-            options = zip(
-                self.images,
-                self.units,
-                self.errors,
-                self.err_kinds or none,
-                self.fills or none,
-                strict=True,
-            )
-            images = open_images(
-                stack,
-                (
-                    (place, {"unit": unit, "err": err, "err_kind": kind, "fill": fill})
-                    for place, unit, err, kind, fill in options
-                ),
-            )
-            files = [name for image in images for name in image.files]
-            others = []
-            segmap = redshift_map = catalog = None
-            if self.segmap:
-                segmap = stack.enter_context(open_segmap(self.segmap))
-                others.append(segmap.location)
+            images = open_images(stack, self._image_options())
+            segmap = stack.enter_context(open_segmap(self.segmap)) if self.segmap else None
             mosaics = Mosaics(images, segmap, reproject=False)
-            if self.redshift_map:
-                others.append(parse_location(self.redshift_map))
-                opened = stack.enter_context(open_fits(others[-1].path, memmap=False))
-                redshift_map = RedshiftMap(opened, others[-1])
-            if self.catalog:
-                others.append(parse_location(self.catalog))
-                catalog = read_redshifts(
-                    self.catalog, id_col=self.id_col, z_col=self.z_col, zerr_col=self.zerr_col
-                )
             field = Field(
                 mosaics,
                 redshift=self.redshift,
                 redshift_err=self.redshift_err,
-                catalog=catalog,
-                redshift_map=redshift_map,
+                redshift_map=self._open_redshift_map(stack),
+                catalog=self._read_catalog(),
                 all_pixels=self.all_pixels,
                 rescale_errors=self.rescale_errors,
             )
+            others = [] if segmap is None else [segmap.location]
+            others += [parse_location(text) for text in (self.redshift_map, self.catalog) if text]
+            files = [name for image in images for name in image.files]
             field.files = list(dict.fromkeys([*files, *(place.path for place in others)]))
-            # The hashes of the files do not tell which of their extensions are read.
+            # The hashes of the files do not say which of their extensions are read.
             extensions = [place.extension for place in (*self.images, *others)]
-            field.key = {"bands": field.bands, "extensions": extensions}
+            field.key = {"bands": field.bands, "extensions": extensions} | self.key
             if check:
                 warn_of_psfs({image.band: image.psfmatch for image in images})
                 field.check(self.catalog)
@@ -133,9 +125,30 @@ class FieldFiles:
                 mosaics.read_ahead()
             yield field
 
+    def _image_options(self):
+        """Yield each image with the options of `~pixsed.io.image.ImageFile`."""
+        none = (None,) * len(self.images)
+        options = (self.units, self.errors, self.err_kinds, self.fills)
+        names = ("unit", "err", "err_kind", "fill")
+        for place, *values in zip(self.images, *(o or none for o in options), strict=True):
+            yield place, dict(zip(names, values, strict=True))
+
+    def _open_redshift_map(self, stack):
+        if not self.redshift_map:
+            return None
+        place = parse_location(self.redshift_map)
+        return RedshiftMap(stack.enter_context(open_fits(place.path, memmap=False)), place)
+
+    def _read_catalog(self):
+        if not self.catalog:
+            return None
+        return read_redshifts(
+            self.catalog, id_col=self.id_col, z_col=self.z_col, zerr_col=self.zerr_col
+        )
+
 
 def _absolute(text):
-    """Return what names a file from any folder; what names none, as an extension, as it is."""
+    """Return the name of a file with its absolute path; other texts, as an extension, unchanged."""
     if text is None:
         return None
     place = parse_location(text)

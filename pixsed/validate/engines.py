@@ -3,7 +3,8 @@
 import numpy as np
 
 from pixsed.fit.draws import DEFAULT_SAMPLES
-from pixsed.fit.posterior import summarise
+from pixsed.fit.options import ENGINES, FitOptions
+from pixsed.fit.posterior import Rows, summarise
 from pixsed.properties import ordered, quantile_name
 
 #: Share inside -> quantiles at its ends.
@@ -37,10 +38,10 @@ def compare_engines(model, observed, *, rows=4000, samples=DEFAULT_SAMPLES, seed
         return []
     number = np.arange(min(rows, len(observed)))
     arrays = observed.flux, observed.flux_err, observed.redshift, observed.redshift_err
-    seen = model, *(np.asarray(values)[number] for values in arrays), 0 * number, number
-    settings = {"samples": samples, "quantiles": _LEVELS, "seed": seed, "jobs": jobs}
-    flow, quick = (summarise(*seen, **settings, engine=e) for e in ("flow", "quantile"))
-    photo_z = model.infers_redshift or bool((seen[4] > 0).any())
+    seen = Rows(*(np.asarray(values)[number] for values in arrays), 0 * number, number)
+    options = (FitOptions(samples=samples, quantiles=_LEVELS, seed=seed, engine=e) for e in ENGINES)
+    flow, quick = (summarise(model, seen, o, jobs=jobs) for o in options)
+    photo_z = model.infers_redshift or bool((seen.redshift_err > 0).any())
     names = [key[:-4] for key in quick if key.endswith("_P50") and key in flow]
     table = []
     for name in ordered(names):

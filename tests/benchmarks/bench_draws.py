@@ -1,9 +1,9 @@
-"""What quasi-random draws are worth: python tests/benchmarks/bench_draws.py SIMS [MODEL] [PIXELS].
+"""Precision of quasi-random draws: python tests/benchmarks/bench_draws.py SIMS [MODEL] [PIXELS].
 
-For simulated pixels of a mean S/N of 3 to 200, exact redshifts, all bands, depths of the paper:
-the rms error of P16, P50 and P84 in rank (share of the posterior below the quantile found,
-against 16384 draws), given as the number of independent draws whose quantiles err as much.
-SIMS are fresh simulations of the model's prior, as 'pixsed simulate' makes them.
+Simulated pixels have a mean S/N of 3 to 200, exact redshifts, all bands, and the depths of the
+paper. The rms error of P16, P50 and P84 in rank (the fraction of the posterior below the quantile,
+from 16384 draws) is given as the number of independent draws with the same error. SIMS are fresh
+simulations of the prior of the model, made by 'pixsed simulate'.
 """
 
 import sys
@@ -27,7 +27,7 @@ TRUTH, PART = 16384, 16
 
 
 def observed(path, count):
-    """Return flux, err and redshift of pixels of all S/N."""
+    """Return flux, err and redshift of pixels that cover the range of S/N."""
     sims = read_simulations(path)
     true = sims.flux[:4000].astype(float)
     mask = np.ones(true.shape, dtype=bool)
@@ -40,7 +40,7 @@ def observed(path, count):
 
 
 def properties(model, flux, err, z, base):
-    """Return sorted draws (N, S) of each property."""
+    """Return the sorted draws of each property, shape (N, S)."""
     parts = []
     for start in range(0, len(z), PART):
         part = slice(start, start + PART)
@@ -60,7 +60,7 @@ def main():
     truth = properties(model, flux, err, z, lambda part: np.repeat(net, len(z[part]), axis=0))
 
     def worth(draw, count):
-        """Equivalent independent draws, shape (properties, levels)."""
+        """Return the equivalent numbers of independent draws, shape (properties, levels)."""
         found = properties(
             model, flux, err, z, lambda part: draw(5, number[part], number[part], count, dim)
         )

@@ -1,11 +1,10 @@
 """Speed of `pixsed fit`: python tests/benchmarks/bench_fit.py [--model M] [--pixels N] [--jobs J].
 
-In one run: the rate of a large float32 matrix product on one core; the network alone, `fit_cube`
-and the whole command, by both engines; the paper's network through sbi, where it is installed;
-time and peak memory of a mosaic of N pixels and of a tenth of that, measured where --pixels is
-given and else projected; start-up. Seconds are of the processor, least of a few runs and the
-spread over them: other work on the machine disturbs them little. Wall-clock time is given beside
-them for whole commands.
+One run measures the rate of a large float32 matrix product on one core; the network alone,
+`fit_cube` and the whole command, for both engines; the paper's network in sbi, if it is installed;
+time and peak memory for N pixels and for a tenth of them (projected without --pixels); and the
+start-up. Times are CPU seconds, the minimum of a few runs with the maximum in parentheses, so that
+other work on the machine matters little. Whole commands also have their wall-clock time.
 """
 
 import argparse
@@ -26,10 +25,12 @@ from astropy.wcs import WCS  # noqa: E402
 from pixsed.bands import PAPER_BANDS  # noqa: E402
 from pixsed.cores import cores  # noqa: E402
 from pixsed.fit import graph, runtime  # noqa: E402
+from pixsed.fit.cube import fit_cube  # noqa: E402
 from pixsed.fit.draws import DEFAULT_SAMPLES, base_normals  # noqa: E402
-from pixsed.fit.fit import fit_cube, select  # noqa: E402
 from pixsed.fit.model import Model  # noqa: E402
+from pixsed.fit.options import FitOptions  # noqa: E402
 from pixsed.fit.posterior import BATCH, QUANTILE_BATCH  # noqa: E402
+from pixsed.fit.select import select  # noqa: E402
 from pixsed.io.formats.cube import Cube, write_cube  # noqa: E402
 from pixsed.models import resolve  # noqa: E402
 
@@ -37,7 +38,7 @@ REPEATS, PAPER_DRAWS = 5, 500
 
 
 def times(call, repeats=REPEATS):
-    """CPU seconds of a few runs, ascending."""
+    """Return the CPU seconds of a few runs, ascending."""
     found = []
     for _ in range(repeats):
         start = time.process_time()
@@ -49,14 +50,14 @@ def times(call, repeats=REPEATS):
 def command(*arguments):
     """Run pixsed; return CPU seconds, wall-clock seconds and peak memory in MB."""
     began = time.perf_counter()
-    # From a small process: a child's peak begins at its parent's.
+    # From a small process: the peak of a child begins at that of its parent.
     quiet = ["-q"] if arguments[0] == "fit" else []
     peak, seconds = bench_mosaic.run(None, *map(str, arguments), *quiet)
     return seconds, time.perf_counter() - began, peak
 
 
 def make_cube(pixels, seed=1):
-    """A cube of the paper's bands, `pixels` of them, all to be fitted."""
+    """Return a cube of the paper's bands with about `pixels` pixels, all to be fitted."""
     width = max(1, int(pixels**0.5))
     shape = (-(-pixels // width), width)
     rng = np.random.default_rng(seed)
@@ -73,7 +74,7 @@ def make_cube(pixels, seed=1):
 
 
 def operations(path, feed, outputs):
-    """Floating-point operations of the products of one call, by precision, from a profile."""
+    """Return the floating-point operations of the products of one call, by precision."""
     onnxruntime = runtime.load()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
@@ -91,14 +92,14 @@ def operations(path, feed, outputs):
         if inside.get("op_name") in ("Gemm", "MatMul", "FusedGemm", "FusedMatMul"):
             ((kind, a),) = inside["input_type_shape"][0].items()
             ((_, out),) = inside["output_type_shape"][0].items()
-            # The inner axis: the last of a, or, where a is transposed, its first.
+            # The inner axis is the last of a, or its first if a is transposed.
             inner = a[-1] if np.prod(a[:-1]) == np.prod(out[:-1]) else a[0]
             found[kind] += 2 * int(np.prod(out)) * int(inner)
     return found
 
 
 def paper_network(z, flux, err):
-    """CPU seconds a pixel of sbi's `sample` with the paper's network; None without sbi."""
+    """Return the CPU seconds per pixel of the paper's network in sbi; None without sbi."""
     try:
         import torch
 
@@ -111,7 +112,7 @@ def paper_network(z, flux, err):
     torch.manual_seed(0)
     x = torch.from_numpy(network_input(flux, err, z, depths(PAPER_BANDS), PAPER_BANDS))
     try:
-        network = build(torch.randn(1000, 7), x).eval()  # untrained ones take as long
+        network = build(torch.randn(1000, 7), x).eval()  # an untrained network takes as long
     except ImportError:
         return None
 
@@ -149,9 +150,9 @@ def main():
 
     small = make_cube(4096)
     cuts = {"snr_min": -np.inf, "all_pixels": True}
-    selection = select(small, model, **cuts, name="bench")
+    selection = select(small, model, FitOptions(**cuts))
     y, x = np.nonzero(selection.chosen)
-    flux, err = selection.rows(model, y, x)
+    flux, err = selection.photometry(model, y, x)
     z = np.full(len(y), 2.0, dtype=np.float32)
     base = base_normals(1, y[:BATCH], x[:BATCH], DEFAULT_SAMPLES, model.base_dim)
     alone = {}
@@ -182,7 +183,7 @@ def main():
     for engine in engines:
 
         def fit(engine=engine):
-            fit_cube(small, model, selection, jobs=1, engine=engine)
+            fit_cube(small, model, FitOptions(**cuts, engine=engine))
 
         fit()
         found = [t / len(y) for t in times(fit, 3)]

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_mosaic.py --size 20000 --galaxies 1000 --folder /scratch
 
-needs some 13 GB of disk at that size (SCI and ERR in, four planes out, a segmentation map).
-The peak is ru_maxrss of each command's process: pages of files that are mapped count too.
+needs some 13 GB of disk (SCI and ERR, four planes of output, a segmentation map). The peak is
+ru_maxrss of the process of each command, which includes pages of mapped files.
 """
 
 import argparse
@@ -24,7 +24,7 @@ STAMP = 41
 
 
 def header(shape):
-    """Header of a mosaic of 0.03 arcsec, in nJy."""
+    """Return the header of a mosaic with pixels of 0.03 arcsec, in nJy."""
     cards = fits.Header()
     cards["CTYPE1"], cards["CTYPE2"] = "RA---TAN", "DEC--TAN"
     cards["CRVAL1"], cards["CRVAL2"] = 53.16, -27.79
@@ -35,7 +35,7 @@ def header(shape):
 
 
 def make(folder, shape, galaxies, seed=1):
-    """Write a mosaic of tilted sky, noise and galaxies, its map and a catalogue, by rows."""
+    """Write a mosaic of sky, noise and galaxies, its segmentation map and a catalogue, by rows."""
     rng = np.random.default_rng(seed)
     ny, nx = shape
     noise = rng.normal(0, 1, (BLOCK, nx)).astype(np.float32)
@@ -55,7 +55,7 @@ def make(folder, shape, galaxies, seed=1):
     for start in range(0, ny, BLOCK):
         stop = min(ny, start + BLOCK)
         sky = 5 + np.linspace(0, 2, nx, dtype=np.float32) + np.float32(start / ny)
-        # The same noise, shifted: new numbers for every row would be most of the time.
+        # The same noise, shifted: new random numbers for every row would dominate the time.
         sci = np.roll(noise, 7919 * (start // BLOCK), axis=1)[: stop - start] + sky
         seg = np.zeros(sci.shape, np.int32)
         for number in np.nonzero((places[:, 0] > start - STAMP) & (places[:, 0] < stop))[0]:
@@ -73,7 +73,7 @@ def make(folder, shape, galaxies, seed=1):
     (Path(folder) / "z.csv").write_text(f"id,z_spec\n{rows}\n")
 
 
-# A process begins with the peak of the one that it was forked from: from a small one, then.
+# The peak of a process begins at that of its parent, which must therefore be small.
 _MEASURE = """
 import os, resource, subprocess, sys
 code = subprocess.run(sys.argv[1:]).returncode
@@ -101,7 +101,7 @@ def run(folder, *args):
 
 
 def bench(folder, shape, galaxies, bands=3):
-    """Make a mosaic and go through it; return {step: (peak MB, CPU seconds)}."""
+    """Make a mosaic and run the commands; return {step: (peak MB, CPU seconds)}."""
     make(folder, shape, galaxies)
     found = {
         "bkg": run(
@@ -117,7 +117,7 @@ def bench(folder, shape, galaxies, bands=3):
             "bkg.fits",
         )
     }
-    # One file serves for every band: their number costs time and memory all the same.
+    # One file stands for every band: time and memory grow with their number all the same.
     images = [f"{band}=bkg.fits" for band in ("F150W", "F277W", "F444W")[:bands]]
     found["cutout --all"] = run(
         folder,

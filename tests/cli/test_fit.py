@@ -133,8 +133,8 @@ def test_failures(cube_path, model_path, tmp_path):
     [
         (("--quantiles", "16,50"), "between 0 and 1"),
         (("--quantiles", "a"), "numbers and commas"),
-        (("--tile", "0"), "pixels a side"),
-        (("--tile", "1,2,3"), "pixels a side"),
+        (("--tile", "0"), "pixels per side"),
+        (("--tile", "1,2,3"), "pixels per side"),
     ],
 )
 def test_usage(args, message):

@@ -32,6 +32,6 @@ def test_memory_does_not_grow_with_the_image(tmp_path):
             "-o",
             "maps.fits",
         )
-    # Of float32, the pixels in which they differ take 81 MB in the maps and 16 in the cube.
+    # The additional pixels take 81 MB in the maps and 16 MB in the cube, as float32.
     assert peak[520] < peak[130] + 15, peak
     assert peak[520] < 1500

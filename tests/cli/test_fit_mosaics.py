@@ -45,7 +45,7 @@ def scene(tmp_path, wcs_header):
                 (flux * scale).astype("f4"), wcs_header(BUNIT=unit, FILTER=band), name="SCI"
             ),
         ]
-        # The first has an inverse variance.
+        # The first image has an inverse variance.
         hdus.append(
             fits.ImageHDU(
                 (err**-2 if i == 0 else err).astype("f4"),
@@ -59,7 +59,7 @@ def scene(tmp_path, wcs_header):
         tmp_path / "seg.fits"
     )
     Table({"id": list(REDSHIFTS), "z_spec": list(REDSHIFTS.values())}).write(tmp_path / "z.csv")
-    # In another order than their wavelengths.
+    # Not in the order of wavelength.
     return images[::-1], segmap
 
 
@@ -143,7 +143,7 @@ def test_against_the_model(scene, fit, model_path, tmp_path):
     draws, _ = model.sample(flux, err, [REDSHIFTS[4]], [0.0], base)
     for i, name in enumerate(model.parameters[:5]):
         values = draws[0, :, i].astype(float)
-        # A quantile is the mean of those up to 0.3 of the way to 0 or 1, 0.05 at most.
+        # A quantile is the mean of those within 0.3 of the distance to 0 or 1, 0.05 at most.
         around = np.linspace(0.84 - 0.048, 0.84 + 0.048, 4001)
         expected = np.quantile(values, around, method="hazen").mean()
         np.testing.assert_allclose(found[f"{name}_P84"][y, x], expected, rtol=1e-5, atol=1e-5)
@@ -165,7 +165,7 @@ def test_tiles_parts_and_options_of_cutout(scene, fit, run_cli, tmp_path):
     assert run_cli("merge", *parts, "-o", tmp_path / "merged.fits").exit_code == 0
     found, _ = planes(tmp_path / "merged.fits")
     assert all(found[name].tobytes() == plane.tobytes() for name, plane in expected.items())
-    # Errors of one band from elsewhere, and its unit.
+    # Errors of one band from another extension, and its unit.
     with fits.open(tmp_path / "F115W.fits") as hdulist:
         hdulist["SCI"].header["BUNIT"] = "counts"
         hdulist["WHT"].data[:] = 1.0 / 0.25
@@ -242,7 +242,7 @@ def test_redshift_map(scene, fit, tmp_path, wcs_header):
     np.testing.assert_array_equal((found["DQ"] & 64) > 0, ~inside)
     with fits.open(out) as hdulist:
         assert hdulist["DQ"].header["DQBIT6"].startswith("64: no redshift")
-    # With errors in a second extension.
+    # Redshift errors in a second extension.
     fits.HDUList(
         [
             fits.PrimaryHDU(),
@@ -277,8 +277,9 @@ def test_one_redshift_and_all_pixels(scene, fit, tmp_path):
     )
     assert result.exit_code == 0, result.exception
     everything, _ = planes(out)
-    assert np.isfinite(everything["AV_P50"]).sum() == segmap.size - 1  # one has two bands
-    # A galaxy of z = 2 is as it was, the sky has the redshift of the option.
+    # One pixel has data in two bands.
+    assert np.isfinite(everything["AV_P50"]).sum() == segmap.size - 1
+    # A galaxy at z = 2 has the same values, the sky has the redshift of the option.
     _, known = fit(*with_catalog(tmp_path), "--snr-min", -9, out="known.fits")
     inside = segmap > 0
     np.testing.assert_array_equal(
@@ -311,10 +312,8 @@ def test_galaxies_without_a_redshift(scene, fit, tmp_path):
     assert set(np.unique(segmap[np.isfinite(found["AV_P50"])])) == {3, 9}
 
 
-def test_workers_elsewhere_find_the_files(scene, model_path, tmp_path, monkeypatch):
-    from pixsed.cli import fit_runs
-    from pixsed.cli.fit import command
-    from pixsed.fit.run import open_fitter
+def test_workers_elsewhere_find_the_files(scene, run_cli, model_path, tmp_path, monkeypatch):
+    from pixsed.fit import to_file
 
     monkeypatch.chdir(tmp_path)
     args = [
@@ -332,16 +331,21 @@ def test_workers_elsewhere_find_the_files(scene, model_path, tmp_path, monkeypat
         "-o",
         "o.fits",
     ]
-    asked = []
-    monkeypatch.setattr(fit_runs, "run", asked.append)
-    command.main(args, standalone_mode=False)
-    here = fit_runs.source_files(asked[0], "image")
-    there = pickle.dumps((here.absolute(), Model(os.path.relpath(model_path))))
+    calls = []
+
+    def fit_to_file(files, model, path, options, *args, **kwargs):
+        calls.append((files, model, options))
+        return to_file.FitReport()
+
+    monkeypatch.setattr(to_file, "fit_to_file", fit_to_file)
+    assert run_cli("fit", *args).exit_code == 0
+    here, _, options = calls[0]
+    there = pickle.dumps((here.absolute(), Model(os.path.relpath(model_path)), options))
     with here.open() as source:
         expected = source.read()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    fitter = open_fitter(*pickle.loads(there), asked[0].settings)
+    fitter = to_file.open_fitter(*pickle.loads(there))
     assert fitter.source.bands == BANDS
     with fitter.files:
         found = fitter.source.read()

@@ -1,57 +1,12 @@
-"""The key of --resume has every option that changes the data of maps, and no other."""
-
-import dataclasses
+"""Options of `pixsed fit`: --resume goes on only with those that give the same maps."""
 
 import fakes
 import pytest
 
-from pixsed.cli.fit_options import Run
+from pixsed.cli.fit import command
+from pixsed.cli.fit_options import KINDS_OF
+from pixsed.fit.options import ExecutionOptions, FitOptions
 from pixsed.io.formats.cube import write_cube
-
-FIELDS = {option.name: option.metadata["data"] for option in dataclasses.fields(Run)}
-# Another value of each option, of the flow.
-OTHER = dict(
-    samples=64,
-    quantiles=(0.1, 0.9),
-    engine="quantile",
-    provider="cuda",
-    snr_min=4.0,
-    error_floor=0.1,
-    all_pixels=True,
-    redshift=1.0,
-    redshift_err=0.1,
-    seed=7,
-    id_col="a",
-    z_col="b",
-    zerr_col="c",
-    errors=("ERR",),
-    err_kinds=("sigma",),
-    fills=("0",),
-    units=("uJy",),
-    rescale_errors=True,
-    hdu="SCI",
-)
-
-
-def asked(**changes):
-    values = dict.fromkeys(FIELDS) | dict(engine="flow", samples=128, seed=42, snr_min=5.0)
-    return Run(**(values | changes))
-
-
-def test_every_option_says_whether_it_changes_the_data():
-    assert set(FIELDS.values()) == {True, False, "flow", "elsewhere"}
-    assert {name for name, data in FIELDS.items() if data in (True, "flow")} == set(OTHER)
-
-
-@pytest.mark.parametrize("name", FIELDS)
-def test_the_key(name):
-    before, after = asked().data_options, asked(**{name: OTHER.get(name, "other")}).data_options
-    assert (before != after) == (FIELDS[name] in (True, "flow"))
-
-
-def test_draws_do_not_count_without_draws():
-    a, b = (asked(engine="quantile", seed=seed, samples=seed).data_options for seed in (1, 2))
-    assert a == b
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +14,14 @@ def model_path(tmp_path_factory):
     return fakes.fake_model(tmp_path_factory.mktemp("m") / "m.onnx", quantiles=True)
 
 
-# Options of a cube: whether a run with them is another.
+# Options of a cube, and whether they change the maps.
 CHANGES = [
     (["--samples", 30], True),
     (["--quantiles", "0.1,0.9"], True),
+    (["--quantiles", "0.84,0.16"], False),
     (["--engine", "quantile"], True),
     (["--snr-min", 4], True),
+    (["--snr-min", 5], False),
     (["--error-floor", 0.1], True),
     (["--all-pixels"], True),
     (["--redshift", 1], True),
@@ -90,3 +47,12 @@ def test_resume(run_cli, model_path, tmp_path, options, another):
         assert result.exit_code == 0
     else:
         assert result.exit_code == 1 and "add --overwrite" in str(result.exception)
+
+
+def test_every_option_has_a_place():
+    """An option of the command that no dataclass takes would be ignored."""
+    names = {option.name for option in command.params} - {"verbose", "quiet"}
+    library = {*FitOptions.__dataclass_fields__, *ExecutionOptions.__dataclass_fields__}
+    reading = {name for name, kinds in KINDS_OF.items() if "image" in kinds}
+    assert names - library - reading == {"inputs", "model", "output"}
+    assert library - names == {"command"}

@@ -1,4 +1,4 @@
-"""`pixsed fit` of many cubes, killed and gone on with, in parts, and on a cluster."""
+"""`pixsed fit` of many cubes, after a kill, in parts, and on a cluster."""
 
 import os
 import shutil
@@ -65,7 +65,7 @@ def test_many_cubes_and_a_bad_one(fit, tmp_path):
     single = tmp_path / "single.fits"
     assert fit(cubes[2], "--samples", 30, "-o", single).exit_code == 0
     assert data(out / "b_maps.fits") == data(single)
-    # Those that are done are left, and a new one is fitted.
+    # Finished maps are kept, and a new cube is fitted.
     before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     write_cube(fakes.make_cube(redshift=1.5), cubes[1], overwrite=True)
     result = fit(*cubes, "--samples", 30, "--jobs", 1, "--resume", "-o", f"{out}/")
@@ -73,7 +73,7 @@ def test_many_cubes_and_a_bad_one(fit, tmp_path):
     assert result.stderr.count("done already") == 3
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert (out / "bad_maps.fits").exists()
-    # One by another seed is not taken for the same.
+    # Maps of another seed are not the same.
     args = ("--samples", 30, "--jobs", 1, "--resume", "--seed", 1, "-o", out)
     result = fit(*cubes, *args)
     assert result.exit_code == 1
@@ -127,14 +127,14 @@ def test_many_cubes_usage(fit, cube_path, tmp_path):
     assert fit(cube_path, "--segmap", "s.fits", "-o", "x.fits").exit_code == 2
 
 
-# Killed, and gone on with.
+# Continuing after a kill.
 
 
 @pytest.fixture(scope="module")
 def killed_run(cube_path, model_path, tmp_path_factory):
     """Kill a run in the middle; return the arguments of the command, and its folder."""
     folder = tmp_path_factory.mktemp("killed")
-    # So many draws that a tile takes a while.
+    # Many draws, so that a tile takes a while.
     args = (
         cube_path,
         "--model",
@@ -172,11 +172,11 @@ def killed(killed_run, tmp_path):
     return (*args, tmp_path / "maps.fits"), tmp_path / "maps.fits"
 
 
-def test_killed_and_gone_on_with(killed, run_cli, tmp_path, fitsverify):
+def test_continuing_after_a_kill(killed, run_cli, tmp_path, fitsverify):
     args, out = killed
     before = (tmp_path / ".maps.fits.journal").read_text().count('"done"')
     assert 6 <= before < 20
-    # Not unasked, not with other options.
+    # Not without --resume, and not with other options.
     result = run_cli("fit", *args)
     assert "from a run that was stopped; go on with it by --resume" in str(result.exception)
     for option, text in (
@@ -186,7 +186,7 @@ def test_killed_and_gone_on_with(killed, run_cli, tmp_path, fitsverify):
     ):
         result = run_cli("fit", *args, *option, "--resume")
         assert text in str(result.exception) and result.exit_code == 1
-    # What a kill cut short in the journal is left out.
+    # An incomplete line of the journal is ignored.
     with open(tmp_path / ".maps.fits.journal", "a") as file:
         file.write('{"done": 99, "cou')
     result = run_cli("fit", *args, "--resume")
@@ -240,7 +240,7 @@ def test_a_failure_in_the_middle_keeps_what_is_done(fit, cube_path, tmp_path, mo
     calls[:] = [1] * 3
     assert fit(*args[:-1], tmp_path / "b.fits").exit_code == 0
     assert data(out) == data(tmp_path / "b.fits")
-    # With nothing done there is nothing to keep.
+    # Before the first tile is finished nothing is kept.
     calls[:] = [1] * 2
     assert fit(*args[:-1], tmp_path / "c.fits", "--tile", "20,24").exit_code == 1
     assert not hidden(tmp_path)
@@ -354,7 +354,7 @@ def test_tables_put_together(fit, run_cli, model_path, tmp_path):
     result = run_cli("merge", tmp_path / "a.fits", tmp_path / "e.fits", "-o", tmp_path / "d.fits")
     assert "made with ERRFLOOR = 0.05" in str(result.exception)
     result = run_cli("merge", tmp_path / "a.fits", tmp_path / "a.ecsv", "-o", tmp_path / "d.fits")
-    assert "a.ecsv is a table that does not say how it was made" in str(result.exception)
+    assert "a.ecsv is a table without a record of its fit" in str(result.exception)
 
 
 # A cluster.
@@ -366,7 +366,7 @@ def test_on_dask(fit, cube_path, whole, tmp_path, monkeypatch):
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as cluster:
         address = cluster.scheduler_address
-        monkeypatch.chdir(cube_path.parent)  # where the workers are not
+        monkeypatch.chdir(cube_path.parent)  # not the folder of the workers
         out = tmp_path / "maps.fits"
         result = fit(
             cube_path.name, "--samples", 30, "--tile", "5,9", "--scheduler", address, "-o", out
@@ -392,7 +392,7 @@ def test_on_dask(fit, cube_path, whole, tmp_path, monkeypatch):
     assert not hidden(tmp_path)
 
 
-# The engine, and files of other kinds.
+# The quantile engine, and other kinds of files.
 
 
 def test_quantile_engine(fit, cube_path, tmp_path):

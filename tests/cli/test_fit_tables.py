@@ -415,8 +415,8 @@ def test_merge(merge):
     [
         (("a.fits", "seed.fits"), "SEED = 7"),
         (("a.ecsv", "seed.ecsv"), "SEED = 7"),
-        (("a.csv", "seed.csv"), "a.csv is a table that does not say how it was made"),
-        (("a.ecsv", "seed.csv"), "seed.csv is a table that does not say"),
+        (("a.csv", "seed.csv"), "a.csv is a table without a record of its fit"),
+        (("a.ecsv", "seed.csv"), "seed.csv is a table without a record"),
         (("a.fits", "z.fits"), "REDSHIFT = 2"),
         (("a.ecsv", "snr.ecsv"), "SNRMIN = 3"),
         (("a.fits", "a.fits"), "given twice"),
@@ -436,7 +436,7 @@ def test_merge(merge):
         (("table.fits",), "table.fits is a table;"),
         (("empty.fits",), "a FITS file without a table"),
         (("none.fits",), "no such file"),
-        (("a_in.ecsv", "a.ecsv"), "does not say how it was made"),
+        (("a_in.ecsv", "a.ecsv"), "without a record of its fit"),
     ],
 )
 def test_what_is_not_merged(merge, names, match):

@@ -1,6 +1,6 @@
-"""Mosaics as surveys and pipelines hand them out: each layout and unit, to nJy in a cube.
+"""Mosaics in the layouts and units of surveys and pipelines, converted to nJy in a cube.
 
-Each file is made from one map in nJy by astropy's units, not by pixsed's own factors.
+Each file is made from one map in nJy with astropy.units, independently of pixsed.
 """
 
 import gzip
@@ -25,7 +25,7 @@ PIXEL = (0.03 * u.arcsec).to(u.rad) ** 2 / u.rad**2 * u.sr
 
 @dataclass
 class Layout:
-    """Files: name -> list of (extension, data, header); the image, and options it needs."""
+    """Layout of an image: files as name -> list of (extension, data, header), and its options."""
 
     band: str
     image: str
@@ -64,7 +64,8 @@ def jades(header):
                 ("SCI", surface_brightness(FLUX), sci),
                 ("ERR", surface_brightness(SIGMA), header(BUNIT="MJy/sr")),
                 ("EXP", np.full((NY, NX), 3e4), header()),
-                ("WHT", np.full((NY, NX), 7.0), header()),  # of the drizzling: no inverse variance
+                # Drizzle weights, not an inverse variance.
+                ("WHT", np.full((NY, NX), 7.0), header()),
             ]
         },
     )
@@ -236,7 +237,7 @@ def segmap(write_fits, wcs_header):
 
 
 def check(flux, err):
-    # Of float32 in the files: to its precision, of values near zero to a hair of the noise.
+    # To the precision of the float32 in the files; near zero, to a small fraction of the noise.
     np.testing.assert_allclose(flux, FLUX, rtol=2e-6, atol=1e-5)
     np.testing.assert_allclose(err, SIGMA, rtol=2e-6)
 
@@ -294,14 +295,14 @@ def test_background_in_the_images_own_unit(make, added, lay_out, segmap, run_cli
     assert cube.bands == [band]
     with fits.open(out) as hdulist:
         assert (hdulist["BKGRMS"].data > 0).all()
-        # nJy a unit, by the image's pixels where the background hardly matters.
+        # nJy per unit, from pixels of the image where the background is negligible.
         factor = np.median(
             FLUX[SEGMAP > 0] / (hdulist["SCI"].data + hdulist["BKG"].data)[SEGMAP > 0]
         )
         np.testing.assert_allclose(
             cube.flux[0], FLUX - factor * hdulist["BKG"].data, rtol=1e-5, atol=1e-4
         )
-        # Of its own accord not: the errors agree with the scatter of the sky.
+        # Not by default: the errors agree with the scatter of the sky.
         rms = factor * hdulist["BKGRMS"].data if added == "always" else 0.0
         np.testing.assert_allclose(cube.err[0], np.hypot(SIGMA, rms), rtol=1e-5)
 
@@ -322,7 +323,7 @@ def test_unknown_unit_names_the_option(make, unit, match, lay_out, segmap, run_c
     result = run_cli("cutout", image, "--segmap", segmap, "--id", "3", "--redshift", "2", "-o", out)
     assert result.exit_code == 1 and not out.exists()
     assert match in str(result.exception) and "--unit" in str(result.exception)
-    # And told, it is taken.
+    # It is used if an option says so.
     told = run_cli(
         "cutout",
         image,

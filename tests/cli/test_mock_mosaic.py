@@ -1,4 +1,4 @@
-"""A mosaic whose sky and noise are known, through bkg, the PSF convolution and cutout."""
+"""A mosaic of known sky and noise in bkg, psfmatch and cutout."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ N, SIGMA, BOX = 1000, 2.0, 100
 def mock_mosaic(seed, drizzle=0.0, tilt=1.0):
     """Make a mosaic of a tilted sky, noise, stars and galaxies.
 
-    `drizzle` is the sigma in pixels of the Gaussian that has correlated the noise, whose
-    rms is `SIGMA` after it. `tilt` is what the sky changes by, in `SIGMA`, from left to right.
+    `drizzle` is the sigma in pixels of the Gaussian that correlates the noise; its rms is
+    `SIGMA`. `tilt` is the change of the sky from left to right, in `SIGMA`.
 
     Returns
     -------
     image, sky : (N, N) float
     segmap : (N, N) int32
-        Sources out to where they are a tenth of the noise, or 40 pixels.
+        Sources, as far as they are above a tenth of the noise, at most 45 pixels.
     """
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:N, :N]
@@ -81,7 +81,7 @@ def test_background(write, run_cli, tmp_path, drizzle):
 
 
 def test_background_without_a_mask(write, run_cli, tmp_path):
-    """Clipping alone: the wings of sources stay in the sky, and that is what it costs."""
+    """With clipping only, the wings of sources stay in the sky, and bias it."""
     image, sky, segmap = mock_mosaic(32, 0.7)
     path, _ = write(image, segmap)
     level = {}
@@ -101,7 +101,7 @@ def test_errors_after_matching_are_the_scatter_of_the_sky(
     path, seg = write(image, segmap)
     sky_free, matched, cube = (tmp_path / f"{name}.fits" for name in ("bkg", "psfm", "cube"))
     args = ["--box", BOX, "--mask", seg, "--dilate", "3"]
-    # The noise is all sky, and ERR already holds it: its rms must not count twice.
+    # All noise is that of the sky, which ERR already has: its rms must not be added twice.
     assert run_cli("bkg", path, *args, "--err", "sky", "-o", sky_free).exit_code == 0
     y, x = np.mgrid[-8:9, -8:9]
     kernel = np.exp(-0.5 * (x**2 + y**2) / 1.8**2) + 0.02 * np.exp(-np.hypot(x, y) / 3)
@@ -111,20 +111,20 @@ def test_errors_after_matching_are_the_scatter_of_the_sky(
     with fits.open(matched) as hdulist:
         data, err, header = hdulist["SCI"].data, hdulist["ERR"].data, hdulist["SCI"].header
     empty = ~binary_dilation(segmap > 0, iterations=14)
-    # Half a box from the edge the sky is not followed (test_background).
+    # Within half a box of the edge the sky is not extrapolated (test_background).
     inner = np.zeros_like(empty)
     inner[BOX // 2 : -BOX // 2, BOX // 2 : -BOX // 2] = True
     assert (empty & inner).sum() > 50_000
     scatter = data[empty & inner].std()
     assert np.median(err[empty & inner]) == pytest.approx(scatter, rel=0.03)
-    # What of the sky is left at the edges adds to the scatter: most to that of white noise,
-    # which the kernel has made the smallest.
+    # The residual sky at the edges adds to the scatter, most for white noise, which the kernel
+    # reduces most.
     assert np.median(err[empty]) == pytest.approx(data[empty].std(), rel=0.04 if drizzle else 0.08)
     if drizzle:
         assert header["ERRCORR"] > 2
     else:
         assert header["ERRCORR"] == pytest.approx(1, abs=0.01)
-    # The cube has them as they are.
+    # The cube has the same values.
     result = run_cli(
         "cutout",
         matched,

@@ -16,5 +16,5 @@ def test_memory_does_not_grow_with_the_image(tmp_path):
             for step, (mb, _) in bench(folder, (height, 4000), galaxies=12, bands=1).items()
         }
     for step, mb in peak[4000].items():
-        # Of float32, the rows in which they differ take 45 MB a plane.
+        # The additional rows take 45 MB per plane, as float32.
         assert mb < peak[1200][step] + 25, (step, peak)

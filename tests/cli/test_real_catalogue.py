@@ -1,4 +1,4 @@
-"""`pixsed fit TABLE` of a table with the habits of real catalogues, all of them at once."""
+"""`pixsed fit TABLE` of a table with all the peculiarities of real catalogues at once."""
 
 import os
 import warnings
@@ -16,10 +16,10 @@ from pixsed.errors import PixsedError
 
 IDS = 2**53 + np.arange(1, 7)
 BANDS = ["F115W", "F200W", "F277W", "F356W", "F444W"]
-# nJy, a row for each galaxy.
+# nJy, one row per galaxy.
 FLUX = np.outer([1, 2, 4, 8, 16, 32], [60.0, 80, 100, 120, 140])
 ERR = FLUX / 20
-# Row and band of what is missing: F115W is in nJy, F277W in magnitudes.
+# Row and band of missing values: F115W is in nJy, F277W in magnitudes.
 MISSING = {(0, "F115W"), (1, "F277W"), (2, "F444W"), (2, "F115W")}
 NO_REDSHIFT = 4
 
@@ -52,7 +52,7 @@ def catalogue(names):
         table[f"{column[band]}_err"] = Column(err[:, None].astype("f8"), unit=unit)
     table["coord"] = SkyCoord(np.full(6, 53.1), np.full(6, -27.8), unit="deg")
     table["flag"] = MaskedColumn(np.arange(6, dtype="i2"), mask=np.arange(6) == 3)
-    table["LOGMSTAR_P50"] = np.full(6, 99.0)  # of an earlier code
+    table["LOGMSTAR_P50"] = np.full(6, 99.0)  # from an earlier code
     for name, value in names.items():
         table[name] = value
     return table
@@ -105,7 +105,7 @@ def test_the_rows_are_right(fit, path, output, names):
     assert found["Id"].tolist() == IDS.tolist()
     given = np.array([[(row, band) not in MISSING for band in BANDS] for row in range(6)])
     assert found["NBANDS"].tolist() == given.sum(axis=1).tolist()
-    # The fake model's mass: of the mean flux of the bands that are there.
+    # The mass of the fake model: from the mean flux of the bands with data.
     mass = np.log10(np.where(given, FLUX, 0).sum(axis=1) / given.sum(axis=1)) + 7.8
     fitted = np.arange(6) != NO_REDSHIFT
     logm = np.ma.filled(np.ma.asarray(found["LOGMSTAR_P50"]), np.nan)

@@ -1,4 +1,4 @@
-"""bkg, psfmatch and noise on images of every kind: what is no sky is left out of it."""
+"""The sky and its errors in bkg, psfmatch and noise, for images of every kind."""
 
 import warnings
 
@@ -22,7 +22,7 @@ def kernel(sigma=1.8):
 
 
 def noise(shape=(N, N), drizzle=0.0, seed=0):
-    """Noise of unit variance."""
+    """Return noise of unit variance."""
     white = np.random.default_rng(seed).standard_normal(shape)
     smooth = gaussian_filter(white, drizzle, mode="wrap") if drizzle else white
     return smooth / smooth.std()
@@ -75,7 +75,7 @@ def test_the_rms_is_added_where_errors_lack_it(write, run_cli, tmp_path, ratio, 
         assert hdulist["ERR"].header["RMSADDED"] == adds
         assert ("rms is added" if adds else "not added") in str(hdulist[0].header["HISTORY"])
     assert ("rms is added" if adds else "not added") in result.stderr
-    # The sky's scatter is 1: an error that is 30 % off it is told.
+    # The scatter of the sky is 1: a warning names an error that differs by 30 %.
     off = np.hypot(ratio, 1) if adds else ratio
     warned = [w for w in result.warned if "times the scatter of the empty sky" in w]
     assert len(warned) == (not 1 / 1.3 < off < 1.3)
@@ -103,7 +103,7 @@ def test_galaxies_are_left_out_of_the_correlation(
     sky = noise(drizzle=drizzle, seed=4)
     path = write(sky + light, 1.0)
     options = []
-    if masked:  # a shallow map, as of a detection at 3 sigma
+    if masked:  # a shallow map, of detections at 3 sigma
         seg = write_fits("seg.fits", SEG=((light > 3).astype(np.int16), wcs_header()))
         options = ["--mask", seg]
     k_file = write_fits("k.fits", primary=(k, None))
@@ -147,7 +147,7 @@ def test_no_data_is_no_sky(write, run_cli, write_fits, tmp_path, blank, gap):
         flux, error = hdulist["SCI"].data, hdulist["ERR"].data
     k_file = write_fits("k.fits", primary=(kernel(), None))
     run(run_cli, "psfmatch", out, "--kernel", k_file, "-o", matched)
-    # exp(-d^2 / 4 s^2) between neighbours, of the drizzle's s and both.
+    # exp(-d^2 / 4 s^2) between neighbours, for the s of the drizzling and of both.
     expected = np.sqrt(1.8**2 / (1.8**2 + 0.7**2)) * 2 * np.sqrt(np.pi) * 0.7
     assert fits.getheader(matched, "SCI")["ERRCORR"] == pytest.approx(expected, rel=0.08)
     assert np.isnan(fits.getdata(matched, "SCI")).sum() < GAPS[gap].sum() * 1.2
@@ -187,7 +187,7 @@ def test_odd_images_end_in_a_result_or_one_line(
     path, out = write(ODD[name], 0.7), tmp_path / "out.fits"
     if command == "library":
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PixsedWarning)  # of values that are no data
+            warnings.simplefilter("ignore", PixsedWarning)  # of values taken as no data
             warnings.simplefilter("error", RuntimeWarning)
             with ImageFile(path) as image:
                 measure_autocorrelation(image)

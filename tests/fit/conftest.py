@@ -1,4 +1,4 @@
-"""The fake model of the tests of inference."""
+"""Fixtures of the tests of inference: the fake model."""
 
 import fakes
 import pytest

@@ -7,9 +7,10 @@ from astropy import units as u
 from astropy.table import Table
 
 from pixsed.fit.model import Model
+from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
 from pixsed.fit.table import fit_table
-from pixsed.fit.total import resolved_mass, sum_mass, summed_photometry
+from pixsed.fit.total import mass_row, resolved_mass, summed_photometry
 from pixsed.io.formats.cube import Cube, bands_table
 from pixsed.models import resolve
 
@@ -32,35 +33,39 @@ def uniform(side, *, noise=0.02, scale=10.0, **changes):
 @pytest.mark.parametrize("side", [2, 10, 30])
 def test_the_error_of_a_sum(model, side, floor):
     cube = uniform(side)
-    selection = select(cube, model, error_floor=floor)
+    selection = select(cube, model, FitOptions(error_floor=floor))
     flux, err = summed_photometry(cube, selection)
     np.testing.assert_allclose(flux, side**2 * 10 * SED, rtol=1e-5)
     np.testing.assert_allclose(err / flux, np.hypot(0.02 / side, floor), rtol=1e-5)
-    # That of a pixel is what it was.
+    # The error of a pixel has the floor too.
     np.testing.assert_allclose(selection.err / selection.flux, np.hypot(0.02, floor), rtol=1e-5)
 
 
 def test_correlated_noise_and_bins(model):
     cube = uniform(10, table=bands_table(BANDS, noise_corr=[3.0] * 6))
-    flux, err = summed_photometry(cube, select(cube, model, error_floor=0.05))
+    flux, err = summed_photometry(cube, select(cube, model, FitOptions(error_floor=0.05)))
     np.testing.assert_allclose(err / flux, np.hypot(0.02 * 3 / 10, 0.05), rtol=1e-5)
     binned = fakes.binned_cube()
-    flux, err = summed_photometry(binned, select(binned, model, snr_min=0, error_floor=0.05))
-    _, bare = summed_photometry(binned, select(binned, model, snr_min=0))
+    flux, err = summed_photometry(
+        binned, select(binned, model, FitOptions(snr_min=0, error_floor=0.05))
+    )
+    _, bare = summed_photometry(binned, select(binned, model, FitOptions(snr_min=0)))
     np.testing.assert_allclose(err, np.hypot(bare, 0.05 * flux), rtol=1e-5)
 
 
 def test_the_integrated_mass_is_that_of_the_sum_as_a_row(shipped):
     cube, floor = uniform(30), 0.05
-    row = sum_mass(cube, shipped, select(cube, shipped, error_floor=floor), samples=500)
+    row = mass_row(
+        cube, shipped, select(cube, shipped, FitOptions(error_floor=floor)), FitOptions(samples=500)
+    )
     table = Table({"ID": [531], "REDSHIFT": [1.0]})
     for band, value in zip(BANDS, 900 * 10 * SED, strict=True):
         table[band] = [value] * u.nJy
         table[f"{band}_ERR"] = [0.02 * value / 30] * u.nJy
-    found, _ = fit_table(table, shipped, samples=500, error_floor=floor)
+    found = fit_table(table, shipped, FitOptions(samples=500, error_floor=floor))
     for name in ("P16", "P50", "P84"):
         assert row[f"INT_LOGMSTAR_{name}"] == pytest.approx(found[f"LOGMSTAR_{name}"][0], abs=1e-3)
-    # The sum of pixels is as uncertain, and no narrower than a tenth of it.
+    # The sum of pixels is about as uncertain.
     widths = [row[f"{kind}_LOGMSTAR_P84"] - row[f"{kind}_LOGMSTAR_P16"] for kind in ("RES", "INT")]
     assert 0.5 < widths[0] / widths[1] < 1.5
 
@@ -77,7 +82,9 @@ def test_the_integrated_mass_is_that_of_the_sum_as_a_row(shipped):
 def test_the_scatter_of_a_total(model, noise, floor, expected):
     """The fake pixel: log-normal of 0.1 dex; its common fraction does not average down."""
     cube = uniform(10, noise=noise)
-    total, _ = resolved_mass(cube, model, select(cube, model, error_floor=floor), samples=4000)
+    total, _ = resolved_mass(
+        cube, model, select(cube, model, FitOptions(error_floor=floor)), FitOptions(samples=4000)
+    )
     width = np.log(total).std() / (0.1 * np.log(10))
     own = np.sqrt(1 - expected**2) / 10 if floor else 0.1
     assert width == pytest.approx(np.hypot(expected if floor else 0, own), rel=0.06)
@@ -87,7 +94,11 @@ def test_without_a_floor_nothing_changes_and_draws_follow_seed_and_name(model):
     cube = uniform(4)
     plain, zero, one, other, again = (
         resolved_mass(
-            cube, model, select(cube, model, error_floor=floor), samples=50, seed=seed, jobs=jobs
+            cube,
+            model,
+            select(cube, model, FitOptions(error_floor=floor)),
+            FitOptions(samples=50, seed=seed),
+            jobs=jobs,
         )[0]
         for floor, seed, jobs in ((0.0, 1, 1), (0, 1, 2), (0.1, 1, 1), (0.1, 2, 1), (0.1, 1, 3))
     )
@@ -98,8 +109,10 @@ def test_without_a_floor_nothing_changes_and_draws_follow_seed_and_name(model):
 
 def test_a_floor_and_an_uncertain_redshift(model):
     cube = fakes.make_cube(redshift_err=0.1)
-    row = sum_mass(cube, model, select(cube, model, error_floor=0.1), samples=200)
-    narrow = sum_mass(cube, model, select(cube, model), samples=200)
+    row = mass_row(
+        cube, model, select(cube, model, FitOptions(error_floor=0.1)), FitOptions(samples=200)
+    )
+    narrow = mass_row(cube, model, select(cube, model), FitOptions(samples=200))
     assert (
         row["RES_LOGMSTAR_P84"] - row["RES_LOGMSTAR_P16"]
         > narrow["RES_LOGMSTAR_P84"] - narrow["RES_LOGMSTAR_P16"]
@@ -112,4 +125,8 @@ def test_masses_whose_ood_is_not_known(tmp_path):
         model = Model(fakes.fake_model(path, **options))
         assert not model.has_ood
         cube = fakes.make_cube()
-        assert sum_mass(cube, model, select(cube, model), samples=20)["FLAG"] & (2 | 4 | 64) == 64
+        assert (
+            mass_row(cube, model, select(cube, model), FitOptions(samples=20))["FLAG"]
+            & (2 | 4 | 64)
+            == 64
+        )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import fakes
 import numpy as np
 import pytest
@@ -6,7 +8,8 @@ from scipy.stats import expon, norm
 from pixsed import cosmology
 from pixsed.errors import PixsedError
 from pixsed.fit.model import Model
-from pixsed.fit.posterior import QUANTILE_BATCH, summarise
+from pixsed.fit.options import FitOptions
+from pixsed.fit.posterior import QUANTILE_BATCH, Rows, summarise
 from pixsed.fit.quantiles import at_levels, check_levels, deviation, of_draws, spread
 
 WANTED = (0.025, 0.16, 0.5, 0.84, 0.975)
@@ -23,20 +26,18 @@ def rows(n, seed=1):
     rng = np.random.default_rng(seed)
     flux = np.full((n, 29), np.nan, dtype=np.float32)
     flux[:, :7] = rng.uniform(1, 100, (n, 7))
-    return dict(
+    return Rows(
         flux=flux,
         err=0.1 * flux,
         redshift=np.full(n, 2.0),
         redshift_err=np.zeros(n),
-        y=rng.integers(0, 999, n),
-        x=rng.integers(0, 999, n),
+        key_y=rng.integers(0, 999, n),
+        key_x=rng.integers(0, 999, n),
     )
 
 
-def fit(model, seen, quantiles=(0.5, 0.16, 0.84), **options):
-    return summarise(
-        model, **seen, samples=8, quantiles=quantiles, seed=1, engine="quantile", **options
-    )
+def fit(model, seen, quantiles=(0.5, 0.16, 0.84), **work):
+    return summarise(model, seen, FitOptions(quantiles=quantiles, engine="quantile"), **work)
 
 
 def test_levels_there_are_copied_and_those_between_are_gaussian():
@@ -62,7 +63,7 @@ def test_quantiles_of_draws():
             around = np.clip(np.linspace(q - half, q + half, 4001), 0, 1)
             expected = np.quantile(draws.astype(float), around, axis=1, method="hazen").mean(axis=0)
             np.testing.assert_allclose(found, expected, atol=2e-6)
-            # Whatever rows are beside it.
+            # The result of a row does not depend on the other rows.
             np.testing.assert_array_equal(of_draws(draws[3:4], [q])[0], found[3:4])
 
 
@@ -84,7 +85,7 @@ def test_spread():
 def test_deviation():
     normal = 11.0 + 0.03 * norm.ppf(LEVELS)
     assert deviation(normal[None].astype(np.float32), LEVELS)[0] == pytest.approx(0.03, rel=1e-4)
-    # A skewed one, against draws.
+    # A skewed distribution, compared with draws.
     draws = np.random.default_rng(1).gamma(3.0, size=400_000)
     found = deviation(np.quantile(draws, LEVELS)[None], LEVELS)[0]
     assert found == pytest.approx(draws.std(), rel=0.05)
@@ -93,7 +94,7 @@ def test_deviation():
 def test_fit(both):
     seen = rows(50)
     found = fit(both, seen, pixel_area=0.0009)
-    mass = np.log10(np.nanmean(seen["flux"], axis=1)) + 8
+    mass = np.log10(np.nanmean(seen.flux, axis=1)) + 8
     np.testing.assert_allclose(found["LOGMSTAR_P50"], mass, atol=1e-5)
     np.testing.assert_allclose(found["AGE_P84"] - found["AGE_P50"], 0.1 * norm.ppf(0.84), atol=2e-6)
     np.testing.assert_allclose(found["AV_STD"], 0.1, rtol=1e-3)
@@ -102,18 +103,16 @@ def test_fit(both):
     for name in ("REDSHIFT_P50", "OOD", "CHI2"):
         assert np.isnan(found[name]).all()
     assert {values.dtype for values in found.values()} == {np.dtype(np.float32)}
-    flow = summarise(
-        both, **seen, samples=8, quantiles=(0.5, 0.16, 0.84), seed=1, pixel_area=0.0009
-    )
+    flow = summarise(both, seen, FitOptions(samples=8), pixel_area=0.0009)
     assert flow.keys() == found.keys()
 
 
 def test_a_photometric_redshift(both):
     seen = rows(4)
-    seen["redshift_err"][:2] = 0.1
+    seen.redshift_err[:2] = 0.1
     found = fit(both, seen, pixel_area=0.0009)
     assert list(np.isfinite(found["REDSHIFT_P50"])) == [True, True, False, False]
-    # Then the surface density is the network's own, of a pixel of one square arcsecond.
+    # The surface density is then that of the network, for a pixel of one square arcsecond.
     np.testing.assert_allclose(
         found["LOGSIGMA_P50"][:2], found["LOGMSTAR_P50"][:2] - np.log10(0.0009), atol=1e-5
     )
@@ -122,7 +121,8 @@ def test_a_photometric_redshift(both):
 def test_bins_are_given_a_pixel(both):
     seen = rows(6)
     npix = np.arange(1, 7)
-    whole, each = fit(both, seen, pixel_area=1.0), fit(both, seen, pixel_area=1.0, npix=npix)
+    whole = fit(both, seen, pixel_area=1.0)
+    each = fit(both, replace(seen, npix=npix), pixel_area=1.0)
     for name in ("LOGMSTAR_P50", "LOGSFR_P16", "LOGSIGMA_P84"):
         np.testing.assert_allclose(each[name], whole[name] - np.log10(npix), atol=2e-6)
     np.testing.assert_array_equal(each["AV_P50"], whole["AV_P50"])
@@ -140,11 +140,11 @@ def test_errors(both, model):
     with pytest.raises(PixsedError, match="has no engine quantile; try --engine flow"):
         fit(model, seen)
     with pytest.raises(PixsedError, match="has no marginal quantiles"):
-        model.quantiles(*(seen[key] for key in ("flux", "err", "redshift", "redshift_err")))
+        model.quantiles(seen.flux, seen.err, seen.redshift, seen.redshift_err)
     with pytest.raises(PixsedError, match="quantile 0.01 is outside"):
         fit(both, seen, quantiles=(0.5, 0.01))
     with pytest.raises(PixsedError, match="engine must be one of flow, quantile"):
-        summarise(both, **seen, samples=8, quantiles=(0.5,), seed=1, engine="grid")
+        FitOptions(engine="grid")
 
 
 def test_metadata_must_describe_them(tmp_path):

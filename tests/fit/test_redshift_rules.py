@@ -1,4 +1,4 @@
-"""Redshifts that cannot be fitted give NaN and a bit, and are named: tables, cubes and mosaics."""
+"""Redshifts that cannot be fitted: NaN, a bit of DQ and a warning that names them."""
 
 import warnings
 
@@ -9,11 +9,12 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
-from pixsed.dq import DQ
+from pixsed.dq import DQ, NOT_FITTED
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
 from pixsed.fit.table import fit_table, table_text
-from pixsed.fit.total import sum_mass
+from pixsed.fit.total import mass_row
 from pixsed.io.formats.cube import write_cube
 
 NONE, BAD, RANGE = DQ.NO_REDSHIFT, DQ.BAD_REDSHIFT_ERR, DQ.REDSHIFT_RANGE
@@ -40,6 +41,11 @@ ROWS = [
 Z, ZERR, BITS = (np.array(column) for column in zip(*ROWS, strict=True))
 
 
+def rows_fitted(result):
+    """Return how many rows of a table were fitted."""
+    return int(((result["DQ"] & NOT_FITTED) == 0).sum())
+
+
 def make_table(**columns):
     table = Table({"ID": np.arange(101, 101 + len(Z))} | columns)
     for band in fakes.make_cube().bands:
@@ -61,9 +67,9 @@ def test_rows_of_a_table(model, kind):
     if kind == "no ID":
         del table["ID"]
     with pytest.warns(PixsedWarning) as caught:
-        found, nfit = fit_table(table, model, samples=20)
+        found = fit_table(table, model, FitOptions(samples=20))
     np.testing.assert_array_equal(found["DQ"] & (NONE | BAD | RANGE), BITS)
-    assert nfit == (BITS == 0).sum()
+    assert rows_fitted(found) == (BITS == 0).sum()
     for name in ("LOGMSTAR_P50", "AGE_P16", "AV_STD", "OOD"):
         np.testing.assert_array_equal(np.isfinite(found[name]), BITS == 0, err_msg=name)
     told = sorted(str(w.message) for w in caught)
@@ -84,8 +90,8 @@ def test_rows_of_a_table(model, kind):
 
 
 def test_without_a_column_of_errors_all_are_exact(model):
-    found, nfit = fit_table(make_table(REDSHIFT=np.full(len(Z), 1.0)), model, samples=20)
-    assert nfit == len(Z) and not (found["DQ"] & BAD).any()
+    found = fit_table(make_table(REDSHIFT=np.full(len(Z), 1.0)), model, FitOptions(samples=20))
+    assert rows_fitted(found) == len(Z) and not (found["DQ"] & BAD).any()
     assert "REDSHIFT_P50" not in found.colnames
 
 
@@ -111,7 +117,7 @@ def test_without_a_column_of_errors_all_are_exact(model):
 )
 def test_options(model, run_cli, model_path, tmp_path, options, match):
     with pytest.raises(PixsedError, match=match):
-        fit_table(make_table(REDSHIFT=Z), model, **options)
+        fit_table(make_table(REDSHIFT=Z), model, FitOptions(**options))
     if min(options.values()) < 0:
         return  # a usage error
     write_cube(fakes.make_cube(), tmp_path / "c.fits")
@@ -140,14 +146,14 @@ def test_cubes(run_cli, model, model_path, tmp_path, redshift):
     assert result.exit_code == 1 and "1 of 2 cubes could not be fitted" in str(result.exception)
     assert f"bad.fits: redshift {redshift:g}" in result.stderr
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["good_maps.fits"]
-    # Another redshift mends it; a mass has a flag, and the others are summed.
+    # Another redshift can be fitted; a mass has a flag.
     assert run_cli("fit", bad, "--redshift", 1, *args, "-o", tmp_path / "o.fits").exit_code == 0
     with pytest.warns(PixsedWarning, match=f"redshift {redshift:g} "):
-        row = sum_mass(cube, model, select(cube, model))
+        row = mass_row(cube, model, select(cube, model), FitOptions(samples=500))
     assert row["FLAG"] == 32 | 1 and np.isnan(row["RES_LOGMSTAR_P50"])
 
 
-def test_the_header_of_a_cube_with_an_error_that_is_none(run_cli, model_path, tmp_path):
+def test_a_cube_with_an_invalid_redshift_error(run_cli, model_path, tmp_path):
     path = tmp_path / "c.fits"
     write_cube(fakes.make_cube(), path)
     for value in (-99.0, "none", True):
@@ -178,7 +184,7 @@ def field(tmp_path, wcs_header):
     return args, segmap
 
 
-# Of the second galaxy.
+# Redshift, error and bits of the second galaxy.
 @pytest.mark.parametrize(("z", "redshift_err", "bits"), [row for row in ROWS if row[2]])
 @pytest.mark.parametrize("source", ["catalog", "map"])
 def test_mosaics(field, run_cli, model_path, tmp_path, wcs_header, z, redshift_err, bits, source):
@@ -213,7 +219,7 @@ def test_mosaics(field, run_cli, model_path, tmp_path, wcs_header, z, redshift_e
         assert f"{(segmap == 4).sum()} pixels are not fitted" in told
 
 
-def test_a_catalogue_of_bad_errors_says_how_to_mend_it(field, run_cli, model_path, tmp_path):
+def test_a_catalogue_of_bad_errors_names_the_remedy(field, run_cli, model_path, tmp_path):
     args, _ = field
     args += [
         "--segmap",
@@ -273,12 +279,12 @@ def test_cutouts_leave_out_what_has_no_redshift(field, run_cli, tmp_path):
     assert "redshift 1e-06 gives no distance" in str(result.exception)
 
 
-def test_a_model_that_infers_redshifts_looks_at_none(tmp_path):
+def test_a_model_that_infers_redshifts_ignores_the_columns(tmp_path):
     from pixsed.fit.model import Model
 
     path = fakes.fake_model(tmp_path / "b.onnx", infer_redshift=True, redshift_range=[3.5, 4.0])
     blind = Model(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found, nfit = fit_table(make_table(REDSHIFT=Z, REDSHIFT_ERR=ZERR), blind, samples=20)
-    assert nfit == len(Z) and not (found["DQ"] & (NONE | BAD | RANGE)).any()
+        found = fit_table(make_table(REDSHIFT=Z, REDSHIFT_ERR=ZERR), blind, FitOptions(samples=20))
+    assert rows_fitted(found) == len(Z) and not (found["DQ"] & (NONE | BAD | RANGE)).any()

@@ -5,8 +5,11 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
+from pixsed.dq import NOT_FITTED
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.fit.options import FitOptions
 from pixsed.fit.table import fit_table
+from pixsed.fit.table_input import TableColumns
 from pixsed.io.formats.cube import write_cube
 from pixsed.io.formats.kinds import is_cube
 from pixsed.io.tables import read_table
@@ -21,7 +24,7 @@ def make_table():
     table["ID"] = [11, 12, 13, 14]
     table["REDSHIFT"] = MaskedColumn([1.0, 2.0, 3.0, 4.0], mask=[False, False, True, False])
     flux = np.array([10.0, 20.0, 30.0, 40.0])
-    # Out of order of wavelength, in several units.
+    # Not in the order of wavelength, and in several units.
     for band, unit in dict(F444W="uJy", F115W="nJy", F277W="Jy").items():
         table[band] = (flux * u.nJy).to(unit).value
         table[band].unit = unit
@@ -31,10 +34,15 @@ def make_table():
     return table
 
 
+def rows_fitted(result):
+    """Return how many rows of a table were fitted."""
+    return int(((result["DQ"] & NOT_FITTED) == 0).sum())
+
+
 def test_fit_table(model):
     table = make_table()
-    result, nfit = fit_table(table, model, samples=100)
-    assert nfit == 2
+    result = fit_table(table, model, FitOptions(samples=100))
+    assert rows_fitted(result) == 2
     assert result.colnames[: len(table.colnames)] == table.colnames
     assert result.colnames[len(table.colnames) :][:4] == [
         "LOGMSTAR_P16",
@@ -55,7 +63,7 @@ def test_fit_table(model):
 
 def test_the_order_of_rows_does_not_count(model):
     table = make_table()
-    a, b = (fit_table(t, model, samples=50)[0] for t in (table, table[::-1]))
+    a, b = (fit_table(t, model, FitOptions(samples=50)) for t in (table, table[::-1]))
     for name in ("LOGMSTAR_P16", "AV_STD", "OOD"):
         np.testing.assert_array_equal(a[name], b[name][::-1])
 
@@ -63,22 +71,23 @@ def test_the_order_of_rows_does_not_count(model):
 def test_redshift_errors(model):
     table = make_table()
     table["REDSHIFT_ERR"] = [0.1, 0.0, np.nan, 0.0]
-    result, _ = fit_table(table, model, samples=100)
+    result = fit_table(table, model, FitOptions(samples=100))
     assert np.isfinite(result["REDSHIFT_P50"][0])
     assert np.isnan(result["REDSHIFT_P50"][1])
-    result, nfit = fit_table(table, model, samples=20, redshift=2.0)
-    assert nfit == 3
+    result = fit_table(table, model, FitOptions(samples=20, redshift=2.0))
+    assert rows_fitted(result) == 3
     assert "REDSHIFT_P50" not in result.colnames
     with pytest.raises(PixsedError, match="redshift 9 .* is outside the range of model tau"):
-        fit_table(table, model, samples=20, redshift=9.0)
+        fit_table(table, model, FitOptions(samples=20, redshift=9.0))
 
 
 def test_errors_of_tables(model):
     table = make_table()
     table["F115W"].unit = None
-    with pytest.raises(PixsedError, match="t.csv: column F115W has no unit.*--unit nJy"):
-        fit_table(table, model, source="t.csv")
-    assert fit_table(table, model, samples=20, unit="nJy")[1] == 2
+    with pytest.raises(PixsedError, match="table: column F115W has no unit.*--unit nJy"):
+        fit_table(table, model)
+    columns = TableColumns(units="nJy")
+    assert rows_fitted(fit_table(table, model, FitOptions(samples=20), columns=columns)) == 2
     table["F115W"].unit = "km"
     with pytest.raises(PixsedError, match="in km, which is not a flux density"):
         fit_table(table, model)
@@ -97,12 +106,12 @@ def test_bands_that_the_model_does_not_know(model):
     for name in ("MIRI_F770W", "MIRI_F770W_ERR"):
         table[name] = [1.0] * 4
     with pytest.warns(PixsedWarning, match="does not know MIRI_F770W"):
-        fit_table(table, model, samples=20)
+        fit_table(table, model, FitOptions(samples=20))
 
 
 @pytest.mark.parametrize("suffix", ["fits", "ecsv", "csv"])
 def test_write_and_read(model, tmp_path, suffix):
-    result, _ = fit_table(make_table(), model, samples=20)
+    result = fit_table(make_table(), model, FitOptions(samples=20))
     path = tmp_path / f"t.{suffix}"
     write_table(result, path, inputs=["a.fits"], history=["step"], MODEL=("tau", "model"))
     back = read_table(str(path))
@@ -122,10 +131,10 @@ def test_write_and_read(model, tmp_path, suffix):
     if suffix == "ecsv":
         assert back["LOGSFR_P50"].unit == u.dex(u.solMass / u.yr)
         assert back.meta["MODEL"] == "tau"
-    # A fitted table can be fitted again; what it had is kept.
+    # A fitted table can be fitted again; its columns are kept.
     if suffix != "csv":
         with pytest.warns(PixsedWarning, match="kept as LOGMSTAR_P16_IN, .* more"):
-            again, _ = fit_table(back, model, samples=20)
+            again = fit_table(back, model, FitOptions(samples=20))
         np.testing.assert_array_equal(again["SNR_IN"], back["SNR"])
         assert again.colnames[-4:] == result.colnames[-4:]
 

@@ -1,30 +1,33 @@
 import fakes
 import numpy as np
+import pytest
 
+from pixsed.dq import Flag
 from pixsed.fit.draws import global_indices, independent_normals
+from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
-from pixsed.fit.total import resolved_mass, sum_mass, summed_photometry
+from pixsed.fit.total import mass_row, resolved_mass, summed_photometry
 
 
 def test_resolved_mass_against_a_direct_sum(model):
     cube = fakes.make_cube()
     selection = select(cube, model)
-    total, share = resolved_mass(cube, model, selection, samples=40, jobs=2)
+    total, fraction = resolved_mass(cube, model, selection, FitOptions(samples=40), jobs=2)
     y, x = np.nonzero(selection.chosen)
     row, column = global_indices(cube.header, cube.shape)
     base = independent_normals(42, row[y], column[x], 40, 6)
-    flux, err = selection.rows(model, y, x)
+    flux, err = selection.photometry(model, y, x)
     n = len(y)
     draws, _ = model.sample(flux, err, np.full(n, 2.0), np.zeros(n), base)
     np.testing.assert_allclose(total, (10.0 ** draws[:, :, 0].astype(float)).sum(axis=0), rtol=1e-5)
-    assert 0 <= share <= 1
+    assert 0 <= fraction <= 1
 
 
 def test_the_scatter_of_a_sum_of_independent_pixels(model):
     cube = fakes.make_cube()
     selection = select(cube, model)
-    total, _ = resolved_mass(cube, model, selection, samples=2000)
-    # The fake pixel: log-normal of 0.1 dex around the mean flux.
+    total, _ = resolved_mass(cube, model, selection, FitOptions(samples=2000))
+    # A pixel of the fake model: log-normal, 0.1 dex wide, around the mean flux.
     width = 0.1 * np.log(10)
     mean = 10**7.8 * np.nanmean(cube.flux[:, selection.chosen], axis=0)
     expected = np.sqrt((mean**2 * np.exp(width**2) * np.expm1(width**2)).sum())
@@ -45,7 +48,7 @@ def test_pixels_share_a_redshift_that_is_not_known(model):
             seen.append((np.array(z), np.array(dz), base.shape[1]))
             return real(flux, err, z, dz, base)
 
-    row = sum_mass(cube, Spy(), select(cube, model), samples=100)
+    row = mass_row(cube, Spy(), select(cube, model), FitOptions(samples=100))
     (first_z, first_dz, _), *rest = seen
     np.testing.assert_array_equal(first_dz, np.float64(0.1))  # the integrated fit
     assert all((dz == 0).all() and len(set(z)) == 1 for z, dz, _ in rest)
@@ -54,8 +57,10 @@ def test_pixels_share_a_redshift_that_is_not_known(model):
     np.testing.assert_allclose(levels.std(), 0.1, rtol=0.1)
     assert sum(n for *_, n in rest[:16]) == 100
     assert np.isfinite(row["RES_LOGMSTAR_P50"])
-    # Fewer draws than redshifts: none is left empty.
-    total, _ = resolved_mass(cube, model, select(cube, model), redshifts=levels, samples=5)
+    # Fewer draws than redshifts: every draw has a redshift.
+    total, _ = resolved_mass(
+        cube, model, select(cube, model), FitOptions(samples=5), redshifts=levels
+    )
     assert total.shape == (5,) and (total > 0).all()
 
 
@@ -68,7 +73,7 @@ def test_summed_photometry(model):
     np.testing.assert_allclose(flux[1:], cube.flux[1:, chosen].sum(axis=1), rtol=1e-5)
     n = chosen.sum()
     np.testing.assert_allclose(err[1:], np.array([2.0, 1, 1, 1]) * 0.5 * np.sqrt(n), rtol=1e-5)
-    # F115W lacks one of its pixels: scaled by the light that it holds.
+    # F115W has no data in one pixel: its sum is scaled by the light of that pixel.
     light = cube.flux[2:].mean(axis=0)
     scale = light[chosen].sum() / (light[chosen].sum() - light[9, 12])
     np.testing.assert_allclose(flux[0], np.nansum(cube.flux[0, chosen]) * scale, rtol=1e-5)
@@ -80,7 +85,7 @@ def test_summed_photometry(model):
 
 def test_row(model):
     cube = fakes.make_cube()
-    row = sum_mass(cube, model, select(cube, model), samples=200)
+    row = mass_row(cube, model, select(cube, model), FitOptions(samples=200))
     assert list(row) == [
         "ID",
         "REDSHIFT",
@@ -102,47 +107,91 @@ def test_row(model):
     )
     assert row["NPIX"] == chosen.sum()
     assert row["OFFSET"] == row["RES_LOGMSTAR_P50"] - row["INT_LOGMSTAR_P50"]
-    # Many independent pixels: far narrower than the one fit.
+    # The sum of many independent pixels is far narrower than the one fit.
     narrow = row["RES_LOGMSTAR_P84"] - row["RES_LOGMSTAR_P16"]
     assert narrow < 0.2 * (row["INT_LOGMSTAR_P84"] - row["INT_LOGMSTAR_P16"])
 
 
 def test_flags(model):
     cube = fakes.make_cube()
-    row = sum_mass(cube, model, select(cube, model, snr_min=1e9))
+    row = mass_row(
+        cube, model, select(cube, model, FitOptions(snr_min=1e9)), FitOptions(samples=500)
+    )
     assert row["FLAG"] == 1
     assert row["NPIX"] == 0
     assert np.isnan(row["RES_LOGMSTAR_P50"]) and np.isnan(row["OFFSET"])
-    # Three bands in every pixel, but only F356W in all of them.
+    # Every pixel has three bands, but only F356W has data in all pixels.
     cube.flux[:2, :, :13] = np.nan
     cube.flux[2, :, 13:] = np.nan
     cube.flux[4, :, 13:] = np.nan
     cube.flux[0, 9, 12] = np.nan
-    row = sum_mass(cube, model, select(cube, model), samples=20)
+    row = mass_row(cube, model, select(cube, model), FitOptions(samples=20))
     assert row["FLAG"] & 8 and row["FLAG"] & 16
     assert np.isnan(row["INT_LOGMSTAR_P50"]) and np.isfinite(row["RES_LOGMSTAR_P50"])
 
 
+def uniform_cube(side=10):
+    """Return a galaxy of side x side pixels of one brightness."""
+    bands = ("F115W", "F200W", "F277W", "F356W", "F444W")
+    flux = np.full((len(bands), side, side), 10.0)
+    return fakes.make_cube(bands=bands, flux=flux, err=0.1 * flux, segmap=None)
+
+
+@pytest.mark.parametrize(("odd", "flagged"), [(0, False), (4, False), (6, True), (100, True)])
+def test_the_fraction_out_of_distribution_that_sets_a_flag(model, odd, flagged):
+    """The limit is 5 %: half or twice that would fail here."""
+    cube = uniform_cube()
+    cube.flux[0].flat[:odd] = 11.0
+    column = model.bands.index("F115W")
+
+    class Marked:
+        """Model for which brighter pixels are out of distribution."""
+
+        def __getattr__(self, name):
+            return getattr(model, name)
+
+        def score(self, flux, *args):
+            chi2, _ = model.score(flux, *args)
+            return chi2, np.where(flux[:, column] > 10.5, 1e-4, 0.5)
+
+    selection = select(cube, model)
+    _, fraction = resolved_mass(cube, Marked(), selection, FitOptions(samples=10))
+    assert fraction == odd / 100
+    row = mass_row(cube, Marked(), selection, FitOptions(samples=10))
+    assert bool(row["FLAG"] & Flag.PIXELS_OOD) == flagged
+
+
+@pytest.mark.parametrize(("missing", "left_out"), [(0, False), (8, False), (12, True)])
+def test_the_light_that_a_band_may_lack(model, missing, left_out):
+    """The limit is a tenth of the light: half or twice that would fail here."""
+    cube = uniform_cube()
+    cube.flux[0].flat[:missing] = np.nan
+    flux, _ = summed_photometry(cube, select(cube, model))
+    assert np.isnan(flux[0]) == left_out
+    if not left_out:
+        np.testing.assert_allclose(flux, 1000.0, rtol=1e-5)
+
+
 def test_bins_count_once(model):
     cube, whole = fakes.binned_cube(), fakes.make_cube()
-    selection = select(cube, model, snr_min=0)
+    selection = select(cube, model, FitOptions(snr_min=0))
     first = selection.fitted
     npix = cube.binning.npix[first]
     assert first.sum() == cube.binning.binmap.max()
-    # Their light is that of the pixels, their errors too, whatever the noise's correlation.
-    pixels = select(whole, model, snr_min=-np.inf)
+    # Flux and error of the sum of bins are those of the sum of pixels.
+    pixels = select(whole, model, FitOptions(snr_min=-np.inf))
     flux, err = summed_photometry(cube, selection)
     flux_pixels, err_pixels = summed_photometry(whole, pixels)
     np.testing.assert_allclose(flux[1:], flux_pixels[1:], rtol=1e-5)
     np.testing.assert_allclose(err[1:], err_pixels[1:], rtol=1e-5)
-    # The fake bin: log-normal of 0.1 dex around the mean flux over the bands of its sum.
-    total, _ = resolved_mass(cube, model, selection, samples=2000)
+    # A bin of the fake model: log-normal, 0.1 dex wide, around the mean flux of its sum.
+    total, _ = resolved_mass(cube, model, selection, FitOptions(samples=2000))
     width = 0.1 * np.log(10)
     mean = 10**7.8 * np.nanmean(cube.flux[:, first], axis=0) * npix
     np.testing.assert_allclose(total.mean(), mean.sum() * np.exp(width**2 / 2), rtol=4e-3)
     expected = np.sqrt((mean**2 * np.exp(width**2) * np.expm1(width**2)).sum())
     np.testing.assert_allclose(total.std(), expected, rtol=0.06)
-    row = sum_mass(cube, model, selection, samples=100)
+    row = mass_row(cube, model, selection, FitOptions(samples=100))
     assert row["NPIX"] == npix.sum()
 
 
@@ -151,6 +200,6 @@ def test_errors_of_a_sum_of_bins_with_correlated_noise(model):
 
     table = bands_table(["F115W", "F200W", "F277W", "F356W", "F444W"], noise_corr=[1, 2, 3, 4, 5])
     cube, whole = fakes.binned_cube(table=table), fakes.make_cube(table=table)
-    _, err = summed_photometry(cube, select(cube, model, snr_min=-np.inf))
-    _, expected = summed_photometry(whole, select(whole, model, snr_min=-np.inf))
+    _, err = summed_photometry(cube, select(cube, model, FitOptions(snr_min=-np.inf)))
+    _, expected = summed_photometry(whole, select(whole, model, FitOptions(snr_min=-np.inf)))
     np.testing.assert_allclose(err[1:], expected[1:], rtol=1e-5)

@@ -188,28 +188,15 @@ def test_quantiles_in_the_graph(model_file, checkpoint):
 @pytest.mark.parametrize("engine", ["flow", "quantile"])
 def test_a_pixel_gets_the_same_bytes_in_any_batch(model_file, engine):
     from pixsed.fit.model import Model
-    from pixsed.fit.posterior import summarise
+    from pixsed.fit.options import FitOptions
+    from pixsed.fit.posterior import Rows, summarise
 
     model = Model(model_file)
-    flux, err, z, z_err = pixels(300, 1, seed=4)[:4]
-    y, x = np.random.default_rng(1).integers(0, 500, (2, 300))
+    seen = Rows(*pixels(300, 1, seed=4)[:4], *np.random.default_rng(1).integers(0, 500, (2, 300)))
+    options = FitOptions(samples=32, seed=1, engine=engine)
 
     def fit(rows, jobs=1):
-        return summarise(
-            model,
-            flux[rows],
-            err[rows],
-            z[rows],
-            z_err[rows],
-            y[rows],
-            x[rows],
-            samples=32,
-            quantiles=(0.5, 0.16, 0.84),
-            seed=1,
-            jobs=jobs,
-            pixel_area=0.0009,
-            engine=engine,
-        )
+        return summarise(model, seen[rows], options, jobs=jobs, pixel_area=0.0009)
 
     whole = fit(np.arange(300), jobs=2)
     for rows in (np.arange(300)[::-1], np.arange(7, 90, 3), np.array([123])):

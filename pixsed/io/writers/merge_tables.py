@@ -1,4 +1,4 @@
-"""Put tables of fits or of masses together."""
+"""Join tables of fits or of masses."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from pixsed.io.locate import open_fits, parse_location
 from pixsed.io.tables import read_table
 from pixsed.io.writers.tables import write_table
 
-# Cards of what must be the same, and is kept.
+# Cards that must be the same in all tables, and are kept.
 _SAME = (
     "MODEL",
     "MODELSHA",
@@ -38,32 +38,34 @@ _KINDS = "tables of pixsed fit or sum-mass, or the parts of maps"
 
 
 def merge_tables(paths, output, *, overwrite=False):
-    """Write the rows of several tables into one.
+    """Write the rows of several tables into one table.
 
     Parameters
     ----------
     paths : sequence of str
-        Of ``pixsed fit`` or ``pixsed sum-mass``, FITS or ECSV: a CSV does not say how it was
-        made.
+        Tables of ``pixsed fit`` or ``pixsed sum-mass``, as FITS or ECSV; a CSV file has no
+        record of the fit.
     output : path-like
-        As of `pixsed.io.writers.tables.write_table`.
+        ``"-"`` is standard output. The ending says the format
+        (`pixsed.io.writers.tables.write_table`).
     overwrite : bool, optional
+        Replace `output` if it exists.
 
     Returns
     -------
     int
-        Rows.
+        Number of rows.
 
     Raises
     ------
     PixsedError
-        If a file is no such table, they differ in their columns, units, model or options, or
-        a row comes twice.
+        If a file is not such a table, the tables differ in their columns, units, model or
+        options, or a row is in two tables.
 
     Warns
     -----
     PixsedWarning
-        Of ids that are in two tables, with other values.
+        If an id is in two tables with different values.
     """
     _check_once(paths)
     tables, cards, name, rows, ids = [], None, "POSTERIOR", {}, {}
@@ -81,7 +83,7 @@ def merge_tables(paths, output, *, overwrite=False):
             if cards.get(key) != found.get(key):
                 raise PixsedError(
                     f"{path} was made with {key} = {found.get(key, 'none')}, {paths[0]} with "
-                    f"{cards.get(key, 'none')}; merge tables of one run"
+                    f"{cards.get(key, 'none')}; merge tables of one fit"
                 )
         _check_rows(table, path, rows, ids)
         tables.append(table)
@@ -108,7 +110,7 @@ def _check_once(paths):
 
 
 def _read(path):
-    """Return a table, the cards that say how it was made, and its EXTNAME."""
+    """Return a table, the cards that record how it was made, and its EXTNAME."""
     place = parse_location(path)
     if is_fits(place.path):
         with open_fits(place.path) as hdulist:
@@ -123,14 +125,24 @@ def _read(path):
         header = table.meta
         kind = "MASS" if "RES_LOGMSTAR_P50" in table.colnames else "POSTERIOR"
         if "MODEL" not in header or "CREATOR" not in header:
-            why = "a table that does not say how it was made, as a CSV"
+            why = "a table without a record of its fit, such as a CSV"
             raise PixsedError(f"{path} is {why}; merge takes {_KINDS}, as .fits or .ecsv")
     cards = {key: value for key, value in header.items() if key in _SAME or _BITS.fullmatch(key)}
     return table, cards, kind
 
 
 def _check_rows(table, path, rows, ids):
-    """Raise if a row of a table is among `rows` of others, all of it; add them; see to ids too."""
+    """Raise if a row is already among those of other tables; warn of ids that are.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    path : str
+    rows : dict
+        Hash of a row -> path of its table; the rows of this table are added.
+    ids : dict
+        The same for ids.
+    """
     own = texts(table["ID"], "ID", path) if "ID" in table.colnames else None
     plain = [
         np.ma.filled(np.ma.asarray(c).astype(str), "")
@@ -141,7 +153,7 @@ def _check_rows(table, path, rows, ids):
     fitted = np.isfinite(np.ma.filled(np.ma.asarray(_mass(table), dtype=float), np.nan))
     again = []
     for number, row in enumerate(zip(*plain, strict=True)):
-        # Rows that were not fitted, and have no id, may well be the same.
+        # Rows that were not fitted and have no id may be equal.
         if not fitted[number] and own is None:
             continue
         if (other := rows.setdefault(hash(row), path)) != path:
@@ -165,7 +177,7 @@ def _mass(table):
 
 
 def _stack(tables, paths):
-    """Return the rows of all tables; ids are text where those of one table are."""
+    """Return the rows of all tables; ids are text if those of one table are."""
     if "ID" in tables[0].colnames:
         kinds = {table["ID"].dtype.kind in "US" for table in tables}
         if len(kinds) > 1:
@@ -180,5 +192,5 @@ def _stack(tables, paths):
             for table in tables
         }
         if len(kinds) > 1:
-            raise PixsedError(f"{paths[0]} and others have another kind of values in {name}")
+            raise PixsedError(f"{paths[0]} and others have different types of values in {name}")
     return vstack(tables, metadata_conflicts="silent")

@@ -1,0 +1,134 @@
+"""Options of a fit: those that change its results, and those that only organise the work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from pixsed.errors import PixsedError
+from pixsed.properties import check_quantiles
+
+#: Ways of fitting: draws of the flow, or the marginal quantiles of a second network in one pass.
+ENGINES = ("flow", "quantile")
+#: Minimum mean S/N of a pixel that is fitted, unless the options say otherwise.
+DEFAULT_SNR_MIN = 5.0
+
+
+def _option(default: Any, changes_data: tuple[str, ...] = ENGINES) -> Any:
+    """Return a field of `FitOptions`.
+
+    Parameters
+    ----------
+    default : object
+    changes_data : tuple of str, optional
+        Engines with which another value gives other results.
+    """
+    return field(default=default, metadata={"changes_data": changes_data})
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How each pixel of an image, or row of a table, is fitted.
+
+    Every field says in its metadata with which engines it changes the results; `key` follows
+    from that.
+
+    Parameters
+    ----------
+    samples : int or None, optional
+        Number of posterior draws per pixel; the quantile engine draws none. None stands for 128
+        quasi-random draws in a fit, and 500 independent draws in a sum of masses.
+    quantiles : sequence of float, optional
+        Quantiles of the posterior to return. The median is always among them, and first.
+    engine : {"flow", "quantile"}, optional
+        Draw from the flow; or, much faster, take the marginal quantiles of a second network.
+    provider : {"cpu", "cuda"}, optional
+        Where onnxruntime runs the network. A `~pixsed.fit.model.Model` that is passed to a
+        function runs where it was loaded.
+    snr_min : float or None, optional
+        Minimum mean S/N over the reference bands (`pixsed.snr.mean_snr`). None stands for 5
+        for pixels, and for no cut for the rows of a table.
+    error_floor : float, optional
+        Fraction of the flux added to the errors in quadrature.
+    seed : int, optional
+        Seed of the draws.
+    all_pixels : bool, optional
+        Fit pixels outside the segments of the segmentation map too.
+    redshift : float or None, optional
+        Replaces the redshift in the file; its error is then 0 unless `redshift_err` is given.
+    redshift_err : float or None, optional
+        Replaces the 1-sigma redshift error in the file; 0 means that the redshift is exact.
+
+    Raises
+    ------
+    PixsedError
+        If the engine is unknown, or a quantile is not between 0 and 1.
+
+    Examples
+    --------
+    >>> from pixsed.fit.options import FitOptions
+    >>> FitOptions(quantiles=(0.16, 0.84)).quantiles
+    (0.5, 0.16, 0.84)
+    """
+
+    samples: int | None = _option(None, changes_data=("flow",))
+    quantiles: tuple[float, ...] = _option((0.16, 0.5, 0.84))
+    engine: str = _option("flow")
+    provider: str = _option("cpu")
+    snr_min: float | None = _option(None)
+    error_floor: float = _option(0.0)
+    seed: int = _option(42, changes_data=("flow",))
+    all_pixels: bool = _option(False)
+    redshift: float | None = _option(None)
+    redshift_err: float | None = _option(None)
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise PixsedError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
+        object.__setattr__(self, "quantiles", check_quantiles(self.quantiles))
+
+    def with_defaults(self, **defaults: Any) -> FitOptions:
+        """Return a copy with these values in place of fields that are None."""
+        return replace(self, **{k: v for k, v in defaults.items() if getattr(self, k) is None})
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """Options that change the results, as ``{"--seed": 42}``; used to check ``--resume``."""
+        return {
+            f"--{option.name.replace('_', '-')}": getattr(self, option.name)
+            for option in fields(self)
+            if self.engine in option.metadata["changes_data"]
+        }
+
+
+@dataclass(frozen=True)
+class ExecutionOptions:
+    """How the work of a fit is divided, and what happens to files that exist.
+
+    No value of the maps depends on it.
+
+    Parameters
+    ----------
+    jobs : int, optional
+        Number of threads; for many cubes, of processes times threads.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers do the work instead.
+    tile : tuple of int, optional
+        (ny, nx) of the tiles; strips of whole rows by default. A binned image is one tile.
+    part : tuple of int, optional
+        (I, N): the I-th of N stripes of rows of one image, or every N-th of many cubes.
+    overwrite : bool, optional
+        Replace output files that exist.
+    resume : bool, optional
+        Continue what a stopped fit has left; skip outputs that are finished.
+    command : str, optional
+        Command line for the provenance; by default that of this process.
+    """
+
+    jobs: int = 1
+    scheduler: str | None = None
+    tile: tuple[int, int] | None = None
+    part: tuple[int, int] | None = None
+    overwrite: bool = False
+    resume: bool = False
+    command: str | None = None
