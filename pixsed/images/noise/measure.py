@@ -7,13 +7,12 @@ import numpy as np
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.informative import largest_error
 from pixsed.images.noise.apertures import EmptyApertures
+from pixsed.images.noise.error_scale import MOSAIC_LIMIT, is_off
 from pixsed.images.noise.gaussian import fit_gaussian
 from pixsed.io.formats.noise_table import BandNoise, NoiseTable
 from pixsed.io.formats.psfmatch import bands_apart, main_target
 from pixsed.nodata import is_no_measurement
 
-#: Errors over the sky's scatter beyond this, or under its inverse, are worth a warning.
-ERROR_RATIO = 3.0
 #: Pixels that a bin needs.
 MIN_PIXELS = 10
 # Sky pixels this near a segment hold light of its wings.
@@ -179,7 +178,7 @@ class NoiseMeasurement:
             depth, rms, _ = np.array(self._columns[band]).T
             ratio = (depth / np.where(rms > 0, rms, np.nan))[np.isfinite(rms) & (rms > 0)]
             ratio = np.median(ratio[np.isfinite(ratio)]) if np.isfinite(ratio).any() else 1.0
-            if ratio > ERROR_RATIO or ratio < 1 / ERROR_RATIO:
+            if is_off(ratio, MOSAIC_LIMIT):
                 odd.append(f"{band} {ratio:.2g}")
         if odd:
             _warn(
