@@ -23,8 +23,6 @@ _LEVEL = 65
 _SMOOTH, _PEAK, _OUT, _GROW, _ROUNDS = (2.0, 5.0), 4.0, 2.0, 3, 3
 _LEFT = 0.4
 _OUTLIER = 5.0
-#: Errors over the scatter of the sky beyond this, or under its inverse, are worth a warning.
-ERRORS_OFF = 1.3
 # A ring of lags counts if chance makes it as correlated less than once in a thousand times.
 _CHANCE = 1e-3
 

@@ -6,6 +6,25 @@ import numpy as np
 _NEGLIGIBLE = 1e-4
 
 
+def kernel_noise_corr(kernel):
+    """Return the noise of a large sum over that of independent pixels, after convolution.
+
+    The errors of a convolved image are those of single pixels. Neighbouring pixels are
+    correlated, so that the noise of a sum over many pixels is larger than the root of the sum
+    of the squared errors, by this factor. The noise before the convolution is uncorrelated.
+
+    Parameters
+    ----------
+    kernel : `~numpy.ndarray`
+        2-D.
+
+    Returns
+    -------
+    float
+    """
+    return float(kernel.sum() / np.sqrt((kernel**2).sum()))
+
+
 def correlation_width(noise_corr):
     """Return the width of the Gaussian kernel that correlates noise as much as `noise_corr`.
 

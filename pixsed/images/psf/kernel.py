@@ -155,13 +155,3 @@ def energy_residual(source, target, kernel, scale):
     matched = fftconvolve(source, kernel, mode="same")
     difference = encircled_energy(matched, scale, radii) - encircled_energy(target, scale, radii)
     return float(np.abs(difference).max())
-
-
-def noise_correlation(kernel):
-    """Return the factor by which a kernel makes the noise of large sums exceed the errors.
-
-    The errors of a convolved image are those of single pixels; their neighbours' are
-    correlated, and the noise of a sum over many pixels is this factor larger than the
-    sum of squared errors says. That is of noise that was not correlated before.
-    """
-    return float(kernel.sum() / np.sqrt((kernel**2).sum()))

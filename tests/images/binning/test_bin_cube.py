@@ -10,8 +10,13 @@ from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.binning.bin_cube import bin_cube, bin_sums, binned
 from pixsed.images.binning.groups import Group, Pixels, contiguous
 from pixsed.images.binning.sed import shape_chi2
-from pixsed.images.noise.covariance import correlation, correlation_width, sum_variance
-from pixsed.images.psf.kernel import matching_kernel, noise_correlation
+from pixsed.images.noise.covariance import (
+    correlation,
+    correlation_width,
+    kernel_noise_corr,
+    sum_variance,
+)
+from pixsed.images.psf.kernel import matching_kernel
 from pixsed.io.formats.cube import Cube, bands_table, read_cube, write_cube
 
 BANDS = ["F115W", "F200W", "F277W", "F356W", "F444W"]
@@ -78,7 +83,7 @@ def test_the_width_gives_the_factor_back(corr):
 def test_the_width_of_a_gaussian_kernel():
     y, x = np.mgrid[-15:16, -15:16]
     kernel = np.exp(-(y**2 + x**2) / (2 * 2.0**2))
-    assert correlation_width(noise_correlation(kernel)) == pytest.approx(2.0, rel=1e-3)
+    assert correlation_width(kernel_noise_corr(kernel)) == pytest.approx(2.0, rel=1e-3)
     assert [correlation_width(c) for c in (1.0, 0.5, np.nan)] == [0, 0, 0]
 
 
@@ -170,7 +175,7 @@ def test_errors_of_bins_against_the_scatter_of_noise(wcs_header, name, low, high
         np.ones_like(flux),
         wcs_header(),
         1.0,
-        table=bands_table(BANDS, noise_corr=[noise_correlation(kernel)] * len(BANDS)),
+        table=bands_table(BANDS, noise_corr=[kernel_noise_corr(kernel)] * len(BANDS)),
     )
     binmap = np.zeros((n, n), np.int32)
     binmap[:4, :4] = 1
@@ -189,7 +194,7 @@ def test_errors_of_bins_against_the_scatter_of_noise(wcs_header, name, low, high
     # The sum of the whole, from the bins and the factor that the binned cube gives.
     result = binned(cube, blocks(n, 4), "voronoi", 10.0, ["F444W"])
     total = np.sqrt(((result.err[0] * 16) ** 2)[::4, ::4].sum()) * result.table["noise_corr"][0]
-    expected = n * noise_correlation(kernel)
+    expected = n * kernel_noise_corr(kernel)
     assert total == pytest.approx(expected, rel=1e-5)
 
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.signal import fftconvolve
 
 from pixsed.images.noise.apertures import EmptyApertures
-from pixsed.images.psf.kernel import noise_correlation
+from pixsed.images.noise.covariance import kernel_noise_corr
 
 
 def gaussian(sigma):
@@ -47,7 +47,7 @@ def factor_of_side(kernel, side):
 def test_smoothed_white_noise(sigma):
     kernel = gaussian(sigma)
     value, error = gathered(kernel, images=2).factor()
-    analytic = noise_correlation(kernel)
+    analytic = kernel_noise_corr(kernel)
     if sigma > 0.5:
         assert analytic == pytest.approx(2 * np.sqrt(np.pi) * sigma, rel=1e-3)
     assert value == pytest.approx(analytic, rel=0.03)

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
+from whole import plan_match
 
 from pixsed.errors import PixsedError
 from pixsed.images.noise.autocorrelation import Autocorrelation, measure_autocorrelation
+from pixsed.images.noise.covariance import kernel_noise_corr
 from pixsed.images.psf.convolve import convolve_image
-from pixsed.images.psf.kernel import noise_correlation
-from pixsed.images.psf.match import plan_match
 from pixsed.io.image import ImageFile
 
 
@@ -225,7 +225,7 @@ def test_noise_of_large_sums(write, name):
         match = plan_match(image, kernel=KERNEL)
     assert match.err_factor == pytest.approx(known_factor(drizzle, KERNEL), rel=0.01)
     both = fftconvolve(drizzle, KERNEL)
-    assert match.noise_corr == pytest.approx(noise_correlation(both), rel=0.02)
+    assert match.noise_corr == pytest.approx(kernel_noise_corr(both), rel=0.02)
     measured = []
     for seed in range(20, 24):
         noise = drizzled(drizzle, (700, 700), seed)
@@ -249,7 +249,7 @@ def test_nothing_is_counted_twice(write, run_cli, write_fits, tmp_path):
         scatter = data[inside].std()
         assert np.median(err[inside]) == pytest.approx(scatter, rel=0.03)
         everything = fftconvolve(fftconvolve(BOX, KERNEL), KERNEL)
-        assert image.noise_corr == pytest.approx(noise_correlation(everything), rel=0.05)
+        assert image.noise_corr == pytest.approx(kernel_noise_corr(everything), rel=0.05)
 
 
 def test_unknown_choice(write):
