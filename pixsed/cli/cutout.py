@@ -89,9 +89,7 @@ EPILOG = examples(
 @hdu
 @output(help="Cube to write, or a folder of <ID>.fits for several galaxies.")
 @quiet_verbose
-def command(
-    images, ids, pad, position, errors, units, err_kinds, fills, hdu, output, overwrite, **options
-):
+def command(images, ids, pad, position, hdu, output, overwrite, **options):
     """Cut galaxies out of mosaics into photometric cubes.
 
     A cube holds the flux and error of each band in nJy on the pixels of the first image,
@@ -110,11 +108,12 @@ def command(
     from pixsed.io.formats.cube import write_cube
     from pixsed.io.formats.psfmatch import says_nothing
 
+    per_image = [options.pop(name) for name in ("errors", "units", "err_kinds", "fills")]
     try:
         options = CutoutOptions(ids=ids, pad=pad, position=position, **options)
     except PixsedError as error:
         raise click.UsageError(str(error)) from error
-    located = images_with_options(images, hdu, errors, units, err_kinds, fills)
+    located = images_with_options(images, hdu, *per_image)
     with open_cutouts(located, options) as cutouts:
         if says_nothing(cutouts.psfmatch):
             say("none of the bands says to which PSF it is matched (no PSFMATCH)")

@@ -107,11 +107,8 @@ def command(
     psf,
     target,
     kernel,
-    target_name,
     psf_angle,
-    err,
-    err_kind,
-    fill,
+    target_name,
     hdu,
     output,
     overwrite,
@@ -146,10 +143,11 @@ def command(
     from pixsed.io.outputs import check_fits_output
 
     check_fits_output(output, overwrite)
+    errors = {name: options.pop(name) for name in ("err", "err_kind", "fill")}
     options = MatchOptions(target_band=target_name, angle=psf_angle, **options)
     place = parse_location(image, hdu, band=True)
     with (
-        ImageFile(place, err=err, err_kind=err_kind, fill=fill) as source,
+        ImageFile(place, **errors) as source,
         open_match(source, psf, target, kernel=kernel, options=options) as (_, match),
         tqdm(total=source.shape[0], unit="row", disable=not show_progress()) as bar,
     ):

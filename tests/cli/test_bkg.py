@@ -113,7 +113,7 @@ def test_coverage(path, write_fits, run_cli, tmp_path):
 
 
 def test_estimators(write_fits, wcs_header, run_cli, tmp_path):
-    """A skewed sky: the mean lies above the median, that above the mode."""
+    """In a skewed sky the mean is above the median, and the median above the mode."""
     skewed = np.random.default_rng(2).gamma(2.0, 1.0, (80, 90)).astype(np.float32)
     path = write_fits("s.fits", SCI=(skewed, wcs_header(BUNIT="nJy")), ERR=(ERR, None))
     level = {}

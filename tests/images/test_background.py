@@ -56,7 +56,7 @@ PHOTUTILS = {
 @pytest.mark.parametrize("estimator", PHOTUTILS)
 @pytest.mark.parametrize(("box", "stripe"), [(60, 4_000_000), (60, 1), (70, 1), (32, 70 * NX)])
 def test_same_as_photutils(field, monkeypatch, estimator, box, stripe):
-    """In stripes or whole, boxes aligned or not, with boxes of no data and of few."""
+    """The result is that of photutils, in stripes, with boxes of little or no data."""
     from astropy.stats import SigmaClip
     from photutils import background
 

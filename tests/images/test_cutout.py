@@ -152,7 +152,7 @@ def test_wrong_errors_warn_and_are_rescaled(field, write_fits, wcs_header, facto
 
 
 def test_errors_are_checked_against_noise_of_varying_depth(write_fits, wcs_header):
-    """A mosaic of two depths, its level not subtracted: right errors are found right."""
+    """Correct errors of a mosaic of two depths with a background are found to be correct."""
     rng = np.random.default_rng(4)
     sigma = np.where(np.arange(NX) < NX // 2, 1.0, 10.0) * np.ones((NY, NX))
     data = 7.0 + rng.normal(0, sigma)
@@ -167,7 +167,7 @@ def test_errors_are_checked_against_noise_of_varying_depth(write_fits, wcs_heade
 @pytest.mark.parametrize("sentinel", [1e5, 9.9e5, 1e10, 9.9e9, 1e18, 1e25, np.inf, np.nan])
 @pytest.mark.parametrize("fraction", [0.02, 0.5, 0.7, 1.0])
 def test_sentinels_among_errors_are_no_errors(write_fits, wcs_header, sentinel, fraction):
-    """They change neither what the others are rescaled by, nor the depth."""
+    """Sentinels change neither the factor of the other errors nor the depth."""
     data = np.random.default_rng(5).normal(0, 2.0, (NY, NX))
     gap = np.arange(NX) < fraction * NX
     header = wcs_header(BUNIT="nJy", FILTER="F444W")

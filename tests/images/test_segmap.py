@@ -101,7 +101,7 @@ def test_cubes_hold_int32(kind):
 
 
 def test_a_neighbour_of_a_large_id(write_fits, wcs_header):
-    """2**32 + 5 is not 5: alone it is found, beside 5 it is told."""
+    """2**32 + 5 is not taken for 5: it is found alone, and an error beside 5."""
     plane = np.random.default_rng(1).normal(size=SHAPE)
     header = wcs_header(BUNIT="nJy", FILTER="F444W")
     path = write_fits("a.fits", SCI=(plane, header), ERR=(np.ones(SHAPE), None))

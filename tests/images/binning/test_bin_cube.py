@@ -155,7 +155,7 @@ def moffat(fwhm, n=21):
     ],
 )
 def test_errors_of_bins_against_the_scatter_of_noise(wcs_header, name, low, high):
-    """The error of a bin is the scatter of its sum, over images of noise of a known kernel.
+    """The error of a bin is the scatter of its sum over images of noise with a known kernel.
 
     Of a kernel that is no Gaussian only noise_corr is told; the errors may be a little
     too large, hardly too small.
@@ -276,11 +276,11 @@ def test_sed_bins_keep_colours_apart(wcs_header):
     bright = (cube.segmap == 531) & (cube.flux.mean(axis=0) > 20)
     mixed = []
     for limit in (4.0, 1e9):
-        binmap = bin_cube(cube, method="sed", snr=400, min_size=3, chi2_max=limit).binning.binmap
+        binmap = bin_cube(cube, method="sed", snr=400, min_size=3, max_chi2=limit).binning.binmap
         labels = np.unique(binmap[bright])
         sizes = np.array([(binmap == label).sum() for label in labels])
-        share = np.array([blue[binmap == label].mean() for label in labels])
-        mixed.append((sizes * np.minimum(share, 1 - share)).sum() / sizes.sum())
+        fraction = np.array([blue[binmap == label].mean() for label in labels])
+        mixed.append((sizes * np.minimum(fraction, 1 - fraction)).sum() / sizes.sum())
     # What is left are the discs of one PSF on the border, which colour does not divide.
     assert mixed[0] < 0.1
     assert mixed[0] < 0.4 * mixed[1]
@@ -416,7 +416,7 @@ def test_what_cannot_be_binned(wcs_header):
 
 
 def test_bins_by_the_bands_that_have_data(wcs_header):
-    """The S/N is of F277W, F356W and F444W; in pixels without them, of the reddest with data."""
+    """The S/N is over F277W, F356W and F444W, or over the reddest bands with data."""
     cube = make_galaxy(wcs_header, n=30)
     red = bin_cube(cube, snr=10)
     cube.flux[3:, :, :15] = np.nan
@@ -464,7 +464,7 @@ def test_the_file(wcs_header, tmp_path, fitsverify):
 
 
 def test_a_galaxy_of_jades(shared_data, run_cli, tmp_path):
-    """Bins of JOF 531 beside those that others made of it."""
+    """Compare the bins of JOF 531 with published ones."""
     from astropy.io import fits
 
     jof, cube = shared_data / "jof", tmp_path / "531.fits"

@@ -76,7 +76,7 @@ def test_white_noise():
 
 
 def test_sky_between_sources_of_small_images():
-    """Sources, missing data, and a level that the background has left."""
+    """Sources, missing data and a residual background do not change the factor."""
     y, x = np.indices((65, 65))
     sky = np.hypot(x - 30, y - 34) > 15
     kernel = gaussian(1.0)
@@ -92,7 +92,7 @@ def test_sky_between_sources_of_small_images():
 
 
 def test_errors_that_vary():
-    """A mosaic of two depths: scatter is judged by the errors."""
+    """In a mosaic of two depths the scatter is in units of the errors."""
     kernel = gaussian(1.0)
     err = np.ones((600, 600))
     err[:, 300:] = 5

@@ -419,7 +419,7 @@ def test_psfs_decide(image_path, band, source, target, target_band, psfmatch, wa
 
 @pytest.mark.parametrize("width", [0.9, 1.0, 1.2])
 def test_no_kernel_makes_a_psf_that_narrow(image_path, width):
-    """A result of noise alone is an error, unless it is asked for."""
+    """A result that is only noise is an error unless --max-residual allows it."""
     options = dict(psf=Psf(gaussian(99, 2.6), 0.03), target=Psf(gaussian(99, width), 0.03, "F090W"))
     with ImageFile(image_path) as image:
         with pytest.raises(PixsedError, match="off the target's.*is broader than the target's"):
@@ -429,7 +429,7 @@ def test_no_kernel_makes_a_psf_that_narrow(image_path, width):
 
 
 def test_poorly_matched_is_not_matched(image_path):
-    """PSFMATCH tells the band whose PSF the image has, and no other."""
+    """PSFMATCH is the band of the target only if the image has its PSF."""
     psf, target = Psf(gaussian(99, 2.0), 0.03), Psf(gaussian(99, 2.6), 0.03, "F444W")
     options = dict(psf=psf, target=target, window="cosine-bell", alpha=0.3)
     with ImageFile(image_path) as image:
@@ -500,13 +500,13 @@ def test_psfs_that_end_within_the_radii(image_path, size, reach):
 
 
 @pytest.mark.parametrize("value", [1e8, 9.9e9, 1e10, 1e19])
-@pytest.mark.parametrize("share", [0.1, 0.6, 0.9])
-def test_sentinels_for_errors_are_no_data(write_fits, wcs_header, value, share):
-    """As NaN in their place gives: pixel for pixel, and the noise's correlation."""
+@pytest.mark.parametrize("fraction", [0.1, 0.6, 0.9])
+def test_sentinels_for_errors_are_no_data(write_fits, wcs_header, value, fraction):
+    """Sentinels give the same pixels and the same noise correlation as NaN."""
     rng = np.random.default_rng(1)
     noise = fftconvolve(rng.normal(0, 0.1, (130, 400)), np.ones((3, 3)) / 3, mode="same")
     gap = np.zeros(noise.shape, bool)
-    gap[:, : int(share * 400)] = True
+    gap[:, : int(fraction * 400)] = True
     gap[60, 390] = True
     found = []
     for bad in (np.nan, value):
