@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.io import fits
 
-from pixsed.images.background import Background, MosaicBackground
-from pixsed.images.psf.match import plan_match
+from pixsed.images.background import BackgroundOptions, MosaicBackground
+from pixsed.images.psf import match_plan
+from pixsed.images.psf.match_plan import MatchOptions
 from pixsed.io.atomic import write_hdulist
 from pixsed.io.image import ImageFile, output_headers
 
@@ -62,7 +63,7 @@ def write_image(image, planes, path, *, overwrite=False, inputs=(), history=()):
 class _Array:
     """An array in place of an image, a segmentation map or a coverage map on disk."""
 
-    name, noise_corr = "array", 1.0
+    name, noise_corr, wcs, header = "array", 1.0, None, {}
 
     def __init__(self, data, err=None):
         self._data, self._err, self.shape = data, err, np.shape(data)
@@ -85,20 +86,21 @@ def subtract_background(data, err=None, *, mask=None, coverage_mask=None, **opti
     """Return the `Background` of an array; `mask` = sources, `coverage_mask` = no data."""
     found = MosaicBackground(
         _Array(data, err),
+        BackgroundOptions(**options),
         segmap=None if mask is None else _Array(mask),
         coverage=None if coverage_mask is None else _Array(~coverage_mask),
-        **options,
     )
-    parts = list(found.stripes())
-    planes = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("data", "err", "background", "rms")
-    }
-    return Background(**planes)
+    return found.whole()
+
+
+def plan_match(image, *, psf=None, target=None, kernel=None, **options):
+    """Return the `Match` of an image, with the options as keywords."""
+    options = MatchOptions(**options)
+    return match_plan.plan_match(image, options, psf=psf, target=target, kernel=kernel)
 
 
 def match_image(image, **options):
-    """Return the `Match` of `plan_match`, with the data and errors of the image matched."""
+    """Return the `Match` of `plan_match`, with the data and errors of the matched image."""
     match = plan_match(image, **options)
     planes = list(match.strips(image))
     match.data, match.err = (np.concatenate(part) for part in zip(*planes, strict=True))

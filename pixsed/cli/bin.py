@@ -1,4 +1,4 @@
-"""`pixsed bin`: a cube in, the same with its pixels grouped to a target S/N out."""
+"""`pixsed bin`: bin the pixels of a cube to a target S/N."""
 
 import click
 
@@ -17,14 +17,14 @@ EPILOG = examples(
     type=click.Choice(["voronoi", "sed"]),
     default="voronoi",
     show_default=True,
-    help="By S/N alone, or of pixels whose spectra have one shape.",
+    help="Bins by S/N alone, or of pixels with spectra of one shape.",
 )
 @click.option(
     "--snr",
     type=FiniteRange(min=0, min_open=True),
     default=10.0,
     show_default=True,
-    help="S/N of a bin to aim at.",
+    help="Target S/N of a bin.",
 )
 @click.option(
     "--bands",
@@ -37,24 +37,24 @@ EPILOG = examples(
     "--min-size",
     type=FiniteRange(min=0, min_open=True),
     metavar="PIXELS",
-    help="Pixels that a bin is across at least, by its area.  [default: voronoi 1, sed "
-    'the FWHM of F444W, 0.145"]',
+    help="Smallest diameter of a bin, from its area.  [default: 1 for voronoi, the FWHM of "
+    'F444W, 0.145", for sed]',
 )
 @click.option(
     "--max-chi2",
     type=FiniteRange(min=0, min_open=True),
     default=4.0,
     show_default=True,
-    help="Reduced chi^2 up to which sed takes two shapes for one.",
+    help="Reduced chi^2 up to which sed takes two spectral shapes as the same.",
 )
 @output(help="Binned cube to write; - for standard output.")
 @quiet_verbose
-def command(cube, method, snr, bands, min_size, max_chi2, output, overwrite):
-    """Group the pixels of a galaxy to a target S/N.
+def command(cube, method, output, overwrite, **options):
+    """Bin the pixels of a galaxy to a target S/N.
 
-    The result is a cube: each pixel holds its bin's flux and error over the number of
-    pixels, BINMAP the bins, BINS a row a bin. Errors are those of the sums, with the
-    correlation of the noise that the cube tells. fit and sum-mass fit each bin once.
+    The result is a cube. Each pixel has the flux and error of its bin divided by the number
+    of pixels. BINMAP is the map of bins and BINS a table with one row per bin. The errors
+    include the correlation of the noise. fit and sum-mass fit each bin once.
     """
     from pixsed.cli.options import say
     from pixsed.images.binning.bin_cube import bin_cube
@@ -62,15 +62,7 @@ def command(cube, method, snr, bands, min_size, max_chi2, output, overwrite):
     from pixsed.io.outputs import check_fits_output
 
     check_fits_output(output, overwrite)
-    result = bin_cube(
-        read_cube(cube),
-        method=method,
-        snr=snr,
-        bands=bands,
-        min_size=min_size,
-        chi2_max=max_chi2,
-        name=cube,
-    )
+    result = bin_cube(read_cube(cube), method=method, name=cube, **options)
     found = _summary(result.binning)
     write_cube(result, output, overwrite, inputs=[cube], history=[f"bin: {method}, {found}"])
     say(f"{output}: {found}")

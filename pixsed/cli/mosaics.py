@@ -1,13 +1,14 @@
-"""What the subcommands that read mosaics share: options, and what they say of each band."""
+"""Options of the subcommands that read images, and their values for each band."""
 
 import click
 
 _FILL = (
-    "Values that stand for no data, as 0 or -99; none: every value is measured; auto: those "
-    "that come far too often to be measured.  [default: auto]"
+    "Values that mean no data, such as 0 or -99; none: every value is a measurement; auto: "
+    "values that occur far too often to be measurements.  [default: auto]"
 )
 _WHERE = "[default: ERR, WHT, or a file beside the image]"
-# Written out, since --help is to import no numpy; a test holds it against its room.
+_KIND = "[default: from their name, their unit and the sky]"
+# Repeated here so that --help does not import numpy; a test compares it with the original.
 KINDS = ("sigma", "variance", "weight")
 
 segmap = click.option(
@@ -19,7 +20,7 @@ units = click.option(
     "units",
     multiple=True,
     metavar="[BAND=]UNIT",
-    help='Unit of the images, as uJy, or "zp=25.94" for an AB zero point.  [default: BUNIT]',
+    help='Unit of the images, such as uJy, or "zp=25.94" for an AB zero point.  [default: BUNIT]',
 )
 rescale_errors = click.option(
     "--rescale-errors", is_flag=True, help="Scale each band's errors to the scatter of its sky."
@@ -27,7 +28,7 @@ rescale_errors = click.option(
 
 
 def errors(function):
-    """Add `--err`, `--err-kind` and `--fill`, each of one band or of all."""
+    """Add `--err`, `--err-kind` and `--fill`, each for one band or for all."""
     for option in (
         click.option(
             "--fill", "fills", multiple=True, metavar="[BAND=]VALUE|none|auto", help=_FILL
@@ -37,15 +38,14 @@ def errors(function):
             "err_kinds",
             multiple=True,
             metavar="[BAND=]KIND",
-            help="What the errors are: sigma, variance or weight.  [default: told by "
-            "their name, unit and the sky]",
+            help="Kind of the errors: sigma, variance or weight.  " + _KIND,
         ),
         click.option(
             "--err",
             "errors",
             multiple=True,
             metavar="[BAND=]EXT|FILE|sky",
-            help="Where the errors are; sky: the rms of the image's sky.  " + _WHERE,
+            help="Errors of the image; sky: the rms of its sky.  " + _WHERE,
         ),
     ):
         function = option(function)
@@ -53,18 +53,18 @@ def errors(function):
 
 
 def image_errors(function):
-    """Add `--err`, `--err-kind` and `--fill`, of one image."""
+    """Add `--err`, `--err-kind` and `--fill` for one image."""
     for option in (
         click.option("--fill", default="auto", metavar="VALUE|none|auto", help=_FILL),
         click.option(
             "--err-kind",
             type=click.Choice(KINDS),
-            help="What the errors are.  [default: told by their name, unit and the sky]",
+            help="Kind of the errors.  " + _KIND,
         ),
         click.option(
             "--err",
             metavar="EXT|FILE|sky",
-            help="Where the errors are; sky: the rms of the sky alone.  " + _WHERE,
+            help="Errors of the image; sky: only the rms of its sky.  " + _WHERE,
         ),
     ):
         function = option(function)
@@ -74,7 +74,7 @@ def image_errors(function):
 def catalog_columns(function):
     """Add `--id-col`, `--z-col` and `--zerr-col`."""
     for option in (
-        click.option("--zerr-col", metavar="COL", help="Column of the redshifts' errors."),
+        click.option("--zerr-col", metavar="COL", help="Column of the redshift errors."),
         click.option("--z-col", metavar="COL", help="Column of the redshifts."),
         click.option("--id-col", metavar="COL", help="Column of the ids."),
     ):
@@ -83,7 +83,7 @@ def catalog_columns(function):
 
 
 def split_bands(texts):
-    """Return what ``[BAND=]VALUE`` options say: band -> value, that of others under None."""
+    """Return the values of ``[BAND=]VALUE`` options by band; None is the key of all others."""
     import re
 
     found = {}
@@ -94,18 +94,18 @@ def split_bands(texts):
 
 
 def per_band(locations, errors, units, err_kinds=(), fills=()):
-    """Return what --err, --unit, --err-kind and --fill say of each location: four dicts.
+    """Return the values of --err, --unit, --err-kind and --fill for each location: four dicts.
 
     Parameters
     ----------
     locations : list of `~pixsed.io.locate.Location`
     errors, units, err_kinds, fills : sequence of str
-        The options' values.
+        Values of the options, ``[BAND=]VALUE``.
 
     Raises
     ------
     PixsedError
-        If a band is named that is not among the images'.
+        If no image is of a band that an option names.
     """
     from pixsed.errors import PixsedError
     from pixsed.io.image import read_band
@@ -134,3 +134,23 @@ def per_band(locations, errors, units, err_kinds=(), fills=()):
         {place: table.get(bands.get(place), table.get(None)) for place in locations}
         for table in tables
     )
+
+
+def images_with_options(images, hdu, errors, units, err_kinds, fills):
+    """Return (location, options of `~pixsed.io.image.ImageFile`) of each image.
+
+    Parameters
+    ----------
+    images : sequence of str
+        ``[BAND=]path[EXT]``; patterns are expanded.
+    hdu : str or None
+        Extension of images that name none.
+    errors, units, err_kinds, fills
+        As for `per_band`.
+    """
+    from pixsed.io.locate import expand_locations
+
+    locations = expand_locations(images, hdu)
+    names = ("err", "unit", "err_kind", "fill")
+    tables = dict(zip(names, per_band(locations, errors, units, err_kinds, fills), strict=True))
+    return [(place, {name: tables[name][place] for name in names}) for place in locations]

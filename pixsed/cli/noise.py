@@ -1,4 +1,4 @@
-"""`pixsed noise`: cubes in, a table of the pixels' noise out."""
+"""`pixsed noise`: measure the noise of pixels on cubes."""
 
 import click
 
@@ -18,18 +18,18 @@ from pixsed.cli.options import examples, output, quiet_verbose
     type=click.IntRange(1, 1000),
     default=5,
     show_default=True,
-    help="Bins of flux a band, of equal numbers of pixels.",
+    help="Bins of flux per band, with equal numbers of pixels.",
 )
 @output("Noise table to write; - for standard output.")
 @quiet_verbose
 def command(cubes, bins, output, overwrite):
     """Measure the noise of pixels on cubes, for training.
 
-    In each band, the pixels of the galaxies' own segments are split into bins of flux, and
-    a Gaussian is fitted to their errors. The correlation of the noise comes from empty
-    apertures where there is sky enough, else from the cubes. Measure on what will be
-    fitted: after psfmatch, and with errors that agree with the sky. 'pixsed train --noise'
-    and 'pixsed validate --noise' take the table.
+    In each band, the pixels of the galaxies' segments are split into bins of flux, and a
+    Gaussian is fitted to the errors of each bin. The correlation of the noise is measured in
+    empty apertures if there is enough sky, else it is that of the cubes. Use the cubes that
+    will be fitted: matched by psfmatch, and with errors that agree with the sky. The table
+    is for 'pixsed train --noise' and 'pixsed validate --noise'.
     """
     from tqdm import tqdm
 
@@ -59,7 +59,7 @@ def command(cubes, bins, output, overwrite):
 
 
 def _lines(table):
-    """Return the table as text: errors in nJy, mean and scatter, by bin of flux."""
+    """Yield the lines of the table: mean and scatter of the errors in nJy, by bin of flux."""
     bins = max(len(noise.mean) for noise in table.bands.values())
     width = max(len(band) for band in table.bands)
     head = "".join(f"{f'bin {k + 1}':>20s}" for k in range(bins))

@@ -1,4 +1,4 @@
-"""`pixsed psf`: an image and a list of stars in, its effective PSF out."""
+"""`pixsed psf`: make the effective PSF of an image from its stars."""
 
 import click
 
@@ -11,11 +11,16 @@ EPILOG = examples(
     "--saturation 50 -o psf_F606W.fits",
 )
 
+_COLUMNS = ("ra_col", "dec_col", "x_col", "y_col", "id_col")
+
 
 @click.command(epilog=EPILOG)
 @click.argument("image", metavar="[BAND=]IMAGE")
 @click.option(
-    "--stars", required=True, metavar="TABLE", help="Table of stars, by RA and Dec or by x and y."
+    "--stars",
+    required=True,
+    metavar="TABLE",
+    help="Table of stars, with RA and Dec or with x and y.",
 )
 @click.option("--ra-col", metavar="COL", help="Column of right ascensions.")
 @click.option("--dec-col", metavar="COL", help="Column of declinations.")
@@ -35,57 +40,38 @@ EPILOG = examples(
     type=click.IntRange(1, 4),
     default=2,
     show_default=True,
-    help="Values of the PSF a pixel of the image; time grows with its cube.",
+    help="Values of the PSF per pixel of the image, each way; time grows with its cube.",
 )
 @click.option(
     "--saturation",
     type=FiniteFloat(),
     metavar="VALUE",
-    help="Leave out stars with a pixel as bright, in the image's unit.",
+    help="Leave out stars with a pixel at least as bright, in the unit of the image.",
 )
 @click.option(
     "--min-snr",
     type=FiniteRange(min=0),
     default=50.0,
     show_default=True,
-    help="Leave out fainter stars: S/N within 4 pixels of the centre.",
+    help="Leave out stars with a lower S/N within 4 pixels of the centre.",
 )
 @click.option(
     "--max-stars",
     type=click.IntRange(min=1),
     default=50,
     show_default=True,
-    help="Use the brightest so many.",
+    help="Number of stars to use, the brightest first.",
 )
 @image_errors
 @hdu
 @output()
 @quiet_verbose
-def command(
-    image,
-    stars,
-    ra_col,
-    dec_col,
-    x_col,
-    y_col,
-    id_col,
-    size,
-    oversampling,
-    saturation,
-    min_snr,
-    max_stars,
-    err,
-    err_kind,
-    fill,
-    hdu,
-    output,
-    overwrite,
-):
+def command(image, stars, size, err, err_kind, fill, hdu, output, overwrite, **options):
     """Make the effective PSF of an image from its stars.
 
-    Stars that are saturated, blended, at the edge, faint, off their places or broader than
-    the others are left out; the table STARS says which and why. PSF, for psfmatch as it
-    is, and the table COG, its curve of growth, are written.
+    Stars that are saturated, blended, at the edge, faint, off their positions or broader
+    than the others are left out; the table STARS lists them with the reason. The extension
+    PSF, which psfmatch reads, and the table COG, its curve of growth, are written.
     """
     if size % 2 == 0:
         raise click.BadParameter(f"{size} is not odd", param_hint="--size")
@@ -101,24 +87,9 @@ def command(
     check_fits_output(output, overwrite)
     place = parse_location(image, hdu, band=True)
     with ImageFile(place, err=err, err_kind=err_kind, fill=fill, measure_sky=False) as source:
-        listed = read_stars(
-            stars,
-            source.wcs,
-            ra_col=ra_col,
-            dec_col=dec_col,
-            x_col=x_col,
-            y_col=y_col,
-            id_col=id_col,
-        )
-        psf = make_psf(
-            source,
-            listed,
-            size=size,
-            oversampling=oversampling,
-            saturation=saturation,
-            min_snr=min_snr,
-            max_stars=max_stars,
-        )
+        columns = {name: options.pop(name) for name in _COLUMNS}
+        listed = read_stars(stars, source.wcs, **columns)
+        psf = make_psf(source, listed, size=size, **options)
         write_psf(
             source,
             psf,

@@ -51,36 +51,6 @@ def load_model(name_or_path: str | os.PathLike, *, provider: str = "cpu") -> "Mo
     return Model(resolve(name_or_path), provider=provider)
 
 
-def load_model(name_or_path: str | os.PathLike, *, provider: str = "cpu") -> "Model":
-    """Load a shipped model, or one of a file, as ``--model`` does.
-
-    Parameters
-    ----------
-    name_or_path : str or path-like
-        Name of a shipped model, as ``tau``, or path of an .onnx file. A shipped name wins:
-        write ``./tau`` for a file of that name.
-    provider : {"cpu", "cuda"}, optional
-        Where the network runs. Results agree to rounding errors, not to the bit.
-
-    Returns
-    -------
-    `Model`
-
-    Raises
-    ------
-    PixsedError
-        If there is no such model; if the file is not a model that pixsed can run; or if
-        onnxruntime lacks the provider.
-
-    Examples
-    --------
-    >>> from pixsed.fit.model import load_model
-    >>> load_model("tau").parameters[:2]
-    ['LOGMSTAR', 'LOGMFORM']
-    """
-    return Model(resolve(name_or_path), provider=provider)
-
-
 class Model:
     """A posterior sampler read from an .onnx file.
 

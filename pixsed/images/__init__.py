@@ -1,1 +1,1 @@
-"""Images before physics: background, PSF matching, cutouts."""
+"""Images before the fit: background, PSF matching, cutouts, noise and binning."""

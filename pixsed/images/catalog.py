@@ -1,4 +1,4 @@
-"""Redshifts of galaxies from a catalogue, by their id in the segmentation map."""
+"""Redshifts of galaxies from a catalogue, by id in the segmentation map."""
 
 import re
 import warnings
@@ -21,33 +21,33 @@ _ZERR = "redshift_err z_err zerr redshift_error e_z z_error".split()
 
 
 def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
-    """Return the redshift and its error of every row of a catalogue.
+    """Return the redshifts of a catalogue and their errors, by id.
 
     Parameters
     ----------
     path : str
-        A table that astropy reads: FITS (``path[EXT]`` too), ECSV, CSV, VOTable, ASCII.
+        Table in a format of astropy: FITS (``path[EXT]`` too), ECSV, CSV, VOTable, ASCII.
     id_col, z_col, zerr_col : str, optional
-        Columns; by default the one with a usual name. An error column is looked for
-        under the redshift's name (``z_phot_err``, ``e_z_phot``) and as ``redshift_err``.
+        Columns; by default those with a usual name. The error column is one named after the
+        redshift (``z_phot_err``, ``e_z_phot``), or ``redshift_err``.
 
     Returns
     -------
     dict
-        id (int) -> (redshift, error), as the catalogue has them, masked ones NaN; error 0
-        without an error column. `pixsed.redshifts.redshift_dq` tells those of use. Ids that
-        come twice map to None. Rows without an id are left out.
+        id (int) -> (redshift, error), as in the catalogue. Masked values are NaN; the error is 0
+        without an error column. Ids that come twice map to None. Rows without an id are left out.
+        `pixsed.redshifts.redshift_dq` flags redshifts that cannot be fitted.
 
     Raises
     ------
     PixsedError
-        If the table cannot be read, a column is absent or could be one of several, or no
-        redshift has an error of 0 or more.
+        If the table cannot be read, a column is absent or ambiguous, or no redshift has an error
+        of 0 or more.
 
     Warns
     -----
     PixsedWarning
-        Of rows without an id, and of columns that look like errors and are not read.
+        If rows have no id, or columns that look like errors are not read.
     """
     table = read_table(path, wanted=lambda names: _has_redshifts(names, id_col, z_col))
     names = table.colnames
@@ -88,7 +88,7 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
 
 
 def check_redshifts(ids, redshifts, segmap, catalog):
-    """Return which galaxies have a redshift; warn of the others, or raise where none has one.
+    """Return for each galaxy whether it has a redshift that can be fitted.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def check_redshifts(ids, redshifts, segmap, catalog):
     redshifts : sequence of (float, float)
         Redshift and error of each.
     segmap, catalog : str
-        Names of the segmentation map and of the catalogue.
+        Names of the segmentation map and of the catalogue, for messages.
 
     Returns
     -------
@@ -106,10 +106,12 @@ def check_redshifts(ids, redshifts, segmap, catalog):
     Raises
     ------
     PixsedError
+        If no galaxy has one.
 
     Warns
     -----
     PixsedWarning
+        If some galaxies have none.
     """
     dq = redshift_dq(*np.array(redshifts, dtype=float).reshape(-1, 2).T)
     without = [number for number, bits in zip(ids, dq, strict=True) if bits & DQ.NO_REDSHIFT]
@@ -124,8 +126,8 @@ def check_redshifts(ids, redshifts, segmap, catalog):
         raise PixsedError(
             f"no galaxy of {segmap} has a redshift in {catalog}; is it the map's own numbering?"
         )
-    told = (without, f"no redshift in {catalog}"), (bad, mend)
-    for left_out, what in told:
+    reasons = (without, f"no redshift in {catalog}"), (bad, mend)
+    for left_out, what in reasons:
         if left_out:
             warnings.warn(
                 f"{len(left_out)} of {len(dq)} galaxies have {what}; they are left out: id "
@@ -140,8 +142,8 @@ def _has_redshifts(names, id_col, z_col):
     """Return whether a table with these columns may be the catalogue."""
     lower = {name.lower() for name in names}
     return all(
-        asked.lower() in lower if asked else lower & set(usual)
-        for asked, usual in ((id_col, _ID), (z_col, _Z))
+        name.lower() in lower if name else lower & set(usual)
+        for name, usual in ((id_col, _ID), (z_col, _Z))
     )
 
 

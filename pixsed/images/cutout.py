@@ -1,408 +1,306 @@
-"""Cut galaxies out of mosaics: every band on one grid, the sky of the cut measured."""
+"""Cut galaxies out of mosaics into photometric cubes."""
 
-import math
+from __future__ import annotations
+
+import contextlib
 import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-
-import numpy as np
-from astropy.wcs import NoConvergence
+from typing import TYPE_CHECKING
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.informative import largest_error
-from pixsed.images.reproject import reproject_plane
-from pixsed.io.formats.cube import Cube, bands_table, cube_segmap
-from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2, shifted_header
-from pixsed.io.rows import sampled_rows
-from pixsed.io.sky import is_like_sky, robust_rms
-from pixsed.nodata import MAX_ERR
+from pixsed.images.cutout_cube import bands_without_data, cut_cube
+from pixsed.images.cutout_targets import Job, find_jobs
+from pixsed.images.mosaics import Mosaics
+from pixsed.images.segmap import open_segmap
+from pixsed.io.formats.psfmatch import warn_of_psfs
+from pixsed.io.image import open_images
+from pixsed.io.locate import Location, expand_locations, parse_location
 
-#: An image no larger than this, each way, is taken for a cutout already made.
-SMALL_IMAGE = 200
-#: Bands whose grid agrees with the first's to this many pixels are on it.
-GRID_TOLERANCE = 0.1
-#: ERR over the sky's scatter beyond this, or under its inverse, is worth a warning.
-ERROR_RATIO = 3.0
-_MIN_SKY_PIXELS = 10
-# Pixels of a mosaic on which its errors are compared with its sky.
-_CHECKED_PIXELS = 400_000
-# Rows that are read ahead, and the memory for those of all mosaics.
-_AHEAD_ROWS = 256
-_AHEAD_BYTES = 512 << 20
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.units import Quantity
 
+    from pixsed.io.formats.cube import Cube
 
-@dataclass(frozen=True)
-class Target:
-    """A galaxy to cut out."""
+    #: An image: ``[BAND=]path[EXT]``, and optionally the options of `~pixsed.io.image.ImageFile`.
+    Image = str | Location | tuple[str | Location, dict]
 
-    name: str
-    redshift: float
-    redshift_err: float = 0.0
+#: What happens to the pixels of other segments.
+NEIGHBOURS = ("keep", "mask")
 
 
 @dataclass(frozen=True)
-class Job:
-    """A cube to make: `target`, its `box` (y0, y1, x0, x1), its own segmentation map or None."""
+class CutoutOptions:
+    """Galaxies to cut out, and how.
 
-    target: Target
-    box: tuple
-    segmap: np.ndarray | None = None
+    Give exactly one of `segmap` (with `ids` or `all_ids`), `position` (with `size`) and `region`,
+    and exactly one of `redshift` and `catalog`.
 
-
-class Mosaics:
-    """Images of several bands, open, on one grid or to be reprojected to the first's.
-
-    Parameters
+    Attributes
     ----------
-    images : list of `~pixsed.io.image.ImageFile`
-        One per band; the first sets the grid.
-    segmap : `~pixsed.images.segmap.SegmentationMap`, optional
-        On the grid of the first image.
-    reproject : bool, optional
-        If false, a band on another grid is an error.
+    segmap : str, optional
+        Segmentation map on the grid of the first image, ``path[EXT]``.
+    ids : tuple of int, optional
+        Galaxies to cut out, by their id in `segmap`. With `position`, the id of the galaxy.
+    all_ids : bool, optional
+        Cut out every galaxy of `segmap` that has a redshift in `catalog`.
+    position : `~astropy.coordinates.SkyCoord` or (float, float), optional
+        Centre of the cutout; RA and Dec in degrees.
+    size : `~astropy.units.Quantity` or float, optional
+        Side of the square around `position`, in arcsec if it has no unit.
+    region : str, optional
+        File of DS9 regions, one cube for each.
+    redshift, redshift_err : float, optional
+        Redshift of the galaxy and its 1-sigma error.
+    catalog : str, optional
+        Table of ids and redshifts.
+    id_col, z_col, zerr_col : str, optional
+        Columns of `catalog`; by default those with a usual name.
+    pad : int or "full", optional
+        Pixels around the segment or region, or the full image. By default 10; for one id the
+        full image if it has at most 200 x 200 pixels.
+    neighbours : {"keep", "mask"}, optional
+        Keep the pixels of other segments, or set them to NaN.
+    rescale_errors : bool, optional
+        Scale the errors of each band to the scatter of its sky.
 
     Raises
     ------
     PixsedError
-        If a band comes twice, an image has no WCS, the map is on another grid, or a
-        band is and reproject is not installed.
+        If options are missing or exclude each other.
     """
 
-    def __init__(self, images, segmap=None, *, reproject=True):
-        self.images = list(images)
-        self.segmap = segmap
-        self.bands = [image.band for image in self.images]
-        by_band = {}
-        for band, image in zip(self.bands, self.images, strict=True):
-            if band in by_band:
-                raise PixsedError(
-                    f"band {band} comes twice, in {by_band[band].name} and {image.name}; give one, "
-                    "or name the other's band with BAND="
-                )
-            by_band[band] = image
-        for image in self.images:
-            _ = image.factor  # an unknown unit is told before any work
-        first = self.images[0]
-        self.shape = first.shape
-        self.wcs = first.wcs
-        self.header = first.wcs_header
-        self._apart = {
-            band
-            for band, image in by_band.items()
-            if image.shape != self.shape
-            or grid_offset(self.wcs, image.wcs, self.shape) > GRID_TOLERANCE
-        }
-        if self._apart and not reproject:
-            raise PixsedError(
-                f"{', '.join(sorted(self._apart))}: not on the pixel grid of {first.name}; "
-                "reproject them to it first, or make cubes with pixsed cutout, which does"
-            )
-        if self._apart:
-            self._announce_reprojection(first)
-        if segmap is not None:
-            self.check_map(segmap, "give the segmentation map of the first image's grid")
-        self._scatter = None
+    segmap: str | None = None
+    ids: tuple[int, ...] = ()
+    all_ids: bool = False
+    position: SkyCoord | tuple[float, float] | None = None
+    size: Quantity | float | None = None
+    region: str | None = None
+    redshift: float | None = None
+    redshift_err: float | None = None
+    catalog: str | None = None
+    id_col: str | None = None
+    z_col: str | None = None
+    zerr_col: str | None = None
+    pad: int | str | None = None
+    neighbours: str = "keep"
+    rescale_errors: bool = False
 
-    def _announce_reprojection(self, first):
-        listed = ", ".join(sorted(self._apart))
-        try:
-            import reproject  # noqa: F401  (only whether it is there)
-        except ImportError:
+    def __post_init__(self):
+        if self.neighbours not in NEIGHBOURS:
             raise PixsedError(
-                f"{listed}: not on the pixel grid of {first.name}; "
-                "pip install reproject, and they are put on it"
-            ) from None
+                f"neighbours must be one of {', '.join(NEIGHBOURS)}, got {self.neighbours!r}"
+            )
+        if self.position is not None:
+            self._check_position()
+        elif self.region is not None:
+            if self.segmap or self.all_ids or self.ids:
+                raise PixsedError("--region goes without --segmap, --id and --all")
+        else:
+            self._check_segmap()
+        if self.size is not None and self.position is None:
+            raise PixsedError("--size goes with --position; else, --pad")
+        if (self.redshift is None) == (self.catalog is None):
+            raise PixsedError("give either --redshift or --catalog")
+        if self.redshift_err is not None and self.redshift is None:
+            raise PixsedError("--redshift-err goes with --redshift")
+        if self.neighbours == "mask" and not self.segmap:
+            raise PixsedError("--neighbours mask needs --segmap to know them")
+
+    def _check_position(self):
+        if self.segmap or self.all_ids or self.catalog or self.region:
+            raise PixsedError("--position goes without --segmap, --catalog, --all, --region")
+        if self.size is None or self.redshift is None or len(self.ids) > 1:
+            raise PixsedError("--position needs --size and --redshift, and takes one --id")
+
+    def _check_segmap(self):
+        if not self.segmap:
+            raise PixsedError(
+                "give --segmap with --id or --all, --position with --size, or --region"
+            )
+        if bool(self.ids) == self.all_ids:
+            raise PixsedError("say which galaxies: --id ID, or --all")
+        if self.redshift is not None and len(self.ids) != 1:
+            raise PixsedError("--redshift is of one galaxy: with one --id")
+
+    @property
+    def position_degrees(self) -> tuple[float, float]:
+        """RA and Dec of `position` in degrees."""
+        if hasattr(self.position, "icrs"):
+            return float(self.position.icrs.ra.deg), float(self.position.icrs.dec.deg)
+        ra, dec = self.position
+        return float(ra), float(dec)
+
+    @property
+    def size_arcsec(self) -> float:
+        """`size` in arcsec."""
+        return float(self.size.to_value("arcsec") if hasattr(self.size, "unit") else self.size)
+
+
+@dataclass
+class Cutout:
+    """One galaxy cut out: its name, its cube, and one line of history per step."""
+
+    name: str
+    cube: Cube
+    history: list[str]
+
+
+class Cutouts:
+    """Galaxies that are cut out of open mosaics one after another (`open_cutouts`).
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the galaxies, in the order in which they are cut out.
+    several : bool
+        Whether more than one galaxy was requested.
+    inputs : list of str
+        Files that are read.
+    psfmatch : dict of str to str
+        PSFMATCH of each band.
+    left_out : list of str
+        Reasons why galaxies were left out, as they come up.
+    """
+
+    def __init__(self, mosaics: Mosaics, jobs: list[Job], options: CutoutOptions, inputs):
+        self.several = options.all_ids or len(options.ids) > 1 or len(jobs) > 1
+        self.inputs = inputs
+        self.psfmatch = {image.band: image.psfmatch for image in mosaics.images}
+        self.left_out: list[str] = []
+        self._mosaics, self._options = mosaics, options
+        # In the order of their rows, so that each mosaic is read once.
+        self._jobs = sorted(jobs, key=lambda job: job.box[::2]) if self.several else jobs
+        self.names = [job.target.name for job in self._jobs]
+
+    def cut(self, progress: Callable = iter) -> Iterator[Cutout]:
+        """Yield the `Cutout` of each galaxy.
+
+        One of several galaxies that has no data in any band is left out.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Wraps the list of galaxies, as `tqdm.tqdm` does.
+
+        Raises
+        ------
+        PixsedError
+            If no galaxy has data in any band.
+
+        Warns
+        -----
+        PixsedWarning
+            If a band has no data in a cube.
+        """
+        if self.several:
+            self._mosaics.read_ahead()
+        galaxies_without = {}
+        for job in progress(self._jobs):
+            try:
+                cube, history = cut_cube(
+                    self._mosaics,
+                    job.target,
+                    job.box,
+                    segmap=job.segmap,
+                    mask_neighbours=self._options.neighbours == "mask",
+                    rescale_errors=self._options.rescale_errors,
+                )
+            except PixsedError as error:
+                if not self.several:
+                    raise
+                self.left_out.append(str(error))
+                continue
+            for band in bands_without_data(cube):
+                galaxies_without[band] = galaxies_without.get(band, 0) + 1
+            yield Cutout(job.target.name, cube, history)
+        self._warn_of_bands(galaxies_without)
+        if len(self.left_out) == len(self._jobs):
+            raise PixsedError(self.left_out[0])
+
+    def _warn_of_bands(self, galaxies_without):
+        """Warn of bands without data; a dict of band to number of galaxies."""
+        if not galaxies_without:
+            return
+        bands = ", ".join(
+            f"{band} ({number} of the galaxies)" if self.several else band
+            for band, number in galaxies_without.items()
+        )
         warnings.warn(
-            f"{listed}: not on the pixel grid of {first.name}; reprojected to it",
+            f"no data at all in {bands}: outside the image, or no usable error or weight there",
             PixsedWarning,
             stacklevel=3,
         )
 
-    def check_map(self, given, advice):
-        """Raise `PixsedError`, with `advice`, unless a map is on the grid of the first image.
 
-        A map without a WCS need only be of its shape.
+@contextlib.contextmanager
+def open_cutouts(images: Iterable[Image], options: CutoutOptions) -> Iterator[Cutouts]:
+    """Yield the `Cutouts` of images, with the files open.
 
-        Parameters
-        ----------
-        given : `~pixsed.images.segmap.SegmentationMap` or `~pixsed.images.field.RedshiftMap`
-        advice : str
-        """
-        name = self.images[0].name
-        if given.shape != self.shape:
-            raise PixsedError(
-                f"{given.name} is of shape {given.shape}, {name} of {self.shape}; {advice}"
-            )
-        if "CTYPE1" not in given.header:
-            return
-        offset = grid_offset(self.wcs, celestial_wcs(given.header, given.name), self.shape)
-        if offset > 0.5:
-            raise PixsedError(f"{given.name} lies {offset:.3g} pixels off {name}; {advice}")
-
-    def box_around(self, box, pad):
-        """Return `box` widened by `pad` pixels and clipped to the image."""
-        y0, y1, x0, x1 = box
-        ny, nx = self.shape
-        return max(0, y0 - pad), min(ny, y1 + pad), max(0, x0 - pad), min(nx, x1 + pad)
-
-    def holds(self, box):
-        """Return whether any pixel of `box` is on the image."""
-        y0, y1, x0, x1 = box
-        return y0 < self.shape[0] and y1 > 0 and x0 < self.shape[1] and x1 > 0
-
-    def box_at(self, ra, dec, size):
-        """Return the box of `size` arcsec centred at `ra`, `dec` in degrees, clipped.
-
-        Raises
-        ------
-        PixsedError
-            If the position is not on the image.
-        """
-        x, y = self._pixel_at(ra, dec)
-        ny, nx = self.shape
-        if not self._on_image(x, y):
-            other = self._pixel_at(dec, ra) if -90 <= ra <= 90 else (math.nan, math.nan)
-            advice = (
-                "RA comes first: with the two swapped it is on it"
-                if self._on_image(*other)
-                else "give a position in degrees, or hours and degrees as 3:32:26 -27:51:34"
-            )
-            raise PixsedError(
-                f"RA {ra:.6f} Dec {dec:.6f} is not on {self.images[0].name}; {advice}"
-            )
-        if not math.isfinite(size):
-            raise PixsedError(f"the size must be a number of arcsec, got {size}")
-        # Less a little, so that 0.6 arcsec are 20 pixels of 0.03, not 21.
-        n = max(1, math.ceil(size / math.sqrt(pixel_area_arcsec2(self.wcs)) - 1e-6))
-        x0, y0 = round(x - (n - 1) / 2), round(y - (n - 1) / 2)
-        return max(0, y0), min(ny, y0 + n), max(0, x0), min(nx, x0 + n)
-
-    def _pixel_at(self, ra, dec):
-        """Return x and y of a position in degrees; NaN where the projection has none."""
-        from astropy.coordinates import SkyCoord
-
-        try:
-            return tuple(float(v) for v in self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg")))
-        except NoConvergence:
-            return math.nan, math.nan
-
-    def _on_image(self, x, y):
-        ny, nx = self.shape
-        return -0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5
-
-    def in_order(self, jobs):
-        """Return a list of `Job` in the order of their rows, and read ahead for them.
-
-        Each mosaic on the first one's grid is then read about once, from top to bottom,
-        whatever its compression; the rows read ahead take 0.5 GB at most in all.
-        """
-        self.read_ahead()
-        return sorted(jobs, key=lambda job: (job.box[0], job.box[2]))
-
-    def read_ahead(self):
-        """Read more rows than asked for from here on: for parts in the order of their rows."""
-        self.scatter_over_errors()  # of rows far apart: before any are read ahead
-        readers = [
-            rows
-            for band, image in zip(self.bands, self.images, strict=True)
-            if band not in self._apart
-            for rows in image.row_readers
-        ]
-        if self.segmap is not None:
-            readers.append(self.segmap.rows)
-        ahead = min(_AHEAD_ROWS, _AHEAD_BYTES // sum(rows.row_bytes for rows in readers))
-        for rows in readers:
-            rows.ahead = ahead
-
-    def scatter_over_errors(self):
-        """Return, for each band, the scatter of the sky over its errors: 1 = they agree.
-
-        The robust rms of flux over error, on rows spread over the mosaic, outside the
-        segments: right for a mosaic of several depths too. Errors that are sentinels are
-        left out. NaN where there are too few such pixels, or the errors are the sky's rms.
-        """
-        if self._scatter is None:
-            pairs = zip(self.bands, self.images, strict=True)
-            self._scatter = {band: self._scatter_of(band, image) for band, image in pairs}
-        return self._scatter
-
-    def _scatter_of(self, band, image):
-        if image.err_source == "sky":
-            return math.nan
-        sample, errors = [], []
-        for row in sampled_rows(image.shape, _CHECKED_PIXELS):
-            flux, err = image.read(slice(row, row + 1))
-            if self.segmap is not None and band not in self._apart:
-                flux[self.segmap.read(slice(row, row + 1)) > 0] = np.nan
-            good = np.isfinite(flux)
-            sample.append(flux[good])
-            errors.append(err[good])
-        sample, errors = np.concatenate(sample), np.concatenate(errors)
-        known = errors <= _largest(errors)
-        sample, errors = sample[known], errors[known]
-        if not sample.size or (image.fill and not is_like_sky(sample)):
-            return math.nan
-        # A level that was not subtracted is no scatter.
-        return robust_rms((sample - np.median(sample)) / errors)
-
-    def error_factors(self):
-        """Return, for each band, the factor that makes its errors agree with its sky.
-
-        Warns
-        -----
-        PixsedWarning
-            Of bands without enough sky to know it: their factor is 1.
-        """
-        scatter = self.scatter_over_errors()
-        unknown = [
-            band
-            for band, image in zip(self.bands, self.images, strict=True)
-            if not scatter[band] > 0 and image.err_source != "sky"
-        ]
-        if unknown:
-            warnings.warn(
-                f"{', '.join(unknown)}: no sky outside the sources to rescale the errors by; they "
-                "stay as they are",
-                PixsedWarning,
-                stacklevel=3,
-            )
-        return {band: value if value > 0 else 1.0 for band, value in scatter.items()}
-
-    def warn_of_errors(self):
-        """Warn, in one line, of bands whose errors are 3 times the sky's scatter, or a third.
-
-        Warns
-        -----
-        PixsedWarning
-        """
-        ratios = {
-            band: 1 / value for band, value in self.scatter_over_errors().items() if value > 0
-        }
-        odd = [
-            f"{band} {ratio:.2g}"
-            for band, ratio in ratios.items()
-            if ratio > ERROR_RATIO or ratio < 1 / ERROR_RATIO
-        ]
-        if odd:
-            warnings.warn(
-                f"errors over the scatter of the sky: {', '.join(odd)} (1 = they agree); "
-                "--rescale-errors makes them agree",
-                PixsedWarning,
-                stacklevel=2,
-            )
-
-    def cut(self, target, box, *, segmap=None, mask_neighbours=False, rescale_errors=False):
-        """Return the cube of one galaxy, and what was done, one line per step.
-
-        Parameters
-        ----------
-        target : `Target`
-        box : tuple of int
-            (y0, y1, x0, x1) on the first image's grid, ends excluded.
-        segmap : `~numpy.ndarray`, optional
-            (y1 - y0, x1 - x0) int, in place of that part of the segmentation map.
-        mask_neighbours : bool, optional
-            Make pixels of other segments than the target's NaN, in every band.
-        rescale_errors : bool, optional
-            Scale each band's errors to the scatter of its mosaic's sky
-            (`scatter_over_errors`).
-
-        Returns
-        -------
-        cube : `~pixsed.io.formats.cube.Cube`
-        history : list of str
-
-        Raises
-        ------
-        PixsedError
-            If no band has data in the box.
-        """
-        y0, y1, x0, x1 = box
-        header = shifted_header(self.header, x0, y0)
-        planes = [
-            self._plane(band, image, header, box)
-            for band, image in zip(self.bands, self.images, strict=True)
-        ]
-        flux, err, noise_corr = (list(part) for part in zip(*planes, strict=True))
-        if not any(np.isfinite(plane).any() for plane in flux):
-            raise PixsedError(
-                f"{target.name}: no data at its place in any band; is it on these images?"
-            )
-        if segmap is None and self.segmap is not None:
-            found = self.segmap.read(slice(y0, y1), slice(x0, x1))
-            segmap = cube_segmap(found, self.segmap.name)
-        history = [f"cutout: pixels x {x0 + 1}:{x1}, y {y0 + 1}:{y1} of the first image, from 1"]
-        if rescale_errors:
-            for i, (band, factor) in enumerate(self.error_factors().items()):
-                if factor != 1:
-                    err[i] *= np.float32(factor)
-                    history.append(f"cutout: errors of {band} multiplied by {factor:.4g}")
-        sky = np.ones(flux[0].shape, dtype=bool) if segmap is None else segmap == 0
-        rms = [sky_rms(plane, sky) for plane in flux]
-        depth = [median_error(plane, sky) for plane in err]
-        if mask_neighbours and segmap is not None:
-            others = (segmap != 0) & (segmap != int(target.name))
-            for plane in (*flux, *err):
-                plane[others] = np.nan
-            history.append("cutout: pixels of other segments masked")
-        table = bands_table(
-            self.bands,
-            instruments=[image.instrument for image in self.images],
-            pivots=[image.pivot_um for image in self.images],
-            depths=depth,
-            sky_rms=rms,
-            noise_corr=noise_corr,
-        )
-        cube = Cube(
-            bands=self.bands,
-            flux=np.stack(flux),
-            err=np.stack(err),
-            header=header,
-            redshift=target.redshift,
-            object_id=target.name,
-            redshift_err=target.redshift_err,
-            segmap=segmap,
-            table=table,
-            psfmatch={b: im.psfmatch for b, im in zip(self.bands, self.images, strict=True)},
-        )
-        return cube, history
-
-    def _plane(self, band, image, header, box):
-        y0, y1, x0, x1 = box
-        if band not in self._apart:
-            return *image.read(slice(y0, y1), slice(x0, x1)), image.noise_corr
-        flux, err, factor = reproject_plane(
-            image, celestial_wcs(header, image.name), (y1 - y0, x1 - x0)
-        )
-        return flux, err, image.noise_corr * factor
-
-
-def bands_without_data(cube):
-    """Return the names of a cube's bands that have no pixel with data and an error of use."""
-    return [
-        band
-        for band, plane, err in zip(cube.bands, cube.flux, cube.err, strict=True)
-        if not (np.isfinite(plane) & (err <= MAX_ERR)).any()
-    ]
-
-
-def _largest(errors):
-    """Return the largest of some errors in nJy that is no sentinel."""
-    return min(largest_error(errors), MAX_ERR)
-
-
-def sky_rms(flux, sky):
-    """Return the robust rms of `flux` over the sky pixels; NaN where there are too few."""
-    values = flux[sky & np.isfinite(flux)]
-    return robust_rms(values) if values.size >= _MIN_SKY_PIXELS else float("nan")
-
-
-def median_error(err, sky):
-    """Return the median error over the sky, or over all pixels where there is no sky.
-
-    In nJy; sentinels are left out.
+    The parameters, errors and warnings are those of `cutout`.
     """
-    good = err <= _largest(err)
-    if not good.any():
-        return float("nan")
-    values = err[good & sky]
-    return float(np.median(values if values.size >= _MIN_SKY_PIXELS else err[good]))
+    with contextlib.ExitStack() as stack:
+        files = open_images(stack, _with_options(images))
+        inputs = [name for image in files for name in image.files]
+        segmap = None
+        if options.segmap:
+            segmap = stack.enter_context(open_segmap(options.segmap))
+            inputs.append(segmap.location.path)
+        mosaics = Mosaics(files, segmap)
+        warn_of_psfs({image.band: image.psfmatch for image in files})
+        if options.catalog:
+            inputs.append(parse_location(options.catalog).path)
+        if options.region:
+            inputs.append(options.region)
+        cutouts = Cutouts(mosaics, find_jobs(mosaics, options), options, inputs)
+        if not options.rescale_errors:
+            mosaics.warn_of_errors()
+        yield cutouts
+
+
+def _with_options(images):
+    """Yield the `Location` of each image, patterns expanded, and the options to open it."""
+    for image in images:
+        place, options = image if isinstance(image, tuple) else (image, {})
+        places = [place] if isinstance(place, Location) else expand_locations([str(place)])
+        for found in places:
+            yield found, options
+
+
+def cutout(images: Iterable[Image], options: CutoutOptions) -> list[Cube]:
+    """Cut galaxies out of mosaics into photometric cubes, as ``pixsed cutout`` does.
+
+    Parameters
+    ----------
+    images : sequence of str, `~pixsed.io.locate.Location` or tuple
+        One per band, ``[BAND=]path[EXT]``; the first sets the pixel grid. A tuple also holds a
+        dict of the options of `~pixsed.io.image.ImageFile`: err, err_kind, fill and unit.
+    options : `CutoutOptions`
+
+    Returns
+    -------
+    list of `~pixsed.io.formats.cube.Cube`
+        One per galaxy, in the order of their rows. Flux and error in nJy; NaN = no data. One of
+        several galaxies that has no data in any band is left out.
+
+    Raises
+    ------
+    PixsedError
+        If a file cannot be read, a band comes twice, a galaxy is not on the image or has no
+        usable redshift, or no galaxy has data.
+
+    Warns
+    -----
+    PixsedWarning
+        If bands are not matched to one PSF, are on another grid or have no data in a cube, errors
+        disagree with the scatter of the sky, or galaxies have no redshift.
+
+    Examples
+    --------
+    >>> from pixsed.images.cutout import CutoutOptions, cutout
+    >>> options = CutoutOptions(segmap="seg.fits", ids=(531,), redshift=5.24)  # doctest: +SKIP
+    >>> (cube,) = cutout(["F200W=f200w.fits", "F444W=f444w.fits"], options)  # doctest: +SKIP
+    """
+    with open_cutouts(images, options) as cutouts:
+        return [cut.cube for cut in cutouts.cut()]

@@ -1,7 +1,7 @@
-"""Pixels whose errors are sentinels, in place of NaN or a weight of zero: they are no data.
+"""Pixels with sentinels for errors, in place of NaN or a weight of zero; they have no data.
 
-A limit for one image in its own unit, of which only the typical error is known;
-`pixsed.nodata` compares the bands of a pixel in nJy, and `pixsed.io.fill` has the limit of any
+The limit here is for one image in its own unit, of which only the typical error is known.
+`pixsed.nodata` compares the bands of a pixel in nJy, and `pixsed.io.fill` has the limit for any
 number in a file.
 """
 
@@ -12,15 +12,15 @@ import numpy as np
 from pixsed.errors import PixsedWarning
 from pixsed.io.rows import sampled_rows
 
-#: An error this many times the typical one is a sentinel: its pixel is no data. Depth varies by
-#: less within a mosaic.
+#: Ratio of an error to the typical one above which it is a sentinel. The depth varies by less
+#: within a mosaic.
 SENTINEL = 1e4
-# Pixels of an image on which its errors are looked at.
+# Number of pixels of an image whose errors are sampled.
 _CHECKED_PIXELS = 400_000
 
 
 class Informative:
-    """An image in its own unit, NaN where its error is a sentinel.
+    """Image in its own unit, with NaN where the error is a sentinel.
 
     Parameters
     ----------
@@ -29,12 +29,12 @@ class Informative:
     Attributes
     ----------
     max_error : float
-        The largest error that is one; infinite where there are no errors.
+        Largest error that is not a sentinel; infinite if there are no errors.
 
     Warns
     -----
     PixsedWarning
-        If there are such pixels.
+        If there are pixels with sentinels.
     """
 
     def __init__(self, image):
@@ -56,7 +56,7 @@ class Informative:
             )
 
     def read(self, y=slice(None), x=slice(None), *, native=True):
-        """Return (data, err) of a part, as `~pixsed.io.image.ImageFile.read` in its own unit."""
+        """Return (data, err) of a part, as `~pixsed.io.image.ImageFile.read` does."""
         data, err = self._image.read(y, x, native=native)
         if err is not None:
             bad = err > self.max_error
@@ -66,33 +66,33 @@ class Informative:
 
 
 def largest_error(errors):
-    """Return the error above which a pixel has no information; infinite if none is known.
+    """Return the largest error that is not a sentinel; infinite if no error is known.
 
     Parameters
     ----------
     errors : `~numpy.ndarray`
-        Any shape; what is not finite and above zero is left out.
+        Of any shape. Values that are not finite and positive are left out.
     """
     typical = typical_value(errors, SENTINEL)
     return SENTINEL * typical if typical else np.inf
 
 
 def typical_value(values, ratio):
-    """Return the median of those above zero, or of the lowest group of them.
+    """Return the median of the positive values, or of their lowest group.
 
-    Sentinels may be more than half of the values: where a hundredth of them or more lie
-    `ratio` times below the median, these are the group, and so on.
+    Sentinels may be more than half of the values. If more than 1 % of the values are below the
+    median divided by `ratio`, the median of these is taken, and so on.
 
     Parameters
     ----------
     values : `~numpy.ndarray`
-        Any shape; what is not finite and above zero is left out.
+        Of any shape. Values that are not finite and positive are left out.
     ratio : float
 
     Returns
     -------
     float
-        0 where none is above zero.
+        0 if no value is positive.
     """
     values = values[(values > 0) & np.isfinite(values)]
     if not values.size:

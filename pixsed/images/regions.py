@@ -1,4 +1,4 @@
-"""Regions drawn in DS9, as segments: their pixels on an image."""
+"""DS9 regions as segments: their pixels on an image."""
 
 import warnings
 from dataclasses import dataclass
@@ -11,16 +11,15 @@ from pixsed.io.inputs import check_input
 
 @dataclass
 class Region:
-    """A region on the pixels of an image.
+    """Region on the pixels of an image.
 
     Attributes
     ----------
     number : int
-        Its label in the file, if that is a whole number above 0, else its place there,
-        from 1.
+        Label in the file, if it is a whole number above 0, else the position in the file, from 1.
     shape : `regions.PixelRegion`
     box : tuple of int
-        (y0, y1, x0, x1) that holds it, ends excluded; it may reach beyond the image.
+        Bounding box (y0, y1, x0, x1), ends excluded; it may extend beyond the image.
     """
 
     number: int
@@ -28,7 +27,7 @@ class Region:
     box: tuple
 
     def segmap(self, box):
-        """Return (ny, nx) int32 of a box: `number` where a pixel's centre is inside, else 0."""
+        """Return the segmentation map of a box, int32: `number` inside the region, else 0."""
         from regions import PixCoord
 
         y0, y1, x0, x1 = box
@@ -43,8 +42,8 @@ def read_regions(path, wcs):
     ----------
     path : str
     wcs : `~astropy.wcs.WCS`
-        Of the image; regions in sky coordinates are put on its pixels, those in image
-        coordinates are taken to be on them.
+        WCS of the image. Regions in sky coordinates are converted to its pixels; those in image
+        coordinates are used unchanged.
 
     Returns
     -------
@@ -53,8 +52,8 @@ def read_regions(path, wcs):
     Raises
     ------
     PixsedError
-        If the package regions is absent, the file cannot be read or holds no region, two
-        have one number, or one is without area or excluded (``-circle``).
+        If the package regions is not installed, the file cannot be read or has no region, two
+        regions have the same number, or one has no area or is excluded (``-circle``).
     """
     try:
         from regions import PixelRegion, Regions
@@ -67,7 +66,7 @@ def read_regions(path, wcs):
         warnings.simplefilter("always")
         try:
             shapes = list(Regions.read(path, format="ds9"))
-        except Exception as error:  # the parser's own, and those of coordinates
+        except Exception as error:  # raised by the parser or by coordinates
             raise PixsedError(
                 f"{path} cannot be read as DS9 regions ({' '.join(str(error).split())[:200]}); "
                 "save it from DS9 in its own format"

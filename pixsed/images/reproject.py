@@ -1,4 +1,4 @@
-"""Put an image on another pixel grid, its flux conserved."""
+"""Reproject an image to another pixel grid with its flux conserved."""
 
 import math
 import warnings
@@ -9,25 +9,25 @@ from pixsed.io.headers import celestial_wcs, pixel_area_arcsec2, shifted_header
 
 
 def reproject_plane(image, wcs, shape):
-    """Return an image's flux and error on another grid, the flux conserved.
+    """Return the flux and error of an image on another grid, with the flux conserved.
 
-    Areas of overlap weight the pixels; a pixel of the new grid that touches one without
-    data has none.
+    Pixels are weighted by their area of overlap. A pixel of the new grid has no data if it
+    overlaps one without data.
 
     Parameters
     ----------
     image : `~pixsed.io.image.ImageFile`
     wcs : `~astropy.wcs.WCS`
-        The new grid.
+        WCS of the new grid.
     shape : tuple of int
-        (ny, nx) of it.
+        (ny, nx) of the new grid.
 
     Returns
     -------
     flux, err : `~numpy.ndarray`
-        (ny, nx) float32, nJy a pixel of the new grid. `err` is the error of a pixel.
+        (ny, nx) float32 in nJy per pixel of the new grid; NaN = no data.
     noise_corr : float
-        How much the noise of a sum of many pixels exceeds that of independent ones.
+        Noise of a large sum over that of independent pixels.
     """
     from reproject import reproject_exact
 
@@ -44,12 +44,12 @@ def reproject_plane(image, wcs, shape):
         return nothing, nothing.copy(), 1.0
     flux, err = (part.astype(float) for part in image.read(slice(y0, y1), slice(x0, x1)))
     here = celestial_wcs(shifted_header(image.wcs_header, x0, y0), image.name)
-    # Averages over a pixel of the new grid, as of a surface brightness; and unit noise
-    # through the same weights, whose scatter says how far averaging has lowered the noise.
+    # Means over a pixel of the new grid, as of a surface brightness. Unit noise is averaged with
+    # the same weights; its scatter is the factor by which averaging reduces the noise.
     noise = np.random.default_rng(0).standard_normal(flux.shape)
     noise[~np.isfinite(flux)] = np.nan
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of NaN, and of threads
+        warnings.simplefilter("ignore")  # reproject warns of NaN and of threads
         mean, variance, noise = (
             reproject_exact((plane, here), wcs, shape_out=shape, return_footprint=False)
             for plane in (flux, err**2, noise)

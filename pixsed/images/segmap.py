@@ -1,4 +1,4 @@
-"""Segmentation maps: read in parts, segments found, sources masked."""
+"""Segmentation maps: parts, bounding boxes of segments, and masks of sources."""
 
 import contextlib
 
@@ -8,21 +8,21 @@ from pixsed.errors import PixsedError
 from pixsed.io.locate import choose_image, is_image, open_fits, parse_location
 from pixsed.io.rows import RowReader, strips
 
-# Pixels of the map in memory at once, where it is gone through whole.
+# Number of pixels in memory at once when the whole map is read.
 _STRIP_PIXELS = 1_000_000
-# Whole numbers up to which a float of so many bytes is exact.
+# Largest integer up to which a float is exact, by its number of bytes.
 _EXACT = {2: 2**11, 4: 2**24, 8: 2**53}
 
 
 class SegmentationMap:
-    """A segmentation map on disk, read in strips and boxes.
+    """Segmentation map on disk, read in strips and boxes.
 
     Parameters
     ----------
     hdulist : `~astropy.io.fits.HDUList`
-        Open file, best not memory-mapped.
+        Open file, preferably not memory-mapped.
     location : `~pixsed.io.locate.Location`
-        With no extension asked for, one named SEG or SEGMAP is taken first.
+        Without an extension, one named SEG or SEGMAP is preferred.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class SegmentationMap:
     Raises
     ------
     PixsedError
-        If the extension is not clear or does not hold integers.
+        If the extension is ambiguous or does not contain integers.
     """
 
     def __init__(self, hdulist, location):
@@ -50,17 +50,17 @@ class SegmentationMap:
         self.header = self._hdu.header
 
     def read(self, y=slice(None), x=slice(None)):
-        """Return (ny, nx) int64 of a part of the map; NaN becomes 0, no segment.
+        """Return a part of the map, (ny, nx) int64; NaN becomes 0, no segment.
 
         Raises
         ------
         PixsedError
-            If a value is no id: a fraction, or larger than its type, or int64, tells apart.
+            If a value is not an integer, or is too large to be exact in its type or in int64.
         """
         values = self.rows.read(y, x)
         if values.dtype.kind == "f":
             values = np.where(np.isnan(values), 0, values)
-            # Fractions are no ids: an image given for the map.
+            # An image given in place of the map has fractions.
             if not (np.isfinite(values).all() and np.array_equal(values, np.round(values))):
                 raise PixsedError(f"{self.name} does not hold integer ids; give a segmentation map")
             self._check_largest(values, _EXACT[values.dtype.itemsize])
@@ -76,14 +76,14 @@ class SegmentationMap:
             )
 
     def sources(self, y=slice(None), dilate=0):
-        """Return the (ny, nx) bool mask of the sources in rows `y`, grown by `dilate` pixels."""
+        """Return the mask of the sources in rows `y`, grown by `dilate` pixels, (ny, nx) bool."""
         start, stop, _ = y.indices(self.shape[0])
         first = max(0, start - dilate)
         mask = source_mask(self.read(slice(first, stop + dilate)), dilate)
         return mask[start - first : stop - first]
 
     def counts(self):
-        """Return the number of pixels of every segment: id -> count."""
+        """Return the number of pixels of each segment: id -> number."""
         counts = {}
         for rows in strips(self.shape, _STRIP_PIXELS):
             strip = self.read(rows)
@@ -98,7 +98,7 @@ class SegmentationMap:
         Parameters
         ----------
         ids : collection of int, optional
-            By default every id of the map. Ids that are not in it are left out.
+            By default every id of the map. Ids that are not in the map are left out.
         """
         boxes = {}
         for rows in strips(self.shape, _STRIP_PIXELS):
@@ -122,14 +122,14 @@ class SegmentationMap:
 
 @contextlib.contextmanager
 def open_segmap(text):
-    """Yield the `SegmentationMap` that ``path`` or ``path[EXT]`` means, its file open."""
+    """Yield the `SegmentationMap` of ``path`` or ``path[EXT]``, with its file open."""
     location = parse_location(text)
     with open_fits(location.path, memmap=False) as hdulist:
         yield SegmentationMap(hdulist, location)
 
 
 def source_mask(segmap, dilate=0):
-    """Return the (ny, nx) bool mask of a segmentation map's sources, grown by `dilate` pixels."""
+    """Return the mask of sources of a segmentation map, grown by `dilate` pixels, (ny, nx) bool."""
     mask = np.asarray(segmap) > 0
     if dilate > 0:
         from scipy.ndimage import binary_dilation

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS
+
+from pixsed.errors import PixsedError
+from pixsed.images.background import BackgroundOptions, subtract_background
 
 RNG = np.random.default_rng(12)
 SCI = RNG.normal(5.0, 2.0, (80, 90)).astype(np.float32)
@@ -109,7 +113,7 @@ def test_coverage(path, write_fits, run_cli, tmp_path):
 
 
 def test_estimators(write_fits, wcs_header, run_cli, tmp_path):
-    """A skewed sky: the mean lies above the median, that above the mode."""
+    """In a skewed sky the mean is above the median, and the median above the mode."""
     skewed = np.random.default_rng(2).gamma(2.0, 1.0, (80, 90)).astype(np.float32)
     path = write_fits("s.fits", SCI=(skewed, wcs_header(BUNIT="nJy")), ERR=(ERR, None))
     level = {}
@@ -130,7 +134,7 @@ def test_stripes_are_the_whole(path, write_fits, run_cli, tmp_path, monkeypatch)
     seg = write_fits("seg.fits", primary=(segmap, None))
     args = ["bkg", path, "--box", "20", "--mask", seg, "--dilate", "5", "-o"]
     assert run_cli(*args, tmp_path / "whole.fits").exit_code == 0
-    monkeypatch.setattr("pixsed.images.background._STRIPE_PIXELS", 1)
+    monkeypatch.setattr("pixsed.images.background_map._STRIPE_PIXELS", 1)
     assert run_cli(*args, tmp_path / "parts.fits").exit_code == 0
     with fits.open(tmp_path / "whole.fits") as whole, fits.open(tmp_path / "parts.fits") as parts:
         for name in ("SCI", "ERR", "BKG", "BKGRMS"):
@@ -199,3 +203,28 @@ def test_jof(shared_data, run_cli, tmp_path, fitsverify):
         assert header["BUNIT"] == "uJy"
         assert header["CRPIX1"] == fits.getheader(path, "SCI")["CRPIX1"]
         assert np.median(hdulist["BKGRMS"].data) == pytest.approx(header["BKGMAD"], rel=0.1)
+
+
+@pytest.mark.filterwarnings("ignore::pixsed.errors.PixsedWarning")
+def test_library_is_the_command(path, write_fits, run_cli, tmp_path):
+    """`subtract_background` gives the planes that `pixsed bkg` writes, with unit and WCS."""
+    segmap = np.zeros(SCI.shape, np.int32)
+    segmap[18:22, 30:50] = 3
+    seg = write_fits("seg.fits", primary=(segmap, None))
+    out = tmp_path / "out.fits"
+    run_cli("bkg", path, "--box", "20", "--mask", seg, "--dilate", "5", "-o", out)
+    found = subtract_background(path, BackgroundOptions(box=20, mask=seg, dilate=5))
+    assert found.unit == u.MJy / u.sr and found.wcs.has_celestial
+    with fits.open(out) as hdulist:
+        for name, plane in (
+            ("SCI", found.flux),
+            ("ERR", found.err),
+            ("BKG", found.background),
+            ("BKGRMS", found.rms),
+        ):
+            np.testing.assert_array_equal(hdulist[name].data, plane)
+
+
+def test_add_rms_is_a_choice():
+    with pytest.raises(PixsedError, match="add_rms must be one of auto, always, never, got 'x'"):
+        BackgroundOptions(add_rms="x")

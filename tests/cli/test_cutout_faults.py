@@ -126,7 +126,7 @@ def test_positions_off_the_image(ra, dec, match, write, cut):
 
 
 def test_a_galaxy_where_its_wcs_without_sip_says(write, cut, tmp_path, capfd):
-    """SIP cards left on a rectified image: not applied, nor copied."""
+    """SIP cards left on a rectified image are neither applied nor copied."""
     sip = dict(A_ORDER=2, A_2_0=1e-3, B_ORDER=2, B_0_2=1e-3)
     path = write("F444W", **sip)
     result = cut(path, "--position", "53.060967784258", "-27.872088780909", "--size", "0.3299")
@@ -164,7 +164,7 @@ def test_standard_output_is_the_file(types, write, run_cli):
 
 
 def test_astropy_says_nothing_on_standard_output():
-    """Whatever a command does: astropy logs notices there, but for these settings."""
+    """Standard output stays empty, although astropy logs notices there by default."""
     code = (
         "from pixsed.environment import prepare_command; prepare_command(); "
         "from astropy import log; log.info('a notice'); log.error('an error')"
@@ -174,7 +174,7 @@ def test_astropy_says_nothing_on_standard_output():
 
 
 def test_bands_without_data_are_named(write, seg, cut, tmp_path):
-    """A band that is off the galaxy: the cube says so, and counts what it has."""
+    """A band without data at the galaxy is named, and the summary counts the others."""
     empty = np.random.default_rng(1).normal(0, 1, (N, N))
     empty[20:70, 20:70] = np.nan
     paths = [write("F444W"), write("F277W", data=empty), write("F200W", data=empty.copy())]
@@ -208,7 +208,7 @@ def test_bands_without_data_are_named(write, seg, cut, tmp_path):
 def test_bands_of_no_information_are_named(
     flux, err, write, write_fits, header, seg, cut, tmp_path
 ):
-    """Whatever stands for no data in a whole band: the band is empty, and that is said."""
+    """A band in which every value means no data is empty, with a warning."""
     data = np.random.default_rng(1).normal(0, 1, (N, N)) if flux is None else np.full((N, N), flux)
     cards = fits.Header({**header, "FILTER": "F277W"})
     odd = write_fits(
@@ -254,7 +254,7 @@ def test_blanked_sky_is_not_rescaled_by(write, cut, tmp_path):
 
 @pytest.mark.parametrize("width", [80, 60])
 def test_rotated_mosaic_is_rescaled_by_its_sky(width, write, seg, cut, tmp_path):
-    """Empty corners are 0, with an error of 2 there: the errors become those of the sky."""
+    """Empty corners of 0 with an error of 2 do not keep the errors from being rescaled."""
     noise = np.random.default_rng(3).normal(0, 0.5, (N, N))
     noise[np.abs(X - 45) + np.abs(Y - 45) > width] = 0
     result = cut(write("F444W", data=noise), "--segmap", seg, "--id", "1", "--rescale-errors")

@@ -138,7 +138,7 @@ def test_astcrop(field, cutout, tmp_path):
 
 
 def test_the_star_is_at_its_place(cutout):
-    """Its centroid by the cube's own WCS, independent of any other cutout."""
+    """The WCS of the cube gives the position of the star."""
     sky, cube = cutout
     light = np.where(cube.flux[0] > 10, cube.flux[0], 0)
     y, x = np.indices(light.shape)

@@ -94,7 +94,7 @@ def test_failure_is_one_line(cubes, write_fits, run_pixsed, tmp_path):
 
 
 def test_train_under_it(run_cli, noise_file, simulations_file, ssp_file, tmp_path):
-    """The whole table is in the checkpoint and in the model, its correlation too."""
+    """The checkpoint and the model contain the whole table, with its correlation."""
     torch = pytest.importorskip("torch", reason="training needs torch")
     path = tmp_path / "m.ckpt"
     args = [
@@ -195,7 +195,7 @@ def test_a_table_that_does_not_fit(
 
 
 def test_jof(shared_data, run_cli, tmp_path):
-    """Real galaxies: the F444W images, not convolved, are the only ones to measure."""
+    """The F444W images of real galaxies, which are not convolved, give the noise."""
     folder = shared_data / "jof"
     cubes = []
     for number, z in ((36, 4.13), (370, 3.75), (531, 5.24)):

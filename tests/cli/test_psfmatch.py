@@ -112,7 +112,7 @@ def test_max_residual(files, run_pixsed, tmp_path):
 def test_choices_are_the_rooms():
     from pixsed.cli import psfmatch
     from pixsed.images.psf import kernel
-    from pixsed.images.psf import match as matching
+    from pixsed.images.psf import match_plan as matching
 
     assert psfmatch.METHODS == kernel.METHODS
     assert psfmatch.WINDOWS == kernel.WINDOWS

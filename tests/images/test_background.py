@@ -3,7 +3,7 @@ import pytest
 from whole import subtract_background
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.background import BackgroundMap
+from pixsed.images.background_map import BackgroundMap
 from pixsed.images.segmap import source_mask
 
 NY, NX, SIGMA = 300, 360, 2.0
@@ -32,8 +32,8 @@ def test_recovers_a_tilted_sky(field):
     assert np.abs(found.background - sky)[60:-60, 60:-60].max() < 0.3
     assert np.median(found.background - sky) == pytest.approx(0, abs=0.05)
     assert np.median(found.rms) == pytest.approx(SIGMA, rel=0.05)
-    np.testing.assert_allclose(found.data, image - found.background, rtol=0, atol=1e-4)
-    for plane in (found.data, found.err, found.background, found.rms):
+    np.testing.assert_allclose(found.flux, image - found.background, rtol=0, atol=1e-4)
+    for plane in (found.flux, found.err, found.background, found.rms):
         assert plane.dtype == np.float32 and plane.shape == image.shape
 
 
@@ -56,11 +56,11 @@ PHOTUTILS = {
 @pytest.mark.parametrize("estimator", PHOTUTILS)
 @pytest.mark.parametrize(("box", "stripe"), [(60, 4_000_000), (60, 1), (70, 1), (32, 70 * NX)])
 def test_same_as_photutils(field, monkeypatch, estimator, box, stripe):
-    """In stripes or whole, boxes aligned or not, with boxes of no data and of few."""
+    """The result is that of photutils, in stripes, with boxes of little or no data."""
     from astropy.stats import SigmaClip
     from photutils import background
 
-    monkeypatch.setattr("pixsed.images.background._STRIPE_PIXELS", stripe)
+    monkeypatch.setattr("pixsed.images.background_map._STRIPE_PIXELS", stripe)
     image, segmap = field[2].copy(), field[3]
     image[:75, :130] = np.nan
     image[200:263, 100:170] = np.nan
@@ -86,7 +86,7 @@ def test_same_as_photutils(field, monkeypatch, estimator, box, stripe):
 def test_stripes_are_the_whole(field, monkeypatch):
     image, segmap = field[2], field[3]
     whole = subtract_background(image, box=45, mask=segmap > 0)
-    monkeypatch.setattr("pixsed.images.background._STRIPE_PIXELS", 1)
+    monkeypatch.setattr("pixsed.images.background_map._STRIPE_PIXELS", 1)
     found = BackgroundMap(
         lambda start, stop: np.where(segmap > 0, np.nan, image)[start:stop], image.shape, box=45
     )
@@ -104,7 +104,7 @@ def test_coverage_mask_is_no_data(field):
     empty[:, 200:] = True
     found = subtract_background(image, box=60, coverage_mask=empty)
     same = subtract_background(np.where(empty, np.nan, image), box=60)
-    assert np.isnan(found.data[:, 200:]).all()
+    assert np.isnan(found.flux[:, 200:]).all()
     np.testing.assert_array_equal(found.background, same.background)
 
 
@@ -124,7 +124,7 @@ def test_pixels_without_data(field):
     err[-20:] = np.nan
     found = subtract_background(image, err, box=60, mask=segmap > 0)
     empty = ~np.isfinite(image) | ~np.isfinite(err)
-    for plane in (found.data, found.err, found.background, found.rms):
+    for plane in (found.flux, found.err, found.background, found.rms):
         np.testing.assert_array_equal(np.isnan(plane), empty)
     assert np.median(np.abs(found.background - sky)[~empty]) < 0.2
 

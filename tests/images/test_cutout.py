@@ -3,19 +3,26 @@ import warnings
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.cutout import Job, Mosaics, Target, median_error, sky_rms
+from pixsed.images.cutout import CutoutOptions, Cutouts, cutout
+from pixsed.images.cutout_cube import cut_cube
+from pixsed.images.cutout_targets import Job, Target
+from pixsed.images.mosaics import Mosaics
+from pixsed.images.noise.error_scale import median_error, sky_rms
 from pixsed.images.reproject import reproject_plane
 from pixsed.images.segmap import SegmentationMap
+from pixsed.io.formats.cube import read_cube
 from pixsed.io.image import ImageFile
 from pixsed.io.locate import open_fits, parse_location
 
 NY, NX = 120, 140
 TARGET = Target("7", 1.5, 0.1)
+OPTIONS = CutoutOptions(segmap="seg.fits", all_ids=True, catalog="z.csv")
 
 
 @pytest.fixture
@@ -83,7 +90,7 @@ def test_cut_is_astropys_cutout(field, opened):
     planes, segmap, _ = field
     box = opened.box_around((50, 60, 70, 85), 10)
     assert box == (40, 70, 60, 95)
-    cube, history = opened.cut(TARGET, box)
+    cube, history = cut_cube(opened, TARGET, box)
     assert cube.bands == ["F606W", "F444W"]
     np.testing.assert_array_equal(cube.segmap, segmap[40:70, 60:95])
     assert set(np.unique(cube.segmap)) == {0, 7, 8}
@@ -102,7 +109,7 @@ def test_cut_is_astropys_cutout(field, opened):
 
 
 def test_table_of_bands(opened):
-    cube, _ = opened.cut(TARGET, (0, NY, 0, NX))
+    cube, _ = cut_cube(opened, TARGET, (0, NY, 0, NX))
     assert list(cube.table["instrument"]) == ["ACS", "NIRCAM"]
     np.testing.assert_allclose(cube.table["sky_rms_njy"], [2.0, 1.0], rtol=0.03)
     np.testing.assert_allclose(cube.table["depth_1sigma_njy"], [2.0, 1.0], rtol=1e-5)
@@ -137,7 +144,7 @@ def test_wrong_errors_warn_and_are_rescaled(field, write_fits, wcs_header, facto
         with pytest.warns(PixsedWarning, match="F606W (15|0.06).*--rescale-errors") as caught:
             mosaics.warn_of_errors()
         assert "F444W" not in str(caught[0].message)
-        cube, history = mosaics.cut(TARGET, (0, NY, 0, NX), rescale_errors=True)
+        cube, history = cut_cube(mosaics, TARGET, (0, NY, 0, NX), rescale_errors=True)
     assert np.median(cube.err[0]) == pytest.approx(2.0, rel=0.03)
     depth, rms = cube.table["depth_1sigma_njy"][0], cube.table["sky_rms_njy"][0]
     assert depth == pytest.approx(rms, rel=0.02)
@@ -145,7 +152,7 @@ def test_wrong_errors_warn_and_are_rescaled(field, write_fits, wcs_header, facto
 
 
 def test_errors_are_checked_against_noise_of_varying_depth(write_fits, wcs_header):
-    """A mosaic of two depths, its level not subtracted: right errors are found right."""
+    """Correct errors of a mosaic of two depths with a background are found to be correct."""
     rng = np.random.default_rng(4)
     sigma = np.where(np.arange(NX) < NX // 2, 1.0, 10.0) * np.ones((NY, NX))
     data = 7.0 + rng.normal(0, sigma)
@@ -160,7 +167,7 @@ def test_errors_are_checked_against_noise_of_varying_depth(write_fits, wcs_heade
 @pytest.mark.parametrize("sentinel", [1e5, 9.9e5, 1e10, 9.9e9, 1e18, 1e25, np.inf, np.nan])
 @pytest.mark.parametrize("fraction", [0.02, 0.5, 0.7, 1.0])
 def test_sentinels_among_errors_are_no_errors(write_fits, wcs_header, sentinel, fraction):
-    """They change neither what the others are rescaled by, nor the depth."""
+    """Sentinels change neither the factor of the other errors nor the depth."""
     data = np.random.default_rng(5).normal(0, 2.0, (NY, NX))
     gap = np.arange(NX) < fraction * NX
     header = wcs_header(BUNIT="nJy", FILTER="F444W")
@@ -177,15 +184,15 @@ def test_sentinels_among_errors_are_no_errors(write_fits, wcs_header, sentinel, 
             mosaics.warn_of_errors()
             return
         assert factor == pytest.approx(2, rel=0.03)
-        cube, _ = mosaics.cut(TARGET, (0, NY, 0, NX), rescale_errors=True)
+        cube, _ = cut_cube(mosaics, TARGET, (0, NY, 0, NX), rescale_errors=True)
     assert np.allclose(cube.err[0][:, ~gap], 2, rtol=0.03)
     assert not (cube.err[0][:, gap] < 1e5).any()
     assert cube.table["depth_1sigma_njy"][0] == pytest.approx(2, rel=0.03)
 
 
 def test_neighbours_are_masked(opened):
-    kept, _ = opened.cut(TARGET, (30, 70, 60, 100))
-    cube, history = opened.cut(TARGET, (30, 70, 60, 100), mask_neighbours=True)
+    kept, _ = cut_cube(opened, TARGET, (30, 70, 60, 100))
+    cube, history = cut_cube(opened, TARGET, (30, 70, 60, 100), mask_neighbours=True)
     other = cube.segmap == 8
     assert other.any()
     for plane in (*cube.flux, *cube.err):
@@ -199,20 +206,19 @@ def test_jobs_in_order_read_each_mosaic_once(opened, monkeypatch):
     from pixsed.io import rows as module
 
     boxes = [(y, y + 12, x, x + 15) for y in range(0, 100, 7) for x in (3, 90, 41)]
-    alone = {box: opened.cut(TARGET, box)[0] for box in boxes}
-    monkeypatch.setattr("pixsed.images.cutout._AHEAD_BYTES", 5 * NX * 4 * 60)
+    alone = {box: cut_cube(opened, TARGET, box)[0] for box in boxes}
+    monkeypatch.setattr("pixsed.images.mosaics._AHEAD_BYTES", 5 * NX * 4 * 60)
     read, real = [], module.read_section
     monkeypatch.setattr(module, "read_section", lambda hdu, y, x: read.append(y) or real(hdu, y, x))
     opened.scatter_over_errors()
     read.clear()
-    jobs = opened.in_order([Job(TARGET, box) for box in boxes])
-    assert [job.box[0] for job in jobs] == sorted(box[0] for box in boxes)
-    for job in jobs:
-        cube, _ = opened.cut(TARGET, job.box)
-        np.testing.assert_array_equal(cube.flux, alone[job.box].flux)
-        np.testing.assert_array_equal(cube.err, alone[job.box].err)
-        np.testing.assert_array_equal(cube.segmap, alone[job.box].segmap)
-    assert len(read) <= 3 * 5  # parts, of five planes; 45 boxes would be 225
+    cutouts = Cutouts(opened, [Job(TARGET, box) for box in boxes], OPTIONS, [])
+    found = list(cutouts.cut())
+    for cut, box in zip(found, sorted(boxes, key=lambda box: box[::2]), strict=True):
+        np.testing.assert_array_equal(cut.cube.flux, alone[box].flux)
+        np.testing.assert_array_equal(cut.cube.err, alone[box].err)
+        np.testing.assert_array_equal(cut.cube.segmap, alone[box].segmap)
+    assert len(read) <= 3 * 5  # parts of five planes; 45 boxes would need 225
 
 
 def test_no_data_at_all(field, write_fits):
@@ -221,7 +227,7 @@ def test_no_data_at_all(field, write_fits):
     data[:20, :20] = np.nan
     path = write_fits("h.fits", SCI=(data, planes["F606W"][2]), ERR=(np.ones_like(data), None))
     with ImageFile(path) as image, pytest.raises(PixsedError, match="7: no data at its place"):
-        Mosaics([image]).cut(TARGET, (0, 20, 0, 20))
+        cut_cube(Mosaics([image]), TARGET, (0, 20, 0, 20))
 
 
 def test_band_twice(field):
@@ -296,7 +302,7 @@ def test_mosaics_reproject(field, write_fits, wcs_header):
     with ImageFile(planes["F444W"][0]) as a, ImageFile(path) as b:
         with pytest.warns(PixsedWarning, match="F160W: not on the pixel grid of .*; reprojected"):
             mosaics = Mosaics([a, b])
-        cube, _ = mosaics.cut(TARGET, (30, 60, 0, 40))
+        cube, _ = cut_cube(mosaics, TARGET, (30, 60, 0, 40))
     moved = cube.flux[cube.bands.index("F160W")]
     np.testing.assert_allclose(moved[:, 11:], planes["F606W"][1][30:60, 11:40], atol=0.01)
     assert np.isnan(moved[:, :9]).all()
@@ -330,3 +336,50 @@ def test_segmap_named_extension(write_fits):
         assert SegmentationMap(hdulist, parse_location(path + "[B]")).read()[0, 0] == 2
     with fits.open(path) as hdulist:
         assert hdulist["SEG"].data[0, 0] == 1
+
+
+def test_cutout_is_the_command(field, run_cli, tmp_path):
+    """The library and `pixsed cutout` give the same cube."""
+    planes, _, seg_path = field
+    images = [planes[band][0] for band in ("F444W", "F606W")]
+    (cube,) = cutout(images, CutoutOptions(segmap=seg_path, ids=(7,), redshift=1.5))
+    out = tmp_path / "7.fits"
+    options = ("--segmap", seg_path, "--id", "7", "--redshift", "1.5", "-o", out)
+    run_cli("cutout", *images, *options)
+    written = read_cube(str(out))
+    assert written.bands == cube.bands and written.object_id == cube.object_id
+    np.testing.assert_array_equal(written.flux, cube.flux)
+    np.testing.assert_array_equal(written.err, cube.err)
+    np.testing.assert_array_equal(written.segmap, cube.segmap)
+
+
+def test_cutout_takes_astropy_types(field, opened):
+    """A `SkyCoord` and a `Quantity` mean the same as degrees and arcsec."""
+    image = (field[0]["F444W"][0], {"err": "sky"})
+    sky = opened.wcs.pixel_to_world(70.2, 60.1)
+    plain = CutoutOptions(position=(sky.ra.deg, sky.dec.deg), size=0.6, redshift=1.5)
+    typed = CutoutOptions(position=sky, size=0.01 * u.arcmin, redshift=1.5)
+    (one,), (other,) = (cutout([image], options) for options in (plain, typed))
+    assert one.shape == (20, 20) and one.object_id == other.object_id
+    np.testing.assert_array_equal(one.flux, other.flux)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "give --segmap with --id or --all"),
+        ({"segmap": "s"}, "say which galaxies"),
+        ({"segmap": "s", "ids": (1, 2), "redshift": 1.0}, "--redshift is of one galaxy"),
+        ({"segmap": "s", "ids": (1,)}, "give either --redshift or --catalog"),
+        ({"region": "r", "ids": (1,)}, "--region goes without"),
+        ({"region": "r", "catalog": "c", "neighbours": "mask"}, "mask needs --segmap"),
+        ({"region": "r", "catalog": "c", "neighbours": "x"}, "neighbours must be one of"),
+        ({"region": "r", "catalog": "c", "size": 1.0}, "--size goes with --position"),
+        ({"region": "r", "catalog": "c", "redshift_err": 1.0}, "goes with --redshift"),
+        ({"position": (1, 2), "size": 1.0}, "--position needs --size and --redshift"),
+        ({"position": (1, 2), "segmap": "s"}, "--position goes without --segmap"),
+    ],
+)
+def test_options_that_exclude_each_other(options, message):
+    with pytest.raises(PixsedError, match=message):
+        CutoutOptions(**options)

@@ -5,7 +5,9 @@ import pytest
 from astropy.io import fits
 
 from pixsed.errors import PixsedError
-from pixsed.images.cutout import Mosaics, Target
+from pixsed.images.cutout_cube import cut_cube
+from pixsed.images.cutout_targets import Target
+from pixsed.images.mosaics import Mosaics
 from pixsed.images.segmap import open_segmap
 from pixsed.io.formats.cube import cube_segmap
 from pixsed.io.image import ImageFile
@@ -99,7 +101,7 @@ def test_cubes_hold_int32(kind):
 
 
 def test_a_neighbour_of_a_large_id(write_fits, wcs_header):
-    """2**32 + 5 is not 5: alone it is found, beside 5 it is told."""
+    """2**32 + 5 is not taken for 5: it is found alone, and an error beside 5."""
     plane = np.random.default_rng(1).normal(size=SHAPE)
     header = wcs_header(BUNIT="nJy", FILTER="F444W")
     path = write_fits("a.fits", SCI=(plane, header), ERR=(np.ones(SHAPE), None))
@@ -107,7 +109,7 @@ def test_a_neighbour_of_a_large_id(write_fits, wcs_header):
     with ImageFile(path) as image, open_segmap(seg) as segmap:
         mosaics = Mosaics([image], segmap)
         assert segmap.boxes([5]) == {5: (10, 15, 20, 26)}
-        cube, _ = mosaics.cut(Target("5", 1.0), (10, 15, 20, 26))
+        cube, _ = cut_cube(mosaics, Target("5", 1.0), (10, 15, 20, 26))
         assert (cube.segmap == 5).sum() == 30
         with pytest.raises(PixsedError, match="seg.fits: id 4294967301 is too large for a cube"):
-            mosaics.cut(Target("5", 1.0), (0, 15, 0, 26))
+            cut_cube(mosaics, Target("5", 1.0), (0, 15, 0, 26))

@@ -1,1 +1,1 @@
-"""Groups of pixels to a target S/N, and their summed photometry."""
+"""Bins of pixels with a target S/N, and their summed photometry."""

@@ -1,7 +1,8 @@
-"""Group the pixels of a galaxy to a target S/N: a cube in, a binned cube out."""
+"""Bin the pixels of a galaxy to a target S/N."""
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from astropy.table import Table
@@ -11,61 +12,80 @@ from pixsed.images.binning.groups import Pixels, mean_snr
 from pixsed.images.binning.sed import sed_bins
 from pixsed.images.binning.voronoi import ENOUGH, voronoi_bins
 from pixsed.images.noise.covariance import correlation_width, sum_variance
-from pixsed.io.formats.cube import Binning
+from pixsed.io.formats.cube import Binning, Cube
 from pixsed.nodata import count_codes, usable, warn_of_codes
 from pixsed.snr import is_reference, snr_bands
 
 METHODS = ("voronoi", "sed")
-#: Full width at half maximum of F444W's PSF, arcsec.
+#: FWHM of the PSF of F444W in arcsec.
 PSF_FWHM = 0.145
-#: A band without data in more than this share of a bin's pixels has none in the bin.
+#: Fraction of the pixels of a bin without data above which a band has no data in the bin.
 MAX_MISSING = 0.5
-# Share of the pixels in bins short of the target that is worth a warning: islands, which
-# nothing touches, and few others are always short.
+# Fraction of the pixels in bins below the target above which a warning is given. Isolated pixels
+# and few others are always below it.
 _MANY_SHORT = 0.1
 
 
 def bin_cube(
-    cube, *, method="voronoi", snr=10.0, bands=None, min_size=None, chi2_max=4.0, name="cube"
-):
-    """Group the pixels of a cube's galaxy into bins of a target S/N.
+    cube: Cube,
+    *,
+    method: str = "voronoi",
+    snr: float = 10.0,
+    bands: Sequence[str] | None = None,
+    min_size: float | None = None,
+    max_chi2: float = 4.0,
+    name: str = "cube",
+) -> Cube:
+    """Bin the pixels of a galaxy to a target S/N, as ``pixsed bin`` does.
 
     Parameters
     ----------
     cube : `~pixsed.io.formats.cube.Cube`
-        Its segmentation map says which pixels are the galaxy's.
+        The pixels of the galaxy are those of its segment in the segmentation map, or all.
     method : {"voronoi", "sed"}, optional
-        `pixsed.images.binning.voronoi` or `pixsed.images.binning.sed`.
+        Bins by S/N alone (`pixsed.images.binning.voronoi`), or of pixels with spectra of one
+        shape (`pixsed.images.binning.sed`).
     snr : float, optional
-        Target of a bin: the mean over `bands` of the S/N of its summed flux.
+        Target S/N: the mean over `bands` of the S/N of the summed flux of a bin.
     bands : sequence of str, optional
-        By default those of F277W, F356W and F444W that have data in the bin, or where none has
-        the three reddest that have.
+        Bands of the S/N. By default those of F277W, F356W and F444W that have data in the bin; if
+        none has, the three reddest bands with data.
     min_size : float, optional
-        Pixels that a bin is across at least: its area is that of such a disc. By default
-        1 for ``voronoi``, and the FWHM of F444W for ``sed``.
-    chi2_max : float, optional
-        Reduced chi^2 up to which ``sed`` takes two shapes for one.
+        Diameter in pixels of the disc whose area is the smallest of a bin. By default 1 for
+        ``voronoi``, and the FWHM of F444W for ``sed``.
+    max_chi2 : float, optional
+        Reduced chi^2 up to which ``sed`` takes two spectral shapes as the same.
     name : str, optional
-        The file, for messages.
+        File name, for messages.
 
     Returns
     -------
     `~pixsed.io.formats.cube.Cube`
-        With `binning`. `flux` and `err` of a pixel are its bin's over the number of
-        pixels; NaN in no bin, and where more than half of a bin's pixels have no data.
+        Cube with `binning`. `flux` and `err` of a pixel are those of its bin divided by the
+        number of pixels, in nJy. They are NaN outside the bins, and in a band without data in more
+        than half of the pixels of a bin.
 
     Raises
     ------
     PixsedError
-        If the cube is binned already, or an option makes no sense for it.
+        If the cube is binned already, an option is out of range, or no pixel has data.
 
     Warns
     -----
     PixsedWarning
-        If bins of more than a tenth of the pixels fall short of the target.
+        If more than a tenth of the pixels are in bins below the target.
+
+    References
+    ----------
+    Cappellari & Copin 2003, MNRAS 342, 345; Diehl & Statler 2006, MNRAS 368, 497; Abdurro'uf et al.
+    2021, ApJS 254, 15.
+
+    Examples
+    --------
+    >>> import pixsed
+    >>> binned = pixsed.bin_cube(pixsed.read_cube("531.fits"), snr=20)  # doctest: +SKIP
     """
-    bands = _check(cube, method, snr, bands, min_size, chi2_max, name)
+    bands = _check(cube, method, snr, bands, min_size, max_chi2, name)
     by_data = bands is None
     pixels = galaxy_pixels(cube, bands, name)
     if by_data:
@@ -78,7 +98,7 @@ def bin_cube(
     if method == "voronoi":
         labels = voronoi_bins(pixels, snr, max(1, int(np.pi / 4 * min_size**2)))
     else:
-        labels = sed_bins(pixels, snr, min_size, chi2_max)
+        labels = sed_bins(pixels, snr, min_size, max_chi2)
     binmap = pixels.image(_in_order(pixels, labels))
     result = binned(cube, binmap, method, snr, bands, by_data=by_data)
     found, npix = (np.asarray(result.binning.table[key]) for key in ("snr", "npix"))
@@ -94,13 +114,13 @@ def bin_cube(
     return result
 
 
-def _check(cube, method, snr, bands, min_size, chi2_max, name):
-    """Return the bands chosen for the S/N, having made sure that the options make sense."""
+def _check(cube, method, snr, bands, min_size, max_chi2, name):
+    """Return the bands of the S/N, or None for the default; raise if an option is wrong."""
     if cube.binning is not None:
         raise PixsedError(f"{name} is binned already; give the cube that it was made from")
     if method not in METHODS:
         raise PixsedError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    for option, value in (("snr", snr), ("min_size", min_size), ("chi2_max", chi2_max)):
+    for option, value in (("snr", snr), ("min_size", min_size), ("max_chi2", max_chi2)):
         if value is not None and not (np.isfinite(value) and value > 0):
             raise PixsedError(f"{option} must be above 0, got {value:g}")
     if bands is None:
@@ -114,14 +134,14 @@ def _check(cube, method, snr, bands, min_size, chi2_max, name):
 
 
 def galaxy_pixels(cube, snr_bands=None, name="cube"):
-    """Return the `~pixsed.images.binning.groups.Pixels` of a cube's galaxy that have any data.
+    """Return the `~pixsed.images.binning.groups.Pixels` of the galaxy that have data in any band.
 
-    `snr_bands` of None: those that have data, as `pixsed.snr.snr_used` says.
+    If `snr_bands` is None, the S/N is over the bands of `pixsed.snr.snr_used`.
 
     Raises
     ------
     PixsedError
-        If there is none with data in a band of the S/N.
+        If no pixel has data in a band of the S/N.
     """
     flux, err, _, code = usable(cube.flux, cube.err)
     inside = cube.segment(name)
@@ -141,7 +161,7 @@ def galaxy_pixels(cube, snr_bands=None, name="cube"):
 
 
 def _in_order(pixels, labels):
-    """Return the labels numbered from the bin of the highest surface brightness."""
+    """Return the labels in order of decreasing surface brightness of the bins."""
     light = np.bincount(labels, pixels.brightness) / np.bincount(labels)
     rank = np.empty(len(light), dtype=int)
     rank[np.argsort(-light, kind="stable")] = np.arange(len(light))
@@ -149,22 +169,23 @@ def _in_order(pixels, labels):
 
 
 def bin_sums(cube, binmap):
-    """Return the summed flux of bins, and its error.
+    """Return the summed flux of bins and its error.
 
     Parameters
     ----------
     cube : `~pixsed.io.formats.cube.Cube`
     binmap : `~numpy.ndarray`, shape (ny, nx), int
-        Bins from 1 to K; 0 = in none.
+        Bins from 1 to K; 0 = in no bin.
 
     Returns
     -------
     flux, err : `~numpy.ndarray`, shape (B, K), float64
-        nJy. A band without data in some pixels of a bin is the mean of the others times
-        the bin's area, its error likewise; in more than half of them, NaN in both. Errors
-        hold the correlation between neighbours that noise_corr of the cube's table tells.
+        In nJy. If a band has no data in some pixels of a bin, its flux is the mean of the others
+        times the area of the bin, and so is its error. Both are NaN if more than half of the
+        pixels have no data. Errors include the correlation between neighbours that follows from
+        noise_corr of the cube's table.
     independent : `~numpy.ndarray`, shape (B, K), float64
-        The errors if pixels were independent.
+        Errors of independent pixels.
     """
     cleaned, error, _, _ = usable(cube.flux, cube.err)
     good = np.isfinite(cleaned)
@@ -186,24 +207,25 @@ def bin_sums(cube, binmap):
 
 
 def binned(cube, binmap, method, snr, snr_bands, by_data=False):
-    """Return a cube with the fluxes and errors of bins over their numbers of pixels.
+    """Return a cube with the fluxes and errors of bins divided by their numbers of pixels.
 
     Parameters
     ----------
     cube : `~pixsed.io.formats.cube.Cube`
     binmap : `~numpy.ndarray`, shape (ny, nx), int
-        Bins from 1 to K, none empty; 0 = in none.
+        Bins from 1 to K, none of them empty; 0 = in no bin.
     method : str
     snr : float
+        Target S/N.
     snr_bands : sequence of str
     by_data : bool, optional
-        Whether the S/N of a bin is over the bands of `pixsed.snr.snr_used`, not `snr_bands`.
+        Take the S/N of a bin over the bands of `pixsed.snr.snr_used`, not over `snr_bands`.
 
     Returns
     -------
     `~pixsed.io.formats.cube.Cube`
-        noise_corr of its table is the factor by which the noise of the sum of all bins
-        exceeds that of independent ones, bins as they are.
+        The noise_corr of its table is the noise of the sum of all bins over that of independent
+        bins.
     """
     flux, err, alone = bin_sums(cube, binmap)
     npix = np.bincount(binmap.ravel())[1:]

@@ -1,4 +1,4 @@
-"""Groups of pixels that grow pixel by pixel: their sums, S/N and neighbours."""
+"""Groups of pixels that grow pixel by pixel: sums, S/N and neighbours."""
 
 from dataclasses import dataclass
 
@@ -14,22 +14,22 @@ _AROUND = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
 
 @dataclass
 class Pixels:
-    """The N pixels to be grouped, in B bands.
+    """N pixels to be binned, in B bands.
 
     Attributes
     ----------
     y, x : `~numpy.ndarray`, shape (N,), int
     flux, err : `~numpy.ndarray`, shape (B, N), float64
-        NaN in both = no data.
+        In nJy; NaN in both = no data.
     width : `~numpy.ndarray`, shape (B,)
         `pixsed.images.noise.covariance.correlation_width` of each band.
     snr_index : `~numpy.ndarray`, int
-        The bands over which the mean S/N is taken, where they have data.
+        Bands over which the S/N is averaged, if they have data.
     shape : tuple of int
         (ny, nx) of the image.
     reference : `~numpy.ndarray` of bool, optional
-        Of the bands of `snr_index`: the mean is over these, or over the three reddest with data,
-        as `pixsed.snr.snr_used` says. By default over all.
+        Mask of the bands of `snr_index` that are averaged, or else the three reddest with data
+        (`pixsed.snr.snr_used`). By default all are averaged.
     """
 
     y: np.ndarray
@@ -44,7 +44,7 @@ class Pixels:
     def __post_init__(self):
         number = np.full((self.shape[0] + 2, self.shape[1] + 2), -1)
         number[self.y + 1, self.x + 1] = np.arange(len(self.y))
-        #: (N, 8) int: the pixels that touch each, corners included; -1 = none.
+        #: (N, 8) int: the adjacent pixels of each, corners included; -1 = none.
         self.around = np.stack(
             [number[self.y + 1 + dy, self.x + 1 + dx] for dy, dx in _AROUND], axis=1
         )
@@ -57,24 +57,32 @@ class Pixels:
 
     @property
     def brightness(self):
-        """(N,): mean S/N over the bands of `snr_index`; 0 without data."""
+        """Mean S/N over the bands of `snr_index`, shape (N,); 0 without data."""
         return self.mean_snr(self.flux0, self.err0**2)
 
     def mean_snr(self, flux, variance):
-        """Return the mean S/N of B fluxes, shape (B, ...); 0 where no band of it has data."""
+        """Return the mean S/N of fluxes of shape (B, ...); 0 if no band has data."""
         return mean_snr(flux[self.snr_index], variance[self.snr_index], self.reference)
 
     def image(self, labels):
-        """Return labels of pixels, from 0, -1 = none, as an image from 1."""
+        """Return labels of pixels, from 0 with -1 = none, as an image of labels from 1."""
         plane = np.zeros(self.shape, dtype=np.int32)
         plane[self.y, self.x] = labels + 1
         return plane
 
 
 def mean_snr(flux, variance, reference=None):
-    """Return the mean over bands (axis 0) of the S/N; 0 where none has data.
+    """Return the S/N averaged over bands (axis 0); 0 if none has data.
 
-    With `reference` over the bands of `pixsed.snr.snr_used`.
+    `pixsed.snr` has the rule of the bands. This function differs from its `mean_snr` by the input
+    of the growing groups: variances, 0 = no data, and any choice of bands.
+
+    Parameters
+    ----------
+    flux, variance : `~numpy.ndarray`, shape (B, ...)
+        A variance of 0 = no data.
+    reference : `~numpy.ndarray` of bool, shape (B,), optional
+        As for `pixsed.snr.snr_used`; by default all bands are averaged.
     """
     present = variance > 0
     if reference is not None:
@@ -84,13 +92,13 @@ def mean_snr(flux, variance, reference=None):
 
 
 class Group:
-    """Pixels that grow to a bin.
+    """Group of pixels that grows to a bin.
 
     Attributes
     ----------
     members : `~numpy.ndarray`, shape (n,), int
     flux, variance, count : `~numpy.ndarray`, shape (B,)
-        Sum, its variance with the correlation of the noise, and the pixels with data.
+        Sum of the flux, its variance with correlated noise, and the number of pixels with data.
     """
 
     def __init__(self, pixels):
@@ -98,7 +106,7 @@ class Group:
         self.pixels = pixels
         self._room = np.empty(16, dtype=int)
         self._size = 0
-        self._tried = None  # the pixel last asked about, and the variance with it
+        self._tried = None  # the last candidate pixel, and the variance with it
         self.flux, self.variance, self.count = (np.zeros(bands) for _ in range(3))
 
     def __len__(self):
@@ -106,6 +114,7 @@ class Group:
 
     @property
     def members(self):
+        """Indices of the pixels, in the order in which they were added."""
         return self._room[: self._size]
 
     def add(self, pixel):
@@ -132,8 +141,8 @@ class Group:
             distance2 = (pixels.y[others] - pixels.y[pixel]) ** 2 + (
                 pixels.x[others] - pixels.x[pixel]
             ) ** 2
-            shared = (correlation(distance2, pixels.width) * err[:, others]).sum(axis=1)
-            variance = variance + 2 * err[:, pixel] * shared
+            common = (correlation(distance2, pixels.width) * err[:, others]).sum(axis=1)
+            variance = variance + 2 * err[:, pixel] * common
         return variance
 
     @property
@@ -142,13 +151,13 @@ class Group:
         return float(self.pixels.mean_snr(self.flux, self.variance))
 
     def snr_with(self, pixel):
-        """Mean S/N were a pixel added."""
+        """Return the mean S/N that the group would have with one more pixel."""
         flux = self.flux + self.pixels.flux0[:, pixel]
         return float(self.pixels.mean_snr(flux, self._variance_with(pixel)))
 
     @property
     def sed(self):
-        """Mean flux a pixel, and its error, shape (B,); NaN in both without data."""
+        """Mean flux per pixel and its error, shape (B,); NaN in both without data."""
         with np.errstate(divide="ignore", invalid="ignore"):
             none = self.count == 0
             return (
@@ -158,19 +167,19 @@ class Group:
 
 
 def contiguous(pixels, labels):
-    """Give pixels cut off from the rest of their bin to a bin that they touch.
+    """Assign pixels that are separated from the rest of their bin to an adjacent bin.
 
     Parameters
     ----------
     pixels : `Pixels`
     labels : `~numpy.ndarray`, shape (N,), int
-        From 0; -1 = none yet, treated as pixels cut off.
+        From 0; -1 = in no bin, treated as separated pixels.
 
     Returns
     -------
     `~numpy.ndarray`, shape (N,), int
-        Every bin in one piece, corners included, the numbers without gaps. A piece that
-        touches no other bin is one of its own.
+        Every bin is connected, corners included, and the numbers have no gaps. A piece without
+        an adjacent bin is a new bin.
     """
     here = np.repeat(np.arange(len(pixels)), 8)
     there = pixels.around.ravel()
@@ -182,7 +191,7 @@ def contiguous(pixels, labels):
     size = np.bincount(piece)
     label_of = np.full(len(size), -1)
     label_of[piece] = labels
-    # The largest piece of a label keeps it, and the others have none.
+    # The largest piece of a label keeps the label, and the others have none.
     order = np.lexsort((np.arange(len(size)), -size, label_of))
     sorted_labels = label_of[order]
     main = np.ones(len(order), dtype=bool)
@@ -192,7 +201,7 @@ def contiguous(pixels, labels):
     owner[keep] = label_of[keep]
     while (owner < 0).any():
         borders = (owner[piece[here]] < 0) & (owner[piece[there]] >= 0)
-        if not borders.any():  # an island: one bin
+        if not borders.any():  # an isolated piece becomes a bin
             number = int(owner.max()) + 1
             lost = np.flatnonzero(owner < 0)
             owner[lost[np.argmax(size[lost])]] = number
@@ -202,7 +211,7 @@ def contiguous(pixels, labels):
             axis=1,
             return_counts=True,
         )
-        # To the bin along the longest border, the lowest number of equal ones.
+        # Join the bin with the longest border, or the lowest number of equal ones.
         best = np.lexsort((pairs[1], -length, pairs[0]))
         first = np.ones(len(best), dtype=bool)
         first[1:] = pairs[0, best][1:] != pairs[0, best][:-1]

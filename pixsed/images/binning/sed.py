@@ -1,8 +1,8 @@
-"""Bins of pixels whose spectra have one shape, after the idea of Abdurro'uf et al. (2021).
+"""Bins of pixels with spectra of one shape, after Abdurro'uf et al. (2021, ApJS 254, 15).
 
-From the brightest pixel left, a disc one PSF across; then, until the target S/N, the
-nearest of the pixels that touch it and whose fluxes, scaled, agree with the disc's by
-their reduced chi^2. What is left over joins the neighbour of the most similar shape.
+A bin starts as a disc as wide as the PSF around the brightest pixel that is left. It then grows
+to the target S/N by the nearest adjacent pixels whose scaled fluxes agree with those of the disc,
+by their reduced chi^2. Bins below the target join the neighbour of the most similar shape.
 """
 
 import heapq
@@ -11,25 +11,25 @@ import numpy as np
 
 from pixsed.images.binning.groups import Group, contiguous
 
-#: A bin that had the target keeps standing with this share of it, as pixels join.
+#: Fraction of the target S/N that a complete bin must keep when pixels join it.
 ENOUGH = 0.8
 
 
 def shape_chi2(flux, err, flux_ref, err_ref):
-    """Return the reduced chi^2 between a spectrum and another, scaled to fit it best.
+    """Return the reduced chi^2 between a spectrum and a reference scaled to fit it.
 
-    chi^2 = sum of (f - s r)^2 / (e^2 + s^2 e_r^2); the weights take the scale of a first
-    fit that leaves the error of the reference out.
+    chi^2 = sum of (f - s r)^2 / (e^2 + s^2 e_r^2). The scale s in the weights is that of a first
+    fit without the errors of the reference.
 
     Parameters
     ----------
     flux, err, flux_ref, err_ref : `~numpy.ndarray`, shape (B,)
-        NaN or 0 in an error = no data.
+        An error of NaN or 0 = no data.
 
     Returns
     -------
     float
-        0 with fewer than two bands in common: no shape to tell apart.
+        0 with fewer than two bands in common.
     """
     good = (err > 0) & (err_ref > 0)
     if good.sum() < 2:
@@ -43,23 +43,23 @@ def shape_chi2(flux, err, flux_ref, err_ref):
     return float(((f - scale * r) ** 2 / variance).sum() / (good.sum() - 1))
 
 
-def sed_bins(pixels, target, diameter, chi2_max=4.0):
+def sed_bins(pixels, target, diameter, max_chi2=4.0):
     """Return the bin of each pixel.
 
     Parameters
     ----------
     pixels : `~pixsed.images.binning.groups.Pixels`
     target : float
-        S/N of a bin, mean over the bands of `pixels.snr_index`.
+        Target S/N of a bin, a mean over the bands of `pixels.snr_index`.
     diameter : float
-        Pixels across that a bin has at least: as many as a disc of it.
-    chi2_max : float, optional
-        Reduced chi^2 up to which two shapes are one.
+        Diameter in pixels of the disc whose area is the smallest of a bin.
+    max_chi2 : float, optional
+        Reduced chi^2 up to which two spectral shapes are the same.
 
     Returns
     -------
     `~numpy.ndarray`, shape (N,), int
-        From 0. One bin where all pixels together do not reach the target.
+        From 0. A single bin if all pixels together do not reach the target.
     """
     fewest = max(1, int(np.pi / 4 * diameter**2))
     free = np.ones(len(pixels), dtype=bool)
@@ -67,15 +67,15 @@ def sed_bins(pixels, target, diameter, chi2_max=4.0):
     for seed in np.argsort(-pixels.brightness, kind="stable").tolist():
         if not free[seed]:
             continue
-        group = _grow(pixels, free, seed, target, diameter / 2, fewest, chi2_max)
+        group = _grow(pixels, free, seed, target, diameter / 2, fewest, max_chi2)
         groups.append(group)
         whole.append(group.snr >= target and len(group) >= fewest)
     labels = _join(pixels, groups, whole, target, fewest)
     return contiguous(pixels, labels)
 
 
-def _grow(pixels, free, seed, target, radius, fewest, chi2_max):
-    """Return a group grown from a seed; its pixels are no longer free."""
+def _grow(pixels, free, seed, target, radius, fewest, max_chi2):
+    """Return a group grown from a seed pixel, and mark its pixels as not free."""
     group = Group(pixels)
     y, x = pixels.y, pixels.x
     seen, heap = {seed}, [(0, seed)]
@@ -87,7 +87,7 @@ def _grow(pixels, free, seed, target, radius, fewest, chi2_max):
                 break
             if reference is None:
                 reference = group.sed
-            if shape_chi2(pixels.flux0[:, pixel], pixels.err0[:, pixel], *reference) > chi2_max:
+            if shape_chi2(pixels.flux0[:, pixel], pixels.err0[:, pixel], *reference) > max_chi2:
                 continue
         group.add(pixel)
         free[pixel] = False
@@ -100,11 +100,11 @@ def _grow(pixels, free, seed, target, radius, fewest, chi2_max):
 
 
 def _join(pixels, groups, whole, target, fewest):
-    """Return labels, groups short of the target joined to neighbours of a similar shape."""
+    """Return labels, with groups below the target joined to neighbours of a similar shape."""
     labels = np.full(len(pixels), -1)
     for number, group in enumerate(groups):
         labels[group.members] = number
-    # The smallest first: least is changed by where they go.
+    # The smallest first, because they change their neighbours least.
     heap = [(len(g), i) for i, g in enumerate(groups) if not whole[i]]
     heapq.heapify(heap)
     while heap:

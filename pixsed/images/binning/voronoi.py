@@ -1,8 +1,10 @@
 """Voronoi bins of a target S/N: accretion, then a weighted tessellation.
 
-Bins grow as of Cappellari & Copin (2003, section 5.1), but a bin's S/N is that of its
-sum, with correlated noise; the tessellation is that of Diehl & Statler (2006), which asks
-of the S/N no more than that it grows with a bin.
+Bins grow as in Cappellari & Copin (2003, MNRAS 342, 345, section 5.1). The tessellation is that of
+Diehl & Statler (2006, MNRAS 368, 497), which only requires that the S/N grows with the bin.
+
+The code is our own, because VorBin may not be redistributed, nor used for profit, and because the
+S/N of a bin is that of its sum with correlated noise, averaged over bands.
 """
 
 import numpy as np
@@ -10,12 +12,12 @@ import numpy as np
 from pixsed.images.binning.groups import Group, contiguous, mean_snr
 from pixsed.images.noise.covariance import sum_variance
 
-#: A bin this share of the target or more stands.
+#: Fraction of the target S/N that a complete bin must have.
 ENOUGH = 0.8
-# Farther from round than this, and a bin grows no more.
+# Deviation from roundness above which a bin stops growing.
 _ROUNDNESS = 0.3
 _ROUNDS = 50
-# Pixels times bins of one array of distances: what a processor's cache holds.
+# Pixels times bins of one array of distances, which fits in the cache of a processor.
 _BLOCK = 100_000
 
 
@@ -26,31 +28,31 @@ def voronoi_bins(pixels, target, fewest=1):
     ----------
     pixels : `~pixsed.images.binning.groups.Pixels`
     target : float
-        S/N of a bin, mean over the bands of `pixels.snr_index`.
+        Target S/N of a bin, a mean over the bands of `pixels.snr_index`.
     fewest : int, optional
-        Pixels a bin has at least, as far as the tessellation allows.
+        Smallest number of pixels of a bin, as far as the tessellation allows.
 
     Returns
     -------
     `~numpy.ndarray`, shape (N,), int
-        From 0. One bin where all pixels together do not reach the target.
+        From 0. A single bin if all pixels together do not reach the target.
     """
     labels = _accrete(pixels, target, fewest)
     count = labels.max(initial=-1) + 1
     if count == 0:
         return contiguous(pixels, np.zeros(len(pixels), dtype=int))
-    # Pixels that reach the target alone stay; the others are shared out anew.
+    # Pixels that reach the target alone stay; the others are distributed again.
     size = np.bincount(labels[labels >= 0], minlength=count)
     alone = (labels >= 0) & (size[labels] == 1)
-    shared = np.flatnonzero(~alone)
-    seeds = np.unique(labels[shared][labels[shared] >= 0])
+    divided = np.flatnonzero(~alone)
+    seeds = np.unique(labels[divided][labels[divided] >= 0])
     if len(seeds):
-        labels[shared] = seeds[_tessellate(pixels, shared, labels, seeds, target, fewest)]
+        labels[divided] = seeds[_tessellate(pixels, divided, labels, seeds, target, fewest)]
     return contiguous(pixels, labels)
 
 
 def _accrete(pixels, target, fewest):
-    """Return bins grown to the target one after another, -1 where one failed."""
+    """Return bins grown to the target one after another; -1 = in a bin that failed."""
     labels = np.full(len(pixels), -1)
     free = np.ones(len(pixels), dtype=bool)
     start = int(np.argmax(pixels.brightness))
@@ -66,7 +68,7 @@ def _accrete(pixels, target, fewest):
         left = np.flatnonzero(free)
         if not len(left):
             return labels
-        # The next begins nearest to the centre of those there are.
+        # The next bin starts at the pixel nearest to the centre of all binned pixels.
         start = int(left[_nearest(pixels, left, done[1] / done[0], done[2] / done[0])])
 
 
@@ -96,22 +98,22 @@ def _grow(pixels, free, start, target, fewest):
             break
         with_it = group.snr_with(newest)
         if n > fewest and with_it > target and with_it - target > target - snr:
-            break  # nearer to the target without it
+            break  # closer to the target without the pixel
         group.add(newest)
         free[newest] = False
         y, x, snr = y1, x1, with_it
     return group
 
 
-def _tessellate(pixels, shared, labels, seeds, target, fewest):
-    """Return, for each pixel of `shared`, the place of its bin among `seeds`.
+def _tessellate(pixels, divided, labels, seeds, target, fewest):
+    """Return, for each pixel of `divided`, the index of its bin in `seeds`.
 
-    A pixel goes to the bin at the least distance over the bin's scale, and scales follow
-    from the bins' size and S/N, round by round.
+    A pixel goes to the bin with the smallest distance divided by the scale of the bin. The scales
+    follow from the size and S/N of the bins of the round before.
     """
-    y, x = pixels.y[shared].astype(float), pixels.x[shared].astype(float)
-    member = np.searchsorted(seeds, labels[shared])
-    known = labels[shared] >= 0
+    y, x = pixels.y[divided].astype(float), pixels.x[divided].astype(float)
+    member = np.searchsorted(seeds, labels[divided])
+    known = labels[divided] >= 0
     count = len(seeds)
     n = np.bincount(member[known], minlength=count)
     centre = np.stack([np.bincount(member[known], v[known], minlength=count) / n for v in (y, x)])
@@ -124,8 +126,8 @@ def _tessellate(pixels, shared, labels, seeds, target, fewest):
         before = [before[1], member]
         n = np.bincount(member, minlength=count)
         there = n > 0
-        snr = _snr_of(pixels, shared, member, count)
-        # A bin without pixels, or of none but noise, keeps a scale near the others'.
+        snr = _snr_of(pixels, divided, member, count)
+        # The limit keeps the scale of a bin without signal close to that of the others.
         wanted = np.maximum(target / np.clip(snr, 0.1 * target, None), fewest / np.maximum(n, 1))
         scale[there] = np.sqrt(n * wanted)[there]
         for axis, values in enumerate((y, x)):
@@ -137,7 +139,7 @@ def _tessellate(pixels, shared, labels, seeds, target, fewest):
 def _assign(y, x, centre, scale):
     result = np.empty(len(y), dtype=int)
     step = max(1, _BLOCK // len(scale))
-    # The squared distances over squared scales, multiplied out: one product of matrices.
+    # Squared distances over squared scales, expanded into one product of matrices.
     pixel = np.stack([y**2 + x**2, y, x, np.ones(len(y))], axis=1)
     bins = np.stack([np.ones(len(scale)), *(-2 * centre), (centre**2).sum(axis=0)]) / scale**2
     for start in range(0, len(y), step):
@@ -146,14 +148,14 @@ def _assign(y, x, centre, scale):
     return result
 
 
-def _snr_of(pixels, shared, member, count):
+def _snr_of(pixels, divided, member, count):
     index = pixels.snr_index
     plane = np.zeros(pixels.shape, dtype=int)
-    plane[pixels.y[shared], pixels.x[shared]] = member + 1
+    plane[pixels.y[divided], pixels.x[divided]] = member + 1
     err = np.zeros((len(index), *pixels.shape))
     err[:, pixels.y, pixels.x] = pixels.err0[index]
     variance = np.zeros((len(index), count))
     found = sum_variance(plane, err, pixels.width[index])
     variance[:, : found.shape[1]] = found
-    flux = np.array([np.bincount(member, pixels.flux0[i, shared], minlength=count) for i in index])
+    flux = np.array([np.bincount(member, pixels.flux0[i, divided], minlength=count) for i in index])
     return mean_snr(flux, variance, pixels.reference)

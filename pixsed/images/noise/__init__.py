@@ -1,1 +1,1 @@
-"""The noise of pixels as cubes have it: bins of flux, and correlated neighbours."""
+"""Noise of images and cubes: its correlation between pixels, and its size by flux."""

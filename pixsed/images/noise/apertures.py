@@ -1,24 +1,24 @@
-"""How correlated the noise of neighbouring pixels is, from sums over empty apertures."""
+"""Correlation of the noise of neighbouring pixels, from sums over empty apertures."""
 
 import numpy as np
 
 from pixsed.images.informative import largest_error
 from pixsed.images.noise.gaussian import fit_gaussian
 
-#: Sides of the square apertures, pixels.
+#: Sides of the square apertures in pixels.
 SIDES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40)
-# Apertures beside one another that a size needs, and overlapping ones that are enough.
+# Number of independent apertures that a size needs, and number of overlapping ones that are enough.
 _FEWEST, _ENOUGH = 40, 50_000
 _MIN_SIZES = 3
-# An uncertainty above this, and the factor is not known.
+# Relative uncertainty up to which the factor is known.
 _WORST = 0.15
 
 
 class EmptyApertures:
-    """Sums over square apertures of sky, gathered from images of one band.
+    """Sums over square apertures of sky, collected from images of one band.
 
-    In apertures of n pixels the noise of a sum exceeds sqrt(n) times that of a pixel by a
-    factor that grows with n, up to the factor of large sums that `factor` returns.
+    The noise of a sum over n pixels exceeds sqrt(n) times that of a pixel by a factor that grows
+    with n, up to the factor of large sums that `factor` returns.
     """
 
     def __init__(self):
@@ -32,10 +32,10 @@ class EmptyApertures:
         Parameters
         ----------
         flux, err : `~numpy.ndarray`, shape (ny, nx)
-            NaN = no data, as are errors that are sentinels. Errors need be right but for a
-            factor.
+            NaN = no data; so are pixels with errors that are sentinels. A common factor of the
+            errors does not matter.
         sky : `~numpy.ndarray` of bool, shape (ny, nx)
-            An aperture lies within it, or is not taken.
+            Apertures that are not wholly within the sky are not used.
         """
         good = sky & np.isfinite(flux) & (err > 0) & (err <= largest_error(err))
         good &= np.isfinite(err)
@@ -53,7 +53,7 @@ class EmptyApertures:
         for side in SIDES:
             if side >= min(plane.shape[1:]) or self._count[side] >= _ENOUGH:
                 continue
-            # Half overlapping: more would tell little more.
+            # Overlapping by half; more overlap would add little information.
             step = max(1, side // 2)
             box = (
                 plane[:, side:, side:]
@@ -67,9 +67,9 @@ class EmptyApertures:
             self._sky[side] += sums.size * total
 
     def curve(self):
-        """Return side, factor and its error, of the sizes with enough apertures.
+        """Return side, factor and error of the factor, for sizes with enough apertures.
 
-        Three arrays, shape (M,). The factor is of sums over that size.
+        Three arrays, shape (M,). The factor is that of sums over this size.
         """
         rows = []
         for side in SIDES:
@@ -77,24 +77,25 @@ class EmptyApertures:
             if independent < _FEWEST:
                 continue
             variance = fit_gaussian(np.concatenate(self._sums[side]))[1] ** 2
-            # The mean of the same sky was taken off: its own noise is missing.
+            # The mean of the same sky was subtracted, so the variance lacks that of the mean.
             sky = self._sky[side] / self._count[side]
-            share = 1 - side**2 / sky + variance / sky
-            factor = np.sqrt(variance / share) if share > 0 else np.nan
+            fraction = 1 - side**2 / sky + variance / sky
+            factor = np.sqrt(variance / fraction) if fraction > 0 else np.nan
             rows.append((side, factor, factor / np.sqrt(2 * independent)))
         return np.array(rows).reshape(-1, 3).T
 
     def lower_limit(self):
-        """Return the factor of the largest apertures that tell it; NaN where none do."""
+        """Return the factor of the largest apertures for which it is known, else NaN."""
         _, factor, error = self.curve()
         known = factor[error < _WORST * factor]
         return float(known[-1]) if known.size else np.nan
 
     def factor(self):
-        """Return the factor of large sums and its error; NaN with too little sky to know it.
+        """Return the factor of large sums and its error; NaN if there is too little sky.
 
-        By a straight line in 1 / side over the apertures that are larger than the range of
-        the correlation: in a side of m pixels a separable correlation gives F - B / m.
+        The factor is the intercept of a straight line in 1 / side, fitted to the apertures that
+        are larger than the range of the correlation. For a separable correlation an aperture of m
+        pixels on a side has the factor F - B / m.
         """
         side, factor, error = self.curve()
         good = np.isfinite(factor) & (factor > 0)
@@ -103,8 +104,8 @@ class EmptyApertures:
             return np.nan, np.nan
         found = factor.max()
         for _ in range(20):
-            # Of a Gaussian correlation 2.5 standard deviations; and those several times larger
-            # are more of the background than of the noise.
+            # Larger than 2.5 standard deviations of a Gaussian correlation. Apertures several times
+            # larger measure the background rather than the noise.
             used = (side >= found) & (side <= max(4 * found, 6))
             if used.sum() < _MIN_SIZES:
                 return np.nan, np.nan

@@ -1,4 +1,4 @@
-"""The autocorrelation of an image's noise, measured on its empty sky."""
+"""Autocorrelation of the noise of an image, measured on its empty sky."""
 
 from dataclasses import dataclass
 
@@ -7,41 +7,39 @@ import numpy as np
 from pixsed.images.noise.covariance import correlation_width
 from pixsed.images.segmap import source_mask
 
-#: Lags in pixels, each way, to which noise is taken to be correlated; further where the
-#: header tells of a broad kernel.
+#: Largest lag in pixels at which noise can be correlated. It is larger if the header gives a
+#: large noise correlation, because a broad kernel was applied.
 REACH = 7
 _MAX_REACH = 40
-# Lags beyond the reach, in which any correlation is the sky's and not the noise's.
+# Number of lags beyond the reach. Correlation there is that of the sky, not of the noise.
 _BEYOND = 3
-# The sample: tiles of at most this side, until there is this much sky, or so many were tried.
+# Largest side of the sampled tiles, number of sky pixels that is enough, and of tiles to try.
 _TILE, _ENOUGH, _TRIES = 512, 1_500_000, 40
 _FEWEST = 400
-# Boxes over which the sky's level is taken, pixels.
+# Side in pixels of the running mean that is the level of the sky.
 _LEVEL = 65
-# Sources: smoothed to these widths, peaks of so many standard deviations, out to where they have
-# so many; grown by so many pixels; rounds; and the fraction of a tile that a round must leave.
+# Source detection: widths of the smoothing, standard deviations of a peak and of its outer limit,
+# pixels of growth, number of rounds, and the fraction of a tile that must remain.
 _SMOOTH, _PEAK, _OUT, _GROW, _ROUNDS = (2.0, 5.0), 4.0, 2.0, 3, 3
 _LEFT = 0.4
 _OUTLIER = 5.0
-#: Errors over the scatter of the sky beyond this, or under its inverse, are worth a warning.
-ERRORS_OFF = 1.3
-# A ring of lags counts if chance makes it as correlated less than once in a thousand times.
+# Probability of a chance correlation below which a ring of lags is significant.
 _CHANCE = 1e-3
 
 
 @dataclass
 class Autocorrelation:
-    """The autocorrelation of noise.
+    """Autocorrelation of noise.
 
     Attributes
     ----------
-    rho : `~numpy.ndarray`
-        (2 n + 1, 2 n + 1), lags of -n to n pixels in y and x: the covariance of two pixels
-        over the product of their errors; 1 in the middle.
+    rho : `~numpy.ndarray`, shape (2 n + 1, 2 n + 1)
+        Covariance of two pixels over the product of their errors, for lags of -n to n pixels in y
+        and x; 1 in the middle.
     pixels : int
-        Of sky, on which it was measured.
+        Number of sky pixels on which it was measured.
     scatter : float
-        Of a pixel of that sky, over its error: 1 where they agree.
+        Scatter of that sky in units of its errors; 1 if they agree.
     """
 
     rho: np.ndarray
@@ -50,31 +48,32 @@ class Autocorrelation:
 
     @property
     def reach(self):
-        """The largest lag, in pixels, that is correlated."""
+        """Largest lag with a correlation, in pixels."""
         y, x = np.nonzero(self.rho)
         return int(np.abs([y - len(self.rho) // 2, x - len(self.rho) // 2]).max())
 
     @property
     def large_sum(self):
-        """The factor by which the noise of large sums exceeds that of independent pixels."""
+        """Noise of a large sum over that of independent pixels."""
         return float(np.sqrt(max(self.rho.sum(), 0.0)))
 
     def error_factor(self, kernel):
-        """Return the factor of errors that were convolved as independent, and its uncertainty.
+        """Return the factor of errors that were convolved as independent ones.
 
-        The variance of a pixel convolved with k is sum_ij k_i k_j rho(i - j) where that of
-        independent pixels of unit variance is sum_i k_i^2.
+        The variance of a pixel convolved with k is sum_ij k_i k_j rho(i - j). That of independent
+        pixels of unit variance is sum_i k_i^2.
 
         Parameters
         ----------
         kernel : `~numpy.ndarray`
-            2-D of odd sides.
+            2-D with odd sides.
 
         Returns
         -------
         factor, uncertainty : float
-            Of standard deviations. The uncertainty is that of a Gaussian field's variance,
-            measured on as many pixels; NaN in both where rho allows no kernel like this.
+            Factor of standard deviations, and its uncertainty: that of the variance of a
+            Gaussian field measured on as many pixels. Both are NaN if the variance would not be
+            positive.
         """
         from scipy.signal import fftconvolve
 
@@ -91,26 +90,26 @@ class Autocorrelation:
 
 
 def measure_autocorrelation(image, segmap=None):
-    """Measure the autocorrelation of an image's noise on tiles spread over it.
+    """Measure the autocorrelation of the noise of an image on tiles spread over it.
 
-    Sources are masked; pixels are divided by their errors, whose common factor does not
-    matter, and a running mean is taken off. Covariances come from Fourier transforms of the
-    masked sky; the mean covariance beyond the range of the noise is that of the sky, and is
-    subtracted. Rings of lags count from the middle out to the first that is no more correlated
-    than chance allows; where that is the innermost, the noise is white.
+    Sources are masked, pixels are divided by their errors, and a running mean is subtracted. A
+    common factor of the errors does not matter. Covariances are computed by Fourier transforms of
+    the masked sky. The mean covariance beyond the range of the noise is that of the sky, and is
+    subtracted. Rings of lags are used from the middle out to the first without a significant
+    correlation. If that is the innermost ring, the noise is white.
 
     Parameters
     ----------
     image : `~pixsed.io.image.ImageFile`
-        Where its ``noise_corr`` tells of a broad kernel, lags reach as far.
+        Its ``noise_corr`` sets the largest lag if a broad kernel was applied.
     segmap : `~pixsed.images.segmap.SegmentationMap`, optional
-        Sources, on the image's pixels, grown by 3 pixels, to be left out beside what
-        stands out of the smoothed sky by 4 standard deviations, out to where it has 2.
+        Sources on the pixels of the image, to be masked and grown by 3 pixels. Peaks of the
+        smoothed sky above 4 standard deviations are always masked, out to 2.
 
     Returns
     -------
     `Autocorrelation` or None
-        None where there is too little empty sky.
+        None if there is too little empty sky.
     """
     reach = _reach(image.noise_corr)
     sums = _Sums(reach + _BEYOND)
@@ -122,9 +121,9 @@ def measure_autocorrelation(image, segmap=None):
 
 
 def measure_scatter(image, segmap=None):
-    """Return the scatter of an image's empty sky over its errors: 1 = they agree.
+    """Return the scatter of the empty sky of an image in units of its errors; 1 if they agree.
 
-    The rms of a pixel, sources left out and a running mean taken off, as for
+    The scatter is the rms of the pixels, with sources masked and a running mean subtracted as in
     `measure_autocorrelation`.
 
     Parameters
@@ -135,7 +134,7 @@ def measure_scatter(image, segmap=None):
     Returns
     -------
     float
-        NaN where there is too little empty sky.
+        NaN if there is too little empty sky.
     """
     square, pixels = 0.0, 0
     for data, err, mask in _read_tiles(image, segmap):
@@ -149,7 +148,7 @@ def measure_scatter(image, segmap=None):
 
 
 def _read_tiles(image, segmap):
-    """Yield data, errors and the mask of the map's sources, or None, of tiles of an image."""
+    """Yield data, errors and mask of tiles of an image; the mask is None without a map."""
     for rows, columns in _tiles(image.shape):
         data, err = image.read(rows, columns, native=True)
         mask = None if segmap is None else source_mask(segmap.read(rows, columns), _GROW)
@@ -157,12 +156,12 @@ def _read_tiles(image, segmap):
 
 
 def _reach(noise_corr):
-    """Return the lags to look at: 4 sigma of a Gaussian kernel, where rho is exp(-4)."""
+    """Return the largest lag: 4 sigma of a Gaussian kernel, where rho is exp(-4)."""
     return int(np.clip(np.ceil(4 * correlation_width(noise_corr)), REACH, _MAX_REACH))
 
 
 def _tiles(shape):
-    """Yield slices of tiles, in an order that is spread over the image but always the same."""
+    """Yield the slices of tiles in a random order that is always the same."""
     edges = [np.linspace(0, n, -(-n // _TILE) + 1).astype(int) for n in shape]
     rows, columns = ([slice(a, b) for a, b in zip(e[:-1], e[1:], strict=True)] for e in edges)
     tiles = [(y, x) for y in rows for x in columns]
@@ -171,7 +170,7 @@ def _tiles(shape):
 
 
 class _Sums:
-    """Sums of products of sky pixels by lag, gathered from tiles."""
+    """Sums of products of sky pixels by lag, collected from tiles."""
 
     def __init__(self, lags):
         self.lags = lags
@@ -181,7 +180,7 @@ class _Sums:
         self._pairs = np.zeros_like(self._products)
 
     def add(self, data, err, mask):
-        """Add a tile, (ny, nx) with NaN for no data; `mask` (ny, nx) bool or None."""
+        """Add a tile, (ny, nx), NaN = no data; `mask` is (ny, nx) bool or None."""
         if min(data.shape) <= 2 * self.lags:
             return
         noise, good = _flattened(data, err, mask)
@@ -196,7 +195,7 @@ class _Sums:
         self.pixels += int(good.sum())
 
     def result(self, reach):
-        """Return the `Autocorrelation`, or None with too few pixels, or pairs of them."""
+        """Return the `Autocorrelation`, or None if there are too few pixels or pairs."""
         if self.pixels < _FEWEST or self._pairs.min() < _FEWEST / 2:
             return None
         covariance = self._products / self._pairs
@@ -213,7 +212,7 @@ class _Sums:
 
 
 def _lagged(plane, lags):
-    """Return the sums of plane(p) plane(p + d) for lags d of -lags to lags."""
+    """Return the sums of plane(p) plane(p + d) over p, for lags d from -lags to lags."""
     from scipy.fft import irfft2, next_fast_len, rfft2
 
     shape = [next_fast_len(n + lags, real=True) for n in plane.shape]
@@ -223,20 +222,21 @@ def _lagged(plane, lags):
 
 
 def _significant(rho, pairs, ring):
-    """Return rho with the rings after the first that may be chance set to zero."""
+    """Return rho with the rings beyond the first insignificant one set to zero."""
     from scipy.signal import fftconvolve
     from scipy.stats import chi2
 
     kept = np.where(ring == 0, 1.0, 0.0)
     for number in range(1, int(ring.max()) + 1):
         here = ring == number
-        # Bartlett: the variance of rho where there is none, and how alike neighbours are.
+        # Bartlett's formula: the variance of rho without correlation, and the correlation of
+        # neighbouring lags.
         spread = (kept**2).sum()
         alike = ((fftconvolve(kept, kept) / spread) ** 2).sum()
-        lags = here.sum() / 2  # d and -d are one
+        lags = here.sum() / 2  # d and -d are the same lag
         power = (rho[here] ** 2 * pairs[here]).sum() / 2 / spread
         chance = power < alike * chi2.isf(_CHANCE, lags / alike)
-        # Of correlated noise one ring more: its edge fades into chance.
+        # For correlated noise one more ring is kept, because its edge is not significant.
         if not (chance and number == 1):
             kept[here] = rho[here]
         if chance:
@@ -245,7 +245,7 @@ def _significant(rho, pairs, ring):
 
 
 def _flattened(data, err, mask):
-    """Return the sky in units of its errors, its level taken off, and which pixels are sky."""
+    """Return the sky in units of its errors, with its level subtracted, and the mask of sky."""
     from astropy.stats import mad_std
 
     with np.errstate(invalid="ignore"):
@@ -266,7 +266,7 @@ def _flattened(data, err, mask):
 
 
 def _quiet(noise, good, limit):
-    """Return which of the good pixels are within so many standard deviations of zero."""
+    """Return the mask of good pixels within `limit` standard deviations of zero."""
     from astropy.stats import mad_std
 
     return good & (np.abs(np.where(good, noise, 0.0)) < limit * mad_std(noise[good]))
@@ -277,22 +277,22 @@ def _running_mean(plane, good):
 
     total = uniform_filter(np.where(good, plane, 0.0), _LEVEL, mode="constant")
     weight = uniform_filter(good.astype(float), _LEVEL, mode="constant")
-    # Less than a pixel of weight is rounding.
+    # A weight of less than a pixel is a rounding error.
     return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0.5 / _LEVEL**2)
 
 
 def _sources(noise, good):
-    """Return the mask of what stands out of the smoothed sky, up or down.
+    """Return the mask of positive and negative peaks of the smoothed sky.
 
-    Level and scatter of the sky are those of what was left in the round before: the first
-    are too high beside sources that fill the field, and hide their wings.
+    Each round takes the level and scatter of the sky from the pixels that the round before left.
+    In the first round they are too high beside sources that fill the field.
     """
     found = np.zeros_like(good)
     for _ in range(_ROUNDS):
         sky = good & ~found
         flat = noise - _running_mean(noise, _quiet(noise, sky, 3.0))
         more = _standing_out(flat, good, sky)
-        # In a small field of correlated noise it would run away.
+        # In a small field of correlated noise the mask would grow without end.
         if np.count_nonzero(good & ~more) < max(_FEWEST, _LEFT * good.sum()):
             break
         found = more
@@ -300,7 +300,7 @@ def _sources(noise, good):
 
 
 def _standing_out(flat, good, sky):
-    """Return the mask of peaks over the scatter of the sky, smoothed to several widths."""
+    """Return the mask of peaks of the sky, smoothed to several widths."""
     from astropy.stats import mad_std
     from scipy.ndimage import binary_dilation, binary_propagation, gaussian_filter
 
@@ -308,7 +308,7 @@ def _standing_out(flat, good, sky):
     found = np.zeros_like(good)
     for width in _SMOOTH:
         smooth = gaussian_filter(flat, width, mode="constant")
-        # Up and down alike: masking noise that is high by chance would bias what is left.
+        # Both signs, because masking only positive peaks of the noise would bias the rest.
         height = np.abs(smooth) / (mad_std(smooth[sky]) or 1.0)
         found |= binary_propagation(height > _PEAK, mask=height > _OUT)
     return binary_dilation(found, iterations=_GROW)

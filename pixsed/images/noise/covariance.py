@@ -1,34 +1,53 @@
-"""The noise of sums over a few pixels whose noise is correlated."""
+"""Noise of sums of pixels with correlated noise."""
 
 import numpy as np
 
-# Correlations below this do not count: with a Gaussian's, less than 0.1 % of a variance.
+# Correlations below this are ignored; for a Gaussian they are less than 0.1 % of a variance.
 _NEGLIGIBLE = 1e-4
 
 
-def correlation_width(noise_corr):
-    """Return the width of the Gaussian kernel that correlates noise as much as `noise_corr`.
+def kernel_noise_corr(kernel):
+    """Return the noise of a large sum over that of independent pixels, after convolution.
 
-    White noise smoothed by a Gaussian of standard deviation s has the correlation
-    exp(-d^2 / (4 s^2)) between pixels at a distance d; its sum over all of them is the
-    square of the factor by which the noise of a large sum exceeds that of independent
-    pixels.
+    The errors of a convolved image are those of single pixels. Neighbouring pixels are
+    correlated, so that the noise of a sum over many pixels is larger than the root of the sum
+    of the squared errors, by this factor. The noise before the convolution is uncorrelated.
 
     Parameters
     ----------
-    noise_corr : float
-        That factor; 1 or less, or NaN, is independent noise.
+    kernel : `~numpy.ndarray`
+        2-D.
 
     Returns
     -------
     float
-        s in pixels, 0 for independent noise.
+    """
+    return float(kernel.sum() / np.sqrt((kernel**2).sum()))
+
+
+def correlation_width(noise_corr):
+    """Return the width of the Gaussian kernel that gives white noise this correlation.
+
+    White noise smoothed by a Gaussian of standard deviation s has the correlation
+    exp(-d^2 / (4 s^2)) between pixels at a distance d. The sum of the correlation over all pixels
+    is the square of `noise_corr`.
+
+    Parameters
+    ----------
+    noise_corr : float
+        Noise of a large sum over that of independent pixels. With 1 or less, or NaN, the noise
+        is independent.
+
+    Returns
+    -------
+    float
+        s in pixels; 0 for independent noise.
     """
     if not noise_corr > 1.0 + 1e-9:
         return 0.0
     from scipy.optimize import brentq
 
-    # Continuous: noise_corr = 2 sqrt(pi) s. On pixels the sum over a row of them.
+    # In the continuous limit noise_corr = 2 sqrt(pi) s; on pixels it is the sum over a row.
     high = noise_corr / (2 * np.sqrt(np.pi)) + 0.5
     i = np.arange(-int(14 * high) - 3, int(14 * high) + 4)
 
@@ -39,12 +58,12 @@ def correlation_width(noise_corr):
 
 
 def correlation(distance2, width):
-    """Return the correlation of pixels at a squared distance, for each of B bands.
+    """Return the correlation of the noise of pixels at a distance, for each of B bands.
 
     Parameters
     ----------
     distance2 : `~numpy.ndarray`, shape (...)
-        Pixels^2.
+        Squared distance in pixels^2.
     width : `~numpy.ndarray`, shape (B,)
         `correlation_width` of each band.
 
@@ -59,14 +78,14 @@ def correlation(distance2, width):
 
 
 def sum_variance(labels, err, width):
-    """Return the variance of the sum over each group of pixels, correlations included.
+    """Return the variance of the sum over each group of pixels, with correlated noise.
 
     Parameters
     ----------
     labels : `~numpy.ndarray`, shape (ny, nx), int
-        Groups from 1 to K; 0 = in none.
+        Groups from 1 to K; 0 = in no group.
     err : `~numpy.ndarray`, shape (B, ny, nx)
-        1-sigma errors of the pixels; NaN = left out of the sums.
+        1-sigma errors of the pixels; pixels with NaN are left out of the sums.
     width : sequence of float, shape (B,)
         `correlation_width` of each band.
 
@@ -88,7 +107,7 @@ def sum_variance(labels, err, width):
     widest = int(reach.max(initial=0.0))
     for dy in range(min(widest, ny - 1) + 1):
         for dx in range(-min(widest, nx - 1), min(widest, nx - 1) + 1):
-            # Half of the neighbours: each pair once, and twice in the sum.
+            # Half of the neighbours: each pair is found once and counted twice.
             bands = np.flatnonzero(dy**2 + dx**2 <= reach**2)
             if (dy == 0 and dx <= 0) or not len(bands):
                 continue

@@ -7,23 +7,30 @@ import numpy as np
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.informative import largest_error
 from pixsed.images.noise.apertures import EmptyApertures
+from pixsed.images.noise.error_scale import MOSAIC_LIMIT, is_off
 from pixsed.images.noise.gaussian import fit_gaussian
 from pixsed.io.formats.noise_table import BandNoise, NoiseTable
 from pixsed.io.formats.psfmatch import bands_apart, main_target
 from pixsed.nodata import is_no_measurement
 
-#: Errors over the sky's scatter beyond this, or under its inverse, are worth a warning.
-ERROR_RATIO = 3.0
-#: Pixels that a bin needs.
+#: Number of pixels that a bin needs.
 MIN_PIXELS = 10
-# Sky pixels this near a segment hold light of its wings.
+# Distance in pixels from a segment up to which the sky contains light of its wings.
 _GROW = 3
-# More than this share of a bin's errors off the Gaussian is worth a warning.
+# Fraction of outliers among the errors of a bin above which a warning is given.
 _MAX_OFF = 0.1
 
 
 class NoiseMeasurement:
-    """Gathers the pixels of cubes, then fits the errors; some 8 bytes a galaxy pixel and band."""
+    """Noise of pixels, measured on cubes that are added one after another.
+
+    It holds about 8 bytes per galaxy pixel and band.
+
+    Attributes
+    ----------
+    cubes : int
+        Number of cubes added.
+    """
 
     def __init__(self):
         self._flux, self._err, self._sky = {}, {}, {}
@@ -32,18 +39,18 @@ class NoiseMeasurement:
         self.cubes = 0
 
     def add(self, cube, name="cube"):
-        """Take the pixels of a cube: of its galaxy's own segment, and of the sky.
+        """Add the pixels of a cube: those of its galaxy's segment and of the sky.
 
         Parameters
         ----------
         cube : `~pixsed.io.formats.cube.Cube`
         name : str, optional
-            For the message.
+            File name, for messages.
 
         Raises
         ------
         PixsedError
-            If the cube is binned, has no segmentation map, or none that holds its galaxy.
+            If the cube is binned, has no segmentation map, or has one without its galaxy.
         """
         from scipy.ndimage import binary_dilation
 
@@ -77,17 +84,18 @@ class NoiseMeasurement:
             self._psfmatch.setdefault(band, set()).add(cube.psfmatch[band])
 
     def table(self, bins=5):
-        """Return the noise by band, in the order of wavelength of the cubes.
+        """Return the noise of each band, in order of wavelength.
 
-        In each band the galaxies' pixels are split into bins of flux of equal numbers, and
-        a Gaussian is fitted to the errors in each (Iglesias-Navarro+25, section 3), outliers
-        left out. ``noise_corr`` is measured in empty apertures where there is sky enough;
-        else it is the median of the cubes' own, or what the largest apertures have where
-        that is more.
+        The galaxy pixels of a band are split into bins of flux with equal numbers of pixels, and
+        a Gaussian is fitted to the errors of each bin, with outliers left out
+        (Iglesias-Navarro+25, section 3). ``noise_corr`` is measured in empty apertures if there is
+        enough sky. Otherwise it is the median of the cubes, or the value of the largest apertures
+        if that is larger.
 
         Parameters
         ----------
         bins : int, optional
+            Number of bins of flux per band.
 
         Returns
         -------
@@ -96,13 +104,14 @@ class NoiseMeasurement:
         Raises
         ------
         PixsedError
-            If no band has pixels enough.
+            If no band has enough pixels.
 
         Warns
         -----
         PixsedWarning
-            A line each for bands left out, not matched to one PSF, whose errors are over 3
-            times more or less than the sky's scatter, or not Gaussian.
+            One each for bands that are left out, are not matched to one PSF, have errors that
+            differ from the scatter of the sky by more than a factor of 3, or have errors with many
+            outliers.
         """
         from pixsed.io.bandnames import pivot_um
 
@@ -136,7 +145,11 @@ class NoiseMeasurement:
                 next(iter(kinds)) if len(kinds) == 1 else "mixed",
             )
         if short:
-            _warn(f"left out, of too few pixels for {bins} bins: {', '.join(short)}")
+            warnings.warn(
+                f"left out, of too few pixels for {bins} bins: {', '.join(short)}",
+                PixsedWarning,
+                stacklevel=3,
+            )
         if not found:
             raise PixsedError(
                 f"no band has {MIN_PIXELS} galaxy pixels a bin of flux, with data; give more "
@@ -145,14 +158,16 @@ class NoiseMeasurement:
         self._warn_of_psfs(found)
         self._warn_of_errors(found)
         if skewed:
-            _warn(
+            warnings.warn(
                 f"errors off the Gaussian of their bin, left out of it: {', '.join(skewed)}; "
-                "give more --bins, or cubes of one depth at a time"
+                "give more --bins, or cubes of one depth at a time",
+                PixsedWarning,
+                stacklevel=3,
             )
         return NoiseTable(found)
 
     def _correlation(self, band, given):
-        """Return noise_corr, its error and where it is from; `given` is the cubes'."""
+        """Return noise_corr, its error and its origin; `given` is the value of the cubes."""
         sky = self._sky[band]
         value, error = sky.factor()
         if np.isfinite(value):
@@ -167,10 +182,12 @@ class NoiseMeasurement:
         psfmatch = {band: noise.psfmatch for band, noise in found.items()}
         if apart := bands_apart(psfmatch):
             target = main_target(psfmatch)
-            _warn(
+            warnings.warn(
                 f"not known to be matched to {f'the PSF of {target}' if target else 'one PSF'}, by "
                 f"PSFMATCH of the cubes: {apart}; matching changes the noise, so measure it on "
-                "matched images, as they are fitted"
+                "matched images, as they are fitted",
+                PixsedWarning,
+                stacklevel=3,
             )
 
     def _warn_of_errors(self, found):
@@ -179,14 +196,12 @@ class NoiseMeasurement:
             depth, rms, _ = np.array(self._columns[band]).T
             ratio = (depth / np.where(rms > 0, rms, np.nan))[np.isfinite(rms) & (rms > 0)]
             ratio = np.median(ratio[np.isfinite(ratio)]) if np.isfinite(ratio).any() else 1.0
-            if ratio > ERROR_RATIO or ratio < 1 / ERROR_RATIO:
+            if is_off(ratio, MOSAIC_LIMIT):
                 odd.append(f"{band} {ratio:.2g}")
         if odd:
-            _warn(
+            warnings.warn(
                 f"errors over the scatter of the sky: {', '.join(odd)} (1 = they agree); "
-                "cutout --rescale-errors makes them agree"
+                "cutout --rescale-errors makes them agree",
+                PixsedWarning,
+                stacklevel=3,
             )
-
-
-def _warn(message):
-    warnings.warn(message, PixsedWarning, stacklevel=3)

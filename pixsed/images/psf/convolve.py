@@ -5,13 +5,14 @@ import numpy as np
 from pixsed.errors import PixsedError
 from pixsed.images.informative import typical_value
 
-# Pixels of a mosaic that are convolved at once: some 0.5 GB of transforms.
+# Number of pixels of a mosaic that are convolved at once; their transforms take about 0.5 GB.
 _STRIP_PIXELS = 4_000_000
-# With a smaller fraction of the kernel on good pixels there is no result. A little below the
-# quarter that a corner of an image has.
+# Fraction of the kernel on good pixels up to which a pixel has no result. A pixel at the corner
+# of an image has a quarter of a symmetric kernel and must be kept, also if the kernel is somewhat
+# asymmetric. With less, the average is of few pixels on one side of it.
 _MIN_WEIGHT = 0.2
-# Fourier transforms leave some 1e-16 of the largest value on every pixel: values beyond this
-# many times the typical one are convolved one by one, within the kernel's reach.
+# Rounding in Fourier transforms leaves about 1e-16 of the largest value on every pixel. Values
+# larger than the typical one by this factor are therefore convolved one by one.
 _WILD = 1e6
 _SAMPLE = 100_000
 
@@ -28,16 +29,21 @@ def convolve_image(data, err, kernel, *, err_factor=1.0):
     kernel : `~numpy.ndarray`
         2-D of odd sides, smaller than the image or not.
     err_factor : float, optional
-        Of noise that was correlated before
+        Factor of the errors for noise that was correlated before
         (`~pixsed.images.noise.autocorrelation.Autocorrelation.error_factor`).
 
     Returns
     -------
     data, err : `~numpy.ndarray`
-        (ny, nx) float32. Pixels without data, and those beyond the edge, are left out of
-        the averages, the kernel's other weights scaled up; they stay NaN, as do the few
-        with too little of the kernel on good pixels. `err` is the error of a pixel,
-        sqrt(err^2 * kernel^2) of independent pixels, times `err_factor`.
+        (ny, nx) float32. Pixels without data and beyond the edge are left out of the averages,
+        and the other weights of the kernel are scaled up. They stay NaN, as do pixels with too
+        little of the kernel on good pixels. `err` is the error of a pixel: the root of err^2
+        convolved with kernel^2, for independent pixels, times `err_factor`.
+
+    Raises
+    ------
+    PixsedError
+        If the kernel has an even side or no sum above zero, or the shapes differ.
     """
     kernel = checked_kernel(kernel)
     if np.shape(err) != np.shape(data):
@@ -52,7 +58,13 @@ def convolve_image(data, err, kernel, *, err_factor=1.0):
 
 
 def checked_kernel(kernel):
-    """Return a kernel as float64 of sum 1; `PixsedError` if it cannot be one."""
+    """Return a kernel as float64 with sum 1.
+
+    Raises
+    ------
+    PixsedError
+        If it is not 2-D with odd sides, or has no finite sum above zero.
+    """
     kernel = np.asarray(kernel, dtype=float)
     if kernel.ndim != 2 or kernel.shape[0] % 2 == 0 or kernel.shape[1] % 2 == 0:
         raise PixsedError(f"kernel must be 2-D of odd sides, got {kernel.shape}")
@@ -63,10 +75,10 @@ def checked_kernel(kernel):
 
 
 def convolved_strips(read, shape, kernel, err_factor):
-    """Yield (rows, data, err) of an image convolved, a strip at a time.
+    """Yield (rows, data, err) of a convolved image, one strip at a time.
 
-    `read` returns the data and errors of a slice of rows: a mosaic, and its transforms,
-    need not be in memory at once.
+    `read` returns the data and errors of a slice of rows, so that a mosaic and its transforms
+    need not fit in memory.
     """
     ny, nx = shape
     halo = kernel.shape[0] // 2
@@ -94,7 +106,7 @@ def convolved_strips(read, shape, kernel, err_factor):
 
 
 def _convolved(plane, kernel):
-    """Return a plane convolved by Fourier transforms; values far beyond the others one by one."""
+    """Return a plane convolved by Fourier transforms, and extreme values one by one."""
     from scipy.signal import oaconvolve
 
     wild = _wild(plane)
@@ -112,7 +124,7 @@ def _convolved(plane, kernel):
 
 
 def _wild(plane):
-    """Return (N, 2) places of the values beyond `_WILD` times the typical one."""
+    """Return the (N, 2) indices of values above `_WILD` times the typical one."""
     size = np.abs(plane)
     sample = size.ravel()[:: max(1, size.size // _SAMPLE)]
     typical = typical_value(sample, _WILD) or typical_value(size, _WILD)

@@ -1,4 +1,4 @@
-"""The effective PSF that several stars, each at its own sub-pixel place, have in common."""
+"""Fit of one effective PSF to several stars at different sub-pixel positions."""
 
 import warnings
 
@@ -7,10 +7,11 @@ import numpy as np
 from pixsed.errors import PixsedError, PixsedWarning
 
 _ROUNDS = 3
-# A PSF changes a little over a field: bright stars must not outvote the others.
+# Relative error of the model, because a PSF varies over a field. It limits the weight of bright
+# stars.
 _MODEL_ERROR = 0.02
-# Prior width of the relative second derivative, per pixel^2; a Gaussian of FWHM 1.2 pixels
-# has 3.9 at its centre.
+# Width of the prior of the relative second derivative, per pixel^2; a Gaussian with a FWHM of 1.2
+# pixels has 3.9 at its centre.
 _CURVATURE = 4.0
 _CLIP = 5.0
 
@@ -18,11 +19,11 @@ _CLIP = 5.0
 def fit_epsf(stamps, noise, centres, *, oversampling=2):
     """Fit one effective PSF to stars (Anderson & King 2000, PASP 112, 1360).
 
-    The PSF, the share of a star's light that a pixel at an offset from its centre gets,
-    is a bicubic spline on nodes `oversampling` times finer than the pixels. All pixels of
-    all stars are fitted at once by least squares; where few pixels fall on a node, a weak
-    prior on its second derivative joins it to its neighbours. Centres and fluxes are
-    fitted in turn with it, and outlying pixels left out.
+    The effective PSF is the fraction of the light of a star in a pixel, as a function of the
+    offset of the pixel from the star. It is a bicubic spline on nodes `oversampling` times finer
+    than the pixels. All pixels of all stars are fitted together by least squares. A weak prior on
+    the second derivative constrains nodes with few pixels. Centres and fluxes are fitted in turn
+    with the PSF, and outlying pixels are left out.
 
     photutils 3.0's EPSFBuilder is not used: from 9 simulated stars of a Moffat PSF its
     encircled energy was off by 1 to 6 %, and its smoothing broadened sharp PSFs (a peak
@@ -31,25 +32,25 @@ def fit_epsf(stamps, noise, centres, *, oversampling=2):
     Parameters
     ----------
     stamps : `~numpy.ndarray`
-        (N, n, n), n odd: stars with the sky subtracted, any unit; NaN = no data.
+        (N, n, n), n odd: sky-subtracted stars in any unit. NaN = no data.
     noise : `~numpy.ndarray`
-        (N,) rms of the sky of each, same unit.
+        (N,) rms of the sky of each star, in the same unit.
     centres : `~numpy.ndarray`
-        (N, 2) x, y of each in its stamp, to a quarter of a pixel or so.
+        (N, 2) x, y of each star in its stamp, to about a quarter of a pixel.
     oversampling : int, optional
-        Nodes a pixel, 1 to 8.
+        Number of nodes per pixel, 1 to 8.
 
     Returns
     -------
     psf : `~numpy.ndarray`
-        (m, m), m = (n - 1) * oversampling + 1, float64: the spline at its nodes, sum 1,
-        centred on the central one (`pixsed.images.psf.profile.centroid`).
+        (m, m), m = (n - 1) * oversampling + 1, float64: the spline at its nodes, with sum 1,
+        centred on the central node (`pixsed.images.psf.profile.centroid`).
     centres : `~numpy.ndarray`
         (N, 2) x, y in the stamps.
     fluxes : `~numpy.ndarray`
-        (N,) in the stamps' unit.
+        (N,) in the unit of the stamps.
     residuals : `~numpy.ndarray`
-        (N, n, n): stamps less the model.
+        (N, n, n): stamps minus the model.
 
     Raises
     ------
@@ -96,12 +97,12 @@ def fit_epsf(stamps, noise, centres, *, oversampling=2):
         raise PixsedError("no PSF could be fitted to these stars; check them and the image's sky")
     model = fluxes[:, None, None] * grid.at(spline, centres)
     centres = centres + np.array([x - middle, y - middle]) / oversampling
-    # Its nodes sum to oversampling^2 times the light of the pixels.
+    # The nodes sum to oversampling^2 times the light of the pixels.
     return psf / total, centres, fluxes * total / oversampling**2, stamps - model
 
 
 class _Grid:
-    """Nodes of the spline over a stamp of `size` pixels, and the equations on them."""
+    """Nodes of the spline over a stamp of `size` pixels, and the equations for them."""
 
     def __init__(self, size, oversampling):
         self.size, self.oversampling = size, oversampling
@@ -111,7 +112,7 @@ class _Grid:
         self.radius = np.hypot(offset[:, None], offset)
 
     def nodes(self, spline):
-        """Return the spline's values at the nodes of the stamp."""
+        """Return the values of the spline at the nodes of the stamp."""
         from scipy.ndimage import convolve1d
 
         for axis in (0, 1):
@@ -123,7 +124,7 @@ class _Grid:
         return y, x
 
     def at(self, spline, centres):
-        """Return the PSF on the pixels of stamps with stars at `centres`, NaN beyond it."""
+        """Return the PSF on the pixels of stamps with stars at `centres`; NaN beyond the PSF."""
         from scipy.ndimage import map_coordinates
 
         out = []
@@ -136,7 +137,7 @@ class _Grid:
         return np.array(out)
 
     def _design(self, centre):
-        """Return the matrix (pixels, nodes) that takes the spline to a stamp."""
+        """Return the matrix (pixels, nodes) that evaluates the spline on a stamp."""
         from scipy.sparse import csr_array, kron
 
         parts = []
@@ -159,7 +160,7 @@ class _Grid:
         return kron(parts[0], parts[1], format="csr")
 
     def solve(self, stamps, good, noise, centres, fluxes, profile):
-        """Return the spline (side, side) that fits best."""
+        """Return the best-fitting spline, (side, side)."""
         from scipy.sparse import diags_array, eye_array, kron
         from scipy.sparse.linalg import splu
 
@@ -179,7 +180,8 @@ class _Grid:
         prior = diags_array(width**-2)
         for bend in (kron(second, one), kron(one, second)):
             matrix = matrix + bend.T @ prior @ bend
-        # Of equations as ill-conditioned as light over many decades makes them: directly.
+        # The light covers many decades, so the equations are ill-conditioned and need a direct
+        # solver.
         try:
             factors = splu(
                 matrix.tocsc(),
@@ -194,7 +196,7 @@ class _Grid:
         return factors.solve(vector).reshape(self.side, self.side)
 
     def refit(self, spline, data, good, noise, centre):
-        """Return (centre, flux) of a star that fit the PSF best."""
+        """Return the best-fitting centre and flux of a star."""
         start = np.array(centre)
         flux = None
         for _ in range(10):
@@ -225,16 +227,16 @@ def _core_flux(data, centre):
 
 
 def _profile(stamps, centres, fluxes):
-    """Return (radius, share of the light in a pixel), falling outwards, above zero."""
+    """Return radii and the fraction of light in a pixel, positive and decreasing outwards."""
     y, x = np.indices(stamps.shape[1:])
     radius = np.array([np.hypot(x - cx, y - cy) for cx, cy in centres])
-    share = stamps / fluxes[:, None, None]
+    fraction = stamps / fluxes[:, None, None]
     edges = np.concatenate([[0.0, 0.75], np.arange(1.5, radius.max() + 1)])
     number = np.digitize(radius, edges)
     values = []
     for k in range(1, len(edges)):
-        ring = share[(number == k) & np.isfinite(share)]
+        ring = fraction[(number == k) & np.isfinite(fraction)]
         values.append(np.median(ring) if ring.size else 0.0)
     values = np.minimum.accumulate(np.maximum(values, 1e-7))
-    values[0] = max(values[0], np.median(np.nanmax(share, axis=(1, 2))))
+    values[0] = max(values[0], np.median(np.nanmax(fraction, axis=(1, 2))))
     return (edges[1:] + edges[:-1]) / 2, values

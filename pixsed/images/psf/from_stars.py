@@ -1,4 +1,4 @@
-"""The PSF of an image from its stars: which of a table serve, and the PSF they give."""
+"""Effective PSF of an image from its stars: selection of stars, and the PSF."""
 
 import warnings
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from pixsed.images.psf.epsf import fit_epsf
 from pixsed.images.psf.profile import centroid, encircled_energy, fwhm_arcsec
 from pixsed.io.headers import pixel_area_arcsec2
 
-#: Why a star of the table was not used, by the word that stands in the table STARS.
+#: Reasons why a star is not used, by the word in the table STARS.
 REASONS = {
     "edge": "its stamp goes beyond the image",
     "no data": "pixels without data in its core, or many in its stamp",
@@ -22,18 +22,33 @@ REASONS = {
     "not a star": "broader or sharper than the others",
     "not needed": "--max-stars brighter ones were enough",
 }
-# Pixels: the core that must be whole; how far a star may be from its listed position.
+# Radius of the core that must be complete, and largest offset from the listed position; pixels.
 _CORE, _MAX_OFFSET = 2.5, 4.0
-# Share of the stamp's pixels that may be without data.
+# Largest fraction of the pixels of a stamp without data.
 _MAX_MISSING = 0.1
-# A neighbour as bright as these shares of the star: before, and after the PSF is subtracted.
+# Brightness of a neighbour, as a fraction of the star, before and after the PSF is subtracted.
 _BRIGHT_NEIGHBOUR, _FAINT_NEIGHBOUR = 0.1, 0.03
 _MIN_GOOD = 3
 
 
 @dataclass
 class Star:
-    """A row of the star table: x, y in pixels from 0, and what became of it."""
+    """Star of the table.
+
+    Attributes
+    ----------
+    id : str
+    x, y : float
+        Position in pixels from 0.
+    snr, flux : float
+        Within a radius of 4 pixels; the flux is in the unit of the image.
+    concentration : tuple of float
+        Ratios of the light within 2, 4 and 8 pixels.
+    reason : str
+        Key of `REASONS`, or empty if the star is used.
+    sky, noise : float
+        Level and rms of the sky around it.
+    """
 
     id: str
     x: float
@@ -48,22 +63,23 @@ class Star:
 
 @dataclass
 class EmpiricalPsf:
-    """A PSF made of stars.
+    """Effective PSF of an image.
 
     Attributes
     ----------
-    data : `~numpy.ndarray`
-        (m, m), m odd, float64, sum 1, centred: the share of a star's light in a pixel of
-        the image, at steps of 1 / `oversampling` pixel.
+    data : `~numpy.ndarray`, shape (m, m), float64
+        Fraction of the light of a star in a pixel of the image, at steps of 1 / `oversampling`
+        pixel. It is centred, with m odd, and its sum is 1.
     scale : float
-        Arcsec a step.
+        Step of the values in arcsec.
     pixel : float
-        Arcsec a side of the image's pixels, which the values include.
+        Side in arcsec of the pixels of the image, over which the values are integrated.
     oversampling : int
+        Number of steps per pixel.
     fwhm : float
-        Arcsec: of the circle with the area in which the PSF is above half its peak.
+        In arcsec (`~pixsed.images.psf.profile.fwhm_arcsec`).
     radii, energy : `~numpy.ndarray`
-        Curve of growth: arcsec, and share of the stamp's light within.
+        Curve of growth: radii in arcsec, and the fraction of the light of the stamp within them.
     stars : list of `Star`
         Every row of the table, in its order.
     """
@@ -83,26 +99,26 @@ def make_psf(
 ):
     """Make the effective PSF of an image from a list of stars.
 
-    The sky of each star is the clipped median around its stamp; the light of the PSF that
-    lies there is put back, taking it to fall with the third power of the radius.
+    The sky of each star is the clipped median around its stamp. It contains some light of the
+    PSF, which is restored on the assumption that the wings fall with the third power of the radius.
 
     Parameters
     ----------
     image : `~pixsed.io.image.ImageFile`
-        With a celestial WCS; only the stars' surroundings are read.
+        With a celestial WCS. Only the surroundings of the stars are read.
     stars : list of `Star`
-        Their places; the rest is filled in.
+        Stars with positions; their other attributes are filled in.
     size : int, optional
         Side of the stamps in pixels, odd, 15 or more.
     oversampling : int, optional
         As for `pixsed.images.psf.epsf.fit_epsf`.
     saturation : float, optional
-        In the image's unit: a star with a pixel as bright is not used. Without it only
-        a flat top (4 equal pixels) tells.
+        Value in the unit of the image from which a pixel is saturated; its star is not used.
+        Stars with a flat top, 4 equal pixels, are always taken as saturated.
     min_snr : float, optional
-        Of the light within a radius of 4 pixels over the noise of the sky there.
+        Smallest S/N of the light within a radius of 4 pixels over the noise of the sky.
     max_stars : int, optional
-        The brightest so many are used.
+        Largest number of stars; the brightest are used.
 
     Returns
     -------
@@ -111,12 +127,12 @@ def make_psf(
     Raises
     ------
     PixsedError
-        If no star is left; the message counts why.
+        If no star is left. The message gives the number of stars for each reason.
 
     Warns
     -----
     PixsedWarning
-        If fewer than 3 are left.
+        If fewer than 3 stars are left.
     """
     if size < 15 or size % 2 == 0:
         raise PixsedError(f"size must be an odd number of pixels, 15 or more, got {size}")
@@ -127,7 +143,7 @@ def make_psf(
     _reject_duplicates(left)
     _reject_odd(left)
     left = [s for s in left if not s.reason]
-    # A few more than asked for, in place of those that the PSF will show to be blended.
+    # Spare stars replace those that turn out to be blended.
     spare = left[max_stars:]
     chosen = left[:max_stars]
     while True:
@@ -136,7 +152,7 @@ def make_psf(
                 f"{image.name}: no star is left to make a PSF of ({summary(stars)}); "
                 "give more stars, or loosen --min-snr or --saturation"
             )
-        # A coarse PSF, the quicker to make, shows what else is in the stamps.
+        # A PSF without oversampling is quicker to make and shows other sources in the stamps.
         psf, centres, fluxes, residuals = _fit(image, chosen, size, 1)
         fwhm = fwhm_arcsec(psf, 1.0)
         for star, residual, centre, flux in zip(chosen, residuals, centres, fluxes, strict=True):
@@ -157,7 +173,7 @@ def make_psf(
             PixsedWarning,
             stacklevel=2,
         )
-    psf = _put_back_wings(psf, size, oversampling)
+    psf = _restore_wings(psf, size, oversampling)
     radii = np.arange(0.5, size / 2, 0.5) * scale
     step = scale / oversampling
     radii = radii[radii <= (len(psf) - 1) / 2 * step]
@@ -180,7 +196,7 @@ def _fit(image, stars, size, oversampling):
 
 
 def summary(stars):
-    """Return how many stars were used, and how many not, for each reason."""
+    """Return the number of stars used, and not used for each reason, as text."""
     used = sum(not s.reason for s in stars)
     words = [f"{used} of {len(stars)} used"]
     for reason in REASONS:
@@ -190,12 +206,12 @@ def summary(stars):
 
 
 def _annulus(size):
-    """Return the half side of the square that the sky is measured in."""
+    """Return the half side in pixels of the square in which the sky is measured."""
     return size // 2 + max(5, size // 4)
 
 
 def _read(image, x, y, half):
-    """Return the square of half side `half` around the pixel, NaN beyond the image."""
+    """Return the square of half side `half` around a pixel, NaN beyond the image."""
     column, row = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
     ny, nx = image.shape
     y0, y1, x0, x1 = row - half, row + half + 1, column - half, column + half + 1
@@ -209,13 +225,13 @@ def _read(image, x, y, half):
 
 
 def _stamp(image, star, size):
-    """Return a star's stamp, its sky subtracted, and its centre in it."""
+    """Return the sky-subtracted stamp of a star, and its centre in the stamp."""
     data, x0, y0 = _read(image, star.x, star.y, size // 2)
     return data - star.sky, (star.x - x0, star.y - y0)
 
 
 def _inspect(image, star, size, saturation, min_snr):
-    """Fill in a star's place, light and noise, or the reason why it cannot be used."""
+    """Fill in the position, flux and noise of a star, or the reason why it is not used."""
     from astropy.stats import mad_std, sigma_clip
 
     half, ny, nx = size // 2, *image.shape
@@ -279,14 +295,14 @@ def _peaks(data):
 
 
 def _reject_duplicates(stars):
-    """Name the fainter of two rows that are one star; `stars` brightest first."""
+    """Reject the fainter of two rows of the same star; `stars` are in order of brightness."""
     for i, star in enumerate(stars):
         if any(np.hypot(s.x - star.x, s.y - star.y) < 2 for s in stars[:i] if not s.reason):
             star.reason = "duplicate"
 
 
 def _reject_odd(stars):
-    """Name those whose light is less or more concentrated than the others'."""
+    """Reject stars whose light is less or more concentrated than that of the others."""
     from astropy.stats import mad_std
 
     left = [s for s in stars if not s.reason]
@@ -301,23 +317,23 @@ def _reject_odd(stars):
 
 
 def _has_neighbour(residual, centre, flux, noise, fwhm):
-    """Return whether a source is left in a stamp after its star."""
+    """Return whether the residual of a stamp has a source beside its star."""
     from scipy.ndimage import gaussian_filter
 
     sigma = fwhm / 2.355
     y, x = np.indices(residual.shape)
     radius = np.hypot(x - centre[0], y - centre[1])
     known = np.isfinite(residual)
-    # The best estimate of a source's light at each pixel, for a Gaussian of that width.
-    share = 4 * np.pi * sigma**2
-    light = share * gaussian_filter(np.where(known, residual, 0.0), sigma)
-    error = noise * np.sqrt(share)
+    # Optimal estimate of the flux of a Gaussian source of this width at each pixel.
+    area = 4 * np.pi * sigma**2
+    light = area * gaussian_filter(np.where(known, residual, 0.0), sigma)
+    error = noise * np.sqrt(area)
     beyond = known & (radius > 2 * fwhm)
     return bool((light[beyond] > max(_FAINT_NEIGHBOUR * flux, 7 * error)).any())
 
 
-def _put_back_wings(psf, size, oversampling):
-    """Return the PSF with the light that went with the sky around its stamps, sum 1."""
+def _restore_wings(psf, size, oversampling):
+    """Return the PSF with the light that was subtracted with the sky restored, sum 1."""
     step = np.arange(-_annulus(size), _annulus(size) + 1)
     square = np.maximum(abs(step[:, None]), abs(step))
     radius = np.hypot(step[:, None], step)

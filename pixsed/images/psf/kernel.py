@@ -1,4 +1,4 @@
-"""The kernel between two PSFs, and how well it does: encircled energies, noise."""
+"""Matching kernel between two PSFs, and the encircled energies that it gives."""
 
 from dataclasses import dataclass
 
@@ -17,35 +17,40 @@ _CURVE_STEP = 0.02
 def matching_kernel(
     source, target, *, method="fourier", window=None, alpha=0.5, beta=0.5, regularization=1e-4
 ):
-    """Return the kernel that turns one PSF into another, by photutils.
+    """Return the kernel that turns one PSF into another, computed by photutils.
 
-    The window multiplies the target's resolution: where it falls below 1 at frequencies
-    that the target has, the result is broader than the target.
+    The window multiplies the transform of the kernel. If it is below 1 at frequencies that the
+    target contains, the result is broader than the target.
 
     Parameters
     ----------
-    source, target : `~numpy.ndarray`
-        (n, n), n odd, centred, on the same pixels.
+    source, target : `~numpy.ndarray`, shape (n, n)
+        PSFs on the same pixels, centred, with n odd.
     method : {"fourier", "wiener", "laplacian", "biharmonic"}, optional
-        The ratio of Fourier transforms; or that with a term in its denominator: a constant
-        (Wiener's), or one that grows with frequency (with the Laplacian: Boucaud et al.
-        2016, A&A 596, A63).
+        ``fourier`` is the ratio of the Fourier transforms. The others add a term to the
+        denominator: a constant (``wiener``), or one that grows with frequency (for ``laplacian``
+        see Boucaud et al. 2016, A&A 596, A63).
     window : str, optional
-        One of `WINDOWS`: ``tukey`` is flat up to 1 - `alpha` of the Nyquist frequency, and
-        falls to zero there; ``cosine-bell`` falls from frequency zero to zero at `alpha`;
-        ``split-cosine-bell`` is flat up to `beta`, and falls to zero over `alpha`;
-        ``top-hat`` is cut off at `beta`; ``hanning`` falls from zero to Nyquist. By
-        default ``tukey`` for ``fourier``, else ``none``.
+        One of `WINDOWS`. ``tukey`` is flat up to 1 - `alpha` of the Nyquist frequency and falls
+        to zero at Nyquist; ``cosine-bell`` falls from frequency zero to zero at `alpha`;
+        ``split-cosine-bell`` is flat up to `beta` and falls to zero over `alpha`; ``top-hat`` is
+        cut off at `beta`; ``hanning`` falls from frequency zero to Nyquist. By default ``tukey``
+        for ``fourier``, else ``none``.
     alpha, beta : float, optional
-        0 to 1.
+        Fractions of the Nyquist frequency, 0 to 1.
     regularization : float, optional
-        For ``fourier``, the fraction of its peak below which the source's transform is
-        taken as zero; else the weight of the term.
+        For ``fourier``, the fraction of its peak below which the transform of the source is taken
+        as zero; else the weight of the term.
 
     Returns
     -------
-    `~numpy.ndarray`
-        (n, n) float64, sum 1.
+    `~numpy.ndarray`, shape (n, n), float64
+        Sum 1.
+
+    Raises
+    ------
+    PixsedError
+        If an option is unknown, or there is no finite kernel.
     """
     from photutils import psf_matching as photutils
 
@@ -79,15 +84,20 @@ def matching_kernel(
 
 
 def default_window(method):
-    """Return the window that goes with a method."""
+    """Return the default window of a method."""
     return "tukey" if method == "fourier" else "none"
 
 
 @dataclass
 class EnergyCurve:
-    """Encircled energy of an image's PSF: `before`, `after` matching, and the `target`'s.
+    """Encircled energies of a PSF before and after matching, and of the target.
 
-    `radii` in arcsec; energies as fractions of the light within the PSFs' common square.
+    Attributes
+    ----------
+    radii : `~numpy.ndarray`, shape (n,)
+        In arcsec.
+    before, after, target : `~numpy.ndarray`, shape (n,)
+        Fractions of the light within the common square of the PSFs.
     """
 
     radii: np.ndarray
@@ -101,16 +111,16 @@ class EnergyCurve:
 
 
 def energy_curve(source, target, kernel, scale):
-    """Return the `EnergyCurve` of a match, out to the PSFs' edge.
+    """Return the `EnergyCurve` of a match, out to the edge of the PSFs.
 
     Parameters
     ----------
-    source, target : `~numpy.ndarray`
-        (n, n) PSFs on the kernel's pixels.
+    source, target : `~numpy.ndarray`, shape (n, n)
+        PSFs on the pixels of the kernel.
     kernel : `~numpy.ndarray`
         Applied to `source`.
     scale : float
-        Arcsec a pixel.
+        Pixel scale in arcsec.
     """
     from scipy.signal import fftconvolve
 
@@ -124,12 +134,12 @@ def energy_curve(source, target, kernel, scale):
 def compared_radii(size, scale):
     """Return the radii in arcsec between which encircled energies can be compared.
 
-    `EE_RADII`, or as far as PSFs of `size` pixels of `scale` arcsec reach.
+    These are `EE_RADII`, limited to the half side of PSFs of `size` pixels of `scale` arcsec.
 
     Raises
     ------
     PixsedError
-        If they end within the smaller.
+        If the PSFs end within the smaller radius.
     """
     low, high = EE_RADII
     reach = size * scale / 2
@@ -145,8 +155,8 @@ def compared_radii(size, scale):
 def energy_residual(source, target, kernel, scale):
     """Return the largest difference in encircled energy after matching.
 
-    Between 0.1 and 0.5 arcsec, or the PSFs' edge (`compared_radii`). Parameters as for
-    `energy_curve`.
+    It is taken between 0.1 and 0.5 arcsec, or the edge of the PSFs (`compared_radii`). The
+    parameters are those of `energy_curve`.
     """
     from scipy.signal import fftconvolve
 
@@ -155,13 +165,3 @@ def energy_residual(source, target, kernel, scale):
     matched = fftconvolve(source, kernel, mode="same")
     difference = encircled_energy(matched, scale, radii) - encircled_energy(target, scale, radii)
     return float(np.abs(difference).max())
-
-
-def noise_correlation(kernel):
-    """Return the factor by which a kernel makes the noise of large sums exceed the errors.
-
-    The errors of a convolved image are those of single pixels; their neighbours' are
-    correlated, and the noise of a sum over many pixels is this factor larger than the
-    sum of squared errors says. That is of noise that was not correlated before.
-    """
-    return float(kernel.sum() / np.sqrt((kernel**2).sum()))

@@ -1,4 +1,4 @@
-"""A PSF on pixels of any scale: its core, its width, its light within radii; resampling it."""
+"""PSF on pixels of any scale: centroid, FWHM, encircled energy and resampling."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,22 @@ from pixsed.errors import PixsedError
 
 @dataclass
 class Psf:
-    """A PSF: `data` (ny, nx) float64 of any sum, `scale` in arcsec a pixel, `band` or None.
+    """PSF on pixels of any scale.
 
-    `pixel` is the side in arcsec of the pixel whose light each value is; None = `scale`. In an
-    oversampled effective PSF the values are closer together than that. `oversampling` is the
-    card OVERSAMP of a file whose scale may or may not allow for it, else None.
+    Attributes
+    ----------
+    data : `~numpy.ndarray`, shape (ny, nx), float64
+        Of any sum.
+    scale : float
+        Pixel scale in arcsec.
+    band : str or None
+    name : str
+        File name, for messages.
+    pixel : float or None
+        Side in arcsec of the pixel over which each value is integrated; None = `scale`. The values
+        of an oversampled effective PSF are closer together.
+    oversampling : float or None
+        Card OVERSAMP of a file whose pixel scale may or may not allow for it.
     """
 
     data: np.ndarray
@@ -25,13 +36,14 @@ class Psf:
 
 
 def centroid(data):
-    """Return (x, y) of a PSF's core: the centroid under a Gaussian of its own width.
+    """Return the centroid (x, y) of a PSF within a Gaussian window of its width.
 
-    The window keeps faint wings, cut off unevenly by the array's edge, from moving it.
+    Without the window, faint wings that are cut off unevenly by the edge of the array would move
+    the centroid.
     """
     y, x = np.indices(data.shape)
     y0, x0 = np.unravel_index(np.argmax(data), data.shape)
-    # Half of the light lies within 1.18 sigma of a Gaussian's centre.
+    # Half of the light of a Gaussian lies within 1.18 sigma.
     radius = np.hypot(x - x0, y - y0).ravel()
     order = np.argsort(radius)
     light = np.cumsum(data.ravel()[order])
@@ -39,7 +51,7 @@ def centroid(data):
     sigma = max(half / 1.18, 0.7)
     for _ in range(50):
         weight = data * np.exp(-0.5 * ((x - x0) ** 2 + (y - y0) ** 2) / sigma**2)
-        # Twice the step: a window of the PSF's own width halves it.
+        # Twice the step, because a window as wide as the PSF halves it.
         dx = 2 * ((weight * (x - x0)).sum() / weight.sum())
         dy = 2 * ((weight * (y - y0)).sum() / weight.sum())
         x0, y0 = x0 + dx, y0 + dy
@@ -50,25 +62,30 @@ def centroid(data):
 
 
 def resample_psf(psf, scale, size, angle=0.0):
-    """Return a PSF on pixels of another scale, its core on the central pixel.
+    """Return a PSF on pixels of another scale, with its core on the central pixel.
 
-    Cubic splines between the samples. An output pixel of twice the size of the input's pixels,
-    or more, is the mean over several samples, so that its light is summed.
+    The samples are interpolated by cubic splines. Output pixels at least twice as large as the
+    input pixels are means over several samples.
 
     Parameters
     ----------
     psf : `Psf`
     scale : float
-        Arcsec a pixel of the result.
+        Pixel scale of the result in arcsec.
     size : int
-        Side of the result, odd.
+        Side of the result in pixels, odd.
     angle : float, optional
-        Degrees by which it is turned, from the x axis towards y.
+        Angle in degrees by which the PSF is rotated, from the x axis towards y.
 
     Returns
     -------
-    `~numpy.ndarray`
-        (size, size) float64, sum 1; zero outside the input.
+    `~numpy.ndarray`, shape (size, size), float64
+        Sum 1; zero outside the input.
+
+    Raises
+    ------
+    PixsedError
+        If `size` is even or below 3.
     """
     from scipy.ndimage import map_coordinates
 
@@ -87,10 +104,10 @@ def resample_psf(psf, scale, size, angle=0.0):
 
 
 def common_size(psf, target, scale):
-    """Return the odd number of pixels of `scale` that fits in both PSFs.
+    """Return the largest odd number of pixels of `scale` arcsec that fits in both PSFs.
 
-    Around their cores: a PSF off the centre of its array by more than a pixel ends at the
-    nearest edge.
+    It is counted around the cores. A PSF more than a pixel off the centre of its array ends at
+    the nearest edge.
     """
     extent = min(_side(p.data) * p.scale for p in (psf, target))
     size = int(extent / scale + 1e-6)
@@ -98,7 +115,7 @@ def common_size(psf, target, scale):
 
 
 def _side(data):
-    """Return the side in pixels of the square around a PSF's core."""
+    """Return the side in pixels of the largest square around the core of a PSF."""
     off = (
         abs(place - (n - 1) / 2) for place, n in zip(centroid(data), data.shape[::-1], strict=True)
     )
@@ -108,15 +125,15 @@ def _side(data):
 def fwhm_arcsec(psf, scale):
     """Return the FWHM of a PSF, in the unit of `scale`.
 
-    That of the circle with the area where a cubic spline through the values is above half
-    of its highest.
+    It is the diameter of the circle with the area in which a cubic spline through the values is
+    above half its peak.
 
     Parameters
     ----------
-    psf : `~numpy.ndarray`
-        (n, n), centred.
+    psf : `~numpy.ndarray`, shape (n, n)
+        Centred.
     scale : float
-        Length a pixel.
+        Pixel scale.
     """
     from scipy.ndimage import map_coordinates
 
@@ -134,12 +151,12 @@ def encircled_energy(psf, scale, radii):
 
     Parameters
     ----------
-    psf : `~numpy.ndarray`
-        (n, n), n odd, centred on its central pixel.
+    psf : `~numpy.ndarray`, shape (n, n)
+        Centred on its central pixel, with n odd.
     scale : float
-        Arcsec a pixel.
+        Pixel scale in arcsec.
     radii : sequence of float
-        Arcsec.
+        In arcsec.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Read a PSF or a matching kernel from a FITS file, and check it."""
+"""Read and check a PSF or a matching kernel from a FITS file."""
 
 import re
 import warnings
@@ -15,22 +15,22 @@ from pixsed.io.image import merged_header
 from pixsed.io.locate import choose_image, is_image, open_fits, parse_location
 
 _SCALE_CARDS = ("PIXSCALE", "PIXSCL", "PIXELSCL", "PIXSCAL1", "PIXSCALX", "SECPIX", "SECPIX1")
-# Sides of a pixel in degrees, also where there is no CTYPE: x and y, or those of a matrix.
+# Pixel scale in degrees of headers without CTYPE: a step, or a column of the matrix.
 _STEP_CARDS = (("CDELT1",), ("CD1_1", "CD2_1"))
-# Side of the pixel whose light each value of an effective PSF is, if not that of its grid.
+# Side in arcsec of the pixel over which each value of an effective PSF is integrated.
 _PIXEL_CARD = "PSFPIX"
-# Scales outside this range, arcsec a pixel, must be in another unit.
+# Range of pixel scales in arcsec; a value outside it must be in another unit.
 _SMALLEST, _LARGEST = 1e-3, 10.0
-# Scales that agree to this fraction are one.
+# Relative difference up to which two pixel scales agree.
 _SCALE_TOLERANCE = 0.01
-# Pixels: a PSF's core this far off its centre is worth a warning.
+# Offset in pixels of the core of a PSF from the centre above which a warning is given.
 _OFF_CENTRE = 1.0
-# Values at the edge over the peak: above the first a warning, above the second no PSF.
+# Ratio of the values at the edge to the peak above which there is a warning, or an error.
 _EDGE, _FLAT = 0.01, 0.5
-# Pixels by which a kernel may move an image: up to the first silently, to the second with a
-# warning.
+# Pixels by which a kernel may move an image without a warning, and with one.
 _SHIFT, _MAX_SHIFT = 0.25, 0.5
-# The least sum of a kernel over that of its absolute values: below, its sign is rounding.
+# Smallest ratio of the sum of a kernel to that of its absolute values. Below it, the sign of the
+# sum is a rounding error.
 _MIN_SUM = 1e-4
 
 
@@ -41,8 +41,8 @@ def read_psf(text, *, scale=None):
     ----------
     text : str
     scale : float, optional
-        Arcsec a pixel, where the header does not tell it by a celestial WCS or a card
-        such as PIXSCALE, PIXSCL or PIXELSCL, or these contradict each other.
+        Pixel scale in arcsec, for a header without a celestial WCS or a card such as PIXSCALE,
+        PIXSCL or PIXELSCL, or with contradictory ones.
 
     Returns
     -------
@@ -51,14 +51,14 @@ def read_psf(text, *, scale=None):
     Raises
     ------
     PixsedError
-        If the file cannot be read, the scale is not known or not in arcsec, or the values
-        are not a PSF's.
+        If the file cannot be read, the pixel scale is unknown or not in arcsec, or the values are
+        not those of a PSF.
 
     Warns
     -----
     PixsedWarning
-        If the core is off the centre by more than a pixel, the values at the edge are
-        above a hundredth of the peak, or `scale` is not that of the header.
+        If the core is more than a pixel off the centre, the values at the edge are above 1 % of
+        the peak, or `scale` differs from that of the header.
     """
     data, header = _read_plane(text)
     if not np.isfinite(data).all() or data.sum() <= 0 or min(data.shape) < 3:
@@ -68,9 +68,11 @@ def read_psf(text, *, scale=None):
     x, y = centroid(data)
     off = np.hypot(x - (data.shape[1] - 1) / 2, y - (data.shape[0] - 1) / 2)
     if off > _OFF_CENTRE:
-        _warn(
+        warnings.warn(
             f"{text}: the PSF's core is {off:.1f} pixels off the centre of its array; it is "
-            "centred, and its wings are used as far as the nearest edge"
+            "centred, and its wings are used as far as the nearest edge",
+            PixsedWarning,
+            stacklevel=3,
         )
     pixel = header.get(_PIXEL_CARD)
     known = isinstance(pixel, int | float) and np.isfinite(pixel) and pixel > 0
@@ -95,15 +97,17 @@ def _check_edge(data, text):
     if ratio > _FLAT:
         raise PixsedError(f"{text} is not a PSF: its edge is {ratio:.0%} of its peak")
     if ratio > _EDGE:
-        _warn(
+        warnings.warn(
             f"{text}: the PSF is {ratio:.1%} of its peak at the edge of its array: sky is left "
             "in it, or it is cut too narrow for its wings; subtract the sky, or give a wider "
-            "one"
+            "one",
+            PixsedWarning,
+            stacklevel=3,
         )
 
 
 def _psf_scale(header, given, text):
-    """Return arcsec a pixel, from the header or else as given."""
+    """Return the pixel scale in arcsec, from the header or else as given."""
     found = _scales(header, text)
     values = list(found.values())
     if found and max(values) > (1 + _SCALE_TOLERANCE) * min(values):
@@ -120,9 +124,11 @@ def _psf_scale(header, given, text):
             "give it with --psf-scale, in arcsec"
         )
     if found and given and not _alike(values[0], given):
-        _warn(
+        warnings.warn(
             f"{text}: a pixel is {values[0]:.4g} arcsec, as {next(iter(found))} says; "
-            f"--psf-scale {given:g} is for headers that do not tell it"
+            f"--psf-scale {given:g} is for headers that do not tell it",
+            PixsedWarning,
+            stacklevel=3,
         )
     return values[0] if found else float(given)
 
@@ -132,7 +138,7 @@ def _alike(a, b):
 
 
 def _scales(header, text):
-    """Return the scales that a header tells, in arcsec: what tells it -> value.
+    """Return the pixel scales of a header in arcsec: source of the value -> value.
 
     Raises
     ------
@@ -167,7 +173,7 @@ def _scales(header, text):
 
 
 def _steps(header):
-    """Return the scale of WCS cards without CTYPE; in pixels, as CDELT of 1, they say nothing."""
+    """Return the pixel scale of WCS cards without CTYPE, unless they are in pixels (CDELT = 1)."""
     found = {}
     for keys in _STEP_CARDS:
         try:
@@ -181,9 +187,16 @@ def _steps(header):
 
 @dataclass
 class Kernel:
-    """A matching kernel: `data` (ny, nx) of odd sides and sum 1, and its `sum` before.
+    """Matching kernel.
 
-    `band` is the band that it matches to, from its card PSFMATCH, or None.
+    Attributes
+    ----------
+    data : `~numpy.ndarray`, shape (ny, nx)
+        Of odd sides and sum 1.
+    band : str or None
+        Band of the target PSF, from its card PSFMATCH.
+    sum : float
+        Sum before it was normalised.
     """
 
     data: np.ndarray
@@ -198,7 +211,7 @@ def read_kernel(text, *, scale=None):
     ----------
     text : str
     scale : float, optional
-        Arcsec a pixel of the image: a kernel whose header tells another is an error.
+        Pixel scale of the image in arcsec. A kernel with another one in its header is an error.
 
     Returns
     -------
@@ -207,13 +220,13 @@ def read_kernel(text, *, scale=None):
     Raises
     ------
     PixsedError
-        If it cannot be read, has even sides, is not finite, has no sum above zero, is on
-        pixels of another scale, or would move the image by more than half a pixel.
+        If it cannot be read, has even sides, is not finite, has no sum above zero, has another
+        pixel scale, or would move the image by more than half a pixel.
 
     Warns
     -----
     PixsedWarning
-        If it moves the image by more than a quarter of a pixel, or has a card OVERSAMP above 1.
+        If it moves the image by more than a quarter of a pixel, or has OVERSAMP above 1.
     """
     kernel, header = _read_plane(text)
     if kernel.shape[0] % 2 == 0 or kernel.shape[1] % 2 == 0:
@@ -230,20 +243,24 @@ def read_kernel(text, *, scale=None):
                 f"{scale:.4g}; make it for these pixels, or give --psf and --target"
             )
     if (oversampling := _oversampling(header)) and oversampling > 1:
-        _warn(
+        warnings.warn(
             f"{text}: the kernel has OVERSAMP {oversampling:g}; it is taken on the image's "
-            "pixels; if its values are closer, make it for these pixels"
+            "pixels; if its values are closer, make it for these pixels",
+            PixsedWarning,
+            stacklevel=3,
         )
     if (shift := _shift(kernel)) > _SHIFT:
-        told = f"{text}: the kernel is {shift:.2f} pixels off its centre, and moves the image by it"
+        message = (
+            f"{text}: the kernel is {shift:.2f} pixels off its centre, and moves the image by it"
+        )
         if shift > _MAX_SHIFT:
-            raise PixsedError(f"{told}; centre it in an array of odd sides")
-        _warn(told)
+            raise PixsedError(f"{message}; centre it in an array of odd sides")
+        warnings.warn(message, PixsedWarning, stacklevel=3)
     return Kernel(kernel / total, str(header.get("PSFMATCH", "")).strip() or None, float(total))
 
 
 def _shift(kernel):
-    """Return by how many pixels a kernel moves a star: a Gaussian of the usual width."""
+    """Return the shift in pixels that a kernel gives to a star, a Gaussian of sigma 2 pixels."""
     from scipy.ndimage import gaussian_filter
 
     star = gaussian_filter(np.pad(kernel, 10), 2.0, mode="constant")
@@ -252,15 +269,11 @@ def _shift(kernel):
 
 
 def _read_plane(text):
-    """Return the values of an image, float64, and its cards."""
+    """Return the values of an image as float64, and its header."""
     location = parse_location(str(text))
     with open_fits(location.path) as hdulist:
         named = [hdu for hdu in hdulist if hdu.name == "KERNEL"]
         hdu = named[0] if named and location.ext is None else choose_image(hdulist, location)
-        # Of a primary HDU with an image of its own, the cards are that image's.
-        shared = fits.Header() if is_image(hdulist[0]) else hdulist[0].header
-        return np.array(hdu.data, dtype=float), merged_header(hdu.header, shared)
-
-
-def _warn(message):
-    warnings.warn(message, PixsedWarning, stacklevel=3)
+        # The cards of a primary HDU with an image belong to that image.
+        common = fits.Header() if is_image(hdulist[0]) else hdulist[0].header
+        return np.array(hdu.data, dtype=float), merged_header(hdu.header, common)

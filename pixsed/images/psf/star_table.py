@@ -1,4 +1,4 @@
-"""A table of stars: the places on an image of its rows, from RA and Dec or x and y."""
+"""Table of stars: positions on an image, from RA and Dec or from x and y."""
 
 import numpy as np
 
@@ -15,37 +15,36 @@ _DEC = (
 ).split()
 _X = "x x_pix xpix xcentroid x_centroid xcenter x_center x_0 x_fit xc".split()
 _Y = "y y_pix ypix ycentroid y_centroid ycenter y_center y_0 y_fit yc".split()
-# SExtractor counts pixels from 1, Python's from 0.
+# SExtractor counts pixels from 1, Python from 0.
 _X_FROM_1, _Y_FROM_1 = "x_image xwin_image".split(), "y_image ywin_image".split()
 
 
 def read_stars(path, wcs, *, ra_col=None, dec_col=None, x_col=None, y_col=None, id_col=None):
-    """Return the stars of a table, placed on an image.
+    """Return the stars of a table, with their positions on an image.
 
     Parameters
     ----------
     path : str
-        A table that astropy reads: FITS (``path[EXT]`` too), ECSV, CSV, VOTable, ASCII.
+        Table in a format of astropy: FITS (``path[EXT]`` too), ECSV, CSV, VOTable, ASCII.
     wcs : `~astropy.wcs.WCS`
-        Of the image.
+        WCS of the image.
     ra_col, dec_col : str, optional
-        Columns in degrees, or in the unit that they have, or as ``hh:mm:ss``. By default
-        those with usual names; they go before x and y.
+        Columns in degrees, in their own unit, or as ``hh:mm:ss``. By default columns with usual
+        names, which take precedence over x and y.
     x_col, y_col : str, optional
-        Columns of pixels, from 0. SExtractor's X_IMAGE and Y_IMAGE are found too, and
-        taken from 1.
+        Columns of pixels, from 0. X_IMAGE and Y_IMAGE of SExtractor are taken from 1.
     id_col : str, optional
-        By default one with a usual name, else the rows are numbered from 1.
+        By default a column with a usual name, else the rows are numbered from 1.
 
     Returns
     -------
     list of `~pixsed.images.psf.from_stars.Star`
-        In the table's order; those without a finite place are left out.
+        In the order of the table. Stars without a finite position are left out.
 
     Raises
     ------
     PixsedError
-        If the table cannot be read, or a column is absent or could be one of several.
+        If the table cannot be read, or a column is absent or ambiguous.
     """
     table = read_table(path, wanted=lambda names: _has_places(names, ra_col, x_col))
     names = table.colnames
@@ -78,10 +77,10 @@ def read_stars(path, wcs, *, ra_col=None, dec_col=None, x_col=None, y_col=None, 
 
 
 def _has_places(names, ra_col, x_col):
-    """Return whether a table with these columns may be the list of stars."""
+    """Return whether a table with these columns may be the table of stars."""
     lower = {name.lower() for name in names}
-    asked = {name for name in (ra_col, x_col) if name}
-    return asked <= set(names) if asked else bool(lower & {*_RA, *_X, *_X_FROM_1})
+    wanted = {name for name in (ra_col, x_col) if name}
+    return wanted <= set(names) if wanted else bool(lower & {*_RA, *_X, *_X_FROM_1})
 
 
 def _pixels(table, ra_col, dec_col, wcs, path):
@@ -91,7 +90,7 @@ def _pixels(table, ra_col, dec_col, wcs, path):
         ra = _degrees(table[ra_col], ra_col, "hourangle", path)
         dec = _degrees(table[dec_col], dec_col, "deg", path)
         sky = SkyCoord(ra, dec, unit="deg", frame="icrs")
-    except Exception as error:  # astropy's own, of several classes
+    except Exception as error:  # astropy raises several classes
         text = " ".join(str(error).split())[:150]
         raise PixsedError(
             f"{path}: columns {ra_col!r}, {dec_col!r} are no positions ({text}); "
@@ -101,7 +100,7 @@ def _pixels(table, ra_col, dec_col, wcs, path):
 
 
 def _degrees(column, name, text_unit, path):
-    """Return angles in degrees, NaN where there is none; of text, as hh:mm:ss, in `text_unit`."""
+    """Return angles in degrees, NaN for missing ones; texts as hh:mm:ss are in `text_unit`."""
     from astropy.coordinates import Angle
 
     unit = unit_of(column)

@@ -1,4 +1,4 @@
-"""Write a PSF made of stars: the image, its curve of growth, and the stars' fates."""
+"""Write an effective PSF: the image, its curve of growth, and the table of its stars."""
 
 import numpy as np
 from astropy.io import fits
@@ -24,7 +24,7 @@ def write_psf(image, psf, path, *, overwrite=False, inputs=()):
     Parameters
     ----------
     image : `~pixsed.io.image.ImageFile`
-        What it was made of.
+        Image that the PSF was made from.
     psf : `~pixsed.images.psf.from_stars.EmpiricalPsf`
     path, overwrite, inputs
         As for `pixsed.io.formats.cube.write_cube`.
@@ -49,7 +49,7 @@ def write_psf(image, psf, path, *, overwrite=False, inputs=()):
         ],
         name="COG",
     )
-    growth.header.comments["TTYPE2"] = "share of the light of the PSF's square"
+    growth.header.comments["TTYPE2"] = "fraction of the light in the square of the PSF"
     write_hdulist(fits.HDUList([primary, image_hdu, growth, _stars(psf.stars)]), path, overwrite)
 
 

@@ -10,8 +10,13 @@ from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.binning.bin_cube import bin_cube, bin_sums, binned
 from pixsed.images.binning.groups import Group, Pixels, contiguous
 from pixsed.images.binning.sed import shape_chi2
-from pixsed.images.noise.covariance import correlation, correlation_width, sum_variance
-from pixsed.images.psf.kernel import matching_kernel, noise_correlation
+from pixsed.images.noise.covariance import (
+    correlation,
+    correlation_width,
+    kernel_noise_corr,
+    sum_variance,
+)
+from pixsed.images.psf.kernel import matching_kernel
 from pixsed.io.formats.cube import Cube, bands_table, read_cube, write_cube
 
 BANDS = ["F115W", "F200W", "F277W", "F356W", "F444W"]
@@ -78,7 +83,7 @@ def test_the_width_gives_the_factor_back(corr):
 def test_the_width_of_a_gaussian_kernel():
     y, x = np.mgrid[-15:16, -15:16]
     kernel = np.exp(-(y**2 + x**2) / (2 * 2.0**2))
-    assert correlation_width(noise_correlation(kernel)) == pytest.approx(2.0, rel=1e-3)
+    assert correlation_width(kernel_noise_corr(kernel)) == pytest.approx(2.0, rel=1e-3)
     assert [correlation_width(c) for c in (1.0, 0.5, np.nan)] == [0, 0, 0]
 
 
@@ -150,7 +155,7 @@ def moffat(fwhm, n=21):
     ],
 )
 def test_errors_of_bins_against_the_scatter_of_noise(wcs_header, name, low, high):
-    """The error of a bin is the scatter of its sum, over images of noise of a known kernel.
+    """The error of a bin is the scatter of its sum over images of noise with a known kernel.
 
     Of a kernel that is no Gaussian only noise_corr is told; the errors may be a little
     too large, hardly too small.
@@ -170,7 +175,7 @@ def test_errors_of_bins_against_the_scatter_of_noise(wcs_header, name, low, high
         np.ones_like(flux),
         wcs_header(),
         1.0,
-        table=bands_table(BANDS, noise_corr=[noise_correlation(kernel)] * len(BANDS)),
+        table=bands_table(BANDS, noise_corr=[kernel_noise_corr(kernel)] * len(BANDS)),
     )
     binmap = np.zeros((n, n), np.int32)
     binmap[:4, :4] = 1
@@ -189,7 +194,7 @@ def test_errors_of_bins_against_the_scatter_of_noise(wcs_header, name, low, high
     # The sum of the whole, from the bins and the factor that the binned cube gives.
     result = binned(cube, blocks(n, 4), "voronoi", 10.0, ["F444W"])
     total = np.sqrt(((result.err[0] * 16) ** 2)[::4, ::4].sum()) * result.table["noise_corr"][0]
-    expected = n * noise_correlation(kernel)
+    expected = n * kernel_noise_corr(kernel)
     assert total == pytest.approx(expected, rel=1e-5)
 
 
@@ -271,11 +276,11 @@ def test_sed_bins_keep_colours_apart(wcs_header):
     bright = (cube.segmap == 531) & (cube.flux.mean(axis=0) > 20)
     mixed = []
     for limit in (4.0, 1e9):
-        binmap = bin_cube(cube, method="sed", snr=400, min_size=3, chi2_max=limit).binning.binmap
+        binmap = bin_cube(cube, method="sed", snr=400, min_size=3, max_chi2=limit).binning.binmap
         labels = np.unique(binmap[bright])
         sizes = np.array([(binmap == label).sum() for label in labels])
-        share = np.array([blue[binmap == label].mean() for label in labels])
-        mixed.append((sizes * np.minimum(share, 1 - share)).sum() / sizes.sum())
+        fraction = np.array([blue[binmap == label].mean() for label in labels])
+        mixed.append((sizes * np.minimum(fraction, 1 - fraction)).sum() / sizes.sum())
     # What is left are the discs of one PSF on the border, which colour does not divide.
     assert mixed[0] < 0.1
     assert mixed[0] < 0.4 * mixed[1]
@@ -411,7 +416,7 @@ def test_what_cannot_be_binned(wcs_header):
 
 
 def test_bins_by_the_bands_that_have_data(wcs_header):
-    """The S/N is of F277W, F356W and F444W; in pixels without them, of the reddest with data."""
+    """The S/N is over F277W, F356W and F444W, or over the reddest bands with data."""
     cube = make_galaxy(wcs_header, n=30)
     red = bin_cube(cube, snr=10)
     cube.flux[3:, :, :15] = np.nan
@@ -459,7 +464,7 @@ def test_the_file(wcs_header, tmp_path, fitsverify):
 
 
 def test_a_galaxy_of_jades(shared_data, run_cli, tmp_path):
-    """Bins of JOF 531 beside those that others made of it."""
+    """Compare the bins of JOF 531 with published ones."""
     from astropy.io import fits
 
     jof, cube = shared_data / "jof", tmp_path / "531.fits"

@@ -3,7 +3,7 @@ import pytest
 from scipy.signal import fftconvolve
 
 from pixsed.images.noise.apertures import EmptyApertures
-from pixsed.images.psf.kernel import noise_correlation
+from pixsed.images.noise.covariance import kernel_noise_corr
 
 
 def gaussian(sigma):
@@ -47,7 +47,7 @@ def factor_of_side(kernel, side):
 def test_smoothed_white_noise(sigma):
     kernel = gaussian(sigma)
     value, error = gathered(kernel, images=2).factor()
-    analytic = noise_correlation(kernel)
+    analytic = kernel_noise_corr(kernel)
     if sigma > 0.5:
         assert analytic == pytest.approx(2 * np.sqrt(np.pi) * sigma, rel=1e-3)
     assert value == pytest.approx(analytic, rel=0.03)
@@ -76,7 +76,7 @@ def test_white_noise():
 
 
 def test_sky_between_sources_of_small_images():
-    """Sources, missing data, and a level that the background has left."""
+    """Sources, missing data and a residual background do not change the factor."""
     y, x = np.indices((65, 65))
     sky = np.hypot(x - 30, y - 34) > 15
     kernel = gaussian(1.0)
@@ -92,7 +92,7 @@ def test_sky_between_sources_of_small_images():
 
 
 def test_errors_that_vary():
-    """A mosaic of two depths: scatter is judged by the errors."""
+    """In a mosaic of two depths the scatter is in units of the errors."""
     kernel = gaussian(1.0)
     err = np.ones((600, 600))
     err[:, 300:] = 5

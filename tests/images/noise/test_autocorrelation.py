@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
+from whole import plan_match
 
 from pixsed.errors import PixsedError
 from pixsed.images.noise.autocorrelation import Autocorrelation, measure_autocorrelation
+from pixsed.images.noise.covariance import kernel_noise_corr
 from pixsed.images.psf.convolve import convolve_image
-from pixsed.images.psf.kernel import noise_correlation
-from pixsed.images.psf.match import plan_match
 from pixsed.io.image import ImageFile
 
 
@@ -25,7 +25,7 @@ KERNEL = gaussian(17, 1.8)
 
 
 class Source:
-    """What `measure_autocorrelation` needs of an image."""
+    """Image with the attributes that `measure_autocorrelation` reads."""
 
     def __init__(self, data, err, noise_corr=1.0):
         self.data, self.err, self.noise_corr = data, err, noise_corr
@@ -66,7 +66,7 @@ def known_rho(drizzle, reach=7):
 
 
 def known_factor(drizzle, kernel):
-    """Of standard deviations: both at once, over the kernel alone."""
+    """The factor of standard deviations is that of drizzle and kernel over the kernel alone."""
     both = fftconvolve(drizzle, kernel)
     return np.sqrt((both**2).sum() / (drizzle**2).sum() / (kernel**2).sum())
 
@@ -94,7 +94,7 @@ def test_white_noise_is_exactly_so():
 
 
 def test_uncertainty_is_the_scatter():
-    """Of the factor, over many small fields."""
+    """The uncertainty is the scatter of the factor over many small fields."""
     found = [
         measure_autocorrelation(Source(drizzled(BOX, (80, 80), seed), np.ones((80, 80))))
         for seed in range(60)
@@ -153,7 +153,7 @@ def test_errors_that_vary_or_are_wrong():
 
 
 def test_convolved_errors_are_the_scatter():
-    """Monte Carlo, of errors that vary over the image."""
+    """Matched errors are the scatter of a Monte Carlo, with errors that vary over the image."""
     drizzle = DRIZZLES["gaussian"]
     depth = 1 + np.linspace(0, 2, 80)[None, :] * np.ones((60, 1))
     factor = Autocorrelation(known_rho(drizzle), 1).error_factor(KERNEL)[0]
@@ -169,7 +169,7 @@ def test_convolved_errors_are_the_scatter():
 
 
 def test_negative_lobes():
-    """A kernel that sharpens, and noise with a correlation below zero."""
+    """The factor holds for a kernel that sharpens and for negatively correlated noise."""
     drizzle = np.array([[0, -0.1, 0], [-0.1, 1, -0.1], [0, -0.1, 0]])
     kernel = 2 * np.pad(np.ones((1, 1)), 3) - gaussian(7, 1.0)
     found = measure_autocorrelation(Source(drizzled(drizzle, (600, 600), 7), np.ones((600, 600))))
@@ -219,13 +219,13 @@ def weighted_noise(data, err, sigma=12.0, step=12):
 
 @pytest.mark.parametrize("name", ["white", "box", "gaussian"])
 def test_noise_of_large_sums(write, name):
-    """NOISECOR, by Monte Carlo: sums over thousands of pixels of matched noise."""
+    """NOISECOR is the noise of sums over thousands of pixels in a Monte Carlo."""
     drizzle = DRIZZLES[name]
     with ImageFile(write(drizzled(drizzle, (700, 700), 10))) as image:
         match = plan_match(image, kernel=KERNEL)
     assert match.err_factor == pytest.approx(known_factor(drizzle, KERNEL), rel=0.01)
     both = fftconvolve(drizzle, KERNEL)
-    assert match.noise_corr == pytest.approx(noise_correlation(both), rel=0.02)
+    assert match.noise_corr == pytest.approx(kernel_noise_corr(both), rel=0.02)
     measured = []
     for seed in range(20, 24):
         noise = drizzled(drizzle, (700, 700), seed)
@@ -236,7 +236,7 @@ def test_noise_of_large_sums(write, name):
 
 
 def test_nothing_is_counted_twice(write, run_cli, write_fits, tmp_path):
-    """An image matched twice, whose header tells of the first time."""
+    """The correlation of an image that is matched twice is not counted twice."""
     kernel = write_fits("k.fits", primary=(KERNEL, None))
     noise = drizzled(BOX, (700, 700), 11)
     paths = [write(noise), tmp_path / "once.fits", tmp_path / "twice.fits"]
@@ -249,7 +249,7 @@ def test_nothing_is_counted_twice(write, run_cli, write_fits, tmp_path):
         scatter = data[inside].std()
         assert np.median(err[inside]) == pytest.approx(scatter, rel=0.03)
         everything = fftconvolve(fftconvolve(BOX, KERNEL), KERNEL)
-        assert image.noise_corr == pytest.approx(noise_correlation(everything), rel=0.05)
+        assert image.noise_corr == pytest.approx(kernel_noise_corr(everything), rel=0.05)
 
 
 def test_unknown_choice(write):

@@ -21,7 +21,7 @@ def test_outliers():
 
 
 def test_two_peaks():
-    """Cubes of two depths: a Gaussian over both, not one of them."""
+    """The errors of cubes of two depths give one Gaussian over both."""
     values = np.append(np.full(600, 1.0), np.full(400, 3.0))
     mean, std, kept = fit_gaussian(values)
     assert kept == 1000 and mean == pytest.approx(1.8)

@@ -63,7 +63,7 @@ def measured(*cubes, bins=5):
 
 
 def test_known_errors_are_recovered(mock):
-    """Means and scatters of each bin to 2 %, with a twentieth of the errors wrong by far."""
+    """Mean and scatter of each bin are found to 2 %, with 5 % of the errors being outliers."""
     cube = mock(size=320)
     wrong = np.random.default_rng(1).random(cube.err.shape) < 0.05
     cube.err[wrong] *= 20
@@ -102,7 +102,7 @@ def test_known_errors_are_recovered(mock):
 )
 @pytest.mark.parametrize("whole", [False, True])
 def test_what_is_no_measurement_is_left_out(flux, err, whole, mock):
-    """Of half the pixels: the noise of the others. Of all: the band is left out, and named."""
+    """Sentinels in half the pixels leave the noise of the others; in all, the band is left out."""
     cube = mock()
     gap = np.ones(cube.segmap.shape, bool) if whole else np.arange(160) % 2 == np.zeros((160, 1))
     expected = mock()
@@ -121,7 +121,7 @@ def test_what_is_no_measurement_is_left_out(flux, err, whole, mock):
 
 
 def test_several_cubes(mock):
-    """In any order; each pixel counts once."""
+    """The order of the cubes does not matter, and each pixel counts once."""
     cubes = [mock(seed) for seed in range(4)]
     first, again = measured(*cubes).bands, measured(*cubes[::-1]).bands
     for band in BANDS:
@@ -144,7 +144,7 @@ def test_drawn_errors_are_those_of_the_pixels(mock):
 
 
 def test_correlated_pixels(mock):
-    """The sky is smoothed by a box of 9 x 9: 9 times the noise in large sums."""
+    """A sky smoothed by a box of 9 x 9 pixels has 9 times the noise in large sums."""
     noise = measured(*(mock(seed) for seed in range(12))).bands
     for band in BANDS:
         assert noise[band].corr_from == "apertures"
@@ -153,7 +153,7 @@ def test_correlated_pixels(mock):
 
 
 def test_too_little_sky_for_the_correlation(mock):
-    """From the cubes, or what the apertures show at least, where that is more."""
+    """The correlation is that of the cubes, or the lower limit of the apertures if larger."""
     noise = measured(mock()).bands["F444W"]
     assert noise.corr_from == "lower limit" and np.isnan(noise.noise_corr_err)
     assert 4 < noise.noise_corr < 9

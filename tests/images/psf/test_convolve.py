@@ -179,3 +179,21 @@ def test_typical_value(values, expected):
 def test_largest_error():
     assert largest_error(np.array([0.1, 0.1, 1e10])) == pytest.approx(1e3)
     assert largest_error(np.array([np.nan])) == np.inf
+
+
+@pytest.mark.parametrize(("fraction", "kept"), [(0.15, False), (0.19, False), (0.21, True)])
+def test_fraction_of_the_kernel_that_a_result_needs(fraction, kept):
+    """More than a fifth of the kernel must lie on good pixels.
+
+    A pixel at the corner of an image has a quarter of a symmetric kernel, and is kept. With less
+    the average is of a few pixels on one side, whose centroid is not that of the pixel.
+    """
+    kernel = np.full((3, 3), (1 - fraction) / 8)
+    kernel[1, 1] = fraction
+    data = np.full((7, 7), np.nan)
+    data[3, 3] = 5.0  # the only good pixel: `fraction` of the kernel is on it
+    found, err = convolve_image(data, np.ones_like(data), kernel)
+    assert np.isfinite(found[3, 3]) == np.isfinite(err[3, 3]) == kept
+    assert not np.isfinite(found).any() or found[3, 3] == pytest.approx(5.0)
+    corner, _ = convolve_image(np.ones((9, 9)), np.ones((9, 9)), np.full((5, 5), 0.04))
+    assert np.isfinite(corner).all()

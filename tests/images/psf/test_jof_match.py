@@ -86,7 +86,7 @@ def test_acs(shared_data, band):
 
 @pytest.mark.parametrize("band", ["F606W", "F814W", "F090W", "F200W", "F277W", "F356W", "F410M"])
 def test_errors_follow_the_sky(shared_data, band):
-    """The sky's scatter goes down by matching as the errors do, drizzled as it is."""
+    """Matching reduces the scatter of the drizzled sky by the same factor as the errors."""
     psf, target = psfs(shared_data, band)
     ratios, without = [], []
     for galaxy in GALAXIES:

@@ -2,19 +2,21 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
 from scipy.signal import fftconvolve
-from whole import match_image
+from whole import match_image, plan_match
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.images.noise.covariance import kernel_noise_corr
 from pixsed.images.psf.convolve import convolve_image
 from pixsed.images.psf.kernel import (
     WINDOWS,
     energy_residual,
     matching_kernel,
-    noise_correlation,
 )
-from pixsed.images.psf.match import plan_match, reason_unchanged
+from pixsed.images.psf.match import match_psf
+from pixsed.images.psf.match_plan import MatchOptions, reason_unchanged
 from pixsed.images.psf.profile import (
     Psf,
     centroid,
@@ -200,9 +202,9 @@ def test_noise_correlation_is_measured_in_large_sums():
     measured = np.std([data[box].sum() for data, _ in draws])
     independent = np.sqrt((draws[0][1][box] ** 2).sum())
     # A box of 60 pixels loses a little of the correlation at its rim.
-    assert measured / independent == pytest.approx(noise_correlation(kernel), rel=0.12)
-    assert noise_correlation(kernel) == pytest.approx(2 * np.sqrt(np.pi) * 1.8, rel=1e-3)
-    assert noise_correlation(np.ones((1, 1))) == 1
+    assert measured / independent == pytest.approx(kernel_noise_corr(kernel), rel=0.12)
+    assert kernel_noise_corr(kernel) == pytest.approx(2 * np.sqrt(np.pi) * 1.8, rel=1e-3)
+    assert kernel_noise_corr(np.ones((1, 1))) == 1
 
 
 def test_pixels_without_data_do_not_spread():
@@ -351,7 +353,7 @@ def test_match_image_of_psfs_on_other_pixels(image_path):
         match = match_image(image, psf=psf, target=target)
     assert match.psfmatch == "F444W" and match.unchanged is None
     assert match.residual < 0.005
-    assert match.noise_corr == pytest.approx(1.5 * noise_correlation(match.kernel))
+    assert match.noise_corr == pytest.approx(1.5 * kernel_noise_corr(match.kernel))
     assert np.median(match.err) < 0.05
     assert match.data.sum() == pytest.approx(1e3, rel=0.03)
     width = match.data.sum() / match.data.max() / (2 * np.pi)
@@ -417,7 +419,7 @@ def test_psfs_decide(image_path, band, source, target, target_band, psfmatch, wa
 
 @pytest.mark.parametrize("width", [0.9, 1.0, 1.2])
 def test_no_kernel_makes_a_psf_that_narrow(image_path, width):
-    """A result of noise alone is an error, unless it is asked for."""
+    """A result that is only noise is an error unless --max-residual allows it."""
     options = dict(psf=Psf(gaussian(99, 2.6), 0.03), target=Psf(gaussian(99, width), 0.03, "F090W"))
     with ImageFile(image_path) as image:
         with pytest.raises(PixsedError, match="off the target's.*is broader than the target's"):
@@ -427,7 +429,7 @@ def test_no_kernel_makes_a_psf_that_narrow(image_path, width):
 
 
 def test_poorly_matched_is_not_matched(image_path):
-    """PSFMATCH tells the band whose PSF the image has, and no other."""
+    """PSFMATCH is the band of the target only if the image has its PSF."""
     psf, target = Psf(gaussian(99, 2.0), 0.03), Psf(gaussian(99, 2.6), 0.03, "F444W")
     options = dict(psf=psf, target=target, window="cosine-bell", alpha=0.3)
     with ImageFile(image_path) as image:
@@ -498,13 +500,13 @@ def test_psfs_that_end_within_the_radii(image_path, size, reach):
 
 
 @pytest.mark.parametrize("value", [1e8, 9.9e9, 1e10, 1e19])
-@pytest.mark.parametrize("share", [0.1, 0.6, 0.9])
-def test_sentinels_for_errors_are_no_data(write_fits, wcs_header, value, share):
-    """As NaN in their place gives: pixel for pixel, and the noise's correlation."""
+@pytest.mark.parametrize("fraction", [0.1, 0.6, 0.9])
+def test_sentinels_for_errors_are_no_data(write_fits, wcs_header, value, fraction):
+    """Sentinels give the same pixels and the same noise correlation as NaN."""
     rng = np.random.default_rng(1)
     noise = fftconvolve(rng.normal(0, 0.1, (130, 400)), np.ones((3, 3)) / 3, mode="same")
     gap = np.zeros(noise.shape, bool)
-    gap[:, : int(share * 400)] = True
+    gap[:, : int(fraction * 400)] = True
     gap[60, 390] = True
     found = []
     for bad in (np.nan, value):
@@ -584,3 +586,45 @@ def test_jof_close_to_the_published_match(shared_data, band):
     difference = (match.data - theirs)[inside]
     assert np.std(difference) < 0.015 * theirs.max()
     assert match.data[inside].sum() == pytest.approx(theirs[inside].sum(), rel=0.05)
+
+
+def test_match_psf_is_the_command(write_fits, image_path, run_cli, tmp_path):
+    """The library and `psfmatch` give the same planes, from files or from objects."""
+    cards = fits.Header()
+    cards.update(PIXSCALE=0.03)
+    planes = gaussian(99, 2.0), gaussian(99, 2.6)
+    paths = [write_fits(f"p{i}.fits", primary=(p, cards)) for i, p in enumerate(planes)]
+    out = tmp_path / "out.fits"
+    run_cli("psfmatch", image_path, "--psf", paths[0], "--target", paths[1], "-o", out)
+    for psf, target in (paths, [Psf(plane, 0.03) for plane in planes]):
+        found = match_psf(image_path, psf, target)
+        assert found.unit == u.uJy and found.wcs.has_celestial and found.match.residual < 0.01
+        np.testing.assert_array_equal(found.flux, fits.getdata(out, "SCI"))
+        np.testing.assert_array_equal(found.err, fits.getdata(out, "ERR"))
+        np.testing.assert_array_equal(
+            found.match.kernel.astype(np.float32), fits.getdata(out, "KERNEL")
+        )
+
+
+def test_match_psf_by_kernel(write_fits, image_path):
+    kernel = gaussian(21, 2.0)
+    path = write_fits("k.fits", primary=(3 * kernel, None))
+    options = MatchOptions(target_band="f444w")
+    named, given = (match_psf(image_path, kernel=k, options=options) for k in (path, 3 * kernel))
+    assert named.match.psfmatch == given.match.psfmatch == "F444W"
+    assert given.match.kernel_sum == pytest.approx(3 * kernel.sum())
+    np.testing.assert_array_equal(named.flux, given.flux)
+
+
+def test_match_options_take_quantities(image_path):
+    psf, target = Psf(gaussian(99, 2.0), 0.03), Psf(gaussian(99, 2.6), 0.03)
+    plain, typed = MatchOptions(angle=90.0), MatchOptions(angle=0.25 * u.cycle)
+    assert MatchOptions(psf_scale=30 * u.mas).scale_arcsec == pytest.approx(0.03)
+    one, other = (match_psf(image_path, psf, target, options=o) for o in (plain, typed))
+    np.testing.assert_array_equal(one.flux, other.flux)
+
+
+@pytest.mark.parametrize("given", [{}, {"psf": "p"}, {"psf": "p", "target": "t", "kernel": "k"}])
+def test_match_psf_needs_psfs_or_a_kernel(image_path, given):
+    with pytest.raises(PixsedError, match="give a PSF and a target PSF, or a kernel"):
+        match_psf(image_path, **given)

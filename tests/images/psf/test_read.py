@@ -42,7 +42,7 @@ def write(write_fits):
     ],
 )
 def test_good_psfs(write, data, factor, dtype):
-    """Of any sum, even sides, off by less than a pixel, of integers: no warning."""
+    """A PSF may have any sum, even sides, integers and a small offset, without a warning."""
     data = data * factor
     if np.dtype(dtype).kind != "f":
         data = np.round(data / data.max() * 6e4)
@@ -141,7 +141,7 @@ def test_a_number_in_quotes_is_a_scale(write):
 
 
 def test_extensions_of_several_samplings(write):
-    """As WebbPSF writes them: each has its own scale; another HDU's is not taken for it."""
+    """Each extension of a file of WebbPSF is read with its own pixel scale."""
     own, none = fits.Header(), fits.Header()
     own["PIXELSCL"] = 0.031
     path = write(
@@ -243,7 +243,7 @@ def test_kernels_that_are_taken(write, wcs_header, scale):
     ],
 )
 def test_scales_without_ctype(write, cards):
-    """As pypher and others write them: steps in degrees, without a projection."""
+    """Steps in degrees without a projection, as in files of pypher, are read."""
     assert read_psf(write(gaussian(41, 2.0), cards)).scale == pytest.approx(0.04)
 
 
@@ -254,7 +254,7 @@ def test_a_kernel_with_a_wcs_of_other_pixels(write, wcs_header):
 
 
 def test_real_psfs_and_kernels_pass_unwarned(shared_data, write_fits):
-    """Those of WebbPSF and of stars, and the kernels between them."""
+    """PSFs of WebbPSF and of stars, and the kernels between them, are read."""
     from pixsed.images.psf.kernel import matching_kernel
     from pixsed.images.psf.profile import resample_psf
 

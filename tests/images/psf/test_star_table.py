@@ -54,7 +54,7 @@ def test_units_and_text(tmp_path, wcs, sky):
 
 @pytest.mark.parametrize("none", ["-", "", "nan", "n/a"])
 def test_text_for_no_place(tmp_path, wcs, sky, none):
-    """A column of degrees that one row makes text is still of degrees, not of hours."""
+    """A column of degrees with one text in it is still read as degrees, not as hours."""
     ra, dec = ([f"{value:.9f}" for value in part.deg] for part in (sky.ra, sky.dec))
     Table([[*ra, none], [*dec, "1"], [1, 2, 3, 4]], names=["ra", "dec", "id"]).write(
         tmp_path / "a.csv"
