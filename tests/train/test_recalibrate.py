@@ -154,7 +154,7 @@ def test_heavy_tails_are_corrected_at_all_levels(fit):
     before, after = fit(heavy, rows=60_000, steps=600)
     wrong, corrected = (misses(net, before, heavy).mean(axis=0) for net in (before, after))
     assert wrong[:, 0].mean() > 0.04 and wrong[:, 2].mean() < -0.015
-    assert np.abs(corrected).max() < 0.02
+    assert np.abs(corrected).max() < 0.025
     # Both at once; a scale alone corrects one at the cost of the other.
     left = np.abs(corrected.mean(axis=0)) / np.abs(wrong.mean(axis=0))
     assert left[0] < 0.25 and left[2] < 0.6
