@@ -76,7 +76,6 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
 )
 @click.option(
     "--encoder-share",
-    "encoder_fraction",
     type=FiniteRange(0, 1),
     show_default="1/3",
     help="Fraction of the training in which the encoder learns alone; 0 to continue with the "
@@ -182,7 +181,7 @@ def _check_usage(options, paper):
         return any(options[name] is not None and options[name] is not False for name in names)
 
     several = options["ensemble"] > 1
-    default_only = "patience curve start mixed minutes infer_redshift encoder_fraction".split()
+    default_only = "patience curve start mixed minutes infer_redshift encoder_share".split()
     for wrong, message in (
         (
             not paper and not given("finish", "ssp_path"),
@@ -240,13 +239,16 @@ def _train(simulations, noise_model, options):
     from pixsed.train.options import TrainOptions
     from pixsed.train.train import train_ensemble
 
-    names = "epochs batch rate encoder_fraction seed device patience mixed minutes infer_redshift"
+    names = "epochs batch rate encoder_share seed device patience mixed minutes infer_redshift"
+    given = _given(options, names)
+    if "encoder_share" in given:
+        given["encoder_fraction"] = given.pop("encoder_share")
     ensemble = train_ensemble(
         simulations,
         read_ssp(options["ssp_path"]),
         noise_model,
         options["output"],
-        TrainOptions(**_given(options, names)),
+        TrainOptions(**given),
         members=options["ensemble"],
         resume=options["resume"],
         start=options["start"],
