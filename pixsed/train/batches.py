@@ -165,7 +165,7 @@ def _ahead(make, count, threads):
 
 
 def _even(batches, size, device):
-    """Yield batches on a device, divided anew into batches of one size."""
+    """Yield batches of one size, on a device, with the rows in the same order."""
     rest = None
     for fraction, seen in batches:
         seen = {key: values.to(device, non_blocking=True) for key, values in seen.items()}

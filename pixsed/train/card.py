@@ -90,7 +90,7 @@ def _contents(metadata):
         + f"or with an error up to {metadata['redshift_err_max']:g} (1 + z) |",
         f"| floor of log10 SFR / formed mass [1/yr] | {prior['log_ssfr_floor']:g} |",
         f"| training | {training['simulations']:,} simulations, {training['epochs']} epochs, bands "
-        f"and noise drawn anew in each, seed {training['seed']} |",
+        f"and noise drawn again in each, seed {training['seed']} |",
         f"| training noise | {_noise(metadata['noise'])} |",
         f"| bands | {' '.join(metadata['bands'])} |",
     ]

@@ -39,7 +39,7 @@ def add_final_stages(checkpoint, simulations, noise, *, seed=42, again=(), repor
         if key not in checkpoint or key in again:
             if report:
                 report(key)
-            checkpoint.pop(key, None)  # a stage starts anew, not from its previous result
+            checkpoint.pop(key, None)  # a stage does not start from its previous result
             checkpoint[key] = stage(load_network(checkpoint), simulations, noise, seed=seed)
 
 

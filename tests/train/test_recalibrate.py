@@ -136,7 +136,7 @@ def test_errors_that_depend_on_the_snr_are_corrected_in_each_bin(fit):
     assert wrong[0, :, 1].max() < -0.04 and wrong[2, :, 1].min() > 0.04
     assert np.abs(corrected).max() < 0.03
     assert np.sqrt((corrected**2).mean()) < 0.012
-    # Also jointly: the likelihood reaches that of the law of the truths.
+    # Also jointly: the likelihood reaches that of the truths.
     rng = np.random.default_rng(98)
     photometry = pixels(20_000, rng)
     truth = truths(before, photometry, by_snr, rng)
