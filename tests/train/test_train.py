@@ -187,11 +187,11 @@ def test_training_by_the_clock(simulations, ssp_grid, tmp_path):
     assert more["training"]["encoder_epochs"] == 0 and more["history"][0]["by_coordinate"]
 
 
-def test_checkpoint(run, few_bands):
+def test_checkpoint(run, simulations, few_bands):
     checkpoint, _, path = run
     saved = torch.load(path, weights_only=True)
     assert saved["bands"] == few_bands and saved["prior"] == "tau" and saved["format"] == 5
-    assert saved["noise"]["name"] == "depth" and saved["sps"]["LIBRARY"] == "BC03"
+    assert saved["noise"]["name"] == "depth" and saved["sps"] == simulations.meta
     assert saved["training"]["simulations"] == 3000 and saved["training"]["epochs"] == 2
     name = "encoder.trunk.first.weight"
     assert torch.equal(saved["average"][name], checkpoint["average"][name])
