@@ -225,19 +225,14 @@ def checkpoint_file(simulations_file, ssp_grid, tmp_path_factory):
     torch = pytest.importorskip("torch", reason="training needs torch")
     from pixsed.simulate.noise import DEPTH
     from pixsed.simulate.table import read_simulations
+    from pixsed.train.options import NetworkSizes, TrainOptions
     from pixsed.train.train import train
 
     path = tmp_path_factory.mktemp("train") / "small.ckpt"
-    sizes = dict(width=24, blocks=1, context=16, hidden=12, bins=4)
+    sizes = NetworkSizes(width=24, blocks=1, context=16, hidden=12, bins=4)
+    options = TrainOptions(epochs=1, batch=256, sizes=sizes)
     checkpoint = train(
-        read_simulations(simulations_file),
-        ssp_grid,
-        DEPTH,
-        path,
-        epochs=1,
-        batch=256,
-        sizes=sizes,
-        threads=1,
+        read_simulations(simulations_file), ssp_grid, DEPTH, path, options, threads=1
     )
     generator = torch.Generator().manual_seed(0)
     for name, value in checkpoint["average"].items():

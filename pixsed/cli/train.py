@@ -5,6 +5,9 @@ from click.core import ParameterSource
 
 from pixsed.cli.options import FiniteRange, examples, jobs, noise, output, quiet_verbose, say, seed
 
+_CHECKPOINTS = (".ckpt", ".pt", ".pth")
+_CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
+
 
 @click.command(
     "train",
@@ -22,37 +25,42 @@ from pixsed.cli.options import FiniteRange, examples, jobs, noise, output, quiet
     type=click.Choice(["default", "maf-paper"]),
     default="default",
     show_default=True,
-    help="maf-paper: the network of Iglesias-Navarro+25, for "
-    "comparison; it takes all of the paper's bands and exact redshifts.",
+    help="Network. maf-paper: the network of Iglesias-Navarro+25, for comparison; it needs all "
+    "of the paper's bands and exact redshifts.",
 )
 @click.option(
     "--ssp",
     "ssp_path",
     type=click.Path(),
-    help="The SSP grid that the simulations came from; not for maf-paper.",
+    help="SSP grid of the simulations; not for maf-paper.",
 )
 @noise(
     default="wide",
-    help="wide: depths over a factor of 300; depth: the paper's, and the "
-    "default of maf-paper; or a FILE of 'pixsed noise': the paper's five bins of flux, "
-    "measured.",
+    help="Noise. wide: depths over a factor of 300; depth: that of the paper, the default of "
+    "maf-paper; or a FILE of 'pixsed noise': measured in the paper's five bins of flux.",
 )
 @click.option(
-    "--widen", is_flag=True, help="Widen the noise of a FILE as wide does the paper's depths."
+    "--widen",
+    is_flag=True,
+    help="Widen the noise of a FILE as 'wide' widens the depths of the paper.",
 )
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
-    show_default="24; maf-paper: until 20 are no better on the simulations held out",
+    show_default="24; maf-paper: until 20 bring no smaller held-out loss",
     help="Passes over the simulations.",
 )
 @click.option(
     "--minutes",
     type=FiniteRange(min=0, min_open=True),
-    help="Train for so long in place of --epochs, as on a machine lent by the hour: the "
-    "learning rate falls with the clock.",
+    help="Train for this time instead of --epochs; the learning rate falls with the clock.",
 )
-@click.option("--batch", type=click.IntRange(min=16), show_default="1024; maf-paper: 200")
+@click.option(
+    "--batch",
+    type=click.IntRange(min=16),
+    show_default="1024; maf-paper: 200",
+    help="Simulations per step.",
+)
 @click.option(
     "--rate",
     type=FiniteRange(min=0, min_open=True),
@@ -64,235 +72,240 @@ from pixsed.cli.options import FiniteRange, examples, jobs, noise, output, quiet
     type=click.Choice(["cpu", "cuda"]),
     default="cpu",
     show_default=True,
-    help="Where the network is trained.",
+    help="Device of the training.",
 )
 @click.option(
     "--encoder-share",
     type=FiniteRange(0, 1),
     show_default="1/3",
-    help="Part of the training in which the encoder learns alone; 0 to go on with the "
+    help="Fraction of the training in which the encoder learns alone; 0 to continue with the "
     "flow of --start.",
 )
 @click.option(
     "--patience",
     type=click.IntRange(min=1),
-    help="End a stage after so many epochs without a better loss on the simulations "
-    "held out; not for maf-paper, whose 20 are the paper's.",
+    help="End a stage after this number of epochs without a smaller held-out loss; not for "
+    "maf-paper, which uses the paper's 20.",
 )
 @click.option(
     "--ensemble",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Networks to train, with seeds one apart; those after the first are written "
-    "to NAME-2, NAME-3 and so on. 'pixsed export' makes one model of them.",
+    help="Number of networks, with seeds one apart. The networks after the first are written to "
+    "NAME-2, NAME-3 and so on. 'pixsed export' combines them into one model.",
 )
 @click.option(
     "--curve",
     type=click.Path(),
-    help="Learning curve: a picture, or a table (.ecsv, .fits) by its ending.",
+    help="Also write the learning curve, as a figure or as a table (.ecsv, .csv, .fits).",
 )
-@click.option("--resume", type=click.Path(), help="Go on from a checkpoint of the same run.")
+@click.option("--resume", type=click.Path(), help="Continue the training of a checkpoint.")
 @click.option(
     "--finish",
     type=click.Path(),
-    help="Train nothing but the small networks at the "
-    "end that a checkpoint lacks, as one of an older pixsed; it is written with "
-    "them.",
+    help="Add only the missing final stages to a checkpoint: recalibration, decoder, quantiles.",
 )
 @click.option(
     "--recalibrate",
     is_flag=True,
-    help="With --finish: fit the last correction of the "
-    "widths anew; best on simulations that were not trained on.",
+    help="With --finish: fit the recalibration again, preferably on simulations that were not "
+    "used in the training.",
 )
 @click.option(
     "--start",
     type=click.Path(),
-    help="Begin with the weights of a checkpoint that was "
-    "trained on other simulations of the same prior.",
+    help="Start with the weights of a checkpoint that was trained on other simulations of the "
+    "same prior.",
 )
 @click.option(
     "--mixed/--single",
     default=None,
-    help="Residual networks in bfloat16, faster where "
-    "the processor has it, or all in single precision; default: mixed on cuda "
-    "alone.",
+    help="Evaluate the residual networks in bfloat16, which some processors do faster, or "
+    "everything in single precision; default: mixed on cuda only.",
 )
 @click.option(
     "--infer-redshift",
     is_flag=True,
-    help="A network that is not shown the redshift, and gives it like the other properties.",
+    help="Train a network that ignores the input redshift and infers it.",
 )
 @output("Checkpoint to write, after each epoch.")
 @seed
 @jobs
 @quiet_verbose
 @click.pass_context
-def command(
-    context,
-    simulations,
-    net,
-    ssp_path,
-    noise,
-    noise_floor,
-    widen,
-    epochs,
-    minutes,
-    batch,
-    rate,
-    device,
-    encoder_share,
-    patience,
-    ensemble,
-    curve,
-    resume,
-    finish,
-    recalibrate,
-    start,
-    mixed,
-    infer_redshift,
-    output,
-    overwrite,
-    seed,
-    jobs,
-):
+def command(context, **options):
     """Train a flow on simulations.
 
-    Bands, errors and noise are drawn anew for every population in every epoch, so that the
-    model serves any subset of the bands at any depth; with --net maf-paper once, as in the
-    paper. Needs the extra: pip install 'pixsed[train]'.
+    Bands, errors and noise are drawn again for every population in every epoch, so that the
+    model works with any subset of the bands at any depth; with --net maf-paper they are drawn
+    once, as in the paper. Needs the extra: pip install 'pixsed[train]'.
     """
     from pixsed.errors import PixsedError
-    from pixsed.io.outputs import check_ending, check_output, is_stream
     from pixsed.simulate.noise import choose_noise
     from pixsed.simulate.table import read_simulations
-    from pixsed.sps.ssp import read_ssp
 
-    paper = net == "maf-paper"
-    if not paper and not finish and ssp_path is None:
-        raise click.UsageError("Missing option '--ssp', which --net default needs.")
-    if paper and (
-        patience
-        or ensemble > 1
-        or curve
-        or start
-        or mixed
-        or minutes
-        or infer_redshift
-        or encoder_share is not None
-    ):
-        raise click.UsageError(
-            "--patience, --ensemble, --curve, --start, --mixed, --minutes, --encoder-share and "
-            "--infer-redshift are of --net default."
-        )
-    if finish and (paper or resume or start or ensemble > 1 or curve):
-        raise click.UsageError("--finish trains no network; give it with --noise and --seed alone.")
-    if minutes and (epochs or patience or resume):
-        raise click.UsageError(
-            "--minutes goes by the clock; give it without --epochs, --patience and --resume."
-        )
-    if recalibrate and not finish:
-        raise click.UsageError("--recalibrate is of --finish; give the checkpoint to it.")
-    if resume and start:
-        raise click.UsageError("--resume goes on with its own weights; give it without --start.")
-    if ensemble > 1 and resume:
-        raise click.UsageError("--resume goes on with one network; give it without --ensemble.")
+    paper = options["net"] == "maf-paper"
+    _check_usage(options, paper)
     if paper and context.get_parameter_source("noise") is ParameterSource.DEFAULT:
-        noise = "depth"
-    outputs = [_member(output, i) for i in range(ensemble)]
-    if is_stream(output):
-        raise PixsedError(
-            f"{output}: a checkpoint is written after each epoch; give a file with -o"
-        )
-    check_ending(output, (".ckpt", ".pt", ".pth"), "a checkpoint is")
-    if curve:
-        check_ending(curve, (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits"), "a curve is")
-    for path in [*outputs, *([curve] if curve else [])]:
-        check_output(path, overwrite)
+        options["noise"] = "depth"
+    _check_outputs(options)
     try:
+        import torch  # noqa: F401 -- the message below is for its absence
+
         if paper:
-            from pixsed.train.maf_paper import train
-        else:
-            from pixsed.train.train import train
+            import sbi  # noqa: F401 -- likewise
     except ImportError as error:
         raise PixsedError(
             f"training needs {error.name}, which is not installed; try: pip install 'pixsed[train]'"
         ) from None
-    sims = read_simulations(simulations)
-    given = {"epochs": epochs, "batch": batch, "rate": rate, "encoder_share": encoder_share}
-    settings = {key: value for key, value in given.items() if value is not None}
-    settings |= {"seed": seed, "resume": resume, "threads": jobs}
-    errors = choose_noise(noise, sims.bands, wide=widen, floor=noise_floor)
+    simulations = read_simulations(options["simulations"])
+    noise_model = choose_noise(
+        options["noise"],
+        simulations.bands,
+        wide=options["widen"],
+        floor=options["noise_floor"],
+    )
     if paper:
-        done = train(sims, errors, output, device=device, report=_paper_epoch, **settings)
-        best = min(done["history"], key=lambda row: row["held_out"])
-        say(f"best on the simulations held out: epoch {best['epoch']}, {best['held_out']:.4f}")
-        say(f"{output}: trained for {done['epoch']} epochs")
-        return
-    if finish:
-        again = ["recalibration"] if recalibrate else []
-        _finish(finish, sims, errors, output, seed, jobs, again)
-        return
-    ssp, histories = read_ssp(ssp_path), []
-    for i, path in enumerate(outputs):
-        done = train(
-            sims,
-            ssp,
-            errors,
-            path,
-            report=_epoch,
-            device=device,
-            patience=patience,
-            start=start,
-            mixed=mixed,
-            minutes=minutes,
-            infer_redshift=infer_redshift,
-            **(settings | {"seed": seed + i}),
-        )
-        histories.append(done["history"])
-        say(f"{path}: trained for {done['epoch']} epochs")
+        _train_paper(simulations, noise_model, options)
+    elif options["finish"]:
+        _finish(simulations, noise_model, options)
+    else:
+        _train(simulations, noise_model, options)
+
+
+def _check_usage(options, paper):
+    """Raise `click.UsageError` for options that exclude each other."""
+
+    def given(*names):
+        return any(options[name] is not None and options[name] is not False for name in names)
+
+    several = options["ensemble"] > 1
+    default_only = "patience curve start mixed minutes infer_redshift encoder_share".split()
+    for wrong, message in (
+        (
+            not paper and not given("finish", "ssp_path"),
+            "Missing option '--ssp', which --net default needs.",
+        ),
+        (
+            paper and (several or given(*default_only)),
+            "--patience, --ensemble, --curve, --start, --mixed, --minutes, --encoder-share and "
+            "--infer-redshift are for --net default only.",
+        ),
+        (
+            given("finish") and (paper or several or given("resume", "start", "curve")),
+            "--finish trains no network; use it with --noise and --seed only.",
+        ),
+        (
+            given("minutes") and given("epochs", "patience", "resume"),
+            "--minutes excludes --epochs, --patience and --resume.",
+        ),
+        (
+            given("recalibrate") and not given("finish"),
+            "--recalibrate needs --finish; give the checkpoint with --finish.",
+        ),
+        (
+            given("resume") and given("start"),
+            "--resume continues with the weights of its checkpoint; use it without --start.",
+        ),
+        (
+            given("resume") and several,
+            "--resume continues one network; use it without --ensemble.",
+        ),
+    ):
+        if wrong:
+            raise click.UsageError(message)
+
+
+def _check_outputs(options):
+    """Check the names of the outputs, before anything is computed."""
+    from pixsed.errors import PixsedError
+    from pixsed.io.outputs import check_ending, check_output, is_stream
+    from pixsed.train.options import member_paths
+
+    path, curve = options["output"], options["curve"]
+    if is_stream(path):
+        raise PixsedError(f"{path}: a checkpoint is written after each epoch; give a file with -o")
+    check_ending(path, _CHECKPOINTS, "a checkpoint is")
     if curve:
+        check_ending(curve, _CURVES, "a curve is")
+    for one in [*member_paths(path, options["ensemble"]), *([curve] if curve else [])]:
+        check_output(one, options["overwrite"])
+
+
+def _train(simulations, noise_model, options):
+    """Train the default network, or several."""
+    from pixsed.sps.ssp import read_ssp
+    from pixsed.train.options import TrainOptions
+    from pixsed.train.train import train_ensemble
+
+    names = "epochs batch rate encoder_share seed device patience mixed minutes infer_redshift"
+    given = _given(options, names)
+    if "encoder_share" in given:
+        given["encoder_fraction"] = given.pop("encoder_share")
+    ensemble = train_ensemble(
+        simulations,
+        read_ssp(options["ssp_path"]),
+        noise_model,
+        options["output"],
+        TrainOptions(**given),
+        members=options["ensemble"],
+        resume=options["resume"],
+        start=options["start"],
+        report=_report_epoch,
+        threads=options["jobs"],
+    )
+    histories = []
+    for path, checkpoint in ensemble:
+        histories.append(checkpoint["history"])
+        say(f"{path}: trained for {checkpoint['epoch']} epochs")
+    if options["curve"]:
         from pixsed.plots.learning_curve import write_curve
 
-        write_curve(histories, curve, overwrite=overwrite)
+        write_curve(histories, options["curve"], overwrite=options["overwrite"])
 
 
-def _finish(path, simulations, noise, output, seed, threads, again):
-    """Write a checkpoint with the stages that it lacked, and those of `again` anew."""
-    import torch
+def _train_paper(simulations, noise_model, options):
+    """Train the network of the paper."""
+    from pixsed.train.maf_paper import PaperOptions, train
 
-    from pixsed.errors import PixsedError
-    from pixsed.io.atomic import atomic_path
-    from pixsed.train.checkpoint import read_checkpoint
-    from pixsed.train.finish import finish
-
-    saved = read_checkpoint(path)
-    if (saved["bands"], saved["prior"]) != (simulations.bands, simulations.prior):
-        raise PixsedError(f"{path} was trained on other bands or another prior; train anew")
-    torch.set_num_threads(threads)
-    finish(
-        saved,
+    checkpoint = train(
         simulations,
-        noise,
-        seed=seed,
-        again=again,
-        report=lambda stage: say(f"{path}: {stage}"),
+        noise_model,
+        options["output"],
+        PaperOptions(**_given(options, "epochs batch rate seed device")),
+        resume=options["resume"],
+        report=_report_paper_epoch,
+        threads=options["jobs"],
     )
-    with atomic_path(output, overwrite=True) as temporary:
-        torch.save(saved, temporary)
-    say(f"{output}: finished")
+    best = min(checkpoint["history"], key=lambda row: row["held_out"])
+    say(f"smallest held-out loss: {best['held_out']:.4f}, epoch {best['epoch']}")
+    say(f"{options['output']}: trained for {checkpoint['epoch']} epochs")
 
 
-def _member(output, number):
-    """The checkpoint of a member of an ensemble: tau.ckpt, tau-2.ckpt and so on."""
-    from pathlib import Path
+def _finish(simulations, noise_model, options):
+    """Add the final stages to a checkpoint."""
+    from pixsed.train.final_stages import finish_checkpoint
 
-    path = Path(output)
-    return output if number == 0 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
+    finish_checkpoint(
+        options["finish"],
+        simulations,
+        noise_model,
+        options["output"],
+        seed=options["seed"],
+        recalibrate_again=options["recalibrate"],
+        report=lambda stage: say(f"{options['finish']}: {stage}"),
+        threads=options["jobs"],
+    )
+    say(f"{options['output']}: finished")
 
 
-def _epoch(row):
+def _given(options, names):
+    """Return those of the named options that have a value."""
+    return {name: options[name] for name in names.split() if options[name] is not None}
+
+
+def _report_epoch(row):
     say(
         f"epoch {row['epoch']}: train {row['train']:.4f}, held out {row['held_out']:.4f} "
         f"{row['by_coordinate']}, prediction {row['prediction']:.3f}, "
@@ -300,9 +313,9 @@ def _epoch(row):
     )
 
 
-def _paper_epoch(row):
-    better = f", no better for {row['fruitless']}" if row["fruitless"] else ""
+def _report_paper_epoch(row):
+    since = row["epochs_without_gain"]
     say(
         f"epoch {row['epoch']}: train {row['train']:.4f}, held out {row['held_out']:.4f}"
-        f"{better}, {row['seconds']:.0f} s"
+        f"{f', {since} epochs without gain' if since else ''}, {row['seconds']:.0f} s"
     )

@@ -1,4 +1,4 @@
-"""Batches for training: simulations seen through fresh bands, errors and noise each time."""
+"""Training batches: simulations with random bands, errors and noise."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,11 +13,11 @@ from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
 from pixsed.simulate.priors import PRIORS
 from pixsed.train.network.spaces import SPACES
 
-#: Share of training rows with a photometric redshift, and the largest error over 1 + z.
-PHOTO_Z_SHARE = 0.3
+#: Fraction of rows with a photometric redshift, and the largest error over 1 + z.
+PHOTO_Z_FRACTION = 0.3
 PHOTO_Z_MAX = 0.5
-#: Share of rows seen under the nominal noise, which most pixels of a survey have.
-NOMINAL_SHARE = 0.5
+#: Fraction of rows with the nominal noise, which most pixels of a survey have.
+NOMINAL_FRACTION = 0.5
 
 
 def space_of(prior):
@@ -26,27 +26,27 @@ def space_of(prior):
     Raises
     ------
     PixsedError
-        If there is none yet.
+        If the prior has none.
     """
     if prior not in SPACES:
         raise PixsedError(
-            f"no network has the histories of the prior {prior!r} yet; train on "
+            f"no network supports the histories of the prior {prior!r} yet; train on "
             f"simulations made with --prior {' or '.join(SPACES)}"
         )
     return SPACES[prior]
 
 
 class Observer:
-    """Draws training batches from simulations.
+    """Source of training batches.
 
     Parameters
     ----------
     simulations : `~pixsed.simulate.table.Simulations`
     noise : noise model of `pixsed.simulate.noise`
     rows : `~numpy.ndarray`
-        The rows to use.
+        Indices of the simulations to use.
     infer_redshift : bool, optional
-        For a network that is not shown the redshift.
+        Make batches for a network that infers the redshift.
     """
 
     def __init__(self, simulations, noise, rows, infer_redshift=False):
@@ -62,25 +62,32 @@ class Observer:
         self.targets = space.targets(simulations.columns).astype(np.float32)
 
     def batch(self, rows, rng, keep_faint=0.2):
-        """Observe `rows` once.
+        """Observe simulations once.
 
-        Rows without a detection are thinned to `keep_faint`, and the choice is made from
-        the noisy data alone, which leaves the posterior given the data as it is.
+        Only a fraction `keep_faint` of the rows without a detection is kept. The selection uses
+        only the noisy data, which leaves the posterior given the data unchanged.
+
+        Parameters
+        ----------
+        rows : `~numpy.ndarray`, shape (n,)
+            Indices of simulations, in random order.
+        rng : `~numpy.random.Generator`
+        keep_faint : float, optional
 
         Returns
         -------
         dict of tensor
-            flux, flux_err, true_flux (n, B), z, z_err (n,), coordinates (n, D),
-            targets (n, T).
+            flux, flux_err, true_flux (n, B), z, z_err (n,), coordinates (n, D) and
+            targets (n, T), float32. Fluxes are in nJy; NaN = band missing.
         """
         true = self.flux[rows].astype(np.float64)
         mask = draw_masks(self.bands, len(rows), rng)
-        # Rows come shuffled: the first ones are as good as any.
-        first = round(NOMINAL_SHARE * len(rows))
+        # The rows are in random order.
+        first = round(NOMINAL_FRACTION * len(rows))
         parts = ((nominal(self.noise), slice(first)), (self.noise, slice(first, None)))
         seen = [observe(true[part], self.bands, kind, mask[part], rng) for kind, part in parts]
         flux, err = (np.concatenate(arrays) for arrays in zip(*seen, strict=True))
-        z_obs, z_err = draw_redshift_error(self.z[rows], PHOTO_Z_SHARE, PHOTO_Z_MAX, rng)
+        z_obs, z_err = draw_redshift_error(self.z[rows], PHOTO_Z_FRACTION, PHOTO_Z_MAX, rng)
         power = np.nansum((flux / err) ** 2, axis=1)
         count = mask.sum(axis=1)
         keep = (power > count + 4 * np.sqrt(2 * count)) | (rng.random(len(rows)) < keep_faint)
@@ -110,26 +117,27 @@ class Observer:
     def stream(self, rows, batch, seed, *, ahead=0, device="cpu"):
         """Yield the batches of one pass over `rows`, on a device.
 
-        Each has random numbers of its own, so that the number of threads changes nothing. On
-        cuda they have `batch` rows each, what is thinned away made up for by the next; a last
-        one with fewer is left out.
+        Each batch has its own random numbers, so the result does not depend on the number of
+        threads. On cuda all batches have the same number of rows: rows that `batch` drops are
+        replaced by those of the next batch, and an incomplete last batch is dropped.
 
         Parameters
         ----------
         rows : `~numpy.ndarray`
         batch : int
+            Rows per batch.
         seed : sequence of int
-            Of the pass.
+            Seed of the pass.
         ahead : int, optional
-            Threads that observe ahead.
+            Number of threads that make batches ahead of time.
         device : str, optional
 
         Yields
         ------
-        share : float
-            What part of the pass is behind after this batch.
-        seen : dict of tensor
-            As of `batch`.
+        fraction : float
+            Fraction of the pass that is done after this batch.
+        batch : dict of tensor
+            Returned by the method `batch`.
         """
         steps = -(-len(rows) // batch)
 
@@ -151,13 +159,13 @@ def _ahead(make, count, threads):
 
 
 def _even(batches, size, device):
-    """Yield batches on a device, cut anew to one size."""
+    """Yield batches of one size, on a device, with the rows in the same order."""
     rest = None
-    for share, seen in batches:
+    for fraction, seen in batches:
         seen = {key: values.to(device, non_blocking=True) for key, values in seen.items()}
         if rest is not None:
             seen = {key: torch.cat([rest[key], values]) for key, values in seen.items()}
         if len(seen["z"]) >= size:
-            yield share, {key: values[:size] for key, values in seen.items()}
+            yield fraction, {key: values[:size] for key, values in seen.items()}
             seen = {key: values[size:] for key, values in seen.items()}
         rest = seen

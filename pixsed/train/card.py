@@ -1,4 +1,4 @@
-"""The card of a model: what it was trained on, and how it did on fresh simulations."""
+"""Card of a model: its training, and the results of its tests on fresh simulations."""
 
 from pixsed.validate.engines import card_lines
 from pixsed.validate.report import bins_of, largest_miss
@@ -7,7 +7,7 @@ _DISTRIBUTIONS = {
     "Stick": "over the age of the Universe: Dirichlet(1) with the other times",
     "StudentT": "Student's t",
 }
-#: As of `simulate --attenuation` and `--igm`.
+#: Names of the values of `simulate --attenuation` and `--igm`.
 _DUST = {
     "calzetti": "Calzetti, one screen",
     "charlot-fall": "Charlot & Fall, AV of the diffuse medium, birth clouds in addition",
@@ -17,79 +17,40 @@ _IGM = {"inoue14": "Inoue+14", "madau95": "Madau 95", "none": "no absorption"}
 
 
 def card_text(metadata, tests, *, noise, samples, snr_min, command, ood=(), engines=()):
-    """Return a model's card in Markdown.
+    """Return the card of a model in Markdown.
 
     Parameters
     ----------
     metadata : dict
-        The JSON inside the model.
+        JSON metadata of the model.
     tests : list of dict
-        Rows of `pixsed.validate.statistics.summarise`, of all cases.
+        Rows of `pixsed.validate.statistics.summarise` for all cases.
     noise : str
-        Name of the noise that the tests were run under.
+        Name of the noise of the tests.
     samples : int
+        Number of draws per simulation.
     snr_min : float
+        Smallest mean S/N.
     command : str
-        What made the tables.
+        Command line that made the tables.
     ood : list of dict, optional
         Rows of `pixsed.validate.artefacts`.
     engines : list of dict, optional
-        Of `pixsed.validate.engines.compare_engines`.
+        Rows of `pixsed.validate.engines.compare_engines`.
     """
-    sps, training, prior = metadata["sps"], metadata["training"], metadata["prior"]
-
-    def said(key, names=None):
-        value = sps.get(key, "not recorded")
-        return (names or {}).get(value, value)
-
-    lines = [
-        f"# {metadata['name']}",
-        "",
-        f"Posterior of {prior['sfh']} star-formation histories, given photometry in any of "
-        f"{len(metadata['bands'])} bands.",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| populations | {said('LIBRARY')}, isochrones {said('ISOCHRO')}, spectra "
-        f"{said('SPECLIB')} |",
-        f"| IMF | **{said('IMF')}** |",
-        f"| Zsun | {said('ZSUN')} |",
-        f"| nebular emission | {said('NEBULAR')}, log U = {said('LOGU')} |",
-        f"| dust | {said('ATTENUAT', _DUST)}; emission {said('DUSTEM')} |",
-        f"| intergalactic medium | {said('IGM', _IGM)} |",
-        f"| surviving mass | stars and remnants ({said('REMNANTS')}) |",
-        f"| cosmology | {metadata['cosmology']} |",
-        "| redshift | {:g} to {:g}; exact, ".format(*metadata["redshift_range"])
-        + f"or with an error up to {metadata['redshift_err_max']:g} (1 + z) |",
-        f"| floor of log10 SFR / formed mass [1/yr] | {prior['log_ssfr_floor']:g} |",
-        f"| training | {training['simulations']:,} simulations, {training['epochs']} epochs, bands "
-        f"and noise drawn anew in each, seed {training['seed']} |",
-        f"| training noise | {_noise(metadata['noise'])} |",
-        f"| bands | {' '.join(metadata['bands'])} |",
-        "",
-        "## Prior",
-        "",
-        "| parameter | distribution |",
-        "|---|---|",
-    ]
-    for item in prior["coordinates"]:
-        if "low" not in item:
-            lines.append(f"| {item['name']} | {_DISTRIBUTIONS[item['distribution']]} |")
-            continue
-        name = f"log10 {item['name']}" if item["log10"] else item["name"]
-        name += " / age of the Universe at z" if item["over_age_at_z"] else ""
-        lines.append(f"| {name} | uniform, {item['low']:g} to {item['high']:g} |")
+    lines = [*_contents(metadata), *_prior(metadata["prior"])]
     lines += [
         "",
         "## Tests on fresh simulations",
         "",
-        f"By `{command}`: noise `{noise}`, mean S/N over those of F277W, F356W, F444W that a "
-        f"pixel has above {snr_min:g}, {samples} draws each. *paper*: the 19 bands of "
-        "Iglesias-Navarro+25, in *-14*, *-10*, *-6* so many of them at random; *all*: all bands; "
-        "*drop*: less 3 to 10 bands at random; *photoz*: redshifts with errors. *R^2 paper*: its "
-        "Table 3. *width*: mean posterior over prior width, of standard deviations, of TAU, T25, "
-        "T50 and T75 of interquartile ranges. Coverage of central intervals, of JOINT by TARP; "
-        "nominal 0.50, 0.68, 0.95. *p*: of the ranks against uniform.",
+        f"Command: `{command}`. Noise `{noise}`; mean S/N above {snr_min:g} over those of F277W, "
+        f"F356W, F444W that a pixel has; {samples} draws per simulation. Cases: *paper*: the 19 "
+        "bands of Iglesias-Navarro+25; *-14*, *-10*, *-6*: this number of them, at random; *all*: "
+        "all bands; *drop*: 3 to 10 random bands missing; *photoz*: redshifts with errors. "
+        "Columns: *R^2 paper*: Table 3 of the paper; *width*: mean posterior over prior width, "
+        "from standard deviations, or from interquartile ranges for TAU, T25, T50 and T75; "
+        "coverage of central intervals (for JOINT by TARP), nominally 0.50, 0.68, 0.95; *p*: "
+        "p-value of the ranks against a uniform distribution.",
     ]
     cases = list(dict.fromkeys(row["CASE"] for row in tests))
     if cases:
@@ -100,8 +61,56 @@ def card_text(metadata, tests, *, noise, samples, snr_min, command, ood=(), engi
     return "\n".join(lines) + "\n"
 
 
+def _contents(metadata):
+    """Return the title and the table of populations, training and bands."""
+    sps, training, prior = metadata["sps"], metadata["training"], metadata["prior"]
+
+    def recorded(key, names=None):
+        value = sps.get(key, "not recorded")
+        return (names or {}).get(value, value)
+
+    return [
+        f"# {metadata['name']}",
+        "",
+        f"Posterior of {prior['sfh']} star-formation histories, given photometry in any of "
+        f"{len(metadata['bands'])} bands.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| populations | {recorded('LIBRARY')}, isochrones {recorded('ISOCHRO')}, spectra "
+        f"{recorded('SPECLIB')} |",
+        f"| IMF | **{recorded('IMF')}** |",
+        f"| Zsun | {recorded('ZSUN')} |",
+        f"| nebular emission | {recorded('NEBULAR')}, log U = {recorded('LOGU')} |",
+        f"| dust | {recorded('ATTENUAT', _DUST)}; emission {recorded('DUSTEM')} |",
+        f"| intergalactic medium | {recorded('IGM', _IGM)} |",
+        f"| surviving mass | stars and remnants ({recorded('REMNANTS')}) |",
+        f"| cosmology | {metadata['cosmology']} |",
+        "| redshift | {:g} to {:g}; exact, ".format(*metadata["redshift_range"])
+        + f"or with an error up to {metadata['redshift_err_max']:g} (1 + z) |",
+        f"| floor of log10 SFR / formed mass [1/yr] | {prior['log_ssfr_floor']:g} |",
+        f"| training | {training['simulations']:,} simulations, {training['epochs']} epochs, bands "
+        f"and noise drawn again in each, seed {training['seed']} |",
+        f"| training noise | {_noise(metadata['noise'])} |",
+        f"| bands | {' '.join(metadata['bands'])} |",
+    ]
+
+
+def _prior(prior):
+    """Return the table of the prior."""
+    lines = ["", "## Prior", "", "| parameter | distribution |", "|---|---|"]
+    for item in prior["coordinates"]:
+        if "low" not in item:
+            lines.append(f"| {item['name']} | {_DISTRIBUTIONS[item['distribution']]} |")
+            continue
+        name = f"log10 {item['name']}" if item["log10"] else item["name"]
+        name += " / age of the Universe at z" if item["over_age_at_z"] else ""
+        lines.append(f"| {name} | uniform, {item['low']:g} to {item['high']:g} |")
+    return lines
+
+
 def _case(tests, case):
-    """Lines of a case: all of it, by property."""
+    """Return the table of a case over all bins, by property."""
     rows = [row for row in tests if row["CASE"] == case and row["BY"] == "ALL"]
     lines = [
         "",
@@ -111,7 +120,7 @@ def _case(tests, case):
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for r in rows:
-        # Empty where there is none; a NaN is no number.
+        # Empty where the paper has no value (NaN).
         paper = f"{r['R2_PAPER']:.2f}" if r["R2_PAPER"] == r["R2_PAPER"] else ""
         first = " | | | "
         if r["PARAMETER"] != "JOINT":
@@ -124,7 +133,7 @@ def _case(tests, case):
 
 
 def _others(tests, cases):
-    """Lines of R^2 in the other cases."""
+    """Return the table of R^2 in the other cases."""
     if not cases:
         return []
     found = {(row["CASE"], row["PARAMETER"]): row["R2"] for row in tests if row["BY"] == "ALL"}
@@ -137,20 +146,20 @@ def _others(tests, cases):
         "|---" * (len(cases) + 1) + "|",
     ]
     for name in names:
-        # A property may be inferred in one case only, as the redshift.
+        # Some properties, such as the redshift, are inferred in one case only.
         values = (f"{found[case, name]:.3f}" if (case, name) in found else "" for case in cases)
         lines.append(f"| {name} | {' | '.join(values)} |")
     return lines
 
 
 def _bins(tests):
-    """Lines of the largest misses in every bin, and of the leakage."""
+    """Return the table of the largest coverage errors in every bin, and the leakage."""
     lines = [
         "",
         "### Calibration in bins",
         "",
-        "The largest miss of any interval of any property, with its standard error; of joint "
-        "coverage (TARP), at any level.",
+        "Largest error of the coverage of any interval of any property, with its standard error; "
+        "of joint coverage (TARP), at any level.",
         "",
         "| case | bin | simulations | largest miss | of | joint |",
         "|---|---|---|---|---|---|",
@@ -167,16 +176,16 @@ def _bins(tests):
                 f"{what} | {joint:.3f} |"
             )
     leak = max(row["LEAK"] for row in tests if row["LEAK"] == row["LEAK"])
-    return [*lines, "", f"Largest share of draws outside the prior: {leak:g}."]
+    return [*lines, "", f"Largest fraction of draws outside the prior: {leak:g}."]
 
 
 def _scores(ood):
-    """Lines of the out-of-distribution score."""
+    """Return the table of the out-of-distribution score."""
     lines = [
         "",
         "### Out-of-distribution score",
         "",
-        "A p-value: of simulations, 1 % should be below 0.01.",
+        "The score is a p-value: 1 % of simulations should be below 0.01.",
         "",
         "| | case | mean S/N | N | below 0.01 | median |",
         "|---|---|---|---|---|---|",
@@ -194,6 +203,7 @@ def _scores(ood):
 
 
 def _noise(noise):
+    """Return the description of the training noise."""
     if noise.get("form") == "binned":
         count = max(len(values["mean"]) for values in noise["bands"].values())
         floor = f", and {100 * noise['floor']:g} % of the flux" if noise["floor"] else ""

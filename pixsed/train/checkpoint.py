@@ -1,29 +1,39 @@
-"""A trained network in a file, and back."""
+"""Checkpoint files of the default network."""
 
 import torch
 
 from pixsed.errors import PixsedError
+from pixsed.io.atomic import atomic_path
 from pixsed.io.inputs import check_input
 from pixsed.train.batches import space_of
 from pixsed.train.network import spline
 from pixsed.train.network.decoder import Decoder
 from pixsed.train.network.flow import PixelFlow
+from pixsed.train.options import NetworkSizes
 
-CHECKPOINT_FORMAT = 4
+CHECKPOINT_FORMAT = 5
 
 
 def read_checkpoint(path):
-    """Read what `pixsed.train.train.train` wrote.
+    """Read a checkpoint onto the CPU.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict
 
     Raises
     ------
     PixsedError
-        If the file is not a checkpoint.
+        If the file is not a checkpoint of this format.
     """
     check_input(path, "a checkpoint", "make one with 'pixsed train'")
     try:
         saved = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises many kinds for a file of another format
+    except Exception as error:  # torch raises many kinds of errors for other formats
         raise PixsedError(
             f"{path} is not a checkpoint of 'pixsed train' ({type(error).__name__})"
         ) from None
@@ -32,31 +42,60 @@ def read_checkpoint(path):
     return saved
 
 
+def write_checkpoint(checkpoint, path):
+    """Write a checkpoint, replacing the file only when the new one is complete."""
+    with atomic_path(path, overwrite=True) as temporary:
+        torch.save(checkpoint, temporary)
+
+
+def check_same_simulations(checkpoint, simulations, path):
+    """Check that simulations have the bands and the prior of a checkpoint.
+
+    Raises
+    ------
+    PixsedError
+        If they have not; `path` names the checkpoint.
+    """
+    if (checkpoint["bands"], checkpoint["prior"]) != (simulations.bands, simulations.prior):
+        raise PixsedError(f"{path} was trained on other bands or another prior; train again")
+
+
 def load_network(checkpoint):
-    """Return the averaged `PixelFlow` of a checkpoint, ready for use.
+    """Return the network of a checkpoint with its averaged weights, ready for use.
 
     Parameters
     ----------
     checkpoint : dict
-        What `train` returned or `read_checkpoint` read.
+        Returned by `read_checkpoint` or `~pixsed.train.train.train`.
+
+    Returns
+    -------
+    `~pixsed.train.network.flow.PixelFlow`
+
+    Raises
+    ------
+    PixsedError
+        If the checkpoint was trained with other constants of the splines.
     """
-    trained = checkpoint.get("spline", spline.constants())
+    trained = checkpoint["spline"]
     if trained != spline.constants():
         raise PixsedError(
-            f"the checkpoint was trained with other spline constants ({trained}) than this pixsed "
-            f"has; use pixsed {checkpoint['pixsed']}, or train again"
+            f"the checkpoint was trained with other spline constants ({trained}) than those of "
+            f"this pixsed; use pixsed {checkpoint['pixsed']}, or train again"
         )
-    space = space_of(checkpoint["prior"]).from_description(checkpoint["space"])
+    sizes = dict(checkpoint["sizes"])
+    infer_redshift = sizes.pop("infer_redshift")
     network = PixelFlow(
         len(checkpoint["bands"]),
-        space,
+        space_of(checkpoint["prior"]).from_description(checkpoint["space"]),
+        NetworkSizes(**sizes),
         mass_offset=checkpoint["mass_offset"],
-        **checkpoint["sizes"],
+        infer_redshift=infer_redshift,
     )
     network.load_state_dict(checkpoint["average"])
-    network.recalibration.load_state_dict(
-        checkpoint.get("recalibration", network.recalibration.state_dict())
-    )
+    # The final stages of the training load the network before they have all run.
+    if "recalibration" in checkpoint:
+        network.recalibration.load_state_dict(checkpoint["recalibration"])
     network.error_floor = checkpoint["noise"].get("fraction_low", 0.0)
     if "decoder" in checkpoint:
         network.decoder = Decoder.from_checkpoint(checkpoint["decoder"])

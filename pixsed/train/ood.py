@@ -8,7 +8,7 @@ from pixsed.fit.draws import base_normals
 from pixsed.fit.ood import Score, typical_snr
 from pixsed.simulate.noise import nominal
 from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
-from pixsed.train.batches import PHOTO_Z_MAX, PHOTO_Z_SHARE
+from pixsed.train.batches import PHOTO_Z_FRACTION, PHOTO_Z_MAX
 from pixsed.train.network.decoder import DRAWS
 
 _PROBABILITIES = (
@@ -124,7 +124,7 @@ def _observed(simulations, noise, rng):
             true = simulations.flux[half].astype(float)
             flux, err = observe(true, bands, kind, mask, rng)
             z = simulations.columns["REDSHIFT"][half]
-            z, z_err = draw_redshift_error(z, PHOTO_Z_SHARE, PHOTO_Z_MAX, rng)
+            z, z_err = draw_redshift_error(z, PHOTO_Z_FRACTION, PHOTO_Z_MAX, rng)
             parts.append([flux, err, *(a.astype(np.float32) for a in (z, z_err))])
         left -= len(rows)
     arrays = [np.concatenate(some) for some in zip(*parts, strict=True)]

@@ -1,99 +1,98 @@
-"""When the flow joins the encoder, how the learning rates fall, and when training ends."""
+"""Stages and learning rates of the training."""
 
 import sys
 import time
 
 import numpy as np
 
-from pixsed.train.descent import rate_at
+from pixsed.train.minimise import cosine_rate
+from pixsed.train.options import ENCODER_FRACTION
 
-#: Share of the training in which the encoder learns alone, from marginal quantiles.
-ENCODER_SHARE = 1 / 3
-#: The encoder's learning rate over the flow's, once both learn.
+#: Learning rate of the encoder over that of the flow, when both learn.
 ENCODER_RATE = 0.4
 _WARM_STEPS = 500
 
 
 class Schedule:
-    """Two stages, the encoder's and the one with the flow, by epochs or by the clock.
+    """Two stages, the encoder alone and then encoder and flow, by epochs or by the clock.
 
     Parameters
     ----------
     epochs : int
-        Of both stages together.
-    encoder_share : float, optional
-        What part of it is the first stage.
+        Number of epochs of both stages together.
+    encoder_fraction : float, optional
+        Fraction of the training that the first stage takes.
     minutes : float, optional
-        In place of epochs: the stages end by the clock, in the midst of an epoch.
+        Duration that replaces `epochs`: the stages then end by the clock, within an epoch.
     since : float, optional
-        When those began, of `time.monotonic`; now by default.
+        Start of that duration, of `time.monotonic`; default: now.
     patience : int, optional
-        A stage ends after so many epochs without a better held-out loss.
+        Number of epochs without a smaller held-out loss after which a stage ends.
 
     Attributes
     ----------
     ends : list of int
-        Epochs done when the stages end; patience, or the clock, brings them forward.
+        Number of epochs at which the stages end. Patience or the clock may reduce it.
     """
 
     def __init__(
-        self, epochs, encoder_share=ENCODER_SHARE, *, minutes=None, since=None, patience=None
+        self, epochs, encoder_fraction=ENCODER_FRACTION, *, minutes=None, since=None, patience=None
     ):
-        self.encoder_share, self.patience = encoder_share, patience
+        self.encoder_fraction, self.patience = encoder_fraction, patience
         self.seconds = None if minutes is None else 60.0 * minutes
-        self.ends = [round(encoder_share * epochs), epochs]
+        self.ends = [round(encoder_fraction * epochs), epochs]
         if minutes is not None:
             self.ends = [sys.maxsize, sys.maxsize]
         self._began = time.monotonic() if since is None else since
         self._flow_began = 0.0
 
-    def _clock(self):
+    def _elapsed_fraction(self):
         return (time.monotonic() - self._began) / self.seconds
 
-    def over(self, epoch):
-        """Whether nothing is left to do after so many epochs."""
+    def is_over(self, epoch):
+        """Return whether the training is complete after this number of epochs."""
         return epoch >= self.ends[1]
 
-    def begin(self, epoch):
+    def begin_epoch(self, epoch):
         """Return whether the flow learns in the epoch that begins now."""
         if self.seconds is not None and self.ends[0] > epoch:
-            now = self._clock()
-            if now >= self.encoder_share:
+            now = self._elapsed_fraction()
+            if now >= self.encoder_fraction:
                 self.ends[0], self._flow_began = epoch, now
         return epoch >= self.ends[0]
 
-    def progress(self, epoch, share):
-        """Return what share of the stage is behind, `share` of the epoch done."""
+    def progress(self, epoch, fraction):
+        """Return the fraction of the stage that is done, `fraction` of the epoch being done."""
         with_flow = epoch >= self.ends[0]
         if self.seconds is None:
-            first, last = self.first(epoch), self.ends[int(with_flow)]
-            return (epoch - first + share) / (last - first)
-        now = self._clock()
+            first, last = self.first_epoch(epoch), self.ends[int(with_flow)]
+            return (epoch - first + fraction) / (last - first)
+        now = self._elapsed_fraction()
         if with_flow:
             return (now - self._flow_began) / (1.0 - self._flow_began)
-        return now / self.encoder_share
+        return now / self.encoder_fraction
 
-    def first(self, epoch):
-        """Return the first epoch of the stage that an epoch is of."""
+    def first_epoch(self, epoch):
+        """Return the first epoch of the stage to which an epoch belongs."""
         return self.ends[0] if epoch >= self.ends[0] else 0
 
     def rates(self, rate, step, progress, with_flow):
         """Return the learning rates of encoder and flow.
 
-        A rise over the first steps of a stage, then half a cosine down to nothing.
+        They rise over the first steps of a stage, then fall as half a cosine.
         """
         warm = min(1.0, (step + 1) / _WARM_STEPS)
-        rate = rate_at(rate, progress, warm)
+        rate = cosine_rate(rate, progress, warm)
         return rate * (ENCODER_RATE if with_flow else 1.0), rate
 
     def end_epoch(self, history):
-        """End the stage now if its time is up, or if it has been fruitless for too long."""
+        """End the stage if its time is over, or if the patience is exhausted."""
         done = len(history)
         if self.seconds is not None:
-            if self._clock() >= 1.0:
+            if self._elapsed_fraction() >= 1.0:
                 self.ends = [min(self.ends[0], done), done]
             return
-        losses = [row["held_out"] for row in history[self.first(done - 1) :]]
+        losses = [row["held_out"] for row in history[self.first_epoch(done - 1) :]]
         if self.patience is None or len(losses) - 1 - int(np.argmin(losses)) < self.patience:
             return
         if done < self.ends[0]:

@@ -1,101 +1,41 @@
-"""Train the default network: the encoder first, then the flow too; a checkpoint each epoch."""
+"""Training of the default network: the encoder alone first, then encoder and flow."""
 
 import math
 import time
 import warnings
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
 
-from pixsed import __version__, cosmology
+from pixsed import __version__
 from pixsed.dq import MIN_BANDS
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.atomic import atomic_path
-from pixsed.train.batches import NOMINAL_SHARE, PHOTO_Z_MAX, PHOTO_Z_SHARE, Observer, space_of
-from pixsed.train.checkpoint import CHECKPOINT_FORMAT, read_checkpoint
-from pixsed.train.finish import finish
-from pixsed.train.loss import held_out
+from pixsed.train.batches import (
+    NOMINAL_FRACTION,
+    PHOTO_Z_FRACTION,
+    PHOTO_Z_MAX,
+    Observer,
+    space_of,
+)
+from pixsed.train.checkpoint import (
+    CHECKPOINT_FORMAT,
+    check_same_simulations,
+    read_checkpoint,
+    write_checkpoint,
+)
+from pixsed.train.final_stages import add_final_stages
+from pixsed.train.initialise import build_network, start_from
+from pixsed.train.loss import held_out_terms
 from pixsed.train.network import spline
-from pixsed.train.network.flow import NEUTRAL, PixelFlow
-from pixsed.train.schedule import ENCODER_SHARE, Schedule
-from pixsed.train.step import Trainer
+from pixsed.train.options import TrainOptions, member_paths
+from pixsed.train.schedule import Schedule
+from pixsed.train.trainer import Trainer
 
-#: Seconds between checkpoints of a run by the clock.
+#: Seconds between checkpoints of a training by the clock.
 _BETWEEN_WRITES = 20.0
-
-
-def build(simulations, ssp, sizes, seed=42):
-    """Return an untrained `PixelFlow` for a set of simulations and the SSP grid they came from."""
-    space_class = space_of(simulations.prior)
-    network = PixelFlow(len(simulations.bands), space_class.fit(simulations, ssp, seed), **sizes)
-    # Typical mass over brightness, so that the mass starts near its place.
-    part = slice(0, min(len(simulations), 20000))
-    flux = np.median(simulations.flux[part], axis=1).astype(float)
-    z = simulations.columns["REDSHIFT"][part]
-    ok = (flux > 0) & (z > 0.05)
-    guess = _log_mass(flux[ok], z[ok])
-    masses = simulations.columns["LOGMFORM"][part][ok]
-    network.mass_offset = float(np.median(masses - guess))
-    targets = space_class.targets(simulations.columns)[part][ok]
-    shown = np.full(ok.sum(), NEUTRAL) if network.infer_redshift else z[ok]
-    for i, name in enumerate(space_class.TARGETS):
-        if name in ("LOGMSTAR", "LOGMFORM", "LOGSFR"):
-            targets[:, i] -= _log_mass(flux[ok], shown) + network.mass_offset
-    network.target_mean.copy_(torch.from_numpy(targets.mean(axis=0)))
-    network.target_std.copy_(torch.from_numpy(targets.std(axis=0)))
-    return network
-
-
-def _log_mass(flux, z):
-    """log10 of brightness times the square of the distance."""
-    distance = cosmology.luminosity_distance(z)
-    return np.log10(flux) + 2 * np.log10(distance) - np.log10(1 + z)
-
-
-def _read_resumed(path, simulations, run):
-    """Read the checkpoint of a run that shall go on, and check that it is that run."""
-    saved = read_checkpoint(path)
-    if (saved["bands"], saved["prior"]) != (simulations.bands, simulations.prior):
-        raise PixsedError(f"{path} was trained on other bands or another prior; train anew")
-    for key, value in run.items():
-        if saved["run"][key] != value and not (key == "epochs" and value > saved["run"][key]):
-            raise PixsedError(
-                f"{path} is of a run with other {key} ({saved['run'][key]}, not {value}); "
-                "give the same, or train anew"
-            )
-    if run["epochs"] > saved["run"]["epochs"]:  # asked to train on
-        saved["ends"][1] = run["epochs"]
-    if saved["epoch"] >= saved["ends"][1]:
-        raise PixsedError(f"{path} has {saved['epoch']} epochs already; nothing is left to do")
-    return saved
-
-
-def _begin_with(network, path, simulations):
-    """Take over a checkpoint's weights; return what to say of its training."""
-    saved = read_checkpoint(path)
-    if (saved["bands"], saved["prior"]) != (simulations.bands, simulations.prior):
-        raise PixsedError(f"{path} was trained on other bands or another prior; train anew")
-    # The tables and the emulator of the space are those of the new simulations.
-    kept = ("space.", "recalibration.")
-    weights = {k: v for k, v in saved["average"].items() if not k.startswith(kept)}
-    mine = network.state_dict()
-    flow = ("trunk.", "conditioners.")
-    other = {k for k, v in weights.items() if k not in mine or mine[k].shape != v.shape}
-    alone = bool(other) and all(key.startswith(flow) for key in other)
-    if other and not alone:
-        raise PixsedError(f"{path} is of a network of another shape; train anew")
-    if alone:
-        warnings.warn(
-            f"{path} has a flow of another shape; its encoder alone is begun with",
-            PixsedWarning,
-            stacklevel=3,
-        )
-        weights = {key: v for key, v in weights.items() if not key.startswith(flow)}
-    network.load_state_dict(weights, strict=False)
-    network.mass_offset = saved["mass_offset"]
-    before = saved["training"]
-    last = {key: before[key] for key in ("simulations", "epochs", "seed")}
-    return [*before.get("started_from", []), last | ({"encoder_alone": True} if alone else {})]
+#: Smallest number of simulations, and largest number that is held out.
+_MIN_SIMULATIONS, _MAX_HELD_OUT = 50, 20_000
 
 
 def train(
@@ -103,59 +43,35 @@ def train(
     ssp,
     noise,
     output,
+    options=None,
     *,
-    epochs=24,
-    batch=1024,
-    rate=1e-3,
-    seed=42,
-    sizes=None,
     resume=None,
     start=None,
     report=None,
     threads=None,
-    device="cpu",
-    mixed=None,
-    minutes=None,
-    encoder_share=ENCODER_SHARE,
-    patience=None,
-    infer_redshift=False,
 ):
-    """Train on simulations and write a checkpoint after each epoch.
+    """Train the default network and write a checkpoint after each epoch.
 
     Parameters
     ----------
     simulations : `~pixsed.simulate.table.Simulations`
-        Each population is observed anew in every epoch; a fiftieth, 20 000 at the most, is
-        held out.
+        Observed again, with new bands, errors and noise, in every epoch. A fiftieth, at most
+        20 000, is held out.
     ssp : `~pixsed.sps.ssp.SSPGrid`
+        The grid of the simulations.
     noise : noise model of `pixsed.simulate.noise`
     output : path-like
-        The checkpoint; replaced after each epoch, or with `minutes` every twenty seconds.
-    epochs, batch, rate, seed : optional
-    sizes : dict, optional
-        Sizes of `PixelFlow`.
+        Checkpoint, replaced after each epoch, or every twenty seconds with `minutes`.
+    options : `~pixsed.train.options.TrainOptions`, optional
     resume : path-like, optional
-        A checkpoint of the same run to go on from.
+        Checkpoint of the same training to continue.
     start : path-like, optional
-        A checkpoint of other simulations of the same prior, whose weights to begin with.
+        Checkpoint whose weights are the starting point, trained on other simulations of the
+        same prior.
     report : callable, optional
         Called with a dict after each epoch.
     threads : int, optional
-        On cuda, threads that observe ahead.
-    device : str, optional
-        "cpu" or "cuda".
-    mixed : bool, optional
-        Residual networks in bfloat16; by default on cuda alone.
-    minutes : float, optional
-        Train for so long in place of `epochs`, what comes before the first included and what
-        comes after the last not: the learning rate falls with the clock. Such a run depends
-        on the machine, and is not gone on with.
-    encoder_share : float, optional
-        In what part of it the encoder learns alone; 0 where `start` has a flow to go on with.
-    patience : int, optional
-        A stage ends after so many epochs without a better held-out loss.
-    infer_redshift : bool, optional
-        Train a network that is not shown the redshift, and gives it.
+        Threads of torch; on cuda, of the observation of the simulations.
 
     Returns
     -------
@@ -165,141 +81,242 @@ def train(
     Raises
     ------
     PixsedError
-        If the prior has no space yet, there are too few simulations or bands,
-        `resume` is of another run, or `start` has an encoder of another shape.
+        If the prior has no network, there are too few simulations or bands, the device does
+        not exist, `resume` is of another training, or `start` has an encoder of another shape.
 
     Warns
     -----
     PixsedWarning
-        If `resume` was trained under other noise: a run may well change it, knowingly. If
-        `start` has a flow of another shape: of it the encoder alone is taken.
+        If `resume` was trained under other noise, which is allowed, or if `start` has a flow of
+        another shape, in which case only its encoder is used.
     """
     started_at = time.monotonic()
-    sizes = dict(sizes or {}) | ({"infer_redshift": True} if infer_redshift else {})
+    options = options or TrainOptions()
+    _check_trainable(simulations)
+    saved = None
+    if resume is not None:
+        saved = _read_resumed(resume, simulations, noise, options)
+    if threads:
+        torch.set_num_threads(threads)
+    torch.manual_seed(options.seed)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise PixsedError("there is no device cuda; try --device cpu")
+    network = build_network(
+        simulations,
+        ssp,
+        options.sizes,
+        seed=options.seed,
+        infer_redshift=options.infer_redshift,
+    )
+    started_from = [] if start is None else start_from(network, start, simulations)
+    training = _Training(network, simulations, noise, options, started_from, started_at)
+    if saved is not None:
+        training.restore(saved)
+    checkpoint, written = saved, -math.inf
+    while not training.is_over():
+        row = training.run_epoch()
+        if report:
+            report(row)
+        training.schedule.end_epoch(training.history)
+        # By the clock, an epoch may take less time than writing the checkpoint.
+        recent = time.monotonic() - written < _BETWEEN_WRITES
+        if options.minutes and recent and not training.is_over():
+            continue
+        written = time.monotonic()
+        checkpoint = training.checkpoint()
+        write_checkpoint(checkpoint, output)
+    add_final_stages(checkpoint, simulations, noise, seed=options.seed)
+    write_checkpoint(checkpoint, output)
+    return checkpoint
+
+
+def train_ensemble(simulations, ssp, noise, output, options, *, members, **arguments):
+    """Train several networks with seeds one apart.
+
+    Parameters
+    ----------
+    simulations, ssp, noise
+        Arguments of `train`.
+    output : path-like
+        Checkpoint of the first network; `member_paths` names the others.
+    options : `~pixsed.train.options.TrainOptions`
+        `options.seed` is the seed of the first network.
+    members : int
+        Number of networks.
+    **arguments
+        Keyword arguments of `train`.
+
+    Yields
+    ------
+    path : path-like
+        Checkpoint file of each network.
+    checkpoint : dict
+    """
+    for i, path in enumerate(member_paths(output, members)):
+        own = replace(options, seed=options.seed + i)
+        yield path, train(simulations, ssp, noise, path, own, **arguments)
+
+
+def _check_trainable(simulations):
+    """Check that the simulations suffice for a training."""
     space_of(simulations.prior)
     if len(simulations.bands) < MIN_BANDS:
         raise PixsedError(f"a model needs {MIN_BANDS} bands or more, got {len(simulations.bands)}")
-    if len(simulations) < 50:
+    if len(simulations) < _MIN_SIMULATIONS:
         raise PixsedError(
-            f"{len(simulations)} simulations are too few to hold any out; simulate 50 or more"
+            f"{len(simulations)} simulations are too few to hold any out; "
+            f"simulate {_MIN_SIMULATIONS} or more"
         )
-    run = {
-        "epochs": epochs,
-        "batch": batch,
-        "rate": rate,
-        "seed": seed,
-        "sizes": sizes,
-        "simulations": len(simulations),
-    }
-    saved = _read_resumed(resume, simulations, run) if resume is not None else None
-    if saved is not None and saved["noise"] != noise.describe():
+
+
+def _read_resumed(path, simulations, noise, options):
+    """Return the checkpoint of a training to continue, after checking that it is the same."""
+    saved = read_checkpoint(path)
+    check_same_simulations(saved, simulations, path)
+    options.check_resumable(saved["options"], path)
+    if saved["training"]["simulations"] != len(simulations):
+        raise PixsedError(
+            f"{path} was trained with {saved['training']['simulations']} simulations, not "
+            f"{len(simulations)}; give the same simulations, or train again"
+        )
+    if options.epochs > saved["options"]["epochs"]:
+        saved["stage_ends"][1] = options.epochs
+    if saved["epoch"] >= saved["stage_ends"][1]:
+        raise PixsedError(f"{path} has {saved['epoch']} epochs already; nothing is left to do")
+    if saved["noise"] != noise.describe():
         warnings.warn(
-            f"{resume} was trained under other noise ({saved['noise']['name']}); it goes on "
+            f"{path} was trained under other noise ({saved['noise']['name']}); it continues "
             f"under {noise.name}",
             PixsedWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    if threads:
-        torch.set_num_threads(threads)
-    torch.manual_seed(seed)
-    if device == "cuda" and not torch.cuda.is_available():
-        raise PixsedError("there is no device cuda; try --device cpu")
-    mixed = device == "cuda" if mixed is None else mixed
-    network = build(simulations, ssp, sizes, seed)
-    started = []
-    if start is not None:
-        started = _begin_with(network, start, simulations)
-    trainer = Trainer(network.to(device), mixed, device)
-    average, optimiser = trainer.average, trainer.optimiser
-    held = min(len(simulations) // 50, 20000)
-    order = np.random.default_rng(seed).permutation(len(simulations))
-    observer = Observer(simulations, noise, order[held:], infer_redshift)
-    fixed = observer.batch(order[:held], np.random.default_rng(seed + 1))
-    fixed = {key: values.to(device) for key, values in fixed.items()}
-    steps = math.ceil(len(observer.rows) / batch)
-    schedule = Schedule(epochs, encoder_share, minutes=minutes, since=started_at, patience=patience)
-    history, written = [], -math.inf
-    if saved is not None:
-        network.load_state_dict(saved["network"])
-        average.load_state_dict(saved["average"])
-        optimiser.load_state_dict(saved["optimiser"])
-        history, schedule.ends = saved["history"], list(saved["ends"])
-        started = saved["training"]["started_from"]
-    checkpoint = saved
-    while not schedule.over(len(history)):
-        epoch = len(history)
-        began, running = time.monotonic(), []
-        with_flow = schedule.begin(epoch)
-        # A stream of its own for each epoch, so that a resumed run sees the same batches.
-        shuffled = np.random.default_rng([seed, epoch]).permutation(observer.rows)
-        network.train()
-        ahead = torch.get_num_threads() if device == "cuda" else 0
-        batches = observer.stream(shuffled, batch, [seed, epoch], ahead=ahead, device=device)
-        for step, (share, seen) in enumerate(batches):
-            progress = schedule.progress(epoch, share)
-            if minutes and running and progress >= 1.0:
-                break
-            now = (epoch - schedule.first(epoch)) * steps + step
-            trainer.set_rates(*schedule.rates(rate, now, progress, with_flow))
-            running.append(trainer.step(seen, with_flow, now))
-        average.eval()
-        density, by_property, miss = held_out(average, fixed, with_flow)
-        losses = torch.stack(running) if running else torch.full((1,), math.nan)
+    return saved
+
+
+class _Training:
+    """State of a training between epochs.
+
+    Parameters
+    ----------
+    network : `~pixsed.train.network.flow.PixelFlow`
+    simulations : `~pixsed.simulate.table.Simulations`
+    noise : noise model of `pixsed.simulate.noise`
+    options : `~pixsed.train.options.TrainOptions`
+    started_from : list of dict
+        Trainings before this one.
+    started_at : float
+        Start of a training by the clock, of `time.monotonic`.
+    """
+
+    def __init__(self, network, simulations, noise, options, started_from, started_at):
+        self.options, self.simulations, self.noise = options, simulations, noise
+        self.started_from = started_from
+        self.network = network.to(options.device)
+        self.trainer = Trainer(self.network, options.resolved_mixed, options.device)
+        held = min(len(simulations) // 50, _MAX_HELD_OUT)
+        order = np.random.default_rng(options.seed).permutation(len(simulations))
+        self.observer = Observer(simulations, noise, order[held:], options.infer_redshift)
+        held_out = self.observer.batch(order[:held], np.random.default_rng(options.seed + 1))
+        self.held_out = {key: values.to(options.device) for key, values in held_out.items()}
+        self.schedule = Schedule(
+            options.epochs,
+            options.encoder_fraction,
+            minutes=options.minutes,
+            since=started_at,
+            patience=options.patience,
+        )
+        self.history = []
+
+    def restore(self, saved):
+        """Continue from a checkpoint."""
+        self.network.load_state_dict(saved["network"])
+        self.trainer.average.load_state_dict(saved["average"])
+        self.trainer.optimiser.load_state_dict(saved["optimiser"])
+        self.history, self.schedule.ends = saved["history"], list(saved["stage_ends"])
+        self.started_from = saved["training"]["started_from"]
+
+    def is_over(self):
+        """Return whether all epochs are done."""
+        return self.schedule.is_over(len(self.history))
+
+    def run_epoch(self):
+        """Train for one epoch and return its row of the history."""
+        epoch, began = len(self.history), time.monotonic()
+        with_flow = self.schedule.begin_epoch(epoch)
+        losses = self._run_steps(epoch, with_flow)
+        self.trainer.average.eval()
+        density, by_property, prediction = held_out_terms(
+            self.trainer.average, self.held_out, with_flow
+        )
+        losses = torch.stack(losses) if losses else torch.full((1,), math.nan)
         row = {
             "epoch": epoch + 1,
             "train": float(losses[torch.isfinite(losses)].mean()),
             "held_out": float(density.sum() + by_property.sum()),
             "by_coordinate": [round(float(t), 4) for t in density] if with_flow else [],
             "quantiles": [round(float(t), 4) for t in by_property],
-            "prediction": float(miss),
+            "prediction": float(prediction),
             "seconds": time.monotonic() - began,
         }
-        history.append(row)
-        if report:
-            report(row)
-        schedule.end_epoch(history)
-        # By the clock, epochs may be shorter than writing one: then it is not gone on with.
-        ended = schedule.over(len(history))
-        if minutes and not ended and time.monotonic() - written < _BETWEEN_WRITES:
-            continue
-        written = time.monotonic()
-        checkpoint = {
+        self.history.append(row)
+        return row
+
+    def _run_steps(self, epoch, with_flow):
+        """Take the steps of an epoch; return their losses."""
+        options, rows = self.options, self.observer.rows
+        # Each epoch has its own random numbers, so that a resumed training sees the same batches.
+        seed = [options.seed, epoch]
+        shuffled = np.random.default_rng(seed).permutation(rows)
+        self.network.train()
+        ahead = torch.get_num_threads() if options.device == "cuda" else 0
+        batches = self.observer.stream(
+            shuffled, options.batch, seed, ahead=ahead, device=options.device
+        )
+        first = (epoch - self.schedule.first_epoch(epoch)) * math.ceil(len(rows) / options.batch)
+        losses = []
+        for step, (fraction, batch) in enumerate(batches, first):
+            progress = self.schedule.progress(epoch, fraction)
+            if options.minutes and losses and progress >= 1.0:
+                break
+            rates = self.schedule.rates(options.rate, step, progress, with_flow)
+            self.trainer.set_rates(*rates)
+            losses.append(self.trainer.step(batch, with_flow, step))
+        return losses
+
+    def checkpoint(self):
+        """Return the present state as a checkpoint."""
+        options, simulations = self.options, self.simulations
+        return {
             "format": CHECKPOINT_FORMAT,
             "pixsed": __version__,
-            "epoch": epoch + 1,
-            "network": network.state_dict(),
-            "average": average.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "history": history,
-            "ends": schedule.ends,
-            "run": run,
-            "sizes": sizes,
-            "mass_offset": network.mass_offset,
+            "epoch": len(self.history),
+            "network": self.network.state_dict(),
+            "average": self.trainer.average.state_dict(),
+            "optimiser": self.trainer.optimiser.state_dict(),
+            "history": self.history,
+            "stage_ends": self.schedule.ends,
+            "options": options.key(),
+            "sizes": asdict(options.sizes) | {"infer_redshift": options.infer_redshift},
+            "mass_offset": self.network.mass_offset,
             "bands": simulations.bands,
             "prior": simulations.prior,
             "sps": simulations.meta,
-            "noise": noise.describe(),
+            "noise": self.noise.describe(),
             "spline": spline.constants(),
-            "space": network.space.describe(),
+            "space": self.network.space.describe(),
             "training": {
                 "simulations": len(simulations),
-                "epochs": epoch + 1,
-                "batch": batch,
-                "rate": rate,
-                "seed": seed,
-                "photo_z_share": PHOTO_Z_SHARE,
+                "epochs": len(self.history),
+                "batch": options.batch,
+                "rate": options.rate,
+                "seed": options.seed,
+                "photo_z_share": PHOTO_Z_FRACTION,
                 "photo_z_max": PHOTO_Z_MAX,
-                "nominal_share": NOMINAL_SHARE,
-                "encoder_epochs": schedule.ends[0],
-                "mixed": mixed,
-                "device": device,
-                "minutes": minutes,
-                "started_from": started,
+                "nominal_share": NOMINAL_FRACTION,
+                "encoder_epochs": self.schedule.ends[0],
+                "mixed": options.resolved_mixed,
+                "device": options.device,
+                "minutes": options.minutes,
+                "started_from": self.started_from,
             },
         }
-        with atomic_path(output, overwrite=True) as temporary:
-            torch.save(checkpoint, temporary)
-    finish(checkpoint, simulations, noise, seed=seed)
-    with atomic_path(output, overwrite=True) as temporary:
-        torch.save(checkpoint, temporary)
-    return checkpoint

@@ -105,14 +105,16 @@ def paper_network(z, flux, err):
 
         from pixsed.simulate.noise import depths
         from pixsed.train.maf_paper import network_input
-        from pixsed.train.maf_paper.fit import build
+        from pixsed.train.maf_paper.checkpoint import build_network
     except ImportError:
         return None
     torch.set_num_threads(1)
     torch.manual_seed(0)
     x = torch.from_numpy(network_input(flux, err, z, depths(PAPER_BANDS), PAPER_BANDS))
     try:
-        network = build(torch.randn(1000, 7), x).eval()  # an untrained network takes as long
+        network = build_network(
+            torch.randn(1000, 7), x
+        ).eval()  # an untrained network takes as long
     except ImportError:
         return None
 

@@ -1,8 +1,10 @@
-"""pixsed's network against the paper's: python tests/benchmarks/bench_maf_paper.py [MODEL] [CKPT].
+"""Speed of pixsed's and the paper's network.
 
-Time for 500 draws of the same pixels, on one core, in one run: sbi's `sample` of the paper's
-network, and the network of `pixsed fit`. Without a checkpoint the paper's has untrained
-weights; they take as long. CPU time, which other work on the machine disturbs little.
+    python tests/benchmarks/bench_maf_paper.py [MODEL] [CHECKPOINT]
+
+Times 500 draws for the same pixels on one core: sbi's `sample` of the paper's network, and the
+network of `pixsed fit`. Without a checkpoint the weights of the paper's network are untrained,
+which does not change the time. The times are CPU times, which depend little on other load.
 """
 
 import sys
@@ -17,15 +19,15 @@ from pixsed.fit.model import Model
 from pixsed.models import resolve
 from pixsed.simulate.noise import depths
 from pixsed.train.maf_paper import network_input
-from pixsed.train.maf_paper.fit import build, load_network, read_checkpoint
+from pixsed.train.maf_paper.checkpoint import build_network, load_network, read_checkpoint
 
 SAMPLES, REPEATS = 500, 3
-#: Pixels of the two networks: the paper's takes seconds for a few.
+#: Number of pixels of each network; the paper's takes seconds for a few.
 THEIRS, OURS = 4, 256
 
 
 def best(call, pixels):
-    """Least CPU time of a few runs, seconds a pixel."""
+    """Return the smallest CPU time of a few calls, seconds per pixel."""
     times = []
     for _ in range(REPEATS):
         start = time.process_time()
@@ -59,7 +61,7 @@ def main():
         paper = load_network(read_checkpoint(sys.argv[2]))
     else:
         torch.manual_seed(0)
-        paper = build(torch.randn(1000, 7), x).eval()
+        paper = build_network(torch.randn(1000, 7), x).eval()
 
     @torch.no_grad()
     def one_by_one():
@@ -70,16 +72,16 @@ def main():
     def together():
         paper.sample((SAMPLES,), condition=x[:THEIRS])
 
-    ours()  # the first run sets up
+    ours()  # warm-up
     mine, single, batch = best(ours, OURS), best(one_by_one, THEIRS), best(together, THEIRS)
     weights = sum(p.numel() for p in paper.parameters())
-    print(f"{SAMPLES} draws a pixel, {len(PAPER_BANDS)} bands, one thread, CPU time")
+    print(f"{SAMPLES} draws per pixel, {len(PAPER_BANDS)} bands, one thread, CPU time")
     for name, seconds in (
         (f"sbi, {weights / 1e6:.1f} M weights, pixel by pixel", single),
         (f"sbi, {THEIRS} pixels at once", batch),
         (f"pixsed, {model.name}, network alone", mine),
     ):
-        print(f"{name:42s} {1e3 * seconds:9.2f} ms a pixel  {1 / seconds:9.2f} pixels/s/core")
+        print(f"{name:42s} {1e3 * seconds:9.2f} ms per pixel  {1 / seconds:9.2f} pixels/s/core")
     print(f"ratio to the faster of sbi's: {min(single, batch) / mine:.0f}")
 
 

@@ -1,18 +1,18 @@
-"""How well can the properties be told at all: a direct regression beside a model.
+"""Largest possible R^2: a direct regression of the properties, compared with a model.
 
     python tests/benchmarks/ceiling.py tau train.fits test.fits --start tau.ckpt
 
-Trains a plain network of the encoder's shape by squared error: its outputs are the posterior
-means, of which no other estimate has a larger R^2. What it sees is what `pixsed validate`
-shows the model in the case `paper`: the paper's 19 bands, the noise `depth`, redshifts
-without errors, mean S/N > 1. Then R^2 of both on the same test rows, of the model's posterior
-means and of its medians, which are not the best estimate of a squared error.
+A network with the shape of the encoder is trained with the squared error. Its outputs are the
+posterior means, and no estimate has a larger R^2. Its inputs are those of `pixsed validate` in
+the case `paper`: the 19 bands of the paper, the noise `depth`, redshifts without errors, mean
+S/N > 1. R^2 is printed for the same test rows: of the regression, and of the posterior means and
+the medians of the model. Medians do not maximise R^2.
 
-With --bands both are shown these alone, of the paper's: the network is then one of these bands
-and no others, beside a model that serves any.
+With --bands, both use only these bands of the paper. The regression is then trained for
+these bands, whereas the model supports any.
 
-With --start the network begins with the weights of a checkpoint's encoder, which has then
-little left to learn; without, it needs as long as the encoder did. One thread, 10 minutes.
+With --start, the training begins with the encoder of a checkpoint and converges soon; without
+it, the training takes as long as that of the encoder. One thread, 10 minutes.
 Needs the packages of pixsed[train].
 """
 
@@ -31,7 +31,7 @@ from pixsed.simulate.noise import DEPTH
 from pixsed.simulate.observe import observe
 from pixsed.simulate.table import read_simulations
 from pixsed.train.checkpoint import load_network, read_checkpoint
-from pixsed.train.descent import rate_at
+from pixsed.train.minimise import cosine_rate
 from pixsed.train.network.encoder import Trunk
 from pixsed.train.network.features import Features
 from pixsed.validate.cases import CASES, observe_case, row_snr, with_t50lb
@@ -43,7 +43,7 @@ WARM = 200
 
 
 class Regression(torch.nn.Module):
-    """Features, residual network and one number a property; masses over the brightness."""
+    """Residual network with one output per property; masses are relative to the brightness."""
 
     def __init__(self, bands, names, width=320, blocks=4):
         super().__init__()
@@ -53,19 +53,19 @@ class Regression(torch.nn.Module):
         self.register_buffer("mass", torch.tensor([float(name in MASSES) for name in names]))
 
     def reference(self, flux, err, z):
-        """What the masses are predicted against, (N, T); 0 for the others."""
-        flux, err, here = self.features.clean(flux, err)
-        bright = self.features.brightness(flux, err, here)
+        """Return the reference of the masses, (N, T); 0 for the other properties."""
+        flux, err, present = self.features.clean(flux, err)
+        bright = self.features.brightness(flux, err, present)
         return self.features.log_mass(bright, z[:, None]) * self.mass
 
     def forward(self, flux, err, z, mixed=False):
-        flux, err, here = self.features.clean(flux, err)
+        flux, err, present = self.features.clean(flux, err)
         z = z[:, None]
-        return self.last(self.trunk(self.features(flux, err, here, z, 0.0 * z), mixed))
+        return self.last(self.trunk(self.features(flux, err, present, z, 0.0 * z), mixed))
 
 
 def batch_of(simulations, truth, bands, rows, rng):
-    """Photometry, redshifts and properties of rows, those of S/N above 1."""
+    """Return photometry, redshifts and properties of those rows with S/N > 1."""
     true = simulations.flux[rows].astype(float)
     mask = np.tile(np.isin(simulations.bands, bands), (len(rows), 1))
     flux, err = observe(true, simulations.bands, DEPTH, mask, rng)
@@ -94,7 +94,7 @@ def train(simulations, names, given):
     optimiser = torch.optim.AdamW(network.parameters(), lr=given.rate, weight_decay=1e-4)
     start, running = time.process_time(), 0.0
     for step in range(given.steps):
-        rate = rate_at(given.rate, step / given.steps, min(1.0, (step + 1) / WARM))
+        rate = cosine_rate(given.rate, step / given.steps, min(1.0, (step + 1) / WARM))
         optimiser.param_groups[0]["lr"] = rate
         rows = rng.integers(0, len(truth), given.batch)
         flux, err, z, true = batch_of(simulations, truth, given.bands, rows, rng)
@@ -159,10 +159,10 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     if not set(SNR_BANDS) <= set(given.bands) <= set(PAPER_BANDS):
-        parser.error(f"--bands are of the paper's, {', '.join(SNR_BANDS)} among them")
+        parser.error(f"--bands must be bands of the paper and include {', '.join(SNR_BANDS)}")
     torch.set_num_threads(1)
     sampler = ModelSampler(Model(resolve(given.model), threads=1))
-    # The rows that `pixsed validate` takes.
+    # The test rows of `pixsed validate`.
     observed = observe_case(given.test, DEPTH, CASES["paper"], number=given.number)
     simulations = read_simulations(given.simulations)
     other = ~np.isin(simulations.bands, given.bands)

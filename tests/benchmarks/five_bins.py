@@ -1,13 +1,13 @@
-"""The paper's form of noise, at its depths and in all of its 19 bands.
+"""Noise in the paper's form, scaled to its depths, in all of its 19 bands.
 
     pixsed noise 36.fits 370.fits 531.fits -o noise.fits
     python tests/benchmarks/five_bins.py noise.fits -o noise19.fits
     pixsed validate tau test.fits --noise noise19.fits --cases paper -o report.fits
 
-Cutouts at hand are of another depth than the paper's fields, and may lack bands. Fluxes and
-errors of each band's bins are scaled to the depth of the paper's Table 1; a band that the
-table lacks takes the bins of the nearest in wavelength. So how errors grow with flux, and
-that they stop to, is measured; their level is the paper's.
+The available cutouts differ in depth from the fields of the paper and may lack bands. The fluxes
+and errors of the bins of each band are scaled to the depth in Table 1 of the paper. A band that
+is missing takes the bins of the nearest band in wavelength. The dependence of the errors on
+flux is thus measured, and their level is that of the paper.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pixsed.simulate.noise import depths
 
 
 def scaled(bands):
-    """Return the noise of all of the paper's bands, and from which band each is taken."""
+    """Return the noise of all bands of the paper, and the band from which each is taken."""
     found, taken = {}, {}
     for band, depth in zip(PAPER_BANDS, depths(PAPER_BANDS), strict=True):
         wave = BY_NAME[band].pivot_um
@@ -45,8 +45,8 @@ def main():
     given = parser.parse_args()
     table = read_noise(given.table)
     table.bands, taken = scaled(table.bands)
-    said = [f"{band}: bins of {near}, scaled to Table 1" for band, near in taken.items()]
-    write_noise(table, given.output, inputs=[given.table], history=said)
+    history = [f"{band}: bins of {near}, scaled to Table 1" for band, near in taken.items()]
+    write_noise(table, given.output, inputs=[given.table], history=history)
     print("errors by bin, nJy")
     for band, noise in table.bands.items():
         print(f"{band:8s}{taken[band]:8s}" + "".join(f"{m:8.3f}" for m in noise.mean))

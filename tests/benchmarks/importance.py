@@ -1,17 +1,20 @@
-"""Models against exact posteriors of hundreds of pixels, nested sampling where it must be.
+"""Models compared with exact posteriors of hundreds of pixels, by importance sampling.
 
     python tests/benchmarks/importance.py tau --ssp bc03.fits --pixels 200
     python tests/benchmarks/importance.py tau --ssp bc03.fits --load nested_tau.fits
 
-The draws of a model, weighted by the exact likelihood over their own density, which the
-derivatives of the exported graph by its base normals give, are draws of the exact posterior, in
-a second a pixel. Their effective number, over that of all, says how near the model comes to it:
-1 where it is the same. Where few are left, in bright pixels, nautilus samples the posterior.
-Printed is what `nested_sampling.py` prints: the difference of the medians of model and exact
-posterior over the latter's sigma, and the ratio of widths. Pixels are chosen as there; with
---load they are those of a file of it, and the weighted draws are compared with it too.
+The draws of a model, weighted by the exact likelihood over their own density, are draws of the
+exact posterior, in one second per pixel. The density follows from the derivatives of the
+exported graph by its base normals. The effective fraction of the draws measures the accuracy of
+the model: it is 1 for the exact posterior. If too few effective draws remain, as in bright
+pixels, nautilus samples the posterior.
 
-For priors all of whose coordinates are parameters of the model: tau.
+As in `nested_sampling.py`, the output is the difference of the medians of model and exact
+posterior over the sigma of the latter, and the ratio of their widths. The pixels are chosen in
+the same way, or read from its file with --load; the weighted draws are then compared with those
+in the file too.
+
+All coordinates of the prior must be parameters of the model, as for tau.
 Needs the packages of pixsed[sps], and nautilus-sampler.
 """
 
@@ -38,12 +41,12 @@ from pixsed.fit.model import Model
 from pixsed.models import resolve
 from pixsed.sps.ssp import read_ssp
 
-#: Step of the base normals over which the graph is differentiated.
+#: Step of the base normals for the derivatives of the graph.
 STEP = 0.02
 
 
 def units(model, prior, samples, z):
-    """Cumulative prior probabilities (S, D) of samples (S, P) of a pixel."""
+    """Return the cumulative prior probabilities (S, D) of samples (S, P) of a pixel."""
     columns = []
     for coordinate in prior.COORDINATES:
         value = samples[:, model.parameters.index(coordinate.name)].astype(float)
@@ -54,15 +57,16 @@ def units(model, prior, samples, z):
 
 
 def drawn(model, prior, pixel, number, seed):
-    """Draws of a pixel as units (S, D), and the log of their density over these, (S,).
+    """Return the prior probabilities (S, D) of draws of a pixel, and their log density (S,).
 
-    The first base normal is the redshift's, which is known: it moves no coordinate but this.
+    The first base normal belongs to the redshift, which is known; it affects no other
+    coordinate.
     """
     z, flux, err = pixel
     seen = as_seen(model, flux, err)
     base = independent_normals(seed, np.zeros(1, int), np.zeros(1, int), number, model.base_dim)
 
-    def run(normals):
+    def sample(normals):
         samples, _ = model.sample(*seen, np.array([z]), np.zeros(1), normals)
         return units(model, prior, samples[0], z)
 
@@ -70,16 +74,16 @@ def drawn(model, prior, pixel, number, seed):
     for i in range(1, model.base_dim):
         step = np.zeros(model.base_dim, dtype=np.float32)
         step[i] = STEP
-        slopes.append((run(base + step) - run(base - step)) / (2 * STEP))
+        slopes.append((sample(base + step) - sample(base - step)) / (2 * STEP))
     _, log_volume = np.linalg.slogdet(np.stack(slopes, axis=2))
     log_normal = -0.5 * (base[0, :, 1:].astype(float) ** 2 + np.log(2 * np.pi)).sum(axis=1)
-    # Where the graph clips a coordinate there is no density.
+    # Draws with a clipped coordinate have no density.
     good = np.isfinite(log_volume)
-    return run(base)[good], (log_normal - log_volume)[good]
+    return sample(base)[good], (log_normal - log_volume)[good]
 
 
 def weigh(forward, pixel, unit, log_density):
-    """Weights of draws that make them the exact posterior's, and their effective number."""
+    """Return the weights of draws under the exact posterior, and their effective number."""
     z, flux, err = pixel
     exact, _ = forward.fluxes(np.full(len(unit), z), unit)
     log_weight = -0.5 * (((flux - exact) / err) ** 2).sum(axis=1) - log_density
@@ -92,7 +96,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", help="a path or a shipped name")
     parser.add_argument("--ssp", required=True, help="grid of 'pixsed ssp', the model's own")
-    parser.add_argument("--load", metavar="FILE", help="pixels of a file of nested_sampling.py")
+    parser.add_argument(
+        "--load", metavar="FILE", help="file of nested_sampling.py whose pixels are used"
+    )
     parser.add_argument("--pixels", type=int, default=200)
     parser.add_argument("--snr-min", type=float, default=3.0)
     parser.add_argument("--snr-max", type=float, default=50.0)
@@ -111,11 +117,11 @@ def main():
     else:
         chosen = pixels(forward, given.pixels, given.snr_min, given.snr_max, given.seed)
     snr, rng = chosen[3], np.random.default_rng(given.seed)
-    ours, theirs, shares, sampled = [], [], [], 0
+    ours, theirs, fractions, sampled = [], [], [], 0
     for number, pixel in enumerate(zip(*chosen[:3], strict=True)):
         unit, log_density = drawn(model, forward.prior, pixel, given.samples, given.seed)
         weight, effective = weigh(forward, pixel, unit, log_density)
-        shares.append(effective / given.samples)
+        fractions.append(effective / given.samples)
         found = forward.columns(np.full(len(unit), pixel[0]), unit)
         if effective >= given.enough:
             chance = rng.choice(len(unit), len(unit), p=weight)
@@ -129,20 +135,20 @@ def main():
         if table and how == "weighted":
             theirs.append(compare(exact, columns_of(table[number], table)))
         print(
-            f"pixel {number}: z {pixel[0]:.3f}, S/N {snr[number]:.1f}; effective share "
-            f"{shares[-1]:.4f}, {how}; {in_words(ours[-1])}",
+            f"pixel {number}: z {pixel[0]:.3f}, S/N {snr[number]:.1f}; effective fraction "
+            f"{fractions[-1]:.4f}, {how}; {in_words(ours[-1])}",
             flush=True,
         )
     if theirs:
         show("weighted draws against nautilus", theirs)
     show(f"{model.name} against the exact posterior, {sampled} by nautilus", ours)
-    shares = np.array(shares)
+    fractions = np.array(fractions)
     for low, high in SNR_BINS:
         here = np.flatnonzero((low <= snr) & (snr < high))
         if len(here):
             show(f"S/N {low} to {high:g}", [ours[i] for i in here])
-            few, half, many = np.quantile(shares[here], (0.16, 0.5, 0.84))
-            print(f"effective share of the draws {half:.3f}, 16 to 84 % {few:.3f}-{many:.3f}")
+            few, half, many = np.quantile(fractions[here], (0.16, 0.5, 0.84))
+            print(f"effective fraction of the draws {half:.3f}, 16 to 84 % {few:.3f}-{many:.3f}")
 
 
 if __name__ == "__main__":

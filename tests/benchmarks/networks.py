@@ -1,14 +1,14 @@
-"""Forms of the flow compared: held-out likelihood against the time of a draw.
+"""Forms of the flow: held-out likelihood and time per draw.
 
     python tests/benchmarks/networks.py tau.ckpt train.fits test.fits
 
-Each form is trained alone behind the same encoder, that of the checkpoint, which stays as it
-is; all see the same batches. Then the paper's masked autoregressive flow, through sbi, for
---maf-minutes of CPU time, from magnitudes. The problem is the paper's: its 19 bands, the
-noise `depth`, redshifts without errors, mean S/N > 1. All densities are over the same
-coordinates, those in which pixsed's flow works (`pixsed.train.network.spaces`), so that they can be
-compared; nats a parameter, higher is better. Draws are timed in torch, CPU time of one
-thread, 500 a pixel, the encoder's part included.
+Each form is trained behind the unchanged encoder of the checkpoint, on the same batches. The
+paper's masked autoregressive flow is then trained through sbi, from magnitudes, for
+--maf-minutes of CPU time. The problem is that of the paper: its 19 bands, the noise `depth`,
+redshifts without errors, mean S/N > 1. All densities are over the coordinates of pixsed's
+flow (`pixsed.train.network.spaces`), so that they can be compared, in nats per parameter; larger
+is better. Draws are timed in torch, in CPU time of one thread, with 500 draws per pixel, the
+encoder included.
 
 Needs the packages of pixsed[train].
 """
@@ -28,70 +28,78 @@ from pixsed.simulate.observe import observe
 from pixsed.simulate.table import read_simulations
 from pixsed.train.batches import space_of
 from pixsed.train.checkpoint import load_network, read_checkpoint
-from pixsed.train.descent import rate_at
 from pixsed.train.maf_paper import network_input
-from pixsed.train.maf_paper.fit import BATCH, RATE, build
-from pixsed.train.network import flow, spline
+from pixsed.train.maf_paper.checkpoint import build_network
+from pixsed.train.maf_paper.options import PaperOptions
+from pixsed.train.minimise import cosine_rate
+from pixsed.train.network import conditioner, flow, spline
+from pixsed.train.options import NetworkSizes
 from pixsed.validate.cases import row_snr
 
 FORMS = {
     "splines of 10 bins, hidden 64": {},
-    "the same, only offsets by pixel": {"gains": False},
-    "the same without the flow's trunk": {"trunk": False},
+    "same, offsets of pixels only": {"gains": False},
+    "same without the flow's trunk": {"trunk": False},
     "splines of 6 bins, hidden 32": {"bins": 6, "hidden": 32},
     "affine, hidden 64": {"bins": 0},
 }
 SAMPLES, REPEATS = 500, 3
-#: Pixels of the two networks: the paper's takes seconds for a few.
+#: Number of pixels of each network; the paper's takes seconds for a few.
 OURS, THEIRS = 64, 2
 _LOG_2PI = math.log(2 * math.pi)
 
-#: Splines as pixsed's, and the identity for no bins.
+#: The splines of pixsed, and the identity for zero bins.
 SPLINES = SimpleNamespace(
     parameter_count=lambda bins: spline.parameter_count(bins) if bins else 0,
-    bend=lambda x, raw, bins: spline.bend(x, raw, bins) if bins else x,
+    forward=lambda x, raw, bins: spline.forward(x, raw, bins) if bins else x,
     inverse=lambda y, raw, bins: spline.inverse(y, raw, bins) if bins else (y, 0.0 * y),
 )
 
 
-class Offsets(flow._Conditioner):
-    """A conditioner to whose first layer a pixel adds offsets; the rest is the same for all."""
+class Offsets(conditioner.Conditioner):
+    """Conditioner in which pixels set the offsets of the first layer only."""
 
-    def of_pixel(self, known):
+    def modulation(self, context):
         hidden = self.second.in_features
-        first = self.from_known(known)[:, :hidden]
-        same = self.from_known.bias[hidden:].expand(len(known), -1)
+        first = self.from_known(context)[:, :hidden]
+        same = self.from_known.bias[hidden:].expand(len(context), -1)
         gain, second, second_gain, out, slope = torch.split(same, self.sizes[1:], dim=1)
         return first, 1.0 + gain, second, 1.0 + second_gain, out, 0.0 * slope
 
 
 class Form(flow.PixelFlow):
-    """A flow of its own behind the encoder of a trained network."""
+    """New flow behind the encoder of a trained network."""
 
     def __init__(self, trained, sizes, *, trunk=True, gains=True, **changes):
+        sizes = NetworkSizes(**(sizes | changes))
         super().__init__(
-            trained.bands, trained.space, mass_offset=trained.mass_offset, **(sizes | changes)
+            trained.bands,
+            trained.space,
+            sizes,
+            mass_offset=trained.mass_offset,
+            infer_redshift=trained.infer_redshift,
         )
         self.encoder, self.with_trunk = trained.encoder, trunk
         if not (trunk and gains):
             hidden = self.conditioners[0].second.in_features
-            known = self.conditioners[0].from_known.in_features if trunk else self.encoder.known
-            kind = flow._Conditioner if gains else Offsets
+            size = self.encoder.output_size
+            context = self.conditioners[0].from_known.in_features if trunk else size
+            kind = conditioner.Conditioner if gains else Offsets
             self.conditioners = torch.nn.ModuleList(
-                kind(known, d, hidden, self.bins) for d in range(self.space.dim)
+                kind(context, d, hidden, self.bins) for d in range(self.space.dim)
             )
 
     def context(self, encoded, mixed=False):
         return super().context(encoded, mixed) if self.with_trunk else encoded[0]
 
     def own(self):
-        """Parameters that are trained."""
+        """Return the parameters that are trained."""
         trunk = self.trunk.parameters() if self.with_trunk else ()
         return [*trunk, *self.conditioners.parameters()]
 
 
 class Batches:
-    """Photometry of the paper's bands, and coordinates, of simulations."""
+    """Photometry in the bands of the paper, and coordinates, of simulations."""
 
     def __init__(self, simulations, bands):
         self.simulations = simulations
@@ -99,7 +107,7 @@ class Batches:
         self.coordinates = space_of(simulations.prior).coordinates(simulations).astype(np.float32)
 
     def __call__(self, rows, rng):
-        """Return flux, flux_err (n, B), z (n,) and coordinates (n, D - 1) of S/N above 1."""
+        """Return flux, flux_err (n, B), z (n,) and coordinates (n, D - 1) of rows with S/N > 1."""
         bands = self.simulations.bands
         true = self.simulations.flux[rows].astype(float)
         mask = np.tile(self.mask, (len(rows), 1))
@@ -109,30 +117,30 @@ class Batches:
         return [torch.from_numpy(a[keep]) for a in (flux, err, z, self.coordinates[rows])]
 
     def magnitudes(self, flux, err, z):
-        """Return what the paper's network sees."""
+        """Return the input of the paper's network."""
         bands = [b for b, here in zip(self.simulations.bands, self.mask, strict=True) if here]
         seen = (a.numpy()[:, self.mask] for a in (flux, err))
         return torch.from_numpy(network_input(*seen, z.numpy(), depths(bands), bands))
 
 
 def log_density(form, encoded, coordinates, z, recalibrated=False):
-    """Log densities (n,) of the coordinates behind the redshift."""
+    """Return the log densities (n,) of the coordinates after the redshift."""
     whole = torch.cat([torch.zeros_like(z)[:, None], coordinates], dim=1)
     latent, slope = form.latents(whole, form.context(encoded), encoded[3], z, 0.0 * z)
     if recalibrated:
-        found = form.recalibration(form.seen(encoded))
-        latent, stretch = form.recalibration.undo(latent, found)
+        parameters = form.recalibration(form.recalibration_inputs(encoded))
+        latent, stretch = form.recalibration.inverse(latent, parameters)
         slope = slope - stretch
     return (-0.5 * latent**2 - 0.5 * _LOG_2PI + slope)[:, 1:].sum(dim=1)
 
 
 def train_forms(trained, forms, batches, given):
-    """Train all forms, each by its own likelihood; return the CPU seconds of each."""
+    """Train all forms, each with its own likelihood; return the CPU seconds of each."""
     optimisers = [torch.optim.AdamW(f.own(), lr=given.rate, weight_decay=1e-4) for f in forms]
     rng = np.random.default_rng(given.seed)
     seconds, running = np.zeros(len(forms)), np.zeros(len(forms))
     for step in range(given.steps):
-        rate = rate_at(given.rate, step / given.steps, min(1.0, (step + 1) / 200))
+        rate = cosine_rate(given.rate, step / given.steps, min(1.0, (step + 1) / 200))
         rows = rng.integers(0, len(batches.coordinates), given.batch)
         flux, err, z, coordinates = batches(rows, rng)
         with torch.no_grad():
@@ -158,17 +166,17 @@ def train_forms(trained, forms, batches, given):
 
 
 def train_maf(batches, given):
-    """Train the paper's network for some minutes of CPU time; return it and the rows seen."""
+    """Train the paper's network for a CPU time; return it and the number of rows."""
     rng = np.random.default_rng(given.seed)
     *seen, theta = batches(np.arange(min(20_000, len(batches.coordinates))), rng)
     torch.manual_seed(given.seed)
-    network = build(theta, batches.magnitudes(*seen))
-    optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
+    network = build_network(theta, batches.magnitudes(*seen))
+    optimiser = torch.optim.Adam(network.parameters(), lr=PaperOptions.rate)
     start, rows = time.process_time(), 0
     while time.process_time() - start < 60 * given.maf_minutes:
-        # A batch of the paper's size, after the cut in S/N.
-        some = rng.integers(0, len(batches.coordinates), 2 * BATCH)
-        *seen, theta = (a[:BATCH] for a in batches(some, rng))
+        # Batches have the size of the paper after the cut in S/N.
+        some = rng.integers(0, len(batches.coordinates), 2 * PaperOptions.batch)
+        *seen, theta = (a[: PaperOptions.batch] for a in batches(some, rng))
         loss = network.loss(theta, condition=batches.magnitudes(*seen)).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -180,7 +188,7 @@ def train_maf(batches, given):
 
 @torch.no_grad()
 def time_of(call, draws):
-    """Least CPU time of a few runs, microseconds a draw."""
+    """Return the smallest CPU time of a few calls, microseconds per draw."""
     call()
     times = []
     for _ in range(REPEATS):
@@ -215,9 +223,11 @@ def main():
     checkpoint = read_checkpoint(given.checkpoint)
     trained = load_network(checkpoint).float()
     trained.requires_grad_(False)
+    sizes = dict(checkpoint["sizes"])
+    sizes.pop("infer_redshift")
     torch.manual_seed(given.seed)
     with mock.patch.object(flow, "spline", SPLINES):
-        forms = [Form(trained, checkpoint["sizes"], **changes) for changes in FORMS.values()]
+        forms = [Form(trained, sizes, **changes) for changes in FORMS.values()]
         batches = Batches(read_simulations(given.simulations, given.number), checkpoint["bands"])
         seconds = train_forms(trained, forms, batches, given)
         print(f"CPU seconds of training: {np.round(seconds)}")
@@ -230,7 +240,7 @@ def main():
         base = torch.randn(OURS, SAMPLES, trained.space.dim, generator=rng)
         print(
             f"\n{len(z)} rows held out, {count} parameters\n{'form':36s}{'weights/k':>9s}"
-            f"{'rows seen':>12s}{'nats a parameter':>18s}{'us a draw':>10s}"
+            f"{'rows seen':>12s}{'nats per parameter':>20s}{'us per draw':>12s}"
         )
         said = f"{given.steps * given.batch * len(z) / given.held:,.0f}"
         known = {"the checkpoint's own, as trained": trained}

@@ -124,7 +124,7 @@ def test_train_under_it(run_cli, noise_file, simulations_file, ssp_file, tmp_pat
     result = run_cli(*args, "--noise-floor", 0.02, "--resume", path, "--overwrite", "-o", path)
     assert result.exit_code == 0, (result.output, result.exception)
     assert any(
-        "was trained under other noise (wide noise.fits); it goes on under noise.fits" in w
+        "was trained under other noise (wide noise.fits); it continues under noise.fits" in w
         for w in result.warned
     )
     saved = torch.load(path, weights_only=True)

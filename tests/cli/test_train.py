@@ -51,7 +51,7 @@ def test_resuming_what_is_done(
     args = ["train", simulations_file, "--ssp", ssp_file, "--jobs", 1, "-o", tmp_path / "m.ckpt"]
     result = run_cli(*args, "--resume", checkpoint_file)
     assert isinstance(result.exception, PixsedError)
-    assert "is of a run with other batch (256, not 1024)" in str(result.exception)
+    assert "was trained with batch 256, not 1024; give the same" in str(result.exception)
     result = run_cli(*args, "--resume", simulations_file)
     assert "is not a checkpoint of 'pixsed train'" in str(result.exception)
     result = run_cli(*args, "--resume", tmp_path / "none.ckpt")
@@ -63,7 +63,7 @@ def test_by_the_clock_alone(torch, run_cli, simulations_file, tmp_path):
     args = ["train", simulations_file, "--ssp", simulations_file, "--minutes", 1]
     for other in (["--epochs", 2], ["--patience", 2], ["--resume", "m.ckpt"]):
         result = run_cli(*args, *other, "-o", tmp_path / "m.ckpt")
-        assert result.exit_code == 2 and "--minutes goes by the clock" in result.output
+        assert result.exit_code == 2 and "--minutes excludes" in result.output
 
 
 def test_recalibrating(torch, run_cli, simulations_file, checkpoint_file, tmp_path):
@@ -83,7 +83,7 @@ def test_recalibrating(torch, run_cli, simulations_file, checkpoint_file, tmp_pa
     ]
     result = run_cli(*args, "--ssp", simulations_file)
     assert result.exit_code == 2
-    assert "--recalibrate is of --finish; give the checkpoint to it." in result.output
+    assert "--recalibrate needs --finish; give the checkpoint with --finish." in result.output
     result = run_cli(*args, "--finish", checkpoint_file)
     assert result.exit_code == 0, result.output
     assert "recalibration" in result.stderr and "decoder" not in result.stderr

@@ -9,13 +9,13 @@ from scipy.stats import kstest
 from pixsed.errors import PixsedError
 from pixsed.simulate.noise import WIDE, NoiseModel
 from pixsed.simulate.table import Simulations
-from pixsed.train.batches import NOMINAL_SHARE, PHOTO_Z_SHARE, Observer, _even
+from pixsed.train.batches import NOMINAL_FRACTION, PHOTO_Z_FRACTION, Observer, _even
 
 NAMES = ["F606W", "F115W", "F150W", "F277W", "F356W", "F444W"]
 
 
 def made(n, seed=0, prior="tau"):
-    """Simulations that need no SSP grid: the fluxes are random."""
+    """Simulations with random fluxes, which need no SSP grid."""
     from pixsed.simulate.priors import TauPrior
 
     rng = np.random.default_rng(seed)
@@ -31,7 +31,7 @@ def test_another_prior_is_refused():
         Observer(made(3, prior="powerlaw"), WIDE, np.arange(3))
 
 
-def test_a_share_of_rows_is_seen_under_the_nominal_noise():
+def test_fraction_of_rows_with_nominal_noise():
     sims = made(4000)
     wide = NoiseModel("shallow", scale_low=1e3, scale_high=1e3)
     batch = Observer(sims, wide, np.arange(4000)).batch(
@@ -40,8 +40,8 @@ def test_a_share_of_rows_is_seen_under_the_nominal_noise():
     from pixsed.simulate.noise import depths
 
     sky = (batch["flux_err"] / torch.as_tensor(depths(NAMES))).nanmedian(dim=1).values
-    share = (sky[batch["true_flux"].amax(dim=1) < 10] < 100).float().mean()
-    assert float(share) == pytest.approx(NOMINAL_SHARE, abs=0.05)
+    fraction = (sky[batch["true_flux"].amax(dim=1) < 10] < 100).float().mean()
+    assert float(fraction) == pytest.approx(NOMINAL_FRACTION, abs=0.05)
 
 
 def test_batch():
@@ -66,12 +66,12 @@ def test_redshift_deviation_recovers_the_true_redshift():
     back = batch["z"] + batch["coordinates"][:, 0] * batch["z_err"]
     np.testing.assert_allclose(back, sims.columns["REDSHIFT"], atol=1e-4)
     exact = batch["z_err"] == 0
-    assert float(exact.float().mean()) == pytest.approx(1 - PHOTO_Z_SHARE, abs=0.05)
-    # With an exact redshift the deviation means nothing, and must be a standard normal.
+    assert float(exact.float().mean()) == pytest.approx(1 - PHOTO_Z_FRACTION, abs=0.05)
+    # The deviation of an exact redshift has no meaning and must be a standard normal.
     assert kstest(batch["coordinates"][exact, 0].numpy(), "norm").pvalue > 1e-3
 
 
-def test_thinning_takes_the_undetected_alone():
+def test_only_undetected_rows_are_dropped():
     sims = made(4000)
     sims.flux[:2000] = 1e-6
     sims.flux[2000:] = 1e5
@@ -81,7 +81,7 @@ def test_thinning_takes_the_undetected_alone():
     assert (~faint).sum() == 2000 and 400 < faint.sum() < 620
 
 
-def test_epochs_see_other_noise():
+def test_noise_depends_on_the_random_numbers():
     observer = Observer(made(50), WIDE, np.arange(50))
     first, again, other = (
         observer.batch(observer.rows, np.random.default_rng(s), keep_faint=1.0) for s in (1, 1, 2)
@@ -89,13 +89,13 @@ def test_epochs_see_other_noise():
     assert torch.equal(first["z"], again["z"]) and not torch.equal(first["z"], other["z"])
 
 
-def test_a_pass_is_the_same_whatever_is_observed_ahead():
+def test_pass_does_not_depend_on_the_number_of_threads():
     observer = Observer(made(1000), WIDE, np.arange(1000))
     alone = list(observer.stream(observer.rows, 300, [1, 2]))
-    assert [share for share, _ in alone] == [0.25, 0.5, 0.75, 1.0]
+    assert [fraction for fraction, _ in alone] == [0.25, 0.5, 0.75, 1.0]
     for ahead in (1, 3):
         found = list(observer.stream(observer.rows, 300, [1, 2], ahead=ahead))
-        assert [share for share, _ in found] == [share for share, _ in alone]
+        assert [fraction for fraction, _ in found] == [fraction for fraction, _ in alone]
         for (_, a), (_, b) in zip(alone, found, strict=True):
             assert all(torch.equal(a[key].nan_to_num(), b[key].nan_to_num()) for key in a)
     other = list(observer.stream(observer.rows, 300, [1, 3]))

@@ -1,4 +1,4 @@
-"""A model's card says what was simulated."""
+"""Card of a model."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from pixsed.train import card
 
 DUST = {"calzetti": "Calzetti", "charlot-fall": "Charlot & Fall", "smc": "SMC bar"}
 GAS = {"inoue14": "Inoue+14", "madau95": "Madau 95", "none": "no absorption"}
-#: How the card's first line and its table of the prior name the histories.
+#: Names of the histories in the first line and the table of the prior.
 HISTORIES = {
     "tau": "log10 TAU",
     "dirichlet": "| T50 |",
@@ -33,8 +33,8 @@ META = {
 }
 
 
-def said(prior="tau", **meta):
-    """Return the metadata that export writes of a checkpoint of such simulations."""
+def metadata_of(prior="tau", **meta):
+    """Return the metadata that `export` writes for a checkpoint of such simulations."""
     pytest.importorskip("torch", reason="export needs torch")
     from pixsed.simulate.noise import WIDE
     from pixsed.train.export import _describe_coordinate, metadata
@@ -50,7 +50,7 @@ def said(prior="tau", **meta):
         },
         "mine",
     )
-    # No network has some of the histories yet.
+    # Some histories have no network yet.
     made = PRIORS[prior]
     of_prior = {
         "sfh": made.NAME,
@@ -78,7 +78,7 @@ def test_every_law_and_prior_has_a_name():
 @pytest.mark.parametrize("dust", DUST)
 @pytest.mark.parametrize("igm", GAS)
 def test_laws_and_histories(prior, dust, igm):
-    found = text(said(prior, ATTENUAT=dust, IGM=igm))
+    found = text(metadata_of(prior, ATTENUAT=dust, IGM=igm))
     for name, words in DUST.items():
         assert (words in line(found, "dust")) == (name == dust)
     for name, words in GAS.items():
@@ -107,10 +107,10 @@ def test_laws_and_histories(prior, dust, igm):
     ],
 )
 def test_populations(key, row):
-    assert "not recorded" not in text(said())
-    assert "Something" in line(text(said(**{key: "Something"})), row)
-    metadata = said()
-    del metadata["sps"][key]  # of an older file
+    assert "not recorded" not in text(metadata_of())
+    assert "Something" in line(text(metadata_of(**{key: "Something"})), row)
+    metadata = metadata_of()
+    del metadata["sps"][key]  # not in the file
     assert "not recorded" in line(text(metadata), row)
 
 

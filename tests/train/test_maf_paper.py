@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("sbi", reason="the paper's network is made by sbi")
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from astropy import units as u
 
@@ -15,15 +15,16 @@ from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.simulate.noise import DEPTH, WIDE, depths
 from pixsed.simulate.priors import PRIORS
 from pixsed.simulate.table import Simulations, read_simulations
-from pixsed.train.maf_paper import load_sampler, network_input, train
-from pixsed.train.maf_paper.fit import build, load_network, observed, read_checkpoint
-from pixsed.train.maf_paper.sampler import times_of
+from pixsed.train.maf_paper import PaperOptions, load_sampler, network_input, train
+from pixsed.train.maf_paper.checkpoint import build_network, load_network, read_checkpoint
+from pixsed.train.maf_paper.fit import observe_once
+from pixsed.train.maf_paper.sampler import ages_of_draws
 from pixsed.validate.cases import CASES, observe_case, with_t50lb
 from pixsed.validate.sampling import assess
 from pixsed.validate.tarp import UnitCube
 
 SIZES = {"hidden_features": 24, "num_transforms": 2}
-SETTINGS = dict(epochs=3, rate=3e-3, seed=1, sizes=SIZES, threads=1)
+OPTIONS = PaperOptions(epochs=3, rate=3e-3, seed=1, sizes=SIZES)
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +36,10 @@ def simulations(simulations_file):
 def run(simulations, tmp_path_factory):
     path = tmp_path_factory.mktemp("maf") / "maf.ckpt"
     rows = []
-    return train(simulations, DEPTH, path, report=rows.append, **SETTINGS), rows, path
+    return train(simulations, DEPTH, path, OPTIONS, report=rows.append, threads=1), rows, path
 
 
-def test_magnitudes_are_astropys_and_their_errors_those_of_small_changes():
+def test_magnitudes_and_errors_against_astropy():
     bands = ["F150W", "F444W"]
     flux = np.array([[3.0, 700.0], [0.5, 20.0]])
     err = np.array([[0.1, 14.0], [0.05, 0.2]])
@@ -53,7 +54,7 @@ def test_magnitudes_are_astropys_and_their_errors_those_of_small_changes():
     np.testing.assert_allclose(x[:, 4], [1.5, 6.0])
 
 
-def test_below_the_depth_is_100_and_the_depth():
+def test_non_detections():
     bands = ["F150W", "F444W"]
     depth = depths(bands)
     flux = np.stack([depth * 0.999, -depth, 0 * depth, depth * 1.001])
@@ -67,16 +68,16 @@ def test_below_the_depth_is_100_and_the_depth():
     np.testing.assert_allclose(x[3, 2:4], 1.0857362 * 7.0 / flux[3], rtol=1e-5)
 
 
-def test_a_missing_band_is_an_error_that_names_it():
+def test_missing_band_is_an_error():
     flux = np.array([[1.0, 2.0], [1.0, np.nan]])
     with pytest.raises(PixsedError, match="every band .* but F444W is missing in some rows"):
         network_input(flux, np.ones((2, 2)), np.ones(2), np.ones(2), ["F150W", "F444W"])
 
 
-def test_the_network_is_the_papers():
+def test_network_has_the_size_of_the_paper():
     """15 blocks; each 7 -> 500, 39 -> 500 for the input, two of 500 -> 500, and 500 -> 14."""
     torch.manual_seed(0)
-    net = build(torch.randn(50, 7), torch.randn(50, 39))
+    net = build_network(torch.randn(50, 7), torch.randn(50, 39))
     made = [
         t.autoregressive_net
         for t in net.net._transform._transforms
@@ -89,19 +90,19 @@ def test_the_network_is_the_papers():
     assert sum(p.numel() for p in net.parameters()) == 15 * weights
 
 
-def test_what_it_sees_are_the_papers_bands(simulations, few_bands):
-    theta, x = observed(simulations, DEPTH, 1)
+def test_inputs_are_the_bands_of_the_paper(simulations, few_bands):
+    theta, x = observe_once(simulations, DEPTH, 1)
     assert theta.shape == (3000, 7) and x.shape == (3000, 2 * len(few_bands) + 1)
     assert np.isfinite(x).all()
     np.testing.assert_allclose(x[:, -1], simulations.columns["REDSHIFT"])
     names = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "TAU", "TSTART")
     for values, name in zip(theta.T, names, strict=True):
         np.testing.assert_allclose(values, simulations.columns[name], rtol=1e-6)
-    # A band that is not the paper's changes nothing.
+    # A band outside the paper has no effect.
     flux = np.concatenate([np.full((3000, 1), 5.0), simulations.flux], axis=1)
     more = replace(simulations, bands=["F070W", *few_bands], flux=flux)
-    assert np.array_equal(observed(more, DEPTH, 1)[1], x)
-    # The share of detections of a band is that of noisy fluxes above its depth.
+    assert np.array_equal(observe_once(more, DEPTH, 1)[1], x)
+    # The fraction of detections is that of noisy fluxes above the depth.
     true = simulations.flux.astype(float)
     sigma = DEPTH.draw(true, few_bands, np.random.default_rng(0))
     noisy = true + sigma * np.random.default_rng(1).standard_normal(true.shape)
@@ -109,24 +110,24 @@ def test_what_it_sees_are_the_papers_bands(simulations, few_bands):
     np.testing.assert_allclose((x[:, : len(few_bands)] < 100).mean(axis=0), expected, atol=0.02)
 
 
-def test_it_learns(run):
+def test_held_out_loss_falls(run):
     checkpoint, rows, _ = run
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[2]["held_out"] < rows[0]["held_out"] - 1.0
     assert checkpoint["best_loss"] == min(row["held_out"] for row in rows)
 
 
-def test_the_loss_is_the_negative_log_density_of_what_is_held_out(run, simulations):
-    """The tenth held out, its density by the change of variables, from the flow's inverse."""
+def test_loss_is_the_negative_log_density_of_the_held_out_simulations(run, simulations):
+    """The density follows from the inverse of the flow by the change of variables."""
     checkpoint, rows, _ = run
-    theta, x = observed(simulations, DEPTH, 1)
+    theta, x = observe_once(simulations, DEPTH, 1)
     aside = np.random.default_rng(1).permutation(3000)[:300]
     net = load_network(checkpoint).double()
     best = min(rows, key=lambda row: row["held_out"])
     at, seen = (torch.from_numpy(a[aside]).double() for a in (theta, x))
 
     def one(values, given):
-        # sbi leaves the standardising of the input to the caller here.
+        # Here sbi leaves the standardisation of the inputs to the caller.
         return net.inverse_transform(values[None], net.embedding_net(given[None]))[0]
 
     base = torch.stack([one(values, given) for values, given in zip(at, seen, strict=True)])
@@ -148,7 +149,7 @@ class Killed(Exception):
     pass
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(run, simulations, tmp_path):
+def test_resumed_training_has_the_same_weights(run, simulations, tmp_path):
     whole, _, _ = run
     path = tmp_path / "part.ckpt"
 
@@ -157,50 +158,76 @@ def test_a_killed_run_goes_on_to_the_same_weights(run, simulations, tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        train(simulations, DEPTH, path, report=kill, **SETTINGS)
+        train(simulations, DEPTH, path, OPTIONS, report=kill, threads=1)
     assert read_checkpoint(path)["epoch"] == 2
-    again = train(simulations, DEPTH, path, resume=path, **SETTINGS)
+    again = train(simulations, DEPTH, path, OPTIONS, resume=path, threads=1)
     assert again["epoch"] == 3 and len(again["history"]) == 3
     for key in ("network", "best"):
         for name, value in whole[key].items():
             assert torch.allclose(value, again[key][name], rtol=1e-5, atol=1e-6), name
 
 
-def test_it_stops_when_no_better_and_keeps_the_best(simulations, tmp_path):
+def test_patience_ends_the_training_and_the_best_epoch_is_kept(simulations, tmp_path):
     part = replace(
         simulations,
         flux=simulations.flux[:300],
         columns={k: v[:300] for k, v in simulations.columns.items()},
     )
     path = tmp_path / "m.ckpt"
-    settings = dict(batch=50, rate=0.05, patience=3, sizes=SIZES, threads=1)
-    done = train(part, DEPTH, path, **settings)
+    options = PaperOptions(batch=50, rate=0.05, patience=3, sizes=SIZES)
+    done = train(part, DEPTH, path, options, threads=1)
     losses = [row["held_out"] for row in done["history"]]
     best = int(np.argmin(losses))
     assert len(losses) == best + 1 + 3 and done["best_loss"] == losses[best]
-    with pytest.raises(PixsedError, match="m.ckpt has ended: 3 epochs were no better"):
-        train(part, DEPTH, path, resume=path, **settings)
-    theta, x = (torch.from_numpy(a) for a in observed(part, DEPTH, 42))
+    with pytest.raises(PixsedError, match="m.ckpt has ended: 3 epochs brought no smaller"):
+        train(part, DEPTH, path, options, resume=path, threads=1)
+    theta, x = (torch.from_numpy(a) for a in observe_once(part, DEPTH, 42))
     aside = np.random.default_rng(42).permutation(300)[:30]
     with torch.no_grad():
         again = load_network(done).loss(theta[aside], x[aside]).mean()
     assert float(again) == pytest.approx(losses[best], rel=1e-5)
 
 
-def test_another_run_is_not_gone_on_with(run, simulations, tmp_path):
+#: Another value of every field of the options.
+OTHER = {
+    "epochs": 4,
+    "batch": 64,
+    "rate": 0.01,
+    "patience": 4,
+    "seed": 2,
+    "sizes": {},
+    "device": "cuda",
+}
+#: Fields that may change when a training is resumed.
+FREE = {"epochs", "patience", "device"}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(PaperOptions)])
+def test_each_option_guards_the_resuming_or_is_free(name):
+    saved, other = OPTIONS.key(), replace(OPTIONS, **{name: OTHER[name]})
+    if name in FREE:
+        other.check_resumable(saved, "maf.ckpt")
+        return
+    with pytest.raises(PixsedError, match=f"maf.ckpt was trained with {name} "):
+        other.check_resumable(saved, "maf.ckpt")
+
+
+def test_finished_or_other_training_is_not_resumed(run, simulations, tmp_path):
     _, _, path = run
-    longer = SETTINGS | {"epochs": 4}
+    longer = replace(OPTIONS, epochs=4)
+
+    def resume(options, simulations=simulations, noise=DEPTH, name="a"):
+        train(simulations, noise, tmp_path / name, options, resume=path, threads=1)
+
     with pytest.raises(PixsedError, match="maf.ckpt has 3 epochs already"):
-        train(simulations, DEPTH, tmp_path / "a", resume=path, **SETTINGS)
-    with pytest.raises(PixsedError, match="another seed"):
-        train(simulations, DEPTH, tmp_path / "a", resume=path, **(longer | {"seed": 2}))
-    with pytest.raises(PixsedError, match="of other sizes"):
-        train(simulations, DEPTH, tmp_path / "a", resume=path, **(longer | {"sizes": {}}))
+        resume(OPTIONS)
+    with pytest.raises(PixsedError, match="trained with seed 1, not 2"):
+        resume(replace(longer, seed=2))
     fewer = replace(simulations, bands=simulations.bands[1:], flux=simulations.flux[:, 1:])
     with pytest.raises(PixsedError, match="other bands or another prior"):
-        train(fewer, DEPTH, tmp_path / "a", resume=path, **longer)
+        resume(longer, fewer)
     with pytest.warns(PixsedWarning, match="trained under other noise"):
-        train(simulations, WIDE, tmp_path / "b", resume=path, **longer)
+        resume(longer, noise=WIDE, name="b")
     torch.save({"x": 1}, tmp_path / "x.ckpt")
     with pytest.raises(PixsedError, match="x.ckpt is not a checkpoint of 'pixsed train --net maf"):
         read_checkpoint(tmp_path / "x.ckpt")
@@ -209,7 +236,7 @@ def test_another_run_is_not_gone_on_with(run, simulations, tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-def test_what_cannot_be_trained(simulations, tmp_path):
+def test_unsuitable_simulations(simulations, tmp_path):
     with pytest.raises(PixsedError, match="no network for the prior 'continuity'"):
         train(replace(simulations, prior="continuity"), DEPTH, tmp_path / "a")
     with pytest.raises(PixsedError, match="needs 3 of the paper's bands or more, got 2"):
@@ -233,7 +260,7 @@ def test_what_cannot_be_trained(simulations, tmp_path):
         )
     if not torch.cuda.is_available():
         with pytest.raises(PixsedError, match="there is no device cuda; try --device cpu"):
-            train(simulations, DEPTH, tmp_path / "a", device="cuda")
+            train(simulations, DEPTH, tmp_path / "a", PaperOptions(device="cuda"))
     few = replace(simulations, flux=simulations.flux[:99])
     with pytest.raises(PixsedError, match="99 simulations are too few"):
         train(few, DEPTH, tmp_path / "a")
@@ -247,8 +274,8 @@ def photometry(few_bands):
     return flux + err * rng.standard_normal(flux.shape), err, rng.uniform(0.5, 7, 6)
 
 
-def test_draws_are_those_of_sbi(run, photometry, few_bands):
-    """sbi's `sample` draws its own normals; with the same ones the draws are the same."""
+def test_draws_equal_those_of_sbi(run, photometry, few_bands):
+    """With the same base normals, the draws equal those of `sample` of sbi."""
     flux, err, z = photometry
     model = load_sampler(run[2]).model
     x = torch.from_numpy(network_input(flux, err, z, depths(few_bands), few_bands))
@@ -262,7 +289,7 @@ def test_draws_are_those_of_sbi(run, photometry, few_bands):
     np.testing.assert_allclose(drawn, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_model_takes_wider_photometry_in_any_order(run, photometry, few_bands):
+def test_photometry_with_more_bands_in_any_order(run, photometry, few_bands):
     flux, err, z = photometry
     base = np.random.default_rng(1).standard_normal((6, 20, 7)).astype(np.float32)
     drawn, _ = load_sampler(run[2]).model.sample(flux, err, z, np.zeros(6), base)
@@ -295,25 +322,25 @@ def test_draws_outside_the_prior_are_kept(run, photometry):
         assert np.all((drawn[name] >= 0) & (drawn[name] <= at_z)), name
 
 
-def test_times_of_draws_are_those_of_the_histories():
-    """AGE and T50LB of the prior's own draws, against the columns of simulations."""
+def test_ages_of_draws_against_the_histories():
+    """AGE and T50LB of draws from the prior, against the columns of simulations."""
     rng = np.random.default_rng(5)
     for name in ("tau", "dirichlet"):
         prior = PRIORS[name]()
         z, unit = prior.draw(300, rng)
         columns = prior.parameters(z, unit, prior.history(z, unit), np.full(300, 0.7))
-        found = times_of(name, {key: values[:, None] for key, values in columns.items()}, z)
+        found = ages_of_draws(name, {key: values[:, None] for key, values in columns.items()}, z)
         half = (1 - columns["T50"]) * age(z)
         np.testing.assert_allclose(found["T50LB"][:, 0], half, atol=1e-5)
         mean = found["AGE"][:, 0]
         if name == "tau":
             np.testing.assert_allclose(mean, columns["AGE"], atol=1e-5)
-        else:  # the mean rate of 100 Myr stands for the present one; a few histories heed it
+        else:  # the mean rate over 100 Myr replaces the present one; few histories are affected
             assert np.median(np.abs(mean - columns["AGE"])) < 0.02
             assert np.corrcoef(mean, columns["AGE"])[0, 1] > 0.95
 
 
-def test_validation_takes_the_sampler_and_counts_what_leaks(run, simulations, simulations_file):
+def test_validation_counts_draws_outside_the_prior(run, simulations, simulations_file):
     sampler = load_sampler(run[2], simulations.bands, threads=1)
     seen = observe_case(simulations_file, DEPTH, CASES["paper"], number=100)
     names = sampler.names(seen.truth)
@@ -341,9 +368,9 @@ def test_validation_takes_the_sampler_and_counts_what_leaks(run, simulations, si
     )
     for name, values in result.values.items():
         assert np.isfinite(values["median"]).all(), name
-    # The mean rank of truths among draws: 0.5 but for what so short a training leaves.
+    # The mean rank of the truths is 0.5 for a longer training.
     assert 0.2 < result.values["LOGMFORM"]["rank"].mean() < 0.8
-    # The times are of histories within the prior; what the network gives is not.
+    # Ages are those of histories within the prior, but draws of the network may be outside.
     assert result.values["TSTART"]["leak"].mean() > 0.01
     assert result.values["AGE"]["leak"].max() == 0
     assert sampler.model.sha256 and sampler.model.name == "maf"
@@ -368,7 +395,7 @@ def test_the_command(run_cli, simulations_file, few_bands, tmp_path):
     result = run_cli(*args)
     assert result.exit_code == 0, result.output
     assert "epoch 1: train" in result.stderr and "trained for 1 epochs" in result.stderr
-    assert "best on the simulations held out: epoch 1" in result.stderr
+    assert "smallest held-out loss: " in result.stderr
     saved = read_checkpoint(path)
     assert saved["bands"] == few_bands and saved["noise"]["name"] == "depth"
     assert saved["sizes"] == {"hidden_features": 500, "num_transforms": 15, "num_blocks": 2}
@@ -379,21 +406,21 @@ def test_the_command(run_cli, simulations_file, few_bands, tmp_path):
     assert "maf.ckpt has 1 epochs already" in str(again.exception)
 
 
-def test_the_default_network_needs_its_grid(run_cli, tmp_path):
+def test_usage_errors(run_cli, tmp_path):
     result = run_cli("train", "s.fits", "-o", tmp_path / "m.ckpt")
     assert result.exit_code == 2 and "Missing option '--ssp'" in result.stderr
     result = run_cli(
         "train", "s.fits", "--net", "maf-paper", "--ensemble", 2, "-o", tmp_path / "m.ckpt"
     )
-    assert result.exit_code == 2 and "are of --net default" in result.stderr
+    assert result.exit_code == 2 and "are for --net default only" in result.stderr
 
 
 @pytest.mark.slow
-def test_the_posterior_of_a_problem_with_an_answer(tmp_path):
-    """A mass tied to the brightness in 3 bands of constant errors: a known Gaussian.
+def test_posterior_of_an_analytic_problem(tmp_path):
+    """Gaussian posterior of a mass that is proportional to the flux in 3 bands.
 
-    Fluxes are 10 ** (mass - 7) nJy, and the mass uniform: where S/N is high its posterior has
-    a standard deviation of sigma / flux / ln 10 / sqrt(3) dex.
+    The fluxes are 10 ** (mass - 7) nJy with constant errors, and the prior of the mass is
+    uniform. At high S/N its standard deviation is sigma / flux / ln 10 / sqrt(3) dex.
     """
     rng = np.random.default_rng(0)
     n, bands, sigma = 10_000, ["F277W", "F356W", "F444W"], 20.0
@@ -425,11 +452,13 @@ def test_the_posterior_of_a_problem_with_an_answer(tmp_path):
         sims,
         Constant(),
         path,
-        epochs=25,
-        rate=2e-3,
-        batch=100,
+        PaperOptions(
+            epochs=25,
+            rate=2e-3,
+            batch=100,
+            sizes={"hidden_features": 32, "num_transforms": 3},
+        ),
         threads=1,
-        sizes={"hidden_features": 32, "num_transforms": 3},
     )
     model = load_sampler(path).model
     at = np.array([9.25, 9.5, 9.75])
@@ -447,8 +476,8 @@ def test_every_band_of_the_paper_is_known():
 
 
 @pytest.mark.slow
-def test_validate_takes_a_checkpoint(run, run_cli, simulations_file, tmp_path):
-    """`pixsed validate` counts its draws outside the prior, and fails for them."""
+def test_validate_accepts_a_checkpoint(run, run_cli, simulations_file, tmp_path):
+    """`pixsed validate` counts draws outside the prior and then fails."""
     _, _, path = run
     result = run_cli(
         "validate",

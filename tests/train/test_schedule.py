@@ -9,7 +9,7 @@ from pixsed.train.schedule import ENCODER_RATE, Schedule
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that is set by hand, in seconds."""
+    """Settable clock, in seconds."""
     now = [100.0]
     monkeypatch.setattr(schedule.time, "monotonic", lambda: now[0])
     return now
@@ -18,29 +18,29 @@ def clock(monkeypatch):
 def test_by_epochs():
     plan = Schedule(12)
     assert plan.ends == [4, 12]
-    assert [plan.begin(epoch) for epoch in (0, 3, 4, 11)] == [False, False, True, True]
+    assert [plan.begin_epoch(epoch) for epoch in (0, 3, 4, 11)] == [False, False, True, True]
     assert plan.progress(3, 1.0) == 1.0 and plan.progress(4, 0.0) == 0.0
     assert plan.progress(7, 0.5) == pytest.approx(3.5 / 8)
-    assert not plan.over(11) and plan.over(12)
-    assert Schedule(12, 0.0).begin(0)
+    assert not plan.is_over(11) and plan.is_over(12)
+    assert Schedule(12, 0.0).begin_epoch(0)
 
 
 def test_by_the_clock(clock):
     plan = Schedule(24, 0.25, minutes=2, since=90.0)
-    assert not plan.begin(0)
+    assert not plan.begin_epoch(0)
     assert plan.progress(0, 0.9) == pytest.approx(10 / 30)
     clock[0] = 125.0
-    assert plan.progress(0, 1.0) > 1  # the stage's time is up; it ends here
+    assert plan.progress(0, 1.0) > 1  # the time of the stage is over
     plan.end_epoch([{"held_out": 1.0}])
-    assert plan.begin(1) and plan.ends[0] == 1 and plan.first(1) == 1
+    assert plan.begin_epoch(1) and plan.ends[0] == 1 and plan.first_epoch(1) == 1
     assert plan.progress(1, 0.3) == pytest.approx(0.0)
     clock[0] = 167.5
     assert plan.progress(1, 0.9) == pytest.approx(0.5)
     plan.end_epoch([{"held_out": 1.0}] * 2)
-    assert not plan.over(2)
+    assert not plan.is_over(2)
     clock[0] = 210.0
     plan.end_epoch([{"held_out": 1.0}] * 3)
-    assert plan.over(3) and plan.ends == [1, 3]
+    assert plan.is_over(3) and plan.ends == [1, 3]
 
 
 def test_rates():
@@ -60,7 +60,7 @@ def test_patience_ends_a_stage():
         plan.end_epoch([{"held_out": loss} for loss in losses])
         return plan.ends
 
-    assert after([3, 2, 2.5, 2.4], [8, 20]) == [4, 16]  # the flow has its epochs still
+    assert after([3, 2, 2.5, 2.4], [8, 20]) == [4, 16]  # the flow keeps its number of epochs
     assert after([3, 2, 2.5, 1.9], [8, 20]) == [8, 20]
     assert after([3, 2, 9, 8, 8.5, 8.6], [2, 20]) == [2, 6]
     assert after([3, 2, 9, 8, 8.5, 7], [2, 20]) == [2, 20]

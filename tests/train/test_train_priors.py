@@ -13,8 +13,8 @@ from pixsed.train.train import train
 
 
 @pytest.mark.parametrize("name", sorted(set(PRIORS) - set(SPACES)))
-def test_a_prior_without_a_network_is_said_before_anything_else(name, tmp_path):
-    """Before the grid or the bands are looked at, and nothing is written."""
+def test_prior_without_a_network_is_an_error_first(name, tmp_path):
+    """The error precedes any use of the grid or the bands, and nothing is written."""
     simulations = Simulations(name, [], {}, np.empty((0, 7)), np.empty((0, 0)), {})
     with pytest.raises(PixsedError, match=f"prior '{name}' yet; train on .* --prior tau"):
         train(simulations, None, DEPTH, tmp_path / "no.ckpt")

@@ -1,8 +1,8 @@
-"""Train the paper's network, resumably.
+"""Training of the paper's network.
 
-sbi's own `train` keeps what a resumed run needs (optimiser, split, patience) in the memory
-of the process alone, so a killed run could not go on; the loop here is its equal, over
-the density estimator's `loss`, with a checkpoint after each epoch.
+sbi's own `train` keeps the optimiser, the split and the patience in memory only, so that an
+interrupted training cannot be resumed. The loop here takes the same steps with the density
+estimator's `loss`, and writes a checkpoint after each epoch.
 """
 
 import copy
@@ -12,42 +12,31 @@ from importlib.metadata import version
 
 import numpy as np
 import torch
-from sbi.neural_nets import posterior_nn
 
 from pixsed import __version__
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.atomic import atomic_path
-from pixsed.io.inputs import check_input
 from pixsed.simulate.noise import depths
 from pixsed.simulate.observe import measure
+from pixsed.train.maf_paper.checkpoint import (
+    FORMAT,
+    build_network,
+    read_checkpoint,
+    write_checkpoint,
+)
 from pixsed.train.maf_paper.inputs import OUTPUTS, network_input, paper_bands
+from pixsed.train.maf_paper.options import PaperOptions
 
-FORMAT = "maf-paper-1"
-#: The paper's network; in sbi's words (Iglesias-Navarro+25, section 3.3).
-SIZES = {"hidden_features": 500, "num_transforms": 15, "num_blocks": 2}
-RATE, HELD_SHARE, PATIENCE = 5e-4, 0.1, 20
-#: Not in the paper: sbi's defaults.
-BATCH, CLIP = 200, 5.0
+#: Fraction of the simulations that is held out.
+_HELD_OUT = 0.1
+#: Largest norm of the gradient. Not in the paper: sbi's default.
+_CLIP = 5.0
+#: Smallest number of simulations.
+_MIN_SIMULATIONS = 100
 _OBSERVED_AT_ONCE = 1 << 16
 
 
-def build(theta, x, sizes=None):
-    """Return sbi's masked autoregressive flow, untrained.
-
-    Parameters
-    ----------
-    theta : tensor, shape (N, P)
-        Parameters; their means and standard deviations become the flow's.
-    x : tensor, shape (N, 2 B + 1)
-        Inputs; likewise.
-    sizes : dict, optional
-        Arguments of `sbi.neural_nets.posterior_nn` in place of those of `SIZES`.
-    """
-    return posterior_nn("maf", **(SIZES | dict(sizes or {})))(theta, x)
-
-
-def observed(simulations, noise, seed):
-    """Observe simulations once, as the paper does, and return the network's view of them.
+def observe_once(simulations, noise, seed):
+    """Observe simulations once, as in the paper, and return the input of the network.
 
     Parameters
     ----------
@@ -58,7 +47,7 @@ def observed(simulations, noise, seed):
     Returns
     -------
     theta : `~numpy.ndarray`, shape (N, P), float32
-    x : `~numpy.ndarray`, shape (N, 2 B + 1), float32
+    x : `~numpy.ndarray`, shape (N, 2 * B + 1), float32
     """
     bands = paper_bands(simulations.bands)
     columns = [simulations.bands.index(band) for band in bands]
@@ -75,223 +64,227 @@ def observed(simulations, noise, seed):
     return np.stack([simulations.columns[name] for name in names], axis=1).astype(np.float32), x
 
 
-def read_checkpoint(path):
-    """Read what `train` wrote, onto the CPU.
-
-    Raises
-    ------
-    PixsedError
-        If the file is not a checkpoint of this network.
-    """
-    check_input(path, "a checkpoint", "make one with 'pixsed train --net maf-paper'")
-    try:
-        saved = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception:  # torch raises many kinds for a file of another format
-        saved = None
-    if not isinstance(saved, dict) or saved.get("format") != FORMAT:
-        raise PixsedError(f"{path} is not a checkpoint of 'pixsed train --net maf-paper'")
-    return saved
-
-
-def load_network(checkpoint):
-    """Return the network of a checkpoint with the weights of its best epoch, ready for use."""
-    inputs = 2 * len(checkpoint["bands"]) + 1
-    generator = torch.Generator().manual_seed(0)
-    # sbi takes the shapes from data; their moments are then replaced by those saved.
-    network = build(
-        torch.randn(16, len(checkpoint["outputs"]), generator=generator),
-        torch.randn(16, inputs, generator=generator),
-        checkpoint["sizes"],
-    )
-    network.load_state_dict(checkpoint["best"])
-    return network.eval()
-
-
-def _read_resumed(path, simulations, sizes, training, epochs):
-    saved = read_checkpoint(path)
-    if (saved["bands"], saved["prior"]) != (paper_bands(simulations.bands), simulations.prior):
-        raise PixsedError(f"{path} was trained on other bands or another prior; train anew")
-    if saved["sizes"] != sizes:
-        raise PixsedError(f"{path} is of a network of other sizes; train anew")
-    other = [key for key, value in training.items() if saved["training"][key] != value]
-    if other:
-        raise PixsedError(f"{path} was trained with another {' and '.join(other)}; train anew")
-    if saved["fruitless"] >= saved["patience"]:
-        raise PixsedError(
-            f"{path} has ended: {saved['patience']} epochs were no better on the simulations "
-            "held out; use it as it is"
-        )
-    if epochs is not None and saved["epoch"] >= epochs:
-        raise PixsedError(
-            f"{path} has {saved['epoch']} epochs already; give the epochs of the whole run"
-        )
-    return saved
-
-
-def train(
-    simulations,
-    noise,
-    output,
-    *,
-    epochs=None,
-    batch=BATCH,
-    rate=RATE,
-    patience=PATIENCE,
-    seed=42,
-    sizes=None,
-    resume=None,
-    report=None,
-    threads=None,
-    device="cpu",
-):
-    """Train on simulations and write a checkpoint after each epoch.
+def train(simulations, noise, output, options=None, *, resume=None, report=None, threads=None):
+    """Train the paper's network and write a checkpoint after each epoch.
 
     Parameters
     ----------
     simulations : `~pixsed.simulate.table.Simulations`
-        Of prior tau or dirichlet. Observed once; a tenth is held out. Of their bands those of
-        the paper are used.
+        Of the prior tau or dirichlet. They are observed once, in the bands of the paper; a
+        tenth is held out.
     noise : noise model of `pixsed.simulate.noise`
     output : path-like
-        The checkpoint; replaced after each epoch.
-    epochs : int, optional
-        The most; none by default.
-    batch, rate, patience, seed : optional
-        `patience`: epochs without a better held-out likelihood after which it ends.
-    sizes : dict, optional
-        As of `build`.
+        Checkpoint, replaced after each epoch.
+    options : `PaperOptions`, optional
     resume : path-like, optional
-        A checkpoint of the same run to go on from.
+        Checkpoint of the same training to continue.
     report : callable, optional
         Called with a dict after each epoch.
     threads : int, optional
-    device : str, optional
-        ``"cpu"`` or ``"cuda"``.
+        Threads of torch.
 
     Returns
     -------
     dict
-        The checkpoint: ``best`` has the weights of the best epoch.
+        The checkpoint; ``best`` holds the weights of the best epoch.
 
     Raises
     ------
     PixsedError
-        If the prior is another, there are too few simulations or bands, the device is not
-        there, the loss is not finite, or `resume` is of another run.
+        If the prior is another, there are too few simulations or bands, the device does not
+        exist, the loss is not finite, or `resume` is of another training.
 
     Warns
     -----
     PixsedWarning
         If `resume` was trained under other noise.
     """
-    sizes = SIZES | dict(sizes or {})
+    options = options or PaperOptions()
+    _check_trainable(simulations, options)
+    saved = None
+    if resume is not None:
+        saved = _read_resumed(resume, simulations, noise, options)
+    if threads:
+        torch.set_num_threads(threads)
+    training = _Training(simulations, noise, options)
+    if saved is not None:
+        training.restore(saved)
+    checkpoint = None
+    while not training.is_over():
+        row = training.run_epoch()
+        if not np.isfinite(row["held_out"]):
+            raise PixsedError(
+                f"the loss of epoch {row['epoch']} is not finite; try a smaller --rate, or "
+                f"continue from {output} with --resume"
+            )
+        checkpoint = training.checkpoint()
+        write_checkpoint(checkpoint, output)
+        # After the file is complete, so that an error in the report loses nothing.
+        if report:
+            report(row)
+    return checkpoint
+
+
+def _check_trainable(simulations, options):
+    """Check that simulations and device suffice for a training."""
     if simulations.prior not in OUTPUTS:
         raise PixsedError(
             f"the paper has no network for the prior {simulations.prior!r}; train on simulations "
             f"made with --prior {' or '.join(OUTPUTS)}"
         )
-    bands = paper_bands(simulations.bands)
-    held = round(HELD_SHARE * len(simulations))
-    if len(simulations) < 100:
+    paper_bands(simulations.bands)
+    if len(simulations) < _MIN_SIMULATIONS:
         raise PixsedError(
-            f"{len(simulations)} simulations are too few to hold any out; simulate 100 or more"
+            f"{len(simulations)} simulations are too few to hold any out; "
+            f"simulate {_MIN_SIMULATIONS} or more"
         )
-    if device != "cpu" and not torch.cuda.is_available():
-        raise PixsedError(f"there is no device {device}; try --device cpu")
-    training = {"simulations": len(simulations), "batch": batch, "rate": rate, "seed": seed}
-    saved = None
-    if resume is not None:
-        saved = _read_resumed(resume, simulations, sizes, training, epochs)
-        if saved["noise"] != noise.describe():
-            warnings.warn(
-                f"{resume} was trained under other noise ({saved['noise']['name']}); it goes on "
-                f"under {noise.name}",
-                PixsedWarning,
-                stacklevel=2,
-            )
-    if threads:
-        torch.set_num_threads(threads)
-    theta, x = (torch.from_numpy(array) for array in observed(simulations, noise, seed))
-    order = np.random.default_rng(seed).permutation(len(simulations))
-    kept, aside = order[held:], torch.from_numpy(order[:held])
-    batch = min(batch, len(kept))
-    torch.manual_seed(seed)
-    network = build(theta[kept], x[kept], sizes)
-    network.to(device)
-    theta, x = theta.to(device), x.to(device)
-    optimiser = torch.optim.Adam(network.parameters(), lr=rate)
-    epoch, fruitless, history, best, best_loss = 0, 0, [], None, np.inf
-    if saved is not None:
-        network.load_state_dict(saved["network"])
-        optimiser.load_state_dict(saved["optimiser"])
-        epoch, fruitless, history = saved["epoch"], saved["fruitless"], saved["history"]
-        best, best_loss = saved["best"], saved["best_loss"]
-    checkpoint = None
-    while fruitless < patience and (epochs is None or epoch < epochs):
+    if options.device != "cpu" and not torch.cuda.is_available():
+        raise PixsedError(f"there is no device {options.device}; try --device cpu")
+
+
+def _read_resumed(path, simulations, noise, options):
+    """Return the checkpoint of a training to continue, after checking that it is the same."""
+    saved = read_checkpoint(path)
+    if (saved["bands"], saved["prior"]) != (paper_bands(simulations.bands), simulations.prior):
+        raise PixsedError(f"{path} was trained on other bands or another prior; train again")
+    options.check_resumable(saved["options"], path)
+    if saved["training"]["simulations"] != len(simulations):
+        raise PixsedError(
+            f"{path} was trained with {saved['training']['simulations']} simulations, not "
+            f"{len(simulations)}; give the same simulations, or train again"
+        )
+    if saved["epochs_without_gain"] >= saved["patience"]:
+        raise PixsedError(
+            f"{path} has ended: {saved['patience']} epochs brought no smaller held-out loss; "
+            "use it as it is"
+        )
+    if options.epochs is not None and saved["epoch"] >= options.epochs:
+        raise PixsedError(
+            f"{path} has {saved['epoch']} epochs already; give the epochs of the whole training"
+        )
+    if saved["noise"] != noise.describe():
+        warnings.warn(
+            f"{path} was trained under other noise ({saved['noise']['name']}); it continues "
+            f"under {noise.name}",
+            PixsedWarning,
+            stacklevel=3,
+        )
+    return saved
+
+
+class _Training:
+    """State of a training between epochs."""
+
+    def __init__(self, simulations, noise, options):
+        self.simulations, self.noise, self.options = simulations, noise, options
+        inputs = observe_once(simulations, noise, options.seed)
+        theta, x = (torch.from_numpy(array) for array in inputs)
+        held = round(_HELD_OUT * len(simulations))
+        order = np.random.default_rng(options.seed).permutation(len(simulations))
+        self.rows, held_out = order[held:], torch.from_numpy(order[:held])
+        self.batch = min(options.batch, len(self.rows))
+        torch.manual_seed(options.seed)
+        self.network = build_network(theta[self.rows], x[self.rows], options.sizes)
+        self.network.to(options.device)
+        self.theta, self.x = theta.to(options.device), x.to(options.device)
+        self.held_out = held_out.to(options.device)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=options.rate)
+        self.epoch, self.epochs_without_gain, self.history = 0, 0, []
+        self.best, self.best_loss = None, np.inf
+
+    def restore(self, saved):
+        """Continue from a checkpoint."""
+        self.network.load_state_dict(saved["network"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.epoch, self.history = saved["epoch"], saved["history"]
+        self.epochs_without_gain = saved["epochs_without_gain"]
+        self.best, self.best_loss = saved["best"], saved["best_loss"]
+
+    def is_over(self):
+        """Return whether the patience is exhausted or all epochs are done."""
+        options = self.options
+        if options.epochs is not None and self.epoch >= options.epochs:
+            return True
+        return self.epochs_without_gain >= options.patience
+
+    def run_epoch(self):
+        """Train for one epoch and return its row of the history."""
         began = time.monotonic()
-        # A stream of its own for each epoch, so that a resumed run sees the same batches.
-        shuffled = torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(kept))
-        network.train()
-        running = 0.0
-        steps = len(kept) // batch
-        for step in range(steps):
-            rows = shuffled[step * batch : (step + 1) * batch].to(device)
-            loss = network.loss(theta[rows], condition=x[rows]).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
-            optimiser.step()
-            running += loss.detach()
-        network.eval()
-        with torch.no_grad():
-            parts = [
-                network.loss(theta[rows], condition=x[rows]).double().sum()
-                for rows in aside.to(device).split(4096)
-            ]
-        held_loss, epoch = float(sum(parts)) / held, epoch + 1
-        if not np.isfinite(held_loss):
-            raise PixsedError(
-                f"the loss of epoch {epoch} is not finite; try a smaller --rate, or go on from "
-                f"{output} with --resume"
-            )
-        if held_loss < best_loss:
-            best, best_loss, fruitless = copy.deepcopy(network.state_dict()), held_loss, 0
+        mean_loss = self._run_steps()
+        held_out = self._held_out_loss()
+        self.epoch += 1
+        if held_out < self.best_loss:
+            self.best, self.best_loss = copy.deepcopy(self.network.state_dict()), held_out
+            self.epochs_without_gain = 0
         else:
-            fruitless += 1
+            self.epochs_without_gain += 1
         row = {
-            "epoch": epoch,
-            "train": float(running) / steps,
-            "held_out": held_loss,
-            "fruitless": fruitless,
+            "epoch": self.epoch,
+            "train": mean_loss,
+            "held_out": held_out,
+            "epochs_without_gain": self.epochs_without_gain,
             "seconds": time.monotonic() - began,
         }
-        history.append(row)
-        checkpoint = {
+        self.history.append(row)
+        return row
+
+    def _run_steps(self):
+        """Take the steps of an epoch; return their mean loss."""
+        # Each epoch has its own random numbers, so that a resumed training sees the same batches.
+        rng = np.random.default_rng([self.options.seed, self.epoch])
+        shuffled = torch.from_numpy(rng.permutation(self.rows))
+        self.network.train()
+        total = 0.0
+        steps = len(self.rows) // self.batch
+        for step in range(steps):
+            rows = shuffled[step * self.batch : (step + 1) * self.batch].to(self.options.device)
+            loss = self.network.loss(self.theta[rows], condition=self.x[rows]).mean()
+            self.optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
+            self.optimiser.step()
+            total += loss.detach()
+        return float(total) / steps
+
+    @torch.no_grad()
+    def _held_out_loss(self):
+        """Return the mean loss of the held-out simulations."""
+        self.network.eval()
+        parts = [
+            self.network.loss(self.theta[rows], condition=self.x[rows]).double().sum()
+            for rows in self.held_out.split(4096)
+        ]
+        return float(sum(parts)) / len(self.held_out)
+
+    def checkpoint(self):
+        """Return the present state as a checkpoint."""
+        options, simulations = self.options, self.simulations
+        bands = paper_bands(simulations.bands)
+        return {
             "format": FORMAT,
             "net": "maf-paper",
             "pixsed": __version__,
             "sbi": version("sbi"),
-            "epoch": epoch,
-            "fruitless": fruitless,
-            "patience": patience,
-            "best": best,
-            "best_loss": best_loss,
-            "network": network.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "history": history,
-            "sizes": sizes,
+            "epoch": self.epoch,
+            "epochs_without_gain": self.epochs_without_gain,
+            "patience": options.patience,
+            "best": self.best,
+            "best_loss": self.best_loss,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "history": self.history,
+            "options": options.key(),
+            "sizes": options.key()["sizes"],
             "bands": bands,
             "depth": depths(bands).tolist(),
             "prior": simulations.prior,
             "outputs": list(OUTPUTS[simulations.prior]),
             "sps": simulations.meta,
-            "noise": noise.describe(),
-            "training": training,
+            "noise": self.noise.describe(),
+            "training": {
+                "simulations": len(simulations),
+                "batch": options.batch,
+                "rate": options.rate,
+                "seed": options.seed,
+            },
         }
-        # Through a handle: torch refuses names like the temporary one's without a suffix.
-        with atomic_path(output, overwrite=True) as temporary, open(temporary, "wb") as handle:
-            torch.save(checkpoint, handle)
-        # After the file is safe: a report that fails loses nothing.
-        if report:
-            report(row)
-    return checkpoint

@@ -1,4 +1,4 @@
-"""What the paper's network is shown, in training and in use; and what it gives."""
+"""Inputs and outputs of the paper's network, in training and in use."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from pixsed.errors import PixsedError
 
 #: AB magnitude of 1 nJy.
 ZERO_POINT = 31.4
-#: The magnitude that stands for a flux below the depth.
+#: Magnitude of a flux below the depth.
 UNDETECTED = 100.0
 _COMMON = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV")
-#: Parameters whose joint posterior the network gives, by prior.
+#: Parameters of the joint posterior, by prior.
 OUTPUTS = {
     "tau": (*_COMMON, "TAU", "TSTART"),
     "dirichlet": (*_COMMON, "T25", "T50", "T75"),
@@ -19,12 +19,12 @@ OUTPUTS = {
 
 
 def paper_bands(bands):
-    """Return which of `bands` the network takes: those of the paper, in their order.
+    """Return those of `bands` that are bands of the paper, in the given order.
 
     Raises
     ------
     PixsedError
-        If they are too few.
+        If there are too few.
     """
     chosen = [band for band in bands if band in PAPER_BANDS]
     if len(chosen) < MIN_BANDS:
@@ -36,15 +36,16 @@ def paper_bands(bands):
 
 
 def network_input(flux, flux_err, redshift, depth, bands):
-    """Return the network's input: magnitudes, their errors, redshift.
+    """Return the input of the network: magnitudes, their errors, and the redshift.
 
-    A flux below the 1-sigma depth, a negative one too, is no detection: its magnitude becomes
-    `UNDETECTED` and its error the depth in magnitudes (Iglesias-Navarro+25, section 3.2).
+    A flux below the 1-sigma depth, including a negative flux, is a non-detection: its magnitude
+    is `UNDETECTED` and its error is the depth in magnitudes (Iglesias-Navarro et al. 2025,
+    section 3.2).
 
     Parameters
     ----------
     flux, flux_err : `~numpy.ndarray`, shape (N, B)
-        nJy; no NaN: the network knows no missing band.
+        nJy, without NaN: the network does not support missing bands.
     redshift : `~numpy.ndarray`, shape (N,)
     depth : `~numpy.ndarray`, shape (B,)
         1-sigma depths, nJy.
@@ -53,8 +54,8 @@ def network_input(flux, flux_err, redshift, depth, bands):
 
     Returns
     -------
-    `~numpy.ndarray`, shape (N, 2 B + 1), float32
-        B AB magnitudes, B errors in magnitudes (2.5 / ln 10 times error over flux), redshift.
+    `~numpy.ndarray`, shape (N, 2 * B + 1), float32
+        AB magnitudes, errors in magnitudes (2.5 / ln 10 times error over flux), redshift.
 
     Raises
     ------
@@ -62,19 +63,19 @@ def network_input(flux, flux_err, redshift, depth, bands):
         If a band is missing in any row.
     """
     flux, flux_err = np.asarray(flux, dtype=float), np.asarray(flux_err, dtype=float)
-    lacking = np.isnan(flux) | np.isnan(flux_err)
-    if lacking.any():
-        names = [band for band, none in zip(bands, lacking.any(axis=0), strict=True) if none]
+    missing = np.isnan(flux) | np.isnan(flux_err)
+    if missing.any():
+        names = [band for band, any_ in zip(bands, missing.any(axis=0), strict=True) if any_]
         raise PixsedError(
             f"the paper's network needs every band that it was trained on, but {' '.join(names)} "
-            "is missing in some rows; take rows with all bands, or a model of --net default"
+            "is missing in some rows; select rows with all bands, or use a model of --net default"
         )
     depth = np.asarray(depth, dtype=float)
     detected = flux >= depth
     measured = np.where(detected, flux, depth)
     magnitude = ZERO_POINT - 2.5 * np.log10(measured)
     error = 2.5 / np.log(10.0) * flux_err / measured
-    # At the depth itself `magnitude` is the depth.
+    # For a non-detection `magnitude` is that of the depth.
     return np.concatenate(
         [
             np.where(detected, magnitude, UNDETECTED),

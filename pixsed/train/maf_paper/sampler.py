@@ -11,43 +11,43 @@ from pixsed.errors import PixsedError
 from pixsed.simulate.priors import PRIORS
 from pixsed.sps.sfh import GPHistory, TauDelayed
 from pixsed.train.export import metadata
-from pixsed.train.maf_paper.fit import load_network, read_checkpoint
+from pixsed.train.maf_paper.checkpoint import load_network, read_checkpoint
 from pixsed.train.maf_paper.inputs import network_input
 from pixsed.validate.sampling import ModelSampler
 
-#: Draws that go through the network at once: 500 of 32 pixels.
+#: Number of draws per call of the network: 500 for each of 32 pixels.
 _AT_ONCE = 16_000
 _TIMES = ("T25", "T50", "T75")
 
 
 class PaperModel:
-    """The trained network with the interface of `pixsed.fit.model.Model`.
+    """Trained network with the interface of `pixsed.fit.model.Model`.
 
-    Draws outside the prior are given as they are, never drawn again: rejection would have
-    no end where all are outside. `pixsed validate` counts them.
+    Draws outside the prior are kept, because rejection would not end where all draws are
+    outside. `pixsed validate` counts them.
 
     Parameters
     ----------
     checkpoint : dict
-        What `pixsed.train.maf_paper.train` returned.
+        Returned by `pixsed.train.maf_paper.train`.
     bands : sequence of str, optional
-        Bands of the photometry that it will be given, the network's among them in any
-        order; the network's by default.
+        Bands of the photometry, in any order, including those of the network; default: those
+        of the network.
     name, sha256 : str, optional
-        Of the checkpoint's file.
+        Name and checksum of the checkpoint file.
 
     Raises
     ------
     PixsedError
-        If `bands` lack one of the network's.
+        If `bands` lack a band of the network.
     """
 
     def __init__(self, checkpoint, bands=None, *, name="maf-paper", sha256=""):
         own = list(checkpoint["bands"])
         self.bands = own if bands is None else list(bands)
-        if lacking := [band for band in own if band not in self.bands]:
+        if missing := [band for band in own if band not in self.bands]:
             raise PixsedError(
-                f"the paper's network was trained on {' '.join(lacking)} too, which the "
+                f"the paper's network was trained on {' '.join(missing)} too, which the "
                 "photometry lacks"
             )
         self.name, self.sha256 = name, sha256
@@ -62,14 +62,14 @@ class PaperModel:
         self._depth = np.array(checkpoint["depth"])
 
     def sample(self, flux, flux_err, redshift, redshift_err, base):
-        """Return posterior samples, and None for the photometry, which it predicts not.
+        """Return posterior samples, and None in place of predicted photometry.
 
         Parameters
         ----------
         flux, flux_err : `~numpy.ndarray`, shape (N, B)
-            nJy, in the order of `bands`; NaN only in bands that the network does not take.
+            nJy, in the order of `bands`; NaN only in bands that the network does not use.
         redshift, redshift_err : `~numpy.ndarray`, shape (N,)
-            The error 0.
+            The errors must be 0.
         base : `~numpy.ndarray`, shape (N, S, P)
             Standard normals.
 
@@ -82,7 +82,7 @@ class PaperModel:
         Raises
         ------
         PixsedError
-            If a band is missing, or a redshift has an error: the network knows neither.
+            If a band is missing or a redshift has an error; the network supports neither.
         """
         if np.any(np.asarray(redshift_err) > 0):
             raise PixsedError(
@@ -100,48 +100,48 @@ class PaperModel:
         return found, None
 
     def _invert(self, x, base):
-        # What sbi's `sample` does, with base normals given in place of drawn.
+        # As `sample` of sbi, but with given base normals.
         flow = self.network.net
-        known = flow._embedding_net(x).repeat_interleave(base.shape[1], dim=0)
-        drawn, _ = flow._transform.inverse(base.reshape(-1, base.shape[-1]), context=known)
+        context = flow._embedding_net(x).repeat_interleave(base.shape[1], dim=0)
+        drawn, _ = flow._transform.inverse(base.reshape(-1, base.shape[-1]), context=context)
         return drawn.reshape(base.shape).numpy()
 
 
 def _metadata(checkpoint, name):
-    """What an exported model of the same training would say of itself."""
+    """Return the metadata that an exported model of the same training would have."""
     training = checkpoint["training"] | {"epochs": checkpoint["epoch"], "photo_z_max": 0.0}
     columns = PRIORS[checkpoint["prior"]].columns()
     outputs = [
         {"name": key, "unit": columns[key][0], "description": columns[key][1]}
         for key in checkpoint["outputs"]
     ]
-    said = metadata(checkpoint | {"training": training}, name)
-    return said | {"parameters": outputs, "base_dim": len(outputs)}
+    found = metadata(checkpoint | {"training": training}, name)
+    return found | {"parameters": outputs, "base_dim": len(outputs)}
 
 
 class PaperSampler(ModelSampler):
-    """Draws of a `PaperModel` and what follows from them.
+    """Draws of a `PaperModel` and the properties derived from them.
 
-    Ages are those of the nearest history within the prior. Under the Dirichlet prior the
-    mean rate over 100 Myr stands for the present one, which is no output of the network.
+    Ages are those of the nearest history within the prior. Under the Dirichlet prior, the mean
+    SFR over 100 Myr replaces the present SFR, which is not an output of the network.
     """
 
     def names(self, truth, *, photo_z=False, same_prior=True):
-        """Return the properties that model and truth have; AGE for both priors."""
+        """Return the properties that both model and truth have, including AGE for both priors."""
         names = super().names(truth, photo_z=photo_z, same_prior=same_prior)
         return names if "AGE" in names or "AGE" not in truth else [*names, "AGE"]
 
     def __call__(self, flux, flux_err, z, z_err, base):
-        """Return draws (dict of (n, S)), their redshifts (n, 1), and NaN, (n,), for the OOD."""
+        """Return draws (dict of (n, S)), redshifts (n, 1), and NaN (n,) as OOD score."""
         drawn, _ = self.model.sample(flux, flux_err, z, z_err, base)
         found = {name: drawn[..., i] for i, name in enumerate(self.model.parameters)}
         z = np.asarray(z, dtype=float)
-        found |= times_of(self.model.sfh, found, z)
+        found |= ages_of_draws(self.model.sfh, found, z)
         return found, z[:, None], np.full(len(z), np.nan)
 
 
-def times_of(prior, samples, redshift):
-    """Return AGE and T50LB [Gyr] of draws, (N, S) each, those outside the prior moved into it.
+def ages_of_draws(prior, samples, redshift):
+    """Return AGE and T50LB of draws, Gyr, shape (N, S) each, clipped to the prior.
 
     Parameters
     ----------
@@ -169,6 +169,7 @@ def times_of(prior, samples, redshift):
 
 
 def _bounds(prior, name):
+    """Return the bounds of a coordinate of a prior."""
     [coordinate] = [c for c in PRIORS[prior].COORDINATES if c.name == name]
     return coordinate.from_unit(0.0), coordinate.from_unit(1.0)
 
@@ -180,14 +181,14 @@ def load_sampler(path, bands=None, threads=None):
     ----------
     path : path-like
     bands : sequence of str, optional
-        As of `PaperModel`.
+        Argument of `PaperModel`.
     threads : int, optional
-        Of torch.
+        Threads of torch.
 
     Raises
     ------
     PixsedError
-        If the file is not a checkpoint of this network, or `bands` lack one of its own.
+        If the file is not a checkpoint of this network, or `bands` lack a band of it.
     """
     checkpoint = read_checkpoint(path)
     if threads:

@@ -1,1 +1,1 @@
-"""The networks, and the physics inside the exported graph."""
+"""Networks, and the physics inside the exported graph."""

@@ -1,8 +1,9 @@
-"""From draws to the photometry that they stand for: what the chi^2 of a posterior is made of.
+"""Photometry of posterior draws, for the chi^2 of a posterior.
 
-The fluxes of a population, one over another, are the exponential of a sum of a few curves of
-redshift, a band each, whose coefficients a small network makes of the population. The curves
-are tables, since narrow bands meet emission lines and the Lyman break at sharp redshifts.
+The logarithms of the relative fluxes of a population are a sum of a few curves of redshift per
+band; a small network makes their coefficients from the parameters of the population. The
+curves are tables, because emission lines and the Lyman break enter narrow bands at sharp
+redshifts.
 """
 
 import copy
@@ -13,36 +14,39 @@ import torch
 from torch import nn
 from torch.nn.functional import silu
 
-from pixsed.train.descent import descend
+from pixsed.train.minimise import minimise
 from pixsed.train.network import physics
 
-#: Draws of a pixel that are decoded.
+#: Number of draws per pixel that are decoded.
 DRAWS = 32
-#: Fluxes are told apart down to this share of their sum over the bands.
+#: Smallest flux that matters, as a fraction of the sum over the bands.
 FLOOR = 1e-4
-#: Simulations, steps, and their cells of redshift and rows a cell; minutes on one core.
-ROWS, STEPS, CELLS, DEEP = 1_000_000, 15_000, 64, 24
-_HELD = 20_000
-#: Where the loss turns from the square of an error to its size.
+#: Simulations and steps of the fit; cells of redshift per step and rows per cell.
+ROWS, STEPS, CELLS, ROWS_PER_CELL = 1_000_000, 15_000, 64, 24
+#: Largest number of simulations held out.
+_HELD_OUT = 20_000
+#: Residual at which the loss changes from quadratic to linear.
 _KNEE = 0.03
-#: The error of a band is taken over populations that have this share of their brightest there.
-_SEEN = 1e-2
+#: Flux, as a fraction of that of the brightest band, above which a band counts for its error.
+_DETECTED = 1e-2
 
 
 class Decoder(nn.Module):
-    """Shape of the photometry of populations, whatever their mass and distance.
+    """Relative fluxes of populations, independent of mass and distance.
 
     Parameters
     ----------
     names : sequence of str
-        The columns of the parameters, `pixsed.train.network.spaces.Space.OUTPUTS`.
+        Columns of the parameters, `pixsed.train.network.spaces.Space.OUTPUTS`.
     bands : int
+        Number of bands, B.
     hidden, extra, nodes : int, optional
-        Width of the network; curves besides those of its inputs; nodes of the tables.
+        Width of the network, number of curves in addition to those of its inputs, and number of
+        nodes of the tables.
     z_max : float, optional
         Redshift of the last node.
     error : sequence of float, optional
-        Root-mean-square relative error of each band, on simulations not trained on.
+        Root-mean-square relative error of each band on held-out simulations.
     """
 
     def __init__(self, names, bands, *, hidden=96, extra=10, nodes=301, z_max=7.5, error=()):
@@ -59,7 +63,7 @@ class Decoder(nn.Module):
         self.curves = nn.Parameter(torch.zeros(nodes, (size + extra + 1) * bands))
 
     def describe(self):
-        """Return the arguments that make a decoder of the same sizes."""
+        """Return the constructor arguments of a decoder of the same sizes."""
         return {
             "names": list(self.names),
             "bands": self.bands,
@@ -72,13 +76,13 @@ class Decoder(nn.Module):
 
     @classmethod
     def from_checkpoint(cls, saved):
-        """Return the decoder that `fit` made, as a checkpoint has it."""
+        """Return the decoder that `fit` returned for a checkpoint."""
         decoder = cls(**saved["sizes"])
         decoder.load_state_dict(saved["state"])
         return decoder.eval()
 
     def inputs(self, parameters):
-        """Return (..., I) of parameters (..., P): what shapes the light, mass divided out."""
+        """Return the inputs (..., I) of the network for parameters (..., P), without the mass."""
         c = {name: parameters[..., i] for i, name in enumerate(self.names)}
         z = c["REDSHIFT"]
         at_z = physics.age(z)
@@ -88,32 +92,32 @@ class Decoder(nn.Module):
             lengths = torch.clamp(span / c["TAU"], 1e-3, 300.0)
             found += [torch.log(c["TAU"]), torch.log(span), torch.log(lengths), span / at_z]
         else:
-            share = c["AGE"] / at_z
-            found += [torch.log(share), share, c["T25"], c["T50"], c["T75"]]
+            fraction = c["AGE"] / at_z
+            found += [torch.log(fraction), fraction, c["T25"], c["T50"], c["T75"]]
         return torch.stack(found, dim=-1)
 
     def coefficients(self, x):
-        """Return coefficients (..., C) of the curves, for inputs (..., I)."""
+        """Return the coefficients (..., C) of the curves for inputs (..., I)."""
         x = (x - self.centre) / self.width
         h = silu(self.first(x))
         h = h + silu(self.second(h))
         h = h + silu(self.third(h))
         out = self.last(h)
         size = x.shape[-1]
-        # Linear in the inputs to begin with; the last curve is there for all.
+        # Linear in the inputs at the start; the last curve is a constant term.
         return torch.cat([x + out[..., :size], out[..., size:], torch.ones_like(x[..., :1])], -1)
 
-    def place(self, z):
-        """Return the node before redshifts, int64, and how far past it, 0 to 1."""
+    def cell(self, z):
+        """Return the node below redshifts, int64, and the distance from it, 0 to 1."""
         top = math.log1p(self.z_max)
         place = torch.log(1.0 + torch.clamp(z, 0.0, self.z_max)) * ((self.nodes - 1) / top)
         node = torch.clamp(torch.floor(place), max=self.nodes - 2.0)
         return node.to(torch.int64), place - node
 
     def forward(self, parameters):
-        """Return the fluxes (..., B) of populations, parameters (..., P), over their sum."""
+        """Return the relative fluxes (..., B) of parameters (..., P); their sum is about 1."""
         z = parameters[..., self.names.index("REDSHIFT")]
-        node, past = (t.reshape(-1, 1) for t in self.place(z))
+        node, past = (t.reshape(-1, 1) for t in self.cell(z))
         weight = self.coefficients(self.inputs(parameters))
         weight = weight.reshape(-1, 1, weight.shape[-1])
         before, after = (self.curves[(node + i).squeeze(1)] for i in (0, 1))
@@ -123,10 +127,10 @@ class Decoder(nn.Module):
         return light.reshape(*z.shape, self.bands)
 
     def best(self, parameters, flux, flux_err):
-        """Return the photometry of the draw that explains a pixel's best, its mass left free.
+        """Return the photometry of the draw with the smallest chi^2, scaled to the fluxes.
 
-        Of the first `DRAWS`, or of all if they are fewer. The error of the decoder itself
-        is added to that of the fluxes, in quadrature.
+        The first `DRAWS` draws are compared. The error of the decoder is added to that of the
+        fluxes in quadrature.
 
         Parameters
         ----------
@@ -137,7 +141,7 @@ class Decoder(nn.Module):
         Returns
         -------
         tensor, shape (N, B)
-            nJy, of every band.
+            nJy, in every band.
         """
         chosen = torch.minimum(torch.arange(DRAWS), torch.full((DRAWS,), parameters.shape[1] - 1))
         light = self(parameters.index_select(1, chosen))
@@ -161,11 +165,12 @@ def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, **sizes):
     ----------
     simulations : `~pixsed.simulate.table.Simulations`
     space : class of `~pixsed.train.network.spaces.Space`
-        Of their prior.
-    seed, rows, steps : int, optional
-        The first fiftieth of the rows, shuffled, is held out.
+        Space of their prior.
+    seed : int, optional
+    rows, steps : int, optional
+        Number of simulations, of which a fiftieth is held out, and of steps.
     **sizes
-        Of `Decoder`.
+        Arguments of `Decoder`.
 
     Returns
     -------
@@ -185,8 +190,8 @@ def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, **sizes):
     x = decoder.inputs(parameters)
     decoder.centre.copy_(x.mean(dim=0))
     decoder.width.copy_(x.std(dim=0).clamp(min=1e-6))
-    cell, past = decoder.place(parameters[:, space.OUTPUTS.index("REDSHIFT")])
-    held = min(len(chosen) // 50, _HELD)
+    cell, past = decoder.cell(parameters[:, space.OUTPUTS.index("REDSHIFT")])
+    held = min(len(chosen) // 50, _HELD_OUT)
     order = held + np.argsort(cell.numpy()[held:], kind="stable")
     edges = np.searchsorted(cell.numpy()[order], np.arange(decoder.nodes))
     _start_linear(decoder, ((x - decoder.centre) / decoder.width).numpy(), target, order, edges)
@@ -195,34 +200,34 @@ def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, **sizes):
     curves = (decoder.nodes, -1, decoder.bands)
     target = torch.from_numpy(target)
 
-    def miss():
-        # Rows of one cell share two nodes: products of matrices, in place of many look-ups.
+    def loss():
+        # Rows of one cell have two nodes in common, so matrix products replace table look-ups.
         cells = rng.choice(usable, CELLS)
-        within = (rng.random((CELLS, DEEP)) * count[cells][:, None]).astype(int)
+        within = (rng.random((CELLS, ROWS_PER_CELL)) * count[cells][:, None]).astype(int)
         pick = torch.from_numpy(order[edges[cells][:, None] + within])
         cells = torch.from_numpy(cells)
-        weight, share = decoder.coefficients(x[pick]), past[pick].unsqueeze(2)
+        weight, fraction = decoder.coefficients(x[pick]), past[pick].unsqueeze(2)
         table = decoder.curves.reshape(curves)
-        found = torch.bmm(weight * (1.0 - share), table[cells])
-        found = found + torch.bmm(weight * share, table[cells + 1])
+        found = torch.bmm(weight * (1.0 - fraction), table[cells])
+        found = found + torch.bmm(weight * fraction, table[cells + 1])
         off = found - target[pick]
-        # Between their mean and their square: rare populations far off must count, and not rule.
+        # Between mean and mean square, so that rare populations with large errors do not dominate.
         return torch.sqrt(_KNEE**2 + off * off).mean()
 
     steps = min(steps, max(200, len(chosen) // 20))
-    descend(decoder.parameters(), miss, steps, 3e-3, warm=100)
+    minimise(decoder.parameters(), loss, steps, 3e-3, warm=100)
     with torch.no_grad():
         parts = [decoder(part) for part in parameters[:held].split(2000)]
     found, true = torch.cat(parts).numpy(), light[:held]
-    seen = true > _SEEN * true.max(axis=1, keepdims=True)
-    off = np.where(seen, found / np.where(seen, true, 1.0) - 1.0, 0.0)
-    square = (off * off).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    detected = true > _DETECTED * true.max(axis=1, keepdims=True)
+    off = np.where(detected, found / np.where(detected, true, 1.0) - 1.0, 0.0)
+    square = (off * off).sum(axis=0) / np.maximum(detected.sum(axis=0), 1)
     decoder.error = [round(float(e), 5) for e in np.sqrt(square)]
     return {"sizes": decoder.describe(), "state": copy.deepcopy(decoder.state_dict())}
 
 
 def _start_linear(decoder, x, target, order, edges):
-    """Set the curves by linear regression in the cells on either side of each node."""
+    """Set the curves by linear regression in the two cells next to each node."""
     size, bands = x.shape[1], target.shape[1]
     curves = np.zeros((decoder.nodes, size + decoder.extra + 1, bands), dtype=np.float32)
     ridge = np.diag([1.0] * size + [1e-6])
@@ -232,7 +237,7 @@ def _start_linear(decoder, x, target, order, edges):
     for node in range(decoder.nodes):
         low, high = ends[max(node - 1, 0)], ends[min(node + 1, decoder.nodes - 1)]
         rows = order[low:high][:4000]
-        if len(rows) < 20:  # too few there: of them all
+        if len(rows) < 20:  # too few rows there: use all
             rows = order[:: max(1, len(order) // 4000)]
         known = np.column_stack([x[rows], np.ones(len(rows))]).astype(float)
         power = known.T @ known + 1e-3 * len(rows) * ridge

@@ -1,26 +1,27 @@
-"""A small network in place of what follows from a history without noise but has no closed form."""
+"""Small network for functions of the history that have no closed form."""
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import silu
 
-from pixsed.train.descent import descend
+from pixsed.train.minimise import minimise
 
-#: Rows, steps and batch of its training; about a minute on one core.
+#: Rows, steps and batch size of the fit; about a minute on one core.
 ROWS, STEPS, BATCH = 400_000, 6000, 2048
 
 
 class Emulator(nn.Module):
-    """Outputs of inputs, each between the least and the greatest seen in training.
+    """Regression network whose outputs stay within their range in the training set.
 
     Parameters
     ----------
     inputs, outputs : int
-        Numbers of them.
+        Number of inputs and outputs.
     hidden : int, optional
+        Width of the hidden layers.
     error : sequence of float, optional
-        Root-mean-square error of each output on rows not trained on.
+        Root-mean-square error of each output on held-out rows.
     """
 
     def __init__(self, inputs, outputs, hidden=48, error=()):
@@ -40,7 +41,7 @@ class Emulator(nn.Module):
             self.register_buffer(name, torch.zeros(size))
 
     def describe(self):
-        """Return the arguments that make an emulator of the same sizes."""
+        """Return the constructor arguments of an emulator of the same sizes."""
         return {
             "inputs": self.first.in_features,
             "outputs": self.last.out_features,
@@ -49,7 +50,7 @@ class Emulator(nn.Module):
         }
 
     def forward(self, x):
-        """Return outputs (..., O) of inputs (..., I)."""
+        """Return outputs (..., O) for inputs (..., I)."""
         h = silu(self.first((x - self.centre) / self.width))
         h = h + silu(self.second(h))
         h = h + silu(self.third(h))
@@ -58,7 +59,18 @@ class Emulator(nn.Module):
 
     @classmethod
     def fit(cls, x, y, *, seed=42, steps=STEPS, hidden=48):
-        """Train on rows of inputs (N, I) and outputs (N, O); the last twentieth is held out."""
+        """Return an emulator fitted to a table; a twentieth of the rows is held out.
+
+        Parameters
+        ----------
+        x : `~numpy.ndarray`, shape (N, I)
+        y : `~numpy.ndarray`, shape (N, O)
+        seed, steps, hidden : int, optional
+
+        Returns
+        -------
+        `Emulator`
+        """
         rng = np.random.default_rng([seed, 5])
         torch.manual_seed(seed)
         order = rng.permutation(len(x))[:ROWS]
@@ -72,13 +84,13 @@ class Emulator(nn.Module):
         network.low.copy_(y.min(dim=0).values)
         network.high.copy_(y.max(dim=0).values)
 
-        def miss():
+        def loss():
             pick = torch.from_numpy(rng.integers(held, len(x), min(BATCH, len(x))))
             off = (network(x[pick]) - y[pick]) / network.spread
-            # Grows like |x|: rare histories far off must not own the gradient.
+            # Grows like |x|, so that rare histories with large errors do not dominate.
             return torch.sqrt(1e-4 + off * off).mean()
 
-        descend(network.parameters(), miss, min(steps, max(200, len(x) // 10)), 3e-3)
+        minimise(network.parameters(), loss, min(steps, max(200, len(x) // 10)), 3e-3)
         with torch.no_grad():
             off = network(x[:held]) - y[:held]
         network.error = [round(float(e), 6) for e in off.pow(2).mean(dim=0).sqrt()]

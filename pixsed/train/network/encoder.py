@@ -1,4 +1,4 @@
-"""The network that reads a pixel's photometry, once a pixel, for whatever comes after it."""
+"""Encoder of the photometry, which runs once per pixel."""
 
 import torch
 from torch import nn
@@ -6,11 +6,13 @@ from torch.nn.functional import silu, softplus
 
 from pixsed.train.network.features import Features
 
-#: Quantiles that the encoder predicts of every property.
+#: Quantiles of every property that the encoder predicts.
 LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)
 
 
 class _Block(nn.Module):
+    """Residual block with two layers."""
+
     def __init__(self, width):
         super().__init__()
         self.norm = nn.LayerNorm(width)
@@ -21,11 +23,12 @@ class _Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """A residual network of any features: of the encoder, and of the flow beside it.
+    """Residual network of the encoder, and of the flow.
 
     Parameters
     ----------
     inputs, width, blocks : int
+        Number of inputs, width of the layers, number of residual blocks.
     """
 
     def __init__(self, inputs, width, blocks):
@@ -35,9 +38,9 @@ class Trunk(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x, mixed=False):
-        """Return (N, width) of features (N, inputs); `mixed` multiplies in bfloat16."""
+        """Return (N, width) for inputs (N, inputs); `mixed` multiplies in bfloat16."""
         if mixed:
-            # Each weight is used once: nothing to keep.
+            # Each weight is used once, so a cache of the cast weights is of no use.
             with torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False):
                 return self(x).float()
         h = self.first(x)
@@ -47,17 +50,24 @@ class Trunk(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A residual network from photometry to a context, marginal quantiles and photometry.
+    """Residual network from photometry to a context, marginal quantiles and photometry.
 
-    The quantiles of the properties are what it learns first: a flow alone teaches it the few
-    pixels with the sharpest posteriors, long before the many others.
+    The encoder learns the quantiles of the properties first. Trained by the flow alone, it
+    learns the few pixels with the sharpest posteriors long before the many others.
 
     Parameters
     ----------
-    bands, targets : int
-        Numbers of bands, and of properties whose quantiles are predicted.
+    bands : int
+        Number of bands, B.
+    targets : int
+        Number of properties whose quantiles are predicted, T.
     width, blocks, context : int, optional
         Sizes of the residual network and of the context.
+
+    Attributes
+    ----------
+    output_size : int
+        Size of the description of a pixel: context and quantiles.
     """
 
     def __init__(self, bands, targets, *, width=320, blocks=4, context=128):
@@ -69,11 +79,10 @@ class Encoder(nn.Module):
         self.predict = nn.Linear(width, bands)
         self.to_quantiles = nn.Linear(width, targets * len(LEVELS))
         self.register_buffer("levels", torch.tensor(LEVELS), persistent=False)
-        #: Numbers that describe a pixel to the flow.
-        self.known = context + targets * len(LEVELS)
+        self.output_size = context + targets * len(LEVELS)
 
     def forward(self, flux, flux_err, z, z_err, mixed=False):
-        """Return what is known of pixels.
+        """Return the description of pixels.
 
         Parameters
         ----------
@@ -81,37 +90,37 @@ class Encoder(nn.Module):
             nJy; NaN = band missing.
         z, z_err : tensor, shape (N,)
         mixed : bool, optional
-            As of `Trunk.forward`; the heads stay in full precision.
+            Argument of `Trunk.forward`; the heads stay in full precision.
 
         Returns
         -------
-        known : tensor, shape (N, C + T Q)
+        description : tensor, shape (N, C + T * Q)
             Context and quantiles.
         quantiles : tensor, shape (N, T, Q)
-            Rising, of the standardised properties.
+            Increasing quantiles of the standardised properties.
         predicted : tensor, shape (N, B)
-            Fluxes, nJy.
+            Estimate of the noiseless fluxes, nJy.
         bright : tensor, shape (N, 1)
             ln of the brightness, nJy.
         features : tensor, shape (N, F)
         """
         h, bright, features = self.hidden(flux, flux_err, z, z_err, mixed)
         predicted = torch.exp(torch.clamp(self.predict(h), -20.0, 8.0) + bright)
-        quantiles = self._rising(self.to_quantiles(h))
+        quantiles = self._increasing(self.to_quantiles(h))
         flat = quantiles.reshape(quantiles.shape[0], -1)
-        known = torch.cat([silu(self.to_context(h)), torch.clamp(flat, -8.0, 8.0)], dim=1)
-        return known, quantiles, predicted, bright, features
+        description = torch.cat([silu(self.to_context(h)), torch.clamp(flat, -8.0, 8.0)], dim=1)
+        return description, quantiles, predicted, bright, features
 
     def hidden(self, flux, flux_err, z, z_err, mixed=False):
-        """Return the last hidden layer (N, W), with `bright` and `features` of `forward`."""
-        flux, err, here = self.features.clean(flux, flux_err)
+        """Return the last hidden layer (N, W), `bright` and `features` of `forward`."""
+        flux, err, present = self.features.clean(flux, flux_err)
         z, z_err = z.unsqueeze(1), z_err.unsqueeze(1)
-        bright = self.features.brightness(flux, err, here)
-        features = self.features(flux, err, here, z, z_err)
+        bright = self.features.brightness(flux, err, present)
+        features = self.features(flux, err, present, z, z_err)
         return self.trunk(features, mixed), bright, features
 
-    def _rising(self, raw):
-        """Turn raw outputs into quantiles that cannot cross: the median, and steps from it."""
+    def _increasing(self, raw):
+        """Return quantiles that cannot cross: the median and positive steps from it."""
         raw = raw.reshape(raw.shape[0], self.targets, len(LEVELS))
         middle = len(LEVELS) // 2
         median = raw[:, :, middle : middle + 1]

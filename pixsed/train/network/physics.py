@@ -1,7 +1,7 @@
-"""The physics inside the exported graph: coordinates of the flow to parameters.
+"""Physics inside the exported graph, from coordinates of the flow to parameters.
 
-All of it is made of operators that ONNX has; each function is checked against
-its float64 counterpart in `pixsed.sps`, `pixsed.cosmology` or `pixsed.simulate`.
+All functions consist of operations that ONNX has. The tests compare each with its float64
+counterpart in `pixsed.sps`, `pixsed.cosmology` or `pixsed.simulate`.
 """
 
 import math
@@ -15,27 +15,27 @@ from pixsed.sps.sfh import LOG_SSFR_FLOOR, SFR_TIME
 
 _LN10 = math.log(10.0)
 Z_FLOOR = 1e-3
-#: Distances are right up to here, and constant beyond.
+#: Largest redshift of the distances; they are constant beyond it.
 Z_MAX = 9.0
 
 
 def normal_cdf(x):
-    """Standard normal cumulative probability, kept inside 0 and 1.
+    """Return the standard normal cumulative probability, clipped to the inside of (0, 1).
 
-    By a margin wider than float32 rounding, so that what is made of it never reaches the
-    bounds of the prior, t_i the age of the Universe above all.
+    The margin exceeds float32 rounding, so that parameters never reach the bounds of their
+    prior; in particular, t_i never reaches the age of the Universe.
     """
     return torch.clamp(0.5 * (1.0 + torch.erf(x / math.sqrt(2.0))), 2e-6, 1.0 - 2e-6)
 
 
 def asinh(x):
-    """Inverse hyperbolic sine; onnxruntime has none for float64."""
+    """Return the inverse hyperbolic sine, which onnxruntime lacks for float64."""
     size = torch.abs(x)
     return torch.sign(x) * torch.log(size + torch.sqrt(size * size + 1.0))
 
 
 def age(z):
-    """Age of the Universe, Gyr."""
+    """Return the age of the Universe, Gyr."""
     ode0 = 1.0 - cosmology.OM0
     factor = float(cosmology.age(0.0)) / math.asinh(math.sqrt(ode0 / cosmology.OM0))
     x = math.sqrt(ode0 / cosmology.OM0) * (1.0 + z) ** -1.5
@@ -43,31 +43,42 @@ def age(z):
 
 
 def _delayed_formed(x):
-    """1 - (1 + x) exp(-x)."""
+    """Return 1 - (1 + x) exp(-x)."""
     series = x * x * (1 / 2 - x * (1 / 3 - x * (1 / 8 - x * (1 / 30 - x * (1 / 144 - x / 840)))))
     exact = 1.0 - (1.0 + x) * torch.exp(-x)
     return torch.where(x < 0.5, series, exact)
 
 
 def log_sfr_tau(tau, span):
-    """log10 of the 100-Myr SFR for 1 Msun formed, of a tau-delayed history `span` Gyr long."""
+    """Return log10 of the 100-Myr SFR of a tau-delayed history that formed 1 Msun.
+
+    Parameters
+    ----------
+    tau, span : tensor
+        Time scale, and time since the beginning of the history, Gyr.
+
+    Returns
+    -------
+    tensor
+        log10 of the SFR over the formed mass, 1/yr.
+    """
     later = torch.clamp(span - SFR_TIME, min=0.0)
     x1 = torch.clamp(later / tau, max=300.0)
     x2 = torch.clamp(span / tau, max=1e6)
     total = torch.clamp(_delayed_formed(torch.clamp(x2, max=60.0)), min=1e-12)
-    # Upper tails, or near zero lower ones, so that no digits cancel.
+    # Upper tails, or lower tails near zero, so that no digits cancel.
     gap = torch.clamp(x2 - x1, max=80.0)
     bracket = (1.0 + x1) - (1.0 + x2) * torch.exp(-gap)
     tails = -x1 + torch.log(torch.clamp(bracket, min=1e-12))
     heads = torch.log(torch.clamp(total - _delayed_formed(x1), min=1e-12))
-    log_share = torch.where(x2 > 0.5, tails, heads) - torch.log(total)
-    log_share = torch.where(span <= SFR_TIME, torch.zeros_like(log_share), log_share)
-    log = torch.clamp(log_share, max=0.0) / _LN10 - math.log10(SFR_TIME * 1e9)
+    log_fraction = torch.where(x2 > 0.5, tails, heads) - torch.log(total)
+    log_fraction = torch.where(span <= SFR_TIME, torch.zeros_like(log_fraction), log_fraction)
+    log = torch.clamp(log_fraction, max=0.0) / _LN10 - math.log10(SFR_TIME * 1e9)
     return torch.clamp(log, min=LOG_SSFR_FLOOR)
 
 
 class LogDistance(nn.Module):
-    """log10 of the luminosity distance in Mpc, a polynomial in ln(1 + z) and log10 z."""
+    """log10 of the luminosity distance, Mpc: a polynomial in ln(1 + z) plus log10 z."""
 
     def __init__(self, z_max=Z_MAX, degree=10):
         super().__init__()
@@ -79,6 +90,7 @@ class LogDistance(nn.Module):
         self.coefficients = [float(c) for c in coefficients]
 
     def forward(self, z):
+        """Return log10 of the luminosity distance at redshifts of any shape."""
         z = torch.clamp(z, Z_FLOOR, Z_MAX)
         x = torch.log(1.0 + z) * self.scale
         value = torch.full_like(x, self.coefficients[-1])
@@ -88,14 +100,16 @@ class LogDistance(nn.Module):
 
 
 class Surviving(nn.Module):
-    """log10 of the surviving mass fraction: linear between the nodes of a table.
+    """log10 of the surviving mass fraction, interpolated linearly in a table.
 
     Parameters
     ----------
     table : `~numpy.ndarray`, shape (spans, taus, metals)
         log10 of the fraction.
-    log_span, log_tau, metal : sequence of float
-        Nodes; the first two evenly spaced, log10 Gyr.
+    log_span, log_tau : sequence of float
+        Evenly spaced nodes, log10 Gyr.
+    metal : sequence of float
+        Nodes of [M/H].
     """
 
     def __init__(self, table, log_span, log_tau, metal):
@@ -107,11 +121,13 @@ class Surviving(nn.Module):
 
     @staticmethod
     def _cell(x, nodes):
+        """Return the node before x, and the distance from it, 0 to 1."""
         x = torch.clamp(x, 0.0, nodes - 1.0)
         low = torch.clamp(torch.floor(x), max=nodes - 2.0)
         return low.to(torch.int64), x - low
 
     def forward(self, span, tau, metal):
+        """Return log10 of the fraction for a time span and tau, Gyr, and [M/H]."""
         spans, taus, metals = self.table.shape
         log_span = torch.log10(torch.clamp(span, min=1e-6))
         i, fi = self._cell((log_span - self.span0) / self.dspan, spans)
@@ -131,7 +147,16 @@ class Surviving(nn.Module):
 
 
 def surviving_table(ssp, metal_range=(-2.3, 0.4), spans=121, taus=81):
-    """Return the arguments of `Surviving` for tau-delayed histories on an SSP grid."""
+    """Return the arguments of `Surviving` for tau-delayed histories on an SSP grid.
+
+    Parameters
+    ----------
+    ssp : `~pixsed.sps.ssp.SSPGrid`
+    metal_range : tuple of float, optional
+        Bounds of [M/H].
+    spans, taus : int, optional
+        Number of nodes in time span and tau.
+    """
     from pixsed.sps.sfh import TauDelayed
 
     log_span = np.linspace(-3.5, np.log10(float(cosmology.age(0.0))), spans)

@@ -1,4 +1,4 @@
-"""Marginal quantiles in one pass: a small network behind the trained encoder, without draws."""
+"""Marginal quantiles without draws: a small network behind the trained encoder."""
 
 import copy
 import math
@@ -13,30 +13,31 @@ from pixsed.simulate.priors import PRIORS
 from pixsed.simulate.priors.base import COMMON
 from pixsed.sps.sfh import LOG_SSFR_FLOOR, SFR_TIME
 from pixsed.train.batches import Observer
-from pixsed.train.descent import descend, pinball
+from pixsed.train.loss import pinball
+from pixsed.train.minimise import minimise
 from pixsed.train.network import physics
 from pixsed.train.network.features import Features
 
-#: Levels that the network gives.
+#: Quantiles of every property that the network predicts.
 LEVELS = (0.025, 0.05, 0.16, 0.25, 0.5, 0.75, 0.84, 0.95, 0.975)
-#: Simulations observed in its training, each once, and rows of a step; minutes on one core.
+#: Number of observations in the fit, and per step; minutes on one core.
 ROWS, BATCH = 3_000_000, 2048
 _RATE = 2e-3
-#: A redshift lies within so many of its errors.
+#: Largest deviation of a redshift in units of its error.
 _REACH = 5.2
-#: Properties bounded by the age of the Universe; and those that follow the brightness.
+#: Properties bounded by the age of the Universe, and those proportional to the brightness.
 _TIMES = ("TSTART", "AGE", "T50LB")
 _MASSES = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "LOGSIGMA")
-# kpc^2 of a square arcsecond at 1 Mpc (luminosity) and z = 0, log10; and log10 of a typical
-# specific SFR, where the network starts from.
+# log10 of the area of a square arcsecond, kpc^2, at a luminosity distance of 1 Mpc and z = 0;
+# and log10 of the typical specific SFR at which the network starts.
 _ARCSEC2 = 2.0 * math.log10(1000.0 * math.pi / 180.0 / 3600.0)
 _TYPICAL_SSFR = -9.5
 
 
 def properties(space):
-    """Return the properties that the network gives, those that `pixsed fit` maps.
+    """Return the properties that the network predicts: those of the maps of `pixsed fit`.
 
-    LOGSIGMA is of a pixel of one square arcsecond.
+    LOGSIGMA is that of a pixel of one square arcsecond.
     """
     derived = [name for name in ("AGE", "T50LB") if name not in space.OUTPUTS]
     return [*space.OUTPUTS, *derived, "LOGSIGMA"]
@@ -53,17 +54,18 @@ def truths(simulations, names):
 
 
 class Marginals(nn.Module):
-    """Quantiles of each property's posterior, from a trained network's encoder, kept as it is.
+    """Quantiles of the marginal posteriors, from the unchanged encoder of a trained network.
 
-    Each property is bounded by its prior: its quantiles are logistic in numbers on the whole
-    line, the median and steps from it, so that they cannot cross. A redshift is the one observed
-    and a number of its errors, unless the network infers it.
+    Properties are bounded by their prior: they are logistic functions of unbounded numbers. The
+    median and positive steps from it give the quantiles, which cannot cross. A redshift is the
+    observed one plus a multiple of its error, unless the network infers it.
 
     Parameters
     ----------
     network : `~pixsed.train.network.flow.PixelFlow`
-        Trained; copied, in float32.
+        Trained network; copied, in float32.
     hidden : int, optional
+        Width of the hidden layers.
     """
 
     def __init__(self, network, hidden=192):
@@ -96,20 +98,20 @@ class Marginals(nn.Module):
         self.register_buffer("span", high - low, persistent=False)
 
     def described(self):
-        """Return what a model's metadata say."""
+        """Return the levels and properties, for the metadata of a model."""
         return {"levels": list(LEVELS), "properties": self.names}
 
     def own_state(self):
-        """Return the state of what is trained here, for a checkpoint."""
+        """Return the state without that of the copied network, for a checkpoint."""
         return {key: v for key, v in self.state_dict().items() if not key.startswith("network.")}
 
     def encode(self, flux, flux_err, z, z_err):
-        """Return what the network sees of pixels, (N, I), and where its masses start, (N, P)."""
+        """Return the inputs (N, I) for pixels, and the starting values (N, P) of their numbers."""
         encoder = self.network.encoder
-        flux_err = self.network.floored(flux, flux_err)
-        h, bright, features = encoder.hidden(flux, flux_err, *self.network.given(z, z_err))
+        flux_err = self.network.floor_errors(flux, flux_err)
+        h, bright, features = encoder.hidden(flux, flux_err, *self.network.input_redshift(z, z_err))
         log_mass = self.network.typical_mass(bright, z, z_err).squeeze(1)
-        given, z = z, self.network.typical_redshift(z, z_err)
+        observed, z = z, self.network.typical_redshift(z, z_err)
         sigma = log_mass - 2.0 * encoder.features.distance(z) + 4.0 * torch.log10(1.0 + z)
         starts = {
             "LOGMSTAR": log_mass,
@@ -117,8 +119,8 @@ class Marginals(nn.Module):
             "LOGSFR": log_mass + _TYPICAL_SSFR,
             "LOGSIGMA": sigma - _ARCSEC2,
         }
-        # Times from half of the age of the Universe on, whatever the bound.
-        half = 0.5 * physics.age(z) / self._top(given, z_err)
+        # Times start at half the age of the Universe, independent of their bound.
+        half = 0.5 * physics.age(z) / self._max_age(observed, z_err)
         columns = []
         for i, name in enumerate(self.names):
             u = log_mass * 0.0 + 0.5
@@ -130,29 +132,29 @@ class Marginals(nn.Module):
             columns.append(torch.log(u) - torch.log(1.0 - u))
         return torch.cat([h, features[:, -Features.SUMMARY :]], dim=1), torch.stack(columns, dim=1)
 
-    def numbers(self, seen, start):
-        """Return quantiles on the whole line, (N, P, L), of what `encode` returned."""
-        h = silu(self.first(seen))
-        raw = self.last(h + silu(self.second(h))) + self.skip(seen)
+    def numbers(self, inputs, start):
+        """Return unbounded quantiles (N, P, L), given the result of `encode`."""
+        h = silu(self.first(inputs))
+        raw = self.last(h + silu(self.second(h))) + self.skip(inputs)
         raw = raw.reshape(-1, len(self.names), len(LEVELS))
         middle = len(LEVELS) // 2
         steps = torch.exp(torch.clamp(raw, -8.0, 3.0))
-        rising = [raw[:, :, middle] + start]
+        quantiles = [raw[:, :, middle] + start]
         for i in range(middle + 1, len(LEVELS)):
-            rising.append(rising[-1] + steps[:, :, i])
+            quantiles.append(quantiles[-1] + steps[:, :, i])
         for i in range(middle - 1, -1, -1):
-            rising.insert(0, rising[0] - steps[:, :, i])
-        return torch.stack(rising, dim=2)
+            quantiles.insert(0, quantiles[0] - steps[:, :, i])
+        return torch.stack(quantiles, dim=2)
 
-    def _top(self, z, z_err):
-        """Age of the Universe at the least redshift there may be, Gyr, (N,)."""
+    def _max_age(self, z, z_err):
+        """Return the age of the Universe at the smallest possible redshift, Gyr, (N,)."""
         least = torch.clamp(z - _REACH * z_err, min=0.0)
         return physics.age(least * 0.0 if self.network.infer_redshift else least)
 
     def from_numbers(self, numbers, z, z_err):
-        """Return physical properties (N, P, L) of numbers on the whole line."""
+        """Return physical properties (N, P, L) for unbounded numbers of that shape."""
         u = self.low[:, None] + self.span[:, None] * torch.sigmoid(numbers)
-        top = self._top(z, z_err)[:, None]
+        top = self._max_age(z, z_err)[:, None]
         columns = []
         for i, name in enumerate(self.names):
             value = u[:, i]
@@ -167,8 +169,8 @@ class Marginals(nn.Module):
         return torch.stack(columns, dim=1)
 
     def to_numbers(self, values, z, z_err):
-        """Return properties (N, P) as numbers on the whole line; undoes `from_numbers`."""
-        top = self._top(z, z_err)
+        """Return unbounded numbers for properties (N, P), the inverse of `from_numbers`."""
+        top = self._max_age(z, z_err)
         columns = []
         for i, name in enumerate(self.names):
             value = values[:, i]
@@ -179,36 +181,37 @@ class Marginals(nn.Module):
             u = torch.clamp((value - self.low[i]) / self.span[i], 1e-6, 1.0 - 1e-6)
             number = torch.log(u) - torch.log(1.0 - u)
             if name == "REDSHIFT" and not self.network.infer_redshift:
-                number = (value - z) / torch.clamp(z_err, min=1e-6)  # of no meaning where exact
+                number = (value - z) / torch.clamp(z_err, min=1e-6)  # meaningless if exact
             columns.append(number)
         return torch.stack(columns, dim=1)
 
     def forward(self, flux, flux_err, z, z_err):
-        """Return quantiles (N, P, L) of photometry, in physical units."""
+        """Return quantiles (N, P, L) for photometry, in physical units."""
         return self.from_numbers(self.numbers(*self.encode(flux, flux_err, z, z_err)), z, z_err)
 
 
 def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=None):
-    """Train `Marginals` on simulations seen through fresh bands, errors and noise.
+    """Fit `Marginals` to simulations with new bands, errors and noise in each pass.
 
-    Pinball loss of each property over its own width as predicted, so that narrow posteriors
-    count as much as wide ones; a weight that depends on the data alone moves no quantile.
+    The loss is the pinball loss of each property over its predicted width, so that narrow
+    posteriors count as much as wide ones. A weight that depends only on the data does not bias
+    the quantiles.
 
     Parameters
     ----------
     network : `~pixsed.train.network.flow.PixelFlow`
-        Trained.
+        Trained network.
     simulations : `~pixsed.simulate.table.Simulations`
     noise : noise model of `pixsed.simulate.noise`
-        Half of the rows are seen under it, half under the nominal one, as by `Observer`.
+        Half of the rows are observed with it, half with its nominal version, see `Observer`.
     seed, rows : int, optional
     report : callable, optional
-        Called with (step, steps, mean loss) now and then.
+        Called with (step, steps, mean loss) every hundred steps.
 
     Returns
     -------
     dict
-        For a checkpoint.
+        State and description, for a checkpoint.
     """
     rng = np.random.default_rng([seed, 78])
     torch.manual_seed(seed)
@@ -221,10 +224,10 @@ def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=Non
     level = torch.tensor(LEVELS)
     order, losses = np.empty(0, dtype=int), []
     inner = [LEVELS.index(0.16), LEVELS.index(0.84)]
-    # The redshift means nothing where it is exact.
+    # An exact redshift has no posterior.
     redshift = torch.tensor([float(name == "REDSHIFT") for name in head.names])
 
-    def miss():
+    def loss():
         nonlocal order
         if len(order) < BATCH:
             order = np.concatenate([order, rng.permutation(len(simulations))])
@@ -232,34 +235,34 @@ def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=Non
         order = order[BATCH:]
         z, z_err = seen["z"], seen["z_err"]
         with torch.no_grad():
-            what = head.encode(seen["flux"], seen["flux_err"], z, z_err)
+            inputs = head.encode(seen["flux"], seen["flux_err"], z, z_err)
             truth = head.to_numbers(seen["targets"], z, z_err)
-        found = head.numbers(*what)
+        found = head.numbers(*inputs)
         width = (found[:, :, inner[1]] - found[:, :, inner[0]]).detach()
         weight = 1.0 / (width + 1e-3)
         if not network.infer_redshift:
             weight = weight * (1.0 - redshift * (z_err == 0).float()[:, None])
-        loss = (weight * pinball(found, truth, level).mean(dim=2)).mean()
-        losses.append(float(loss.detach()))
+        value = (weight * pinball(found, truth, level).mean(dim=2)).mean()
+        losses.append(float(value.detach()))
         if report and len(losses) % 100 == 0:
             report(len(losses), steps, float(np.mean(losses[-100:])))
-        return loss
+        return value
 
-    descend(trained, miss, steps, _RATE, limit=5.0)
+    minimise(trained, loss, steps, _RATE, clip=5.0)
     return {"state": head.own_state(), "rows": steps * BATCH, "seed": seed, **head.described()}
 
 
 def load_marginals(checkpoint, network):
-    """Return the `Marginals` of a checkpoint, or None where it has none.
+    """Return the `Marginals` of a checkpoint, or None if it has none.
 
     Parameters
     ----------
     checkpoint : dict
     network : `~pixsed.train.network.flow.PixelFlow`
-        Its network.
+        The network of the checkpoint.
     """
     saved = checkpoint.get("quantiles")
-    if saved is None or tuple(saved["levels"]) != LEVELS:
+    if saved is None:
         return None
     head = Marginals(network, saved["state"]["first.bias"].shape[0])
     head.load_state_dict(saved["state"], strict=False)

@@ -1,8 +1,8 @@
-"""What a flow draws under each prior, and the parameters that follow, inside the graph.
+"""Coordinates of the flow under each prior, and the parameters that follow from them.
 
-A space has coordinates on the whole line: the deviation of the redshift from the observed
-one over its error, the logit of the mass's prior probability, then normal quantiles of
-quantities between bounds. So no draw can leave the prior. `SPACES` names them by prior.
+The coordinates are unbounded: the deviation of the redshift from the observed one in units of
+its error, the logit of the prior probability of the mass, and normal quantiles of bounded
+quantities. Therefore no draw can leave the prior. `SPACES` holds the spaces by prior.
 """
 
 import math
@@ -23,26 +23,28 @@ _EDGE = 1e-7
 
 
 def _probit(u):
+    """Return normal quantiles, clipped."""
     return ndtri(np.clip(u, _EDGE, 1 - _EDGE))
 
 
 def _logit(u):
+    """Return logits, clipped."""
     u = np.clip(u, _EDGE, 1 - _EDGE)
     return np.log(u) - np.log1p(-u)
 
 
 class Space(nn.Module):
-    """Coordinates, outputs and their relation; a subclass an entry of `SPACES`.
+    """Base class of the coordinates and outputs under a prior, and of their relation.
 
     Attributes
     ----------
     ORDER : tuple of str
-        Coordinates behind the redshift, in the order of the flow; the mass is the first.
+        Coordinates after the redshift, in the order of the flow; the mass is the first.
     OUTPUTS : tuple of str
-        Parameters that `parameters` gives.
+        Parameters that the method `parameters` returns.
     TARGETS : tuple of str
-        Properties whose marginal quantiles the encoder learns; ``LOG_X`` stands for log10 of
-        X, ``X_SHARE`` for X over the age of the Universe at the redshift.
+        Properties whose marginal quantiles the encoder learns. ``LOG_X`` is log10 of X,
+        ``X_FRACTION`` is X over the age of the Universe at the redshift.
     """
 
     PRIOR = ""
@@ -52,12 +54,12 @@ class Space(nn.Module):
 
     @property
     def dim(self):
-        """Number of coordinates, the redshift's included."""
+        """Number of coordinates, including that of the redshift."""
         return 1 + len(self.ORDER)
 
     @classmethod
     def coordinates(cls, simulations):
-        """Return the coordinates of simulations behind the redshift, shape (N, D - 1), float64."""
+        """Return the coordinates of simulations after the redshift, shape (N, D - 1), float64."""
         names = [c.name for c in PRIORS[cls.PRIOR].COORDINATES]
         columns = [
             (_logit if name == "LOGMFORM" else _probit)(cls.probability(simulations, name, names))
@@ -67,44 +69,52 @@ class Space(nn.Module):
 
     @classmethod
     def probability(cls, simulations, name, names):
-        """Return a coordinate as a number between 0 and 1; the prior's cumulative probability."""
+        """Return the cumulative prior probability of a coordinate, shape (N,)."""
         return simulations.unit[:, names.index(name)]
 
     @classmethod
     def targets(cls, columns):
-        """Return the properties of `TARGETS`, shape (N, T), float64."""
+        """Return the properties `TARGETS` of simulations, shape (N, T), float64."""
         at_z = age(columns["REDSHIFT"])
         found = []
         for name in cls.TARGETS:
             if name.startswith("LOG_"):
                 found.append(np.log10(columns[name[4:]]))
-            elif name.endswith("_SHARE"):
-                found.append(columns[name[:-6]] / at_z)
+            elif name.endswith("_FRACTION"):
+                found.append(columns[name.removesuffix("_FRACTION")] / at_z)
             else:
                 found.append(columns[name])
         return np.stack(found, axis=1)
 
     def parameters(self, coordinates, z):
-        """Return physical parameters (N, S, P) of coordinates (N, S, D) and true redshifts (N, S).
+        """Return physical parameters, in the order of `OUTPUTS`.
 
-        In the order of `OUTPUTS`.
+        Parameters
+        ----------
+        coordinates : tensor, shape (N, S, D)
+        z : tensor, shape (N, S)
+            True redshifts.
+
+        Returns
+        -------
+        tensor, shape (N, S, P)
         """
         raise NotImplementedError
 
     @staticmethod
     def common(mass, av, metal):
-        """Return formed mass, A_V and [M/H], within the bounds that every prior has."""
+        """Return formed mass, A_V and [M/H] within the bounds that all priors have in common."""
         mass = torch.clamp(torch.sigmoid(mass), 0.0, 1.0 - 1e-6)
-        shares = {
+        probabilities = {
             "LOGMFORM": mass,
             "AV": physics.normal_cdf(av),
             "METAL": physics.normal_cdf(metal),
         }
-        return tuple(c.from_unit(shares[c.name]) for c in COMMON)
+        return tuple(c.from_unit(probabilities[c.name]) for c in COMMON)
 
 
 class TauSpace(Space):
-    """Tau-delayed histories; surviving mass from a table, the SFR in closed form.
+    """Tau-delayed histories, with surviving mass from a table and SFR in closed form.
 
     Parameters
     ----------
@@ -121,8 +131,8 @@ class TauSpace(Space):
         "METAL",
         "AV",
         "LOG_TAU",
-        "TSTART_SHARE",
-        "AGE_SHARE",
+        "TSTART_FRACTION",
+        "AGE_FRACTION",
         "T50",
     )
 
@@ -136,20 +146,20 @@ class TauSpace(Space):
         return cls(physics.Surviving(*physics.surviving_table(ssp)))
 
     def describe(self):
-        """Return what `from_description` makes an empty space of, for a checkpoint."""
+        """Return the argument of `from_description`, for a checkpoint."""
         s = self.surviving
         return {"nodes": [s.span0, s.dspan, s.tau0, s.dtau], "shape": list(s.table.shape)}
 
     @classmethod
-    def from_description(cls, said):
-        """Return a space whose tables are still to be loaded."""
-        span0, dspan, tau0, dtau = said["nodes"]
+    def from_description(cls, description):
+        """Return a space whose tables are to be loaded."""
+        span0, dspan, tau0, dtau = description["nodes"]
         return cls(
             physics.Surviving(
-                np.zeros(said["shape"]),
+                np.zeros(description["shape"]),
                 [span0, span0 + dspan],
                 [tau0, tau0 + dtau],
-                np.zeros(said["shape"][-1]),
+                np.zeros(description["shape"][-1]),
             )
         )
 
@@ -168,15 +178,15 @@ class TauSpace(Space):
 class DirichletSpace(Space):
     """Dense Basis histories.
 
-    The rate is drawn as the mean over 100 Myr itself, between its floor and the whole mass
-    formed in that time, and the mass-weighted age as a share of the age of the Universe: the
-    history between the times of the prior says more than they do. Surviving mass follows by
-    an emulator of the simulations.
+    Two coordinates are not those of the prior: the mean SFR over 100 Myr, between its floor and
+    the formed mass over that time, and the mass-weighted age as a fraction of the age of the
+    Universe. Both depend on the history between the times of the prior. An emulator, fitted to
+    the simulations, gives the surviving mass.
 
     Parameters
     ----------
     emulator : `~pixsed.train.network.emulator.Emulator`
-        Of log10 surviving / formed mass.
+        Emulator of log10 of the surviving over the formed mass.
     """
 
     PRIOR = "dirichlet"
@@ -193,7 +203,7 @@ class DirichletSpace(Space):
         "REDSHIFT",
         "AGE",
     )
-    TARGETS = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "T25", "T50", "T75", "AGE_SHARE")
+    TARGETS = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "T25", "T50", "T75", "AGE_FRACTION")
     _SSFR = (LOG_SSFR_FLOOR, -math.log10(SFR_TIME * 1e9))
 
     def __init__(self, emulator):
@@ -208,7 +218,7 @@ class DirichletSpace(Space):
             return (specific - low) / (high - low)
         if name == "AGE":
             return simulations.columns["AGE"] / age(simulations.columns["REDSHIFT"])
-        if name in ("T50", "T25"):  # drawn from the last time to the first, as shares
+        if name in ("T50", "T25"):  # the prior draws the last time first, then ratios
             above = {"T50": "T75", "T25": "T50"}[name]
             return simulations.columns[name] / simulations.columns[above]
         if name == "T75":
@@ -217,15 +227,15 @@ class DirichletSpace(Space):
 
     @classmethod
     def fit(cls, simulations, ssp, seed):
-        """Return the space of simulations; the emulator is trained on them."""
+        """Return the space with an emulator fitted to the simulations."""
         c = simulations.columns
         at_z = age(c["REDSHIFT"])
-        share = c["AGE"] / at_z
+        fraction = c["AGE"] / at_z
         inputs = [
             at_z,
             c["LOGSFR"] - c["LOGMFORM"],
-            np.log(share),
-            share,
+            np.log(fraction),
+            fraction,
             c["T25"],
             c["T50"],
             c["T75"],
@@ -235,26 +245,28 @@ class DirichletSpace(Space):
         return cls(Emulator.fit(np.stack(inputs, axis=1), output, seed=seed))
 
     def describe(self):
-        """Return what `from_description` makes an empty space of, for a checkpoint."""
+        """Return the argument of `from_description`, for a checkpoint."""
         return self.emulator.describe()
 
     @classmethod
-    def from_description(cls, said):
-        """Return a space whose emulator is still to be loaded."""
-        return cls(Emulator(**said))
+    def from_description(cls, description):
+        """Return a space whose emulator is to be loaded."""
+        return cls(Emulator(**description))
 
     def parameters(self, coordinates, z):
         mass, av, metal = self.common(*(coordinates[..., i] for i in (1, 2, 8)))
-        rate, share, t75, t50, t25 = (physics.normal_cdf(coordinates[..., i]) for i in range(3, 8))
+        rate, fraction, t75, t50, t25 = (
+            physics.normal_cdf(coordinates[..., i]) for i in range(3, 8)
+        )
         low, high = self._SSFR
         specific = low + (high - low) * rate
         t50 = t75 * t50
         t25 = t50 * t25
         at_z = physics.age(z)
-        known = [at_z, specific, torch.log(share), share, t25, t50, t75, metal]
+        known = [at_z, specific, torch.log(fraction), fraction, t25, t50, t75, metal]
         lost = self.emulator(torch.stack(known, dim=-1)).squeeze(-1)
         return torch.stack(
-            [mass + lost, mass, mass + specific, metal, av, t25, t50, t75, z, share * at_z],
+            [mass + lost, mass, mass + specific, metal, av, t25, t50, t75, z, fraction * at_z],
             dim=-1,
         )
 

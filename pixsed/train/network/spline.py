@@ -1,7 +1,7 @@
 """Monotone rational-quadratic splines on [-BOUND, BOUND], the identity outside.
 
-Durkan+19, equations 4 to 8. Bins are found by comparing, since `searchsorted` has no ONNX
-operator.
+See Durkan et al. (2019, arXiv:1906.04032), equations 4 to 8. Bins are located by comparisons,
+because ONNX has no operator for `searchsorted`.
 """
 
 import math
@@ -10,24 +10,25 @@ import torch
 from torch.nn.functional import softmax, softplus
 
 BOUND = 4.0
-# A share of the range; narrower bins could be so steep that float32 rounding shows.
+# Fraction of the range; narrower bins may be so steep that float32 rounding matters.
 MIN_BIN = 0.02
 MIN_SLOPE = 1e-3
-# A raw slope of zero means a slope of one.
+# A raw slope of zero stands for a slope of one.
 _SLOPE_SHIFT = math.log(math.expm1(1 - MIN_SLOPE))
 
 
 def constants():
-    """What a trained network's splines depend on beside its weights, for its checkpoint."""
+    """Return the constants on which trained splines depend, for the checkpoint."""
     return {"bound": BOUND, "min_bin": MIN_BIN, "min_slope": MIN_SLOPE}
 
 
 def parameter_count(bins):
-    """Numbers a spline of `bins` bins takes: widths, heights and inner slopes."""
+    """Return the number of parameters of a spline: widths, heights and inner slopes."""
     return 3 * bins - 1
 
 
 def _knots(raw):
+    """Return the knots of raw widths or heights."""
     bins = raw.shape[-1]
     sizes = MIN_BIN + (1 - MIN_BIN * bins) * softmax(raw, dim=-1)
     inner = torch.cumsum(sizes[..., :-1], dim=-1) * (2 * BOUND) - BOUND
@@ -36,9 +37,9 @@ def _knots(raw):
 
 
 def _bin(y, raw, bins):
-    """The knots, slopes and sizes of the bin that holds y."""
+    """Return the left knot and width in x, in y, and the two slopes of the bin that holds y."""
     xs, ys = _knots(raw[..., :bins]), _knots(raw[..., bins : 2 * bins])
-    # The outer slopes are one, which a raw zero stands for.
+    # The outer slopes are one: a raw slope of zero.
     zero = torch.zeros_like(raw[..., :1])
     slopes = torch.cat([zero, raw[..., 2 * bins :], zero], dim=-1)
     index = (y.unsqueeze(-1) >= ys[..., 1:-1]).to(torch.int64).sum(dim=-1, keepdim=True)
@@ -47,30 +48,23 @@ def _bin(y, raw, bins):
         shape = (*y.shape, values.shape[-1])
         return torch.gather(values.expand(shape), -1, index + shift).squeeze(-1)
 
-    # Softplus of the two slopes taken, not of all.
+    # Softplus of the two selected slopes only.
     d0, d1 = (MIN_SLOPE + softplus(take(slopes, i) + _SLOPE_SHIFT) for i in (0, 1))
     x0, y0 = take(xs, 0), take(ys, 0)
     return x0, take(xs, 1) - x0, y0, take(ys, 1) - y0, d0, d1
 
 
-def forward(x, raw, bins):
-    """Return the spline's value at x.
-
-    Parameters
-    ----------
-    x : tensor, shape (...)
-    raw : tensor, shape (..., 3 * bins - 1)
-        Unconstrained parameters; broadcast against x.
-    """
-    flat = raw.expand(*x.shape, raw.shape[-1]).reshape(-1, raw.shape[-1])
-    return bend(x.reshape(-1), flat.T, bins).reshape(x.shape)
-
-
 def _selectors(bins):
-    """Matrices (4 B, 2 B) and (2 B, B - 1), and an offset (4 B, 1), of `bend`.
+    """Return the matrices and the offset of `forward` for splines of B bins.
 
-    The first makes of widths and heights the left knots and sizes of the bins, x then y; the
-    second of inner slopes those left and right of each bin, the outermost raw zero.
+    Returns
+    -------
+    knots : tensor, shape (4 * B, 2 * B)
+        Maps widths and heights to the left knots and sizes of the bins, x first, then y.
+    least : tensor, shape (4 * B, 1)
+        Offset of that map.
+    sides : tensor, shape (2 * B, B - 1)
+        Maps the inner slopes to the raw slopes left and right of each bin; the outermost are 0.
     """
     below = torch.tril(torch.ones(bins, bins, dtype=torch.float64), -1)
     pair = torch.cat([below, torch.eye(bins, dtype=torch.float64)])
@@ -81,30 +75,36 @@ def _selectors(bins):
     return knots, least.repeat(2)[:, None], torch.cat([edge, inner, inner, edge])
 
 
-def bend(x, raw, bins):
-    """Return the spline's value at x, as `forward`, the draws along the last axis.
+def forward(x, raw, bins):
+    """Return the spline's value at x.
 
-    A form for speed: every step is a small matrix product or runs along the draws, where
-    a processor's vectors are full; knots, cumulated and selected, cost more than the rest of
-    a flow otherwise.
+    The draws are along the last axis: every step is then a small matrix product or an
+    elementwise operation along the draws, which a processor vectorises. Otherwise the cumulative
+    sums and the selection of knots cost more than the rest of the flow.
 
     Parameters
     ----------
     x : tensor, shape (R,)
     raw : tensor, shape (3 * bins - 1, R)
+        Unconstrained parameters.
+    bins : int
+
+    Returns
+    -------
+    tensor, shape (R,)
     """
     knots, least, sides = (t.to(raw.dtype) for t in _selectors(bins))
     u = (torch.clamp(x, -BOUND, BOUND) + BOUND) / (2 * BOUND)
-    # No number a network gives is beyond these; the exponential cannot overflow.
-    share = torch.exp(torch.clamp(raw[: 2 * bins], -60.0, 60.0)).reshape(2, bins, -1)
-    share = share * ((1 - MIN_BIN * bins) / share.sum(dim=1, keepdim=True))
-    bins_of = torch.addmm(least, knots, share.reshape(2 * bins, -1)).reshape(4, bins, -1)
+    # Networks stay within these limits; the exponential cannot overflow.
+    sizes = torch.exp(torch.clamp(raw[: 2 * bins], -60.0, 60.0)).reshape(2, bins, -1)
+    sizes = sizes * ((1 - MIN_BIN * bins) / sizes.sum(dim=1, keepdim=True))
+    bins_of = torch.addmm(least, knots, sizes.reshape(2 * bins, -1)).reshape(4, bins, -1)
     past = (u >= bins_of[0, 1:]).to(raw.dtype)
     one = torch.ones_like(past[:1])
     inside = torch.cat([one, past]) - torch.cat([past, one * 0])
     slopes = (sides @ raw[2 * bins :]).reshape(2, bins, -1)
     x0, w, y0, h = (bins_of * inside).sum(dim=1).unbind(0)
-    # Softplus of the two slopes taken, not of all; as a logarithm, which runtimes do faster.
+    # Softplus of the two selected slopes only, as a logarithm, which runtimes evaluate faster.
     taken = torch.clamp((slopes * inside).sum(dim=1) + _SLOPE_SHIFT, max=60.0)
     d0, d1 = (MIN_SLOPE + torch.log(1.0 + torch.exp(taken))).unbind(0)
     slope = h / w
@@ -115,7 +115,18 @@ def bend(x, raw, bins):
 
 
 def inverse(y, raw, bins):
-    """Return x with forward(x) = y, and the log of dx/dy."""
+    """Return x with forward(x) = y, and the log of dx/dy.
+
+    Parameters
+    ----------
+    y : tensor, shape (N,)
+    raw : tensor, shape (N, 3 * bins - 1)
+    bins : int
+
+    Returns
+    -------
+    x, log_slope : tensor, shape (N,)
+    """
     inside = torch.clamp(y, -BOUND, BOUND)
     x0, w, y0, h, d0, d1 = _bin(inside, raw, bins)
     slope = h / w

@@ -1,5 +1,5 @@
 # ruff: noqa: E402
-"""The decoder against the photometry that simulations were made with."""
+"""Decoder, compared with the photometry of simulations."""
 
 import numpy as np
 import pytest
@@ -35,8 +35,8 @@ def parameters(simulations):
     return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))
 
 
-def test_it_gives_the_colours_of_the_forward_model(ssp_grid, few_bands, decoder):
-    # Populations of its own, through the photometry itself.
+def test_colours_against_the_forward_model(ssp_grid, few_bands, decoder):
+    # New populations, whose photometry is computed here.
     from pixsed.cosmology import age
     from pixsed.sps.photometry import PhotometryModel
     from pixsed.sps.sfh import TauDelayed
@@ -67,22 +67,22 @@ def test_it_gives_the_colours_of_the_forward_model(ssp_grid, few_bands, decoder)
     true = flux / flux.sum(axis=1, keepdims=True)
     seen = true > 0.02
     off = np.log(found[seen] / true[seen])
-    # 3000 simulations and a second of training; the shipped ones know 1 to 2 %.
+    # After a second of training on 3000 simulations; the shipped decoders reach 1 to 2 %.
     assert np.sqrt(np.mean(off**2)) < 0.2 and np.median(np.abs(off)) < 0.1
 
 
-def test_what_it_says_of_its_error(simulations, saved, decoder):
+def test_stated_error(simulations, saved, decoder):
     with torch.no_grad():
         found = decoder(parameters(simulations)).numpy()
     true = simulations.flux / simulations.flux.sum(axis=1, keepdims=True)
     seen = true > 0.01 * true.max(axis=1, keepdims=True)
     rms = np.sqrt([np.mean((found[s, b] / true[s, b] - 1) ** 2) for b, s in enumerate(seen.T)])
-    said = np.array(saved["sizes"]["error"])
-    assert said.shape == (BANDS,) and np.all(said > 0)
-    np.testing.assert_allclose(np.log(said), np.log(rms), atol=1.0)
+    stated = np.array(saved["sizes"]["error"])
+    assert stated.shape == (BANDS,) and np.all(stated > 0)
+    np.testing.assert_allclose(np.log(stated), np.log(rms), atol=1.0)
 
 
-def test_mass_does_not_matter_and_fluxes_sum_to_one(simulations, decoder):
+def test_independent_of_mass_and_normalised(simulations, decoder):
     draws = parameters(simulations)[:50]
     heavier = draws.clone()
     heavier[:, :3] += 2.0
@@ -93,7 +93,7 @@ def test_mass_does_not_matter_and_fluxes_sum_to_one(simulations, decoder):
     np.testing.assert_allclose(light.sum(dim=1), 1.0, atol=0.25)
 
 
-def test_the_same_seed_gives_the_same(simulations):
+def test_result_depends_on_the_seed_only(simulations):
     small = dict(steps=5, hidden=8, extra=2, nodes=7)
     one, two, other = (fit(simulations, TauSpace, seed=s, **small) for s in (1, 1, 2))
     for key, values in one["state"].items():
@@ -101,7 +101,7 @@ def test_the_same_seed_gives_the_same(simulations):
     assert not torch.equal(one["state"]["last.weight"], other["state"]["last.weight"])
 
 
-def test_the_best_draw_is_the_best(simulations, decoder):
+def test_best_draw_has_the_smallest_chi2(simulations, decoder):
     rng = np.random.default_rng(1)
     draws = parameters(simulations)[: 40 * 12].reshape(40, 12, -1)
     with torch.no_grad():
@@ -120,7 +120,7 @@ def test_the_best_draw_is_the_best(simulations, decoder):
     assert np.mean(chi2.argmin(axis=1) == 7) > 0.8
 
 
-def test_draws_beyond_the_first_are_not_looked_at(simulations, decoder):
+def test_only_the_first_draws_are_used(simulations, decoder):
     draws = parameters(simulations)[: 5 * (DRAWS + 1)].reshape(5, DRAWS + 1, -1)
     with torch.no_grad():
         flux = decoder(draws[:, -1])
@@ -129,7 +129,7 @@ def test_draws_beyond_the_first_are_not_looked_at(simulations, decoder):
     assert torch.equal(some, none)
 
 
-def test_a_pixel_without_bands_or_light(simulations, decoder):
+def test_pixel_without_bands_or_flux(simulations, decoder):
     draws = parameters(simulations)[:8].reshape(2, 4, -1)
     flux = torch.full((2, BANDS), float("nan"))
     flux[1] = -1.0
@@ -138,7 +138,7 @@ def test_a_pixel_without_bands_or_light(simulations, decoder):
     assert torch.equal(found, torch.zeros(2, BANDS))
 
 
-def test_dirichlet_histories_have_inputs_of_their_own():
+def test_inputs_of_dirichlet_histories():
     from pixsed.train.network.spaces import DirichletSpace
 
     draws = torch.rand(3, 4, len(DirichletSpace.OUTPUTS)) + 0.1

@@ -16,7 +16,7 @@ def checkpoint(checkpoint_file):
     return torch.load(checkpoint_file, weights_only=True)
 
 
-def test_members_share_the_samples(checkpoint, few_bands):
+def test_samples_and_photometry_of_the_members(checkpoint, few_bands):
     one, two = load_network(checkpoint), load_network(checkpoint)
     with torch.no_grad():
         two.conditioners[1].from_known.bias += 0.5
@@ -30,14 +30,14 @@ def test_members_share_the_samples(checkpoint, few_bands):
     assert torch.allclose(samples[:, :3], first[0][:, :3])
     assert torch.allclose(samples[:, 3:], second[0][:, 3:])
     assert not torch.allclose(first[0], second[0])
-    # The photometry is that of the best draw of all.
-    shares = torch.stack([one(*seen, base[:, :3])[1], two(*seen, base[:, 3:])[1]])
-    chi2 = (((flux - shares) / seen[1]) ** 2).sum(dim=2)
-    assert torch.allclose(predicted, shares[chi2.argmin(dim=0), torch.arange(5)])
+    # The photometry is that of the best draw of all members.
+    fluxes = torch.stack([one(*seen, base[:, :3])[1], two(*seen, base[:, 3:])[1]])
+    chi2 = (((flux - fluxes) / seen[1]) ** 2).sum(dim=2)
+    assert torch.allclose(predicted, fluxes[chi2.argmin(dim=0), torch.arange(5)])
 
 
-def test_members_are_of_one_kind(checkpoint):
+def test_different_members_are_an_error(checkpoint):
     other = copy.copy(checkpoint) | {"noise": {"name": "other"}}
-    with pytest.raises(PixsedError, match="the checkpoints differ in noise; an ensemble is of"):
+    with pytest.raises(PixsedError, match="the checkpoints differ in noise; the members"):
         check_members([checkpoint, other])
     check_members([checkpoint, checkpoint])

@@ -11,13 +11,14 @@ from pixsed.train.network import physics
 from pixsed.train.network.emulator import Emulator
 from pixsed.train.network.flow import PixelFlow
 from pixsed.train.network.spaces import SPACES, DirichletSpace, TauSpace
+from pixsed.train.options import NetworkSizes
 
 BANDS = 7
-SIZES = dict(width=24, blocks=1, context=16, hidden=12, bins=5)
+SIZES = NetworkSizes(width=24, blocks=1, context=16, hidden=12, bins=5)
 
 
 def table():
-    """A surviving fraction that needs no grid file."""
+    """Table of the surviving mass fraction that needs no grid file."""
     log_span, log_tau = np.linspace(-3.5, 1.13, 5), np.linspace(-2, 2, 4)
     metal = np.array([-2.3, -1.0, 0.4])
     values = -0.02 * (log_span[:, None, None] + 3.5) - 0.01 * (metal + 2.3)
@@ -26,7 +27,7 @@ def table():
 
 
 def space(prior="tau"):
-    """A space whose table or emulator is made up, within what is physical."""
+    """Space with an artificial but physical table or emulator."""
     if prior == "tau":
         return TauSpace(physics.Surviving(*table()))
     emulator = Emulator(8, 1)
@@ -38,9 +39,9 @@ def space(prior="tau"):
 
 
 def network(spread=0.4, seed=0, prior="tau"):
-    """A small network whose last layers, zero at the start of training, are random."""
+    """Small network with random last layers, which are zero at the start of the training."""
     torch.manual_seed(seed)
-    net = PixelFlow(BANDS, space(prior), mass_offset=1.0, **SIZES)
+    net = PixelFlow(BANDS, space(prior), SIZES, mass_offset=1.0)
     for conditioner in net.conditioners:
         torch.nn.init.normal_(conditioner.last.weight, std=spread)
         torch.nn.init.normal_(conditioner.from_known.bias, std=spread)
@@ -83,20 +84,8 @@ def test_quantiles_do_not_cross():
     assert torch.all(quantiles.diff(dim=2) >= 0)
 
 
-def test_quantiles_come_back_in_physical_units():
-    net, (flux, err, z, z_err) = network(), pixels(10)
-    net.target_mean.copy_(torch.arange(9.0))
-    net.target_std.copy_(1 + torch.arange(9.0))
-    targets = torch.randn(10, 9, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        bright = net.encode(flux, err, z, z_err)[3]
-        standard = net.standardise(targets, bright, z, z_err)
-        back = net.physical_quantiles(standard.unsqueeze(-1), bright, z, z_err)[..., 0]
-    assert torch.allclose(back, targets, atol=1e-4)
-
-
 def test_density_of_draws():
-    """log_prob of what was drawn is that of its normals less log|det|, by autograd."""
+    """log_prob of draws is that of their normals minus log|det|, by autograd."""
     net, n = network().double(), 8
     seen = pixels(n, dtype=torch.float64)
     generator = torch.Generator().manual_seed(2)
@@ -112,12 +101,12 @@ def test_density_of_draws():
     with torch.no_grad():
         found = net.log_prob(drawn(base), *seen).sum(dim=1)
     assert torch.abs(found - (normal - log_det)).max() < 1e-6
-    # Autoregressive: no coordinate heeds a later normal.
+    # Autoregressive: no coordinate depends on a later normal.
     assert torch.abs(torch.triu(matrix, diagonal=1)).max() < 1e-12
 
 
 def test_density_integrates_to_one():
-    """Over the first coordinate, whose term alone depends on nothing before it."""
+    """Integrate over the first coordinate, whose term depends on no other coordinate."""
     net = network().double()
     seen = tuple(v[:1].expand(4001, *v.shape[1:]) for v in pixels(1, dtype=torch.float64))
     x = torch.linspace(-40, 40, 4001, dtype=torch.float64)
@@ -175,7 +164,7 @@ def test_no_draw_leaves_the_dirichlet_prior(spread):
     assert np.all(found["AGE"] >= 0) and np.all(found["AGE"] <= at_z * (1 + 1e-5))
 
 
-def test_exact_redshift_is_kept():
+def test_exact_redshift_is_returned():
     net, (flux, err, z, _) = network(), pixels(5)
     base = torch.randn(5, 6, DIM, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -183,7 +172,7 @@ def test_exact_redshift_is_kept():
     assert torch.equal(samples[..., OUTPUTS.index("REDSHIFT")], z[:, None].expand(5, 6))
 
 
-def test_a_missing_bands_values_do_not_matter():
+def test_values_of_missing_bands_do_not_matter():
     net, (flux, err, z, z_err) = network(), pixels(6)
     base = torch.randn(6, 3, DIM, generator=torch.Generator().manual_seed(0))
     missing = torch.isnan(flux)
@@ -224,7 +213,7 @@ def test_odd_fluxes_stay_finite(value):
     assert torch.isfinite(samples).all() and torch.isfinite(predicted).all()
 
 
-def test_pixels_do_not_see_each_other():
+def test_pixels_are_independent():
     net, seen = network(), pixels(12)
     base = torch.randn(12, 3, DIM, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -233,15 +222,15 @@ def test_pixels_do_not_see_each_other():
     assert torch.allclose(whole[4:7], part, rtol=1e-4, atol=1e-4)
 
 
-def test_errors_smaller_than_any_learnt_from_are_taken_for_the_smallest():
+def test_small_errors_are_raised_to_the_floor():
     net = network()
     flux, _, z, z_err = pixels(6)
     base = torch.randn(6, 4, net.space.dim, generator=torch.Generator().manual_seed(2))
 
-    def drawn(share, floor):
+    def drawn(relative, floor):
         net.error_floor = floor
-        return net(flux, share * flux.abs(), z, z_err, base)[0]
+        return net(flux, relative * flux.abs(), z, z_err, base)[0]
 
     assert torch.equal(drawn(0.001, 0.05), drawn(0.05, 0.0))
-    assert torch.equal(drawn(0.2, 0.05), drawn(0.2, 0.0))  # larger ones as they are
+    assert torch.equal(drawn(0.2, 0.05), drawn(0.2, 0.0))  # larger errors are unchanged
     assert not torch.equal(drawn(0.001, 0.0), drawn(0.05, 0.0))

@@ -18,7 +18,7 @@ def single(values):
 def test_normal_cdf():
     x = np.linspace(-5, 5, 501)
     found = physics.normal_cdf(single(x)).numpy()
-    inside = np.clip(norm.cdf(x), 2e-6, 1 - 2e-6)  # its promise: never 0 or 1
+    inside = np.clip(norm.cdf(x), 2e-6, 1 - 2e-6)  # never 0 or 1
     np.testing.assert_allclose(found, inside, atol=2e-7)
     assert 0 < physics.normal_cdf(single(-40.0)) and physics.normal_cdf(single(40.0)) < 1
 
@@ -40,7 +40,7 @@ def draw(n, seed=0):
     at_z = cosmology.age(rng.uniform(0, 7.5, n))
     span = np.maximum(at_z * (1 - rng.random(n)), 1e-3)
     tau = 10 ** rng.uniform(-2, 2, n)
-    # float32 first, so that both see the same numbers.
+    # Rounded to float32, so that both functions take the same numbers.
     return span.astype(np.float32).astype(float), tau.astype(np.float32).astype(float)
 
 
@@ -63,7 +63,7 @@ def test_star_formation_rate_at_the_ends():
 
 
 def test_gradients_are_finite():
-    """Where no training goes through them they must still not be NaN."""
+    """Gradients must not be NaN, even where the training does not use them."""
     span, tau = (single(v).requires_grad_(True) for v in draw(1000, seed=1))
     physics.log_sfr_tau(tau, span).sum().backward()
     assert torch.isfinite(span.grad).all() and torch.isfinite(tau.grad).all()
@@ -77,7 +77,7 @@ def test_surviving_mass(ssp_grid):
     metals = ssp_grid.metallicity_weights(metal)
     expected = np.log10(np.einsum("nz,za,na->n", metals, ssp_grid.surviving, weights))
     found = surviving(single(span), single(tau), single(metal)).numpy()
-    # Bursts (tau near 10 Myr) seen just as an age bin begins are the worst.
+    # The error is largest for bursts (tau near 10 Myr) at the edge of an age bin.
     off = np.abs(found - expected)
     assert np.percentile(off, 99.9) <= 0.004 and off.max() <= 0.006
 

@@ -39,7 +39,7 @@ def random_head(network, scale=0.3):
 
 def test_quantiles_rise_and_stay_in_the_prior(network):
     seen = pixels()
-    for scale in (0.05, 3.0):  # a wild network too
+    for scale in (0.05, 3.0):  # an extreme network too
         with torch.no_grad():
             found = random_head(network, scale)(*seen)
         assert found.shape == (64, 11, len(LEVELS)) and torch.isfinite(found).all()
@@ -83,15 +83,17 @@ def test_surface_density_is_the_mass_over_the_area(network, simulations_file):
 def test_training_learns_and_repeats(checkpoint, network, simulations_file):
     sims = read_simulations(simulations_file)
     noise = from_description(checkpoint["noise"])
-    told = []
-    saved = fit_quantiles(network, sims, noise, rows=250_000, report=lambda *now: told.append(now))
+    reported = []
+    saved = fit_quantiles(
+        network, sims, noise, rows=250_000, report=lambda *now: reported.append(now)
+    )
     again = fit_quantiles(network, sims, noise, rows=2 * 2048)
     once_more = fit_quantiles(network, sims, noise, rows=2 * 2048)
     assert all(torch.equal(v, once_more["state"][k]) for k, v in again["state"].items())
     assert not any(key.startswith("network.") for key in saved["state"])
     assert load_marginals({}, network) is None
     head = load_marginals({"quantiles": saved}, network)
-    # Better than the prior for what photometry tells best.
+    # Better than the prior for the mass, the best constrained property.
     i = head.names.index("LOGMSTAR")
     flux = torch.from_numpy(sims.flux[:500].astype(np.float32))
     z = torch.from_numpy(sims.columns["REDSHIFT"][:500].astype(np.float32))

@@ -1,5 +1,5 @@
 # ruff: noqa: E402
-"""Coordinates of each space against the table of simulations that they were made of."""
+"""Coordinates of each space, compared with the simulations from which they are made."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def parameters(space, sims):
     return dict(zip(space.OUTPUTS, found[:, 0].numpy().T, strict=True))
 
 
-def test_spaces_name_what_the_priors_have():
+def test_outputs_are_columns_of_the_priors():
     for name, space in SPACES.items():
         columns = PRIORS[name].columns()
         assert set(PRIORS[name].PARAMETERS) <= set(space.OUTPUTS) <= set(columns)
@@ -53,7 +53,7 @@ def test_tau_coordinates_give_the_parameters_back():
         ("TSTART", 1e-4),
         ("REDSHIFT", 1e-5),
     ):
-        # A span that is a difference of nearly equal times has few digits in float32.
+        # The difference of nearly equal times has few digits in float32.
         well = sims.unit[:, 4] < 0.999
         np.testing.assert_allclose(
             found[name][well], sims.columns[name][well], atol=tolerance, err_msg=name
@@ -70,12 +70,12 @@ def test_dirichlet_coordinates_give_the_parameters_back():
 
 
 @pytest.mark.parametrize("prior", SPACES)
-def test_coordinates_are_on_the_whole_line(prior):
+def test_distribution_of_coordinates(prior):
     x = SPACES[prior].coordinates(made(5000, prior))
     assert x.shape == (5000, len(SPACES[prior].ORDER)) and np.isfinite(x).all()
     assert kstest(x[:, 0], "logistic").pvalue > 1e-3
     for name, column in zip(SPACES[prior].ORDER[1:], x.T[1:], strict=True):
-        if name not in ("LOGSFR", "AGE", "T75", "T50", "T25"):  # not the prior's own coordinates
+        if name not in ("LOGSFR", "AGE", "T75", "T50", "T25"):  # not coordinates of the prior
             assert kstest(column, "norm").pvalue > 1e-3, name
 
 
@@ -84,13 +84,13 @@ def test_targets(prior):
     sims = made(100, prior)
     space, c = SPACES[prior], sims.columns
     found = dict(zip(space.TARGETS, space.targets(c).T, strict=True))
-    np.testing.assert_allclose(found["AGE_SHARE"], c["AGE"] / age(c["REDSHIFT"]))
+    np.testing.assert_allclose(found["AGE_FRACTION"], c["AGE"] / age(c["REDSHIFT"]))
     np.testing.assert_allclose(found["T50"], c["T50"])
     if prior == "tau":
         np.testing.assert_allclose(found["LOG_TAU"], np.log10(c["TAU"]))
 
 
-def test_an_emulator_learns_and_comes_back():
+def test_emulator_learns_and_can_be_loaded():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (20000, 3))
     y = np.stack([np.sin(2 * x[:, 0]) * x[:, 1], x[:, 2] ** 2], axis=1)
@@ -101,5 +101,5 @@ def test_an_emulator_learns_and_comes_back():
     wild = torch.as_tensor(rng.uniform(-5, 5, (500, 3)), dtype=torch.float32)
     with torch.no_grad():
         assert torch.equal(again(wild), emulator(wild))
-        # Never beyond what was seen.
+        # Outputs stay within the range of the training set.
         assert again(wild).min() >= y.min() - 1e-6 and again(wild).max() <= y.max() + 1e-6

@@ -5,39 +5,37 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 
 from pixsed.simulate.noise import from_description
 from pixsed.simulate.table import read_simulations
-from pixsed.train.finish import STAGES, finish
+from pixsed.train.final_stages import STAGES, add_final_stages
 
 
-def test_what_a_checkpoint_lacks_is_added_and_what_it_has_is_kept(
-    checkpoint_file, simulations_file
-):
+def test_missing_stages_are_added_and_others_kept(checkpoint_file, simulations_file):
     saved = torch.load(checkpoint_file, weights_only=True)
-    assert set(STAGES) <= saved.keys()  # training ends with all of them
+    assert set(STAGES) <= saved.keys()  # added by the training
     before = saved.pop("quantiles")
     kept = {key: saved[key] for key in STAGES if key in saved}
-    told = []
+    reported = []
     sims = read_simulations(simulations_file)
-    finish(saved, sims, from_description(saved["noise"]), report=told.append)
-    assert told == ["quantiles"]
+    add_final_stages(saved, sims, from_description(saved["noise"]), report=reported.append)
+    assert reported == ["quantiles"]
     assert all(saved[key] is value for key, value in kept.items())
     assert saved["quantiles"]["properties"] == before["properties"]
 
 
-def test_a_stage_is_fitted_anew_from_its_beginning(checkpoint_file, simulations_file):
+def test_repeated_stage_does_not_start_from_its_previous_result(checkpoint_file, simulations_file):
     sims = read_simulations(simulations_file)
     states = []
     for times in (1, 2):
         saved = torch.load(checkpoint_file, weights_only=True)
-        kept, told = saved["decoder"], []
+        kept, reported = saved["decoder"], []
         for _ in range(times):
-            finish(
+            add_final_stages(
                 saved,
                 sims,
                 from_description(saved["noise"]),
                 seed=3,
                 again=["recalibration"],
-                report=told.append,
+                report=reported.append,
             )
-        assert told == ["recalibration"] * times and saved["decoder"] is kept
+        assert reported == ["recalibration"] * times and saved["decoder"] is kept
         states.append(saved["recalibration"])
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])

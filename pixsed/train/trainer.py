@@ -1,4 +1,4 @@
-"""One step of training: the gradient, clipped, the optimiser, and the average of the weights."""
+"""Training steps: gradient, optimiser, and running average of the weights."""
 
 import copy
 from collections import deque
@@ -8,42 +8,44 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pixsed.train.loss import loss_terms, total
 
+#: Largest norm of the gradient of encoder and flow, each.
 _CLIP = 5.0
-#: Steps that wait on a graphics card at the most; more would hold memory, and the clock of the
-#: learning rate would run ahead of them.
-_WAITING = 4
-#: Steps made one operation at a time before the card's graph is recorded.
+#: Largest number of steps queued on the GPU. More would use memory, and the learning rate would
+#: run ahead of them.
+_QUEUED = 4
+#: Steps executed normally before the CUDA graph is recorded.
 _TRIALS = 3
 
 
 class Trainer:
-    """Steps of a network and its running average.
+    """Optimiser steps of a network, with a running average of its weights.
 
-    A step is some two thousand small operations, which a graphics card does faster than Python
-    asks for them: there they are recorded once, as a CUDA graph, and replayed. Batches must then
-    be of one size.
+    A step is about two thousand small operations, which a GPU executes faster than Python
+    launches them. On cuda they are recorded once as a CUDA graph and replayed, for which all
+    batches must have the same size.
 
     Parameters
     ----------
     network : `~pixsed.train.network.flow.PixelFlow`
-        On the device it trains on.
+        On the device of the training.
     mixed : bool
-        Residual networks in bfloat16.
+        Evaluate the residual networks in bfloat16.
     device : str
         "cpu" or "cuda".
 
     Attributes
     ----------
     average : `~pixsed.train.network.flow.PixelFlow`
+        Network with averaged weights.
     optimiser : `~torch.optim.AdamW`
-        Its two groups are the encoder and the flow.
+        Its two parameter groups are the encoder and the flow.
     """
 
     def __init__(self, network, mixed, device):
         self.network, self.mixed = network, mixed
         self.average = copy.deepcopy(network)
-        # The encoder, then the flow: each has a learning rate, and its gradient is clipped, of
-        # its own.
+        # Encoder and flow have separate learning rates, and their gradients are clipped
+        # separately.
         flow = (network.trunk, network.conditioners)
         self._parts = [
             list(network.encoder.parameters()),
@@ -59,8 +61,8 @@ class Trainer:
         if self._recorded:
             for group in self.optimiser.param_groups:
                 group["lr"] = torch.zeros((), device=device)
-            self._side, self._waiting = torch.cuda.Stream(), deque()
-            self._graphs, self._trials, self._held = {}, {}, None
+            self._side, self._queue = torch.cuda.Stream(), deque()
+            self._graphs, self._trials, self._inputs = {}, {}, None
         self._pair = list(self.average.parameters()), list(network.parameters())
 
     def set_rates(self, encoder, flow):
@@ -71,74 +73,72 @@ class Trainer:
             else:
                 group["lr"] = rate
 
-    def step(self, seen, with_flow, number):
-        """Learn from a batch.
+    def step(self, batch, with_flow, number):
+        """Take one step and return its loss.
 
         Parameters
         ----------
-        seen : dict of tensor
-            As of `~pixsed.train.batches.Observer.batch`, on the device.
+        batch : dict of tensor
+            Returned by `~pixsed.train.batches.Observer.batch`, on the device.
         with_flow : bool
+            Train the flow too.
         number : int
-            Steps of the stage before this one.
+            Number of previous steps in this stage.
 
         Returns
         -------
         tensor, shape ()
-            The loss; where it, or its gradient, is not finite, nothing was learned.
+            The loss. The step is skipped if the loss or its gradient is not finite.
         """
-        if self._recorded:
-            loss = self._replay(seen, with_flow)
-        else:
-            loss = self._learn(seen, with_flow)
+        update = self._replay if self._recorded else self._update
+        loss = update(batch, with_flow)
         decay = min(0.999, (number + 1) / (number + 10))
         get_ema_multi_avg_fn(decay)(*self._pair, number)
         return loss
 
-    def _learn(self, seen, with_flow):
-        loss = total(loss_terms(self.network, seen, with_flow, self.mixed))
+    def _update(self, batch, with_flow):
+        loss = total(loss_terms(self.network, batch, with_flow, self.mixed))
         self.optimiser.zero_grad()
         loss.backward()
         norms = [torch.nn.utils.clip_grad_norm_(part, _CLIP) for part in self._parts]
-        lost = ~torch.isfinite(loss + sum(norms))
+        not_finite = ~torch.isfinite(loss + sum(norms))
         if self._recorded:
-            # The fused optimiser leaves everything as it is where this is one, and nothing has
-            # to wait for the answer.
-            self.optimiser.found_inf = lost.float()
+            # The fused optimiser skips the step where this is 1, without a synchronisation.
+            self.optimiser.found_inf = not_finite.float()
             self.optimiser.step()
-        elif not lost:
+        elif not not_finite:
             self.optimiser.step()
         return loss.detach()
 
-    def _replay(self, seen, with_flow):
-        if self._held is None:
-            self._held = {key: torch.empty_like(values) for key, values in seen.items()}
-        for key, values in self._held.items():
-            values.copy_(seen[key], non_blocking=True)
+    def _replay(self, batch, with_flow):
+        if self._inputs is None:
+            self._inputs = {key: torch.empty_like(values) for key, values in batch.items()}
+        for key, values in self._inputs.items():
+            values.copy_(batch[key], non_blocking=True)
         if with_flow not in self._graphs:
             tried = self._trials.setdefault(with_flow, 0)
             if tried < _TRIALS:
                 self._trials[with_flow] += 1
-                return self._beside(lambda: self._learn(self._held, with_flow).clone())
+                return self._on_side_stream(lambda: self._update(self._inputs, with_flow).clone())
             graph = torch.cuda.CUDAGraph()
             self.optimiser.zero_grad()
             torch.cuda.synchronize()
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                loss = self._learn(self._held, with_flow)
+                loss = self._update(self._inputs, with_flow)
             self._graphs[with_flow] = graph, loss
         graph, loss = self._graphs[with_flow]
         graph.replay()
         done = torch.cuda.Event()
         done.record()
-        self._waiting.append(done)
-        if len(self._waiting) > _WAITING:
-            self._waiting.popleft().synchronize()
+        self._queue.append(done)
+        if len(self._queue) > _QUEUED:
+            self._queue.popleft().synchronize()
         return loss.clone()
 
-    def _beside(self, what):
-        """Do something on a stream that is not the default one, as a recording asks for."""
+    def _on_side_stream(self, function):
+        """Call a function on a side stream, which the recording of a graph requires."""
         self._side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._side):
-            found = what()
+            found = function()
         torch.cuda.current_stream().wait_stream(self._side)
         return found

@@ -1,0 +1,116 @@
+"""Network at the start of a training: untrained, or from another checkpoint."""
+
+import warnings
+
+import numpy as np
+import torch
+
+from pixsed import cosmology
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.train.batches import space_of
+from pixsed.train.checkpoint import check_same_simulations, read_checkpoint
+from pixsed.train.network.flow import NEUTRAL_REDSHIFT, PixelFlow
+
+#: Number of simulations from which the units of the outputs are estimated.
+_ROWS = 20_000
+#: Prefixes of the weights that are specific to the simulations or fitted at the end.
+_NOT_TAKEN = ("space.", "recalibration.")
+_FLOW = ("trunk.", "conditioners.")
+
+
+def build_network(simulations, ssp, sizes=None, *, seed=42, infer_redshift=False):
+    """Return an untrained network for a set of simulations.
+
+    Parameters
+    ----------
+    simulations : `~pixsed.simulate.table.Simulations`
+    ssp : `~pixsed.sps.ssp.SSPGrid`
+        The grid of the simulations.
+    sizes : `~pixsed.train.options.NetworkSizes`, optional
+    seed : int, optional
+    infer_redshift : bool, optional
+
+    Returns
+    -------
+    `~pixsed.train.network.flow.PixelFlow`
+    """
+    space_class = space_of(simulations.prior)
+    network = PixelFlow(
+        len(simulations.bands),
+        space_class.fit(simulations, ssp, seed),
+        sizes,
+        infer_redshift=infer_redshift,
+    )
+    # Typical ratio of mass to brightness, so that the predicted masses start near the truth.
+    rows = slice(0, min(len(simulations), _ROWS))
+    flux = np.median(simulations.flux[rows], axis=1).astype(float)
+    z = simulations.columns["REDSHIFT"][rows]
+    ok = (flux > 0) & (z > 0.05)
+    guess = _log_mass(flux[ok], z[ok])
+    masses = simulations.columns["LOGMFORM"][rows][ok]
+    network.mass_offset = float(np.median(masses - guess))
+    targets = space_class.targets(simulations.columns)[rows][ok]
+    z_input = np.full(ok.sum(), NEUTRAL_REDSHIFT) if infer_redshift else z[ok]
+    for i, name in enumerate(space_class.TARGETS):
+        if name in ("LOGMSTAR", "LOGMFORM", "LOGSFR"):
+            targets[:, i] -= _log_mass(flux[ok], z_input) + network.mass_offset
+    network.target_mean.copy_(torch.from_numpy(targets.mean(axis=0)))
+    network.target_std.copy_(torch.from_numpy(targets.std(axis=0)))
+    return network
+
+
+def _log_mass(flux, z):
+    """Return log10 of the brightness times the square of the distance."""
+    distance = cosmology.luminosity_distance(z)
+    return np.log10(flux) + 2 * np.log10(distance) - np.log10(1 + z)
+
+
+def start_from(network, path, simulations):
+    """Load the weights of a checkpoint into a network.
+
+    Tables and emulators that depend on the simulations are kept, and the recalibration too.
+
+    Parameters
+    ----------
+    network : `~pixsed.train.network.flow.PixelFlow`
+    path : path-like
+        The checkpoint.
+    simulations : `~pixsed.simulate.table.Simulations`
+
+    Returns
+    -------
+    list of dict
+        Trainings before this one, for the metadata.
+
+    Raises
+    ------
+    PixsedError
+        If the checkpoint has other bands, another prior, or an encoder of another shape.
+
+    Warns
+    -----
+    PixsedWarning
+        If the flow has another shape; only the encoder is then loaded.
+    """
+    saved = read_checkpoint(path)
+    check_same_simulations(saved, simulations, path)
+    weights = {k: v for k, v in saved["average"].items() if not k.startswith(_NOT_TAKEN)}
+    own = network.state_dict()
+    other = {k for k, v in weights.items() if k not in own or own[k].shape != v.shape}
+    encoder_alone = bool(other) and all(key.startswith(_FLOW) for key in other)
+    if other and not encoder_alone:
+        raise PixsedError(f"{path} holds a network of another shape; train again")
+    if encoder_alone:
+        warnings.warn(
+            f"{path} holds a flow of another shape; only its encoder is used",
+            PixsedWarning,
+            stacklevel=3,
+        )
+        weights = {key: v for key, v in weights.items() if not key.startswith(_FLOW)}
+    network.load_state_dict(weights, strict=False)
+    network.mass_offset = saved["mass_offset"]
+    before = saved["training"]
+    last = {key: before[key] for key in ("simulations", "epochs", "seed")}
+    if encoder_alone:
+        last["encoder_alone"] = True
+    return [*before["started_from"], last]
