@@ -50,12 +50,14 @@ STEADY_CODE = """
 import sys, time
 from pixsed.bands import BANDS
 from pixsed.simulate.batches import BatchMaker
+from pixsed.simulate.options import SimulateOptions
 from pixsed.sps.ssp import read_ssp
-maker = BatchMaker(read_ssp(sys.argv[1]), "tau", [band.name for band in BANDS])
-maker.make(1, 0, 50000)
+options = SimulateOptions("tau", [band.name for band in BANDS], 300_000, seed=1)
+maker = BatchMaker(read_ssp(sys.argv[1]), options)
+maker.make(0)
 begin = time.process_time()
 for number in range(1, 6):
-    maker.make(1, number, 50000)
+    maker.make(number)
 print((time.process_time() - begin) / 250000)
 """
 

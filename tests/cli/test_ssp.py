@@ -5,7 +5,7 @@ from astropy.io import fits
 from pixsed.sps.ssp import read_ssp
 
 
-def test_ssp(run_cli, ssp_grid, tmp_path):
+def test_ssp(run_cli, bc03_grid, tmp_path):
     path = tmp_path / "grid.fits"
     result = run_cli(
         "ssp", "--library", "bc03", "--log-u", "-2.5", "--zinterp", "linear", "-o", path
@@ -14,12 +14,12 @@ def test_ssp(run_cli, ssp_grid, tmp_path):
     assert "7 metallicities x" in result.stderr and not result.stdout
     grid = read_ssp(path)
     assert grid.meta["LOGU"] == -2.5 and grid.meta["ZINTERP"] == "linear"
-    assert grid.spectra.shape == ssp_grid.spectra.shape
+    assert grid.spectra.shape == bc03_grid.spectra.shape
     header = fits.getheader(path)
     assert header["IMF"] == "Kroupa" and header["SPECLIB"] == "MILES"
 
 
-def test_finer_bins(run_cli, ssp_grid, tmp_path):
+def test_finer_bins(run_cli, bc03_grid, tmp_path):
     from pixsed.sps.ssp import read_ssp
 
     result = run_cli("ssp", "--library", "bc03", "--refine", 2, "-o", tmp_path / "g.fits")
@@ -35,7 +35,7 @@ def test_overwrite(run_cli, ssp_file, run_pixsed):
     assert len(result.stderr.splitlines()) == 1 and "exists" in result.stderr
 
 
-def test_log_u(run_pixsed, ssp_grid, tmp_path):
+def test_log_u(run_pixsed, bc03_grid, tmp_path):
     result = run_pixsed("ssp", "--library", "bc03", "--log-u", "-2.2", "-o", tmp_path / "g.fits")
     assert result.returncode == 1
     assert result.stderr.startswith("pixsed: error: log U must be one of")

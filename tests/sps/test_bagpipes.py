@@ -91,13 +91,13 @@ def percentiles(difference):
 
 
 @pytest.fixture(scope="module")
-def compare(ssp_grid, tmp_path_factory):
+def compare(bc03_grid, tmp_path_factory):
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"Bagpipes cannot run: {name} is not installed")
 
     def run(n, **options):
-        return Comparison(ssp_grid, tmp_path_factory.mktemp("bagpipes"), n, **options)
+        return Comparison(bc03_grid, tmp_path_factory.mktemp("bagpipes"), n, **options)
 
     return run
 
@@ -146,10 +146,10 @@ def test_it_is_its_sampling_and_its_age_bins(compare):
     assert np.nanmedian(theirs) <= 0.0005 and np.nanpercentile(theirs, 95) <= 0.003
 
 
-def test_it_is_its_interpolation_in_metallicity(default, ssp_grid):
+def test_it_is_its_interpolation_in_metallicity(default, bc03_grid):
     """pixsed's own, linear in log Z, is another choice between the grid's metallicities."""
-    apart = np.abs(default.mh[:, None] - ssp_grid.metallicity).min(axis=1) > 0.1
-    logarithmic = default.difference(grid=ssp_grid)[apart]
+    apart = np.abs(default.mh[:, None] - bc03_grid.metallicity).min(axis=1) > 0.1
+    logarithmic = default.difference(grid=bc03_grid)[apart]
     assert np.nanmedian(logarithmic) > 2 * np.nanmedian(default.difference()[apart])
 
 

@@ -13,7 +13,7 @@ WAVE = np.arange(300.25, 1300.0, 1.5)
 
 
 @pytest.fixture(scope="module")
-def reference(ssp_grid):
+def reference(bc03_grid):
     """The authors' coefficients in another implementation, loaded without its package."""
     path = bc03.grid_folder().parent / "making" / "igm_inoue2014.py"
     if not path.is_file():

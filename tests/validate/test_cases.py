@@ -6,7 +6,8 @@ from pixsed.cosmology import age
 from pixsed.errors import PixsedError
 from pixsed.io.formats.noise_table import BandNoise, NoiseTable
 from pixsed.simulate.noise import BinnedNoise, NoiseModel
-from pixsed.simulate.table import simulations_writer
+from pixsed.simulate.options import SimulateOptions
+from pixsed.simulate.table import row_dtype, simulations_writer
 from pixsed.validate import cases
 from pixsed.validate.cases import CASES, Case, band_set, observe_case, row_snr
 from pixsed.validate.statistics import BINS
@@ -17,19 +18,14 @@ PLAIN = NoiseModel("plain")
 
 @pytest.fixture(scope="module")
 def sims_file(tmp_path_factory):
-    """2500 rows of flat spectra; AV says which row."""
+    """Write 2500 rows of flat spectra; AV is the number of the row."""
     rng, n = np.random.default_rng(3), 2500
-    names = ("AV", "REDSHIFT", "T50")
-    dtype = np.dtype(
-        [*((c, ">f8") for c in names), ("UNIT", ">f8", (2,)), ("FLUX", ">f4", (len(BANDS),))]
-    )
-    rows = np.zeros(n, dtype)
+    options = SimulateOptions("tau", BANDS, n)
+    rows = np.zeros(n, row_dtype(options))
     rows["AV"], rows["REDSHIFT"], rows["T50"] = np.arange(n), rng.uniform(0, 7, n), rng.random(n)
     rows["FLUX"] = 10 ** rng.uniform(-2, 3, (n, 1))
     path = tmp_path_factory.mktemp("cases") / "sims.fits"
-    with simulations_writer(
-        path, dtype, n, prior="tau", bands=BANDS, meta={}, units={}, block=n
-    ) as writer:
+    with simulations_writer(path, options, {"SSPSHA": ""}) as writer:
         writer.append(rows)
     return path, rows
 
