@@ -147,6 +147,20 @@ def blocks(path):
         start += BLOCK
 
 
+def first_block(path):
+    """Return the first `BLOCK` rows of a table of simulations.
+
+    Raises
+    ------
+    PixsedError
+        If it has no rows.
+    """
+    block = next(blocks(path), None)
+    if block is None:
+        raise PixsedError(f"{path} is empty; simulate some with 'pixsed simulate'")
+    return block
+
+
 def with_t50lb(columns):
     """Return columns of simulations, the lookback time T50LB [Gyr] among them if T50 is."""
     if "T50" not in columns:

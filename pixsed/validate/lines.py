@@ -4,7 +4,7 @@ import numpy as np
 
 from pixsed.validate.artefacts import KINDS
 from pixsed.validate.report import bins_of, largest_miss
-from pixsed.validate.statistics import JOINT, LEVELS, bin_name
+from pixsed.validate.statistics import FIGURE16, JOINT, LEVELS, bin_name
 
 _LEVELS = [f"COV{round(100 * level)}" for level in LEVELS]
 
@@ -44,6 +44,27 @@ def case_lines(tests, case, title):
             f"{name:12s}{rows[0]['N']:8d}   {said:34s}{d:.3f} +- {0.5 / rows[0]['N'] ** 0.5:.3f}"
         )
     return lines
+
+
+def cross_line(tests, model, simulations, case):
+    """Return the line of a cross-test: the offset of LOGMSTAR, and the paper's.
+
+    Parameters
+    ----------
+    tests : list of dict
+        Rows of the table TESTS.
+    model, simulations : str
+        Their priors.
+    case : str
+    """
+    key = (case, "ALL", "LOGMSTAR")
+    row = next(r for r in tests if (r["CASE"], r["BY"], r["PARAMETER"]) == key)
+    paper = FIGURE16.get((model, simulations))
+    beside = f"; the paper's mean {paper:+.3f}" if paper is not None else ""
+    return (
+        f"cross-test, {model} model on {simulations} simulations: LOGMSTAR off by "
+        f"{row['OFFSET']:+.3f} dex (median), {row['MEAN']:+.3f} (mean){beside}"
+    )
 
 
 def ood_lines(rows):

@@ -9,10 +9,10 @@ from pixsed.errors import PixsedError
 FEW = ("-n", 300, "--samples", 60, "--jobs", 1)
 
 
-def test_cases_are_those_of_the_room():
-    from pixsed.validate.cases import CASES
+def test_cases_are_those_of_the_library():
+    from pixsed.validate.options import TESTS
 
-    assert validate.CASES.split(",") == [*CASES, "ood"]
+    assert validate.CASES.split(",") == [*TESTS]
 
 
 def read(path, name, **wanted):

@@ -18,6 +18,8 @@ from astropy.cosmology import FlatLambdaCDM
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.sps import dust, fsps_grid
+from pixsed.sps.fsps_data import missing_files
+from pixsed.sps.fsps_process import check_isochrones
 from pixsed.sps.photometry import PhotometryModel
 from pixsed.sps.sfh import TauDelayed
 from pixsed.sps.ssp import read_ssp, write_ssp
@@ -133,7 +135,7 @@ def test_unknown_imf(tmp_path):
 @pytest.mark.parametrize("name", ["bpss", "bsti", "gnva"])
 def test_isochrones_without_nebular_emission(name):
     with pytest.raises(PixsedError, match=f"compiled with the {name} isochrones"):
-        fsps_grid._check_isochrones(name)
+        check_isochrones(name)
 
 
 @pytest.mark.parametrize(
@@ -166,8 +168,8 @@ def test_file_cut_short_is_named(home_without, sps_home):
 
 
 def test_all_files_of_a_complete_folder_are_known(sps_home):
-    assert fsps_grid.missing_files(sps_home, "mist", "c3k_lr", "DL07") == []
-    lacking = fsps_grid.missing_files(sps_home, "mist", "miles", "DL07")
+    assert missing_files(sps_home, "mist", "c3k_lr", "DL07") == []
+    lacking = missing_files(sps_home, "mist", "miles", "DL07")
     assert lacking and all(name.startswith("SPECTRA/MILES/") for name in lacking)
 
 
