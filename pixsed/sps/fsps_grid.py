@@ -13,16 +13,14 @@ Chabrier 2003; Renzini & Ciotti 1993 (remnants).
 import warnings
 
 import numpy as np
-from astropy import constants
-from astropy import units as u
 
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.sps.constants import C_ANGSTROM
 from pixsed.sps.fsps_data import find_sps_home, is_standin
 from pixsed.sps.fsps_process import ISOCHRONES, run_fsps
 from pixsed.sps.ssp import SSPGrid
 
-_C_ANGSTROM = constants.c.to_value(u.AA / u.s)
 #: FSPS's own solar luminosity, erg/s: the grid is in its units, not in those of the IAU.
 LSUN = 3.839e33
 #: FSPS's number of each initial mass function.
@@ -138,12 +136,12 @@ def _grid(result, meta):
     """Return the grid: the populations averaged over age bins, per Angstrom."""
     average = log_average_matrix(10.0 ** (result["log_age"] - 9), age_bin_edges())
     wave = result["wave"]
-    to_angstrom = _C_ANGSTROM / wave**2
+    to_angstrom = C_ANGSTROM / wave**2
     spectra = np.stack([average @ nodes for nodes in result["spectra"]]) * to_angstrom
     living = result["living"] @ average.T
     # FSPS balances the energy by the trapezoidal rule in frequency.
     emitted = np.flatnonzero(result["dust"])
-    dust = result["dust"] / -np.trapezoid(result["dust"], _C_ANGSTROM / wave)
+    dust = result["dust"] / -np.trapezoid(result["dust"], C_ANGSTROM / wave)
     dust = (dust * to_angstrom)[emitted[0] : emitted[-1] + 1]
     return SSPGrid(
         wave=wave,

@@ -1,4 +1,4 @@
-"""The report in short, as lines of text."""
+"""The short report, as lines of text."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _LEVELS = [f"COV{round(100 * level)}" for level in LEVELS]
 
 
 def case_lines(tests, case, title):
-    """Return the lines of a case: all of it by property, then each bin's largest misses."""
+    """Return the lines of a case: one per property, then one per bin with its largest miss."""
     (_, whole), *_ = bins = list(bins_of(tests, case))
     lines = [
         title,
@@ -22,7 +22,7 @@ def case_lines(tests, case, title):
         if row["PARAMETER"] == JOINT:
             lines.append(f"{JOINT:67s}{covered}{row['KS_P']:9.2g}")
             continue
-        # Empty where the paper has none.
+        # Blank if the paper has no value.
         paper = f"{row['R2_PAPER']:6.2f}" if row["R2_PAPER"] == row["R2_PAPER"] else " " * 6
         lines.append(
             f"{row['PARAMETER']:10s}{row['R2']:7.3f}{row['R2_SE']:7.4f}{paper}{row['OFFSET']:+9.3f}"

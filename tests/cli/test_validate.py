@@ -95,7 +95,7 @@ def test_validate(run_cli, model_file, simulations_file, tmp_path, fitsverify):
     text = card.read_text()
     assert "### paper (300 simulations)" in text and "| LOGMSTAR | " in text
     assert "### R^2 in other bands" in text and "| all-drop | z > 4 |" in text
-    assert "Largest share of draws outside the prior: 0." in text and "| star | paper |" in text
+    assert "of draws outside the prior: 0." in text and "| star | paper |" in text
 
     again = run_cli(*args)
     assert isinstance(again.exception, PixsedError) and "exists" in str(again.exception)

@@ -112,9 +112,9 @@ def test_what_is_simulated(grid, options):
     expected = model.fluxes(z, weights, columns["METAL"], columns["AV"])
     expected *= 10 ** columns["LOGMFORM"][:, None]
     np.testing.assert_allclose(rows["FLUX"], expected, rtol=1e-3)
-    share = 10 ** (columns["LOGMSTAR"] - columns["LOGMFORM"])
-    np.testing.assert_allclose(share, model.surviving(weights, columns["METAL"]), rtol=1e-5)
-    assert share.min() > 0.4 and share.max() <= 1
+    fraction = 10 ** (columns["LOGMSTAR"] - columns["LOGMFORM"])
+    np.testing.assert_allclose(fraction, model.surviving(weights, columns["METAL"]), rtol=1e-5)
+    assert fraction.min() > 0.4 and fraction.max() <= 1
     np.testing.assert_allclose(columns["LOGSFR"] - columns["LOGMFORM"], history.log_sfr())
 
 

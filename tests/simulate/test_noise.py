@@ -72,7 +72,7 @@ def test_wide_sky_statistics():
     # One scale for all bands: variances add up to those of its parts.
     whole = np.log(30 / 0.1) ** 2 / 12
     odd = np.log(20 / 0.3)
-    # A share p of the bands (0.15 in half of the rows), mean m and variance v of the factor.
+    # A fraction p of the bands (0.15 in half of the rows), mean m and variance v of the factor.
     p = 0.5 * 0.15
     m, v = 0.5 * np.log(20 * 0.3), odd**2 / 12
     band = 0.35**2 + p * (v + m**2) - (p * m) ** 2
@@ -83,12 +83,12 @@ def test_wide_sky_statistics():
 
 def test_wide_errors_of_bright_pixels():
     flux = np.full((20000, 2), 1e9)
-    share = np.log(WIDE.draw(flux, NAMES[:2], np.random.default_rng(0)) / flux)
+    fraction = np.log(WIDE.draw(flux, NAMES[:2], np.random.default_rng(0)) / flux)
     # 1 to 10 %, log-uniform and one for all bands, with a scatter of 0.3 between them.
     common = np.log(10) ** 2 / 12
-    assert share.mean() / np.log(10) == pytest.approx(-1.5, abs=0.01)
-    np.testing.assert_allclose(share.var(axis=0), common + 0.3**2, rtol=0.03)
-    np.testing.assert_allclose(np.cov(share.T)[0, 1], common, rtol=0.04)
+    assert fraction.mean() / np.log(10) == pytest.approx(-1.5, abs=0.01)
+    np.testing.assert_allclose(fraction.var(axis=0), common + 0.3**2, rtol=0.03)
+    np.testing.assert_allclose(np.cov(fraction.T)[0, 1], common, rtol=0.04)
 
 
 def test_draws_of_the_shipped_models_noise_do_not_change():
@@ -101,10 +101,10 @@ def test_draws_of_the_shipped_models_noise_do_not_change():
     sky = sky * np.exp(0.35 * rng.standard_normal((500, 29)))
     odd = (rng.random((500, 29)) < 0.15) & (rng.random((500, 1)) < 0.5)
     sky[odd] *= np.exp(rng.uniform(np.log(0.3), np.log(20.0), (500, 29)))[odd]
-    share = np.exp(rng.uniform(np.log(0.01), np.log(0.1), (500, 1)))
-    share = share * np.exp(0.3 * rng.standard_normal((500, 29)))
+    fraction = np.exp(rng.uniform(np.log(0.01), np.log(0.1), (500, 1)))
+    fraction = fraction * np.exp(0.3 * rng.standard_normal((500, 29)))
     found = WIDE.draw(flux, names, np.random.default_rng(7))
-    np.testing.assert_array_equal(found, np.hypot(sky, share * flux))
+    np.testing.assert_array_equal(found, np.hypot(sky, fraction * flux))
     rng = np.random.default_rng(8)
     sky = depth * np.exp(rng.uniform(0, 0, (500, 1)))
     sky = sky * np.exp(0.25 * rng.standard_normal((500, 29)))
@@ -156,7 +156,9 @@ def test_floor_lets_the_errors_grow():
     )
     np.testing.assert_array_equal(plain[:, 0], 3)
     np.testing.assert_allclose(floored[:, 0], np.hypot(3, 0.02 * flux[:, 0]))
-    with pytest.raises(PixsedError, match="floor must be a share of the flux, 0 or more, got -1"):
+    with pytest.raises(
+        PixsedError, match="floor must be a fraction of the flux, 0 or more, got -1"
+    ):
         BinnedNoise(made(), floor=-1)
 
 

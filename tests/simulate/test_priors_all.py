@@ -74,7 +74,7 @@ def test_derived_columns_are_the_history(drawn):
     rate = np.maximum(np.log10(np.maximum(history.mass_younger(0.1), 1e-99) / 1e8), -14)
     np.testing.assert_allclose(columns["LOGSFR"] - columns["LOGMFORM"], rate, atol=1e-9)
     assert np.all(columns["AGE"] > 0) and np.all(columns["AGE"] < age(z))
-    # The mean age is the area under the share of mass older than a lookback time.
+    # The mean age is the area under the fraction of mass older than a lookback time.
     lookback = np.linspace(0, 1, 4001) * age(z)[:200, None]
     part = prior.history(z[:200], drawn[2][:200])
     older = np.trapezoid(1 - part.mass_younger(lookback), lookback, axis=1)
@@ -153,7 +153,7 @@ def test_continuity_history_has_the_ratios():
     prior = PRIORS["continuity"]()
     z, unit = prior.draw(200, np.random.default_rng(4))
     history, values = prior.history(z, unit), prior.values(z, unit)
-    rates = history.shares / np.diff(history.edges, axis=1)
+    rates = history.fractions / np.diff(history.edges, axis=1)
     for i in range(1, 7):
         found = np.log10(np.maximum(rates[:, i - 1], 1e-300) / np.maximum(rates[:, i], 1e-300))
         some = np.abs(found) < 20

@@ -118,8 +118,8 @@ def test_histogram_of_tau_draws():
     z, unit = prior.draw(400_000, np.random.default_rng(9))
     values = prior.values(z, unit)
     some = np.abs(z - 2.0) < 0.5
-    share = values["TSTART"] / age(z)
-    inside = some & (share > 0.3) & (share < 0.5) & (values["TAU"] > 1) & (values["TAU"] < 3)
+    fraction = values["TSTART"] / age(z)
+    inside = some & (fraction > 0.3) & (fraction < 0.5) & (values["TAU"] > 1) & (values["TAU"] < 3)
     at_z = float(age(2.0))
     # Integral over the box of the density, with the range of redshift over 7.5 left out.
     tau = quad(lambda x: np.exp(density("tau", TAU=x, TSTART=1.0) - COMMON) * at_z, 1, 3)[0]

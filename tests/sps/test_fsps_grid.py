@@ -243,8 +243,8 @@ def test_dust_emission_is_draine_and_li(grid, sps_home):
     for name in ("DL07_MW3.1_20.dat", "DL07_MW3.1_30.dat"):
         table = np.loadtxt(sps_home / "dust" / "dustem" / name, skiprows=2)
         both.append(0.99 * table[:, 1 + 16] + 0.01 * table[:, 1 + 17])
-    share = (2.0 - 1.77) / (2.50 - 1.77)
-    f_nu = (1 - share) * both[0] + share * both[1]
+    fraction = (2.0 - 1.77) / (2.50 - 1.77)
+    f_nu = (1 - fraction) * both[0] + fraction * both[1]
     wave = table[:, 0] * 1e4
     f_lambda = np.interp(grid.dust_wave, wave, f_nu) / grid.dust_wave**2
     inside = (grid.dust_wave > 1.05e4) & (grid.dust_wave < wave[-1])
@@ -344,12 +344,14 @@ class Comparison:
         out = np.zeros((len(z), len(self.bands)))
         for b, (x, trans) in enumerate(self.curves.values()):
             fine = np.exp(np.arange(np.log(x[0]), np.log(x[-1]), 2e-4))
-            share = np.interp(fine, x, trans)
+            fraction = np.interp(fine, x, trans)
             for i in range(len(z)):
-                out[i, b] = share @ np.interp(fine / (1 + z[i]), wave, spectra[i]) / share.sum()
+                out[i, b] = (
+                    fraction @ np.interp(fine / (1 + z[i]), wave, spectra[i]) / fraction.sum()
+                )
                 if lines is not None:
                     here = np.interp(at * (1 + z[i]), x, trans, left=0, right=0)
-                    out[i, b] += (lines[i] * at * here).sum() / C / (share.sum() * 2e-4)
+                    out[i, b] += (lines[i] * at * here).sum() / C / (fraction.sum() * 2e-4)
         distance = FlatLambdaCDM(70, 0.3).luminosity_distance(z).to_value("cm")
         return out * (3.839e33 * 1e32 * (1 + z) / (4 * np.pi * distance**2))[:, None]
 

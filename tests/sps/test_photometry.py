@@ -30,8 +30,8 @@ def draw(grid, n, seed, z_low=0.05):
     """Random populations: z, age weights, [M/H], A_V."""
     rng = np.random.default_rng(seed)
     z = rng.uniform(z_low, 7.5, n)
-    tau, share = 10 ** rng.uniform(-2, 2, n), rng.uniform(0, 0.95, n)
-    weights = TauDelayed(tau, share * age(z), age(z)).weights(grid.age_edges)
+    tau, fraction = 10 ** rng.uniform(-2, 2, n), rng.uniform(0, 0.95, n)
+    weights = TauDelayed(tau, fraction * age(z), age(z)).weights(grid.age_edges)
     return z, weights, rng.uniform(-2.3, 0.4, n), rng.uniform(0, 4, n)
 
 

@@ -55,8 +55,8 @@ def test_what_is_observed(sims_file):
 def test_so_many_bands_at_random(sims_file, label, count):
     found = observe_case(sims_file[0], PLAIN, CASES[label], number=800)
     assert np.all(found.nbands == count)
-    share = np.isfinite(found.flux).mean(axis=0)[1:]
-    assert np.all(np.abs(share - count / 19) < 0.08)
+    fraction = np.isfinite(found.flux).mean(axis=0)[1:]
+    assert np.all(np.abs(fraction - count / 19) < 0.08)
 
 
 def test_bands_dropped(sims_file):

@@ -61,10 +61,10 @@ def test_an_exact_posterior_passes(observed):
     found = report(observed, Posterior())
     for row in (found["T"], found["JOINT"]):
         for level in (50, 68, 95):
-            share = level / 100
-            error = np.sqrt(share * (1 - share) / N)
+            fraction = level / 100
+            error = np.sqrt(fraction * (1 - fraction) / N)
             assert row[f"COV{level}_SE"] == pytest.approx(error)
-            assert abs(row[f"COV{level}"] - share) < 3.5 * error, level
+            assert abs(row[f"COV{level}"] - fraction) < 3.5 * error, level
         assert row["KS_P"] > 1e-3 and row["CHI2_P"] > 1e-3 and row["N"] == N
     row = found["T"]
     assert abs(row["OFFSET"]) < 4 * row["OFFSET_SE"] and abs(row["MEAN"]) < 0.05
