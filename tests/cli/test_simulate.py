@@ -231,7 +231,7 @@ def rows_of(path):
 
 @pytest.fixture(scope="module")
 def whole(arguments, tmp_path_factory):
-    """The table of a run that nothing disturbed, by one process."""
+    """Table of an uninterrupted simulation by one process."""
     path = tmp_path_factory.mktemp("whole") / "s.fits"
     stderr = finish(*arguments, "--jobs", 1, "-o", path)
     assert stderr.count("\n") == 1 and f"{N} populations x 1 bands" in stderr  # no progress bar

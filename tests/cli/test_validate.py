@@ -136,7 +136,7 @@ def test_redshifts_with_errors(run_cli, model_file, simulations_file, tmp_path):
 
 
 def test_without_cases_all_that_are_possible(run_cli, model_file, simulations_file, tmp_path):
-    """The model has nine bands."""
+    """Cases that need more than the nine bands of the model are left out."""
     path = tmp_path / "report.fits"
     result = run_cli(
         "validate",
@@ -205,7 +205,7 @@ def test_bins_are_filled(run_cli, model_file, simulations_file, tmp_path):
 
 
 def test_a_narrow_range_of_snr(run_cli, model_file, simulations_file, tmp_path):
-    """No row falls in the lower bins."""
+    """The lower bins are empty."""
     path = tmp_path / "r.fits"
     result = run_cli(
         "validate",

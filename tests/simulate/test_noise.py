@@ -26,7 +26,7 @@ DEEP = np.array([0.394, 1.388, 3.0]) / 5
 
 
 def made():
-    """Two bands; of the first every bin is apart from the others."""
+    """Noise table of two bands; the flux bins of the first do not overlap."""
     return NoiseTable(
         {
             "F435W": BandNoise(
@@ -92,7 +92,7 @@ def test_wide_errors_of_bright_pixels():
 
 
 def test_draws_of_the_shipped_models_noise_do_not_change():
-    """The order of the random numbers is part of a training set's seed."""
+    """The order of the random numbers must not change: seeds depend on it."""
     flux = 10 ** np.random.default_rng(1).uniform(-2, 3, (500, 29))
     depth = np.array([band.depth for band in BANDS])
     names = [band.name for band in BANDS]
@@ -121,7 +121,7 @@ def test_errors_are_positive_for_every_flux():
 
 
 def test_five_bins():
-    """Each flux has the Gaussian of its bin; below and above, that of the last at that end."""
+    """Each flux has the Gaussian of its bin, or of the nearest bin."""
     n = 4000
     flux = np.array([-5.0, -0.5, 0.5, 5.0, 50.0, 500.0, 5e6])
     flux = np.column_stack([np.repeat(flux, n), np.full(7 * n, 1.5)])
@@ -163,7 +163,7 @@ def test_floor_lets_the_errors_grow():
 
 
 def test_widened_bins():
-    """The wide model's factors about the bin's mean in place of the depth."""
+    """The factors of the wide model apply to the mean of the bin instead of the depth."""
     flux = np.full((20000, 2), 1.5)
     base = BinnedNoise(made())
     log = np.log(
@@ -212,7 +212,7 @@ def test_correlated_pixels_are_carried():
     ],
 )
 def test_description(model):
-    """Through JSON, the same errors."""
+    """After a round trip through JSON the errors are the same."""
     said = json.loads(json.dumps(model.describe(), allow_nan=False))
     again = from_description(said)
     assert again.name == model.name and again.describe() == model.describe()

@@ -15,7 +15,7 @@ from pixsed.sps.ssp import read_ssp, write_ssp
 
 @pytest.fixture(scope="module")
 def raw(bc03_grid):
-    """The stellar file itself: wavelengths, ages [Gyr], living fractions, spectra."""
+    """Content of the stellar file: wavelengths, ages [Gyr], living fractions, spectra."""
     with fits.open(bc03.grid_folder() / bc03._STELLAR, memmap=False) as hdus:
         return {
             "wave": hdus[-1].data.astype(float),
@@ -26,7 +26,7 @@ def raw(bc03_grid):
 
 
 def average(nodes, values, low, high, steps=4001):
-    """The mean over low to high of what is linear between nodes, by brute force."""
+    """Return the mean of a piecewise-linear function between low and high, by brute force."""
     x = np.union1d(np.linspace(low, high, steps), nodes[(nodes > low) & (nodes < high)])
     return np.trapezoid(np.interp(x, nodes, values), x) / (high - low)
 
@@ -92,7 +92,7 @@ def kroupa(m):
 
 
 def imf(function, low, high):
-    """Integral of a function times the Kroupa IMF, by quadrature."""
+    """Return the integral of a function times the Kroupa IMF, by quadrature."""
     knots = [low, *[m for m in (0.5, 1.0, 8.5, 40.0) if low < m < high], high]
     return sum(
         quad(lambda m: function(m) * kroupa(m), a, b, epsrel=1e-10)[0]
@@ -206,7 +206,7 @@ def test_metallicity_weights(bc03_grid, zinterp, monkeypatch):
 
 
 def test_finer_age_bins(bc03_grid):
-    """Bins cut in three above 0.2 Gyr: the same light all together, a burst's own more nearly."""
+    """Bins cut in three above 0.2 Gyr keep the total light, and improve that of a burst."""
     fine = bc03.build(refine=3)[0]
     coarse_edges, fine_edges = bc03_grid.age_edges, fine.age_edges
     assert np.isin(coarse_edges[coarse_edges < 0.2], fine_edges).all()

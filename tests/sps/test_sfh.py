@@ -18,7 +18,7 @@ CASES = [  # tau, t_i, age of the Universe
 
 
 def formed(tau, span, young, old, power=0):
-    """Integral of SFR x lookback^power over lookback times young to old."""
+    """Return the integral of SFR x lookback^power over lookback times young to old."""
     young, old = min(young, span), min(old, span)
     peak = span - tau
     knots = sorted(
@@ -95,7 +95,7 @@ def test_formed_has_no_jump_where_the_series_ends():
 
 @pytest.mark.parametrize("tau, start, age", CASES)
 def test_formation_times(tau, start, age):
-    """The fraction of the mass that had formed by t25, t50, t75."""
+    """The formation times enclose the right fractions of the mass."""
     fractions = np.array([0.25, 0.5, 0.75])
     history = TauDelayed([tau], [start], [age])
     times = history.formation_time(fractions)[0] * age

@@ -59,7 +59,7 @@ def test_exact_times_are_those_of_the_general_search():
 
 
 def test_a_bin_for_each_galaxy_alone():
-    """Mass in one bin only: no division by the others' nothing."""
+    """With all mass in one bin, empty bins cause no division by zero."""
     history = Binned([[0.0, 0.1, 1.0]], [[0.0, 1.0]], [1.0])
     assert history.log_sfr()[0] == -14
     assert history.formation_time(0.5)[0] == pytest.approx(0.45)

@@ -1,4 +1,4 @@
-"""Dense Basis histories, against dense_basis itself and against its recipe written out."""
+"""Dense Basis histories, compared with dense_basis and with a direct implementation."""
 
 import importlib.util
 import math
@@ -34,7 +34,7 @@ def drawn():
 
 @pytest.fixture(scope="module")
 def reference():
-    """`dense_basis.gp_sfh` alone: its package imports much that this does not need."""
+    """Module `dense_basis.gp_sfh`, loaded without its package, which imports much more."""
     for name in ("george", "sklearn"):
         pytest.importorskip(name, reason="dense_basis' Gaussian processes need it")
     spec = importlib.util.find_spec("dense_basis")
@@ -96,7 +96,7 @@ def test_same_mass_by_the_times_as_dense_basis(drawn, reference):
 
 
 def written_out(log_ssfr, times, at_z):
-    """The recipe for one object: dense solve, direct kernel, every point of the grid."""
+    """Return the history of one object by a dense solve with a direct kernel."""
     points = [(0.0, 0.0), (0.01, 0.0), *zip(times, FRACTIONS, strict=True)]
     rate = 10**log_ssfr * at_z * 1e9
     for fraction in (0.97, 0.98, 0.99):
@@ -138,7 +138,7 @@ def test_rates_by_the_recipe(drawn, i):
 
 
 def test_points_where_the_rate_is_too_low_to_be_late():
-    """The points then sit at fixed times; t75 later than them puts them out of order."""
+    """The points are then at fixed times, and unsorted if t75 is later."""
     x, y = training_points(
         np.array([-11.0, -11.0]),
         np.array([[0.2, 0.4, 0.6], [0.2, 0.4, 0.98]]),

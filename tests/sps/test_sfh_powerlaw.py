@@ -23,7 +23,7 @@ DOUBLE = [  # alpha, beta, tau, age
 
 
 def integral(rate, low, high, knots):
-    """Integral of rate(t), split where it bends or is narrow."""
+    """Return the integral of rate(t), split where it bends or is narrow."""
     parts = sorted({low, high, *(k for k in knots if low < k < high)})
     return sum(
         quad(rate, a, b, epsabs=1e-14, epsrel=1e-9, limit=400)[0]

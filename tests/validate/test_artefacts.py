@@ -68,7 +68,7 @@ def test_zero_points_scale_flux_and_error(observed, kind, count, step):
 
 
 class Flat:
-    """A model that predicts the mean flux, and says chi^2 as the p-value."""
+    """Model that predicts the mean flux, with a p-value from chi^2."""
 
     base_dim, sfh, parameters, metadata = 1, "", ["LOGMSTAR"], {}
     infers_redshift = False

@@ -94,7 +94,7 @@ def test_blocks_have_random_numbers_of_their_own(sims_file, monkeypatch):
 
 
 def test_bins_are_filled_each_by_itself(sims_file):
-    """A bin is the first rows of the file that fall in it: what fills one is in no other."""
+    """Each bin holds the first rows of the file in it; added rows count for no other bin."""
     number, least = 200, 60
     case = CASES["paper"]
     everything = observe_case(sims_file[0], PLAIN, case, number=1900)

@@ -7,7 +7,7 @@ from pixsed.validate.sampling import Result
 
 
 def result(n=4000, seed=0, spread=1.0, values=("AV", "TAU")):
-    """Posteriors of width 0.5 whose medians have errors of 0.5 x spread."""
+    """Return posteriors of width 0.5 whose medians have errors of 0.5 x spread."""
     rng = np.random.default_rng(seed)
     found = {}
     for name in values:

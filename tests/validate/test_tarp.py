@@ -1,4 +1,4 @@
-"""Joint coverage: analytic cases, the published package where it is, and a slow formula."""
+"""Joint coverage: analytic cases, the published package if installed, and a direct loop."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ N, S, D = 1500, 200, 3
 
 
 def gaussian(spread=1.0, correlation=0.0, seed=0):
-    """Truths of correlated Gaussian posteriors, and draws that take them as uncorrelated."""
+    """Return truths of correlated Gaussian posteriors, and uncorrelated draws."""
     rng = np.random.default_rng(seed)
     covariance = np.full((D, D), correlation) + (1 - correlation) * np.eye(D)
     centre = rng.standard_normal((N, D)) * 2
