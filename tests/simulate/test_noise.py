@@ -246,7 +246,7 @@ def test_choose(tmp_path):
         choose_noise(str(path), NAMES)
     with pytest.raises(PixsedError, match="--noise paper: no such file, and not one of depth, wid"):
         choose_noise("paper", NAMES)
-    with pytest.raises(PixsedError, match="are of a measured noise table, not of 'depth'"):
+    with pytest.raises(PixsedError, match="are for a measured noise table, not for 'depth'"):
         choose_noise("depth", NAMES, wide=True)
     with pytest.raises(PixsedError, match="the depth of MIRI_F770W is not known"):
         choose_noise("wide", ["MIRI_F770W"])

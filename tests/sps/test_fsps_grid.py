@@ -105,7 +105,7 @@ def test_sps_home_too_long_for_fsps(tmp_path):
     home = tmp_path / ("a" * 120) / ("b" * 120)
     (home / "data").mkdir(parents=True)
     (home / "data" / "emlines_info.dat").touch()
-    with pytest.raises(PixsedError, match="FSPS cuts a path after 250 letters"):
+    with pytest.raises(PixsedError, match="FSPS truncates paths after 250 characters"):
         fsps_grid.build(home)
 
 
