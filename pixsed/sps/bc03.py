@@ -15,10 +15,10 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import numpy as np
-from astropy import units as u
 
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError
+from pixsed.sps.constants import YR_PER_GYR
 from pixsed.sps.ssp import SSPGrid
 
 _PREFIX = "bc03_miles_"
@@ -31,7 +31,6 @@ _LINE_WAVES = "cloudy_linewavs.txt"
 #: Z / Zsun of the grids, with Zsun = 0.02.
 METALLICITIES = np.array([0.005, 0.02, 0.2, 0.4, 1.0, 2.5, 5.0])
 ZSUN = 0.02
-_YR_PER_GYR = u.Gyr.to(u.yr)
 _LYMAN_LIMIT = 912.0  # Angstrom
 _LOGU = np.arange(-4.0, 0.01, 0.5)
 _QPAH = np.array([0.10, 0.47, 0.75, 1.12, 1.49, 1.77, 2.37, 2.50, 3.19, 3.90, 4.58])
@@ -85,7 +84,7 @@ def age_bin_edges(refine=1):
     -------
     `~numpy.ndarray`, shape (A + 1,)
     """
-    edges = 10.0 ** np.arange(6.05, 10.06, 0.1) / _YR_PER_GYR
+    edges = 10.0 ** np.arange(6.05, 10.06, 0.1) / YR_PER_GYR
     edges = np.concatenate([[0.0], edges, [float(age(0.0))]])
     edges = np.insert(edges, np.searchsorted(edges, BIRTH_CLOUD), BIRTH_CLOUD)
     if refine == 1:
@@ -192,7 +191,7 @@ def _stars(folder, edges):
     metals = range(len(METALLICITIES))
     with fits.open(folder / _STELLAR, memmap=False) as hdus:
         wave = hdus[-1].data.astype(float)
-        nodes = hdus[-2].data.astype(float) / _YR_PER_GYR
+        nodes = hdus[-2].data.astype(float) / YR_PER_GYR
         average = bin_average_matrix(nodes, edges)
         spectra = np.stack([average @ hdus[1 + i].data.astype(float) for i in metals])
         living = np.stack([average @ hdus[-3].data[:, 1 + i] for i in metals])
@@ -215,7 +214,7 @@ def _add_nebular(folder, logu_index, edges, wave, spectra):
         for i in range(len(METALLICITIES)):
             hdu = len(METALLICITIES) * logu_index + i + 1
             cloudy = continuum[hdu].data
-            cloudy_ages = cloudy[1:, 0] / _YR_PER_GYR
+            cloudy_ages = cloudy[1:, 0] / YR_PER_GYR
             for a in young:
                 # The age bins are those of the CLOUDY grids, so the nearest age is the bin's.
                 k = int(np.argmin(np.abs(np.log(cloudy_ages / middle[a])))) if a else 0

@@ -6,6 +6,7 @@ A_V is always that of the diffuse medium, which attenuates stars older than the 
 import numpy as np
 
 from pixsed.errors import PixsedError
+from pixsed.sps.constants import ANGSTROM_PER_MICRON, MICRON_PER_ANGSTROM
 
 #: Fraction of the optical depth of young stars that is in the diffuse medium
 #: (Charlot & Fall 2000).
@@ -29,7 +30,7 @@ def calzetti(wave):
     `~numpy.ndarray`
         A(lambda) / A_V, same shape as `wave`, at least 0.
     """
-    micron = np.asarray(wave, dtype=float) * 1e-4
+    micron = np.asarray(wave, dtype=float) * MICRON_PER_ANGSTROM
 
     def blue(x):
         return 2.659 * (-2.156 + 1.509 / x - 0.198 / x**2 + 0.011 / x**3) + 4.05
@@ -107,7 +108,7 @@ def smc(wave):
     """
     from scipy.interpolate import CubicSpline
 
-    x = 1e4 / np.clip(np.asarray(wave, dtype=float), 912.0, None)
+    x = ANGSTROM_PER_MICRON / np.clip(np.asarray(wave, dtype=float), 912.0, None)
 
     def ultraviolet(x):
         bump = x**2 / ((x**2 - 4.6**2) ** 2 + x**2)

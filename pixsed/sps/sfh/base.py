@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pixsed.sps.constants import YR_PER_GYR
+
 #: Time over which the star-formation rate is averaged, Gyr.
 SFR_TIME = 0.1
 #: Floor of log10 of the specific star-formation rate, SFR / formed mass [1/yr].
@@ -59,7 +61,7 @@ class History:
     def log_sfr(self):
         """Return log10 of the mean SFR over the last 100 Myr, for 1 Msun formed [1/yr], (N,)."""
         with np.errstate(divide="ignore"):
-            log = np.log10(self.mass_younger(SFR_TIME)) - np.log10(SFR_TIME * 1e9)
+            log = np.log10(self.mass_younger(SFR_TIME)) - np.log10(SFR_TIME * YR_PER_GYR)
         return np.maximum(log, LOG_SSFR_FLOOR)
 
     def formation_time(self, fraction):

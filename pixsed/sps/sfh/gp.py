@@ -9,6 +9,7 @@ the treatment of the last 10 Myr are the same; the mass formed is then normalise
 
 import numpy as np
 
+from pixsed.sps.constants import YR_PER_GYR
 from pixsed.sps.sfh.base import History, per_galaxy
 
 GRID = 1000
@@ -52,7 +53,7 @@ def training_points(log_ssfr, times, age):
     x[:, 0], x[:, 1], x[:, 8] = 0.0, 0.01, 1.0
     y[:, 0], y[:, 1], y[:, 8] = 0.0, 0.0, 1.0
     x[:, 2:5], y[:, 2:5] = times, (0.25, 0.5, 0.75)
-    rate = 10.0**log_ssfr * age * 1e9  # mass fraction per age of the Universe
+    rate = 10.0**log_ssfr * age * YR_PER_GYR  # mass fraction per age of the Universe
     for column, fraction in enumerate(SFR_FRACTIONS, 5):
         when = 1.0 - (1.0 - fraction) / rate
         late = (when > x[:, column - 1]) & (when > 0.9)
@@ -234,7 +235,7 @@ def _rates(mass, log_ssfr, age):
     in_early = early_sum - 0.5 * (rates[:, 0] + before)
     scale = np.maximum(1.0 - in_late, 0.0)
     scale = np.divide(scale, in_early, out=np.zeros(n), where=in_early > 0)
-    wanted = 10.0**log_ssfr * age * 1e9 / (GRID - 1)
+    wanted = 10.0**log_ssfr * age * YR_PER_GYR / (GRID - 1)
     with np.errstate(divide="ignore"):
         off = np.abs(np.log10(tail[:, -1]) - np.log10(wanted)) > SFR_TOLERANCE
     new_tail = np.where(late, np.where(off[:, None], wanted[:, None], tail), scale[:, None] * tail)
