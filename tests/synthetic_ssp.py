@@ -16,7 +16,7 @@ WAVE = np.geomspace(91.0, 2e5, 2000)
 DUST_WAVE = np.geomspace(1e4, 1e7, 2000)
 METALLICITY = np.array([-2.3, -1.3, -0.6, 0.0, 0.4])
 #: Wavelength in Angstrom -> fraction of the light of a young population.
-LINES = {1215.67: 0.04, 3728.0: 0.006, 4862.7: 0.005, 5008.2: 0.01, 6564.6: 0.015}
+LINES = {1215.67: 0.013, 3728.0: 0.002, 4862.7: 0.0016, 5008.2: 0.0032, 6564.6: 0.005}
 #: Dust emission: centre and width in Angstrom -> fraction of the energy.
 PAH = {(3.29e4, 0.05e4): 0.01, (7.7e4, 0.4e4): 0.1}
 
@@ -34,7 +34,7 @@ def black_body(temperature, wave):
     temperature = np.asarray(temperature)[..., None] * u.K
     law = BlackBody(temperature, scale=1.0 * u.erg / (u.cm**2 * u.s * u.AA * u.sr))
     with np.errstate(over="ignore"):
-        return (np.pi * u.sr * law(wave * u.AA) / law.bolometric_flux).to_value("1 / AA")
+        return (u.sr * law(wave * u.AA) / law.bolometric_flux).to_value("1 / AA")
 
 
 def synthetic_ssp():
@@ -42,7 +42,7 @@ def synthetic_ssp():
     edges = age_bin_edges()
     myr = 1e3 * np.sqrt(np.maximum(edges[:-1], 1e-4) * edges[1:])
     metal = METALLICITY[:, None]
-    light = 1000.0 * myr**-0.8 * 10.0 ** (-0.05 * metal)  # Lsun per Msun formed
+    light = 3000.0 * myr**-0.8 * 10.0 ** (-0.05 * metal)  # Lsun per Msun formed
     temperature = 40_000.0 * myr**-0.25 * 10.0 ** (-0.06 * metal)
     spectra = 0.99 * black_body(temperature, WAVE) + 0.01 * black_body(25_000.0, WAVE)
     spectra *= light[..., None]

