@@ -1,1 +1,1 @@
-"""Priors, noise, and batches of simulated pixels."""
+"""Simulations: priors, noise models and batches of simulated populations."""

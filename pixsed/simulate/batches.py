@@ -8,44 +8,25 @@ import numpy as np
 
 from pixsed.parallel import run_tasks
 from pixsed.simulate.priors import PRIORS
+from pixsed.simulate.table import row_dtype
 from pixsed.sps.filters import load_curve
-
-#: Rows that share one stream of random numbers; part of what a seed means.
-BATCH = 50_000
-
-
-def row_dtype(prior, bands):
-    """Return the layout of a row of simulations, big-endian as in the file.
-
-    Parameters
-    ----------
-    prior : str
-        A name in `pixsed.simulate.priors.PRIORS`.
-    bands : sequence of str
-
-    Returns
-    -------
-    `~numpy.dtype`
-        A float64 field a column of the prior, then UNIT (float64, a coordinate an element)
-        and FLUX (float32, a band an element).
-    """
-    prior = PRIORS[prior]
-    columns = [(name, ">f8") for name in prior.columns()]
-    vectors = [("UNIT", ">f8", (len(prior.COORDINATES),)), ("FLUX", ">f4", (len(bands),))]
-    return np.dtype(columns + vectors)
 
 
 def ssp_digest(ssp):
-    """Return the SHA-256 of an `~pixsed.sps.ssp.SSPGrid`'s numbers and cards.
+    """Return a digest of the numbers and cards of an `~pixsed.sps.ssp.SSPGrid`.
 
-    Its first 32 characters, which a header card holds beside a comment.
-    Two files of the same grid, made at different times, give the same.
+    Two files of the same grid, made at different times, have the same digest.
+
+    Returns
+    -------
+    str
+        The first 32 characters of the SHA-256, which leave room for a comment in a header card.
     """
     digest = sha256()
     for field in fields(ssp):
         value = getattr(ssp, field.name)
         if isinstance(value, np.ndarray):
-            # Read from a file or just built, a grid is the same.
+            # The file holds float32: a grid just built must have the digest of its file.
             value = np.ascontiguousarray(value, dtype=np.float32)
             digest.update(f"{field.name} {value.shape}".encode())
             digest.update(value)
@@ -55,42 +36,44 @@ def ssp_digest(ssp):
 
 
 class BatchMaker:
-    """What makes batches: a prior and a model of photometry.
+    """Maker of batches of simulated populations, from a prior and a model of photometry.
 
     Parameters
     ----------
     ssp : `~pixsed.sps.ssp.SSPGrid`
-    prior : str
-        A name in `pixsed.simulate.priors.PRIORS`.
-    bands : sequence of str
-    attenuation, igm, curves : optional
-        As `~pixsed.sps.photometry.PhotometryModel` takes them.
+    options : `~pixsed.simulate.options.SimulateOptions`
+    curves : dict, optional
+        Filter curves, as for `~pixsed.sps.photometry.PhotometryModel`.
     """
 
-    def __init__(self, ssp, prior, bands, *, attenuation="calzetti", igm="inoue14", curves=None):
+    def __init__(self, ssp, options, *, curves=None):
         from pixsed.sps.photometry import PhotometryModel
 
-        self.dtype = row_dtype(prior, bands)
-        self.prior = PRIORS[prior]()
+        self.options = options
+        self.dtype = row_dtype(options)
+        self.prior = PRIORS[options.prior]()
         self.model = PhotometryModel(
             ssp,
-            bands,
+            options.bands,
             z_max=self.prior.Z_RANGE[1] + 0.1,
             av_max=self.prior.AV_MAX,
-            attenuation=attenuation,
-            igm=igm,
+            attenuation=options.attenuation,
+            igm=options.igm,
             curves=curves,
         )
 
-    def make(self, seed, number, rows, batch=BATCH):
-        """Return the first `rows` of batch `number`, a structured array of `row_dtype`.
+    def make(self, number):
+        """Return batch `number`, counted from 0, as a structured array of `row_dtype`.
 
-        Its random numbers depend on `seed`, `number` and `batch` alone.
+        Its random numbers depend only on the seed, `number` and the rows per batch. The last
+        batch may have fewer rows: the first of those that a longer simulation would have.
         """
+        options = self.options
         rng = np.random.Generator(
-            np.random.Philox(np.random.SeedSequence(seed, spawn_key=(number,)))
+            np.random.Philox(np.random.SeedSequence(options.seed, spawn_key=(number,)))
         )
-        z, unit = self.prior.draw(batch, rng)
+        rows = min(options.batch, options.number - number * options.batch)
+        z, unit = self.prior.draw(options.batch, rng)
         z, unit = z[:rows], unit[:rows]
         history = self.prior.history(z, unit)
         weights = history.weights(self.model.ssp.age_edges)
@@ -105,62 +88,42 @@ class BatchMaker:
         return result
 
 
-def _make(maker, task):
-    return maker.make(*task)
-
-
-def simulate(
-    ssp,
-    prior,
-    bands,
-    n,
-    *,
-    seed=42,
-    jobs=1,
-    scheduler=None,
-    start=0,
-    batch=BATCH,
-    attenuation="calzetti",
-    igm="inoue14",
-):
+def simulate(ssp, options, *, start=0):
     """Yield batches of simulated populations, in order.
 
     Parameters
     ----------
     ssp : `~pixsed.sps.ssp.SSPGrid`
-    prior : str
-        A name in `pixsed.simulate.priors.PRIORS`.
-    bands : sequence of str
-    n : int
-        Populations in all.
-    seed : int, optional
-    jobs : int, optional
-        Processes.
-    scheduler : str, optional
-        Address of a Dask scheduler, in place of `jobs`.
+    options : `~pixsed.simulate.options.SimulateOptions`
     start : int, optional
-        Populations to leave out at the beginning, a multiple of `batch`.
-    batch : int, optional
-        Populations a batch; other values give other rows.
-    attenuation, igm : str, optional
-        As `~pixsed.sps.photometry.PhotometryModel` takes them.
+        Number of populations to leave out at the beginning, a multiple of ``options.batch``.
 
     Yields
     ------
     `~numpy.ndarray`, shape (rows,)
-        Structured, of `row_dtype`: parameters in physical units; UNIT, their cumulative
-        prior probabilities; FLUX, noiseless, nJy.
+        Structured array of `~pixsed.simulate.table.row_dtype`: parameters in physical units;
+        UNIT, their cumulative prior probabilities; FLUX, noiseless, in nJy.
+
+    Raises
+    ------
+    PixsedError
+        If there is no filter curve of a band.
 
     Notes
     -----
-    With ``jobs=1`` numpy works in this process with as many threads as it was imported
-    with; one is the fastest, and what other processes use: the last bit of a flux can
-    depend on it. `pixsed.cores.one_thread` sets it.
+    With ``jobs=1`` numpy works in this process with as many threads as it was imported with.
+    The last bit of a flux can depend on that number. One thread is fastest, and is what
+    other processes use; `pixsed.cores.one_thread` sets it.
+
+    Examples
+    --------
+    >>> options = SimulateOptions("tau", ["F115W", "F444W"], 200_000, jobs=4)  # doctest: +SKIP
+    >>> for rows in simulate(read_ssp("bc03.fits"), options):  # doctest: +SKIP
+    ...     print(rows["LOGMSTAR"].mean(), rows["FLUX"].shape)
     """
-    tasks = [(seed, at // batch, min(batch, n - at), batch) for at in range(start, n, batch)]
-    # Read once, here: sedpy's reader takes a quarter of a second for these bands.
-    curves = {band: load_curve(band) for band in bands}
-    setup = partial(
-        BatchMaker, ssp, prior, list(bands), attenuation=attenuation, igm=igm, curves=curves
-    )
-    yield from run_tasks(_make, tasks, setup=setup, jobs=jobs, scheduler=scheduler)
+    jobs, scheduler = options.jobs, options.scheduler
+    tasks = list(range(start // options.batch, -(-options.number // options.batch)))
+    # Read once, here: sedpy's reader takes a quarter of a second for 29 bands.
+    curves = {band: load_curve(band) for band in options.bands}
+    setup = partial(BatchMaker, ssp, options, curves=curves)
+    yield from run_tasks(BatchMaker.make, tasks, setup=setup, jobs=jobs, scheduler=scheduler)

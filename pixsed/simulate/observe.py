@@ -1,4 +1,4 @@
-"""Turn noiseless fluxes into what a survey would have measured: bands, errors, noise."""
+"""Mock observations of noiseless fluxes: bands, errors, noise."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from pixsed.simulate.noise.depth import total_error
 
 _WIDE = "F115W F150W F200W F277W F356W F444W".split()
 _CANDELS = "F435W F606W F775W F814W F850LP F105W F125W F160W".split()
-#: Band sets of real surveys, the more common ones first.
+#: Band sets of real surveys, the most common first.
 SURVEYS = {
     "paper": PAPER_BANDS,
     "JADES": "F435W F606W F775W F814W F850LP F070W F090W F115W F150W F162M F182M F200W F210M "
@@ -26,15 +26,15 @@ SURVEYS = {
 
 
 def survey_masks(bands):
-    """Return the surveys' band sets as an array of bool, shape (surveys, B)."""
+    """Return the band sets of the surveys as an array of bool, shape (surveys, B)."""
     return np.array([[band in set(chosen) for band in bands] for chosen in SURVEYS.values()])
 
 
 def draw_masks(bands, n, rng):
-    """Draw which bands are present, for training.
+    """Draw the bands that are present in training rows.
 
-    A tenth of the rows have all bands, six tenths a survey's (the paper's and JADES-like sets
-    the most often), the rest a random number; a third of all then lose up to ten at random.
+    10 % of the rows have all bands, 60 % those of a survey (most often those of the paper or of
+    JADES), 30 % a random number of bands. Then a third of all rows lose up to ten random bands.
 
     Parameters
     ----------
@@ -45,12 +45,12 @@ def draw_masks(bands, n, rng):
     Returns
     -------
     `~numpy.ndarray` of bool, shape (n, B)
-        At least `MIN_BANDS` a row.
+        At least `MIN_BANDS` per row.
     """
     total = len(bands)
     surveys = survey_masks(bands)
     odds = np.array([5.0, 2.0, 2.0] + [1.0] * (len(surveys) - 3))
-    # Of few bands a survey may hold too few to learn from.
+    # If the bands are few, leave out surveys with too few of them.
     enough = surveys.sum(axis=1) >= MIN_BANDS
     if enough.any():
         surveys, odds = surveys[enough], odds[enough]
@@ -68,7 +68,7 @@ def draw_masks(bands, n, rng):
 
 
 def drop_bands(mask, count, rng):
-    """Return `mask` (N, B) with up to `count` (N,) bands less a row, `MIN_BANDS` kept."""
+    """Return `mask` (N, B) without `count` (N,) random bands per row; `MIN_BANDS` remain."""
     key = np.where(mask, rng.random(mask.shape), 2.0)
     rank = np.argsort(np.argsort(key, axis=1), axis=1)
     count = np.minimum(count, np.maximum(mask.sum(axis=1) - MIN_BANDS, 0))
@@ -76,10 +76,10 @@ def drop_bands(mask, count, rng):
 
 
 def measure(flux, bands, noise, rng):
-    """Return noisy fluxes, and the errors that they would be published with.
+    """Return noisy fluxes and the errors that a survey would publish.
 
-    That part of an error which grows with the flux is known from the observed flux alone:
-    from the true one it would give the truth away.
+    The part of the error that grows with flux is computed from the observed flux. From the
+    true flux it would reveal the truth.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def measure(flux, bands, noise, rng):
         Noiseless, nJy.
     bands : sequence of str
     noise : noise model
-        As of `pixsed.simulate.noise`.
+        A noise model of `pixsed.simulate.noise`.
     rng : `~numpy.random.Generator`
 
     Returns
@@ -108,7 +108,7 @@ def observe(flux, bands, noise, mask, rng):
         Noiseless, nJy.
     bands : sequence of str
     noise : noise model
-        As of `pixsed.simulate.noise`.
+        A noise model of `pixsed.simulate.noise`.
     mask : `~numpy.ndarray` of bool, shape (N, B)
     rng : `~numpy.random.Generator`
 
@@ -123,21 +123,22 @@ def observe(flux, bands, noise, mask, rng):
     return noisy, sigma
 
 
-def draw_redshift_error(z, share, largest, rng):
+def draw_redshift_error(z, fraction, largest, rng):
     """Return observed redshifts and their errors.
 
     Parameters
     ----------
     z : `~numpy.ndarray`, shape (N,)
-    share : float
-        Share of rows with an error; the others are exact.
+    fraction : float
+        Fraction of rows with an error; the redshifts of the others are exact.
     largest : float
-        Errors are log-uniform from 0.001 to this, times 1 + z.
+        Largest error over 1 + z; errors over 1 + z are log-uniform from 0.001 to this.
+    rng : `~numpy.random.Generator`
 
     Returns
     -------
-    z_observed, z_err : `~numpy.ndarray`, shape (N,)
+    redshift, redshift_err : `~numpy.ndarray`, shape (N,)
     """
     error = (1 + z) * np.exp(rng.uniform(np.log(1e-3), np.log(largest), len(z)))
-    error[rng.random(len(z)) >= share] = 0.0
+    error[rng.random(len(z)) >= fraction] = 0.0
     return np.maximum(z + error * rng.standard_normal(len(z)), 0.0), error

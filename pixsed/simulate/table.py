@@ -1,25 +1,39 @@
 """The file of simulations: a BINTABLE of parameters and noiseless fluxes."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pixsed.errors import PixsedError
+from pixsed.simulate.priors import PRIORS
 from pixsed.sps.ssp import POPULATION_KEYS
 
-#: Cards of a table of simulations that `read_simulations` gives, beside the SSP grid's.
-RUN_KEYS = ("ATTENUAT", "IGM", "SEED")
-#: Those that change the fluxes.
+#: Cards that `read_simulations` returns in addition to those of the SSP grid.
+SIMULATION_KEYS = ("ATTENUAT", "IGM", "SEED")
+_SSPSHA = "digest of the SSP grid (SHA-256)"
+#: Cards of the physics that changes the fluxes.
 _PHYSICS = (*(key for key in POPULATION_KEYS if key != "FSPSVERS"), "ATTENUAT", "IGM")
-_COMMENTS = {
-    "SEED": "seed of the random numbers",
-    "ATTENUAT": "attenuation law",
-    "IGM": "absorption by the intergalactic medium",
-    "SSPSHA": "digest of the SSP grid (SHA-256)",
-    "BATCH": "rows that share a stream of random numbers",
-    "PIXSVER": "version of pixsed that made the rows",
-}
+
+
+def row_dtype(options):
+    """Return the layout of a row of simulations, big-endian as in the file.
+
+    Parameters
+    ----------
+    options : `~pixsed.simulate.options.SimulateOptions`
+
+    Returns
+    -------
+    `~numpy.dtype`
+        One float64 field per column of the prior, then UNIT (float64, one element per
+        coordinate) and FLUX (float32, one element per band).
+    """
+    prior = PRIORS[options.prior]
+    columns = [(name, ">f8") for name in prior.columns()]
+    vectors = [("UNIT", ">f8", (len(prior.COORDINATES),)), ("FLUX", ">f4", (len(options.bands),))]
+    return np.dtype(columns + vectors)
 
 
 @dataclass
@@ -31,13 +45,13 @@ class Simulations:
     prior : str
     bands : list of str
     columns : dict of `~numpy.ndarray`, shape (N,)
-        Parameters, physical units.
+        Parameters in physical units.
     unit : `~numpy.ndarray`, shape (N, D)
         Cumulative prior probabilities of the prior's coordinates.
     flux : `~numpy.ndarray`, shape (N, B)
-        Noiseless, nJy.
+        Noiseless, in nJy.
     meta : dict
-        What the SSP grid says of itself, and `RUN_KEYS`; of an older file, those it has.
+        Cards of the SSP grid and `SIMULATION_KEYS`.
     """
 
     prior: str
@@ -52,18 +66,18 @@ class Simulations:
 
 
 def physics_differences(meta, other):
-    """Return how the physics of two sets of simulations differs, as ``ATTENUAT smc, not calzetti``.
+    """Return the differences in physics of two sets of simulations.
 
     Parameters
     ----------
     meta, other : dict
-        `Simulations.meta`, or "sps" of a model's metadata. What one of them lacks, as an older
-        file, is not compared.
+        `Simulations.meta`, or "sps" of a model's metadata. Cards that one of them lacks are not
+        compared.
 
     Returns
     -------
     str
-        Empty where they agree.
+        For example ``ATTENUAT smc, not calzetti``; empty if they agree.
     """
     return ", ".join(
         f"{key} {meta[key]}, not {other[key]}"
@@ -72,68 +86,101 @@ def physics_differences(meta, other):
     )
 
 
-def simulations_writer(
-    path,
-    dtype,
-    n,
-    *,
-    prior,
-    bands,
-    meta,
-    units,
-    block,
-    descriptions=None,
-    overwrite=False,
-    resume=False,
-    inputs=(),
-):
+def simulations_writer(path, options, ssp_cards, *, overwrite=False, resume=False, inputs=()):
     """Return the `~pixsed.io.writers.table_blocks.TableWriter` of a table of simulations.
 
     Parameters
     ----------
     path : path-like
-    dtype : `~numpy.dtype`
-        Of a row: `pixsed.simulate.batches.row_dtype`.
-    n : int
-        Rows in all.
-    prior : str
-    bands : sequence of str
-    meta : dict
-        Cards of the table's header. A run goes on only where these, the layout, `prior`,
-        `bands` and `n` are the same.
-    units : dict of str
-        Unit of each parameter that has one; those of logarithms go into the descriptions.
-    descriptions : dict of str, optional
-        Of parameters.
-    block : int
-        Rows a batch.
+    options : `~pixsed.simulate.options.SimulateOptions`
+    ssp_cards : dict
+        Cards of the SSP grid, and SSPSHA, its digest.
     overwrite, resume : bool, optional
+        A table is resumed only if all cards of its header are unchanged, so only with the same
+        grid and the same options that change the data.
     inputs : sequence of path-like, optional
+        Files read, for the header.
     """
     from astropy.io import fits
 
     from pixsed.io.provenance import stamp
     from pixsed.io.writers.table_blocks import TableWriter
-    from pixsed.io.writers.table_columns import unit_and_comment
 
     primary = fits.PrimaryHDU().header
     stamp(primary, inputs=inputs)
-    table = fits.BinTableHDU(np.empty(0, dtype), name="SIMS").header
-    table["NAXIS2"] = (n, "rows")
+    table = _table_header(options, ssp_cards)
+    return TableWriter(
+        path, primary, table, block=options.batch, overwrite=overwrite, resume=resume
+    )
+
+
+def _table_header(options, ssp_cards):
+    from astropy.io import fits
+
+    from pixsed import __version__
+    from pixsed.io.writers.table_columns import unit_and_comment
+
+    dtype = row_dtype(options)
+    columns = PRIORS[options.prior].columns() | {"FLUX": ("nJy", "")}
+    header = fits.BinTableHDU(np.empty(0, dtype), name="SIMS").header
     for number, name in enumerate(dtype.names, 1):
-        unit = {**units, "FLUX": "nJy"}.get(name, "")
-        unit, text = unit_and_comment(unit, (descriptions or {}).get(name, ""))
+        unit, text = unit_and_comment(*columns.get(name, ("", "")))
         if unit:
-            table[f"TUNIT{number}"] = unit
+            header[f"TUNIT{number}"] = unit
         if text:
-            table[f"TCOMM{number}"] = text
-    table["SIMULATD"] = (True, "simulated, not observed")
-    table["PRIOR"] = (prior, "prior of the populations")
-    for number, band in enumerate(bands, 1):
-        table[f"BAND{number}"] = (band, f"FLUX element {number}")
-    for key, value in meta.items():
-        table[key] = (value, _COMMENTS.get(key, ""))
-    return TableWriter(path, primary, table, block=block, overwrite=overwrite, resume=resume)
+            header[f"TCOMM{number}"] = text
+    header["SIMULATD"] = (True, "simulated, not observed")
+    for keyword, value, comment in options.cards():
+        header[keyword] = (value, comment)
+    for key, value in ssp_cards.items():
+        place, comment = ("BATCH", _SSPSHA) if key == "SSPSHA" else ("ATTENUAT", "")
+        header.insert(place, (key, value, comment))
+    header["PIXSVER"] = (__version__, "version of pixsed that made the rows")
+    return header
+
+
+def write_simulations(ssp_path, path, options, *, overwrite=False, resume=False, report=None):
+    """Simulate populations and write them to a table, batch by batch.
+
+    Until the table is complete it is ``NAME.part``.
+
+    Parameters
+    ----------
+    ssp_path : path-like
+        SSP grid, as `pixsed.sps.ssp.write_ssp` writes it.
+    path : path-like
+    options : `~pixsed.simulate.options.SimulateOptions`
+    overwrite : bool, optional
+        Replace `path`, or ``NAME.part``, if it exists.
+    resume : bool, optional
+        Go on with ``NAME.part`` if it exists.
+    report : callable, optional
+        Called with the number of rows written so far: before the first batch, then after each.
+
+    Raises
+    ------
+    PixsedError
+        If an input is missing, the file exists, or ``NAME.part`` holds other simulations.
+    """
+    from pixsed.io.writers.table_blocks import check_blocks_output
+    from pixsed.simulate.batches import simulate, ssp_digest
+    from pixsed.sps.filters import load_curve
+    from pixsed.sps.ssp import read_ssp
+
+    check_blocks_output(path, overwrite=overwrite, resume=resume)
+    for band in options.bands:
+        load_curve(band)
+    ssp = read_ssp(ssp_path)
+    cards = ssp.meta | {"SSPSHA": ssp_digest(ssp)}
+    writer = simulations_writer(
+        path, options, cards, overwrite=overwrite, resume=resume, inputs=[ssp_path]
+    )
+    report = report or (lambda done: None)
+    report(writer.done)
+    with writer, closing(simulate(ssp, options, start=writer.done)) as batches:
+        for rows in batches:
+            writer.append(rows)
+            report(writer.done)
 
 
 def read_simulations(path, rows=None):
@@ -143,7 +190,7 @@ def read_simulations(path, rows=None):
     ----------
     path : path-like
     rows : int or slice, optional
-        The first so many, or which; all by default.
+        Number of rows from the first on, or a slice; default: all.
 
     Returns
     -------
@@ -152,7 +199,7 @@ def read_simulations(path, rows=None):
     Raises
     ------
     PixsedError
-        If the file is not a table of simulations, or not whole.
+        If the file is not a table of simulations, or not complete.
     """
     from pixsed.io.inputs import check_input
     from pixsed.io.locate import open_fits
@@ -169,14 +216,14 @@ def read_simulations(path, rows=None):
         if "SIMS" not in hdus or not hdus["SIMS"].header.get("SIMULATD"):
             raise PixsedError(f"{path} holds no simulations; make some with 'pixsed simulate'")
         header = hdus["SIMS"].header
-        # The rows as they lie in the file: astropy would copy each column by itself.
+        # The raw rows: astropy would copy each column in a pass over the whole file.
         raw = hdus["SIMS"].data.view(np.ndarray)
         raw = raw[rows if isinstance(rows, slice) else slice(rows)]
         native = {
             name: np.empty((len(raw), *field.shape), field.base.newbyteorder("="))
             for name, (field, _) in raw.dtype.fields.items()
         }
-        # A block at a time, so that every page of the file is passed over once.
+        # Block by block, so that every page of the file is read once.
         for start in range(0, len(raw), 1 << 14):
             block = slice(start, start + (1 << 14))
             for name, values in native.items():
@@ -188,5 +235,5 @@ def read_simulations(path, rows=None):
         columns=native,
         unit=unit,
         flux=flux,
-        meta={key: header[key] for key in (*POPULATION_KEYS, *RUN_KEYS) if key in header},
+        meta={key: header[key] for key in (*POPULATION_KEYS, *SIMULATION_KEYS) if key in header},
     )

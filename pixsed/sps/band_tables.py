@@ -1,35 +1,35 @@
-"""Spectra through all bands at every step of redshift, ready to be dimmed by any A_V."""
+"""Tables of the light of spectra through all bands at every redshift step, for any A_V."""
 
 import numpy as np
 
-from pixsed.sps.nodes import how_many, share_out
+from pixsed.sps.nodes import choose_nodes, distribute
 
-# Steps whose tables are made together, when one of them is first asked for.
+# Number of steps whose tables are made together, when the first of them is needed.
 _BLOCK = 16
-# Share of a band's greatest transmission below which its blue end is taken together.
+# Fraction of the peak transmission of a band below which its blue end is treated as one.
 _NEGLIGIBLE = 1e-5
 
 
 class BandTables:
-    """Light of spectra through bands, shared out between nodes of an attenuation curve.
+    """Light of spectra through bands, distributed over nodes of an attenuation curve.
 
-    On a grid even in log wavelength a redshift is a shift: rest-frame cell i is seen in
+    On a grid uniform in log wavelength, a redshift is a shift: rest-frame cell i falls in
     observed cell i - `steps` + 1 + step, where ln(1 + z) is `step` cells.
 
     Parameters
     ----------
     spectra : `~numpy.ndarray`, shape (R, C), float32
-        f_nu by rest-frame cell.
+        f_nu per rest-frame cell.
     depth : `~numpy.ndarray`, shape (C,)
         Optical depth for A_V = 1.
     filters : `~numpy.ndarray`, shape (O, B)
-        Transmission by observed cell, columns adding up to 1.
+        Transmission per observed cell; each column sums to 1.
     igm : `~numpy.ndarray`, shape (steps, I)
         Transmission of the first I rest-frame cells at each step; 1 beyond.
     av_max : float
-        Largest A_V that will be asked for.
+        Largest A_V.
     emission : `~numpy.ndarray`, shape (C,)
-        A spectrum that is not dimmed, behind `igm` alone.
+        Spectrum that is attenuated by `igm` but not by dust.
     """
 
     def __init__(self, spectra, depth, filters, igm, av_max, emission):
@@ -55,13 +55,13 @@ class BandTables:
         Returns
         -------
         light : `~numpy.ndarray`, shape (R, K), float32
-            AB flux density of each spectrum that belongs to each node.
+            AB flux density of each spectrum at each node.
         depth : `~numpy.ndarray`, shape (K,), float32
-            Optical depth there for A_V = 1.
+            Optical depth of the nodes for A_V = 1.
         bands : `~numpy.ndarray`, shape (K, B), float32
-            1 where a node is of a band: the product with it sums up each band's nodes.
+            1 where a node belongs to a band: the product with it sums the nodes of each band.
         emission : `~numpy.ndarray`, shape (B,), float32
-            AB flux density of what is not dimmed.
+            AB flux density of `emission` in each band.
         """
         block, row = divmod(step, _BLOCK)
         if block not in self._blocks:
@@ -78,18 +78,18 @@ class BandTables:
             weight = (
                 transmission * self._igm[steps[:, None], np.minimum(cells, self._igm.shape[1] - 1)]
             )
-            # What hardly passes at the blue end, dimmed most of all, needs no node of its own.
+            # Negligible light at the blue end, which has the largest depth, needs no node.
             seen = self.depth[cells]
             passes = weight > _NEGLIGIBLE * weight.max(axis=1, keepdims=True)
             seen = np.minimum(seen, np.where(passes, seen, 0.0).max(axis=1, keepdims=True))
-            counts = how_many(0.5 * self._av_max * np.ptp(seen, axis=1).max())
-            shares, nodes = share_out(seen, *counts)
-            # One product for all steps, in which each is a set of columns.
+            counts = choose_nodes(0.5 * self._av_max * np.ptp(seen, axis=1).max())
+            fractions, nodes = distribute(seen, *counts)
+            # One matrix product for all steps, each of which is a set of columns.
             kernel = np.zeros((cells[0, -1] + 1 - at[-1], *nodes.shape), dtype=np.float32)
             for row, begin in enumerate(at - at[-1]):
                 np.multiply(
                     weight[row][:, None],
-                    shares[row],
+                    fractions[row],
                     out=kernel[begin : begin + len(transmission), row],
                     casting="same_kind",
                 )

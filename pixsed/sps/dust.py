@@ -1,22 +1,24 @@
 """Attenuation curves, A(lambda) / A_V.
 
-A_V is always that of the diffuse medium, which stars older than the birth clouds see.
+A_V is always that of the diffuse medium, which attenuates stars older than the birth clouds.
 """
 
 import numpy as np
 
 from pixsed.errors import PixsedError
+from pixsed.sps.constants import ANGSTROM_PER_MICRON, MICRON_PER_ANGSTROM
 
-#: Charlot & Fall (2000): the diffuse medium's share of the depth before young stars.
+#: Fraction of the optical depth of young stars that is in the diffuse medium
+#: (Charlot & Fall 2000).
 CHARLOT_FALL_MU = 0.3
 
 
 def calzetti(wave):
-    """Return the Calzetti+00 curve, R_V = 4.05.
+    """Return the attenuation curve of Calzetti+00, equation 4, with R_V = 4.05.
 
-    Below 1200 Angstrom, where the published polynomial ends, it goes on as
-    lambda^-0.77 (Carnall+18, after Leitherer+02); above 2.2 micron the published line
-    goes on to where it meets zero.
+    Below 1200 Angstrom, where the published polynomial ends, it continues as lambda^-0.77
+    (Carnall+18, after Leitherer+02). Above 2.2 micron the published function continues until
+    it reaches zero.
 
     Parameters
     ----------
@@ -26,9 +28,9 @@ def calzetti(wave):
     Returns
     -------
     `~numpy.ndarray`
-        A(lambda) / A_V, the shape of `wave`, never negative.
+        A(lambda) / A_V, same shape as `wave`, at least 0.
     """
-    micron = np.asarray(wave, dtype=float) * 1e-4
+    micron = np.asarray(wave, dtype=float) * MICRON_PER_ANGSTROM
 
     def blue(x):
         return 2.659 * (-2.156 + 1.509 / x - 0.198 / x**2 + 0.011 / x**3) + 4.05
@@ -46,7 +48,9 @@ def calzetti(wave):
 
 
 def charlot_fall(wave):
-    """Return the diffuse medium of Charlot & Fall (2000): (lambda / 5500 Angstrom)^-0.7.
+    """Return the curve of the diffuse medium of Charlot & Fall (2000).
+
+    It is (lambda / 5500 Angstrom)^-0.7.
 
     Parameters
     ----------
@@ -56,15 +60,16 @@ def charlot_fall(wave):
     Returns
     -------
     `~numpy.ndarray`
-        A(lambda) / A_V, the shape of `wave`.
+        A(lambda) / A_V, same shape as `wave`.
     """
     return (np.asarray(wave, dtype=float) / 5500.0) ** -0.7
 
 
 def charlot_fall_young(wave):
-    """Return the whole depth before stars of Charlot & Fall (2000) in their birth clouds.
+    """Return the curve of stars in birth clouds of Charlot & Fall (2000).
 
-    The diffuse medium makes up 0.3 of it; the slope of both is -0.7, as in the paper.
+    It includes the diffuse medium, which contributes 0.3 of the depth. Both have a slope of
+    -0.7, as in the paper.
 
     Parameters
     ----------
@@ -74,7 +79,7 @@ def charlot_fall_young(wave):
     Returns
     -------
     `~numpy.ndarray`
-        A(lambda) over the A_V of the diffuse medium, the shape of `wave`.
+        A(lambda) over the A_V of the diffuse medium, same shape as `wave`.
     """
     return charlot_fall(wave) / CHARLOT_FALL_MU
 
@@ -82,10 +87,10 @@ def charlot_fall_young(wave):
 def smc(wave):
     """Return the extinction curve of the bar of the Small Magellanic Cloud, R_V = 2.74.
 
-    Fitzpatrick & Massa's function with the parameters of Gordon+03 (table 3) below 2700
-    Angstrom; a cubic spline in 1 / lambda through the optical and infrared points of
-    table 4 above, those at 1.25 and 2.2 micron as corrected by Gordon+16, and zero at
-    infinity. Below 912 Angstrom it stays constant.
+    Below 2700 Angstrom it is the function of Fitzpatrick & Massa with the parameters of
+    Gordon+03 (table 3). Above, it is a cubic spline in 1 / lambda through the optical and
+    infrared points of table 4, with those at 1.25 and 2.2 micron as corrected by Gordon+16, and
+    zero at infinite wavelength. Below 912 Angstrom it is constant.
 
     Parameters
     ----------
@@ -95,7 +100,7 @@ def smc(wave):
     Returns
     -------
     `~numpy.ndarray`
-        A(lambda) / A_V, the shape of `wave`, never negative.
+        A(lambda) / A_V, same shape as `wave`, at least 0.
 
     References
     ----------
@@ -103,7 +108,7 @@ def smc(wave):
     """
     from scipy.interpolate import CubicSpline
 
-    x = 1e4 / np.clip(np.asarray(wave, dtype=float), 912.0, None)
+    x = ANGSTROM_PER_MICRON / np.clip(np.asarray(wave, dtype=float), 912.0, None)
 
     def ultraviolet(x):
         bump = x**2 / ((x**2 - 4.6**2) ** 2 + x**2)
@@ -120,7 +125,7 @@ def smc(wave):
     return np.where(x < joint[0], np.maximum(spline(x), 0.0), ultraviolet(x))
 
 
-#: Curves of stars older than their birth clouds, and of younger ones with their gas.
+#: Curves of old stars, and of stars and gas in birth clouds.
 ATTENUATION = {
     "calzetti": (calzetti, calzetti),
     "charlot-fall": (charlot_fall, charlot_fall_young),
@@ -129,7 +134,7 @@ ATTENUATION = {
 
 
 def attenuation_curves(name):
-    """Return the two curves of an attenuation law: old stars, stars in birth clouds.
+    """Return the curves of an attenuation law for old stars and for stars in birth clouds.
 
     Parameters
     ----------
@@ -139,13 +144,13 @@ def attenuation_curves(name):
     Returns
     -------
     old, young : callable
-        Functions of rest-frame wavelength [Angstrom], A(lambda) / A_V; the same one
-        where the law is one screen.
+        Functions of rest-frame wavelength [Angstrom] that return A(lambda) / A_V; the same
+        function if the law is a single screen.
 
     Raises
     ------
     PixsedError
-        If there is no such law.
+        If the law is unknown.
     """
     if name not in ATTENUATION:
         raise PixsedError(f"attenuation must be one of {', '.join(ATTENUATION)}, got {name!r}")

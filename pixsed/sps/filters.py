@@ -1,4 +1,4 @@
-"""Filter transmission on a grid even in log wavelength."""
+"""Filter transmission on a grid uniform in log wavelength."""
 
 from functools import cache
 
@@ -10,7 +10,7 @@ from pixsed.errors import PixsedError
 
 @cache
 def load_curve(name):
-    """Return the transmission curve of a band, from astro-sedpy.
+    """Return the transmission curve of a band from astro-sedpy.
 
     Parameters
     ----------
@@ -20,7 +20,13 @@ def load_curve(name):
     Returns
     -------
     wave, transmission : `~numpy.ndarray`
-        Angstrom, and photons counted, any scale. Not to be changed: kept for the next call.
+        Angstrom, and photon-counting transmission in any scale. The arrays are cached: do not
+        change them.
+
+    Raises
+    ------
+    PixsedError
+        If the band is unknown, or astro-sedpy is not installed.
     """
     if name not in BY_NAME:
         raise PixsedError(
@@ -38,10 +44,10 @@ def load_curve(name):
 
 
 def cumulative_average(x, y, edges):
-    """Return the mean of the piecewise-linear y(x) between consecutive `edges`.
+    """Return the mean of a piecewise-linear y(x) between consecutive `edges`.
 
-    y is zero outside x. Exact for the linear pieces, so that flux is conserved
-    whatever the widths of the cells.
+    y is zero outside x. The mean is exact for the linear pieces, so that flux is conserved for
+    any widths of the cells.
 
     Parameters
     ----------
@@ -64,25 +70,25 @@ def cumulative_average(x, y, edges):
 
 
 def transmission_matrix(names, log_edges, curves=None):
-    """Return the bands' transmission averaged over cells of log wavelength.
+    """Return the transmission of bands, averaged over cells of log wavelength.
 
     Parameters
     ----------
     names : sequence of str
     log_edges : `~numpy.ndarray`, shape (M + 1,)
-        Natural log of the cells' edges in Angstrom, evenly spaced.
+        Natural log of the cell edges in Angstrom, uniformly spaced.
     curves : dict, optional
-        Wavelength [Angstrom] and transmission by band, instead of `load_curve`'s.
+        Wavelength [Angstrom] and transmission by band; default: those of `load_curve`.
 
     Returns
     -------
     `~numpy.ndarray`, shape (M, B)
-        Each column adds up to 1, so that the product with f_nu is the AB flux density.
+        Each column sums to 1, so that the product with f_nu is the AB flux density.
 
     Raises
     ------
     PixsedError
-        If there is no curve of a band, or it does not lie within the edges.
+        If a band has no curve, or its curve is not within the edges.
     """
     columns = []
     for name in names:

@@ -1,12 +1,12 @@
-"""The child process that runs FSPS: the only place of pixsed that imports fsps.
+"""Child process that runs FSPS: the only module of pixsed that imports fsps.
 
 All objects of a process share one Fortran state, a missing data file ends the process
-with status 0 and no exception, and some switches are fixed for its life. So FSPS runs
-in a process of its own, once, and whoever started it looks for the last line of its
-output: `pixsed.sps.fsps_grid` does.
+with status 0 and no exception, and some switches are fixed for the life of a process.
+So FSPS runs once, in a separate process, and its parent (`pixsed.sps.fsps_process`)
+checks the last line of its output.
 
-Run as ``python -m pixsed.sps.fsps_worker OUTPUT.npz OPTIONS``, OPTIONS a JSON object:
-imf (FSPS's imf_type), agb_dust, nebular, log_u, qpah, umin, gamma.
+Run as ``python -m pixsed.sps.fsps_worker OUTPUT.npz OPTIONS``, where OPTIONS is a JSON
+object: imf (FSPS's imf_type), agb_dust, nebular, log_u, qpah, umin, gamma.
 """
 
 import json
@@ -15,26 +15,27 @@ import sys
 
 import numpy as np
 
-#: What the lines on standard output begin with.
+#: First words of lines on standard output.
 LIBRARIES, PROGRESS, DONE = "pixsed-libraries", "pixsed-progress", "pixsed-done"
-#: FSPS writes what is not there as 1e-70.
+#: FSPS writes zeros as 1e-70.
 _NOTHING = 1e-60
 
 
-def _say(*words):
+def _print(*words):
     print(*words, flush=True)
 
 
 def _stars(sp, folder, library, nodes):
-    """Say which metallicities FSPS has no stellar spectra of its own for.
+    """Return the metallicities for which FSPS has no stellar spectra of their own.
 
-    A star of 6000 K, on a point of the library's grid, is asked for at every metallicity.
+    They are found from the spectra of a star of 6000 K, on a point of the library's grid.
 
     Returns
     -------
-    copied, mixed : `~numpy.ndarray` of bool, shape (Z,)
-        Whether the spectrum is that of the metallicity before or after; and whether it is
-        another than the one in the library's file for that metallicity.
+    copied : `~numpy.ndarray` of bool, shape (Z,)
+        True where the spectrum is that of the previous or next metallicity.
+    mixed : `~numpy.ndarray` of bool, shape (Z,)
+        True where the spectrum differs from that in the library's file of the metallicity.
     """
     logt, logg, files = 3.778, 4.5, None
     if library.startswith("c3k"):
@@ -45,7 +46,7 @@ def _stars(sp, folder, library, nodes):
         t, g = np.argmin(np.abs(logts - logt)), np.argmin(np.abs(loggs - logg))
         logt, logg = logts[t], loggs[g]
         files = [os.path.join(folder, f"{library}_feh{z:+.2f}_afe+0.0.spec.bin") for z in nodes]
-    light = 10.0 ** (4 * logt - logg) / 4.13e10  # FSPS's own constant: g from M, L and T
+    light = 10.0 ** (4 * logt - logg) / 4.13e10  # FSPS's constant: g from M, L and T
     use = sp.wavelengths > 2000
     stars = [
         sp._get_stellar_spectrum(1.0, logt, light, logg, 0, 0.5, zmet=1 + i, peraa=False)[use]
@@ -53,8 +54,8 @@ def _stars(sp, folder, library, nodes):
     ]
     pairs = zip(stars[:-1], stars[1:], strict=True)
     differ = np.flatnonzero([not np.allclose(a, b, rtol=1e-6, atol=0) for a, b in pairs])
-    # Beyond its ends the library goes on with its last spectrum, whose own place is the
-    # innermost of the equal ones.
+    # Beyond its ends the library repeats its last spectrum: the innermost of the equal ones
+    # is at its true metallicity.
     copied = np.zeros(len(nodes), dtype=bool)
     if len(differ):
         copied[: differ[0]] = copied[differ[-1] + 2 :] = True
@@ -68,23 +69,58 @@ def _stars(sp, folder, library, nodes):
     return copied, mixed
 
 
+def _dust_emission(sp, zmet):
+    """Return the spectrum of dust emission: a trace of dust, with and without emission."""
+    # A trace only, so that the dust does not absorb its own emission.
+    sp.params["dust2"] = 0.01
+    dark = sp.get_spectrum(zmet=zmet, tage=0.01, peraa=False)[1]
+    sp.params["add_dust_emission"] = True
+    dust = sp.get_spectrum(zmet=zmet, tage=0.01, peraa=False)[1] - dark
+    sp.params["add_dust_emission"], sp.params["dust2"] = False, 0.0
+    return np.maximum(dust, 0.0)
+
+
+def _populations(sp, nodes, steps):
+    """Return spectra, lines and surviving masses at FSPS's ages, by metallicity."""
+    spectra, lines, surviving = [], [], []
+    for i, node in enumerate(nodes):
+        sp.params["gas_logz"] = node
+        spectra.append(sp.get_spectrum(zmet=1 + i, tage=0.0, peraa=False)[1])
+        lines.append(sp.emline_luminosity)
+        surviving.append(sp.stellar_mass)
+        _print(PROGRESS, i + 1, steps)
+    return np.array(spectra), np.array(lines), surviving
+
+
+def _living(sp, nodes, steps):
+    """Return the mass of living stars at FSPS's ages, by metallicity."""
+    sp.params["add_stellar_remnants"] = False
+    # Faster without, and neither changes the mass.
+    sp.params["add_agb_dust_model"] = False
+    sp.params["add_neb_emission"] = False
+    living = []
+    for i in range(len(nodes)):
+        sp.get_spectrum(zmet=1 + i, tage=0.0)
+        living.append(sp.stellar_mass)
+        _print(PROGRESS, len(nodes) + i + 1, steps)
+    return living
+
+
 def main(output, options):
     """Make the SSPs at FSPS's own ages and metallicities, and save them."""
     from fsps._fsps import driver
 
     libraries = [name.decode().strip() for name in driver.get_libraries()]
-    _say(LIBRARIES, *libraries)
+    _print(LIBRARIES, *libraries)
     import fsps
 
-    common = dict(
+    sp = fsps.StellarPopulation(
+        compute_vega_mags=False,
         zcontinuous=0,
         sfh=0,
         imf_type=options["imf"],
-        compute_vega_mags=False,
         vactoair_flag=False,
         cloudy_dust=False,
-    )
-    sp = fsps.StellarPopulation(
         add_agb_dust_model=options["agb_dust"],
         add_stellar_remnants=True,
         add_neb_emission=options["nebular"],
@@ -96,40 +132,14 @@ def main(output, options):
         duste_qpah=options["qpah"],
         duste_umin=options["umin"],
         duste_gamma=options["gamma"],
-        **common,
     )
     nodes = np.log10(sp.zlegend / sp.solar_metallicity)
     steps = 2 * len(nodes)
-    _say(PROGRESS, 0, steps)
-
-    spectra, lines, surviving = [], [], []
-    for i, node in enumerate(nodes):
-        sp.params["gas_logz"] = node
-        spectra.append(sp.get_spectrum(zmet=1 + i, tage=0.0, peraa=False)[1])
-        lines.append(sp.emline_luminosity)
-        surviving.append(sp.stellar_mass)
-        _say(PROGRESS, i + 1, steps)
-
-    # A trace of dust, so that the emission is not absorbed again on its way out.
-    sp.params["dust2"] = 0.01
-    dark = sp.get_spectrum(zmet=len(nodes), tage=0.01, peraa=False)[1]
-    sp.params["add_dust_emission"] = True
-    dust = sp.get_spectrum(zmet=len(nodes), tage=0.01, peraa=False)[1] - dark
-    sp.params["add_dust_emission"], sp.params["dust2"] = False, 0.0
-
+    _print(PROGRESS, 0, steps)
+    spectra, lines, surviving = _populations(sp, nodes, steps)
+    dust = _dust_emission(sp, len(nodes))
     copied, mixed = _stars(sp, os.environ["SPS_HOME"], libraries[1], nodes)
-
-    # The living stars alone. Without dust shells, which do not change the mass, it is quick.
-    sp.params["add_stellar_remnants"] = False
-    sp.params["add_agb_dust_model"] = False
-    sp.params["add_neb_emission"] = False
-    living = []
-    for i in range(len(nodes)):
-        sp.get_spectrum(zmet=1 + i, tage=0.0)
-        living.append(sp.stellar_mass)
-        _say(PROGRESS, len(nodes) + i + 1, steps)
-
-    spectra, lines = np.array(spectra), np.array(lines)
+    living = _living(sp, nodes, steps)  # last, since it changes the switches of `sp`
     np.savez(
         output,
         nodes=nodes,
@@ -141,12 +151,12 @@ def main(output, options):
         lines=np.where(lines > _NOTHING, lines, 0.0),
         surviving=surviving,
         living=living,
-        dust=np.maximum(dust, 0.0),
+        dust=dust,
         copied=copied,
         mixed=mixed,
         version=fsps.__version__,
     )
-    _say(DONE)
+    _print(DONE)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Absorption by the intergalactic medium: mean transmission towards a source.
+"""Mean transmission of the intergalactic medium towards a source.
 
-The optical depth of a Lyman-series line depends on the observed wavelength alone;
-the rest-frame wavelength only says which lines lie before the source. So one table
-over observed wavelength, summed up over the lines, serves every redshift.
+The optical depth of a Lyman-series line depends only on the observed wavelength; the
+rest-frame wavelength determines which lines absorb. So one table over observed
+wavelength, summed over the lines, is valid for all redshifts.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import numpy as np
 
 from pixsed.errors import PixsedError
 
-#: Points of a cell over which `transmission_table` takes its mean.
+#: Number of points per cell that `transmission_table` averages.
 _FINE = 8
 
 
@@ -42,10 +42,10 @@ def inoue14(wave, z):
 def madau95(wave, z):
     """Return the mean transmission of Madau (1995) for a source at redshift `z`.
 
-    The coefficients, metals and seventeen lines, are those of FSPS; the continuum is
-    the approximation of the paper's footnote 3. FSPS holds the depth at its greatest
-    value blueward of where that is; here it goes on as published. They part where
-    less than a few per cent are left, below rest-frame 700 Angstrom.
+    The coefficients of seventeen lines and of metals are those of FSPS. The continuum is
+    the approximation of footnote 3 of the paper. FSPS keeps the depth at its maximum
+    blueward of the maximum; here it continues as published. The two differ below rest-frame
+    700 Angstrom, where the transmission is less than a few per cent.
 
     Parameters
     ----------
@@ -70,21 +70,21 @@ def no_absorption(wave, z):
     return np.ones(np.shape(wave))
 
 
-#: What `PhotometryModel` calls them.
+#: Names of the laws of absorption.
 IGM = {"inoue14": inoue14, "madau95": madau95, "none": no_absorption}
 
 
 def transmission_table(igm, log_edges, n_shift):
-    """Return the transmission of cells of log wavelength, for redshifts a cell apart.
+    """Return the transmission of cells of log wavelength, for redshifts one cell apart.
 
     Parameters
     ----------
     igm : str
         A name in `IGM`.
     log_edges : `~numpy.ndarray`, shape (C + 1,)
-        Natural log of the cells' edges, rest-frame Angstrom, evenly spaced.
+        Natural log of the cell edges in rest-frame Angstrom, uniformly spaced.
     n_shift : int
-        Redshifts from 0: row i is for ln(1 + z) = i cells.
+        Number of redshifts; row i is for ln(1 + z) = i cells.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def transmission_table(igm, log_edges, n_shift):
     Raises
     ------
     PixsedError
-        If `igm` is not known.
+        If `igm` is unknown.
     """
     check_igm(igm)
     cells = len(log_edges) - 1
@@ -122,7 +122,7 @@ def transmission_table(igm, log_edges, n_shift):
 
 
 def check_igm(igm):
-    """Return `igm` where it is a name in `IGM`, else raise `PixsedError`."""
+    """Return `igm`, or raise `PixsedError` if it is not a name in `IGM`."""
     if igm not in IGM:
         raise PixsedError(f"igm must be one of {', '.join(IGM)}, got {igm!r}")
     return igm
@@ -130,10 +130,10 @@ def check_igm(igm):
 
 @dataclass(frozen=True)
 class _Law:
-    """Absorption in pieces: of lines, and of the continuum below `limit` (Angstrom).
+    """Law of absorption: by lines, and by the continuum below `limit` (Angstrom).
 
-    `line_depth(observed)` gives (lines, W); `continuum(powers, 1 + z)` takes a dict of
-    powers of observed / limit. Both are for light that passes, whatever its source.
+    `line_depth(observed)` returns the depth (lines, W); `continuum(powers, 1 + z)` takes a dict
+    of powers of observed / limit. Both assume that the source is beyond the absorbers.
     """
 
     wave: np.ndarray

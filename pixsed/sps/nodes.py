@@ -1,26 +1,26 @@
-"""Dimming by a curve times A_V, from few wavelengths.
+"""Attenuation of the light in a band at any A_V, from a few nodes of the attenuation curve.
 
 Within a band the attenuation curve c varies little, and exp(-A_V c) is a smooth
-function of c. So the band's light is shared out between a few values of c, its nodes,
-by Lagrange polynomials of c: once for each spectrum and redshift, whatever A_V. A sum
-over the nodes then stands for the integral over wavelength at any A_V.
+function of c. So the light in the band is distributed over a few values of c, the
+nodes, by Lagrange polynomials of c: once for each spectrum and redshift. A sum over
+the nodes then replaces the integral over wavelength at any A_V.
 """
 
 from functools import cache
 
 import numpy as np
 
-#: Largest relative error of the dimming that a number of nodes may leave, at the
-#: largest A_V and the worst wavelength; that of a band's flux is some fifty times smaller.
+#: Largest relative error of exp(-A_V c) at the largest A_V and the worst wavelength. The error
+#: of the flux in a band is about fifty times smaller.
 TOLERANCE = 5e-5
-# Half the range of A_V c that one set of nodes covers: beyond it rounding in float32
-# would be felt, since the polynomials take both signs.
+# Half the range of A_V c that one set of nodes covers. In larger ranges rounding in float32
+# would matter, since the polynomials have both signs.
 _HALF_RANGE = 2.5
 
 
 @cache
 def _chebyshev(k):
-    """The matrix from Chebyshev to Lagrange polynomials, and the nodes."""
+    """Return the matrix from Chebyshev to Lagrange polynomials, and the nodes."""
     order = np.arange(k)
     angle = (order + 0.5) * np.pi / k
     matrix = np.cos(order[:, None] * angle) * np.where(order, 2.0, 1.0)[:, None] / k
@@ -39,24 +39,25 @@ def lagrange(x, k):
     Returns
     -------
     values : `~numpy.ndarray`
-        The shape of `x` and an axis of length `k`; they add up to 1.
+        Shape of `x` with an additional axis of length `k`, over which they sum to 1.
     nodes : `~numpy.ndarray`, shape (k,)
     """
     matrix, nodes = _chebyshev(k)
     return np.polynomial.chebyshev.chebvander(x, k - 1) @ matrix, nodes
 
 
-def how_many(half_range):
-    """Return how many nodes keep exp(y) to `TOLERANCE`, y from -`half_range` to it.
+def choose_nodes(half_range):
+    """Return the number of nodes that keep exp(y) within `TOLERANCE`.
 
     Parameters
     ----------
     half_range : float
+        y is between -`half_range` and `half_range`.
 
     Returns
     -------
     segments, k : int
-        Equal parts of the range, and nodes in each.
+        Number of equal parts of the range, and of nodes in each.
     """
     segments = max(1, int(np.ceil(half_range / _HALF_RANGE)))
     return segments, _enough(np.ceil(half_range / segments * 50.0) / 50.0)
@@ -74,20 +75,20 @@ def _enough(half_range):
         k += 1
 
 
-def share_out(curve, segments, k):
-    """Return how the light at each wavelength is shared out between nodes.
+def distribute(curve, segments, k):
+    """Return the distribution of the light at each wavelength over the nodes.
 
     Parameters
     ----------
     curve : `~numpy.ndarray`, shape (S, W)
-        Values of the curve, S sets of them.
+        S sets of values of the curve.
     segments, k : int
-        As `how_many` gives them for the widest range of a set.
+        Result of `choose_nodes` for the widest range of a set.
 
     Returns
     -------
-    shares : `~numpy.ndarray`, shape (S, W, segments * k)
-        Rows add up to 1.
+    fractions : `~numpy.ndarray`, shape (S, W, segments * k)
+        Each row sums to 1.
     nodes : `~numpy.ndarray`, shape (S, segments * k)
         Values of the curve at the nodes.
     """
@@ -95,9 +96,11 @@ def share_out(curve, segments, k):
     width = np.maximum((curve.max(axis=1, keepdims=True) - low) / segments, 1e-12)
     position = (curve - low) / width
     segment = np.minimum(position.astype(int), segments - 1)
-    shares, x = lagrange(2.0 * (position - segment) - 1.0, k)
+    fractions, x = lagrange(2.0 * (position - segment) - 1.0, k)
     if segments > 1:
         inside = segment[..., None] == np.arange(segments)
-        shares = (inside[..., None] * shares[..., None, :]).reshape(*curve.shape, segments * k)
+        fractions = (inside[..., None] * fractions[..., None, :]).reshape(
+            *curve.shape, segments * k
+        )
     within = (np.arange(segments)[:, None] + 0.5 * (x + 1.0)).ravel()
-    return shares, low + width * within
+    return fractions, low + width * within

@@ -1,10 +1,11 @@
-"""Photometry of stellar populations in batches: what pixsed simulates with.
+"""Photometry of stellar populations in batches: the forward model of simulations.
 
-On a grid even in log wavelength a redshift is a shift. At each step of the grid the
-SSPs' light through every band is tabulated at a few values of the attenuation curve
-(`pixsed.sps.nodes`), behind the intergalactic medium. Objects are sorted by redshift;
-those next to a step share one product of their star-formation histories with its table,
-and fluxes are interpolated between two steps. No Python loop runs over objects.
+On a grid uniform in log wavelength, a redshift is a shift. At each step of the grid the
+light of the SSPs through every band is tabulated at a few values of the attenuation curve
+(`pixsed.sps.nodes`), with the absorption of the intergalactic medium. Objects are sorted by
+redshift. The star-formation histories of all objects next to a step are multiplied with its
+table in one product, and fluxes are interpolated between two steps. No Python loop runs over
+objects.
 """
 
 import numpy as np
@@ -12,24 +13,22 @@ import numpy as np
 from pixsed.cosmology import luminosity_distance
 from pixsed.errors import PixsedError
 from pixsed.sps.band_tables import BandTables
+from pixsed.sps.constants import C_ANGSTROM, CGS_NJY, MPC_CM
 from pixsed.sps.dust import attenuation_curves
 from pixsed.sps.filters import cumulative_average, transmission_matrix
 from pixsed.sps.igm import transmission_table
 
-_C_ANGSTROM = 2.99792458e18  # per second
-_MPC_CM = 3.0856775814913674e24
-_CGS_NJY = 1e32  # erg/s/cm^2/Hz to nJy
 _LYMAN_ALPHA = 1215.67
-_DIMMING = 0.4 * np.log(10.0)  # optical depth a magnitude
-#: Stars younger than this, Gyr, are in their birth clouds.
+_DIMMING = 0.4 * np.log(10.0)  # optical depth per magnitude
+#: Age below which stars are in their birth clouds, Gyr.
 BIRTH_CLOUD = 0.01
 #: Width of a wavelength cell in ln(wavelength).
 STEP = 0.002
-# Objects whose mixtures of SSPs are held at once.
+# Number of objects whose mixtures of SSPs are in memory together.
 _ROWS = 4096
-# Share of the mass that is none.
+# Mass fraction that is treated as zero.
 _NO_MASS = 1e-10
-# Points in A_V at which the energy that dust takes is tabulated.
+# Number of points in A_V at which the energy absorbed by dust is tabulated.
 _AV_POINTS = 49
 
 
@@ -42,23 +41,23 @@ class PhotometryModel:
     bands : sequence of str
         Bands of `pixsed.bands`.
     z_max : float, optional
-        Largest redshift that will be asked for.
+        Largest redshift.
     av_max : float, optional
         Largest A_V.
     attenuation : {"calzetti", "charlot-fall", "smc"}, optional
-        Law of `pixsed.sps.dust`. In "charlot-fall" stars younger than 10 Myr and their
-        gas have more dust before them; A_V is that before all others.
+        Law of `pixsed.sps.dust`. In "charlot-fall", stars younger than 10 Myr and their gas
+        are behind more dust; A_V is that of all other stars.
     igm : {"inoue14", "madau95", "none"}, optional
         Absorption of `pixsed.sps.igm`.
     curves : dict, optional
-        Filter curves by band, wavelength [Angstrom] and transmission, to be used instead
-        of the surveys'.
+        Filter curves by band: wavelength [Angstrom] and transmission; default: those of
+        `~pixsed.sps.filters.load_curve`.
 
     Raises
     ------
     PixsedError
-        If a band, a law or the absorption is not known, or if the law asks for an edge
-        of the SSP's age bins at 10 Myr that is not there.
+        If a band, a law or the absorption is unknown, or if the law needs an edge of the age
+        bins at 10 Myr that the SSP grid lacks.
     """
 
     def __init__(
@@ -77,8 +76,8 @@ class PhotometryModel:
         self.z_max = z_max
         old, young = attenuation_curves(attenuation)
 
-        # Observed cells over all bands, and rest-frame cells on the same grid, which
-        # reach further to the blue.
+        # Observed cells over all bands, and rest-frame cells of the same grid, which extend
+        # further to the blue.
         steps = int(np.ceil(np.log1p(z_max) / STEP)) + 2
         first, last = int(np.floor(np.log(3300.0) / STEP)), int(np.ceil(np.log(54000.0) / STEP))
         observed_edges = (np.arange(first, last + 1) - 0.5) * STEP
@@ -95,7 +94,7 @@ class PhotometryModel:
         spectra, emission = self._regrid(), self._regrid_dust()
         self._av = av_max * np.linspace(0.0, 1.0, _AV_POINTS) ** 2
         self._energy = np.empty((len(spectra), 2 * _AV_POINTS), dtype=np.float32)
-        #: SSPs that a curve dims, and their tables.
+        #: Rows of the SSPs that a curve attenuates, and their tables.
         self._screens = []
         for rows, curve in self._split_by_age(old, young):
             self._energy[rows] = self._energy_taken(rows, curve)
@@ -104,7 +103,7 @@ class PhotometryModel:
             self._screens.append((rows, tables))
 
     def _split_by_age(self, old, young):
-        """Pairs of rows (age, metallicity) and the curve that dims them."""
+        """Return pairs of rows (age, metallicity) and the curve that attenuates them."""
         if old is young:
             return [(slice(0, None), old)]
         inside = int(np.argmin(np.abs(self.ssp.age_edges - BIRTH_CLOUD)))
@@ -117,34 +116,34 @@ class PhotometryModel:
         return [(slice(0, inside), young), (slice(inside, None), old)]
 
     def _regrid(self):
-        """SSP spectra as L_nu [Lsun/Hz/Msun] averaged over cells, shape (A * Z, rest)."""
+        """Return SSP spectra as L_nu [Lsun/Hz/Msun] averaged over cells, shape (A * Z, rest)."""
         ssp = self.ssp
         x = np.log(ssp.wave)
-        f_nu = ssp.spectra * (ssp.wave**2 / _C_ANGSTROM)
+        f_nu = ssp.spectra * (ssp.wave**2 / C_ANGSTROM)
         grid = cumulative_average(x, f_nu, self._rest_edges)
-        # A line is shared between the two nearest cells so that its mean wavelength stays.
+        # Distribute a line over the two nearest cells so that its mean wavelength is kept.
         position = (np.log(ssp.line_wave) - np.log(self.wave[0])) / STEP
         for line, where in enumerate(position):
             if not 0 <= where < len(self.wave) - 1:
                 continue
-            density = ssp.lines[:, :, line] * (ssp.line_wave[line] / _C_ANGSTROM / STEP)
+            density = ssp.lines[:, :, line] * (ssp.line_wave[line] / C_ANGSTROM / STEP)
             low = int(where)
-            share = where - low
+            fraction = where - low
             if abs(ssp.line_wave[line] - _LYMAN_ALPHA) < 1.0:
-                share = 0.0  # all of it blueward, where the IGM takes its part
-            grid[:, :, low] += (1 - share) * density
-            grid[:, :, low + 1] += share * density
+                fraction = 0.0  # all of it in the blue cell, which the IGM absorbs
+            grid[:, :, low] += (1 - fraction) * density
+            grid[:, :, low + 1] += fraction * density
         return _by_age(grid.astype(np.float32))
 
     def _regrid_dust(self):
         ssp = self.ssp
-        f_nu = ssp.dust_spectrum * (ssp.dust_wave**2 / _C_ANGSTROM)
+        f_nu = ssp.dust_spectrum * (ssp.dust_wave**2 / C_ANGSTROM)
         return cumulative_average(np.log(ssp.dust_wave), f_nu, self._rest_edges).astype(np.float32)
 
     def _energy_taken(self, rows, curve):
-        """Energy that dust takes from SSPs, Lsun/Msun, and its slope, at the points in A_V.
+        """Return the energy that dust absorbs [Lsun/Msun] and its slope at the points in A_V.
 
-        Returns an array of shape (rows, 2 * points).
+        The shape is (rows, 2 * points).
         """
         ssp = self.ssp
         trapezoid = np.zeros(len(ssp.wave))
@@ -160,7 +159,7 @@ class PhotometryModel:
         return result
 
     def _energy_at(self, mix, av):
-        """Energy that dust takes, Lsun/Msun: a cubic between the points in A_V, shape (N,)."""
+        """Return the energy that dust absorbs [Lsun/Msun], cubic between points in A_V, (N,)."""
         table = mix @ self._energy[: mix.shape[1]]
         low = np.clip(np.searchsorted(self._av, av, side="right") - 1, 0, _AV_POINTS - 2)
         step = self._av[low + 1] - self._av[low]
@@ -174,7 +173,7 @@ class PhotometryModel:
         )
 
     def mix(self, age_weights, mh):
-        """Return the weight of every SSP, from weights of age and [M/H].
+        """Return the weight of every SSP, from the weights of ages and [M/H].
 
         Parameters
         ----------
@@ -191,7 +190,7 @@ class PhotometryModel:
         return both.reshape(len(mh), -1)
 
     def surviving(self, age_weights, mh):
-        """Return the mass in stars and remnants, of the mass formed, shape (N,)."""
+        """Return the mass in stars and remnants over the mass formed, shape (N,)."""
         metals = self.ssp.metallicity_weights(mh)
         return (metals * (age_weights @ self.ssp.surviving.T)).sum(axis=1)
 
@@ -203,11 +202,11 @@ class PhotometryModel:
         z : `~numpy.ndarray`, shape (N,)
             Redshift, above 0 and up to `z_max`.
         age_weights : `~numpy.ndarray`, shape (N, A)
-            Share of the mass formed in each age bin.
+            Fraction of the mass formed in each age bin.
         mh : `~numpy.ndarray`, shape (N,)
             [M/H].
         av : `~numpy.ndarray`, shape (N,)
-            A_V, mag; in "charlot-fall" of the diffuse medium alone.
+            A_V in mag; in "charlot-fall" that of the diffuse medium.
 
         Returns
         -------
@@ -235,13 +234,13 @@ class PhotometryModel:
         for start in range(0, len(order), _ROWS):
             rows = order[start : start + _ROWS]
             out[rows] = self._sorted(steps[rows], age_weights[rows], mh[rows], av[rows])
-        distance = luminosity_distance(z) * _MPC_CM
-        scale = self.ssp.meta["LSUN"] * _CGS_NJY * (1 + z) / (4 * np.pi * distance**2)
+        distance = luminosity_distance(z) * MPC_CM
+        scale = self.ssp.meta["LSUN"] * CGS_NJY * (1 + z) / (4 * np.pi * distance**2)
         return out * scale[:, None]
 
     def _sorted(self, steps, age_weights, mh, av):
-        """Band luminosities [Lsun/Hz/Msun] of objects in order of redshift."""
-        # Far away no star is old: ages that nobody has, rounding aside, are left out.
+        """Return band luminosities [Lsun/Hz/Msun] of objects sorted by redshift."""
+        # At high redshift no star is old: leave out ages without mass, up to rounding.
         ages = 1 + np.flatnonzero(np.abs(age_weights).max(axis=0) > _NO_MASS).max(initial=0)
         mix = self.mix(age_weights[:, :ages], mh)
         energy = self._energy_at(mix, av).astype(np.float32)[:, None]
@@ -267,5 +266,5 @@ class PhotometryModel:
 
 
 def _by_age(array):
-    """(Z, A, ...) to (A * Z, ...): ages in order, all metallicities of each together."""
+    """Reshape (Z, A, ...) to (A * Z, ...): for each age, all metallicities."""
     return np.ascontiguousarray(array.swapaxes(0, 1)).reshape(-1, array.shape[2])

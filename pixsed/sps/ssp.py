@@ -1,8 +1,7 @@
-"""A grid of simple stellar populations, whatever library it came from, and its file.
+"""Grid of simple stellar populations (SSPs) of any library, and its file.
 
-The spectra are averages over bins of age, so that a star-formation history
-enters as the mass that it forms in each bin: no interpolation in age is left
-to whoever uses the grid.
+The spectra are averages over age bins, so that a star-formation history is the mass
+formed in each bin, without interpolation in age.
 """
 
 from dataclasses import dataclass, field
@@ -14,27 +13,27 @@ from pixsed.errors import PixsedError
 
 @dataclass
 class SSPGrid:
-    """Spectra of one solar mass formed, by metallicity and age.
+    """Spectra per solar mass formed, by metallicity and age.
 
     Attributes
     ----------
     wave : `~numpy.ndarray`, shape (W,)
-        Rest-frame vacuum or air wavelength as the library has it, Angstrom, ascending.
+        Rest-frame wavelength, in vacuum or air as in the library, Angstrom, ascending.
     age_edges : `~numpy.ndarray`, shape (A + 1,)
-        Edges of the age bins, Gyr, from 0 upwards.
+        Edges of the age bins, Gyr, ascending from 0.
     metallicity : `~numpy.ndarray`, shape (Z,)
-        log10(Z / Zsun), ascending; `zsun` says which Zsun.
+        log10(Z / Zsun), ascending; ZSUN in `meta` is Zsun.
     spectra : `~numpy.ndarray`, shape (Z, A, W)
         Stars and nebular continuum, Lsun / Angstrom / Msun formed, float32.
     line_wave : `~numpy.ndarray`, shape (L,)
-        Emission lines, Angstrom.
+        Wavelengths of emission lines, Angstrom.
     lines : `~numpy.ndarray`, shape (Z, A, L)
-        Their luminosities, Lsun / Msun formed.
+        Luminosities of the lines, Lsun / Msun formed.
     living, remnant : `~numpy.ndarray`, shape (Z, A)
-        Mass still in stars, and in white dwarfs, neutron stars and black holes,
-        a solar mass formed.
+        Mass in living stars, and in white dwarfs, neutron stars and black holes, per solar
+        mass formed.
     dust_wave, dust_spectrum : `~numpy.ndarray`, shape (D,)
-        Infrared emission of dust that absorbed one Lsun: Lsun / Angstrom.
+        Wavelength [Angstrom] and emission of dust per absorbed luminosity [1 / Angstrom].
     meta : dict
         LIBRARY, ISOCHRO, SPECLIB, IMF, ZSUN, LOGU, LSUN (erg/s), ZINTERP
         ("log": spectra interpolated linearly in log Z; "linear": in Z), NEBULAR, DUSTEM.
@@ -54,21 +53,21 @@ class SSPGrid:
 
     @property
     def surviving(self):
-        """Mass in stars and remnants a solar mass formed, shape (Z, A)."""
+        """Mass in stars and remnants per solar mass formed, shape (Z, A)."""
         return self.living + self.remnant
 
     def metallicity_weights(self, mh):
-        """Return the share of each grid metallicity in populations of [M/H] `mh`.
+        """Return the weight of each grid metallicity in populations of [M/H] `mh`.
 
         Parameters
         ----------
         mh : `~numpy.ndarray`, shape (N,)
-            log10(Z / Zsun). Beyond the grid the nearest metallicity is taken.
+            log10(Z / Zsun). Values beyond the grid use the nearest metallicity.
 
         Returns
         -------
         `~numpy.ndarray`, shape (N, Z), float64
-            Two neighbours a row, adding up to 1.
+            At most two adjacent weights per row are not 0; each row sums to 1.
         """
         grid = self.metallicity
         mh = np.clip(np.asarray(mh, dtype=float), grid[0], grid[-1])
@@ -77,15 +76,15 @@ class SSPGrid:
         else:
             nodes, x = grid, mh
         low = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
-        share = (x - nodes[low]) / (nodes[low + 1] - nodes[low])
+        fraction = (x - nodes[low]) / (nodes[low + 1] - nodes[low])
         weights = np.zeros((len(mh), len(grid)))
         rows = np.arange(len(mh))
-        weights[rows, low] = 1.0 - share
-        weights[rows, low + 1] = share
+        weights[rows, low] = 1.0 - fraction
+        weights[rows, low + 1] = fraction
         return weights
 
 
-#: Header cards that say what the populations are; simulations carry them on.
+#: Cards that describe the populations; tables of simulations copy them.
 POPULATION_KEYS = (
     "LIBRARY",
     "ISOCHRO",
@@ -104,7 +103,7 @@ POPULATION_KEYS = (
 )
 
 _IMAGES = (
-    # attribute, extension, unit, axes as the header names them
+    # attribute, extension, unit, names of the axes in the header
     ("spectra", "SPECTRA", "solLum Angstrom-1 solMass-1", "WAVE,AGE,METAL"),
     ("lines", "LINES", "solLum solMass-1", "LINEWAVE,AGE,METAL"),
     ("living", "LIVING", "", "AGE,METAL"),
@@ -129,7 +128,7 @@ def write_ssp(grid, path, overwrite=False, inputs=()):
     path : path-like
     overwrite : bool, optional
     inputs : sequence of path-like, optional
-        Files that it was made from, for the header.
+        Files from which the grid was made, for the header.
     """
     from astropy.io import fits
 
@@ -177,7 +176,15 @@ def write_ssp(grid, path, overwrite=False, inputs=()):
 
 
 def read_ssp(path):
-    """Read what `write_ssp` wrote.
+    """Read an SSP grid that `write_ssp` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    `SSPGrid`
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Tests of a model on simulations: whether its medians and error bars can be believed."""
+"""Tests of a model on simulations: accuracy of its medians, calibration of its errors."""

@@ -1,4 +1,7 @@
-"""What no galaxy looks like, made on simulations: does the out-of-distribution score see it?"""
+"""Artefacts made from simulations, to test the out-of-distribution score.
+
+No galaxy looks like them, so their scores should be small.
+"""
 
 import numpy as np
 
@@ -11,17 +14,19 @@ from pixsed.validate.statistics import BINS, in_bin, uniformity
 
 #: Mean S/N of the artefacts.
 SNR_RANGE = (5.0, 50.0)
-_HC_OVER_K = 14387.77  # micron K
+#: h c / k in micron K. Rounded: with the value of `astropy.constants` the fluxes of stars would
+#: differ in their seventh digit.
+HC_OVER_K = 14387.77
 KINDS = {
-    "STAR": "blackbody of 3000 to 6000 K, as bright as the galaxy",
+    "STAR": "blackbody of 3000 to 6000 K, with the total flux of the galaxy",
     "SPIKE": "one band negative, 5 to 50 sigma",
-    "ZEROPOINT": "half of the bands 0.3 mag brighter or fainter, all alike",
+    "ZEROPOINT": "half of the bands 0.3 mag brighter or fainter, all in the same sense",
     "BAND": "one band 0.5 mag brighter or fainter",
 }
 
 
 def make(kind, observed, bands, noise, rng):
-    """Return fluxes and errors (N, B) of an artefact made on rows of a test set.
+    """Return fluxes and errors of an artefact made from rows of a test set.
 
     Parameters
     ----------
@@ -31,15 +36,20 @@ def make(kind, observed, bands, noise, rng):
     bands : sequence of str
         Bands of `pixsed.bands`.
     noise : noise model of `pixsed.simulate.noise`
-        Of the stars; the others keep theirs.
+        Noise of the stars; the other artefacts keep the errors of their rows.
     rng : `~numpy.random.Generator`
+
+    Returns
+    -------
+    flux, flux_err : `~numpy.ndarray`, shape (N, B)
+        nJy; NaN = band missing.
     """
     flux, err = observed.flux.astype(float), observed.flux_err.astype(float)
     present = np.isfinite(flux)
     n = len(flux)
     if kind == "STAR":
         wave = np.array([BY_NAME[band].pivot_um for band in bands])
-        x = _HC_OVER_K / (wave * rng.uniform(3000.0, 6000.0, (n, 1)))
+        x = HC_OVER_K / (wave * rng.uniform(3000.0, 6000.0, (n, 1)))
         light = wave**-3.0 / np.expm1(x)  # F_nu
         scale = np.nansum(flux, axis=1) / np.where(present, light, 0.0).sum(axis=1)
         true = light * np.maximum(scale, 0.0)[:, None]
@@ -48,21 +58,21 @@ def make(kind, observed, bands, noise, rng):
         names = [band for band, seen in zip(bands, here, strict=True) if seen]
         flux[:, here], err[:, here] = measure(true[:, here], names, noise, rng)
         return np.where(present, flux, np.nan), np.where(present, err, np.nan)
-    # The present bands in random order: the first of them, or half.
+    # Rank the bands that are present in random order; change the first of them, or half.
     key = np.where(present, rng.random(flux.shape), 2.0)
     rank = np.argsort(np.argsort(key, axis=1), axis=1)
     if kind == "SPIKE":
         depth = np.exp(rng.uniform(np.log(5.0), np.log(50.0), (n, 1)))
         return np.where(rank == 0, -depth * err, flux), err
-    share, step = {"ZEROPOINT": (0.5, 0.3), "BAND": (0.0, 0.5)}[kind]
-    off = rank < np.maximum(share * present.sum(axis=1), 1)[:, None]
+    fraction, step = {"ZEROPOINT": (0.5, 0.3), "BAND": (0.0, 0.5)}[kind]
+    off = rank < np.maximum(fraction * present.sum(axis=1), 1)[:, None]
     factor = 10.0 ** (0.4 * step * rng.choice((-1.0, 1.0), (n, 1)))
     factor = np.where(off, factor, 1.0)
     return flux * factor, err * factor
 
 
 def scores(sampler, flux, flux_err, z, z_err, *, jobs=1):
-    """Return the model's p-value of each row of photometry, (N,)."""
+    """Return the p-value of each row of photometry under the model, shape (N,)."""
     number = np.arange(len(flux))
     found = np.empty(len(flux))
 
@@ -76,7 +86,7 @@ def scores(sampler, flux, flux_err, z, z_err, *, jobs=1):
 
 
 def row_of(kind, case, ood, snr, low, high):
-    """Return a row of the table of scores: their distribution in a bin of mean S/N."""
+    """Return a row of the table OOD: the distribution of scores in a bin of mean S/N."""
     some = ood[(snr >= low) & (snr < high)]
     head = {"KIND": kind, "CASE": case, "SNR_LOW": low, "SNR_HIGH": high, "N": len(some)}
     some = some[np.isfinite(some)]
@@ -95,7 +105,7 @@ def row_of(kind, case, ood, snr, low, high):
 
 
 def of_simulations(result, case):
-    """Return rows of the scores of a case's simulations: they should be uniform."""
+    """Return the rows of the table OOD for simulations of a case, which should be uniform."""
     table = []
     for bin_ in BINS:
         if bin_[0] != "REDSHIFT":
@@ -106,7 +116,7 @@ def of_simulations(result, case):
 
 
 def of_artefacts(observed, bands, noise, sampler, case, *, seed=3, jobs=1):
-    """Return rows of the scores of every kind of artefact, made on rows of S/N 5 to 50.
+    """Return the rows of the table OOD for all artefacts, made from rows with S/N 5 to 50.
 
     Parameters
     ----------
@@ -125,7 +135,7 @@ def of_artefacts(observed, bands, noise, sampler, case, *, seed=3, jobs=1):
         flux, err = make(kind, chosen, bands, noise, np.random.default_rng([seed, i]))
         flux, err = flux.astype(np.float32), err.astype(np.float32)
         ood = scores(sampler, flux, err, chosen.redshift, chosen.redshift_err, jobs=jobs)
-        # A star has noise of its own; the others' S/N is that of the galaxy.
+        # Stars have new noise; the other artefacts have the S/N of their galaxy.
         snr = row_snr(flux, err, bands) if kind == "STAR" else chosen.snr
         for edge in ((low, high), (low, 10.0), (10.0, high)):
             table.append(row_of(kind, case, ood, snr, *edge))

@@ -1,34 +1,35 @@
-"""Whether draws are inside the prior."""
+"""Test of draws against the bounds of the prior."""
 
 import numpy as np
 
 from pixsed.cosmology import age
 
-#: Draws are float32: a bound is widened by this share of the range.
+#: Fraction of the range by which a bound is widened, since draws are float32.
 ROUNDING = 2e-6
-#: log10 of the years over which the rate is a mean.
+#: log10 of the time in years over which the rate is averaged.
 _LOG_SFR_TIME = 8.0
 
 
 def outside(draws, redshift, metadata):
-    """Return which draws are outside the prior that a model's metadata state.
+    """Return a mask of the draws that are outside the prior in a model's metadata.
 
-    Beside the coordinates of the prior: times in order and not after the age of the
-    Universe, no more mass left than formed, rates between the floor and all of the mass
-    within 100 Myr, redshifts in the prior's range; nothing infinite or NaN.
+    Tested are the coordinates of the prior; times, which must be ordered and before the age
+    of the Universe; the surviving mass, which must be less than the mass formed; rates,
+    which must be between the floor and all of the mass within 100 Myr; and redshifts. Values
+    that are infinite or NaN are outside.
 
     Parameters
     ----------
     draws : dict of str to `~numpy.ndarray`, shape (N, S)
     redshift : `~numpy.ndarray`, shape (N, 1) or (N, S)
-        Of each draw.
+        Redshift of each draw.
     metadata : dict
-        The JSON of the model.
+        JSON metadata of the model.
 
     Returns
     -------
     dict of str to `~numpy.ndarray` of bool, shape (N, S)
-        A key each of `draws`.
+        Same keys as `draws`.
     """
     prior = metadata.get("prior", {})
     at_z = age(np.asarray(redshift, dtype=float))
@@ -61,7 +62,7 @@ def outside(draws, redshift, metadata):
     if formed is not None and "LOGMSTAR" in values:
         found["LOGMSTAR"] |= ~(values["LOGMSTAR"] < formed + 1e-5)
     if formed is not None and "LOGSFR" in values and "log_ssfr_floor" in prior:
-        # The difference of two float32 near 10.
+        # Both are float32 near 10: allow for the rounding of their difference.
         rate = values["LOGSFR"] - formed
         found["LOGSFR"] |= ~(
             (rate > prior["log_ssfr_floor"] - 1e-5) & (rate < -_LOG_SFR_TIME + 1e-5)

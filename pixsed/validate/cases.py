@@ -1,4 +1,4 @@
-"""What a model is tested on: simulations as surveys would see them, a case each."""
+"""Cases of a test: simulations as different surveys would observe them."""
 
 from dataclasses import dataclass
 
@@ -12,25 +12,25 @@ from pixsed.simulate.table import read_simulations
 from pixsed.snr import mean_snr
 from pixsed.validate.statistics import BINS, bin_name, bins_of_rows
 
-#: Simulations that are observed at once, with random numbers of their own.
+#: Number of simulations that are observed together, with one stream of random numbers.
 BLOCK = 10_000
 
 
 @dataclass(frozen=True)
 class Case:
-    """A way to see simulations.
+    """Bands and redshift errors with which simulations are observed.
 
     Attributes
     ----------
     label : str
     bands : {"paper", "all"}
-        The 19 of Iglesias-Navarro+25, or all of the model.
+        The 19 bands of Iglesias-Navarro+25, or all bands of the model.
     keep : int
-        Bands that each row keeps, at random; 0 = all.
+        Number of random bands that each row keeps; 0 = all.
     drop : tuple of int
-        Fewest and most bands that each row loses at random.
+        Minimum and maximum number of random bands that each row loses.
     photo_z : bool
-        Redshifts with errors, as large as the model was trained with.
+        Redshifts have errors, up to the largest of the model's training.
     """
 
     label: str
@@ -40,9 +40,16 @@ class Case:
     photo_z: bool = False
 
     def possible(self, bands, photo_z_max, noisy=None):
-        """Return whether a model of these bands and largest redshift error can be tested so.
+        """Return True if a model can be tested on this case.
 
-        `noisy` are the bands whose noise is known; all by default.
+        Parameters
+        ----------
+        bands : sequence of str
+            Bands of the model.
+        photo_z_max : float
+            Largest redshift error over 1 + z of the model's training.
+        noisy : sequence of str, optional
+            Bands with known noise; default: all.
         """
         here = band_set(self.bands, bands)
         if self.photo_z and not 0 < photo_z_max < np.inf:
@@ -69,20 +76,20 @@ CASES = {
 
 @dataclass
 class Observed:
-    """Simulations as a survey would see them; arrays of N rows.
+    """Simulations as a survey would observe them.
 
     Attributes
     ----------
     flux, flux_err : `~numpy.ndarray`, shape (N, B), float32
         nJy; NaN = band missing.
     redshift, redshift_err : `~numpy.ndarray`, shape (N,)
-        As observed; the error 0 = exact.
+        Observed redshift and its error; 0 = exact.
     snr : `~numpy.ndarray`, shape (N,)
-        As of `row_snr`.
+        Mean S/N, as `row_snr` returns it.
     truth : dict of `~numpy.ndarray`, shape (N,)
     bins : `~numpy.ndarray`, shape (N, len(BINS)), bool, optional
-        Which of `~pixsed.validate.statistics.BINS` each row stands for; by default all that
-        it falls in.
+        Bins of `~pixsed.validate.statistics.BINS` for which each row counts; default: all
+        that contain it.
     """
 
     flux: np.ndarray
@@ -99,30 +106,30 @@ class Observed:
 
     @property
     def nbands(self):
-        """Bands present, shape (N,)."""
+        """Number of bands present, shape (N,)."""
         return np.isfinite(self.flux).sum(axis=1)
 
     def __len__(self):
         return len(self.redshift)
 
     def rows(self, chosen):
-        """Return some of the rows: a slice, or (N,) bool."""
+        """Return the rows of a slice or of a mask (N,)."""
         arrays = (self.flux, self.flux_err, self.redshift, self.redshift_err, self.snr)
         truth = {key: values[chosen] for key, values in self.truth.items()}
         return Observed(*(array[chosen] for array in arrays), truth, self.bins[chosen])
 
 
 def band_set(name, bands):
-    """Return which of `bands` a set holds, (B,) bool: "all", or "paper", those of its 19."""
+    """Return a mask (B,) of `bands`: "all" of them, or those among the 19 of the "paper"."""
     return np.array([name == "all" or band in PAPER_BANDS for band in bands])
 
 
 def row_snr(flux, err, bands):
-    """Return the mean S/N of each row over `SNR_BANDS`, those of them that it has.
+    """Return the mean S/N of each row over the reference bands that it has.
 
-    Where it has none, over its three reddest bands, as `pixsed fit` does. It is of nothing
-    but what the model sees: a cut in a band that a row lacks would tell more of its truth
-    than the model can know, and right posteriors would look wrong.
+    Rows without reference bands use their three reddest bands, as `pixsed fit` does. The S/N
+    uses only bands that the model sees: a cut in a missing band would select on the truth, and
+    correct posteriors would look wrong.
 
     Parameters
     ----------
@@ -140,15 +147,29 @@ def row_snr(flux, err, bands):
 
 
 def blocks(path):
-    """Yield the simulations of a file in blocks of `BLOCK` rows, each read when it is wanted."""
+    """Yield the simulations of a file in blocks of `BLOCK` rows."""
     start = 0
     while len(block := read_simulations(path, slice(start, start + BLOCK))):
         yield block
         start += BLOCK
 
 
+def first_block(path):
+    """Return the first `BLOCK` rows of a table of simulations.
+
+    Raises
+    ------
+    PixsedError
+        If it has no rows.
+    """
+    block = next(blocks(path), None)
+    if block is None:
+        raise PixsedError(f"{path} is empty; simulate some with 'pixsed simulate'")
+    return block
+
+
 def with_t50lb(columns):
-    """Return columns of simulations, the lookback time T50LB [Gyr] among them if T50 is."""
+    """Return columns of simulations, with the lookback time T50LB [Gyr] if T50 is present."""
     if "T50" not in columns:
         return columns
     return columns | {"T50LB": (1.0 - columns["T50"]) * age(columns["REDSHIFT"])}
@@ -166,22 +187,22 @@ def observe_case(
     seed=5,
     photo_z_max=0.1,
 ):
-    """Observe simulations once, and keep the first `number` of a range of mean S/N.
+    """Observe simulations, and keep the first `number` within a range of mean S/N.
 
-    Beyond them the first `per_bin` of each bin of S/N and redshift are kept. Each bin is so
-    the first rows of the file that fall in it, whatever else they are.
+    The first `per_bin` of each bin of S/N and redshift are kept in addition. So each bin holds
+    the first rows of the file that fall in it, without any other selection.
 
     Parameters
     ----------
     path : path-like
-        Simulations; read a block at a time.
+        Table of simulations, read block by block.
     noise : noise model of `pixsed.simulate.noise`
     case : `Case`
     snr_min, snr_max : float, optional
-        Range of `row_snr`, of the noisy fluxes of the bands that are left.
+        Range of `row_snr`, from the noisy fluxes of the bands that each row keeps.
     number, per_bin, seed : int, optional
     photo_z_max : float, optional
-        Largest redshift error over 1 + z, for cases with one.
+        Largest redshift error over 1 + z, for cases with redshift errors.
 
     Returns
     -------
@@ -190,7 +211,7 @@ def observe_case(
     Raises
     ------
     PixsedError
-        If too few are in the range, or in a bin.
+        If the range or a bin contains too few simulations.
     """
     wanted = np.full(len(BINS), per_bin)
     wanted[0] = number

@@ -1,4 +1,4 @@
-"""The quantile engine of a model against its flow, on the same pixels."""
+"""Comparison of the quantile engine of a model with its flow, on the same pixels."""
 
 import numpy as np
 
@@ -7,31 +7,31 @@ from pixsed.fit.options import ENGINES, FitOptions
 from pixsed.fit.posterior import Rows, summarise
 from pixsed.properties import ordered, quantile_name
 
-#: Share inside -> quantiles at its ends.
+#: Fraction inside an interval -> quantiles at its ends.
 INTERVALS = {0.5: (0.25, 0.75), 0.68: (0.16, 0.84), 0.95: (0.025, 0.975)}
 _LEVELS = (0.5, *sorted(q for ends in INTERVALS.values() for q in ends))
 
 
 def compare_engines(model, observed, *, rows=4000, samples=DEFAULT_SAMPLES, seed=9, jobs=1):
-    """Return how the quantile engine differs from the flow, one row per property.
+    """Return the differences between the quantile engine and the flow, one row per property.
 
     Parameters
     ----------
     model : `~pixsed.fit.model.Model`
     observed : `~pixsed.validate.cases.Observed`
-        Its truth tells the coverage.
+        Simulations; their truth gives the coverage.
     rows : int, optional
-        As many of the first are compared.
+        Number of rows compared, from the first on.
     samples, seed, jobs : int, optional
-        Of the flow.
+        Number of draws per row, seed and number of threads of the flow.
 
     Returns
     -------
     list of dict
         PARAMETER, N; OFF50 and OFF95, the median and the 95 % quantile of the distance of the
-        two medians over half of the flow's own 68 % width; WIDTH, the median ratio of the 68 %
-        widths, quantile engine over flow; COV50, COV68 and COV95, the share of truths inside the
-        quantile engine's own intervals, NaN without truth. Empty where the model has no
+        two medians over half the 68 % width of the flow; WIDTH, the median ratio of the 68 %
+        widths, quantile engine over flow; COV50, COV68 and COV95, the fraction of truths inside the
+        intervals of the quantile engine, NaN without truth. Empty if the model has no
         quantile engine.
     """
     if "quantile" not in getattr(model, "engines", ()):
@@ -73,7 +73,7 @@ def compare_engines(model, observed, *, rows=4000, samples=DEFAULT_SAMPLES, seed
 
 
 def engine_lines(rows):
-    """Return the lines of a report."""
+    """Return the lines of the short report."""
     if not rows:
         return []
     lines = [
@@ -92,7 +92,7 @@ def engine_lines(rows):
 
 
 def card_lines(rows):
-    """Return the lines of a model's card, in Markdown."""
+    """Return the lines of the card of a model, in Markdown."""
     if not rows:
         return []
     lines = [

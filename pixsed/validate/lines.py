@@ -1,16 +1,16 @@
-"""The report in short, as lines of text."""
+"""The short report, as lines of text."""
 
 import numpy as np
 
 from pixsed.validate.artefacts import KINDS
 from pixsed.validate.report import bins_of, largest_miss
-from pixsed.validate.statistics import JOINT, LEVELS, bin_name
+from pixsed.validate.statistics import FIGURE16, JOINT, LEVELS, bin_name
 
 _LEVELS = [f"COV{round(100 * level)}" for level in LEVELS]
 
 
 def case_lines(tests, case, title):
-    """Return the lines of a case: all of it by property, then each bin's largest misses."""
+    """Return the lines of a case: one per property, then one per bin with its largest miss."""
     (_, whole), *_ = bins = list(bins_of(tests, case))
     lines = [
         title,
@@ -22,7 +22,7 @@ def case_lines(tests, case, title):
         if row["PARAMETER"] == JOINT:
             lines.append(f"{JOINT:67s}{covered}{row['KS_P']:9.2g}")
             continue
-        # Empty where the paper has none.
+        # Blank if the paper has no value.
         paper = f"{row['R2_PAPER']:6.2f}" if row["R2_PAPER"] == row["R2_PAPER"] else " " * 6
         lines.append(
             f"{row['PARAMETER']:10s}{row['R2']:7.3f}{row['R2_SE']:7.4f}{paper}{row['OFFSET']:+9.3f}"
@@ -44,6 +44,27 @@ def case_lines(tests, case, title):
             f"{name:12s}{rows[0]['N']:8d}   {said:34s}{d:.3f} +- {0.5 / rows[0]['N'] ** 0.5:.3f}"
         )
     return lines
+
+
+def cross_line(tests, model, simulations, case):
+    """Return the line of a cross-test: the offset of LOGMSTAR, and the paper's.
+
+    Parameters
+    ----------
+    tests : list of dict
+        Rows of the table TESTS.
+    model, simulations : str
+        Their priors.
+    case : str
+    """
+    key = (case, "ALL", "LOGMSTAR")
+    row = next(r for r in tests if (r["CASE"], r["BY"], r["PARAMETER"]) == key)
+    paper = FIGURE16.get((model, simulations))
+    beside = f"; the paper's mean {paper:+.3f}" if paper is not None else ""
+    return (
+        f"cross-test, {model} model on {simulations} simulations: LOGMSTAR off by "
+        f"{row['OFFSET']:+.3f} dex (median), {row['MEAN']:+.3f} (mean){beside}"
+    )
 
 
 def ood_lines(rows):

@@ -1,4 +1,4 @@
-"""The report of a validation: FITS tables, and the limits that they are held against."""
+"""FITS tables of the report of a validation, and the limits that they are compared with."""
 
 import numpy as np
 from scipy.stats import norm
@@ -6,19 +6,19 @@ from scipy.stats import norm
 from pixsed.properties import unit_and_description
 from pixsed.validate.statistics import BINS, JOINT, LEVELS, bin_name, in_bin
 
-#: Rows of the test set that the report carries, for pictures.
+#: Maximum number of rows of the table POINTS.
 POINTS = 10_000
 
-#: Table -> what it holds, and its columns: (unit, description).
+#: Table -> its subject, and its columns: (unit, description).
 SUBJECTS = {
     "TESTS": (
         "accuracy and calibration, by case, bin and property",
         {
-            "CASE": ("", "how the simulations are seen"),
-            "BY": ("", "what the bin is in: ALL, SNR (mean S/N) or REDSHIFT"),
+            "CASE": ("", "case: bands and redshift errors of the simulations"),
+            "BY": ("", "quantity of the bin: ALL, SNR (mean S/N) or REDSHIFT"),
             "LOW": ("", "lower edge of the bin"),
             "HIGH": ("", "upper edge of the bin"),
-            "PARAMETER": ("", "property; JOINT: all free ones, by TARP"),
+            "PARAMETER": ("", "property; JOINT: all free properties, by TARP"),
             "UNIT": ("", "unit of OFFSET, MEAN, SCATTER and STD"),
             "N": ("", "simulations"),
             "R2": ("", "coefficient of determination of the medians"),
@@ -30,14 +30,14 @@ SUBJECTS = {
             "STD": ("", "mean posterior standard deviation"),
             "WIDTH": ("", "mean posterior over prior width"),
             "WIDTH_SE": ("", "its standard error"),
-            "LEAK": ("", "share of draws outside the prior"),
+            "LEAK": ("", "fraction of draws outside the prior"),
             "R2_PAPER": ("", "R2 of Iglesias-Navarro+25, Table 3"),
             **{
                 f"COV{round(100 * level)}{suffix}": ("", text)
                 for level in LEVELS
                 for suffix, text in (
                     ("", f"coverage of {100 * level:g} % intervals"),
-                    ("_SE", "standard error, were the model right"),
+                    ("_SE", "standard error if the model is correct"),
                 )
             },
             "KS_D": ("", "largest miss of the ranks' distribution"),
@@ -56,7 +56,7 @@ SUBJECTS = {
         "coverage of central intervals, and of TARP regions (JOINT)",
         {
             "LEVEL": ("", "nominal"),
-            "COVERAGE": ("", "share of truths inside"),
+            "COVERAGE": ("", "fraction of truths inside"),
         },
     ),
     "RESIDUALS": (
@@ -83,19 +83,19 @@ SUBJECTS = {
     "OOD": (
         "p-values of photometry: uniform for simulations, small for artefacts",
         {
-            "KIND": ("", "SIMULATIONS, or what was made on them"),
+            "KIND": ("", "SIMULATIONS, or the kind of artefact made from them"),
             "OOD_P05": ("", "5 % of the p-values"),
             "OOD_P50": ("", "median p-value"),
             "OOD_P95": ("", "95 % of the p-values"),
-            "BELOW01": ("", "share below 0.01"),
-            "BELOW001": ("", "share below 0.001"),
+            "BELOW01": ("", "fraction below 0.01"),
+            "BELOW001": ("", "fraction below 0.001"),
         },
     ),
     "POINTS": (
         "each simulation of the first case",
         {
             "SNR": ("", "mean S/N"),
-            "REDSHIFT": ("", "as observed"),
+            "REDSHIFT": ("", "observed redshift"),
             "OOD": ("", "p-value of the photometry"),
         },
     ),
@@ -106,8 +106,8 @@ SUBJECTS = {
             "OFF95": ("", "its 95 % quantile"),
             "WIDTH": ("", "median ratio of 68 % widths, quantile engine / flow"),
             "COV50": ("", "coverage of the quantile engine's 50 % interval"),
-            "COV68": ("", "of its 68 % interval"),
-            "COV95": ("", "of its 95 % interval"),
+            "COV68": ("", "coverage of its 68 % interval"),
+            "COV95": ("", "coverage of its 95 % interval"),
         },
     ),
 }
@@ -119,12 +119,12 @@ _POINTS = {
     "TRUTH": "truth",
     "P50": "posterior median",
     "STD": "posterior standard deviation",
-    "RANK": "share of draws below the truth",
+    "RANK": "fraction of draws below the truth",
 }
 
 
 def table_hdu(name, rows):
-    """Return a list of dicts as a `~astropy.io.fits.BinTableHDU`, its columns described."""
+    """Return rows as a `~astropy.io.fits.BinTableHDU` with descriptions of its columns."""
     from astropy.table import Table
 
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
@@ -168,7 +168,7 @@ def _described(name, table, said):
 
 
 def misses(tests, *, coverage=None, joint=None, p_value=None):
-    """Return the limits that are missed, a line each, the most significant first.
+    """Return one line per missed limit, the most significant first.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def misses(tests, *, coverage=None, joint=None, p_value=None):
     -------
     list of str
     """
-    found = []  # by how many standard errors a limit is missed, what is said
+    found = []  # (number of standard errors beyond the limit, line)
 
     def add(value, limit, error, text):
         if limit is not None and value > limit:
@@ -199,9 +199,9 @@ def misses(tests, *, coverage=None, joint=None, p_value=None):
             add(row["KS_D"], joint, error, f"joint coverage {where}")
             continue
         where = f"of {row['PARAMETER']} {where}"
-        if row["LEAK"] > 0:  # worse than any number
+        if row["LEAK"] > 0:  # worse than any limit
             found.append(
-                (np.inf, f"a share {row['LEAK']:.2g} of the draws {where} is outside the prior")
+                (np.inf, f"a fraction {row['LEAK']:.2g} of the draws {where} is outside the prior")
             )
         if p_value is not None and row["BY"] == "ALL" and row["KS_P"] < p_value:
             found.append(
@@ -231,7 +231,7 @@ def largest_miss(rows):
     Returns
     -------
     miss, error : float
-        Coverage less nominal, and its standard error.
+        Coverage minus nominal coverage, and its standard error.
     what : str
         Property and level.
     """
@@ -245,7 +245,7 @@ def largest_miss(rows):
 
 
 def bins_of(tests, case):
-    """Yield (name of the bin, its rows) of a case in the table TESTS."""
+    """Yield the name and the rows of each bin of a case in the table TESTS."""
     seen = {}
     for row in tests:
         if row["CASE"] == case:

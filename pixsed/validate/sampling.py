@@ -1,4 +1,4 @@
-"""Posteriors of a test set, a batch at a time, and what is kept of them."""
+"""Posteriors of a test set, batch by batch, and their comparison with the truth."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from pixsed.fit.draws import base_normals, independent_normals
 from pixsed.fit.posterior import run_batches
 from pixsed.validate.bounds import outside
 from pixsed.validate.statistics import bins_of_rows
-from pixsed.validate.tarp import closer_share, place_among
+from pixsed.validate.tarp import closer_fraction, place_among
 
-#: What two priors have in common.
-SHARED = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "AGE", "T50LB")
+#: Properties that all priors have.
+COMMON = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "AGE", "T50LB")
 
 
 class ModelSampler:
-    """Draws of a model and all that follows from them.
+    """Sampler of the posteriors of a model, with derived properties.
 
     Parameters
     ----------
@@ -26,21 +26,22 @@ class ModelSampler:
     def __init__(self, model):
         self.model = model
         self.dim = model.base_dim
-        #: Draws that the out-of-distribution score takes.
+        #: Number of draws for the out-of-distribution score.
         self.score_draws = model.metadata.get("flux_model", {}).get("draws", 1)
 
     def names(self, truth, *, photo_z=False, same_prior=True):
-        """Return the properties that model and truth have, the model's order."""
+        """Return the properties that both model and truth have, in the order of the model."""
         ones = {p: np.ones((1, 1)) for p in self.model.parameters}
         names = [*self.model.parameters, *derive(ones, self.model.sfh, np.ones((1, 1)))]
         free = photo_z or self.model.infers_redshift
         names = [n for n in dict.fromkeys(names) if n in truth and (free or n != "REDSHIFT")]
-        return names if same_prior else [n for n in names if n in (*SHARED, "REDSHIFT")]
+        return names if same_prior else [n for n in names if n in (*COMMON, "REDSHIFT")]
 
     def joint_names(self, names):
-        """Return those of `names` that are free: the prior's coordinates, and what stands for one.
+        """Return the free properties among `names`, for joint tests.
 
-        A rate or a history that the model draws otherwise than the prior is taken as LOGSFR.
+        They are the coordinates of the prior. If the model lacks one of these, LOGSFR replaces
+        it.
         """
         prior = self.model.metadata.get("prior", {})
         coordinates = [c["name"] for c in prior.get("coordinates", ())]
@@ -48,7 +49,7 @@ class ModelSampler:
         return [n for n in names if n in (*coordinates, rate, "REDSHIFT")]
 
     def __call__(self, flux, flux_err, z, z_err, base):
-        """Return draws (dict of (n, S)), their redshifts (n, 1) or (n, S), and the OOD (n,)."""
+        """Return draws (dict of (n, S)), their redshifts (n, 1) or (n, S), and OOD scores (n,)."""
         drawn, predicted = self.model.sample(flux, flux_err, z, z_err, base)
         found = {name: drawn[..., i] for i, name in enumerate(self.model.parameters)}
         redshift = np.asarray(z, dtype=float)[:, None]
@@ -62,18 +63,18 @@ class ModelSampler:
 
 @dataclass
 class Result:
-    """What is kept of the posteriors of N rows.
+    """Summary of the posteriors of N rows.
 
     Attributes
     ----------
     values : dict of str to dict of `~numpy.ndarray`, shape (N,)
-        Of each property truth, median, std, iqr (75 % less 25 %), rank (share of smaller
-        draws, of the independent ones) and leak (share of draws outside the prior).
+        For each property: truth, median, std, iqr (75 % minus 25 % quantile), rank (fraction of
+        the independent draws that are smaller) and leak (fraction of draws outside the prior).
     joint : `~numpy.ndarray`, shape (N,)
-        As of `pixsed.validate.tarp.closer_share`.
+        Joint rank, as `pixsed.validate.tarp.closer_fraction` returns it.
     ood, snr, redshift : `~numpy.ndarray`, shape (N,)
     bins : `~numpy.ndarray`, shape (N, len(BINS)), bool, optional
-        As of `~pixsed.validate.cases.Observed`.
+        As in `~pixsed.validate.cases.Observed`.
     """
 
     values: dict
@@ -94,31 +95,34 @@ class Result:
 def assess(
     observed, sampler, names, cube, *, samples=256, seed=9, jobs=1, metadata=None, progress=None
 ):
-    """Sample every row's posterior and compare it with the truth.
+    """Sample the posterior of every row and compare it with the truth.
 
-    Half of the draws are those of `pixsed fit`, quasi-random and keyed by row: their medians
-    and widths are the steadiest. Ranks are among the other half, which are independent: only
-    of such are they uniform for a right posterior, whatever the number. Among S points spread
-    evenly a truth falls before the first with probability 1 / 2S, not 1 / (S + 1), and
-    95 % intervals would seem to hold up to 1 / S too many.
+    Half of the draws are those of `pixsed fit`, quasi-random and keyed by row: they give the
+    most precise medians and widths. Ranks use the other half, which are independent: only
+    among independent draws is the rank of the truth uniform if the posterior is correct
+    (simulation-based calibration, Talts+18). Among S evenly spread points a truth falls before
+    the first with probability 1 / 2S instead of 1 / (S + 1), so that 95 % intervals would
+    seem to contain up to 1 / S too many truths.
 
     Parameters
     ----------
     observed : `~pixsed.validate.cases.Observed`
     sampler : callable
-        As `ModelSampler`: of (flux, flux_err, z, z_err, base); its ``dim`` that of `base`.
+        Object like `ModelSampler`, called with (flux, flux_err, z, z_err, base); ``dim`` is the
+        last axis of `base`.
     names : sequence of str
         Properties to compare, keys of the draws and of the truth.
     cube : `~pixsed.validate.tarp.UnitCube`
-        Of the properties tested jointly.
-    samples, seed : int, optional
-        Draws a row, of both halves together.
+        Map of the properties that are tested jointly.
+    samples : int, optional
+        Number of draws per row, both halves together.
+    seed : int, optional
     jobs : int, optional
-        Threads; results do not depend on it.
+        Number of threads; results do not depend on it.
     metadata : dict, optional
-        Of the model, for the bounds of its prior.
+        Metadata of the model, for the bounds of its prior.
     progress : callable, optional
-        Called with the rows done.
+        Called with the number of rows just done.
 
     Returns
     -------
@@ -153,15 +157,15 @@ def assess(
             rank = place_among(truth[name][rows][:, None], others, chance[i, rows])
             found[name] = median, values.std(axis=1), high - low, rank, leaks[name].mean(axis=1)
         others = {name: draws[name][:, spread:] for name in cube.names}
-        joint = closer_share(place[rows], cube(others), reference[rows], chance[-1, rows])
+        joint = closer_fraction(place[rows], cube(others), reference[rows], chance[-1, rows])
         return found, joint, ood[keep]
 
     keys = ("median", "std", "iqr", "rank", "leak")
     values = {name: {key: np.empty(n) for key in keys} | {"truth": truth[name]} for name in names}
     joint, oods = np.empty(n), np.empty(n)
-    for rows, (found, shares, ood) in run_batches(one, 0 * number, number, jobs, progress):
+    for rows, (found, fractions, ood) in run_batches(one, 0 * number, number, jobs, progress):
         for name in names:
             for key, column in zip(keys, found[name], strict=True):
                 values[name][key][rows] = column
-        joint[rows], oods[rows] = shares, ood
+        joint[rows], oods[rows] = fractions, ood
     return Result(values, joint, oods, observed.snr, observed.redshift, observed.bins)

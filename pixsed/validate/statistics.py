@@ -1,13 +1,13 @@
-"""From posteriors and truths to tables: accuracy, calibration, widths, leakage."""
+"""Statistics of posteriors and truths: accuracy, calibration, widths, draws outside the prior."""
 
 import numpy as np
 from scipy.stats import chisquare, kstest
 
 from pixsed.properties import unit_and_description
 
-#: Central intervals whose coverage is tabulated.
+#: Probabilities of the central intervals whose coverage is tabulated.
 LEVELS = (0.50, 0.68, 0.95)
-#: Bins in which everything is tabulated: what by, lowest, highest; ALL of it first.
+#: Bins of the tables: quantity, lower edge, upper edge; ALL first.
 BINS = (
     ("ALL", -np.inf, np.inf),
     ("SNR", -np.inf, 5.0),
@@ -17,7 +17,7 @@ BINS = (
     ("REDSHIFT", 2.0, 4.0),
     ("REDSHIFT", 4.0, np.inf),
 )
-#: The row of the joint test by TARP.
+#: Name of the rows of the joint test by TARP.
 JOINT = "JOINT"
 #: R^2 of Iglesias-Navarro+25, Table 3 (the age: section 3), by prior.
 TABLE3 = {
@@ -40,11 +40,11 @@ TABLE3 = {
         "AV": 0.92,
     },
 }
-#: Mean offset of LOGMSTAR [dex] of its Fig. 16: (the model's prior, the simulations').
+#: Mean offset of LOGMSTAR [dex] in its Fig. 16: (prior of the model, of the simulations).
 FIGURE16 = {("tau", "dirichlet"): -0.147, ("dirichlet", "tau"): 0.016}
 #: Properties whose widths are interquartile ranges in its Fig. 12.
 BY_QUARTILES = ("TAU", "T25", "T50", "T75")
-#: Mean S/N between which Fig. 12 is drawn.
+#: Edges of the bins of mean S/N in Fig. 12.
 SNR_EDGES = (-np.inf, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, np.inf)
 RANK_BINS = 20
 CURVE_LEVELS = np.arange(1, 100) / 100
@@ -53,8 +53,9 @@ CURVE_LEVELS = np.arange(1, 100) / 100
 def r_squared(truth, median):
     """Return the coefficient of determination of the medians and its standard error.
 
-    1 - sum (truth - median)^2 / sum (truth - mean truth)^2 (footnote 3 of
-    Iglesias-Navarro+25); the error by the delta method. NaN where all truths are equal.
+    R^2 = 1 - sum (truth - median)^2 / sum (truth - mean truth)^2 (footnote 3 of
+    Iglesias-Navarro+25). The standard error is from the delta method. Both are NaN if all
+    truths are equal.
     """
     square, deviation = (truth - median) ** 2, (truth - truth.mean()) ** 2
     total = deviation.mean()
@@ -65,21 +66,21 @@ def r_squared(truth, median):
 
 
 def bins_of_rows(snr, redshift):
-    """Return which of `BINS` rows fall in, shape (N, len(BINS)), bool."""
+    """Return a mask of the rows in each of `BINS`, shape (N, len(BINS))."""
     value = {"ALL": np.zeros(len(snr)), "SNR": snr, "REDSHIFT": redshift}
     return np.stack([(value[by] >= low) & (value[by] < high) for by, low, high in BINS], axis=1)
 
 
 def in_bin(result, bin_):
-    """Return which rows (N,) stand for an entry of `BINS`.
+    """Return a mask (N,) of the rows that count for an entry of `BINS`.
 
-    Not all that fall in it: rows that were added to fill a bin say nothing of another.
+    Rows that were added to fill another bin do not count, even if they fall in this one.
     """
     return result.bins[:, BINS.index(bin_)]
 
 
 def bin_name(by, low, high):
-    """Return a bin as text, ``S/N 5-10``."""
+    """Return the name of a bin, for example ``S/N 5-10``."""
     if by == "ALL":
         return "all"
     name = {"SNR": "S/N", "REDSHIFT": "z"}[by]
@@ -89,10 +90,14 @@ def bin_name(by, low, high):
 
 
 def uniformity(rank):
-    """Return tests of numbers that should be uniform between 0 and 1, as a dict.
+    """Test whether numbers are uniform between 0 and 1.
 
-    KS_D and KS_P of Kolmogorov and Smirnov, D being the largest miss of the cumulative
-    distribution; CHI2 and CHI2_P of a histogram of `RANK_BINS`. NaN for fewer than two.
+    Returns
+    -------
+    dict of float
+        KS_D and KS_P of the Kolmogorov-Smirnov test, where D is the largest difference of the
+        cumulative distributions; CHI2 and CHI2_P of a histogram of `RANK_BINS` bins. NaN for
+        fewer than two numbers.
     """
     if len(rank) < 2:
         return dict.fromkeys(("KS_D", "KS_P", "CHI2", "CHI2_P"), np.nan)
@@ -106,17 +111,17 @@ def uniformity(rank):
 
 
 def histogram(rank):
-    """Return the counts of ranks in `RANK_BINS` even bins."""
+    """Return the counts of ranks in `RANK_BINS` equal bins."""
     return np.histogram(rank, RANK_BINS, (0.0, 1.0))[0]
 
 
 def _distance(rank, joint):
-    """Credibility of the central interval (of a joint rank: of the region) that ends at a truth."""
+    """Return the credibility of the central interval, or TARP region, that ends at the truth."""
     return rank if joint else 2 * np.abs(rank - 0.5)
 
 
 def coverage(rank, joint=False):
-    """Return COV50 and so on, with their standard errors were the model right, as a dict."""
+    """Return COV50, COV68, COV95 and their standard errors for a correct model, as a dict."""
     found = {}
     for level in LEVELS:
         key = f"COV{round(100 * level)}"
@@ -133,14 +138,14 @@ def coverage_curve(rank, joint=False):
 
 
 def summarise(result, case, prior, paper=None):
-    """Return the rows of the table of tests: a bin and a property each.
+    """Return the rows of the table TESTS: one per bin and property.
 
     Parameters
     ----------
     result : `~pixsed.validate.sampling.Result`
     case : str
     prior : dict of str to `~numpy.ndarray`, shape (M,), or None
-        Draws of the prior, with REDSHIFT: widths are taken over theirs.
+        Draws of the prior, with REDSHIFT. Posterior widths are divided by their widths.
     paper : dict, optional
         R^2 of the paper, by property.
 
@@ -179,7 +184,7 @@ def summarise(result, case, prior, paper=None):
 
 
 def _prior_in(prior, bin_):
-    """Draws of the prior in a bin of redshift; in one of S/N, all."""
+    """Return the draws of the prior in a bin of redshift; for other bins, all."""
     by, low, high = bin_
     if prior is None or by != "REDSHIFT":
         return prior
@@ -208,7 +213,7 @@ def _accuracy(values, name, prior):
     numbers = (
         *r_squared(truth, median),
         q50,
-        # Of a median, by the spread of the inner half.
+        # Standard error of a median, from the interquartile range.
         1.2533 * (q75 - q25) / 1.349 / np.sqrt(len(truth)),
         residual.mean(),
         residual.std(),
@@ -221,7 +226,7 @@ def _accuracy(values, name, prior):
 
 
 def _width(values, name, prior):
-    """Mean posterior over prior width, and its standard error."""
+    """Return the mean posterior over prior width, and its standard error."""
     key = "iqr" if name in BY_QUARTILES else "std"
     if prior is None or name not in prior or len(prior[name]) < 2 or len(values[key]) < 2:
         return np.nan, np.nan
@@ -233,7 +238,7 @@ def _width(values, name, prior):
 
 
 def widths(result, case, prior):
-    """Return posterior over prior width against S/N in bins of redshift (Fig. 12), as rows."""
+    """Return the rows of the table WIDTHS: widths against S/N in bins of redshift (Fig. 12)."""
     table = []
     for by, low, high in (bin_ for bin_ in BINS if bin_[0] != "SNR"):
         inside = _prior_in(prior, (by, low, high))
@@ -262,7 +267,7 @@ def widths(result, case, prior):
 
 
 def residuals(result, case, bins=15):
-    """Return residuals against truth in bins of S/N (Figs. 1 and 2), as rows."""
+    """Return the rows of the table RESIDUALS: against truth, in bins of S/N (Figs. 1 and 2)."""
     table = []
     for bin_ in (bin_ for bin_ in BINS if bin_[0] != "REDSHIFT"):
         rows = in_bin(result, bin_)
@@ -292,7 +297,7 @@ def residuals(result, case, bins=15):
 
 
 def ranks(result, case):
-    """Return histograms of ranks and coverage curves, as two lists of rows (Figs. 9 to 11)."""
+    """Return the rows of the tables RANKS and COVERAGE (Figs. 9 to 11)."""
     counts, curves = [], []
     for bin_ in BINS:
         rows = in_bin(result, bin_)

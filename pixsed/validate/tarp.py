@@ -1,13 +1,13 @@
-"""Joint calibration by distances to random points (TARP; Lemos et al. 2023)."""
+"""Joint calibration by distances to random points (TARP, Lemos+23)."""
 
 import numpy as np
 
 
 class UnitCube:
-    """Parameters as cumulative probabilities of a sample of the prior, each by itself.
+    """Map of parameters to their cumulative probabilities in a sample of the prior.
 
-    Distances of unlike parameters can then be added. Any fixed monotonic map would do: TARP
-    holds in every coordinates.
+    It makes the distances of different parameters comparable. TARP holds in all coordinates,
+    so any fixed monotonic map of each parameter would do.
 
     Parameters
     ----------
@@ -20,21 +20,21 @@ class UnitCube:
 
     @property
     def names(self):
-        """The parameters, in order."""
+        """Names of the parameters, in order."""
         return list(self._knots)
 
     def __call__(self, values):
-        """Return values (dict of arrays of one shape) as an array of that shape and (D,)."""
+        """Map a dict of arrays of one shape to an array with an additional last axis (D,)."""
         return np.stack(
             [np.interp(values[n], knots, self._levels) for n, knots in self._knots.items()], axis=-1
         )
 
 
-def closer_share(truth, samples, reference, rng):
-    """Return the share of draws that are closer to a reference point than the truth is.
+def closer_fraction(truth, samples, reference, rng):
+    """Return the fraction of draws that are closer to a reference point than the truth is.
 
-    Uniform between 0 and 1 if the posteriors are right, wherever the points are, provided
-    that they do not depend on the truth (Lemos et al. 2023, theorem 2).
+    The fractions are uniform between 0 and 1 if the posteriors are correct, for any reference
+    points that do not depend on the truth.
 
     Parameters
     ----------
@@ -42,11 +42,15 @@ def closer_share(truth, samples, reference, rng):
     samples : `~numpy.ndarray`, shape (N, S, D)
     reference : `~numpy.ndarray`, shape (N, D)
     rng : `~numpy.random.Generator`, or an array (N,) of uniform numbers
-        Where among the S + 1 places of equal probability.
+        Position within one of the S + 1 intervals of equal probability.
 
     Returns
     -------
     `~numpy.ndarray`, shape (N,)
+
+    References
+    ----------
+    Lemos, Coogan, Hezaveh & Perreault-Levasseur 2023, theorem 2.
     """
     theirs = ((samples - reference[:, None]) ** 2).sum(axis=-1)
     own = ((truth - reference) ** 2).sum(axis=-1)[:, None]
@@ -54,7 +58,7 @@ def closer_share(truth, samples, reference, rng):
 
 
 def place_among(value, others, rng):
-    """Return the share of `others` (N, S) below `value` (N, 1), ties broken at random, (N,)."""
+    """Return the fraction (N,) of `others` (N, S) below `value` (N, 1), ties broken at random."""
     chance = rng if isinstance(rng, np.ndarray) else rng.random(len(others))
     below, equal = (others < value).sum(axis=1), (others == value).sum(axis=1)
     return (below + chance * (equal + 1)) / (others.shape[1] + 1)

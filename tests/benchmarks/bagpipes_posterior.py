@@ -1,4 +1,4 @@
-"""The posterior of a pixel by Bagpipes as it is, with nautilus, for `nested_sampling.py`.
+"""Posterior of a pixel by unmodified Bagpipes with nautilus, for `nested_sampling.py`.
 
 Bagpipes runs in a process of its own, since it writes into the folder that it runs in.
 """
@@ -20,7 +20,7 @@ from pixsed.sps.sfh import TauDelayed
 
 
 def posterior(ssp, z, flux, err, live):
-    """Columns of the posterior of a pixel seen in the paper's bands; masses need the grid."""
+    """Return columns of the posterior of a pixel in the bands of the paper."""
     from pixsed.sps.filters import load_curve
 
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +55,7 @@ def posterior(ssp, z, flux, err, live):
 
 
 def _inside(source, target):
-    """What the process of Bagpipes does."""
+    """Run Bagpipes; the work of the child process."""
     warnings.simplefilter("ignore")
     sys.modules.setdefault("pymultinest", types.ModuleType("pymultinest"))
     import bagpipes as pipes

@@ -1,4 +1,4 @@
-"""How fast populations are simulated: python tests/benchmarks/bench_simulate.py [-n N].
+"""Speed of simulations: python tests/benchmarks/bench_simulate.py [-n N].
 
 Prints, from one run: `pixsed simulate` of N populations in 29 bands on all cores, with the
 memory of all its processes; the rate of Bagpipes' model_galaxy.update; that of python-fsps'
@@ -50,18 +50,20 @@ STEADY_CODE = """
 import sys, time
 from pixsed.bands import BANDS
 from pixsed.simulate.batches import BatchMaker
+from pixsed.simulate.options import SimulateOptions
 from pixsed.sps.ssp import read_ssp
-maker = BatchMaker(read_ssp(sys.argv[1]), "tau", [band.name for band in BANDS])
-maker.make(1, 0, 50000)
+options = SimulateOptions("tau", [band.name for band in BANDS], 300_000, seed=1)
+maker = BatchMaker(read_ssp(sys.argv[1]), options)
+maker.make(0)
 begin = time.process_time()
 for number in range(1, 6):
-    maker.make(1, number, 50000)
+    maker.make(number)
 print((time.process_time() - begin) / 250000)
 """
 
 
 def memory(root):
-    """Bytes that a process and its descendants hold in memory (Linux; shared pages once each)."""
+    """Return the memory of a process and its descendants in bytes (Linux)."""
     children, total = {}, 0
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
@@ -81,7 +83,7 @@ def memory(root):
 
 
 def pixsed(folder, n, ssp, jobs):
-    """Seconds, CPU seconds and peak bytes of `pixsed simulate`."""
+    """Return seconds, CPU seconds and peak bytes of `pixsed simulate`."""
     command = [
         sys.executable,
         "-m",
@@ -115,7 +117,7 @@ def pixsed(folder, n, ssp, jobs):
 
 
 def steady(ssp):
-    """CPU seconds a population of a process that has started, as those of the others are."""
+    """Return CPU seconds per population of a started process, as for the other codes."""
     result = subprocess.run(
         [sys.executable, "-c", STEADY_CODE, str(ssp)],
         capture_output=True,
@@ -127,7 +129,7 @@ def steady(ssp):
 
 
 def bagpipes(folder):
-    """Seconds a model, or the reason why there are none."""
+    """Return seconds per model, or the reason why it cannot run."""
     from pixsed.bands import BANDS
     from pixsed.cosmology import age
     from pixsed.simulate.priors import PRIORS
@@ -170,7 +172,7 @@ def bagpipes(folder):
 
 
 def fsps(folder):
-    """Seconds a model, or the reason why there are none."""
+    """Return seconds per model, or the reason why it cannot run."""
     home = os.environ.get("PIXSED_SPS_HOME") or os.environ.get("SPS_HOME")
     if not home:
         return "neither PIXSED_SPS_HOME nor SPS_HOME is set"

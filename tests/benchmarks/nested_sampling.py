@@ -1,4 +1,4 @@
-"""Models against nested sampling of the same pixels, SSPs, prior and photometry.
+"""Comparison of models with nested sampling of the same pixels, SSPs, prior and photometry.
 
     python tests/benchmarks/nested_sampling.py --prior tau --ssp bc03.fits --save nested_tau.fits
     python tests/benchmarks/nested_sampling.py tau --load nested_tau.fits
@@ -57,14 +57,14 @@ SNR_BINS = (0, 10), (10, 20), (20, np.inf)
 
 
 class Forward:
-    """The prior and the photometry of the test pixels."""
+    """Prior and photometry of the test pixels."""
 
     def __init__(self, prior, ssp):
         self.prior = PRIORS[prior]()
         self.photometry = PhotometryModel(ssp, PAPER_BANDS, z_max=8.0)
 
     def fluxes(self, z, unit):
-        """Noiseless fluxes, nJy (N, B), and the columns of the populations."""
+        """Return noiseless fluxes in nJy (N, B), and the columns of the populations."""
         history = self.prior.history(z, unit)
         weights = history.weights(self.photometry.ssp.age_edges)
         values = self.prior.values(z, unit)
@@ -72,7 +72,7 @@ class Forward:
         return flux * 10.0 ** values["LOGMFORM"][:, None], (history, weights, values)
 
     def columns(self, z, unit):
-        """All that is compared, as dict of (N,)."""
+        """Return all compared properties as a dict of (N,)."""
         _, (history, weights, values) = self.fluxes(z, unit)
         surviving = self.photometry.surviving(weights, values["METAL"])
         found = self.prior.parameters(z, unit, history, surviving)
@@ -81,7 +81,7 @@ class Forward:
 
 
 def pixels(forward, number, snr_min, snr_max, seed):
-    """Redshifts, fluxes and errors of the test pixels, in order of S/N."""
+    """Return redshifts, fluxes and errors of the test pixels, sorted by S/N."""
     rng = np.random.default_rng(seed)
     z, unit = forward.prior.draw(400 * number, rng)
     z = np.maximum(z, 0.01)
@@ -94,7 +94,7 @@ def pixels(forward, number, snr_min, snr_max, seed):
 
 
 def nested(forward, z, flux, err, seed, live, effective):
-    """Equally weighted columns of the posterior of a pixel, and the number of likelihoods."""
+    """Return equally weighted draws of a posterior, and the number of likelihoods."""
     from nautilus import Sampler
 
     def log_likelihood(unit):
@@ -124,7 +124,7 @@ def nested(forward, z, flux, err, seed, live, effective):
 
 
 def sample(given):
-    """Sample the posteriors and write them, a pixel at a time: draws in columns, a row each."""
+    """Sample the posteriors and write them, one row per pixel."""
     ssp, rows = read_ssp(given.ssp), []
     forward = Forward(given.prior, ssp)
     if given.load:
@@ -163,7 +163,7 @@ def sample(given):
 
 
 def _seconds():
-    """Processor time, of processes that have ended too."""
+    """Return the processor time, including processes that have ended."""
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
 
@@ -174,14 +174,14 @@ def load(path):
 
 
 def as_seen(model, flux, err):
-    """Flux and error of a pixel in the bands of a model, (2, 1, B)."""
+    """Return flux and error of a pixel in the bands of a model, (2, 1, B)."""
     seen = np.full((2, 1, len(model.bands)), np.nan, dtype=np.float32)
     seen[:, 0, [model.bands.index(band) for band in PAPER_BANDS]] = flux, err
     return seen
 
 
 def amortised(sampler, z, flux, err, samples, seed):
-    """Columns of the model's posterior of a pixel."""
+    """Return columns of the posterior of a pixel from a model."""
     seen = as_seen(sampler.model, flux, err)
     base = base_normals(seed, np.zeros(1, int), np.zeros(1, int), samples, sampler.dim)
     draws, _, _ = sampler(*seen, np.array([z]), np.zeros(1), base)
@@ -189,7 +189,7 @@ def amortised(sampler, z, flux, err, samples, seed):
 
 
 def compare(ours, theirs):
-    """Per property: difference of the medians over sigma, and ratio of widths."""
+    """Return per property: difference of the medians over sigma, and ratio of widths."""
     found = {}
     for name in NAMES:
         if name not in ours or name not in theirs:
@@ -207,14 +207,14 @@ def compare(ours, theirs):
 
 
 def in_words(found):
-    """What `compare` returned, in a few words."""
+    """Summarise a result of `compare` in a few words."""
     off = {name: values[0] for name, values in found.items()}
     worst = max(off, key=off.get)
     return f"medians off by {np.mean(list(off.values())):.2f} sigma, {worst} by {off[worst]:.2f}"
 
 
 def show(title, results):
-    """Print the table of a list of what `compare` returned."""
+    """Print a table of results of `compare`."""
     print(f"\n{title}, {len(results)} pixels")
     print(
         f"{'':10s}{'|median difference| / sigma':>30s}{'ratio of widths':>18s}{'16 to 84 %':>16s}"
@@ -236,7 +236,7 @@ def show(title, results):
 
 
 def columns_of(row, table):
-    """What is compared of the posterior of a pixel in a file."""
+    """Return the compared columns of the posterior of a pixel in a file."""
     return {name: row[name] for name in NAMES if name in table.colnames}
 
 

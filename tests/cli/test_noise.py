@@ -190,7 +190,7 @@ def test_a_table_that_does_not_fit(
         result = run_cli(*args, "--noise", noise, "-o", tmp_path / out)
         assert isinstance(result.exception, PixsedError) and message in str(result.exception)
     result = run_cli(*args, "--noise", "depth", "--noise-floor", 0.1, "-o", tmp_path / out)
-    assert "are of a measured noise table, not of 'depth'" in str(result.exception)
+    assert "are for a measured noise table, not for 'depth'" in str(result.exception)
     assert not (tmp_path / out).exists()
 
 

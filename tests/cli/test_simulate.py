@@ -26,7 +26,7 @@ def test_simulate(simulations_file, few_bands):
     assert len(sims) == 3000 and sims.bands == few_bands and sims.prior == "tau"
     assert sims.flux.shape == (3000, len(few_bands)) and np.isfinite(sims.flux).all()
     assert sims.flux.min() >= 0
-    assert sims.meta["SEED"] == 3 and sims.meta["LIBRARY"] == "BC03"
+    assert sims.meta["SEED"] == 3 and sims.meta["LIBRARY"] == "SYNTHETIC"
     assert sims.meta["ATTENUAT"] == "calzetti" and sims.meta["IGM"] == "inoue14"
     with fits.open(simulations_file) as hdus:
         header, columns = hdus["SIMS"].header, hdus["SIMS"].columns
@@ -174,7 +174,7 @@ def test_overwrite(run_cli, ssp_file, simulations_file):
     "change, message",
     [
         (["--bands", "F444W,F123X"], "F123X is not a band pixsed has a curve for"),
-        (["--bands", "F444W,F444W"], "--bands names F444W twice"),
+        (["--bands", "F444W,F444W"], "bands must differ, got F444W twice"),
         (["--ssp", "absent.fits"], "absent.fits: no such file; make one with 'pixsed ssp"),
         (["-o", "-", "--resume"], "--resume needs a file"),
         (["--scheduler", "nonsense://x"], "no Dask scheduler at nonsense://x"),
@@ -231,7 +231,7 @@ def rows_of(path):
 
 @pytest.fixture(scope="module")
 def whole(arguments, tmp_path_factory):
-    """The table of a run that nothing disturbed, by one process."""
+    """Table of an uninterrupted simulation by one process."""
     path = tmp_path_factory.mktemp("whole") / "s.fits"
     stderr = finish(*arguments, "--jobs", 1, "-o", path)
     assert stderr.count("\n") == 1 and f"{N} populations x 1 bands" in stderr  # no progress bar
@@ -267,7 +267,7 @@ def test_killed_and_resumed(arguments, whole, tmp_path, fitsverify):
         stderr = stop(begin(*arguments, "--jobs", 2, "-o", path, "--resume"), part, signal.SIGINT)
         assert "Traceback" not in stderr
     stderr = finish(*arguments, "--jobs", 1, "-o", path, "--resume")
-    assert "going on after" in stderr
+    assert "resumed after" in stderr
     assert rows_of(path) == rows_of(whole)
     assert os.listdir(tmp_path) == ["s.fits"]
     fitsverify(path)

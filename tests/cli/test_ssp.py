@@ -5,7 +5,7 @@ from astropy.io import fits
 from pixsed.sps.ssp import read_ssp
 
 
-def test_ssp(run_cli, ssp_grid, tmp_path):
+def test_ssp(run_cli, bc03_grid, tmp_path):
     path = tmp_path / "grid.fits"
     result = run_cli(
         "ssp", "--library", "bc03", "--log-u", "-2.5", "--zinterp", "linear", "-o", path
@@ -14,19 +14,19 @@ def test_ssp(run_cli, ssp_grid, tmp_path):
     assert "7 metallicities x" in result.stderr and not result.stdout
     grid = read_ssp(path)
     assert grid.meta["LOGU"] == -2.5 and grid.meta["ZINTERP"] == "linear"
-    assert grid.spectra.shape == ssp_grid.spectra.shape
+    assert grid.spectra.shape == bc03_grid.spectra.shape
     header = fits.getheader(path)
     assert header["IMF"] == "Kroupa" and header["SPECLIB"] == "MILES"
 
 
-def test_finer_bins(run_cli, ssp_grid, tmp_path):
+def test_finer_bins(run_cli, bc03_grid, tmp_path):
     from pixsed.sps.ssp import read_ssp
 
     result = run_cli("ssp", "--library", "bc03", "--refine", 2, "-o", tmp_path / "g.fits")
     assert result.exit_code == 0, result.output
     assert len(read_ssp(tmp_path / "g.fits").age_edges) == 62
     result = run_cli("ssp", "--library", "fsps", "--refine", 2, "-o", tmp_path / "f.fits")
-    assert "--refine is for --library bc03 alone" in str(result.exception)
+    assert "--refine is for --library bc03 only" in str(result.exception)
 
 
 def test_overwrite(run_cli, ssp_file, run_pixsed):
@@ -35,7 +35,7 @@ def test_overwrite(run_cli, ssp_file, run_pixsed):
     assert len(result.stderr.splitlines()) == 1 and "exists" in result.stderr
 
 
-def test_log_u(run_pixsed, ssp_grid, tmp_path):
+def test_log_u(run_pixsed, bc03_grid, tmp_path):
     result = run_pixsed("ssp", "--library", "bc03", "--log-u", "-2.2", "-o", tmp_path / "g.fits")
     assert result.returncode == 1
     assert result.stderr.startswith("pixsed: error: log U must be one of")
@@ -48,7 +48,7 @@ def test_library(run_cli, tmp_path):
 
 
 def test_fsps(run_cli, sps_home, tmp_path):
-    """On the stand-in: said in warnings and in the file."""
+    """Warnings and the file both say that the data are a stand-in."""
     path = tmp_path / "fsps.fits"
     result = run_cli(
         "ssp",
@@ -86,9 +86,9 @@ def test_fsps_without_data(run_pixsed, tmp_path):
 def test_bc03_has_one_imf(run_pixsed, tmp_path):
     result = run_pixsed("ssp", "--library", "bc03", "--imf", "chabrier", "-o", tmp_path / "g.fits")
     assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
-    assert "BC03 grids have the Kroupa IMF, fixed, not chabrier" in result.stderr
+    assert "BC03 grids have a fixed Kroupa IMF, got chabrier" in result.stderr
 
 
 def test_options_of_the_other_library(run_pixsed, tmp_path):
     result = run_pixsed("ssp", "--library", "bc03", "--no-agb-dust", "-o", tmp_path / "g.fits")
-    assert result.returncode == 1 and "for --library fsps alone" in result.stderr
+    assert result.returncode == 1 and "for --library fsps only" in result.stderr

@@ -9,10 +9,10 @@ from pixsed.errors import PixsedError
 FEW = ("-n", 300, "--samples", 60, "--jobs", 1)
 
 
-def test_cases_are_those_of_the_room():
-    from pixsed.validate.cases import CASES
+def test_cases_are_those_of_the_library():
+    from pixsed.validate.options import TESTS
 
-    assert validate.CASES.split(",") == [*CASES, "ood"]
+    assert validate.CASES.split(",") == [*TESTS]
 
 
 def read(path, name, **wanted):
@@ -95,7 +95,7 @@ def test_validate(run_cli, model_file, simulations_file, tmp_path, fitsverify):
     text = card.read_text()
     assert "### paper (300 simulations)" in text and "| LOGMSTAR | " in text
     assert "### R^2 in other bands" in text and "| all-drop | z > 4 |" in text
-    assert "Largest fraction of draws outside the prior: 0." in text and "| star | paper |" in text
+    assert "of draws outside the prior: 0." in text and "| star | paper |" in text
 
     again = run_cli(*args)
     assert isinstance(again.exception, PixsedError) and "exists" in str(again.exception)
@@ -136,7 +136,7 @@ def test_redshifts_with_errors(run_cli, model_file, simulations_file, tmp_path):
 
 
 def test_without_cases_all_that_are_possible(run_cli, model_file, simulations_file, tmp_path):
-    """The model has nine bands."""
+    """Cases that need more than the nine bands of the model are left out."""
     path = tmp_path / "report.fits"
     result = run_cli(
         "validate",
@@ -205,7 +205,7 @@ def test_bins_are_filled(run_cli, model_file, simulations_file, tmp_path):
 
 
 def test_a_narrow_range_of_snr(run_cli, model_file, simulations_file, tmp_path):
-    """No row falls in the lower bins."""
+    """The lower bins are empty."""
     path = tmp_path / "r.fits"
     result = run_cli(
         "validate",

@@ -26,7 +26,7 @@ DEEP = np.array([0.394, 1.388, 3.0]) / 5
 
 
 def made():
-    """Two bands; of the first every bin is apart from the others."""
+    """Noise table of two bands; the flux bins of the first do not overlap."""
     return NoiseTable(
         {
             "F435W": BandNoise(
@@ -72,7 +72,7 @@ def test_wide_sky_statistics():
     # One scale for all bands: variances add up to those of its parts.
     whole = np.log(30 / 0.1) ** 2 / 12
     odd = np.log(20 / 0.3)
-    # A share p of the bands (0.15 in half of the rows), mean m and variance v of the factor.
+    # A fraction p of the bands (0.15 in half of the rows), mean m and variance v of the factor.
     p = 0.5 * 0.15
     m, v = 0.5 * np.log(20 * 0.3), odd**2 / 12
     band = 0.35**2 + p * (v + m**2) - (p * m) ** 2
@@ -83,16 +83,16 @@ def test_wide_sky_statistics():
 
 def test_wide_errors_of_bright_pixels():
     flux = np.full((20000, 2), 1e9)
-    share = np.log(WIDE.draw(flux, NAMES[:2], np.random.default_rng(0)) / flux)
+    fraction = np.log(WIDE.draw(flux, NAMES[:2], np.random.default_rng(0)) / flux)
     # 1 to 10 %, log-uniform and one for all bands, with a scatter of 0.3 between them.
     common = np.log(10) ** 2 / 12
-    assert share.mean() / np.log(10) == pytest.approx(-1.5, abs=0.01)
-    np.testing.assert_allclose(share.var(axis=0), common + 0.3**2, rtol=0.03)
-    np.testing.assert_allclose(np.cov(share.T)[0, 1], common, rtol=0.04)
+    assert fraction.mean() / np.log(10) == pytest.approx(-1.5, abs=0.01)
+    np.testing.assert_allclose(fraction.var(axis=0), common + 0.3**2, rtol=0.03)
+    np.testing.assert_allclose(np.cov(fraction.T)[0, 1], common, rtol=0.04)
 
 
 def test_draws_of_the_shipped_models_noise_do_not_change():
-    """The order of the random numbers is part of a training set's seed."""
+    """The order of the random numbers must not change: seeds depend on it."""
     flux = 10 ** np.random.default_rng(1).uniform(-2, 3, (500, 29))
     depth = np.array([band.depth for band in BANDS])
     names = [band.name for band in BANDS]
@@ -101,10 +101,10 @@ def test_draws_of_the_shipped_models_noise_do_not_change():
     sky = sky * np.exp(0.35 * rng.standard_normal((500, 29)))
     odd = (rng.random((500, 29)) < 0.15) & (rng.random((500, 1)) < 0.5)
     sky[odd] *= np.exp(rng.uniform(np.log(0.3), np.log(20.0), (500, 29)))[odd]
-    share = np.exp(rng.uniform(np.log(0.01), np.log(0.1), (500, 1)))
-    share = share * np.exp(0.3 * rng.standard_normal((500, 29)))
+    fraction = np.exp(rng.uniform(np.log(0.01), np.log(0.1), (500, 1)))
+    fraction = fraction * np.exp(0.3 * rng.standard_normal((500, 29)))
     found = WIDE.draw(flux, names, np.random.default_rng(7))
-    np.testing.assert_array_equal(found, np.hypot(sky, share * flux))
+    np.testing.assert_array_equal(found, np.hypot(sky, fraction * flux))
     rng = np.random.default_rng(8)
     sky = depth * np.exp(rng.uniform(0, 0, (500, 1)))
     sky = sky * np.exp(0.25 * rng.standard_normal((500, 29)))
@@ -121,7 +121,7 @@ def test_errors_are_positive_for_every_flux():
 
 
 def test_five_bins():
-    """Each flux has the Gaussian of its bin; below and above, that of the last at that end."""
+    """Each flux has the Gaussian of its bin, or of the nearest bin."""
     n = 4000
     flux = np.array([-5.0, -0.5, 0.5, 5.0, 50.0, 500.0, 5e6])
     flux = np.column_stack([np.repeat(flux, n), np.full(7 * n, 1.5)])
@@ -156,12 +156,14 @@ def test_floor_lets_the_errors_grow():
     )
     np.testing.assert_array_equal(plain[:, 0], 3)
     np.testing.assert_allclose(floored[:, 0], np.hypot(3, 0.02 * flux[:, 0]))
-    with pytest.raises(PixsedError, match="floor must be a share of the flux, 0 or more, got -1"):
+    with pytest.raises(
+        PixsedError, match="floor must be a fraction of the flux, 0 or more, got -1"
+    ):
         BinnedNoise(made(), floor=-1)
 
 
 def test_widened_bins():
-    """The wide model's factors about the bin's mean in place of the depth."""
+    """The factors of the wide model apply to the mean of the bin instead of the depth."""
     flux = np.full((20000, 2), 1.5)
     base = BinnedNoise(made())
     log = np.log(
@@ -210,7 +212,7 @@ def test_correlated_pixels_are_carried():
     ],
 )
 def test_description(model):
-    """Through JSON, the same errors."""
+    """After a round trip through JSON the errors are the same."""
     said = json.loads(json.dumps(model.describe(), allow_nan=False))
     again = from_description(said)
     assert again.name == model.name and again.describe() == model.describe()
@@ -244,7 +246,7 @@ def test_choose(tmp_path):
         choose_noise(str(path), NAMES)
     with pytest.raises(PixsedError, match="--noise paper: no such file, and not one of depth, wid"):
         choose_noise("paper", NAMES)
-    with pytest.raises(PixsedError, match="are of a measured noise table, not of 'depth'"):
+    with pytest.raises(PixsedError, match="are for a measured noise table, not for 'depth'"):
         choose_noise("depth", NAMES, wide=True)
     with pytest.raises(PixsedError, match="the depth of MIRI_F770W is not known"):
         choose_noise("wide", ["MIRI_F770W"])

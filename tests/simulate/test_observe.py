@@ -44,7 +44,7 @@ def test_masks():
     "few", [NAMES[:4], ["F070W", "F105W", "F480M"], "F606W F090W F115W F410M F444W".split()]
 )
 def test_masks_of_few_bands(few):
-    """A survey that holds fewer of them than the fewest is not drawn."""
+    """A survey with fewer bands than the minimum is not drawn."""
     count = draw_masks(few, 3000, np.random.default_rng(0)).sum(axis=1)
     assert count.min() >= MIN_BANDS and count.max() == len(few)
 
@@ -76,14 +76,14 @@ def test_observe():
     np.testing.assert_array_equal(np.isnan(flux), ~mask)
     np.testing.assert_array_equal(np.isnan(err), ~mask)
     # The error is told from the observed flux; the noise was drawn from the true one's.
-    share = 0.02
-    sigma = np.sqrt(err**2.0 - (share * flux) ** 2 + (share * true) ** 2)
+    fraction = 0.02
+    sigma = np.sqrt(err**2.0 - (fraction * flux) ** 2 + (fraction * true) ** 2)
     pull = ((flux - true) / sigma)[mask]
     assert kstest(pull, "norm").pvalue > 1e-3
 
 
 def test_errors_do_not_give_the_truth_away():
-    """Of a bright pixel the error is a share of what was observed, not of what is true."""
+    """The error of a bright pixel is a fraction of its observed flux, not of its true flux."""
     rng = np.random.default_rng(4)
     true = np.full((2000, 29), 1e5)
     flux, err = observe(true, NAMES, DEPTH, np.ones(true.shape, bool), rng)

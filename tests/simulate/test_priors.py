@@ -51,12 +51,12 @@ def test_parameters(drawn):
 
 
 def test_coordinates_and_history_say_the_same(drawn):
-    """The history's tau and t_i are those that the table of coordinates implies."""
+    """Tau and t_i of the history agree with the coordinates."""
     by_name = {c.name: i for i, c in enumerate(TauPrior.COORDINATES)}
     tau = TauPrior.COORDINATES[by_name["TAU"]]
     np.testing.assert_allclose(drawn["TAU"], tau.from_unit(drawn["unit"][:, by_name["TAU"]]))
-    share = drawn["unit"][:, by_name["TSTART"]]
-    np.testing.assert_allclose(drawn["TSTART"], share * age(drawn["REDSHIFT"]))
+    fraction = drawn["unit"][:, by_name["TSTART"]]
+    np.testing.assert_allclose(drawn["TSTART"], fraction * age(drawn["REDSHIFT"]))
     assert list(TauPrior.PARAMETERS) == [k for k in drawn if k in TauPrior.PARAMETERS]
 
 

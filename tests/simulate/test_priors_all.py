@@ -1,4 +1,4 @@
-"""What holds for every prior, the bounds above all, and each prior's own distributions."""
+"""Properties of all priors, especially bounds, and the distributions of each prior."""
 
 import itertools
 
@@ -74,7 +74,7 @@ def test_derived_columns_are_the_history(drawn):
     rate = np.maximum(np.log10(np.maximum(history.mass_younger(0.1), 1e-99) / 1e8), -14)
     np.testing.assert_allclose(columns["LOGSFR"] - columns["LOGMFORM"], rate, atol=1e-9)
     assert np.all(columns["AGE"] > 0) and np.all(columns["AGE"] < age(z))
-    # The mean age is the area under the share of mass older than a lookback time.
+    # The mean age is the area under the fraction of mass older than a lookback time.
     lookback = np.linspace(0, 1, 4001) * age(z)[:200, None]
     part = prior.history(z[:200], drawn[2][:200])
     older = np.trapezoid(1 - part.mass_younger(lookback), lookback, axis=1)
@@ -93,7 +93,7 @@ def test_rows_of_weights_add_up(drawn):
 @pytest.mark.parametrize("name", PRIORS)
 @pytest.mark.parametrize("z", [1e-8, 2.0, 7.5])
 def test_corners_of_the_unit_cube(name, z):
-    """Nothing leaves the prior, no time passes the age of the Universe, nothing is NaN."""
+    """No value is outside the prior or NaN, and no time exceeds the age of the Universe."""
     prior = PRIORS[name]()
     own = len(prior.COORDINATES) - 3
     unit = np.array(list(itertools.product([1e-9, 0.5, 1 - 1e-9], repeat=own)))
@@ -118,7 +118,7 @@ def test_corners_of_the_unit_cube(name, z):
 
 
 def test_dirichlet_times():
-    """Gaps of Dirichlet(1, 1, 1, 1): each Beta(1, 3), each pair alike correlated by -1/3."""
+    """Parts of Dirichlet(1, 1, 1, 1) are Beta(1, 3), with correlations of -1/3."""
     columns = columns_of("dirichlet")
     cuts = np.stack([np.zeros(N), columns["T25"], columns["T50"], columns["T75"], np.ones(N)])
     gaps = np.diff(cuts, axis=0)
@@ -139,7 +139,7 @@ def test_dirichlet_specific_rate():
 
 
 def test_continuity_ratios():
-    """Student's t of two degrees of freedom, scale 0.3, cut at 10 dex (9 in 10 000 beyond)."""
+    """Student's t, 2 degrees of freedom, scale 0.3, truncated at 10 dex (0.09 % beyond)."""
     columns = columns_of("continuity")
     whole = t(2, scale=0.3)
     inside = whole.cdf(10) - whole.cdf(-10)
@@ -153,7 +153,7 @@ def test_continuity_history_has_the_ratios():
     prior = PRIORS["continuity"]()
     z, unit = prior.draw(200, np.random.default_rng(4))
     history, values = prior.history(z, unit), prior.values(z, unit)
-    rates = history.shares / np.diff(history.edges, axis=1)
+    rates = history.fractions / np.diff(history.edges, axis=1)
     for i in range(1, 7):
         found = np.log10(np.maximum(rates[:, i - 1], 1e-300) / np.maximum(rates[:, i], 1e-300))
         some = np.abs(found) < 20
@@ -161,7 +161,7 @@ def test_continuity_history_has_the_ratios():
 
 
 def test_continuity_bins():
-    """Leja+2019: 30 and 100 Myr, equal log steps, the earliest 15 % of the age last."""
+    """Edges of Leja+19: 30 and 100 Myr, equal log steps, then the earliest 15 % of the age."""
     edges = bin_edges(np.array([13.0, 0.7]))
     np.testing.assert_allclose(edges[:, 1:3], [[0.03, 0.1]] * 2)
     np.testing.assert_allclose(edges[:, -2] / edges[:, -1], 0.85)
@@ -192,7 +192,7 @@ def test_double_power_law_prior():
 
 
 def test_a_prior_of_ten_lines():
-    """As the documentation shows it."""
+    """The example of the documentation works."""
     from pixsed.simulate.priors.base import COMMON, Prior, parameters_with
     from pixsed.simulate.priors.coordinates import UniformToAge
     from pixsed.sps.sfh import PowerLaw

@@ -1,4 +1,4 @@
-"""The density that a prior says it has, against the draws that it makes."""
+"""Density of the priors, compared with their draws."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ COMMON = -np.log(8 * 4 * 2.7 * 7.5)
 
 
 def at(name, n=1, **values):
-    """Columns with the common parameters in the middle."""
+    """Return columns with the common parameters at the middle of their ranges."""
     columns = {"LOGMFORM": 8.0, "AV": 1.0, "METAL": -1.0, "REDSHIFT": 2.0} | values
     return {key: np.full(n, value, dtype=float) for key, value in columns.items()}
 
@@ -81,7 +81,7 @@ def test_nan_stays_nan():
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_density_is_that_of_the_draws(name):
-    """Through the map from the unit cube, whose density is 1: ln p = -ln |det Jacobian|."""
+    """ln p is -ln |det J| of the map from the unit cube, whose density is 1."""
     prior = PRIORS[name]()
     z, unit = prior.draw(300, np.random.default_rng(7))
     unit = np.clip(unit, 1e-3, 1 - 1e-3)
@@ -113,13 +113,13 @@ def test_float32_columns_stay_inside(name):
 
 
 def test_histogram_of_tau_draws():
-    """p(TSTART, TAU) from counts, at redshifts in a narrow range."""
+    """Counts in a narrow range of redshift give p(TSTART, TAU)."""
     prior = PRIORS["tau"]()
     z, unit = prior.draw(400_000, np.random.default_rng(9))
     values = prior.values(z, unit)
     some = np.abs(z - 2.0) < 0.5
-    share = values["TSTART"] / age(z)
-    inside = some & (share > 0.3) & (share < 0.5) & (values["TAU"] > 1) & (values["TAU"] < 3)
+    fraction = values["TSTART"] / age(z)
+    inside = some & (fraction > 0.3) & (fraction < 0.5) & (values["TAU"] > 1) & (values["TAU"] < 3)
     at_z = float(age(2.0))
     # Integral over the box of the density, with the range of redshift over 7.5 left out.
     tau = quad(lambda x: np.exp(density("tau", TAU=x, TSTART=1.0) - COMMON) * at_z, 1, 3)[0]

@@ -1,17 +1,20 @@
 import gzip
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from pixsed.errors import PixsedError
-from pixsed.simulate.table import read_simulations, simulations_writer
+from pixsed.io.writers.table_blocks import part_path
+from pixsed.simulate.options import SimulateOptions
+from pixsed.simulate.table import read_simulations, row_dtype, simulations_writer
 
 BANDS = ["F150W", "F444W"]
-DTYPE = np.dtype(
-    [("LOGMFORM", ">f8"), ("REDSHIFT", ">f8"), ("UNIT", ">f8", (5,)), ("FLUX", ">f4", (2,))]
-)
-META = {"LIBRARY": "BC03", "SEED": 4, "ATTENUAT": "smc", "IGM": "none"}
+SSP_CARDS = {"LIBRARY": "BC03", "SSPSHA": "0123"}
+META = {"LIBRARY": "BC03", "ATTENUAT": "smc", "IGM": "none", "SEED": 4}
+OPTIONS = SimulateOptions("tau", BANDS, 9, attenuation="smc", igm="none", seed=4, batch=4)
+DTYPE = row_dtype(OPTIONS)
 
 
 def made(n, seed=1):
@@ -22,18 +25,11 @@ def made(n, seed=1):
     return rows
 
 
-def write(path, rows, block=4, **options):
-    settings = dict(
-        prior="tau",
-        bands=BANDS,
-        meta=META,
-        units={"LOGMFORM": "dex", "REDSHIFT": ""},
-        descriptions={"LOGMFORM": "mass formed"},
-    )
-    writer = simulations_writer(path, DTYPE, len(rows), block=block, **settings | options)
-    with writer:
-        for start in range(writer.done, len(rows), block):
-            writer.append(rows[start : start + block])
+def write(path, rows, **options):
+    settings = replace(OPTIONS, number=len(rows))
+    with simulations_writer(path, settings, SSP_CARDS, **options) as writer:
+        for start in range(writer.done, len(rows), settings.batch):
+            writer.append(rows[start : start + settings.batch])
     return path
 
 
@@ -48,7 +44,7 @@ def test_round_trip(written):
     back = read_simulations(path)
     assert len(back) == 9 and back.prior == "tau" and back.bands == BANDS
     assert back.meta == META
-    for name in ("LOGMFORM", "REDSHIFT"):
+    for name in ("LOGMFORM", "REDSHIFT", "TAU"):
         np.testing.assert_array_equal(back.columns[name], rows[name])
         assert back.columns[name].dtype == float
     np.testing.assert_array_equal(back.unit, rows["UNIT"])
@@ -72,15 +68,10 @@ def test_header(written, fitsverify):
         assert table.header["SIMULATD"] is True and table.header["PRIOR"] == "tau"
         assert [table.header["BAND1"], table.header["BAND2"]] == BANDS
         assert table.columns["FLUX"].unit == "nJy" and table.columns["LOGMFORM"].unit is None
-        assert table.header["TCOMM1"] == "mass formed [dex]"
+        assert table.header["TCOMM1"] == "log10 of the mass in stars and remnants / solMass"
+        assert table.header["TCOMM3"].endswith("/ (solMass / yr)")
         assert not table.columns["REDSHIFT"].unit
     fitsverify(path)
-
-
-def test_units_without_fitsverify(written):
-    with fits.open(written[0]) as hdus:
-        assert hdus["SIMS"].columns["FLUX"].unit == "nJy"
-        assert hdus["SIMS"].header["SIMULATD"] is True
 
 
 def test_overwrite(written):
@@ -91,16 +82,52 @@ def test_overwrite(written):
     assert len(read_simulations(path)) == 5
 
 
-def test_tables_of_older_versions(written, tmp_path):
-    """Written in one piece by astropy, without the cards that came later."""
-    rows = written[1]
-    table = fits.BinTableHDU(rows, name="SIMS")
-    table.header.update({"SIMULATD": True, "PRIOR": "tau", "BAND1": "F150W", "BAND2": "F444W"})
-    table.header["LIBRARY"] = "BC03"
-    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "old.fits", checksum=True)
-    back = read_simulations(tmp_path / "old.fits")
-    assert back.meta == {"LIBRARY": "BC03"}
-    np.testing.assert_array_equal(back.flux, rows["FLUX"])
+#: Another value of every option.
+OTHER = {
+    "prior": "dirichlet",
+    "bands": ("F150W", "F356W"),
+    "number": 10,
+    "attenuation": "calzetti",
+    "igm": "madau95",
+    "seed": 5,
+    "batch": 3,
+    "jobs": 2,
+    "scheduler": "tcp://127.0.0.1:1",
+}
+
+
+@pytest.mark.parametrize("name", [option.name for option in fields(SimulateOptions)])
+def test_options_that_change_the_rows_forbid_resuming(tmp_path, name):
+    """Change each field in turn: a stopped table is resumed only if the rows stay the same."""
+    changes_data = SimulateOptions.__dataclass_fields__[name].metadata["changes_data"]
+    path, rows = tmp_path / "sims.fits", made(9)
+    with (
+        pytest.raises(PixsedError, match="kept in"),
+        simulations_writer(path, OPTIONS, SSP_CARDS) as writer,
+    ):
+        writer.append(rows[:4])
+        raise PixsedError("stopped")
+    assert part_path(path).exists()
+    other = replace(OPTIONS, **{name: OTHER[name]})
+    assert (other.cards() == OPTIONS.cards()) is not changes_data
+    if changes_data:
+        with pytest.raises(PixsedError, match="sims.fits.part"):
+            simulations_writer(path, other, SSP_CARDS, resume=True)
+    else:
+        with simulations_writer(path, other, SSP_CARDS, resume=True) as writer:
+            assert writer.done == 4
+            writer.append(rows[4:8])
+            writer.append(rows[8:])
+        np.testing.assert_array_equal(read_simulations(path).flux, rows["FLUX"])
+
+
+def test_another_grid_forbids_resuming(tmp_path):
+    path = tmp_path / "sims.fits"
+    with pytest.raises(PixsedError), simulations_writer(path, OPTIONS, SSP_CARDS) as writer:
+        writer.append(made(4))
+        raise PixsedError("stopped")
+    with pytest.raises(PixsedError, match="SSPSHA"):
+        simulations_writer(path, OPTIONS, SSP_CARDS | {"SSPSHA": "4567"}, resume=True)
 
 
 def test_compressed(written, tmp_path):

@@ -1,4 +1,4 @@
-"""FSPS itself, in a process of its own: ``python fsps_reference.py DRAWS.npz OUTPUT.npz``.
+"""Reference spectra of FSPS, in a separate process: fsps_reference.py DRAWS.npz OUTPUT.npz.
 
 SPS_HOME must be set. DRAWS holds, by population: age [Gyr], start, tau [Gyr], mh, av, z, and a
 table t [Gyr], sfr; `variants`, a row of switches each: 0 tau-delayed or 1 tabulated, nebular,

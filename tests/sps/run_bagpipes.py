@@ -1,4 +1,4 @@
-"""Bagpipes' own photometry, in a process of its own: run_bagpipes.py IN.npz OUT.npz.
+"""Photometry of Bagpipes, in a separate process: run_bagpipes.py IN.npz OUT.npz.
 
 Its import prints, changes matplotlib's state and asks for a sampler that is not needed
 here. IN holds z, age, tau, start, mh, av (N,), eta, law, resolution, and the curves, `wave_i`

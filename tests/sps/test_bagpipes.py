@@ -1,4 +1,4 @@
-"""pixsed against Bagpipes: same SSPs, same parameters, its own conventions."""
+"""Comparison with Bagpipes: same SSPs and parameters, its conventions."""
 
 import importlib.util
 import os
@@ -70,13 +70,13 @@ class Comparison:
             self.edges = out["edges"]
 
     def their_weights(self):
-        """The mass that Bagpipes put in its age bins, the one around 10 Myr cut there."""
+        """Return the mass in Bagpipes' age bins, with the bin around 10 Myr split there."""
         formed = np.concatenate([np.zeros((len(self.z), 1)), self.formed.cumsum(axis=1)], axis=1)
         ours = self.grid.age_edges
         return np.diff(np.stack([np.interp(ours, self.edges, row) for row in formed]), axis=1)
 
     def difference(self, weights=None, grid=None):
-        """|pixsed - Bagpipes| in mag; NaN blueward of rest-frame 1300 Angstrom."""
+        """Return |pixsed - Bagpipes| in mag; NaN blueward of rest-frame 1300 Angstrom."""
         from pixsed.sps.photometry import PhotometryModel
 
         model = self.model if grid is None else PhotometryModel(grid, NAMES, z_max=8.0)
@@ -86,18 +86,18 @@ class Comparison:
 
 
 def percentiles(difference):
-    """Median and 95 % of each band."""
+    """Return the median and the 95th percentile of each band."""
     return np.nanpercentile(difference, [50, 95], axis=0)
 
 
 @pytest.fixture(scope="module")
-def compare(ssp_grid, tmp_path_factory):
+def compare(bc03_grid, tmp_path_factory):
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"Bagpipes cannot run: {name} is not installed")
 
     def run(n, **options):
-        return Comparison(ssp_grid, tmp_path_factory.mktemp("bagpipes"), n, **options)
+        return Comparison(bc03_grid, tmp_path_factory.mktemp("bagpipes"), n, **options)
 
     return run
 
@@ -135,7 +135,7 @@ def test_mass_rate_and_age(default):
 
 
 def test_it_is_its_sampling_and_its_age_bins(compare):
-    """With ten times its resolution and its masses of age bins next to nothing is left."""
+    """At ten times its resolution and with its masses per age bin the difference vanishes."""
     fine = compare(12, resolution=1000)
     ours, theirs = fine.difference(), fine.difference(fine.their_weights())
     print(
@@ -146,15 +146,15 @@ def test_it_is_its_sampling_and_its_age_bins(compare):
     assert np.nanmedian(theirs) <= 0.0005 and np.nanpercentile(theirs, 95) <= 0.003
 
 
-def test_it_is_its_interpolation_in_metallicity(default, ssp_grid):
-    """pixsed's own, linear in log Z, is another choice between the grid's metallicities."""
-    apart = np.abs(default.mh[:, None] - ssp_grid.metallicity).min(axis=1) > 0.1
-    logarithmic = default.difference(grid=ssp_grid)[apart]
+def test_it_is_its_interpolation_in_metallicity(default, bc03_grid):
+    """Interpolation in log Z, as in pixsed, differs between the metallicities of the grid."""
+    apart = np.abs(default.mh[:, None] - bc03_grid.metallicity).min(axis=1) > 0.1
+    logarithmic = default.difference(grid=bc03_grid)[apart]
     assert np.nanmedian(logarithmic) > 2 * np.nanmedian(default.difference()[apart])
 
 
 def test_birth_clouds(compare):
-    """Charlot & Fall: Bagpipes with young stars behind 1 / 0.3 of A_V, at ten times its grid.
+    """Charlot & Fall: young stars behind A_V / 0.3, at ten times the resolution of Bagpipes.
 
     What is left is that it has one spectrum on both sides of 10 Myr within an age bin.
     """

@@ -88,7 +88,7 @@ def test_smc_everywhere():
 
 
 def test_charlot_fall():
-    """Their equation 3: slope -0.7; a third of the young stars' depth is the diffuse medium's."""
+    """Charlot & Fall, equation 3: slope -0.7, and 0.3 of the depth in the diffuse medium."""
     wave = np.array([1500.0, 5500.0, 22000.0])
     np.testing.assert_allclose(charlot_fall(wave), [2.4831, 1.0, 0.3789], rtol=1e-4)
     cloud = charlot_fall_young(wave) - charlot_fall(wave)

@@ -1,4 +1,4 @@
-"""The grid from FSPS, and pixsed's photometry with it against FSPS itself.
+"""FSPS grids, and the photometry of pixsed with them compared with FSPS.
 
 Only on a stand-in for FSPS's data: what is tested is that numbers agree, not what they say.
 """
@@ -18,6 +18,8 @@ from astropy.cosmology import FlatLambdaCDM
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.sps import dust, fsps_grid
+from pixsed.sps.fsps_data import missing_files
+from pixsed.sps.fsps_process import check_isochrones
 from pixsed.sps.photometry import PhotometryModel
 from pixsed.sps.sfh import TauDelayed
 from pixsed.sps.ssp import read_ssp, write_ssp
@@ -26,7 +28,7 @@ C = 2.99792458e18  # Angstrom/s
 
 
 def build(*args, **options):
-    """Build without the warnings, and without the dust of AGB stars, which takes long."""
+    """Build a grid without warnings, and without dust around AGB stars, which is slow."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PixsedWarning)
         return fsps_grid.build(*args, **{"agb_dust": False, **options})[0]
@@ -103,7 +105,7 @@ def test_sps_home_too_long_for_fsps(tmp_path):
     home = tmp_path / ("a" * 120) / ("b" * 120)
     (home / "data").mkdir(parents=True)
     (home / "data" / "emlines_info.dat").touch()
-    with pytest.raises(PixsedError, match="FSPS cuts a path after 250 letters"):
+    with pytest.raises(PixsedError, match="FSPS truncates paths after 250 characters"):
         fsps_grid.build(home)
 
 
@@ -133,7 +135,7 @@ def test_unknown_imf(tmp_path):
 @pytest.mark.parametrize("name", ["bpss", "bsti", "gnva"])
 def test_isochrones_without_nebular_emission(name):
     with pytest.raises(PixsedError, match=f"compiled with the {name} isochrones"):
-        fsps_grid._check_isochrones(name)
+        check_isochrones(name)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_isochrones_without_nebular_emission(name):
     ],
 )
 def test_missing_file_is_named(home_without, name):
-    """FSPS ends its process, most often with status 0 and without an exception."""
+    """Without a file FSPS ends its process, most often with status 0 and without an exception."""
     home = home_without(name)
     with pytest.raises(PixsedError, match=f"{home / name} is missing, without".replace("+", r"\+")):
         build(home)
@@ -166,13 +168,13 @@ def test_file_cut_short_is_named(home_without, sps_home):
 
 
 def test_all_files_of_a_complete_folder_are_known(sps_home):
-    assert fsps_grid.missing_files(sps_home, "mist", "c3k_lr", "DL07") == []
-    lacking = fsps_grid.missing_files(sps_home, "mist", "miles", "DL07")
+    assert missing_files(sps_home, "mist", "c3k_lr", "DL07") == []
+    lacking = missing_files(sps_home, "mist", "miles", "DL07")
     assert lacking and all(name.startswith("SPECTRA/MILES/") for name in lacking)
 
 
 def test_warnings(sps_home):
-    """What a user must know: made-up data, not MILES, spectra of another metallicity."""
+    """Warnings and cards tell of made-up data, other spectra than MILES, and copied spectra."""
     steps = []
     before = "fsps" in sys.modules
     with warnings.catch_warnings(record=True) as caught:
@@ -218,7 +220,7 @@ def test_grid(grid):
 
 
 def test_gas_takes_the_ionising_light(grid):
-    """FSPS has exact zeros, or as good as, below the Lyman limit where there is gas."""
+    """FSPS has zeros, or nearly, below the Lyman limit if there is gas."""
     young, old = grid.age_edges[1:] < 0.019, grid.age_edges[:-1] > 0.03
     ionising, red = (grid.wave > 300) & (grid.wave < 900), grid.wave > 1300
     assert grid.spectra[:, young][..., ionising].max() < 1e-3 * grid.spectra[:, young].max()
@@ -227,7 +229,7 @@ def test_gas_takes_the_ionising_light(grid):
 
 
 def test_masses(grid):
-    """Living stars and remnants, Renzini & Ciotti (1993): within what they can be."""
+    """Living stars and remnants (Renzini & Ciotti 1993) are within physical limits."""
     assert np.all(np.diff(grid.living, axis=1)[:, 20:] < 1e-6)
     old = np.searchsorted(grid.age_edges, 10.0)
     assert np.all((grid.living[:, old] > 0.3) & (grid.living[:, old] < 0.45))
@@ -236,13 +238,13 @@ def test_masses(grid):
 
 
 def test_dust_emission_is_draine_and_li(grid, sps_home):
-    """From the files themselves: q_PAH = 2 between 1.77 and 2.50, Umin = 1, gamma = 0.01."""
+    """Interpolate the files directly: q_PAH = 2 between 1.77 and 2.50, Umin = 1, gamma = 0.01."""
     both = []
     for name in ("DL07_MW3.1_20.dat", "DL07_MW3.1_30.dat"):
         table = np.loadtxt(sps_home / "dust" / "dustem" / name, skiprows=2)
         both.append(0.99 * table[:, 1 + 16] + 0.01 * table[:, 1 + 17])
-    share = (2.0 - 1.77) / (2.50 - 1.77)
-    f_nu = (1 - share) * both[0] + share * both[1]
+    fraction = (2.0 - 1.77) / (2.50 - 1.77)
+    f_nu = (1 - fraction) * both[0] + fraction * both[1]
     wave = table[:, 0] * 1e4
     f_lambda = np.interp(grid.dust_wave, wave, f_nu) / grid.dust_wave**2
     inside = (grid.dust_wave > 1.05e4) & (grid.dust_wave < wave[-1])
@@ -262,7 +264,7 @@ def test_file_round_trip(grid, tmp_path):
 
 
 def fsps_calzetti(wave):
-    """Calzetti's polynomial as FSPS has it, to all wavelengths: A(lambda) / A_V."""
+    """Return Calzetti's A(lambda) / A_V as in FSPS, continued to all wavelengths."""
     x = 1e4 / np.asarray(wave, dtype=float)
     blue = 1.17 * (-2.156 + 1.509 * x - 0.198 * x**2 + 0.011 * x**3) + 1.78
     red = 1.17 * (-1.857 + 1.04 * x) + 1.78
@@ -270,7 +272,7 @@ def fsps_calzetti(wave):
 
 
 def draw(n, seed, agb_dust):
-    """Populations from the priors, and tables of random walks in log SFR."""
+    """Draw populations from the priors, and tables of random walks in log SFR."""
     rng = np.random.default_rng(seed)
     z = rng.uniform(0.02, 7.5, n)
     start = rng.uniform(0, 1, n) * age(z)
@@ -292,7 +294,7 @@ def draw(n, seed, agb_dust):
 
 
 def table_weights(t, sfr, at, edges):
-    """Mass formed in each age bin by a history that is linear between the points of a table."""
+    """Return the mass formed in each age bin by a history linear between tabulated points."""
     formed = np.concatenate([[0.0], np.cumsum(0.5 * (sfr[1:] + sfr[:-1]) * np.diff(t))])
     when = np.clip(at - edges, 0, at)
     k = np.clip(np.searchsorted(t, when, side="right") - 1, 0, len(t) - 2)
@@ -337,17 +339,19 @@ class Comparison:
         return self.variants.index(variant)
 
     def seen(self, spectra, lines=None):
-        """AB fluxes [nJy] of spectra [Lsun/Hz], linear between their points, and lines [Lsun]."""
+        """Return AB fluxes [nJy] of piecewise-linear spectra [Lsun/Hz] and lines [Lsun]."""
         z, wave, at = self.draws["z"], self.fsps["wave"], self.fsps["line_wave"]
         out = np.zeros((len(z), len(self.bands)))
         for b, (x, trans) in enumerate(self.curves.values()):
             fine = np.exp(np.arange(np.log(x[0]), np.log(x[-1]), 2e-4))
-            share = np.interp(fine, x, trans)
+            fraction = np.interp(fine, x, trans)
             for i in range(len(z)):
-                out[i, b] = share @ np.interp(fine / (1 + z[i]), wave, spectra[i]) / share.sum()
+                out[i, b] = (
+                    fraction @ np.interp(fine / (1 + z[i]), wave, spectra[i]) / fraction.sum()
+                )
                 if lines is not None:
                     here = np.interp(at * (1 + z[i]), x, trans, left=0, right=0)
-                    out[i, b] += (lines[i] * at * here).sum() / C / (share.sum() * 2e-4)
+                    out[i, b] += (lines[i] * at * here).sum() / C / (fraction.sum() * 2e-4)
         distance = FlatLambdaCDM(70, 0.3).luminosity_distance(z).to_value("cm")
         return out * (3.839e33 * 1e32 * (1 + z) / (4 * np.pi * distance**2))[:, None]
 
@@ -400,7 +404,7 @@ def names(variant):
 
 
 def smeared(comparison, grid):
-    """A grid with its lines in the spectra, as wide as FSPS makes them (add_nebular.f90)."""
+    """Return a grid with its lines in the spectra, as wide as FSPS makes them (add_nebular.f90)."""
     wave, lines = grid.wave, grid.line_wave
     j = np.clip(np.searchsorted(wave, lines) - 1, 0, len(wave) - 2)
     width = np.maximum(

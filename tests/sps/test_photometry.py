@@ -1,4 +1,4 @@
-"""The batched photometry against a slow direct integration, written out here."""
+"""Batched photometry, compared with a slow direct integration."""
 
 from dataclasses import replace
 
@@ -27,11 +27,11 @@ def model(ssp_grid):
 
 
 def draw(grid, n, seed, z_low=0.05):
-    """Random populations: z, age weights, [M/H], A_V."""
+    """Draw random populations: z, age weights, [M/H], A_V."""
     rng = np.random.default_rng(seed)
     z = rng.uniform(z_low, 7.5, n)
-    tau, share = 10 ** rng.uniform(-2, 2, n), rng.uniform(0, 0.95, n)
-    weights = TauDelayed(tau, share * age(z), age(z)).weights(grid.age_edges)
+    tau, fraction = 10 ** rng.uniform(-2, 2, n), rng.uniform(0, 0.95, n)
+    weights = TauDelayed(tau, fraction * age(z), age(z)).weights(grid.age_edges)
     return z, weights, rng.uniform(-2.3, 0.4, n), rng.uniform(0, 4, n)
 
 
@@ -48,7 +48,7 @@ LAWS = {
 
 
 def population(grid, weights, mh):
-    """One population's spectrum [Lsun/Angstrom] and lines [Lsun], interpolated in [M/H]."""
+    """Return the spectrum [Lsun/Angstrom] and lines [Lsun], interpolated in [M/H]."""
     by_metal = np.einsum("a,zaw->zw", weights, grid.spectra.astype(float))
     lines = np.einsum("a,zal->zl", weights, grid.lines)
     high = min(np.searchsorted(grid.metallicity, mh), len(grid.metallicity) - 1)
@@ -58,7 +58,7 @@ def population(grid, weights, mh):
 
 
 def dusty(grid, weights, mh, av, law="calzetti"):
-    """Spectrum and lines behind dust, and the energy it took, young and old stars apart."""
+    """Return attenuated spectrum and lines, and the energy absorbed by dust."""
     spectrum, lines, energy = 0.0, 0.0, 0.0
     young = grid.age_edges[1:] < 0.0100001
     for part, curve in zip((~young, young), LAWS[law], strict=True):
@@ -71,7 +71,7 @@ def dusty(grid, weights, mh, av, law="calzetti"):
 
 
 def direct(grid, z, weights, mh, av, law="calzetti"):
-    """One population's AB fluxes [nJy] at the library's full resolution."""
+    """Return AB fluxes [nJy] at the library's full resolution."""
     rest = np.union1d(grid.wave, np.geomspace(200, 60000, 30000))
     seen, lines, energy = 0.0, 0.0, 0.0
     young = grid.age_edges[1:] < 0.0100001
@@ -104,7 +104,7 @@ def direct(grid, z, weights, mh, av, law="calzetti"):
 
 @pytest.fixture(scope="module")
 def models(ssp_grid, model):
-    """A model for every attenuation law."""
+    """Return a model for every attenuation law."""
     from pixsed.sps.photometry import PhotometryModel
 
     others = {
@@ -137,7 +137,7 @@ def test_against_direct_integration(models, ssp_grid, law):
 @pytest.mark.parametrize("law", ["calzetti", "charlot-fall"])
 @pytest.mark.parametrize("z", [0.02, 0.2, 0.45])
 def test_bands_beyond_3_micron_at_low_redshift(models, ssp_grid, law, z):
-    """Dust emission, 3.3 micron PAH included, is a good part of them: energy balance."""
+    """Dust emission, 3.3 micron PAH included, contributes much of their light."""
     history = TauDelayed([3.0], [1.0], age([z]))
     weights, mh, av = history.weights(ssp_grid.age_edges), np.array([0.0]), np.array([2.5])
     found = models[law].fluxes(np.array([z]), weights, mh, av)[0]
@@ -161,7 +161,7 @@ def test_energy_absorbed_is_emitted(models, ssp_grid, law):
 
 @pytest.mark.parametrize("law", LAWS)
 def test_tables_of_nodes_against_every_wavelength(models, ssp_grid, law):
-    """The same cells, summed up one by one in float64: the nodes lose below 1e-4 mag."""
+    """Sums over all cells in float64 agree with those over nodes to 1e-4 mag."""
     from pixsed.sps.photometry import STEP
 
     model = models[law]
@@ -195,7 +195,7 @@ def test_tables_of_nodes_against_every_wavelength(models, ssp_grid, law):
 
 
 def test_dust_emission_reaches_the_reddest_bands(model, ssp_grid):
-    """At z = 0.01 the PAH bands enter F335M: a screen adds light there, energy being kept."""
+    """At z = 0.01 the 3.3 micron PAH feature is in F335M, where dust adds light."""
     young = TauDelayed([10.0], [1.0], age([0.01])).weights(ssp_grid.age_edges)
     args = np.array([0.01]), young, np.array([0.0])
     clear, dusty = (model.fluxes(*args, np.array([av]))[0] for av in (0.0, 2.0))
@@ -214,7 +214,7 @@ def test_order_and_company_do_not_matter(model, ssp_grid):
 
 
 def test_one_redshift_of_many_pixels(model, ssp_grid):
-    """More than one block at the same redshift."""
+    """One redshift may have more objects than a block."""
     _, weights, mh, av = draw(ssp_grid, 300, seed=7)
     z = np.full(300, 1.234)
     found = model.fluxes(z, weights, mh, av)

@@ -18,7 +18,7 @@ CASES = [  # tau, t_i, age of the Universe
 
 
 def formed(tau, span, young, old, power=0):
-    """Integral of SFR x lookback^power over lookback times young to old."""
+    """Return the integral of SFR x lookback^power over lookback times young to old."""
     young, old = min(young, span), min(old, span)
     peak = span - tau
     knots = sorted(
@@ -47,8 +47,8 @@ def test_weights_by_quadrature(tau, start, age):
 @pytest.mark.parametrize("tau, start, age", CASES)
 def test_star_formation_rate_over_100_myr(tau, start, age):
     span = age - start
-    share = formed(tau, span, 0, 0.1) / formed(tau, span, 0, span)
-    expected = max(np.log10(share / 1e8), LOG_SSFR_FLOOR) if share > 0 else LOG_SSFR_FLOOR
+    fraction = formed(tau, span, 0, 0.1) / formed(tau, span, 0, span)
+    expected = max(np.log10(fraction / 1e8), LOG_SSFR_FLOOR) if fraction > 0 else LOG_SSFR_FLOOR
     assert TauDelayed([tau], [start], [age]).log_sfr()[0] == pytest.approx(expected, abs=1e-6)
 
 
@@ -95,14 +95,14 @@ def test_formed_has_no_jump_where_the_series_ends():
 
 @pytest.mark.parametrize("tau, start, age", CASES)
 def test_formation_times(tau, start, age):
-    """The share of the mass that had formed by t25, t50, t75."""
-    shares = np.array([0.25, 0.5, 0.75])
+    """The formation times enclose the right fractions of the mass."""
+    fractions = np.array([0.25, 0.5, 0.75])
     history = TauDelayed([tau], [start], [age])
-    times = history.formation_time(shares)[0] * age
+    times = history.formation_time(fractions)[0] * age
     span = age - start
     whole = formed(tau, span, 0, span)
     assert [formed(tau, span, age - t, span) / whole for t in times] == pytest.approx(
-        shares, abs=1e-9
+        fractions, abs=1e-9
     )
     assert history.formation_time(0.5) == pytest.approx(times[1] / age)
 
@@ -111,10 +111,10 @@ def test_formation_times_are_those_of_the_general_search():
     rng = np.random.default_rng(2)
     age = rng.uniform(0.6, 13.4, 3000)
     history = TauDelayed(10 ** rng.uniform(-2, 2, 3000), rng.random(3000) * age, age)
-    shares = np.array([0.25, 0.5, 0.75])
-    exact = history.formation_time(shares)
+    fractions = np.array([0.25, 0.5, 0.75])
+    exact = history.formation_time(fractions)
     assert np.all(np.diff(exact, axis=1) > 0) and exact.min() > 0 and exact.max() <= 1
-    np.testing.assert_allclose(exact, History.formation_time(history, shares), atol=1e-8)
+    np.testing.assert_allclose(exact, History.formation_time(history, fractions), atol=1e-8)
 
 
 def test_formation_time_at_the_age_of_the_universe():

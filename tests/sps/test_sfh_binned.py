@@ -4,13 +4,13 @@ import pytest
 from pixsed.sps.sfh import Binned
 
 EDGES = np.array([[0.0, 0.03, 0.1, 1.0, 4.0], [0.0, 0.02, 0.05, 0.3, 0.6]])
-SHARES = np.array([[0.1, 0.0, 0.5, 0.4], [0.4, 0.2, 0.2, 0.2]])
+FRACTIONS = np.array([[0.1, 0.0, 0.5, 0.4], [0.4, 0.2, 0.2, 0.2]])
 AGE = np.array([4.0, 0.6])
 
 
 @pytest.fixture
 def history():
-    return Binned(EDGES, 3.0 * SHARES, AGE)  # shares in any unit
+    return Binned(EDGES, 3.0 * FRACTIONS, AGE)  # fractions in any unit
 
 
 def test_weights(history):
@@ -52,14 +52,14 @@ def test_exact_times_are_those_of_the_general_search():
     edges = np.cumsum(rng.random((200, 8)), axis=1) - 1e-9
     edges = np.pad(edges, ((0, 0), (1, 0)))
     history = Binned(edges, rng.random((200, 8)), edges[:, -1])
-    shares = np.array([0.25, 0.5, 0.75])
+    fractions = np.array([0.25, 0.5, 0.75])
     np.testing.assert_allclose(
-        history.formation_time(shares), History.formation_time(history, shares), atol=1e-8
+        history.formation_time(fractions), History.formation_time(history, fractions), atol=1e-8
     )
 
 
 def test_a_bin_for_each_galaxy_alone():
-    """Mass in one bin only: no division by the others' nothing."""
+    """With all mass in one bin, empty bins cause no division by zero."""
     history = Binned([[0.0, 0.1, 1.0]], [[0.0, 1.0]], [1.0])
     assert history.log_sfr()[0] == -14
     assert history.formation_time(0.5)[0] == pytest.approx(0.45)

@@ -1,4 +1,4 @@
-"""Dense Basis histories, against dense_basis itself and against its recipe written out."""
+"""Dense Basis histories, compared with dense_basis and with a direct implementation."""
 
 import importlib.util
 import math
@@ -16,7 +16,7 @@ from pixsed.sps.sfh import GPHistory
 from pixsed.sps.sfh.gp import training_points
 
 N = 300
-SHARES = np.array([0.25, 0.5, 0.75])
+FRACTIONS = np.array([0.25, 0.5, 0.75])
 
 
 def draw(n, seed):
@@ -34,7 +34,7 @@ def drawn():
 
 @pytest.fixture(scope="module")
 def reference():
-    """`dense_basis.gp_sfh` alone: its package imports much that this does not need."""
+    """Module `dense_basis.gp_sfh`, loaded without its package, which imports much more."""
     for name in ("george", "sklearn"):
         pytest.importorskip(name, reason="dense_basis' Gaussian processes need it")
     spec = importlib.util.find_spec("dense_basis")
@@ -65,7 +65,7 @@ def reference():
 
 
 def from_dense_basis(reference, z, log_ssfr, times):
-    """SFR on the grid, in shares of the mass per step: theirs integrates to 10^M within 20 %."""
+    """SFR on the grid, in fractions of the mass per step: theirs integrates to 10^M within 20 %."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         sfh, _ = reference.tuple_to_sfh(
@@ -96,15 +96,15 @@ def test_same_mass_by_the_times_as_dense_basis(drawn, reference):
 
 
 def written_out(log_ssfr, times, at_z):
-    """The recipe for one object: dense solve, direct kernel, every point of the grid."""
-    points = [(0.0, 0.0), (0.01, 0.0), *zip(times, SHARES, strict=True)]
+    """Return the history of one object by a dense solve with a direct kernel."""
+    points = [(0.0, 0.0), (0.01, 0.0), *zip(times, FRACTIONS, strict=True)]
     rate = 10**log_ssfr * at_z * 1e9
-    for share in (0.97, 0.98, 0.99):
-        when = 1 - (1 - share) / rate
+    for fraction in (0.97, 0.98, 0.99):
+        when = 1 - (1 - fraction) / rate
         if when > points[-1][0] and when > 0.9:
-            points.append((when, share))
+            points.append((when, fraction))
         else:
-            points.append((share, 1 - (1 - share) * rate))
+            points.append((fraction, 1 - (1 - fraction) * rate))
     points.append((1.0, 1.0))
     x, y = np.array(points).T
     middle = np.median(y)
@@ -138,7 +138,7 @@ def test_rates_by_the_recipe(drawn, i):
 
 
 def test_points_where_the_rate_is_too_low_to_be_late():
-    """The points then sit at fixed times; t75 later than them puts them out of order."""
+    """The points are then at fixed times, and unsorted if t75 is later."""
     x, y = training_points(
         np.array([-11.0, -11.0]),
         np.array([[0.2, 0.4, 0.6], [0.2, 0.4, 0.98]]),
@@ -170,7 +170,7 @@ def test_weights_are_integrals_of_the_rates(drawn):
 
 def test_mean_age_and_times_from_the_rates(drawn):
     *_, history = drawn
-    times, mean = history.formation_time(SHARES), history.mass_weighted_age()
+    times, mean = history.formation_time(FRACTIONS), history.mass_weighted_age()
     for i in range(0, N, 30):
         # Ten points in each step, the rate straight between the steps.
         time = np.linspace(0, 1, 9991)
@@ -180,7 +180,7 @@ def test_mean_age_and_times_from_the_rates(drawn):
             1 - np.trapezoid(rate * time, time) / total, abs=1e-5
         )
         formed = np.concatenate([[0], np.cumsum(0.5 * (rate[1:] + rate[:-1]))])
-        assert times[i] == pytest.approx(np.interp(SHARES * formed[-1], formed, time), abs=1e-4)
+        assert times[i] == pytest.approx(np.interp(FRACTIONS * formed[-1], formed, time), abs=1e-4)
     np.testing.assert_array_equal(history.formation_time(0.5), times[:, 1])
 
 
@@ -189,7 +189,7 @@ def test_star_formation_rate_is_the_mean_of_the_history(drawn):
     expected = np.log10(history.mass_younger(0.1) / 1e8)
     np.testing.assert_allclose(history.log_sfr(), np.maximum(expected, -14))
     # The last point has the present rate asked for, to the tolerance of Dense Basis, but for the
-    # mass: theirs does not add up to what it should, by the share of mass of a step or two.
+    # mass: theirs does not add up to what it should, by the fraction of mass of a step or two.
     last = np.log10(history.rates[:, -1] * 999 / (history.age * 1e9))
     off = last - log_ssfr
     assert np.median(np.abs(off)) < 0.02 and np.abs(off).max() < 0.15
@@ -197,7 +197,7 @@ def test_star_formation_rate_is_the_mean_of_the_history(drawn):
 
 def test_where_the_gaussian_process_never_falls_the_times_are_those_asked_for():
     history = GPHistory([-9.8], [[0.27, 0.51, 0.755]], [6.0])
-    np.testing.assert_allclose(history.formation_time(SHARES)[0], [0.27, 0.51, 0.755], atol=2e-3)
+    np.testing.assert_allclose(history.formation_time(FRACTIONS)[0], [0.27, 0.51, 0.755], atol=2e-3)
 
 
 def test_extremes_stay_finite():
@@ -216,7 +216,7 @@ def test_extremes_stay_finite():
             assert np.isfinite(history.rates).all() and history.rates.min() >= 0
             weights = history.weights(np.array([0, 0.01, 0.1, 1, 14.0]))
             np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-12)
-            found = history.formation_time(SHARES)
+            found = history.formation_time(FRACTIONS)
             assert np.all(np.diff(found, axis=1) >= 0) and found.min() >= 0 and found.max() <= 1
             mean = history.mass_weighted_age()
             assert np.all(mean > 0) and np.all(mean < at_z)

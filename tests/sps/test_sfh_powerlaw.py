@@ -5,7 +5,7 @@ from scipy.integrate import quad
 from pixsed.sps.sfh import DoublePowerLaw, PowerLaw
 
 EDGES = np.array([0.0, 0.003, 0.01, 0.05, 0.1, 0.4, 1.0, 3.0, 6.0, 13.5])
-SHARES = np.array([0.25, 0.5, 0.75])
+FRACTIONS = np.array([0.25, 0.5, 0.75])
 POWER = [(-0.9, 0.3, 5.0), (0.0, 1.0, 13.0), (1.0, 0.0, 0.7), (9.0, 2.0, 6.0)]  # p, t_i, age
 DOUBLE = [  # alpha, beta, tau, age
     (1.0, 0.1, 0.3, 3.0),
@@ -23,7 +23,7 @@ DOUBLE = [  # alpha, beta, tau, age
 
 
 def integral(rate, low, high, knots):
-    """Integral of rate(t), split where it bends or is narrow."""
+    """Return the integral of rate(t), split where it bends or is narrow."""
     parts = sorted({low, high, *(k for k in knots if low < k < high)})
     return sum(
         quad(rate, a, b, epsabs=1e-14, epsrel=1e-9, limit=400)[0]
@@ -60,8 +60,8 @@ def test_power_law_by_quadrature(p, start, age):
     assert history.weights(EDGES)[0] == pytest.approx(expected, abs=1e-8)
     mean = formed(start, age, moment=1) / whole
     assert history.mass_weighted_age()[0] == pytest.approx(mean, rel=1e-6)
-    time = history.formation_time(SHARES)[0] * age
-    assert ((time - start) / (age - start)) ** (p + 1) == pytest.approx(SHARES, abs=1e-9)
+    time = history.formation_time(FRACTIONS)[0] * age
+    assert ((time - start) / (age - start)) ** (p + 1) == pytest.approx(FRACTIONS, abs=1e-9)
 
 
 @pytest.mark.parametrize("alpha, beta, tau, age", DOUBLE)
@@ -84,9 +84,9 @@ def test_double_power_law_by_quadrature(alpha, beta, tau, age):
     assert weights == pytest.approx(expected, abs=5e-8)
     mean = integral(lambda t: rate(t) * (age - t), 1e-12, age, knots) / whole
     assert history.mass_weighted_age()[0] == pytest.approx(mean, abs=2e-7 * age)
-    times = history.formation_time(SHARES)[0] * age
+    times = history.formation_time(FRACTIONS)[0] * age
     found = [integral(rate, 1e-12, t, knots) / whole for t in times]
-    assert found == pytest.approx(SHARES, abs=5e-6)  # alpha = 1000: 1e-9 of the age matters
+    assert found == pytest.approx(FRACTIONS, abs=5e-6)  # alpha = 1000: 1e-9 of the age matters
 
 
 def test_double_power_law_falls_to_the_floor():
@@ -114,8 +114,8 @@ def test_double_power_law_in_parts(monkeypatch):
     n = 50
     slopes = 10 ** rng.uniform(-1, 3, (2, n))
     history = DoublePowerLaw(*slopes, np.full(n, 2.0), np.full(n, 6.0))
-    whole = history.weights(EDGES), history.formation_time(SHARES), history.log_sfr()
+    whole = history.weights(EDGES), history.formation_time(FRACTIONS), history.log_sfr()
     monkeypatch.setattr("pixsed.sps.sfh.powerlaw._CHUNK", 64)
-    parts = history.weights(EDGES), history.formation_time(SHARES), history.log_sfr()
+    parts = history.weights(EDGES), history.formation_time(FRACTIONS), history.log_sfr()
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -44,6 +44,16 @@ def test_a_star_is_a_blackbody(observed):
     assert np.median(whole) == pytest.approx(1, abs=0.05)
 
 
+def test_the_constant_of_blackbodies_is_rounded():
+    """The reason why it is written out: astropy's value would change the artefacts."""
+    from astropy import constants as const
+    from astropy import units as u
+
+    exact = (const.h * const.c / const.k_B).to_value(u.um * u.K)
+    assert artefacts.HC_OVER_K == pytest.approx(exact, rel=1e-6)
+    assert artefacts.HC_OVER_K != exact
+
+
 def test_a_spike_is_in_one_band(observed):
     flux, err = made("SPIKE", observed)
     np.testing.assert_array_equal(err, observed.flux_err)
@@ -68,7 +78,7 @@ def test_zero_points_scale_flux_and_error(observed, kind, count, step):
 
 
 class Flat:
-    """A model that predicts the mean flux, and says chi^2 as the p-value."""
+    """Model that predicts the mean flux, with a p-value from chi^2."""
 
     base_dim, sfh, parameters, metadata = 1, "", ["LOGMSTAR"], {}
     infers_redshift = False

@@ -6,7 +6,8 @@ from pixsed.cosmology import age
 from pixsed.errors import PixsedError
 from pixsed.io.formats.noise_table import BandNoise, NoiseTable
 from pixsed.simulate.noise import BinnedNoise, NoiseModel
-from pixsed.simulate.table import simulations_writer
+from pixsed.simulate.options import SimulateOptions
+from pixsed.simulate.table import row_dtype, simulations_writer
 from pixsed.validate import cases
 from pixsed.validate.cases import CASES, Case, band_set, observe_case, row_snr
 from pixsed.validate.statistics import BINS
@@ -17,19 +18,14 @@ PLAIN = NoiseModel("plain")
 
 @pytest.fixture(scope="module")
 def sims_file(tmp_path_factory):
-    """2500 rows of flat spectra; AV says which row."""
+    """Write 2500 rows of flat spectra; AV is the number of the row."""
     rng, n = np.random.default_rng(3), 2500
-    names = ("AV", "REDSHIFT", "T50")
-    dtype = np.dtype(
-        [*((c, ">f8") for c in names), ("UNIT", ">f8", (2,)), ("FLUX", ">f4", (len(BANDS),))]
-    )
-    rows = np.zeros(n, dtype)
+    options = SimulateOptions("tau", BANDS, n)
+    rows = np.zeros(n, row_dtype(options))
     rows["AV"], rows["REDSHIFT"], rows["T50"] = np.arange(n), rng.uniform(0, 7, n), rng.random(n)
     rows["FLUX"] = 10 ** rng.uniform(-2, 3, (n, 1))
     path = tmp_path_factory.mktemp("cases") / "sims.fits"
-    with simulations_writer(
-        path, dtype, n, prior="tau", bands=BANDS, meta={}, units={}, block=n
-    ) as writer:
+    with simulations_writer(path, options, {"SSPSHA": ""}) as writer:
         writer.append(rows)
     return path, rows
 
@@ -59,8 +55,8 @@ def test_what_is_observed(sims_file):
 def test_so_many_bands_at_random(sims_file, label, count):
     found = observe_case(sims_file[0], PLAIN, CASES[label], number=800)
     assert np.all(found.nbands == count)
-    share = np.isfinite(found.flux).mean(axis=0)[1:]
-    assert np.all(np.abs(share - count / 19) < 0.08)
+    fraction = np.isfinite(found.flux).mean(axis=0)[1:]
+    assert np.all(np.abs(fraction - count / 19) < 0.08)
 
 
 def test_bands_dropped(sims_file):
@@ -98,7 +94,7 @@ def test_blocks_have_random_numbers_of_their_own(sims_file, monkeypatch):
 
 
 def test_bins_are_filled_each_by_itself(sims_file):
-    """A bin is the first rows of the file that fall in it: what fills one is in no other."""
+    """Each bin holds the first rows of the file in it; added rows count for no other bin."""
     number, least = 200, 60
     case = CASES["paper"]
     everything = observe_case(sims_file[0], PLAIN, case, number=1900)

@@ -78,7 +78,7 @@ def test_no_limit_is_missed():
         (
             [row(LEAK=2e-4), row(COV50=0.1)],
             {"coverage": 0.01},
-            "a share 0.0002 of the draws of AV in paper, all is outside the prior",
+            "a fraction 0.0002 of the draws of AV in paper, all is outside the prior",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""On a posterior known exactly: means seen through Gaussian noise."""
+"""Tests on an exactly known posterior: a mean observed with Gaussian noise."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ WIDTH = SIGMA / np.hypot(1, SIGMA)
 
 @pytest.fixture(scope="module")
 def observed():
-    """T ~ N(0, 1), seen once with noise SIGMA; U is 0 always."""
+    """T ~ N(0, 1), observed once with noise SIGMA; U is always 0."""
     rng = np.random.default_rng(0)
     theta = rng.standard_normal(N)
     seen = (theta + SIGMA * rng.standard_normal(N)).astype(np.float32)
@@ -28,7 +28,7 @@ def observed():
 
 
 class Posterior:
-    """The exact one, stretched or shifted."""
+    """Sampler of the exact posterior, stretched or shifted."""
 
     dim = 2
 
@@ -61,10 +61,10 @@ def test_an_exact_posterior_passes(observed):
     found = report(observed, Posterior())
     for row in (found["T"], found["JOINT"]):
         for level in (50, 68, 95):
-            share = level / 100
-            error = np.sqrt(share * (1 - share) / N)
+            fraction = level / 100
+            error = np.sqrt(fraction * (1 - fraction) / N)
             assert row[f"COV{level}_SE"] == pytest.approx(error)
-            assert abs(row[f"COV{level}"] - share) < 3.5 * error, level
+            assert abs(row[f"COV{level}"] - fraction) < 3.5 * error, level
         assert row["KS_P"] > 1e-3 and row["CHI2_P"] > 1e-3 and row["N"] == N
     row = found["T"]
     assert abs(row["OFFSET"]) < 4 * row["OFFSET_SE"] and abs(row["MEAN"]) < 0.05
@@ -93,7 +93,7 @@ def test_a_shift_is_caught(observed):
 
 
 def test_a_constant_has_uniform_ranks_and_no_r2(observed):
-    """As a star-formation rate at its floor: truth and all draws are equal."""
+    """Truth and all draws may be equal, like a star-formation rate at its floor."""
     row = report(observed, Posterior())["U"]
     assert np.isnan(row["R2"]) and np.isnan(row["WIDTH"]) and row["KS_P"] > 1e-3
 
@@ -149,7 +149,7 @@ def test_needs_no_torch():
 
 
 def test_few_draws_do_not_bend_the_ranks():
-    """Of draws spread evenly 95 % intervals would hold a hundredth too many."""
+    """With evenly spread draws 95 % intervals would contain 1 % too many truths."""
     rng = np.random.default_rng(3)
     n = 40_000
     seen = (SIGMA * rng.standard_normal(n)).astype(np.float32)

@@ -7,7 +7,7 @@ from pixsed.validate.sampling import Result
 
 
 def result(n=4000, seed=0, spread=1.0, values=("AV", "TAU")):
-    """Posteriors of width 0.5 whose medians have errors of 0.5 x spread."""
+    """Return posteriors of width 0.5 whose medians have errors of 0.5 x spread."""
     rng = np.random.default_rng(seed)
     found = {}
     for name in values:
@@ -76,10 +76,10 @@ def test_bins_are_disjoint_and_complete():
 
 
 def test_coverage_of_a_joint_test_is_one_sided():
-    share = np.concatenate([np.full(60, 0.3), np.full(40, 0.9)])
-    found = statistics.coverage(share, joint=True)
+    fraction = np.concatenate([np.full(60, 0.3), np.full(40, 0.9)])
+    found = statistics.coverage(fraction, joint=True)
     assert found["COV50"] == found["COV68"] == 0.6 and found["COV95"] == 1
-    assert statistics.coverage(share)["COV50"] == 0.6  # |0.3 - 0.5| < 0.25
+    assert statistics.coverage(fraction)["COV50"] == 0.6  # |0.3 - 0.5| < 0.25
 
 
 def test_curves_agree_with_the_table():

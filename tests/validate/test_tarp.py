@@ -1,16 +1,16 @@
-"""Joint coverage: analytic cases, the published package where it is, and a slow formula."""
+"""Joint coverage: analytic cases, the published package if installed, and a direct loop."""
 
 import numpy as np
 import pytest
 from scipy.stats import kstest, uniform
 
-from pixsed.validate.tarp import UnitCube, closer_share, place_among
+from pixsed.validate.tarp import UnitCube, closer_fraction, place_among
 
 N, S, D = 1500, 200, 3
 
 
 def gaussian(spread=1.0, correlation=0.0, seed=0):
-    """Truths of correlated Gaussian posteriors, and draws that take them as uncorrelated."""
+    """Return truths of correlated Gaussian posteriors, and uncorrelated draws."""
     rng = np.random.default_rng(seed)
     covariance = np.full((D, D), correlation) + (1 - correlation) * np.eye(D)
     centre = rng.standard_normal((N, D)) * 2
@@ -21,17 +21,17 @@ def gaussian(spread=1.0, correlation=0.0, seed=0):
 
 def test_right_posteriors_are_uniform():
     truth, samples, reference, rng = gaussian()
-    assert kstest(closer_share(truth, samples, reference, rng), "uniform").pvalue > 0.01
+    assert kstest(closer_fraction(truth, samples, reference, rng), "uniform").pvalue > 0.01
 
 
 def test_wrong_widths_and_shifts_are_seen():
     for truth, samples, reference, rng in (gaussian(0.6), gaussian(1.6)):
-        share = closer_share(truth, samples, reference, rng)
-        assert kstest(share, "uniform").pvalue < 1e-6
+        fraction = closer_fraction(truth, samples, reference, rng)
+        assert kstest(fraction, "uniform").pvalue < 1e-6
     truth, samples, _, rng = gaussian()
     # A shift shows where the points are on one side.
-    share = closer_share(truth, samples + 0.5, np.full((N, D), -6.0), rng)
-    assert kstest(share, "uniform").pvalue < 1e-6
+    fraction = closer_fraction(truth, samples + 0.5, np.full((N, D), -6.0), rng)
+    assert kstest(fraction, "uniform").pvalue < 1e-6
 
 
 def test_correlations_that_no_margin_shows_are_seen():
@@ -41,13 +41,13 @@ def test_correlations_that_no_margin_shows_are_seen():
         rank = place_among(truth[:, i : i + 1], samples[:, :, i], rng)
         assert kstest(rank, "uniform").pvalue > 0.01
     far = centre + 5 * np.array([1.0, 1.0, 1.0])  # along the correlation, by data alone
-    assert kstest(closer_share(truth, samples, far, rng), "uniform").pvalue < 1e-6
+    assert kstest(closer_fraction(truth, samples, far, rng), "uniform").pvalue < 1e-6
 
 
 def test_against_a_loop():
     truth, samples, reference, _ = (a[:20] if isinstance(a, np.ndarray) else a for a in gaussian())
     chance = np.full(20, 0.25)
-    found = closer_share(truth, samples, reference, chance)
+    found = closer_fraction(truth, samples, reference, chance)
     for i in range(20):
         own = np.linalg.norm(truth[i] - reference[i])
         closer = sum(np.linalg.norm(s - reference[i]) < own for s in samples[i])
@@ -67,9 +67,9 @@ def test_against_the_published_package():
         num_alpha_bins=bins,
         bootstrap=False,
     )
-    share = closer_share(truth, samples, reference, np.random.default_rng(2))
-    ours = np.array([np.mean(share < a) for a in alpha])
-    # Shares are multiples of 1/200 there, and places between them here.
+    fraction = closer_fraction(truth, samples, reference, np.random.default_rng(2))
+    ours = np.array([np.mean(fraction < a) for a in alpha])
+    # Their fractions are multiples of 1/200; ours lie between them.
     assert np.abs(ours - np.ravel(theirs)).max() < 0.01
     assert np.abs(ours - alpha).max() > 0.05
 

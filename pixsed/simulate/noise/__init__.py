@@ -1,9 +1,9 @@
-"""Noise of simulated pixels: what error a pixel has, given its flux.
+"""Noise models: the error of a simulated pixel, given its flux.
 
-A noise model has a ``name``, ``draw(flux, bands, rng)``, the errors of fluxes (N, B) in
-nJy, and ``parts``, the same in two parts; ``noise_corr(bands)``, how far the noise of a sum
-exceeds that of independent pixels; and ``describe()``, a dict fit for JSON that
-`from_description` turns back into it.
+A noise model has a ``name`` and these methods: ``draw(flux, bands, rng)`` returns the errors
+of fluxes (N, B) in nJy, and ``parts`` returns their two parts; ``noise_corr(bands)`` returns
+the factor by which the noise of a sum exceeds that of independent pixels; ``describe()``
+returns a dict for JSON, from which `from_description` makes the model again.
 """
 
 from pathlib import Path
@@ -32,32 +32,32 @@ NOISE_MODELS = {model.name: model for model in (DEPTH, WIDE)}
 
 
 def choose_noise(text, bands, *, wide=False, floor=0.0):
-    """Return the noise model that a name or a file says.
+    """Return the noise model of a name or of a file.
 
     Parameters
     ----------
     text : str
         ``"wide"``, ``"depth"``, or a file of 'pixsed noise'.
     bands : sequence of str
-        The bands that it must know.
+        Bands that the model must include.
     wide : bool, optional
-        Widen what the file holds.
+        Widen the noise of a file, as `widen` does.
     floor : float, optional
-        Error of bright pixels over their flux, of a file.
+        Error of bright pixels over their flux, for the noise of a file.
 
     Raises
     ------
     PixsedError
-        If it is neither, or lacks a band.
+        If `text` is neither a name nor a file, or the noise lacks a band.
     """
     if text in NOISE_MODELS:
         if wide or floor:
             raise PixsedError(
-                f"--widen and --noise-floor are of a measured noise table, not of {text!r}; "
+                f"--widen and --noise-floor are for a measured noise table, not for {text!r}; "
                 "try --noise wide"
             )
         model = NOISE_MODELS[text]
-        depths(bands)  # a band without a depth is told now
+        depths(bands)  # raises now if a band has no depth
         return model
     if not Path(text).is_file():
         raise PixsedError(
@@ -72,7 +72,7 @@ def choose_noise(text, bands, *, wide=False, floor=0.0):
 
 
 def from_description(said):
-    """Return the noise model that ``describe()`` described."""
+    """Return the noise model of a dict that its ``describe()`` returned."""
     said = dict(said)
     form = said.pop("form", None)
     if form == "binned":
@@ -85,6 +85,6 @@ def from_description(said):
 
 
 def nominal(noise):
-    """Return the noise of most pixels: of a widened model, what it widens, as observed."""
+    """Return the noise of typical pixels: that of a widened model before it was widened."""
     base = getattr(noise, "base", noise)
     return DEPTH if isinstance(base, DepthTable) else base

@@ -1,4 +1,4 @@
-"""The measured noise: a Gaussian of errors a band and bin of flux (Iglesias-Navarro+25)."""
+"""Measured noise: a Gaussian of errors per band and flux bin (Iglesias-Navarro+25)."""
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -7,40 +7,40 @@ from pixsed.errors import PixsedError
 from pixsed.io.formats.noise_table import BandNoise, NoiseTable
 from pixsed.simulate.noise.depth import OfTwoParts
 
-#: No drawn error is below this share of its bin's mean.
+#: Smallest error that is drawn, over the mean of its bin.
 LEAST = 0.1
 
 
 class BinnedNoise(OfTwoParts):
-    """sigma from the Gaussian of the bin of flux, as `pixsed noise` measured it.
+    """Noise drawn from the Gaussian of the flux bin, as `pixsed noise` measured it.
 
-    Fluxes below the first bin take the first, those above the last the last: sigma then
-    no longer grows with flux, as in the paper. With `floor` it does: a share of the flux is
+    Fluxes beyond the first or last bin use that bin, as in the paper, so that the error no
+    longer grows with flux above the last bin. With `floor` it does: a fraction of the flux is
     added in quadrature.
 
-    The Gaussian is cut at a tenth of its mean: values below are never drawn, the others in
-    proportion to its density. With scatters under a fifth of the mean that changes nothing.
+    The Gaussian is truncated at a tenth of its mean, which has no effect for standard deviations
+    below a fifth of the mean.
 
     Parameters
     ----------
     table : `~pixsed.io.formats.noise_table.NoiseTable`
     floor : float, optional
-        Error of the calibration over the flux.
+        Calibration error over the flux.
     """
 
     def __init__(self, table, *, floor=0.0):
         if not 0 <= floor < np.inf:
-            raise PixsedError(f"floor must be a share of the flux, 0 or more, got {floor}")
+            raise PixsedError(f"floor must be a fraction of the flux, 0 or more, got {floor}")
         self.table = table
         self.floor = float(floor)
 
     @property
     def name(self):
-        """The file of the table."""
+        """Name of the file of the table."""
         return self.table.name
 
     def check_bands(self, bands):
-        """Raise `PixsedError` naming the bands that the table lacks."""
+        """Raise `PixsedError` if the table lacks some of `bands`."""
         lacking = [band for band in bands if band not in self.table.bands]
         if lacking:
             raise PixsedError(
@@ -49,7 +49,7 @@ class BinnedNoise(OfTwoParts):
             )
 
     def parts(self, flux, bands, rng):
-        """Draw the error of every flux, in its two parts.
+        """Draw the two parts of the error of every flux.
 
         Parameters
         ----------
@@ -61,9 +61,9 @@ class BinnedNoise(OfTwoParts):
         Returns
         -------
         sky : `~numpy.ndarray`, shape (N, B)
-            What the bins say, nJy, above 0.
+            Error from the flux bins, nJy, above 0.
         fraction : float
-            The floor; both add in quadrature.
+            The floor; the two parts add in quadrature.
 
         Raises
         ------
@@ -78,9 +78,11 @@ class BinnedNoise(OfTwoParts):
             inside = np.searchsorted(noise.edges[1:-1], flux[:, i], side="right")
             mean[:, i], std[:, i] = noise.mean[inside], noise.std[inside]
         least = LEAST * mean
-        # By the inverse of the cumulative distribution: one random number an error.
-        share = ndtr(np.divide(mean - least, std, out=np.full(flux.shape, np.inf), where=std > 0))
-        sigma = mean - std * ndtri((1.0 - rng.random(flux.shape)) * share)
+        # By the inverse of the cumulative distribution: one random number per error.
+        fraction = ndtr(
+            np.divide(mean - least, std, out=np.full(flux.shape, np.inf), where=std > 0)
+        )
+        sigma = mean - std * ndtri((1.0 - rng.random(flux.shape)) * fraction)
         return np.maximum(sigma, least), self.floor
 
     def noise_corr(self, bands):
@@ -92,7 +94,7 @@ class BinnedNoise(OfTwoParts):
         return np.array([self.table.bands[band].noise_corr for band in bands])
 
     def describe(self):
-        """Return the whole table as a dict fit for JSON; NaN as None."""
+        """Return the table as a dict for JSON, with None for NaN."""
 
         def number(value):
             return float(value) if np.isfinite(value) else None
@@ -119,7 +121,7 @@ class BinnedNoise(OfTwoParts):
 
     @classmethod
     def from_description(cls, said):
-        """Return the model that `describe` described."""
+        """Return the model of a dict that `describe` returned."""
         bands = {
             band: BandNoise(**{k: np.nan if v is None else v for k, v in values.items()})
             for band, values in said["bands"].items()

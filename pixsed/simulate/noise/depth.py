@@ -1,4 +1,4 @@
-"""The depth table: the noise of empty sky, of the bands that pixsed knows."""
+"""Noise of empty sky: the nominal depths of the bands of pixsed."""
 
 from dataclasses import dataclass
 
@@ -25,35 +25,35 @@ def depths(bands):
 
 
 def total_error(flux, sky, fraction):
-    """Return the error of fluxes from its two parts: of the sky, and a fraction of the flux."""
+    """Return the error of fluxes: that of the sky and a fraction of the flux, in quadrature."""
     return np.hypot(sky, fraction * flux)
 
 
 class OfTwoParts:
-    """Base of noise models: errors as their `parts` say, added in quadrature."""
+    """Base class of noise models whose errors are two `parts` added in quadrature."""
 
     def draw(self, flux, bands, rng):
-        """Draw the error of every flux, (N, B), nJy, above 0; parameters as of `parts`."""
+        """Draw the error of every flux, shape (N, B), nJy, above 0; parameters as in `parts`."""
         return total_error(flux, *self.parts(flux, bands, rng))
 
 
 @dataclass(frozen=True)
 class DepthTable(OfTwoParts):
-    """sigma = the nominal depth (Table 1 of Iglesias-Navarro+25), whatever the flux."""
+    """Noise equal to the nominal depth at any flux (Table 1 of Iglesias-Navarro+25)."""
 
     name: str = "depths"
 
     def parts(self, flux, bands, rng):
-        """Return sigma, nJy, the shape of `flux` (N, B), and no fraction of the flux.
+        """Return the depths in nJy, with the shape (N, B) of `flux`, and a fraction of 0.
 
         No random number is drawn.
         """
         return np.broadcast_to(depths(bands), np.shape(flux)), 0.0
 
     def noise_corr(self, bands):
-        """Return 1 a band: pixels taken as independent."""
+        """Return 1 for each band: pixels are independent."""
         return np.ones(len(bands))
 
     def describe(self):
-        """Return the form's name, for a model's metadata."""
+        """Return a description for the metadata of a model."""
         return {"form": "depths", "name": self.name}

@@ -1,9 +1,9 @@
-"""Noise widened: surveys deeper and shallower, error maps that are wrong, bright pixels.
+"""Widened noise: deep and shallow surveys, wrong error maps, bright pixels.
 
-A real error map is a sky level that differs from survey to survey, the photons
-of the source, and a calibration floor. The training noise draws each over a
-range wider than observed, so that one model serves deep and shallow mosaics,
-summed photometry, and error maps that are wrong by a factor.
+A real error map contains a sky level that differs between surveys, the photon noise of
+the source, and a calibration floor. The training noise draws each from a range wider
+than observed, so that one model is valid for deep and shallow mosaics, summed
+photometry, and error maps that are wrong by a factor.
 """
 
 from dataclasses import dataclass, replace
@@ -15,25 +15,27 @@ from pixsed.simulate.noise.depth import DepthTable, OfTwoParts
 
 @dataclass(frozen=True)
 class NoiseModel(OfTwoParts):
-    """sigma^2 = (base x scale x scatter x odd)^2 + (fraction x flux)^2, in nJy.
+    """Noise with random scales and fractions of the flux.
+
+    sigma^2 = (base x scale x scatter x odd)^2 + (fraction x flux)^2, in nJy.
 
     Attributes
     ----------
     scale_low, scale_high : float
-        The noise of a survey over that of `base`, log-uniform, one for all bands. Sky and
-        photon noise both fall as the root of the exposure time.
+        Range of the noise of a survey over that of `base`: log-uniform, one value for all
+        bands. Sky and photon noise both fall as the square root of the exposure time.
     scatter : float
-        Scatter between bands, ln.
+        Scatter between bands, in ln.
     odd_rows, odd_share, odd_low, odd_high : float
-        In this share of the pixels, this share of bands has errors off by a further factor,
-        log-uniform between the two (error maps that are wrong; bands much shallower or
-        deeper than their survey).
+        In a fraction `odd_rows` of the pixels, a fraction `odd_share` of the bands has errors
+        that are wrong by a further factor, log-uniform between the last two (wrong error maps;
+        bands much shallower or deeper than their survey). The names are those of the metadata
+        of the shipped models.
     fraction_low, fraction_high, fraction_scatter : float
-        Error of a bright pixel over its flux: log-uniform, one for all bands, with a
-        scatter between them, ln.
+        Error of a bright pixel over its flux: log-uniform, one value for all bands, with a
+        scatter between bands, in ln.
     base : noise model
-        What is widened: any object with parts, noise_corr and describe. By default the
-        nominal depths.
+        The model that is widened; default: the nominal depths.
     """
 
     name: str
@@ -50,7 +52,7 @@ class NoiseModel(OfTwoParts):
     base: object = DepthTable()
 
     def parts(self, flux, bands, rng):
-        """Draw the error of every flux, in its two parts.
+        """Draw the two parts of the error of every flux.
 
         Parameters
         ----------
@@ -64,7 +66,7 @@ class NoiseModel(OfTwoParts):
         sky : `~numpy.ndarray`, shape (N, B)
             nJy, above 0.
         fraction : `~numpy.ndarray`, shape (N, B)
-            Error over flux; both add in quadrature.
+            Error over flux; the two parts add in quadrature.
         """
         n, count = flux.shape
 
@@ -82,20 +84,20 @@ class NoiseModel(OfTwoParts):
         return sky, np.hypot(floor, fraction)
 
     def noise_corr(self, bands):
-        """Return that of `base`, shape (B,)."""
+        """Return the factors of `base`, shape (B,)."""
         return self.base.noise_corr(bands)
 
     def describe(self):
-        """Return the numbers as a dict fit for JSON; ``base`` only where it is measured."""
+        """Return the attributes as a dict for JSON; ``base`` only if it is measured."""
         said = {key: value for key, value in vars(self).items() if key != "base"}
         if not isinstance(self.base, DepthTable):
             said["base"] = self.base.describe()
         return said
 
 
-#: Depths of the paper's Table 1 with a scatter of 0.25 in ln, and 2 % of the flux.
+#: Depths of Table 1 of Iglesias-Navarro+25 with a scatter of 0.25 in ln, and 2 % of the flux.
 DEPTH = NoiseModel("depth", scatter=0.25)
-#: What the shipped models are trained under.
+#: Noise with which the shipped models are trained.
 WIDE = NoiseModel(
     "wide",
     scale_low=0.1,
@@ -112,12 +114,12 @@ WIDE = NoiseModel(
 
 
 def widen(base, **changes):
-    """Return `base` widened as `WIDE` widens the nominal depths.
+    """Return `base` widened like the nominal depths in `WIDE`.
 
     Parameters
     ----------
     base : noise model
     **changes
-        Attributes of `NoiseModel` other than those of `WIDE`.
+        Attributes of `NoiseModel` that differ from those of `WIDE`.
     """
     return replace(WIDE, **({"name": f"wide {base.name}", "base": base} | changes))

@@ -1,8 +1,8 @@
-"""Priors: how populations are drawn, and the coordinates in which a flow sees them.
+"""Base of the priors of stellar populations.
 
-A prior is one small class: its coordinates and its history. Every coordinate is the prior's
-own cumulative probability, so that no posterior can leave the prior, and no time can fall
-after the age of the Universe.
+A prior is a small class with coordinates and a star-formation history. A flow works on the
+cumulative prior probability of each coordinate, so that no posterior can leave the prior, and
+no time can be later than the age of the Universe.
 """
 
 import numpy as np
@@ -10,13 +10,13 @@ import numpy as np
 from pixsed.cosmology import age
 from pixsed.simulate.priors.coordinates import Uniform, log_uniform_density
 
-#: Coordinates that every prior has.
+#: Coordinates of all priors.
 COMMON = (
     Uniform("LOGMFORM", 4.0, 12.0, "dex(solMass)", "log10 of the stellar mass formed"),
     Uniform("AV", 0.0, 4.0, "mag", "V-band attenuation"),
     Uniform("METAL", -2.3, 0.4, "dex", "[M/H], log10 Z/Zsun, stars and gas"),
 )
-#: Columns of a table of simulations beside the parameters.
+#: Columns of a table of simulations in addition to the parameters.
 DERIVED = {
     "AGE": ("Gyr", "mass-weighted mean age of the stars formed"),
     "T25": ("", "cosmic time by which 25 % of the mass had formed, over the age"),
@@ -31,7 +31,7 @@ def parameters_with(own):
     Parameters
     ----------
     own : dict
-        Those of its histories.
+        Parameters of the histories.
     """
     unit = {c.name: (c.unit, c.description) for c in COMMON}
     return {
@@ -46,13 +46,13 @@ def parameters_with(own):
 
 
 class Prior:
-    """A prior; a subclass gives NAME, COORDINATES, PARAMETERS and `history`.
+    """Base class of priors; subclasses define NAME, COORDINATES, PARAMETERS and `history`.
 
     Attributes
     ----------
     NAME : str
     Z_RANGE : tuple of float
-        The redshift is uniform in it.
+        Range in which the redshift is uniform.
     COORDINATES : tuple
         `COMMON`, then those of the history: objects of
         `pixsed.simulate.priors.coordinates`.
@@ -66,7 +66,7 @@ class Prior:
 
     @classmethod
     def columns(cls):
-        """Return all columns that `parameters` gives: name -> (unit, description)."""
+        """Return the columns of `parameters`: name -> (unit, description)."""
         coordinates = {c.name: (c.unit, c.description) for c in cls.COORDINATES}
         return {**cls.PARAMETERS, **DERIVED, **coordinates} | cls.PARAMETERS
 
@@ -90,25 +90,25 @@ class Prior:
         return low + (high - low) * u[:, 0], u[:, 1:]
 
     def values(self, z, unit):
-        """Return the coordinates in physical units, as a dict of (n,) arrays by name."""
+        """Return the coordinates in physical units, as a dict of (n,) arrays."""
         at_z = age(z)
         return {c.name: c.value(unit[:, i], at_z) for i, c in enumerate(self.COORDINATES)}
 
     def history(self, z, unit):
-        """Return the star-formation histories, an object of `pixsed.sps.sfh`."""
+        """Return the star-formation histories, a `~pixsed.sps.sfh.History`."""
         raise NotImplementedError
 
     def parameters(self, z, unit, history, surviving):
-        """Return the columns of `columns` as a dict of (n,) arrays.
+        """Return the values of all `columns` as a dict of (n,) arrays.
 
         Parameters
         ----------
         z, unit : `~numpy.ndarray`
             As `draw` returns them.
         history : `~pixsed.sps.sfh.History`
-            As `history` returns it.
+            As `history` returns them.
         surviving : `~numpy.ndarray`, shape (n,)
-            Share of the formed mass in stars and remnants.
+            Fraction of the formed mass in stars and remnants.
         """
         values = self.values(z, unit)
         mass = values["LOGMFORM"]
@@ -129,13 +129,13 @@ class Prior:
         Parameters
         ----------
         columns : dict of `~numpy.ndarray`, shape (n,)
-            The coordinates in physical units, by name, and REDSHIFT; others are ignored.
+            Coordinates in physical units, and REDSHIFT; other columns are ignored.
 
         Returns
         -------
         `~numpy.ndarray`, shape (n,)
-            Density over the coordinates in their units and redshift; -inf outside, NaN where
-            a value is NaN.
+            Log density over the coordinates, in their units, and redshift; -inf outside the
+            prior, NaN where a value is NaN.
         """
         z = np.asarray(columns["REDSHIFT"], dtype=float)
         at_z = age(np.clip(z, *self.Z_RANGE))

@@ -1,4 +1,4 @@
-"""The continuity prior of binned histories."""
+"""Continuity prior of binned histories."""
 
 import numpy as np
 
@@ -11,10 +11,11 @@ N_BINS = 7
 
 
 def bin_edges(at_z):
-    """Return the edges of the time bins of Leja+2019.
+    """Return the edges of the time bins of Leja+19.
 
-    0, 30 and 100 Myr, then equal steps of the logarithm to 0.85 of the age, and the age: the
-    earliest 15 % are one bin. Under an age of 0.5 Gyr (redshift 9.8) the first two shrink with it.
+    The edges are 0, 30 and 100 Myr, then equal logarithmic steps up to 0.85 of the age of the
+    Universe, then the age. If the age is below 0.5 Gyr (redshift 9.8), the edges at 30 and
+    100 Myr shrink in proportion to it.
 
     Parameters
     ----------
@@ -24,7 +25,7 @@ def bin_edges(at_z):
     Returns
     -------
     `~numpy.ndarray`, shape (N, N_BINS + 1)
-        Lookback times, Gyr, rising.
+        Lookback times, Gyr, ascending.
     """
     at_z = np.asarray(at_z, dtype=float)
     small = np.minimum(1.0, at_z / 0.5)
@@ -33,10 +34,10 @@ def bin_edges(at_z):
 
 
 class ContinuityPrior(Prior):
-    """Seven bins of constant rate, whose neighbours differ little (Leja+2019).
+    """Seven bins of constant rate with similar rates in adjacent bins (Leja+19).
 
-    log10 of the ratio of the rates of neighbouring bins is Student's t with two degrees of
-    freedom and scale 0.3. It is cut at +-10 dex, where Prospector clips it.
+    log10 of the ratio of the rates of adjacent bins has a Student's t distribution with two
+    degrees of freedom and scale 0.3, truncated at +-10 dex, where Prospector clips it.
     """
 
     NAME = "continuity"

@@ -1,10 +1,10 @@
-"""Coordinates of a prior: each its own cumulative probability, so that no draw can leave it."""
+"""Coordinates of priors, and their maps from cumulative probability to physical values."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-#: A bound is widened by this share of the range, so that columns kept as float32 stay within.
+#: Fraction of the range by which a bound is widened, so that float32 values stay inside.
 ROUNDING = 1e-6
 
 
@@ -17,7 +17,7 @@ def log_uniform_density(value, low, high):
 
 @dataclass(frozen=True)
 class Uniform:
-    """A parameter uniform in `low` to `high`; `log` says in its log10."""
+    """A parameter uniform between `low` and `high`, or with `log`, uniform in log10."""
 
     name: str
     low: float
@@ -27,7 +27,7 @@ class Uniform:
     log: bool = False
 
     def from_unit(self, u):
-        """Turn cumulative probability (0 to 1) into the parameter."""
+        """Map cumulative probability (0 to 1) to the parameter."""
         value = self.low + (self.high - self.low) * u
         return 10.0**value if self.log else value
 
@@ -48,7 +48,7 @@ class Uniform:
 class UniformToAge:
     """A cosmic time uniform from `start` Gyr to the age of the Universe at the redshift.
 
-    `from_unit` gives it as a share of that range.
+    `from_unit` returns it as a fraction of that range.
     """
 
     name: str
@@ -60,7 +60,7 @@ class UniformToAge:
     log: bool = False
 
     def from_unit(self, u):
-        """Turn cumulative probability (0 to 1) into the share of the range."""
+        """Map cumulative probability (0 to 1) to the fraction of the range."""
         return self.low + (self.high - self.low) * u
 
     def value(self, u, age):
@@ -74,9 +74,10 @@ class UniformToAge:
 
 @dataclass(frozen=True)
 class Stick:
-    """The share that a break takes of what is left of a stick: Beta(1, `pieces`).
+    """A stick-breaking fraction, distributed as Beta(1, `pieces`).
 
-    Breaks with pieces = K, K - 1 .. 1 left after them make the K + 1 parts Dirichlet(1).
+    Each break takes this fraction of the remaining stick. Breaks with `pieces` = K, K - 1, ... 1
+    give K + 1 parts that are distributed as Dirichlet(1, ..., 1).
     """
 
     name: str
@@ -85,13 +86,13 @@ class Stick:
     description: str
 
     def from_unit(self, u):
-        """Turn cumulative probability (0 to 1) into the share of what is left."""
+        """Map cumulative probability (0 to 1) to the fraction of the remaining stick."""
         return -np.expm1(np.log1p(-u) / self.pieces)
 
 
 @dataclass(frozen=True)
 class StudentT:
-    """A parameter that follows Student's t with two degrees of freedom, cut at +-`bound`."""
+    """A parameter with a Student's t distribution, 2 degrees of freedom, truncated at +-`bound`."""
 
     name: str
     scale: float
@@ -101,12 +102,12 @@ class StudentT:
 
     @property
     def _edge(self):
-        # Of two degrees of freedom: cdf(t) = (1 + t / sqrt(2 + t^2)) / 2.
+        # With two degrees of freedom, cdf(t) = (1 + t / sqrt(2 + t^2)) / 2.
         t = self.bound / self.scale
         return t / np.sqrt(2.0 + t**2)
 
     def from_unit(self, u):
-        """Turn cumulative probability (0 to 1) into the parameter."""
+        """Map cumulative probability (0 to 1) to the parameter."""
         q = (2.0 * np.asarray(u) - 1.0) * self._edge
         return np.clip(self.scale * q * np.sqrt(2.0 / (1.0 - q**2)), -self.bound, self.bound)
 

@@ -1,4 +1,4 @@
-"""The prior of Dense Basis histories."""
+"""Prior of Dense Basis histories."""
 
 import numpy as np
 
@@ -11,11 +11,12 @@ _TIMES = ("T25", "T50", "T75")
 
 
 class DirichletPrior(Prior):
-    """Dense Basis histories (Iglesias-Navarro+25, Table 2, right).
+    """Dense Basis histories (Iyer+19; Iglesias-Navarro+25, Table 2, right).
 
-    The four parts into which t25, t50 and t75 cut the age of the Universe are
-    Dirichlet(1, 1, 1, 1): stick-breaking, no rejection. LOGSSFR is the present rate that the
-    history is asked for; LOGSFR the mean of the history over 100 Myr.
+    The four parts into which t25, t50 and t75 divide the age of the Universe are distributed
+    as Dirichlet(1, 1, 1, 1), drawn by stick-breaking without rejection. LOGSSFR is the present
+    rate, a parameter of the history; LOGSFR is the mean over the last 100 Myr, which follows
+    from the history.
     """
 
     NAME = "dirichlet"

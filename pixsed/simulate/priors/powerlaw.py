@@ -1,4 +1,4 @@
-"""Priors of power laws and of double power laws of cosmic time."""
+"""Priors of power-law and double-power-law histories."""
 
 from pixsed.cosmology import age
 from pixsed.simulate.priors.base import COMMON, Prior, parameters_with
@@ -7,11 +7,11 @@ from pixsed.sps.sfh import DoublePowerLaw, PowerLaw
 
 
 class PowerLawPrior(Prior):
-    """SFR ~ (t - t_i)^p; the mass formed grows as (t - t_i)^(1 + p).
+    """Power laws, SFR ~ (t - t_i)^p, whose mass grows as (t - t_i)^(1 + p).
 
-    1 + p (GROWTH) is log-uniform from 0.1 to 10: constant rates are the middle, falling and rising
-    ones equally likely, from half of the mass in the first thousandth to half in the last 7 %
-    of the time since t_i.
+    1 + p (GROWTH) is log-uniform from 0.1 to 10. The median is a constant rate; falling and
+    rising rates are equally likely. At the ends, half of the mass forms in the first 0.1 % or in
+    the last 7 % of the time since t_i.
     """
 
     NAME = "powerlaw"
@@ -29,10 +29,11 @@ class PowerLawPrior(Prior):
 
 
 class DoublePowerLawPrior(Prior):
-    """SFR ~ 1 / [(t / tau)^alpha + (t / tau)^-beta] (Carnall+18).
+    """Double power laws, SFR ~ 1 / [(t / tau)^alpha + (t / tau)^-beta] (Carnall+18).
 
-    There both slopes are log-uniform from 0.01 to 1000, and tau uniform from 0.1 Gyr to the age
-    of the Universe. Here the slopes begin at 0.1: below it histories do not differ.
+    The prior of Carnall+18, where both slopes are log-uniform from 0.01 to 1000, and tau is
+    uniform from 0.1 Gyr to the age of the Universe. Here the slopes start at 0.1, since
+    histories with smaller slopes do not differ.
     """
 
     NAME = "dpl"

@@ -1,6 +1,8 @@
-"""What every star-formation history can say, from the mass younger than a given age."""
+"""Base class of star-formation histories."""
 
 import numpy as np
+
+from pixsed.sps.constants import YR_PER_GYR
 
 #: Time over which the star-formation rate is averaged, Gyr.
 SFR_TIME = 0.1
@@ -11,8 +13,8 @@ LOG_SSFR_FLOOR = -14.0
 class History:
     """Star-formation histories of N galaxies, each of 1 Msun formed.
 
-    Lookback time (age of the stars) and cosmic time are in Gyr. A history is a subclass with
-    `age`, `mass_younger` and `mass_weighted_age`; the rest follows.
+    Lookback times (ages of stars) and cosmic times are in Gyr. Subclasses define `age`,
+    `mass_younger` and `mass_weighted_age`.
 
     Attributes
     ----------
@@ -21,13 +23,12 @@ class History:
     """
 
     def mass_younger(self, limit):
-        """Return the share of the formed mass younger than a lookback time.
+        """Return the fraction of the formed mass younger than a lookback time.
 
         Parameters
         ----------
         limit : float or `~numpy.ndarray`
-            Lookback time, Gyr, at least 0: one for all, (K,) for all galaxies alike, or
-            (N, K).
+            Lookback time, Gyr, at least 0: a number, (K,) for all galaxies, or (N, K).
 
         Returns
         -------
@@ -41,17 +42,17 @@ class History:
         raise NotImplementedError
 
     def weights(self, edges):
-        """Return the share of mass formed in each age bin.
+        """Return the fraction of mass formed in each age bin.
 
         Parameters
         ----------
         edges : `~numpy.ndarray`, shape (A + 1,)
-            Gyr, from 0 upwards.
+            Ages, Gyr, ascending from 0.
 
         Returns
         -------
         `~numpy.ndarray`, shape (N, A)
-            Rows add up to 1: mass older than the last edge is counted in the last bin.
+            Each row sums to 1: the last bin includes mass older than the last edge.
         """
         younger = self.mass_younger(edges)
         younger[:, -1] = 1.0
@@ -60,24 +61,24 @@ class History:
     def log_sfr(self):
         """Return log10 of the mean SFR over the last 100 Myr, for 1 Msun formed [1/yr], (N,)."""
         with np.errstate(divide="ignore"):
-            log = np.log10(self.mass_younger(SFR_TIME)) - np.log10(SFR_TIME * 1e9)
+            log = np.log10(self.mass_younger(SFR_TIME)) - np.log10(SFR_TIME * YR_PER_GYR)
         return np.maximum(log, LOG_SSFR_FLOOR)
 
-    def formation_time(self, share):
-        """Return the cosmic time by which a share of the mass had formed.
+    def formation_time(self, fraction):
+        """Return the cosmic time at which a fraction of the mass has formed.
 
         Parameters
         ----------
-        share : float or `~numpy.ndarray`, shape (K,)
+        fraction : float or `~numpy.ndarray`, shape (K,)
             Between 0 and 1: 0.25, 0.5 and 0.75 for t25, t50 and t75.
 
         Returns
         -------
         `~numpy.ndarray`, shape (N,) or (N, K)
-            Over the age of the Universe at the galaxy, between 0 and 1.
+            Cosmic time over the age of the Universe at the galaxy, between 0 and 1.
         """
-        share = np.asarray(share, dtype=float)
-        wanted = 1.0 - np.atleast_1d(share)
+        fraction = np.asarray(fraction, dtype=float)
+        wanted = 1.0 - np.atleast_1d(fraction)
         low = np.zeros((len(self.age), len(wanted)))  # lookback times
         high = np.repeat(self.age[:, None], len(wanted), axis=1)
         for _ in range(32):  # to 2e-10 of the age
@@ -85,10 +86,10 @@ class History:
             younger = self.mass_younger(middle) < wanted
             low, high = np.where(younger, middle, low), np.where(younger, high, middle)
         time = 1.0 - 0.5 * (low + high) / self.age[:, None]
-        return time if share.ndim else time[:, 0]
+        return time if fraction.ndim else time[:, 0]
 
 
 def per_galaxy(limit, *arrays):
-    """Return `limit` as an array, and (N,) `arrays` shaped to broadcast with it."""
+    """Return `limit` as an array, and `arrays` (N,) reshaped to broadcast with it."""
     limit = np.asarray(limit, dtype=float)
     return limit, *(a[:, None] if limit.ndim else a for a in arrays)

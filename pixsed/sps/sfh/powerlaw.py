@@ -1,4 +1,4 @@
-"""Power laws and double power laws of cosmic time."""
+"""Power-law and double-power-law histories."""
 
 import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
@@ -7,12 +7,12 @@ from pixsed.sps.sfh.base import History, per_galaxy
 
 
 class PowerLaw(History):
-    """SFR(t) proportional to (t - t_i)^p from t_i on.
+    """Power-law histories: SFR(t) proportional to (t - t_i)^p from t_i on.
 
     Parameters
     ----------
     power : `~numpy.ndarray`, shape (N,)
-        p, above -1: falling below 0, constant at 0, rising above.
+        p, above -1. The rate falls if p < 0 and rises if p > 0.
     tstart : `~numpy.ndarray`, shape (N,)
         t_i, cosmic time at which star formation begins, Gyr.
     age : `~numpy.ndarray`, shape (N,)
@@ -25,32 +25,34 @@ class PowerLaw(History):
         self.span = np.maximum(self.age - tstart, 1e-9)
 
     def mass_younger(self, limit):
-        """Return the share of the formed mass younger than `limit` Gyr, (N,) or (N, K)."""
+        """Return the fraction of the formed mass younger than `limit` Gyr, (N,) or (N, K)."""
         limit, grow, span = per_galaxy(limit, self.grow, self.span)
-        with np.errstate(divide="ignore"):  # all of the mass: log 0
+        with np.errstate(divide="ignore"):  # log 0 where all of the mass is younger
             return -np.expm1(grow * np.log1p(-np.minimum(limit / span, 1.0)))
 
     def mass_weighted_age(self):
         """Return the mean lookback time at which the mass formed, Gyr, shape (N,)."""
         return self.span / (1.0 + self.grow)
 
-    def formation_time(self, share):
-        """Return the cosmic time by which a share of the mass had formed, over the age.
+    def formation_time(self, fraction):
+        """Return the cosmic time at which a fraction of the mass has formed, over the age.
 
         Exact; see `History.formation_time`.
         """
-        share, grow, span, age = per_galaxy(share, self.grow, self.span, self.age)
-        return np.clip((age - span + span * share ** (1.0 / grow)) / age, 0.0, 1.0)
+        fraction, grow, span, age = per_galaxy(fraction, self.grow, self.span, self.age)
+        return np.clip((age - span + span * fraction ** (1.0 / grow)) / age, 0.0, 1.0)
 
 
 #: 1 / (1 + y) for y from 0 to 1 as a polynomial, to 1e-10.
 _INVERSE = Chebyshev.interpolate(lambda y: 1 / (1 + y), 12, domain=[0, 1]).convert(kind=Polynomial)
-#: Numbers worked on at a time: they stay in the processor's cache.
+#: Number of values computed together, few enough to stay in the cache of the processor.
 _CHUNK = 50_000
 
 
 class DoublePowerLaw(History):
-    """SFR(t) proportional to 1 / [(t / tau)^alpha + (t / tau)^-beta] (Carnall+18).
+    """Double-power-law histories (Carnall+18).
+
+    SFR(t) is proportional to 1 / [(t / tau)^alpha + (t / tau)^-beta].
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ class DoublePowerLaw(History):
         self._whole = self._formed(self.age, slice(None))
 
     def _formed(self, time, rows, moment=0):
-        """Return the integral of SFR x (t / tau)^moment up to a cosmic time, in own units.
+        """Return the integral of SFR x (t / tau)^moment up to a cosmic time, unnormalised.
 
         With w = (alpha + beta) log(t / tau) it is the integral of exp(a w) / (1 + exp(w)),
         a = (beta + 1 + moment) / (alpha + beta). On each side of w = 0 the inverse is a
@@ -85,8 +87,8 @@ class DoublePowerLaw(History):
         with np.errstate(under="ignore"):
             rising = _polynomial([c / (a + k) for k, c in enumerate(coefficients)], np.exp(before))
             total = np.exp(a * before) * rising
-            # After the peak the exponents a - 1 - k may vanish: 0 is allowed for below, a whole
-            # a - 1 moved off by 1e-7.
+            # After the peak the exponents a - 1 - k may be 0. For k = 0 this is handled below;
+            # for k > 0 an integer a - 1 is shifted by 1e-7.
             first = a - 1.0
             whole = np.maximum(np.round(first), 1.0)
             first = np.where(np.abs(first - whole) < 1e-7, whole + 1e-7, first)
@@ -99,7 +101,7 @@ class DoublePowerLaw(History):
         return total + falling
 
     def mass_younger(self, limit):
-        """Return the share of the formed mass younger than `limit` Gyr, (N,) or (N, K)."""
+        """Return the fraction of the formed mass younger than `limit` Gyr, (N,) or (N, K)."""
         limit = np.asarray(limit, dtype=float)
         younger = np.empty((len(self.age), *limit.shape[-1:]))
         step = max(1, _CHUNK // (younger.shape[1] if limit.ndim else 1))
@@ -117,7 +119,7 @@ class DoublePowerLaw(History):
 
 
 def _polynomial(coefficients, x):
-    """Evaluate a polynomial whose coefficients are arrays, lowest first."""
+    """Evaluate a polynomial with arrays as coefficients, lowest order first."""
     total = coefficients[-1]
     for c in coefficients[-2::-1]:
         total = total * x + c

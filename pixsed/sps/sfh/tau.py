@@ -6,7 +6,7 @@ from pixsed.sps.sfh.base import History, per_galaxy
 
 
 def delayed_formed(x):
-    """Return 1 - (1 + x) exp(-x), without loss of digits at small x."""
+    """Return 1 - (1 + x) exp(-x), without cancellation at small x."""
     x = np.asarray(x, dtype=float)
     with np.errstate(over="ignore", invalid="ignore"):
         exact = -np.expm1(-x) - x * np.exp(-x)
@@ -15,7 +15,7 @@ def delayed_formed(x):
 
 
 class TauDelayed(History):
-    """SFR(t) proportional to (t - t_i) exp(-(t - t_i) / tau) from t_i on.
+    """Tau-delayed histories: SFR(t) proportional to (t - t_i) exp(-(t - t_i) / tau) from t_i on.
 
     Parameters
     ----------
@@ -34,39 +34,39 @@ class TauDelayed(History):
         self._total = delayed_formed(self.span / self.tau)
 
     def mass_younger(self, limit):
-        """Return the share of the formed mass younger than `limit` Gyr, (N,) or (N, K).
+        """Return the fraction of the formed mass younger than `limit` Gyr, (N,) or (N, K).
 
-        Computed from the late end, where a short tau leaves tiny shares.
+        It is computed from the late end, where a short tau gives tiny fractions.
         """
         limit, span, tau, total = per_galaxy(limit, self.span, self.tau, self._total)
         later = np.minimum(limit, span)
         x1, x2 = (span - later) / tau, span / tau
         # Upper tails differ without cancelling; lower tails do for small x.
         with np.errstate(under="ignore"):
-            share = np.exp(-x1) * ((1 + x1) - (1 + x2) * np.exp(x1 - x2))
+            fraction = np.exp(-x1) * ((1 + x1) - (1 + x2) * np.exp(x1 - x2))
         short = self.span / self.tau <= 0.5
-        share[short] = delayed_formed(x2[short]) - delayed_formed(x1[short])
-        share /= total
-        return np.clip(share, 0.0, 1.0, out=share)
+        fraction[short] = delayed_formed(x2[short]) - delayed_formed(x1[short])
+        fraction /= total
+        return np.clip(fraction, 0.0, 1.0, out=fraction)
 
     def mass_weighted_age(self):
         """Return the mean lookback time at which the mass formed, Gyr, shape (N,)."""
         r = self.span / self.tau
-        # Mean of x over x exp(-x) from 0 to r: gamma(3, r) / gamma(2, r).
+        # Mean of x with weight x exp(-x) from 0 to r: gamma(3, r) / gamma(2, r).
         with np.errstate(under="ignore"):
             third = 2.0 - np.exp(-r) * (r**2 + 2 * r + 2)
         third = np.where(r < 0.05, r**3 * (1 / 3 - r * (1 / 4 - r / 10)), third)
         return self.span - self.tau * third / self._total
 
-    def formation_time(self, share):
-        """Return the cosmic time by which a share of the mass had formed, over the age.
+    def formation_time(self, fraction):
+        """Return the cosmic time at which a fraction of the mass has formed, over the age.
 
         Exact: the inverse of the incomplete gamma function. See `History.formation_time`.
         """
         from scipy.special import gammaincinv
 
-        share = np.asarray(share, dtype=float)
+        fraction = np.asarray(fraction, dtype=float)
         arrays = (self.tau, self.span, self.age, self._total)
-        _, tau, span, age, total = per_galaxy(share, *arrays)
-        later = np.minimum(tau * gammaincinv(2.0, share * total), span)
+        _, tau, span, age, total = per_galaxy(fraction, *arrays)
+        later = np.minimum(tau * gammaincinv(2.0, fraction * total), span)
         return np.clip((age - span + later) / age, 0.0, 1.0)
