@@ -60,3 +60,13 @@ def test_every_page_is_in_the_index():
     index = (DOCS / "index.rst").read_text()
     pages = {path.stem for path in DOCS.glob("*.rst")} - {"index"}
     assert pages == {line.strip() for line in index.splitlines() if line.strip() in pages}
+
+
+PAGES = [*sorted(DOCS.glob("*.rst")), *(DOCS.parent / n for n in ("README.md", "CONTRIBUTING.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_files_that_a_page_names_exist(page):
+    named = set(re.findall(r"(?<![\w/~.])((?:pixsed|tests|docs|data)/[\w/.*]+)", page.read_text()))
+    named = {name.rstrip(".") for name in named if "NAME" not in name and "_build" not in name}
+    assert [name for name in sorted(named) if not list(DOCS.parent.glob(name))] == []
