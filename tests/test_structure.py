@@ -25,8 +25,9 @@ FIRST_ROOM = -1
 IMPORTERS = {
     "onnxruntime": ("fit/runtime.py",),
     "matplotlib": ("plots/",),
-    "torch": ("train/", "validate/yardstick.py"),
-    "sbi": ("train/maf_paper/",),
+    # The command tells whether they are installed before it reads the simulations.
+    "torch": ("train/", "cli/train.py"),
+    "sbi": ("train/maf_paper/", "cli/train.py"),
     "fsps": ("sps/fsps_worker.py",),
 }
 
