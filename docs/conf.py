@@ -5,7 +5,7 @@ from importlib.metadata import version as installed
 project = "pixsed"
 author = "The pixsed developers"
 release = version = installed("pixsed")
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["sphinx.ext.autodoc", "numpydoc"]
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
 # Tables of this documentation are wide.
@@ -15,5 +15,5 @@ default_role = "py:obj"
 # Docstrings give types with shapes and units; annotations would repeat them.
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
-napoleon_google_docstring = False
-napoleon_use_ivar = True
+# The page names the members that it describes.
+numpydoc_show_class_members = False
