@@ -111,6 +111,15 @@ def test_docstrings_say_what_the_thing_is_or_does():
     assert found == []
 
 
+def test_a_fraction_is_called_a_fraction():
+    found = []
+    for file in FILES:
+        for line in (PACKAGE / file).read_text().splitlines():
+            if re.search(r"\b[Ss]hares? of\b", line):
+                found.append(f"{file}: {line.strip()}")
+    assert found == []
+
+
 def test_rooms_import_only_what_stands_before_them():
     found = []
     for file in FILES:
