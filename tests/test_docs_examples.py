@@ -1,5 +1,6 @@
 """Examples of the documentation run as they are printed, and its lists are complete."""
 
+import importlib
 import re
 import textwrap
 from pathlib import Path
@@ -60,6 +61,29 @@ def test_every_page_is_in_the_index():
     index = (DOCS / "index.rst").read_text()
     pages = {path.stem for path in DOCS.glob("*.rst")} - {"index"}
     assert pages == {line.strip() for line in index.splitlines() if line.strip() in pages}
+
+
+def find(name):
+    """Return the module, or the object in a module, of a dotted name inside pixsed."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(["pixsed", *parts[:count]]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[count:]:
+            found = getattr(found, part)
+        return found
+    raise AttributeError(name)
+
+
+def test_names_of_the_architecture_page_exist():
+    rooms = "cli|io|images|sps|simulate|fit|validate|plots"
+    pattern = rf"``((?:{rooms})\.[\w.]+)``"
+    names = set(re.findall(pattern, (DOCS / "design.rst").read_text()))
+    assert len(names) > 10
+    for name in names:
+        assert find(name) is not None
 
 
 PAGES = [*sorted(DOCS.glob("*.rst")), *(DOCS.parent / n for n in ("README.md", "CONTRIBUTING.md"))]
