@@ -1,7 +1,7 @@
 """Draw the pictures of docs/priors.rst: python docs/make_priors.py (needs matplotlib).
 
-docs/images/prior_NAME.png: distributions of a prior's parameters and of what follows from
-them, and eight of its histories; docs/images/prior_compare.png: what the priors imply.
+docs/images/prior_NAME.png: distributions of the parameters of a prior and of derived quantities,
+and eight of its histories. docs/images/prior_compare.png: derived quantities of all priors.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ COLOURS = dict(zip(PRIORS, ("C0", "C3", "C2", "C1", "C4"), strict=True))
 
 
 def drawn(name, seed=1):
-    """Return the columns of a table of simulations, without photometry: no mass is lost."""
+    """Return the columns of a table of simulations without photometry, all mass surviving."""
     prior = PRIORS[name]()
     z, unit = prior.draw(N, np.random.default_rng(seed))
     columns = prior.parameters(z, unit, prior.history(z, unit), np.ones(N))
@@ -46,7 +46,7 @@ def drawn(name, seed=1):
 
 
 def bins_of(key, values):
-    """Return the values to bin, the bins and the label: what is log-uniform, in its log."""
+    """Return the values to bin, the bins and the label; log10 of a log-uniform quantity."""
     label = LABELS.get(key, key)
     if key.startswith("LOGRATIO"):
         return values, np.linspace(-3, 3, 61), label
@@ -66,7 +66,7 @@ def bins_of(key, values):
 
 
 def draw_histories(ax, name):
-    """Eight histories at one redshift, each with the same mass."""
+    """Draw eight histories at one redshift, each with the same mass."""
     prior = PRIORS[name]()
     _, unit = prior.draw(8, np.random.default_rng(12))
     z = np.full(8, SHOWN_Z)
@@ -75,7 +75,7 @@ def draw_histories(ax, name):
     edges = np.linspace(0, at_z, 401)
     rate = history.weights(edges) / (edges[1] * 1e9)
     time = at_z - 0.5 * (edges[1:] + edges[:-1])
-    # The square root shows bursts and what is low at once.
+    # The square root shows bursts and low rates at once.
     ax.plot(time, np.sqrt(rate.T * 1e9), lw=1.1, drawstyle="steps-mid")
     ax.set(xlim=(0, at_z), ylim=(0, 3), xlabel="cosmic time [Gyr]")
     ax.set_title(
@@ -85,12 +85,12 @@ def draw_histories(ax, name):
 
 
 def draw_prior(name, columns):
-    """One picture: a histogram each, and histories."""
+    """Draw the picture of a prior: a histogram per quantity, and histories."""
     own = [c.name for c in PRIORS[name].COORDINATES[3:]]
     keys = ["LOGMFORM", "METAL", "AV", "REDSHIFT", *own, "SSFR", "AGE/"]
     keys += [key for key in ("T25", "T50", "T75") if key not in own]
     across = 5
-    rows = -(-(len(keys) + 3) // across)  # the histories take what is left, three at least
+    rows = -(-(len(keys) + 3) // across)  # the histories take the remaining columns, at least three
     figure = plt.figure(figsize=(11, 2.1 * rows), layout="constrained")
     grid = figure.add_gridspec(rows, across)
     for i, key in enumerate(keys):
@@ -105,7 +105,7 @@ def draw_prior(name, columns):
 
 
 def draw_compare(tables):
-    """What each prior implies."""
+    """Draw the distributions of derived quantities, all priors in one picture."""
     figure, axes = plt.subplots(1, 4, figsize=(11, 2.6), layout="constrained")
     ranges = {"SSFR": (-14.1, -7.5), "AGE/": (0, 1), "T50": (0, 1), "T75": (0, 1)}
     for ax, (key, limits) in zip(axes, ranges.items(), strict=True):
