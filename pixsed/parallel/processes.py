@@ -204,9 +204,9 @@ def _killed_by(processes):
         if time.monotonic() > until:
             break
         time.sleep(0.01)
-    # The executor ended the others with SIGTERM.
+    # The executor ended the others, by SIGTERM or in order (0); a signal is below any status.
     others = None, -signal.SIGTERM, 128 + signal.SIGTERM
-    return next((code for code in codes if code not in others), -signal.SIGTERM)
+    return min((code for code in codes if code not in others), default=-signal.SIGTERM)
 
 
 def _died(code):
