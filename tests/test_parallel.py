@@ -276,6 +276,26 @@ def test_no_process_outlives_its_parent(signal_name, tmp_path):
         assert parent.stderr.read() == ""
 
 
+def test_a_generator_that_is_left_open():
+    """Python ends nevertheless, and the processes with it."""
+    code = """
+from functools import partial
+import parallel_tasks
+from pixsed.parallel import run_tasks
+results = run_tasks(parallel_tasks.add, range(9), setup=partial(parallel_tasks.Adder, 0), jobs=2)
+print(next(results)[1])
+"""
+    path = os.pathsep.join([os.path.dirname(tasks.__file__), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert (done.returncode, done.stderr) == (0, "") and not runs(int(done.stdout))
+
+
 def test_a_lost_dask_worker(tmp_path):
     """The nanny starts another, which is set up anew; the task is done again."""
     with tasks.dask_cluster(1) as address:

@@ -18,15 +18,16 @@ from pixsed.errors import PixsedError, PixsedWarning, Stopped
 from pixsed.parallel.ordered import AHEAD, ordered_map, work
 from pixsed.signals import stopping
 
-#: Seconds that a process told to end has for cleaning up after its task, and then for sending
-#: what it has computed.
+#: Seconds that a process has, once it must end, to clean up after its task, and then to send its
+#: last result.
 _GRACE, _SEND = 5, 0.5
+#: Largest number of processes; Windows can wait for no more.
+_MOST = 61 if os.name == "nt" else 10_000
 
-# In a worker process: what `pixsed.parallel.ordered.work` needs; held while a task is computed;
-# whether the process was told to end.
-_message = None
-_working = threading.Lock()
-_ending = False
+# Variables of a worker process.
+_message = None  # the function and the setup, pickled
+_working = threading.Lock()  # held during a task
+_ending = False  # True once the process must end
 
 
 def _begin(message):
@@ -73,7 +74,7 @@ def _work(task):
     Returns
     -------
     stopped : bool
-        Whether the process was told to end; there is no result then.
+        True if the process must end; then there is no result.
     result : object
     error : Exception or None
         What was raised.
@@ -144,36 +145,43 @@ class _Context(SpawnContext):
         self.processes.append(_Worker(*args, **kwargs))
         return self.processes[-1]
 
+    def started(self):
+        """Return the processes that were started."""
+        return [process for process in self.processes if process.pid is not None]
+
 
 @contextlib.contextmanager
 def _pool(jobs, message):
-    """Yield an executor of processes, and the list of the processes; end them afterwards."""
+    """Yield an executor of processes, and its context; end the processes afterwards."""
     context = _Context()
     with _starting():
         pool = ProcessPoolExecutor(
             jobs, mp_context=context, initializer=_begin, initargs=(message,)
         )
     try:
-        yield pool, context.processes
+        yield pool, context
     finally:
-        started = [process for process in context.processes if process.pid is not None]
-        for process in started:
+        for process in context.started():
             process.terminate()
-        killer = threading.Timer(_GRACE, _kill, [started])
-        killer.daemon = True
-        killer.start()
-        pool.shutdown(cancel_futures=True)
-        killer.cancel()
+        # Without waiting for its thread: a generator may be closed as late as the end of Python.
+        pool.shutdown(wait=False, cancel_futures=True)
+        _end(context.started())
 
 
-def _kill(processes):
+def _end(processes):
+    """Wait for processes that were told to end; kill those that do not."""
+    until = time.monotonic() + _GRACE + 2 * _SEND
     for process in processes:
-        process.kill()
+        process.join(max(0, until - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+            process.join()
 
 
 def in_processes(function, tasks, setup, jobs):
     """Yield ``function(state, task)`` for every task; see `pixsed.parallel.run_tasks`."""
-    with _pool(jobs, pickle.dumps((function, setup))) as (pool, processes):
+    jobs = min(jobs, _MOST)
+    with _pool(jobs, pickle.dumps((function, setup))) as (pool, context):
         try:
             for stopped, result, error, warned in ordered_map(pool, _work, tasks, AHEAD * jobs):
                 for message in warned:
@@ -184,17 +192,21 @@ def in_processes(function, tasks, setup, jobs):
                     raise _died(-signal.SIGTERM)
                 yield result
         except BrokenExecutor:
-            raise _died(_killed_by(processes)) from None
+            raise _died(_killed_by(context.started())) from None
 
 
 def _killed_by(processes):
     """Return the signal, below 0, or the status that ended one of the processes first."""
-    for process in processes:
-        process.join(_GRACE)
-    # The executor then ends the others with SIGTERM.
+    _end(processes)
+    until = time.monotonic() + 1
+    # The thread of the executor may have waited for a process, and not yet noted its code.
+    while None in (codes := [process.exitcode for process in processes]):
+        if time.monotonic() > until:
+            break
+        time.sleep(0.01)
+    # The executor ended the others, by SIGTERM or in order (0); a signal is below any status.
     others = None, -signal.SIGTERM, 128 + signal.SIGTERM
-    codes = (process.exitcode for process in processes)
-    return next((code for code in codes if code not in others), -signal.SIGTERM)
+    return min((code for code in codes if code not in others), default=-signal.SIGTERM)
 
 
 def _died(code):
