@@ -232,12 +232,12 @@ class MosaicBackground:
     def whole(self) -> Background:
         """Return the `Background` of the whole image."""
         parts = list(self.stripes())
-        planes = [
+        flux, err, background, rms = (
             np.concatenate([getattr(part, name) for part in parts])
             for name in ("flux", "err", "background", "rms")
-        ]
+        )
         unit = parse_unit(str(self.image.header.get("BUNIT", "")).strip(" '\""))
-        return Background(*planes, wcs=self.image.wcs, unit=unit)
+        return Background(flux, err, background, rms, wcs=self.image.wcs, unit=unit)
 
     def describe_errors(self) -> str:
         """Return what was done to the errors, as text."""

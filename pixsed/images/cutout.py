@@ -6,12 +6,13 @@ import contextlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.cutout_cube import bands_without_data, cut_cube
 from pixsed.images.cutout_targets import Job, find_jobs
 from pixsed.images.mosaics import Mosaics
+from pixsed.images.quantity import to_number
 from pixsed.images.segmap import open_segmap
 from pixsed.io.formats.psfmatch import warn_of_psfs
 from pixsed.io.image import open_images
@@ -127,15 +128,16 @@ class CutoutOptions:
     @property
     def position_degrees(self) -> tuple[float, float]:
         """RA and Dec of `position` in degrees."""
-        if hasattr(self.position, "icrs"):
-            return float(self.position.icrs.ra.deg), float(self.position.icrs.dec.deg)
-        ra, dec = self.position
+        position: Any = self.position
+        if hasattr(position, "icrs"):
+            return float(position.icrs.ra.deg), float(position.icrs.dec.deg)
+        ra, dec = position
         return float(ra), float(dec)
 
     @property
     def size_arcsec(self) -> float:
         """`size` in arcsec."""
-        return float(self.size.to_value("arcsec") if hasattr(self.size, "unit") else self.size)
+        return float(to_number(self.size, "arcsec"))
 
 
 @dataclass
@@ -196,7 +198,7 @@ class Cutouts:
         """
         if self.several:
             self._mosaics.read_ahead()
-        galaxies_without = {}
+        galaxies_without: dict[str, int] = {}
         for job in progress(self._jobs):
             try:
                 cube, history = cut_cube(

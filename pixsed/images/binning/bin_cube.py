@@ -3,6 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -94,7 +95,8 @@ def bin_cube(
             [band for band, any_data in zip(cube.bands, there, strict=True) if any_data]
         )
     if min_size is None:
-        min_size = 1.0 if method == "voronoi" else PSF_FWHM / np.sqrt(cube.pixar_a2)
+        area: Any = cube.pixar_a2  # a cube sets it when it is made
+        min_size = 1.0 if method == "voronoi" else PSF_FWHM / np.sqrt(area)
     if method == "voronoi":
         labels = voronoi_bins(pixels, snr, max(1, int(np.pi / 4 * min_size**2)))
     else:

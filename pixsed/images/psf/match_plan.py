@@ -22,6 +22,7 @@ from pixsed.images.psf.kernel import (
 )
 from pixsed.images.psf.match_checks import check_match, warn_of_names, warn_of_oversampling
 from pixsed.images.psf.profile import common_size, fwhm_arcsec, resample_psf
+from pixsed.images.quantity import to_number
 from pixsed.io.formats.psfmatch import KEPT_BANDS
 from pixsed.io.headers import pixel_area_arcsec2
 from pixsed.io.rows import strips
@@ -93,13 +94,12 @@ class MatchOptions:
     @property
     def scale_arcsec(self) -> float | None:
         """`psf_scale` in arcsec."""
-        scale = self.psf_scale
-        return scale.to_value("arcsec") if hasattr(scale, "unit") else scale
+        return to_number(self.psf_scale, "arcsec")
 
     @property
     def angle_degrees(self) -> float:
         """`angle` in degrees."""
-        return self.angle.to_value("deg") if hasattr(self.angle, "unit") else self.angle
+        return to_number(self.angle, "deg")
 
 
 @dataclass
@@ -162,7 +162,7 @@ class Match:
 
         Both are (n, nx) float32 in the unit of the image. NaN = no data.
         """
-        if self.unchanged:
+        if self.unchanged or self.source is None:
             for rows in strips(image.shape, _STRIP_PIXELS):
                 yield image.read(rows, native=True)
             return
@@ -273,7 +273,7 @@ def _find_kernel(image, psf, target, options):
     scale = float(np.sqrt(pixel_area_arcsec2(image.wcs)))
     warn_of_oversampling(image, (psf, target), scale)
     size = common_size(psf, target, scale)
-    planes = [resample_psf(p, scale, size, options.angle_degrees) for p in (psf, target)]
+    planes = tuple(resample_psf(p, scale, size, options.angle_degrees) for p in (psf, target))
     radii = compared_radii(size, scale)
     widths = tuple(fwhm_arcsec(p, scale) for p in planes)
     unchanged = reason_unchanged(image.band_or_none, planes, widths, scale)
@@ -281,8 +281,8 @@ def _find_kernel(image, psf, target, options):
     return KernelFound(
         kernel,
         unchanged,
-        energy_residual(*planes, kernel, scale),
-        energy_curve(*planes, kernel, scale),
+        energy_residual(planes[0], planes[1], kernel, scale),
+        energy_curve(planes[0], planes[1], kernel, scale),
         radii,
         widths,
     )
