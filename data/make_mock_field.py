@@ -188,7 +188,7 @@ def moffat(fwhm):
 
 
 def sersic(part):
-    """Return the share of the mass in every pixel, and the radius in r_e, both of SHAPE."""
+    """Return the fraction of the mass in every pixel, and the radius in r_e, both of SHAPE."""
     sub = 5
     axis = [(np.arange(size * sub) + 0.5) / sub - 0.5 for size in SHAPE]
     dy, dx = axis[0][:, None] - part.y, axis[1] - part.x
@@ -210,9 +210,9 @@ def populate(galaxy, part, model):
     surviving mass, SFR, and age, [M/H] and A_V times surviving mass."""
     from pixsed.sps.sfh import TauDelayed
 
-    share, r = sersic(part)
-    inside = share > 1e-9
-    mass = 10.0**part.log_mass * share[inside]
+    fraction, r = sersic(part)
+    inside = fraction > 1e-9
+    mass = 10.0**part.log_mass * fraction[inside]
     x = np.minimum(r[inside], 2.0)
     universe = np.full(x.shape, age(galaxy.z))
     history = TauDelayed(

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from pixsed.fit.sum_mass import sum_mass as sum_mass
     from pixsed.fit.table import fit_table as fit_table
     from pixsed.fit.table_input import TableColumns as TableColumns
+    from pixsed.images.background import BackgroundOptions as BackgroundOptions
     from pixsed.images.background import subtract_background as subtract_background
     from pixsed.images.binning.bin_cube import bin_cube as bin_cube
+    from pixsed.images.cutout import CutoutOptions as CutoutOptions
     from pixsed.images.cutout import cutout as cutout
     from pixsed.images.psf.match import match_psf as match_psf
+    from pixsed.images.psf.match_plan import MatchOptions as MatchOptions
     from pixsed.io.formats.cube import read_cube as read_cube
     from pixsed.io.formats.maps import read_maps as read_maps
 
@@ -35,7 +38,10 @@ __version__ = "0.1.0"
 
 # Public name -> the module that defines it.
 _HOMES = {
+    "BackgroundOptions": "pixsed.images.background",
+    "CutoutOptions": "pixsed.images.cutout",
     "FitOptions": "pixsed.fit.options",
+    "MatchOptions": "pixsed.images.psf.match_plan",
     "TableColumns": "pixsed.fit.table_input",
     "bin_cube": "pixsed.images.binning.bin_cube",
     "cutout": "pixsed.images.cutout",
@@ -50,7 +56,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "BackgroundOptions",
+    "CutoutOptions",
     "FitOptions",
+    "MatchOptions",
     "PixsedError",
     "PixsedWarning",
     "TableColumns",

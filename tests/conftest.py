@@ -1,4 +1,4 @@
-"""What every room's tests share."""
+"""Fixtures and options of all tests."""
 
 import importlib.util
 import os

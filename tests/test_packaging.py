@@ -1,4 +1,4 @@
-"""What is installed: metadata, extras, and no torch in the way of inference."""
+"""The installed package: metadata, extras, and inference without torch."""
 
 import configparser
 import os

@@ -130,7 +130,7 @@ class TestOrderedMap:
 
     @pytest.mark.parametrize("closed", [True, False])
     def test_pending_tasks_are_cancelled(self, closed):
-        """When the generator is closed, and when a task fails."""
+        """Workers end when the generator is closed, and when a task fails."""
         begun, go = [], threading.Event()
 
         def work(task):

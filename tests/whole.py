@@ -1,4 +1,4 @@
-"""What the package does some rows at a time, done to whole images in memory."""
+"""Whole images in memory through the functions that work on some rows at a time."""
 
 from dataclasses import dataclass
 

@@ -75,7 +75,7 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
     help="Device of the training.",
 )
 @click.option(
-    "--encoder-share",
+    "--encoder-fraction",
     type=FiniteRange(0, 1),
     show_default="1/3",
     help="Fraction of the training in which the encoder learns alone; 0 to continue with the "
@@ -181,7 +181,7 @@ def _check_usage(options, paper):
         return any(options[name] is not None and options[name] is not False for name in names)
 
     several = options["ensemble"] > 1
-    default_only = "patience curve start mixed minutes infer_redshift encoder_share".split()
+    default_only = "patience curve start mixed minutes infer_redshift encoder_fraction".split()
     for wrong, message in (
         (
             not paper and not given("finish", "ssp_path"),
@@ -189,7 +189,7 @@ def _check_usage(options, paper):
         ),
         (
             paper and (several or given(*default_only)),
-            "--patience, --ensemble, --curve, --start, --mixed, --minutes, --encoder-share and "
+            "--patience, --ensemble, --curve, --start, --mixed, --minutes, --encoder-fraction and "
             "--infer-redshift are for --net default only.",
         ),
         (
@@ -239,10 +239,8 @@ def _train(simulations, noise_model, options):
     from pixsed.train.options import TrainOptions
     from pixsed.train.train import train_ensemble
 
-    names = "epochs batch rate encoder_share seed device patience mixed minutes infer_redshift"
+    names = "epochs batch rate encoder_fraction seed device patience mixed minutes infer_redshift"
     given = _given(options, names)
-    if "encoder_share" in given:
-        given["encoder_fraction"] = given.pop("encoder_share")
     ensemble = train_ensemble(
         simulations,
         read_ssp(options["ssp_path"]),

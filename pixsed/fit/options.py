@@ -28,7 +28,7 @@ def _option(default: Any, changes_data: tuple[str, ...] = ENGINES) -> Any:
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How each pixel of an image, or row of a table, is fitted.
+    """Options of the fit of each pixel of an image, or row of a table.
 
     Every field says in its metadata with which engines it changes the results; `key` follows
     from that.
@@ -103,7 +103,7 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class ExecutionOptions:
-    """How the work of a fit is divided, and what happens to files that exist.
+    """Options that divide the work of a fit, and the policy for existing files.
 
     No value of the maps depends on it.
 

@@ -45,7 +45,7 @@ class RedshiftMap:
 
     @property
     def has_errors(self):
-        """Whether there are redshift errors."""
+        """True if the map has redshift errors."""
         return len(self._rows) == 2
 
     def read(self, y, x):

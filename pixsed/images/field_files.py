@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from pixsed.images.catalog import read_redshifts
-from pixsed.images.cutout import Mosaics
 from pixsed.images.field import Field, RedshiftMap
+from pixsed.images.mosaics import Mosaics
 from pixsed.images.segmap import open_segmap
 from pixsed.io.formats.psfmatch import warn_of_psfs
 from pixsed.io.image import open_images

@@ -192,7 +192,7 @@ class ImageFile(FileOwner):
 
     @property
     def is_compressed(self):
-        """Whether the image or its errors are tile-compressed: small parts are slow to read."""
+        """True if the image or its errors are tile-compressed; small parts are slow to read."""
         return any(isinstance(hdu, fits.CompImageHDU) for hdu in (self._hdu, self._err_hdu))
 
     def read(self, y=slice(None), x=slice(None), *, native=False):

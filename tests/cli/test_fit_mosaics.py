@@ -204,7 +204,7 @@ def test_tile_compressed(scene, fit, tmp_path):
 
 
 def test_another_extension_is_another_input(scene, run_cli, model_path, tmp_path):
-    """Of the same bytes: the inputs' hashes do not tell it."""
+    """The files have the same bytes, so the hashes of the inputs are equal."""
     images = scene[0]
     args = (
         "--redshift",

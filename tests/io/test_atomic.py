@@ -1,4 +1,4 @@
-"""Where an output goes: files, links, devices, pipes, inputs."""
+"""Destinations of an output: files, links, devices, pipes, inputs."""
 
 import io
 import os

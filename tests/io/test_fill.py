@@ -44,8 +44,8 @@ def opened(path, **options):
 def test_found(gap, value, kind, write_fits, header):
     data = np.where(GAPS[gap], value, noise()).astype(kind)
     path = write_fits("a.fits", SCI=(data, header), ERR=(np.full_like(data, 0.7), None))
-    share = f"{100 * GAPS[gap].mean():.2g} % of its pixels are exactly {value + 0:g}"
-    with pytest.warns(PixsedWarning, match=f"a.fits: {share}, taken as no data; .*--fill none"):
+    part = f"{100 * GAPS[gap].mean():.2g} % of its pixels are exactly {value + 0:g}"
+    with pytest.warns(PixsedWarning, match=f"a.fits: {part}, taken as no data; .*--fill none"):
         flux, err, fill = opened(path)
     assert fill == (value,)
     np.testing.assert_array_equal(np.isnan(flux), GAPS[gap])
@@ -142,7 +142,7 @@ WHOLE = {
 @pytest.mark.parametrize("kind", ["i2", "i4", "f4", ">f8", ">i4"])
 @pytest.mark.parametrize("what", WHOLE)
 def test_zeros_among_whole_numbers(what, kind):
-    """Of images without gaps nothing is said; of those with, where it can be told."""
+    """No warning for images without gaps; one for gaps that can be recognised."""
     data = np.round(WHOLE[what]).astype(kind)
     assert find_fill(data) == () and not has_suspect_zeros(data)
     data[GAPS["half"]] = 0

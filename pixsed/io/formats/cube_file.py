@@ -122,7 +122,7 @@ class CubeFile(FileOwner):
 
     @property
     def has_redshift_err(self):
-        """Whether the redshift has an error."""
+        """True if the redshift has an error."""
         return self.redshift_err > 0
 
     def _find_label(self):

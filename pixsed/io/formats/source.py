@@ -78,7 +78,7 @@ class PixelSource(Protocol):
 
     @property
     def has_redshift_err(self) -> bool:
-        """Whether the redshift of any pixel has an error."""
+        """True if the redshift of any pixel has an error."""
 
     @property
     def object_id(self) -> str | None:
@@ -154,7 +154,7 @@ class CubeSource:
 
     @property
     def has_redshift_err(self) -> bool:
-        """Whether the redshift has an error."""
+        """True if the redshift has an error."""
         return self.redshift_err > 0
 
     @property

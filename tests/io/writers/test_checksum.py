@@ -17,7 +17,7 @@ def test_ones_sum_word_by_word():
 
 
 def test_checksum_of_every_kind_of_byte():
-    """What the standard asks of the 16 characters: letters and digits, and a sum of -0."""
+    """The 16 characters obey the standard: letters and digits, and a sum of -0."""
     values = np.random.default_rng(2).integers(0, 2**32, 3000)
     for value in (0, 1, 0xFFFFFFFF, 0x3A3B3C40, *values.tolist()):
         text = encode_checksum(value)
