@@ -22,7 +22,7 @@ COMMANDS = {
     "psfmatch": "Convolve an image to another image's PSF, errors included.",
     "cutout": "Cut galaxies out of mosaics into photometric cubes.",
     "noise": "Measure the noise of pixels on cubes, for training.",
-    "bin": "Group the pixels of a galaxy to a target S/N.",
+    "bin": "Bin the pixels of a galaxy to a target S/N.",
     "fit": "Fit cubes, mosaics or a table of photometry: maps of posterior quantiles.",
     "sum-mass": "Total stellar mass of galaxies, resolved and integrated.",
     "merge": "Put maps that were fitted in parts, or tables, together.",

@@ -28,7 +28,7 @@ def merge_repeated_warnings():
                 names = [str(other.message).partition(": ")[0] for other in others]
                 more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
                 message = PixsedWarning(
-                    f"{message}; the same, except for numbers, of {', '.join(names[:_NAMED])}{more}"
+                    f"{message}; the same, with other numbers, holds for {', '.join(names[:_NAMED])}{more}"
                 )
             warnings.warn_explicit(message, first.category, first.filename, first.lineno)
 

@@ -227,7 +227,9 @@ def test_blanked_sky_with_errors(write, seg, cut, tmp_path):
     result = cut(*paths, "--segmap", seg, "--id", "1")
     assert result.exit_code == 0 and "c.fits: 3 bands" in result.stderr
     (told,) = (text for text in result.warned if "are exactly 0, taken as no data" in text)
-    assert "F200W.fits: 8" in told and re.search("aside, of .*F277W.fits, .*F444W.fits$", told)
+    assert "F200W.fits: 8" in told and re.search(
+        "numbers, holds for .*F277W.fits, .*F444W.fits$", told
+    )
     cube = read_cube(tmp_path / "c.fits")
     for plane in cube.flux:
         np.testing.assert_array_equal(np.isnan(plane), RADIUS > 20)

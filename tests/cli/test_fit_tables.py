@@ -431,7 +431,7 @@ def test_merge(merge):
         (("sims.fits",), "is simulations"),
         (("ssp.fits",), "is an SSP grid"),
         (("psf.fits",), "is a PSF"),
-        (("maps.fits",), "no part of"),
+        (("maps.fits",), "not a part of"),
         (("a.fits", "maps.fits"), "maps.fits is maps"),
         (("table.fits",), "table.fits is a table;"),
         (("empty.fits",), "a FITS file without a table"),

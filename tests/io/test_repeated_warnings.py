@@ -17,16 +17,22 @@ from pixsed.io.repeated_warnings import merge_repeated_warnings
         ([], []),
         (["a: x"], ["a: x"]),
         (["a: x", "b: y"], ["a: x", "b: y"]),
-        (["a: x", "b: x"], ["a: x; the same, except for numbers, of b"]),
+        (["a: x", "b: x"], ["a: x; the same, with other numbers, holds for b"]),
         (
             ["a: 3 % x", "b: 88 % x", "c: -1e-05 % x"],
-            ["a: 3 % x; the same, except for numbers, of b, c"],
+            ["a: 3 % x; the same, with other numbers, holds for b, c"],
         ),
-        (["a: x 1", "b: y", "c: x 2.5"], ["a: x 1; the same, except for numbers, of c", "b: y"]),
-        ([f"{i}: x" for i in range(5)], ["0: x; the same, except for numbers, of 1, 2, 3, 4"]),
+        (
+            ["a: x 1", "b: y", "c: x 2.5"],
+            ["a: x 1; the same, with other numbers, holds for c", "b: y"],
+        ),
+        (
+            [f"{i}: x" for i in range(5)],
+            ["0: x; the same, with other numbers, holds for 1, 2, 3, 4"],
+        ),
         (
             [f"{i}: x" for i in range(19)],
-            ["0: x; the same, except for numbers, of 1, 2, 3, 4 and 14 more"],
+            ["0: x; the same, with other numbers, holds for 1, 2, 3, 4 and 14 more"],
         ),
         (["no file 1", "no file 2"], ["no file 1", "no file 2"]),
     ],

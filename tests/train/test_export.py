@@ -106,7 +106,7 @@ def test_metadata(model_file, few_bands):
     }
     over = [c["name"] for c in description["prior"]["coordinates"] if c["over_age_at_z"]]
     assert over == ["TSTART"]
-    assert description["sps"]["IMF"] == "Kroupa" and description["noise"]["name"] == "depth"
+    assert description["sps"]["IMF"] == "none" and description["noise"]["name"] == "depth"
     assert description["redshift_err_max"] == 0.5
 
 
