@@ -16,7 +16,7 @@ def test_paths_of_maps():
     assert paths == ["m/531_maps.fits", "m/5.3_maps.fits", "m/a_maps.fits"]
     assert maps_paths(cubes, "m", (2, 2)) == [("5.3.fits.gz", "m/5.3_maps.fits")]
     assert maps_paths(cubes[:1], "m", (2, 2)) == []
-    with pytest.raises(PixsedError, match="a/1.fits and b/1.fits would both be m/1_maps.fits"):
+    with pytest.raises(PixsedError, match="a/1.fits and b/1.fits would both be written"):
         maps_paths(["a/1.fits", "b/1.fits"], "m")
 
 
