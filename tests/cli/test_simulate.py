@@ -173,7 +173,7 @@ def test_overwrite(run_cli, ssp_file, simulations_file):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (["--bands", "F444W,F123X"], "F123X is not a band pixsed has a curve for"),
+        (["--bands", "F444W,F123X"], "no filter curve of F123X"),
         (["--bands", "F444W,F444W"], "bands must differ, got F444W twice"),
         (["--ssp", "absent.fits"], "absent.fits: no such file; make one with 'pixsed ssp"),
         (["-o", "-", "--resume"], "--resume needs a file"),

@@ -163,7 +163,7 @@ def test_file_cut_short_is_named(home_without, sps_home):
     name = "SPECTRA/Hot_spectra/WMBASIC_z0.0200.spec"
     home = home_without(name)
     (home / name).write_bytes((sps_home / name).read_bytes()[:100000])
-    with pytest.raises(PixsedError, match=f"could not read .*{name}; is it whole"):
+    with pytest.raises(PixsedError, match=f"could not read .*{name}; it may be incomplete"):
         build(home)
 
 

@@ -264,7 +264,7 @@ def test_curves_of_ones_own(model, ssp_grid):
     with pytest.raises(PixsedError, match="curves has no F200W, only F606W F444W F115W"):
         PhotometryModel(ssp_grid, ["F200W"], curves=curves)
     far = {"W4": (np.array([2e5, 2.5e5]), np.ones(2))}
-    with pytest.raises(PixsedError, match="W4 must lie within 3... and 54... Angstrom"):
+    with pytest.raises(PixsedError, match="W4 must lie between 3... and 54... Angstrom"):
         PhotometryModel(ssp_grid, ["W4"], curves=far)
 
 
