@@ -34,7 +34,7 @@ def test_list(folder):
 
 def test_card(folder):
     assert run("tau").stdout == "# tau\nA card.\n"
-    with pytest.raises(PixsedError, match="bare has no card bare.md"):
+    with pytest.raises(PixsedError, match="bare lacks its card bare.md"):
         card("bare")
     with pytest.raises(PixsedError, match=r"model x is not shipped \(shipped: bare, tau\)"):
         run("x")
