@@ -136,7 +136,7 @@ def is_finished(path, cards, overwrite):
         wanted = cards[name][0] if name in cards else None
         if header.get(name) != wanted:
             raise PixsedError(
-                f"{path} exists, made with {name} = {header.get(name, 'none')}, which is now "
+                f"{path} exists, made with {name} = {header.get(name, 'none')}, now it is "
                 f"{'none' if wanted is None else wanted}; add --overwrite, or choose another -o"
             )
     raise PixsedError(

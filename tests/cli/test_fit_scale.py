@@ -240,7 +240,7 @@ def test_a_failure_in_the_middle_keeps_what_is_done(fit, cube_path, tmp_path, mo
     calls[:] = [1] * 3
     assert fit(*args[:-1], tmp_path / "b.fits").exit_code == 0
     assert data(out) == data(tmp_path / "b.fits")
-    # Before the first tile is finished nothing is kept.
+    # Nothing is kept before the first tile is finished.
     calls[:] = [1] * 2
     assert fit(*args[:-1], tmp_path / "c.fits", "--tile", "20,24").exit_code == 1
     assert not hidden(tmp_path)

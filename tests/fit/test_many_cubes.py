@@ -1,4 +1,4 @@
-"""Cubes into a folder; tests/cli/test_fit_scale.py tests what a user sees of it."""
+"""Fit of many cubes into a folder; tests/cli/test_fit_scale.py tests the command."""
 
 import fakes
 import pytest
@@ -33,7 +33,7 @@ def test_a_cube_that_fails_does_not_stop_the_others(model, tmp_path):
     assert b.report is None
     assert b.error == f"{cubes[1].path} is not a cube; make it with pixsed cutout"
     assert c.report is None and "redshift 9 +- 0 is outside the range" in c.error
-    # Finished maps are left, and have no counts.
+    # Finished maps are kept, and their report has no counts.
     (again,) = fit_cubes(cubes[:1], paths[:1], model, options, ExecutionOptions(resume=True))
     assert again.error is None and not again.report.counts
     with pytest.raises(PixsedError, match="exists already"):

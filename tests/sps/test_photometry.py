@@ -222,7 +222,7 @@ def test_one_redshift_of_many_pixels(model, ssp_grid):
     np.testing.assert_allclose(found[[0, 150, 299]], alone, rtol=1e-4)
 
 
-def test_no_object(model, ssp_grid):
+def test_empty_batch(model, ssp_grid):
     found = model.fluxes(np.empty(0), np.empty((0, len(ssp_grid.age_edges) - 1)), *np.empty((2, 0)))
     assert found.shape == (0, len(NAMES))
 
