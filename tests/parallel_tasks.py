@@ -27,7 +27,7 @@ def dask_cluster(workers):
 
 
 class Adder:
-    """The state of a worker: a number, the process, and how often it was made there."""
+    """State of a worker: a number, the process, and the number of times it was set up there."""
 
     made = 0
 
@@ -95,7 +95,7 @@ def large(state, task):
 
 
 def note(folder, task):
-    """Leave a file, so that a test sees which tasks were begun."""
+    """Write a file that shows a test which tasks were begun."""
     with open(os.path.join(folder, str(task)), "w"):
         return task
 
@@ -110,7 +110,7 @@ def echo(state, task):
 
 
 def deaf(state, task):
-    """Return the process of the first task; then go on, whatever the signal."""
+    """Return the process of the first task; then go on and ignore all signals."""
     if task == 0:
         return os.getpid()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

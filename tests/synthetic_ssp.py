@@ -1,4 +1,4 @@
-"""A small SSP grid made by formulas, for tests of what pixsed does with any grid.
+"""Small SSP grid made by formulas, for tests that work with any grid.
 
 Its populations are black bodies that fade and redden with age, above a faint hot component.
 They resemble galaxies closely enough to simulate, train and validate with, and need no files.

@@ -93,7 +93,7 @@ def test_cores_of_this_process():
     assert found.stdout.split() == ["1"]
 
 
-def test_no_other_count_of_cores():
+def test_cores_are_counted_in_one_place():
     import pathlib
 
     import pixsed

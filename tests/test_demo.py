@@ -1,4 +1,4 @@
-"""The mock field of data/: its files keep what the README and the contracts say of them."""
+"""Files of the mock field in data/, compared with their description."""
 
 from pathlib import Path
 
@@ -118,7 +118,7 @@ def test_true_maps_are_within_the_prior(seg, masses):
 
 @pytest.mark.parametrize("band", BANDS)
 def test_errors_after_the_demo_are_the_scatter(band, seg, run_cli, tmp_path):
-    """Background and PSF as demo.sh does them: ERR is right in the blank sky, to 10 %."""
+    """After the steps of demo.sh, ERR agrees with the scatter of the blank sky to 10 %."""
     sky_free, matched, cube = (tmp_path / f"{name}.fits" for name in ("bkg", "psfm", "cube"))
     result = run_cli(
         "bkg",
@@ -164,7 +164,7 @@ def test_errors_after_the_demo_are_the_scatter(band, seg, run_cli, tmp_path):
     with fits.open(cube) as hdus:
         snr = hdus[band].data / hdus[f"{band}_ERR"].data
     # Differences of pixels 10 apart: beyond the reach of the kernel, and the light of wings
-    # and what is left of the sky change little over them.
+    # and residual sky changes little over this distance.
     sky = ~binary_dilation(seg > 0, iterations=10)
     pairs = [
         (snr[10:] - snr[:-10])[sky[10:] & sky[:-10]],

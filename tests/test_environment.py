@@ -1,4 +1,4 @@
-"""Commands write nothing outside their output, open no connection, and need no HOME."""
+"""Commands write only their output, open no network connection, and need no HOME."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Values that are no measurement, one by one; tests/fit/test_no_information.py has the fits."""
+"""Values that are not measurements; tests/fit/test_no_information.py tests fits."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from pixsed.nodata import count_codes, usable, warn_of_codes
 FLUX = np.array([300.0, 400, 500, 800, 900, 1000])
 ERR = FLUX / 20
 
-# Flux and error of the first band, and why they are missing: 0 is not told of.
+# Flux and error of the first band, and the code of the reason; 0 gives no warning.
 MISSING = [
     (np.nan, 10, 0),
     (300, np.nan, 0),
@@ -86,7 +86,7 @@ def test_missing(flux, err, why, dtype):
     with np.errstate(over="ignore"):
         given = photometry(flux, err).astype(dtype)
     if dtype != "f8" and np.isinf(given[1, 0, 0]):
-        why = 0  # as the file has it
+        why = 0  # unchanged
     f, e, _, code = usable(*given)
     assert np.isnan(f[0]) and np.isnan(e[0])
     np.testing.assert_array_equal(code[:, 0], [why, 0, 0, 0, 0, 0])
@@ -105,7 +105,7 @@ def test_data(flux, err):
 @pytest.mark.parametrize("size", [1e4, 1e9, 1e30])
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_several_bands_of_no_information(size, count):
-    """Those with the same error, or a smaller one, are no reference for each other."""
+    """Bands are not compared with bands of the same or a larger error."""
     flux, err = FLUX[:, None].copy(), ERR[:, None].copy()
     flux[:count], err[:count, 0] = 0, size * 2.0 ** np.arange(count)
     f, _, _, code = usable(flux, err)
@@ -114,7 +114,7 @@ def test_several_bands_of_no_information(size, count):
 
 
 def test_a_detection_in_a_shallow_band_is_kept():
-    """A red galaxy that F444W alone sees, with 20 times the error of the other bands."""
+    """A red galaxy is detected only in F444W, which has 20 times the error of the other bands."""
     flux, err = np.array([[0.1], [-0.2], [0.0], [200.0]]), np.array([[0.3], [0.3], [0.3], [10.0]])
     assert np.isfinite(usable(flux, err)[0]).all()
     flux[3] = 12.0  # S/N 1.2, where every other band is below 2 nJy

@@ -14,14 +14,14 @@ import pytest
 
 import pixsed
 
-# Rooms and modules that a plain install must import, and the one that it need not.
+# Folders and modules that a plain install must import, and the one that it need not.
 INFERENCE = ("pixsed.cli", "pixsed.io", "pixsed.images", "pixsed.fit", "pixsed.plots")
 HEAVY = ("torch", "sbi", "onnx", "fsps", "bagpipes", "sedpy", "dense_basis", "matplotlib")
 
 
 def run_python(*args):
-    """Run Python in a process of its own, with the pixsed that is tested and no other."""
-    # From another folder: the checkout's own must not hide the installed package.
+    """Run Python in a separate process, with the tested pixsed and no other."""
+    # Use another folder: the package of the checkout must not hide the installed one.
     place = Path(pixsed.__file__).parents[1]
     return subprocess.run(
         [sys.executable, *args],
@@ -193,7 +193,7 @@ MODULES = {
 
 @pytest.mark.parametrize("name", MODULES)
 def test_what_is_installed_is_imported(name):
-    # A test that skips without a package would hide one that does not go with the others.
+    # A test that is skipped without a package would hide an incompatible package.
     try:
         version(name)
     except PackageNotFoundError:

@@ -39,7 +39,7 @@ def run(function, todo, setup=None, **where):
 
 
 def runs(pid):
-    """Return True if a process is there and is no zombie."""
+    """Return True if a process exists and is not a zombie."""
     found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
     return bool(found.stdout.strip()) and not found.stdout.strip().startswith("Z")
 
@@ -68,7 +68,7 @@ def test_large_results(where):
 
 
 def test_large_tasks_and_results(where):
-    """Larger than what the pipes of processes hold."""
+    """Tasks and results may be larger than the buffers of pipes."""
     todo = (bytes(3_000_000) for _ in range(50))
     assert [len(found) for found in run(tasks.echo, todo, **where)] == [3_000_000] * 50
 
@@ -193,7 +193,7 @@ def test_a_process_that_ignores_the_signal_is_killed(monkeypatch):
 
 
 def test_a_process_that_is_told_to_end():
-    """By others than the parent, as by a batch system."""
+    """Another program, such as a batch system, may end a process."""
     results = run_tasks(tasks.end_itself, range(8), setup=dict, jobs=2)
     with pytest.raises(PixsedError, match=r"ended by itself \(signal 15\).*fewer --jobs"):
         list(results)
@@ -230,7 +230,7 @@ def test_the_users_threads_win(monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("signal_name", ["SIGKILL", "SIGINT"])
 def test_no_process_outlives_its_parent(signal_name, tmp_path):
-    """Killed, or stopped by Ctrl-C: the workers end as well, silently."""
+    """If the parent is killed, or stopped by Ctrl-C, the workers also end, without messages."""
     script = tmp_path / "parent.py"
     script.write_text(
         textwrap.dedent(
@@ -277,7 +277,7 @@ def test_no_process_outlives_its_parent(signal_name, tmp_path):
 
 
 def test_a_generator_that_is_left_open():
-    """Python ends nevertheless, and the processes with it."""
+    """Python ends even if a generator is left open, and its processes end too."""
     code = """
 from functools import partial
 import parallel_tasks
@@ -297,14 +297,14 @@ print(next(results)[1])
 
 
 def test_a_lost_dask_worker(tmp_path):
-    """The nanny starts another, which is set up anew; the task is done again."""
+    """The nanny starts another worker, which is set up again and repeats the task."""
     with tasks.dask_cluster(1) as address:
         found = run(tasks.die_once, range(6), partial(str, tmp_path / "died"), scheduler=address)
         assert found == list(range(6))
     assert (tmp_path / "died").exists()
 
 
-def test_no_scheduler_there(monkeypatch):
+def test_missing_scheduler(monkeypatch):
     pytest.importorskip("distributed", reason="--scheduler needs dask[distributed]")
     monkeypatch.setattr(dask, "_CONNECT", 0.5)
     with pytest.raises(PixsedError, match="no Dask scheduler at tcp://127.0.0.1:1.*check the addr"):

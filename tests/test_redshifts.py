@@ -1,4 +1,4 @@
-"""The rule of redshifts, one by one; tests/fit/test_redshift_rules.py has the fits."""
+"""Rules for redshifts; tests/fit/test_redshift_rules.py tests fits."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Rules of the source code that a machine can hold: sizes, imports, first words of docstrings."""
+"""Rules of the source code: sizes, order of imports, first words of docstrings."""
 
 import ast
 import functools
@@ -153,7 +153,7 @@ def test_the_formatter_is_switched_off_with_a_reason():
 
 
 def test_the_rules_see_their_breaches():
-    # A rule that reads nothing would always pass.
+    # A rule that reads no files would always pass.
     source = 'def f(self, a, *, b):\n    """Text."""\n    import io.x\n    return a\n'
     function = ast.parse(source).body[0]
     assert body_lines(function) == 2

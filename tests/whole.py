@@ -1,4 +1,4 @@
-"""Whole images in memory through the functions that work on some rows at a time."""
+"""Helpers that pass whole images in memory to functions that work on strips of rows."""
 
 from dataclasses import dataclass
 

@@ -1,1 +1,1 @@
-"""Inference: from fluxes to posterior quantiles, on onnxruntime alone."""
+"""Inference of posterior quantiles from fluxes; onnxruntime is the only engine it needs."""

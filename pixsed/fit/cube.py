@@ -91,7 +91,7 @@ def fit_cube(
 
 
 def cube_files(cube: Cube | Any, options: FitOptions) -> SourceFiles:
-    """Return a cube, in memory or named by its path, as what can be opened as a pixel source."""
+    """Return an object that opens a cube, in memory or on disk, as a pixel source."""
     chosen: dict[str, Any] = {
         name: getattr(options, name) for name in ("redshift", "redshift_err", "all_pixels")
     }
@@ -101,9 +101,10 @@ def cube_files(cube: Cube | Any, options: FitOptions) -> SourceFiles:
 
 
 def load_for(model: Model | str | os.PathLike, options: FitOptions) -> tuple[Model, FitOptions]:
-    """Return a model that has the engine of the options, loaded if it is a name or a path.
+    """Return a model, loaded if it is given as a name or a path, and the options.
 
-    The options are returned with the provider of the model.
+    The model is checked for the engine that the options ask for. The options come back with
+    the provider on which the model runs.
     """
     if isinstance(model, str | os.PathLike):
         model = load_model(model, provider=options.provider)
@@ -122,9 +123,10 @@ class MapsInMemory:
     Attributes
     ----------
     done : int
-        Number of tiles, all of them fitted here: 0 at the start.
+        Number of tiles that need not be fitted again. It is always 0: maps in memory cannot
+        be resumed.
     counts : dict of str to int
-        As given to `commit` last.
+        Counts passed to the last call of `commit`.
     """
 
     done = 0

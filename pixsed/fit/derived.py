@@ -19,8 +19,8 @@ def derive(samples, sfh, redshift, pixel_area=None):
     samples : dict of str to `~numpy.ndarray`, shape (N, S)
         Samples by parameter.
     sfh : str
-        Prior of star-formation histories. ``"tau"`` and ``"dirichlet"`` have derived times,
-        others have none.
+        Name of the prior on star-formation histories. Only ``"tau"`` and ``"dirichlet"`` have
+        derived times.
     redshift : `~numpy.ndarray`, shape (N, S) or (N, 1)
         Redshift of each sample.
     pixel_area : float, optional
@@ -29,7 +29,7 @@ def derive(samples, sfh, redshift, pixel_area=None):
     Returns
     -------
     dict of str to `~numpy.ndarray`, shape (N, S), float64
-        LOGSIGMA [dex(solMass kpc-2)], AGE and T50LB [Gyr], as far as they can be derived.
+        Those of LOGSIGMA [dex(solMass kpc-2)], AGE [Gyr] and T50LB [Gyr] that can be derived.
         LOGSIGMA is NaN at a redshift without a distance.
     """
     found = {}
@@ -66,9 +66,10 @@ def _formation_times(ratio):
 def _table():
     """Return the mean and the median formation time at each node, shape (2, number of nodes).
 
-    To compute incomplete gamma functions for every sample would take longer than the flow.
-    Linear interpolation between these nodes is accurate to 1e-6. So are the ends: 2/3 and
-    1/sqrt(2) of the span below, where the SFR rises linearly, and nearly 0 above.
+    Computing incomplete gamma functions for every sample would take longer than the flow.
+    Linear interpolation between these nodes is accurate to 1e-6. So are the constant values
+    beyond the ends: 2/3 and 1/sqrt(2) of the span below, where the SFR rises linearly, and
+    nearly 0 above.
     """
     r = np.exp(np.linspace(_FIRST, _LAST, _NODES))
     mean = 2.0 * gammainc(3, r) / gammainc(2, r) / r

@@ -1,6 +1,7 @@
-"""Base normals of the flow, keyed by the seed and the pixel's place on the grid of the sky.
+"""Base normals of the flow, keyed by the seed and the position of the pixel on the sky.
 
-A pixel gets the same draws in any tile, thread or cutout, so that maps do not depend on them.
+A pixel gets the same draws in every tile, thread and cutout, so the maps do not depend on how
+the image is divided.
 """
 
 import hashlib
@@ -9,18 +10,19 @@ from functools import cache
 import numpy as np
 from scipy.special import ndtri
 
-#: Default number of draws per pixel: no quantile of any property has a larger rank error than
-#: with 500 independent draws, by tests/benchmarks/bench_draws.py.
+#: Default number of draws per pixel. With it, no quantile of any property has a larger rank
+#: error than with 500 independent draws (measured by tests/benchmarks/bench_draws.py).
 DEFAULT_SAMPLES = 128
-# One draw in ten million is beyond it, where no flow was trained.
+# One draw in ten million is beyond this limit, where no flow was trained.
 _LIMIT = 5.2
-# Bits of the Sobol points, and of the table of their normals, ten times as fast as ndtri.
+# Number of bits of the Sobol points, and of the index of the table of normals. Looking a normal
+# up in the table is ten times as fast as computing it with ndtri.
 _BITS, _TABLE_BITS = 30, 16
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def _mix(z):
-    """Return the increment and finaliser of splitmix64 (Steele et al. 2014) of uint64 values."""
+    """Apply the increment and finaliser of splitmix64 (Steele et al. 2014) to uint64 values."""
     with np.errstate(over="ignore"):  # arithmetic modulo 2**64
         z = z + _GOLDEN
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -61,8 +63,8 @@ def global_indices(header, shape):
     -------
     y, x : `~numpy.ndarray`, shape (ny,) and (nx,), int64
     """
-    # One integer offset for all pixels, so that no two have the same index; rounded a little
-    # past the half, so that rounding errors of CRPIX do not move it.
+    # All pixels get the same integer offset, so no two have the same index. The offset is
+    # rounded a little past the half: rounding errors of CRPIX then do not change it.
     offsets = [
         int(np.floor(float(header.get(f"CRPIX{axis}", 1.0)) - 1.0 + 0.5 + 1e-6)) for axis in (2, 1)
     ]
@@ -72,7 +74,7 @@ def global_indices(header, shape):
 
 
 def key_of_name(name):
-    """Return an int64 key of a name; it is the same on every machine."""
+    """Return an int64 key of a name, which is the same on every machine."""
     digest = hashlib.sha256(str(name).strip().encode()).digest()
     return int.from_bytes(digest[:8], "little", signed=True)
 
@@ -114,8 +116,8 @@ def _directions(dimension):
 def _sobol(n_samples, dim):
     """Return the points of a Sobol set, shape (S, D), uint32, as integers of `_BITS` bits.
 
-    They are not scrambled: the shift of each pixel makes them random. They are computed here,
-    since the import of scipy.stats, which has them, takes as long as fitting 1000 pixels.
+    The points are not scrambled: the shift of each pixel makes them random. They are computed
+    here because importing scipy.stats, which offers them, takes as long as fitting 1000 pixels.
     """
     if dim > 1 + len(_JOE_KUO):
         from scipy.stats import qmc
@@ -140,15 +142,15 @@ def _normals_of_bits():
 def base_normals(seed, y, x, n_samples, dim):
     """Return quasi-random standard normals, for the posteriors of single pixels.
 
-    All pixels have the same Sobol set, with a random digital shift per pixel, which keeps the
-    set even. Quantiles of S draws scatter less than those of independent draws. The draws of
-    two pixels are not independent: for sums over pixels take `independent_normals`.
+    All pixels use the same Sobol set, with a random digital shift per pixel, which keeps the
+    set even. Quantiles of S such draws scatter less than quantiles of S independent draws. The
+    draws of two pixels are not independent: for sums over pixels use `independent_normals`.
 
     Parameters
     ----------
     seed : int
     y, x : `~numpy.ndarray`, shape (N,), int
-        Indices of the pixels, as of `global_indices`.
+        Indices of the pixels, as returned by `global_indices`.
     n_samples, dim : int
         S and D; the set is most even if S is a power of two.
 
@@ -176,6 +178,6 @@ def independent_normals(seed, y, x, n_samples, dim):
     `~numpy.ndarray`, shape (N, S, D), float32
     """
     y, x = np.asarray(y)[:, None, None], np.asarray(x)[:, None, None]
-    # The key has one word more than those of the shifts: the streams are independent.
+    # This key has one word more than the keys of the shifts, so the streams are independent.
     bits = _hash(seed, y, x, np.arange(n_samples)[None, :, None], np.arange(dim)[None, None, :])
     return _normal(_uniform(bits))

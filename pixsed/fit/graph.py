@@ -1,6 +1,6 @@
 """Cut an ONNX file down to the nodes that some of its outputs need.
 
-A model file holds the flow and the network of quantiles, and onnxruntime computes every output of
+A model file holds both the flow and the network of quantiles. onnxruntime computes all outputs of
 a file, whichever are asked for: a call for the quantiles alone would take 15 to 30 times as long.
 The package ``onnx`` could cut files, but inference does not need it otherwise, and its import
 takes longer than this module does. So the few fields that matter are read here, in the wire
@@ -33,7 +33,7 @@ def outputs_of(content):
 
 
 def part(content, outputs):
-    """Return an ONNX file with some of the outputs of another, and what they need.
+    """Return a copy of an ONNX file with some of its outputs and the nodes that they need.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def part(content, outputs):
     Returns
     -------
     bytes
-        With the metadata of `content`.
+        The new file, with the metadata of `content`.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def part(content, outputs):
         elif number in _NAME:
             keep = _name(number, payload) in names
         else:
-            keep = number != _VALUE_INFO  # the types of values between nodes, some gone
+            keep = number != _VALUE_INFO  # types of intermediate values, some of them gone
         if keep:
             pieces.append(field)
     body = b"".join(pieces)
@@ -72,7 +72,7 @@ def part(content, outputs):
 def _needed(graph, outputs):
     """Return the names of the values that outputs need, and the indices of the nodes."""
     names, nodes = set(outputs), set()
-    # Backwards: a node stands after those whose values it takes.
+    # Go backwards: a node comes after the nodes whose values it takes.
     for i, (number, payload, _) in reversed(list(enumerate(graph))):
         if number == _NODE:
             fields = list(_fields(payload))
@@ -93,7 +93,7 @@ def _read(content):
 
 
 def _fields(data):
-    """Yield (number, payload, field) of a message; the payload is None without a length."""
+    """Yield (number, payload, field) of a message; the payload of a field of fixed size is None."""
     at = 0
     while at < len(data):
         start = at
@@ -115,7 +115,7 @@ def _fields(data):
 
 
 def _varint(data, at):
-    """Return an integer of variable length, and where it ends."""
+    """Return an integer of variable length, and the position of its end."""
     value = shift = 0
     while True:
         byte = data[at]

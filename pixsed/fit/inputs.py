@@ -17,8 +17,8 @@ def kind_of_inputs(inputs, hdu=None, *, mosaics=False):
     hdu : str, optional
         Extension of inputs that name none.
     mosaics : bool, optional
-        Whether the options are those of mosaics: inputs that cannot be read are then images,
-        whose reader has the better message.
+        Whether options of mosaics are given. Inputs that cannot be read then count as images,
+        whose reader gives the better error message.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from pixsed.parallel import run_tasks
 
 @dataclass
 class CubeOutcome:
-    """Result of the fit of one cube of many.
+    """Result of fitting one of many cubes.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class CubeOutcome:
 
 
 def maps_paths(cubes, folder, part=None):
-    """Return the maps of each cube, ``<CUBE>_maps.fits`` in `folder`: a list of (cube, path).
+    """Return a list of (cube, path of its maps), with paths ``<CUBE>_maps.fits`` in `folder`.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def maps_paths(cubes, folder, part=None):
     for i, path in enumerate(paths):
         if path in paths[:i]:
             raise PixsedError(
-                f"{cubes[paths.index(path)]} and {cubes[i]} would both be {path}; fit them into "
-                "two folders"
+                f"{cubes[paths.index(path)]} and {cubes[i]} would both be written to {path}; fit "
+                "them into two folders"
             )
     number, of = part or (1, 1)
     return list(zip(cubes, paths, strict=True))[number - 1 :: of]
@@ -75,13 +75,13 @@ def fit_cubes(cubes, paths, model, options, execution):
     ----------
     cubes : sequence of `~pixsed.io.formats.cube_file.CubeName`
     paths : sequence of str
-        Paths of their maps; folders are made.
+        Paths of their maps; missing folders are created.
     model : `~pixsed.fit.model.Model`
     options : `~pixsed.fit.options.FitOptions`
     execution : `~pixsed.fit.options.ExecutionOptions`
-        With `jobs`, cubes are fitted in as many processes as there are cubes, and the other
-        cores are threads. With `scheduler`, each Dask worker fits one cube at a time. `part`
-        is ignored.
+        With `jobs`, there are up to as many processes as cubes, and the remaining cores are
+        used as threads. With `scheduler`, each Dask worker fits one cube at a time. `part` is
+        ignored.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A trained model: one .onnx file, run by onnxruntime alone."""
+"""Trained model, read from one .onnx file and run by onnxruntime."""
 
 import hashlib
 import json
@@ -22,13 +22,13 @@ _ADVICE = "give a file made by pixsed export"
 
 
 def load_model(name_or_path: str | os.PathLike, *, provider: str = "cpu") -> "Model":
-    """Load a shipped model, or one of a file, as ``--model`` does.
+    """Load a model that ships with pixsed, or one from a file, as ``--model`` does.
 
     Parameters
     ----------
     name_or_path : str or path-like
-        Name of a shipped model, as ``tau``, or path of an .onnx file. A shipped name wins:
-        write ``./tau`` for a file of that name.
+        Name of a shipped model, such as ``tau``, or path of an .onnx file. The name of a shipped
+        model takes precedence: write ``./tau`` for a file of that name.
     provider : {"cpu", "cuda"}, optional
         Where the network runs. Results agree to rounding errors, not to the bit.
 
@@ -39,8 +39,8 @@ def load_model(name_or_path: str | os.PathLike, *, provider: str = "cpu") -> "Mo
     Raises
     ------
     PixsedError
-        If there is no such model; if the file is not a model that pixsed can run; or if
-        onnxruntime lacks the provider.
+        If there is no such model, if pixsed cannot run the file, or if onnxruntime lacks the
+        provider.
 
     Examples
     --------
@@ -54,8 +54,8 @@ def load_model(name_or_path: str | os.PathLike, *, provider: str = "cpu") -> "Mo
 class Model:
     """A posterior sampler read from an .onnx file.
 
-    Several Python threads may call the same model. A pickled model is its path and options:
-    the file is read again when it is unpickled.
+    Several Python threads may call the same model. Pickling stores only the path and the
+    options; the file is read again when the model is unpickled.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ class Model:
     parameters : list of str
         The P columns of the samples, in order.
     units, descriptions : dict of str
-        By parameter; a unit is in FITS notation, as ``dex(solMass)``.
+        By parameter; units are in FITS notation, for example ``dex(solMass)``.
     base_dim : int
         Number D of base normals per draw.
     has_flux_model : bool
-        True if the file predicts fluxes, and so has a chi^2.
+        True if the model predicts fluxes, from which chi^2 is computed.
     quantile_levels : tuple of float
         The L levels of `quantiles`; empty if the file has none.
     quantile_properties : list of str
@@ -108,7 +108,7 @@ class Model:
         if self.provider not in self._session.get_providers():
             raise PixsedError(
                 f"--provider {provider} could not be started; check the driver and the CUDA "
-                "libraries that onnxruntime-gpu needs, or take --provider cpu"
+                "libraries that onnxruntime-gpu needs, or use --provider cpu"
             )
         self.metadata = self._read_metadata()
         self._score = ood.Score(self.metadata, self.path)
@@ -123,7 +123,7 @@ class Model:
         self.quantile_levels, self.quantile_properties = (), []
         if "quantiles" in outputs:
             self.quantile_levels, self.quantile_properties = self._read_quantiles()
-            # Its session is started when first needed.
+            # The session of the quantiles is started when it is first needed.
             self._content, self._quantile_session, self._lock = content, None, threading.Lock()
 
     def __reduce__(self):
@@ -138,17 +138,17 @@ class Model:
             ) from None
 
     def _start_flow(self, content):
-        """Return the names of the outputs of a file, and a session without the quantiles."""
+        """Start a session without the quantiles; return it after the names of all outputs."""
         try:
             outputs = graph.outputs_of(content)
         except ValueError:
-            outputs = []  # onnxruntime has the better message
+            outputs = []  # onnxruntime gives the better error message
         if "quantiles" in outputs:
             content = graph.part(content, [name for name in outputs if name != "quantiles"])
         return outputs, self._start(content)
 
     def _start(self, content):
-        """Return onnxruntime's session of the bytes of a file."""
+        """Return an onnxruntime session for the bytes of a file."""
         try:
             return runtime.start(content, threads=self._threads, provider=self.provider)
         except Exception as error:  # onnxruntime's errors have no common class
@@ -223,7 +223,7 @@ class Model:
 
     @property
     def sfh(self) -> str:
-        """Name of the prior of star-formation histories, as ``tau``; may be empty."""
+        """Name of the prior on star-formation histories, such as ``tau``; may be empty."""
         prior = self.metadata.get("prior")
         return str(prior.get("sfh", "")) if isinstance(prior, dict) else ""
 
@@ -235,7 +235,7 @@ class Model:
 
     @property
     def infers_redshift(self) -> bool:
-        """True if the redshift is a parameter of the posterior, and no input."""
+        """True if the redshift is a parameter of the posterior rather than an input."""
         return bool(self.metadata.get("infer_redshift", False))
 
     @property
@@ -244,12 +244,12 @@ class Model:
         return float(self.metadata.get("redshift_err_max", np.inf))
 
     def text(self, *keys: str, default: str = "unknown") -> str:
-        """Return the first of the metadata `keys` that is there, as text.
+        """Return the first of the `keys` that the metadata have, as text.
 
         Parameters
         ----------
         *keys : str
-            A dot leads into a dict, as in ``"sps.IMF"``.
+            A dot separates nested keys, as in ``"sps.IMF"``.
         default : str, optional
         """
         for key in keys:
@@ -275,7 +275,7 @@ class Model:
         flux, flux_err : array_like, shape (N, B)
             nJy, in the order of `bands`; NaN in both = band missing.
         redshift, redshift_err : array_like, shape (N,)
-            An error of 0 = exact.
+            An error of 0 means that the redshift is exact.
         base : array_like, shape (N, S, D)
             Standard normals, for S draws.
 
@@ -309,7 +309,8 @@ class Model:
         Returns
         -------
         `~numpy.ndarray`, shape (N, Q, L), float32
-            Of `quantile_properties` at `quantile_levels`; never falling with the level.
+            Quantiles of `quantile_properties` at `quantile_levels`; they never decrease with
+            the level.
 
         Raises
         ------
@@ -329,7 +330,7 @@ class Model:
 
     def _run(self, session, outputs, *inputs):
         values = dict(zip(_INPUTS, inputs, strict=False))  # the quantiles take no base
-        # An exporter drops an input that the graph does not use.
+        # Exporters drop inputs that the graph does not use.
         known = [item.name for item in session.get_inputs()]
         feed = {key: np.ascontiguousarray(values[key], dtype=np.float32) for key in known}
         try:
@@ -355,7 +356,7 @@ class Model:
         flux, flux_err, redshift, redshift_err
             See `sample`.
         flux_model : `~numpy.ndarray`, shape (N, B), or None
-            As `sample` returns it.
+            Predicted fluxes, as returned by `sample`.
 
         Returns
         -------
@@ -377,7 +378,7 @@ def _provider(name, available):
         raise PixsedError(f"provider must be one of {', '.join(PROVIDERS)}, got {name!r}")
     if PROVIDERS[name] not in available:
         raise PixsedError(
-            f"--provider {name}: this onnxruntime has none ({', '.join(available)}); pip install "
-            "onnxruntime-gpu in place of onnxruntime, or take --provider cpu"
+            f"--provider {name}: this onnxruntime only has {', '.join(available)}; pip install "
+            "onnxruntime-gpu in place of onnxruntime, or use --provider cpu"
         )
     return PROVIDERS[name]

@@ -1,4 +1,4 @@
-"""The out-of-distribution score: the fraction of a model's own populations with a worse fit."""
+"""Out-of-distribution score: the fraction of a model's own populations with a worse fit."""
 
 from functools import cached_property
 
@@ -8,7 +8,7 @@ from pixsed.errors import PixsedError
 
 
 def chi_square(flux, err, flux_model):
-    """Return chi^2 per band present, shape (N,); NaN without bands.
+    """Return chi^2 per available band, shape (N,); NaN if no band is available.
 
     Parameters
     ----------
@@ -22,9 +22,9 @@ def chi_square(flux, err, flux_model):
 
 
 def typical_snr(flux, err):
-    """Return the median S/N of the bands present, shape (N,); 0 without bands.
+    """Return the median S/N of the available bands, shape (N,); 0 if no band is available.
 
-    A median, since one wrong band must not move it.
+    The median is used because one wrong band hardly changes it.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ def typical_snr(flux, err):
 class Score:
     """Goodness of fit of photometry, and its p-value among a model's own populations.
 
-    The metadata are read at the first call, once for all calls: a model whose table cannot be
-    read still fits by quantiles.
+    The metadata are not read before the first call, so a model whose table cannot be read can
+    still be used with the quantile engine.
 
     Parameters
     ----------
     metadata : dict
-        Metadata of a model: its calibration, and the relative errors of its predicted fluxes,
-        which are added in quadrature to those of the fluxes.
+        Metadata of a model. They hold its calibration and the relative errors of its predicted
+        fluxes, which are added in quadrature to the errors of the fluxes.
     path : path-like
         The model, for error messages.
     """
@@ -67,7 +67,7 @@ class Score:
         return Calibration(self._metadata.get("calibration"), self._path)
 
     def __call__(self, flux, flux_err, flux_model, redshift_err):
-        """Return chi^2 per band present, and the p-value of it.
+        """Return chi^2 per available band, and its p-value.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class Score:
         Returns
         -------
         chi2, p : `~numpy.ndarray`, shape (N,), float64
-            NaN without predicted fluxes; p is NaN without a calibration, too.
+            Both are NaN without predicted fluxes; p is also NaN without a calibration.
 
         Raises
         ------
@@ -103,8 +103,8 @@ class Calibration:
     Parameters
     ----------
     calibration : dict or None
-        From the metadata of a model: under ``score``, the chi^2 per band that certain fractions
-        of the populations exceed, by class of redshift error, number of bands and
+        From the metadata of a model. Its ``score`` holds the chi^2 per band that certain
+        fractions of the populations exceed, by class of redshift error, number of bands and
         `typical_snr`.
     path : path-like
         The model, for error messages.
@@ -132,8 +132,8 @@ class Calibration:
         Returns
         -------
         `~numpy.ndarray`, shape (N,), float64
-            Its logarithm is interpolated, and constant beyond the ends of the table; NaN
-            without a table.
+            The logarithm of the fraction is interpolated, and constant beyond the ends of the
+            table. NaN without a table.
         """
         chi2 = np.asarray(chi2, dtype=float)
         if self._table is None:

@@ -1,4 +1,4 @@
-"""Options of a fit: those that change its results, and those that only organise the work."""
+"""Options of a fit: options that change the results, and options that organise the work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _option(default: Any, changes_data: tuple[str, ...] = ENGINES) -> Any:
     ----------
     default : object
     changes_data : tuple of str, optional
-        Engines with which another value gives other results.
+        Engines whose results depend on the value.
     """
     return field(default=default, metadata={"changes_data": changes_data})
 
@@ -30,8 +30,7 @@ def _option(default: Any, changes_data: tuple[str, ...] = ENGINES) -> Any:
 class FitOptions:
     """Options of the fit of each pixel of an image, or row of a table.
 
-    Every field says in its metadata with which engines it changes the results; `key` follows
-    from that.
+    The metadata of each field list the engines whose results depend on it; `key` uses them.
 
     Parameters
     ----------
@@ -41,7 +40,8 @@ class FitOptions:
     quantiles : sequence of float, optional
         Quantiles of the posterior to return. The median is always among them, and first.
     engine : {"flow", "quantile"}, optional
-        Draw from the flow; or, much faster, take the marginal quantiles of a second network.
+        Draw from the flow, or take the marginal quantiles of a second network, which is much
+        faster.
     provider : {"cpu", "cuda"}, optional
         Where onnxruntime runs the network. A `~pixsed.fit.model.Model` that is passed to a
         function runs where it was loaded.
@@ -105,14 +105,14 @@ class FitOptions:
 class ExecutionOptions:
     """Options that divide the work of a fit, and the policy for existing files.
 
-    No value of the maps depends on it.
+    The values of the maps do not depend on them.
 
     Parameters
     ----------
     jobs : int, optional
-        Number of threads; for many cubes, of processes times threads.
+        Number of threads; for many cubes, the number of processes times threads.
     scheduler : str, optional
-        Address of a Dask scheduler, whose workers do the work instead.
+        Address of a Dask scheduler whose workers do the fits instead.
     tile : tuple of int, optional
         (ny, nx) of the tiles; strips of whole rows by default. A binned image is one tile.
     part : tuple of int, optional
@@ -120,7 +120,7 @@ class ExecutionOptions:
     overwrite : bool, optional
         Replace output files that exist.
     resume : bool, optional
-        Continue what a stopped fit has left; skip outputs that are finished.
+        Continue the output of an interrupted fit; skip outputs that are finished.
     command : str, optional
         Command line for the provenance; by default that of this process.
     """

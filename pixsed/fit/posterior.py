@@ -1,8 +1,8 @@
 """Summaries of posteriors of rows of photometry, computed in batches.
 
-A batch always has `BATCH` rows, empty places filled, and runs on one thread; several run at
-once. Results are therefore the same to the bit for any tiles and any number of jobs, and memory
-does not grow with the image.
+Every batch has `BATCH` rows, with empty places filled, and runs on one thread; several batches
+run at the same time. Results are therefore identical to the bit for all tile sizes and numbers
+of jobs, and memory does not grow with the image.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ BATCH = 32
 QUANTILE_BATCH = 1024
 #: A pixel's place in a batch is fixed modulo this number: 64 bytes of float32.
 LANES = 16
-#: Properties that are proportional to size: those of N pixels together are N times those of one.
+#: Extensive properties: the value of a bin of N pixels is N times the value of one pixel.
 EXTENSIVE = ("LOGMSTAR", "LOGMFORM", "LOGSFR")
 
 
@@ -35,11 +35,11 @@ class Rows:
     Attributes
     ----------
     flux, err : `~numpy.ndarray`, shape (N, B)
-        nJy, in the bands of the model and their order; NaN in both = band missing.
+        nJy, in the order of the bands of the model; NaN in both = band missing.
     redshift, redshift_err : `~numpy.ndarray`, shape (N,)
         An error of 0 means an exact redshift. Ignored by a model that infers the redshift.
     key_y, key_x : `~numpy.ndarray`, shape (N,), int
-        Keys of the draws: `pixsed.fit.draws.global_indices` of a pixel.
+        Keys of the draws; for a pixel, its `pixsed.fit.draws.global_indices`.
     npix : `~numpy.ndarray`, shape (N,), int, optional
         Number of pixels summed in each row; masses and SFRs are divided by it.
     """
@@ -136,7 +136,7 @@ def _report(progress, item):
 
 
 def output_names(model, fit_redshift, with_area):
-    """Return the properties that a fit gives, in no order."""
+    """Return the names of the properties that a fit gives, in no particular order."""
     fit_redshift = fit_redshift or model.infers_redshift
     names = [p for p in model.parameters if p != "REDSHIFT" or fit_redshift]
     ones = {p: np.ones((1, 1)) for p in model.parameters}
@@ -152,7 +152,8 @@ def summarise(model, rows, options, *, pixel_area=None, jobs=1, progress=None):
     rows : `Rows`
         N rows.
     options : `~pixsed.fit.options.FitOptions`
-        Its samples, quantiles, seed and engine; samples must be a number for the flow.
+        Only samples, quantiles, seed and engine are used; samples must be a number for the
+        flow.
     pixel_area : float, optional
         arcsec^2; without it there is no LOGSIGMA.
     jobs : int, optional
@@ -169,7 +170,7 @@ def summarise(model, rows, options, *, pixel_area=None, jobs=1, progress=None):
     Raises
     ------
     PixsedError
-        If the model does not have the engine, or the engine does not reach a quantile.
+        If the model does not have the engine, or a quantile is outside the range of the engine.
     """
     model.check_engine(options.engine)
     if model.infers_redshift:
@@ -196,7 +197,7 @@ def _summarise_draws(model, rows, options, pixel_area, index, keep):
         batch.flux, batch.err, batch.redshift, batch.redshift_err, base
     )
     draws, batch = draws[keep], batch[keep]
-    # One property at a time, with its draws contiguous in memory.
+    # Work on one property at a time, with its draws contiguous in memory.
     columns = dict(
         zip(model.parameters, np.ascontiguousarray(draws.transpose(2, 0, 1)), strict=True)
     )
@@ -230,7 +231,7 @@ def _summarise_quantiles(model, rows, options, pixel_area, index, keep):
     values = model.quantiles(batch.flux, batch.err, batch.redshift, batch.redshift_err)[keep]
     batch, levels = batch[keep], model.quantile_levels
     columns = {name: values[:, i] for i, name in enumerate(model.quantile_properties)}
-    per_arcsec2 = columns.pop("LOGSIGMA", None)  # of a pixel of one square arcsecond
+    per_arcsec2 = columns.pop("LOGSIGMA", None)  # for a pixel of one square arcsecond
     log_npix = None if batch.npix is None else np.log10(batch.npix)[:, None]
     if log_npix is not None:
         columns |= {
@@ -244,7 +245,7 @@ def _summarise_quantiles(model, rows, options, pixel_area, index, keep):
             area = np.log10(pixel_area * cosmology.kpc_per_arcsec(batch.redshift) ** 2)
         sigma = columns["LOGMSTAR"] - np.where(np.isfinite(area), area, np.nan)[:, None]
         if per_arcsec2 is not None:
-            # It includes the uncertain distance, which the mass treats differently.
+            # This spread includes the uncertain distance, which affects the mass differently.
             own = per_arcsec2 - np.log10(pixel_area) - (0.0 if log_npix is None else log_npix)
             sigma = np.where(uncertain, own, sigma)
         columns["LOGSIGMA"] = sigma.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Quantiles and standard deviations, of draws and of the quantiles of a network."""
+"""Quantiles and standard deviations, from draws or from the quantiles of a network."""
 
 from functools import cache
 
@@ -20,7 +20,7 @@ def _hat(t):
 
 @cache
 def _window(level, count):
-    """Return the slice of the sorted draws that make up a quantile, and their weights."""
+    """Return the slice of the sorted draws that enter a quantile, and their weights."""
     half = max(min(REACH, END_FRACTION * min(level, 1.0 - level)), 0.5 / count)
     # Draw k has the level (k + 1/2) / count; the quantile is linear between draws.
     ends = (level + half * np.array([-1.0, 1.0])) * count - 0.5
@@ -54,8 +54,8 @@ def of_draws(ordered, levels):
     middle = ordered[:, ordered.shape[1] // 2]
     for level in levels:
         part, weights = _window(float(level), ordered.shape[1])
-        # Relative to the median, to keep digits; each row by itself, so that the sum of a row
-        # does not depend on the others.
+        # Subtracting the median keeps digits. Each row is summed by itself, so that its sum
+        # does not depend on the other rows.
         off = ordered[:, part] - middle[:, None]
         found.append(middle + (off * weights).sum(axis=1))
     return found
@@ -68,7 +68,7 @@ def spread(values, middle):
     ----------
     values : `~numpy.ndarray`, shape (N, S)
     middle : `~numpy.ndarray`, shape (N,)
-        Values near the mean, which keep digits in the sum of squares.
+        Values near the mean; subtracting them keeps digits in the sum of squares.
     """
     off = values - middle[:, None]
     mean = off.mean(axis=1)
@@ -143,8 +143,8 @@ def _moments(levels):
 def deviation(values, levels):
     """Return the standard deviation of distributions given by quantiles, shape (...), float32.
 
-    The quantile function is taken as linear in the normal quantile of the level, between the
-    levels and beyond them: the result is exact for a Gaussian.
+    The quantile function is assumed to be linear in the normal quantile of the level, between
+    the levels and beyond them, so the result is exact for a Gaussian.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def deviation(values, levels):
         L levels, ascending.
     """
     first, second = _moments(tuple(levels))
-    # Relative to the middle, so that digits do not cancel.
+    # Subtract the middle value, so that digits do not cancel.
     off = values - values[..., len(levels) // 2 : len(levels) // 2 + 1]
     off = off.astype(float)
     mean = off @ first

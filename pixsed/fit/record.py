@@ -12,7 +12,7 @@ _DIFFERENCES = ("MODELSHA", "ENGINE", "SEED", "NSAMP", "SNRMIN", "ERRFLOOR", "RE
 
 
 def method_text(options):
-    """Return how pixels were fitted, for HISTORY, as ``128 draws each``."""
+    """Return the method of the fit for HISTORY, for example ``128 draws each``."""
     return "marginal quantiles" if options.engine == "quantile" else f"{options.samples} draws each"
 
 
@@ -39,7 +39,7 @@ def model_cards(model, options):
 
 
 def table_cards(model, options, columns):
-    """Return the primary header cards of a fitted table: `model_cards`, and options that are set.
+    """Return the primary header cards of a fitted table: `model_cards` and the given options.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def fit_key(source, model, options):
     Returns
     -------
     dict
-        Of JSON types: the version, hashes of the input files and of the model, and what the
-        pixels and the fit depend on besides.
+        The version, hashes of the input files and of the model, and everything else on which
+        the pixels and the fit depend, in JSON types.
     """
     inputs = [file_digest(path) for path in source.files]
     key = {"pixsed": __version__, "inputs": inputs, "model": model.sha256}
@@ -121,7 +121,8 @@ def is_finished(path, cards, overwrite):
     Raises
     ------
     PixsedError
-        If the file is of another fit and may not be replaced; the message says what differs.
+        If the file belongs to another fit and may not be replaced; the message says what
+        differs.
     """
     if path == "-" or not Path(path).exists():
         return False
@@ -135,10 +136,10 @@ def is_finished(path, cards, overwrite):
         wanted = cards[name][0] if name in cards else None
         if header.get(name) != wanted:
             raise PixsedError(
-                f"{path} is there, made with {name} = {header.get(name, 'none')}, now it is "
+                f"{path} exists, made with {name} = {header.get(name, 'none')}, now it is "
                 f"{'none' if wanted is None else wanted}; add --overwrite, or choose another -o"
             )
     raise PixsedError(
-        f"{path} is there, made of another input or with other options; add --overwrite, or "
+        f"{path} exists, made from another input or with other options; add --overwrite, or "
         "choose another -o"
     )

@@ -1,10 +1,10 @@
-"""Sessions of onnxruntime, which no other module imports."""
+"""Sessions of onnxruntime; the only module that imports it."""
 
 from pixsed.environment import no_telemetry
 
 
 def load():
-    """Return the package, imported with its telemetry off."""
+    """Import onnxruntime with its telemetry switched off, and return it."""
     no_telemetry()
     import onnxruntime
 
@@ -12,7 +12,7 @@ def load():
 
 
 def start(content, *, threads=1, provider="CPUExecutionProvider"):
-    """Return the `onnxruntime.InferenceSession` of an .onnx file.
+    """Return an `onnxruntime.InferenceSession` for an .onnx file.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def start(content, *, threads=1, provider="CPUExecutionProvider"):
     Raises
     ------
     Exception
-        One of onnxruntime's, which have no common class, if it cannot run the file.
+        If onnxruntime cannot run the file. Its exceptions have no common base class.
     """
     onnxruntime = load()
     options = onnxruntime.SessionOptions()

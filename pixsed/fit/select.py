@@ -23,7 +23,7 @@ class Selection:
     Attributes
     ----------
     flux, err : `~numpy.ndarray`, shape (B, ny, nx), float32
-        nJy, in the bands that source and model have in common; NaN in both where there is no
+        nJy, in the bands common to the source and the model; NaN in both where there is no
         measurement (`pixsed.nodata.usable`).
     bare : `~numpy.ndarray`, shape (B, ny, nx), float32
         Errors without the error floor.
@@ -67,7 +67,7 @@ class Selection:
 
     @cached_property
     def fitted(self):
-        """(ny, nx) bool: pixels the model is called for, `chosen` or the first of each bin."""
+        """(ny, nx) bool: pixels passed to the model, i.e. `chosen` or the first of each bin."""
         if self.binning is None:
             return self.chosen
         labels, index = np.unique(np.where(self.chosen, self.binning.binmap, 0), return_index=True)
@@ -76,7 +76,7 @@ class Selection:
         return found
 
     def npix(self, y, x):
-        """Return the number of pixels in the bins of these pixels, shape (N,); None if unbinned."""
+        """Return the number of pixels in the bin of each pixel, shape (N,); None if unbinned."""
         return None if self.binning is None else self.binning.npix[y, x]
 
     def photometry(self, model, y, x):
@@ -104,7 +104,7 @@ class Selection:
 def match_bands(bands, model, name):
     """Return the indices of the bands in common with a model, in `bands` and in the model.
 
-    Warns once of bands that the model does not know.
+    A warning lists the bands that the model does not know.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def match_bands(bands, model, name):
     Raises
     ------
     PixsedError
-        If no band is in common.
+        If there is no band in common.
     """
     known = [i for i, band in enumerate(bands) if band in model.bands]
     if not known:
@@ -132,7 +132,7 @@ def match_bands(bands, model, name):
     unknown = [band for band in bands if band not in model.bands]
     if unknown:
         warnings.warn(
-            f"{name}: model {model.name} does not know {', '.join(unknown)}: left out",
+            f"{name}: model {model.name} does not know {', '.join(unknown)}; not used",
             PixsedWarning,
             stacklevel=2,
         )
@@ -180,7 +180,7 @@ def select(cube, model, options=None, name="cube"):
     cube : `~pixsed.io.formats.cube.Cube`
     model : `~pixsed.fit.model.Model`
     options : `~pixsed.fit.options.FitOptions`, optional
-        Its snr_min, all_pixels, error_floor, redshift and redshift_err.
+        Only snr_min, all_pixels, error_floor, redshift and redshift_err are used.
     name : str, optional
         File name, for messages.
 
@@ -222,14 +222,14 @@ def select_pixels(source, pixels, model, matched, options):
     Parameters
     ----------
     source : `~pixsed.io.formats.source.PixelSource`
-        Its bands and binning.
+        Gives the bands and the binning.
     pixels : `~pixsed.io.formats.source.Pixels`
-        The part of it that was read.
+        The part of the source that was read.
     model : `~pixsed.fit.model.Model`
     matched : tuple of `~numpy.ndarray`
         Return value of `match_bands`.
     options : `~pixsed.fit.options.FitOptions`
-        Its snr_min and error_floor.
+        Only snr_min and error_floor are used.
     """
     index, columns = matched
     flux, err, bare, code = usable(pixels.flux[index], pixels.err[index], options.error_floor)

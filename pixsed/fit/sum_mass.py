@@ -27,14 +27,14 @@ from pixsed.io.writers.tables import check_table_output, write_table
 if TYPE_CHECKING:
     from pixsed.fit.model import Model
 
-#: Default number of draws: they are independent, unlike the quasi-random draws of a fit.
+#: Default number of draws, which are independent, unlike the quasi-random draws of a fit.
 DEFAULT_SAMPLES = 500
 _KINDS = {"RES": "resolved", "INT": "integrated"}
 
 
 @dataclass(frozen=True)
 class MassOutcome:
-    """Result for one cube of many.
+    """Result for one of many cubes.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ def sum_mass(
     model : `~pixsed.fit.model.Model`, str or path-like
         A model, the name of a shipped one, or an ``.onnx`` file.
     options : `~pixsed.fit.options.FitOptions`, optional
-        Its quantiles are ignored; samples is 500 by default.
+        The quantiles are ignored; samples is 500 by default.
     output : path-like, optional
         Table to write too (.fits, .ecsv or .csv), with a record of the fit.
     overwrite : bool, optional
@@ -87,8 +87,8 @@ def sum_mass(
     progress : callable, optional
         Takes the number of pixels of a galaxy; returns a `~pixsed.fit.progress.Progress`.
     report : callable, optional
-        Called with the `MassOutcome` of each cube. One of several cubes that cannot be read is
-        then left out, instead of an error.
+        Called with the `MassOutcome` of each cube. If there are several cubes, one that cannot
+        be read is then left out of the table instead of raising an error.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def sum_mass(
 
 
 def _sum_one(cube, model, options, jobs, progress, keep_errors):
-    """Return the `MassOutcome` of a cube; with `keep_errors`, of one that cannot be read too."""
+    """Return the `MassOutcome` of a cube; with `keep_errors`, even if it cannot be read."""
     name = "cube" if isinstance(cube, Cube) else str(cube)
     try:
         if not isinstance(cube, Cube):
@@ -179,7 +179,7 @@ def _with_redshift(cube, options):
 def _table(rows):
     """Return the table of masses, with units and descriptions."""
     table = Table(rows=rows, names=list(rows[0]))
-    # Of the type of the segmentation map, so that the table can be joined with its catalogue.
+    # The type of the segmentation map, so that the table can be joined with its catalogue.
     table["ID"] = integers_or_texts(table["ID"])
     for name in table.colnames:
         kind, found, _ = name.partition("_LOGMSTAR_")

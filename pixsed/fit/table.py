@@ -61,9 +61,9 @@ def fit_table(
     model : `~pixsed.fit.model.Model`, str or path-like
         A model, the name of a shipped one, or an ``.onnx`` file.
     options : `~pixsed.fit.options.FitOptions`, optional
-        Its all_pixels is ignored.
+        The field all_pixels is ignored.
     columns : `~pixsed.fit.table_input.TableColumns`, optional
-        Other names and units of columns.
+        Names and units of columns that differ from the default.
     output : path-like, optional
         Table to write too (.fits, .ecsv or .csv), with a record of the fit.
     overwrite : bool, optional
@@ -152,7 +152,7 @@ def _rows(seen, index, nbands):
     flux, err = (np.full((len(index), nbands), np.nan, dtype=np.float32) for _ in range(2))
     for target, values in ((flux, seen.flux), (err, seen.err)):
         target[:, seen.columns] = values[:, index].T
-    if seen.ids is not None:  # the draws of a galaxy do not depend on the order of rows
+    if seen.ids is not None:  # the draws of a galaxy then do not depend on the order of rows
         keys = np.array([key_of_name(seen.ids[row]) for row in index], dtype=np.int64)
     else:
         keys = index.astype(np.int64)
@@ -170,7 +170,7 @@ def _add_posterior(result, found, index, properties, quantiles, model):
 
 
 def _add_quality(result, found, index, snr, nbands, dq):
-    """Add SNR, NBANDS, OOD, CHI2 and DQ; set the bit of rows out of distribution in `dq`."""
+    """Add SNR, NBANDS, OOD, CHI2 and DQ; set the bit of out-of-distribution rows in `dq`."""
     result["SNR"] = snr
     result["NBANDS"] = nbands
     for name in ("OOD", "CHI2"):
@@ -198,7 +198,7 @@ def _add(table, name, index, found, unit="", description=""):
 def table_text(result: Table) -> str:
     """Return a summary of a fitted table.
 
-    As ``4 of 6 rows fitted, 1 of them out of distribution; not fitted: 2 without data``.
+    For example ``4 of 6 rows fitted, 1 of them out of distribution; not fitted: 2 without data``.
     """
     dq = np.asarray(result["DQ"])
     nfit = int(((dq & NOT_FITTED) == 0).sum())
@@ -211,7 +211,7 @@ def table_text(result: Table) -> str:
 
 
 def _warn_of_redshifts(dq, ids, model, name):
-    """Warn of rows whose redshift cannot be fitted, by reason; they are named by `ids`."""
+    """Warn of rows whose redshift cannot be fitted, by reason; `ids` name the rows."""
     if model.infers_redshift:
         return
     reasons = {
@@ -233,10 +233,10 @@ def _warn_of_redshifts(dq, ids, model, name):
 
 
 def _own_columns_kept(table, model, name):
-    """Return a copy of a table, columns with names that a fit writes renamed to ``<NAME>_IN``.
+    """Return a copy of a table whose columns do not clash with the names that a fit writes.
 
-    Properties that this model does not give are renamed too: from an earlier fit, they would
-    pass for results of this one.
+    Such columns are renamed to ``<NAME>_IN``. Properties that this model does not give are
+    renamed too: left over from an earlier fit, they would look like results of this one.
     """
     properties = "|".join([*PROPERTIES, *map(re.escape, model.parameters)])
     written = re.compile(rf"({properties})_(P\d+|STD)|{'|'.join(QUALITY)}", re.IGNORECASE)
@@ -255,7 +255,7 @@ def _own_columns_kept(table, model, name):
         renamed.append(new)
     if renamed:
         warnings.warn(
-            f"{name} has columns of names that the fit writes; they are kept as "
+            f"{name} has columns with names that the fit writes; they are kept as "
             f"{listed(renamed, 6)}",
             PixsedWarning,
             stacklevel=4,

@@ -24,8 +24,8 @@ class TableColumns:
     Parameters
     ----------
     units : str or mapping of str, optional
-        Unit of the flux columns that have none. A mapping from bands replaces the unit of their
-        columns; its key None stands for all columns that have no unit.
+        Unit of the flux columns that have none. A mapping from bands to units replaces the
+        units of these bands; its key None stands for all columns that have no unit.
     id_col, z_col, zerr_col : str, optional
         Columns of the ids, the redshifts and their 1-sigma errors, in place of ID, REDSHIFT and
         REDSHIFT_ERR.
@@ -89,7 +89,7 @@ def read_photometry(table, model, options, columns, name):
     table : `~astropy.table.Table`
     model : `~pixsed.fit.model.Model`
     options : `~pixsed.fit.options.FitOptions`
-        Its error_floor, redshift and redshift_err.
+        Only error_floor, redshift and redshift_err are used.
     columns : `TableColumns`
     name : str
         File name, for messages.
@@ -112,7 +112,7 @@ def read_photometry(table, model, options, columns, name):
 
 
 def _flux_columns(table, model, name):
-    """Return the flux columns, those with an ``_ERR`` beside them: column -> band."""
+    """Return a dict of flux column -> band; a flux column has an ``_ERR`` column beside it."""
     fluxes = band_columns(table.colnames, model.bands, name)
     if not fluxes:
         raise PixsedError(
@@ -123,9 +123,9 @@ def _flux_columns(table, model, name):
 
 
 def _match_bands(fluxes, model, name):
-    """Return the columns of bands that a model knows, the bands, and their indices in it.
+    """Return the columns of bands that a model knows, the bands, and their indices in the model.
 
-    They are in the order of the model, whatever the order of the table.
+    All three follow the order of the model, not that of the table.
     """
     names = list(fluxes)
     index, columns = match_bands([fluxes[name] for name in names], model, name)
@@ -138,14 +138,14 @@ def _band_values(table, names, unit_of, model, name):
     """Return flux and error of the flux columns `names`, both of shape (B, N), nJy."""
     if unknown := set(unit_of) - {None} - {band.upper() for band in names}:
         raise PixsedError(
-            f"{name}: {', '.join(sorted(unknown))} of --unit is not a band that is fitted; those "
-            f"are {', '.join(names)}"
+            f"{name}: {', '.join(sorted(unknown))} of --unit is not a fitted band; the fitted "
+            f"bands are {', '.join(names)}"
         )
     found = [band_njy(table, band, unit_of, name) for band in names]
     if None in unit_of and not any(used for *_, used in found):
         _warn(
-            f"{name}: --unit {unit_of[None]} was not used: every column of flux has a unit; name "
-            "the band, as --unit F444W=nJy, to replace it"
+            f"{name}: --unit {unit_of[None]} was not used: every flux column has a unit; name "
+            "the band, as in --unit F444W=nJy, to replace it"
         )
     known = {band.upper() for band in model.bands}
     if lone := [c for c in table.colnames if c.upper() in known and c not in names]:
@@ -194,7 +194,7 @@ def _redshifts(table, model, options, columns, name):
     if redshift is not None:
         check_redshift(redshift, redshift_err or 0.0, model, name)
     elif redshift_err is not None:
-        check_redshift(1.0, redshift_err, None, name)  # the redshifts are those of the rows
+        check_redshift(1.0, redshift_err, None, name)  # the redshifts come from the rows
     if model.infers_redshift:
         return np.zeros(len(table)), np.zeros(len(table))
     return [
@@ -206,7 +206,7 @@ def _redshifts(table, model, options, columns, name):
 
 
 def _redshift_values(table, value, column, option, name):
-    """Return redshifts or their errors, (N,) float64: from a value, a column, or 0."""
+    """Return redshifts or their errors, (N,) float64, from a value or a column; else 0."""
     if value is not None or column is None:
         return np.full(len(table), float(value or 0.0))
     check_redshift_unit(table[column], column, name)

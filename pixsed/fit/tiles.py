@@ -16,8 +16,8 @@ from pixsed.properties import ordered, quantile_name
 from pixsed.redshifts import check_redshift
 from pixsed.snr import snr_bands
 
-#: Default number of pixels per tile: enough to fill batches where few pixels are fitted, and
-#: some 100 MB with everything that is held for them.
+#: Default number of pixels per tile: enough to fill batches where few pixels are fitted. A tile
+#: takes some 100 MB of memory.
 TILE_PIXELS = 1 << 16
 
 
@@ -36,7 +36,7 @@ class FittedTile:
     planes : dict of str to `~numpy.ndarray`, shape (ny, nx)
         SNR, NBANDS (int16), DQ (int32), and BINMAP (int32) where pixels are binned.
     nfit : int
-        Number of rows the model was called for: N, or the number of bins.
+        Number of rows passed to the model: N, or the number of bins.
     codes : dict of str to int
         Number of values taken as missing, as in `~pixsed.fit.select.Selection`.
     """
@@ -59,7 +59,7 @@ class FittedTile:
         return plane
 
     def counts(self):
-        """Return the counts that `fit_tiles` adds up, of this tile."""
+        """Return the counts of this tile, which `fit_tiles` adds up."""
         dq = self.planes["DQ"]
         scored = np.isfinite(self.values.get("OOD", np.zeros(0)))
         return {
@@ -100,7 +100,7 @@ class TileFitter:
     source : `~pixsed.io.formats.source.PixelSource`
     model : `~pixsed.fit.model.Model`
     options : `~pixsed.fit.options.FitOptions`
-        With numbers for samples and snr_min.
+        The fields samples and snr_min must be numbers.
     jobs : int, optional
         Number of threads.
     progress : `~pixsed.fit.progress.Progress`, optional
@@ -114,15 +114,15 @@ class TileFitter:
     source, model, options
         As given.
     has_ood : bool
-        Whether the fit gives an OOD.
+        Whether the fit gives an OOD score.
     files : `contextlib.ExitStack` or None
-        Files that the fitter of a worker keeps open.
+        Files that the fitter keeps open on a worker.
 
     Raises
     ------
     PixsedError
-        If the source and the model have no band in common, or the one redshift of the source
-        cannot be fitted.
+        If the source and the model have no band in common, or the source has a single redshift
+        that cannot be fitted.
     """
 
     files: contextlib.ExitStack | None = None
@@ -142,14 +142,14 @@ class TileFitter:
             check_redshift(source.redshift, source.redshift_err, model, source.name)
         self._jobs, self.progress = jobs, progress or NoProgress()
         self._key_y, self._key_x = global_indices(source.header, source.shape)
-        self._reading = threading.Lock()  # a file has one position
+        self._reading = threading.Lock()  # threads would move each other's file position
 
     def fit(self, where):
         """Return the `FittedTile` of a tile, given as (slice of y, slice of x).
 
-        A bin of pixels is fitted once, on its sum, with the draws of its first pixel. Its
-        pixels get its masses and SFRs divided by the number of pixels, and its other
-        properties unchanged.
+        A bin of pixels is fitted once, on its summed flux, with the draws of its first pixel.
+        Its masses and SFRs are divided equally among its pixels; its other properties are
+        copied to all of them.
         """
         with self._reading:
             pixels = self.source.read(*where)
@@ -176,7 +176,7 @@ class TileFitter:
         return self._tile(selection, y, x, values)
 
     def _tile(self, selection, y, x, values):
-        """Return the `FittedTile` of the columns fitted at pixels y, x."""
+        """Return a `FittedTile` with the columns fitted at pixels y, x."""
         nfit = len(y)
         planes = {"SNR": selection.snr, "NBANDS": selection.nbands, "DQ": selection.dq.copy()}
         if selection.binning is not None:
@@ -202,7 +202,7 @@ def fit_tiles(fitter, sink, where, *, first_row=0, on_workers=None):
     ----------
     fitter : `TileFitter`
     sink : `~pixsed.io.writers.maps.MapsWriter` or `~pixsed.fit.cube.MapsInMemory`
-        Its `done` tiles are left out, and its `counts` added to.
+        The first `done` tiles are skipped, and the new counts are added to `counts`.
     where : list of tuple of slice
         Tiles, as (slice of y, slice of x) of the source.
     first_row : int, optional
@@ -214,10 +214,10 @@ def fit_tiles(fitter, sink, where, *, first_row=0, on_workers=None):
     Returns
     -------
     dict of str to int
-        ``npix`` pixels fitted, ``nfit`` rows the model was called for, ``nscored`` pixels with
-        an OOD, ``nood`` pixels out of distribution, ``ninside`` pixels inside the segments; by
-        the names of `pixsed.dq.count_reasons`, pixels not fitted; and, as ``"F115W:1"``, values
-        taken as missing (`pixsed.nodata.count_codes`).
+        ``npix`` pixels fitted, ``nfit`` rows passed to the model, ``nscored`` pixels with an
+        OOD score, ``nood`` pixels out of distribution, ``ninside`` pixels inside the segments.
+        Pixels not fitted are counted under the names of `pixsed.dq.count_reasons`, and values
+        taken as missing under names such as ``"F115W:1"`` (`pixsed.nodata.count_codes`).
     """
     counts = Counter(dict.fromkeys(("npix", "nfit", "nscored", "nood", "ninside"), 0))
     counts.update(sink.counts)

@@ -49,7 +49,7 @@ class FitReport:
 
     @property
     def text(self) -> str:
-        """``193 pixels``, or for a binned cube ``193 pixels in 15 bins``."""
+        """Return ``193 pixels``, or ``193 pixels in 15 bins`` for a binned cube."""
         bins = f" in {self.counts.get('nfit', 0)} bins" if self.binned else ""
         return f"{self.counts.get('npix', 0)} pixels{bins}"
 
@@ -69,7 +69,7 @@ def fit_to_file(
     ----------
     files : `~pixsed.io.formats.source.SourceFiles`
         A `~pixsed.io.formats.cube_file.CubeName` or `~pixsed.images.field_files.FieldFiles`.
-        Its own redshift and segments count, not those of `options`.
+        Its redshift and segments are used, not those of `options`.
     model : `~pixsed.fit.model.Model`
     path : path-like
         ``"-"`` is standard output.
@@ -87,7 +87,7 @@ def fit_to_file(
     ------
     PixsedError
         If the files cannot be read, `path` cannot be written or holds maps of another fit, or
-        the one redshift of the source cannot be fitted.
+        the source has a single redshift that cannot be fitted.
     """
     options, execution = pixel_options(options), execution or ExecutionOptions()
     overwrite, resume = execution.overwrite, execution.resume
@@ -127,18 +127,21 @@ def fit_to_file(
 
 
 def pixel_options(options: FitOptions | None) -> FitOptions:
-    """Return the options with the defaults of a fit of pixels in place of None."""
+    """Return the options with None replaced by the defaults for pixels."""
     return (options or FitOptions()).with_defaults(samples=DEFAULT_SAMPLES, snr_min=DEFAULT_SNR_MIN)
 
 
 def part_rows(ny: int, part: tuple[int, int] | None) -> slice:
-    """Return the slice of rows of part (I, N) of an image of `ny` rows, I from 1; None = all."""
+    """Return the rows of part (I, N) of an image of `ny` rows, as a slice.
+
+    I counts from 1; without a part, the slice covers all rows.
+    """
     number, of = part or (1, 1)
     return slice(ny * (number - 1) // of, ny * number // of)
 
 
 def warn_of_fit(counts, source, model):
-    """Warn of pixels left out for their redshifts, and of values taken as missing.
+    """Warn of pixels not fitted because of their redshifts, and of values taken as missing.
 
     Parameters
     ----------
@@ -156,7 +159,7 @@ def warn_of_fit(counts, source, model):
 def open_fitter(files, model, options):
     """Return the `~pixsed.fit.tiles.TileFitter` of a worker, which keeps the files open."""
     with warnings.catch_warnings(), contextlib.ExitStack() as stack:
-        warnings.simplefilter("ignore", PixsedWarning)  # the calling process warns
+        warnings.simplefilter("ignore", PixsedWarning)  # the calling process issues them
         fitter = TileFitter(stack.enter_context(files.open(check=False)), model, options)
         fitter.files = stack.pop_all()
     return fitter
@@ -205,7 +208,7 @@ def _check_part(source, part):
     if part is None:
         return
     if source.binning is not None:
-        raise PixsedError(f"{source.name}: a binned cube is fitted whole; leave out --part")
+        raise PixsedError(f"{source.name}: a binned cube must be fitted whole; omit --part")
     if part[1] > source.shape[0]:
         raise PixsedError(
             f"--part: {source.name} has {source.shape[0]} rows, fewer than {part[1]} parts; "

@@ -1,4 +1,8 @@
-"""Stellar mass of a galaxy: resolved, as the sum of its pixels; integrated, from their sum."""
+"""Resolved and integrated stellar mass of a galaxy.
+
+The resolved mass is the sum of the masses of the pixels. The integrated mass is fitted to the
+summed fluxes of the pixels.
+"""
 
 from dataclasses import replace
 
@@ -15,9 +19,9 @@ from pixsed.snr import is_reference, snr_used
 
 #: Quantiles of the masses.
 LEVELS = (0.16, 0.5, 0.84)
-# The largest fraction of pixels out of distribution that sets no flag.
+# Largest fraction of out-of-distribution pixels that does not set a flag.
 _OOD_FRACTION = 0.05
-# The largest fraction of the light in pixels without data in a band that keeps the band.
+# A band is left out if a larger fraction of the light is in pixels without data in the band.
 _MISSING_LIGHT = 0.1
 # Quantiles of an uncertain redshift, which stand for its posterior.
 _Z_LEVELS = tuple((k + 0.5) / 16 for k in range(16))
@@ -26,10 +30,11 @@ _Z_LEVELS = tuple((k + 0.5) / 16 for k in range(16))
 def resolved_mass(cube, model, selection, options, *, redshifts=None, jobs=1, progress=None):
     """Return posterior draws of the total surviving mass, with noise independent between pixels.
 
-    Draw k of the total is the sum of draw k of every pixel, all at one redshift: the redshift
-    error would average away if each pixel drew its own. For the same reason, an error floor is
-    common to the pixels: its fraction of each pixel's variance (the median over the bands) is
-    drawn with the same numbers in all of them. A bin counts as one pixel.
+    Draw k of the total is the sum of draw k of every pixel, all at the same redshift: the
+    redshift error would average out if each pixel drew its own redshift. For the same reason
+    the error floor is common to all pixels: its fraction of the variance of each pixel (the
+    median over the bands) is drawn with the same numbers in all pixels. A bin counts as one
+    pixel.
 
     Parameters
     ----------
@@ -37,10 +42,10 @@ def resolved_mass(cube, model, selection, options, *, redshifts=None, jobs=1, pr
     model : `~pixsed.fit.model.Model`
     selection : `~pixsed.fit.select.Selection`
     options : `~pixsed.fit.options.FitOptions`
-        Its samples and seed.
+        Only samples and seed are used.
     redshifts : sequence of float, optional
-        Equally likely redshifts of the galaxy, between which the draws are divided; by default
-        the cube's.
+        Equally likely redshifts of the galaxy; the draws are divided among them. By default,
+        the redshift of the cube.
     jobs : int, optional
         Number of threads.
     progress : callable, optional
@@ -51,7 +56,8 @@ def resolved_mass(cube, model, selection, options, *, redshifts=None, jobs=1, pr
     total : `~numpy.ndarray`, shape (S,), float64
         solMass.
     ood_fraction : float
-        Of the pixels with an OOD, the fraction out of distribution; NaN if no pixel has an OOD.
+        Fraction out of distribution among the pixels with an OOD score; NaN if no pixel has
+        one.
     """
     y, x = np.nonzero(selection.fitted)
     row_key, column_key = global_indices(cube.header, cube.shape)
@@ -83,7 +89,7 @@ def resolved_mass(cube, model, selection, options, *, redshifts=None, jobs=1, pr
 
 
 def _divide(samples, redshifts):
-    """Return (redshift, slice of draws) for redshifts that divide the draws between them."""
+    """Divide the draws among the redshifts; return a list of (redshift, slice of draws)."""
     ends = np.linspace(0, samples, len(redshifts) + 1).round().astype(int)
     return [
         (z, slice(a, b)) for z, a, b in zip(redshifts, ends[:-1], ends[1:], strict=True) if b > a
@@ -91,7 +97,7 @@ def _divide(samples, redshifts):
 
 
 def _normals(cube, model, selection, options):
-    """Return a function that gives the base normals of pixels at y, x with their keys."""
+    """Return a function that gives the base normals of the pixels at y, x and their keys."""
     seed, samples = options.seed, options.samples
     if selection.error_floor:
         name = np.array([key_of_name(cube.object_id)])
@@ -111,8 +117,9 @@ def _normals(cube, model, selection, options):
 def summed_photometry(cube, selection):
     """Return the photometry summed over the chosen pixels.
 
-    A band without data in some of them is scaled up by the light, in the reference bands, of
-    the pixels it has; it is left out if they hold less than nine tenths of the light.
+    If a band has no data in some pixels, its sum is scaled up by the fraction of the light in
+    the reference bands that the other pixels hold. If they hold less than nine tenths of the
+    light, the band is left out.
 
     Parameters
     ----------
@@ -122,8 +129,9 @@ def summed_photometry(cube, selection):
     Returns
     -------
     flux, err : `~numpy.ndarray`, shape (B,), float64
-        nJy, in the bands of `selection`; NaN = left out. Errors are the noise added in
-        quadrature, times noise_corr of the cube's table, and then the error floor of the sum.
+        nJy, in the bands of `selection`; NaN = left out. The errors of the pixels are added in
+        quadrature and multiplied by noise_corr of the cube's table; the error floor of the sum
+        is added last.
     """
     where = np.nonzero(selection.fitted)
     count = selection.npix(*where)
@@ -149,10 +157,10 @@ def summed_photometry(cube, selection):
 
 
 def mass_row(cube, model, selection, options, *, jobs=1, progress=None):
-    """Return the resolved and the integrated mass of a galaxy, a row of the table of masses.
+    """Return a row of the table of masses: the resolved and integrated mass of a galaxy.
 
     If the redshift has an error, the pixels are summed at the redshifts of the integrated fit.
-    Parameters are those of `resolved_mass`.
+    The parameters are the same as those of `resolved_mass`.
 
     Returns
     -------
@@ -168,8 +176,8 @@ def mass_row(cube, model, selection, options, *, jobs=1, progress=None):
     """
     if model.infers_redshift:
         raise PixsedError(
-            f"model {model.name} infers the redshift of each pixel separately, and a galaxy "
-            "has one; sum masses with a model that takes a redshift, such as tau"
+            f"model {model.name} infers a redshift for each pixel, but a galaxy has only one; "
+            "sum masses with a model that takes a redshift, such as tau"
         )
     names = [f"{kind}_LOGMSTAR_{quantile_name(q)}" for kind in ("RES", "INT") for q in LEVELS]
     row = {
@@ -209,7 +217,7 @@ def mass_row(cube, model, selection, options, *, jobs=1, progress=None):
 
 
 def _integrated(cube, model, selection, options):
-    """Return the fit of the summed photometry, as of `summarise`, and the bits of FLAG.
+    """Return the fit of the summed photometry, as `summarise` does, and the bits of FLAG.
 
     The fit is empty if too few bands are left.
     """
@@ -236,7 +244,7 @@ def _integrated(cube, model, selection, options):
 
 
 def _redshifts(cube, model, found):
-    """Return the redshifts to sum at: of the integrated fit, or of the cube's Gaussian."""
+    """Return the redshifts at which to sum: from the integrated fit, or the cube's Gaussian."""
     if not cube.redshift_err > 0:
         return [cube.redshift]
     names = [f"REDSHIFT_{quantile_name(q)}" for q in _Z_LEVELS]

@@ -1,4 +1,4 @@
-"""The shipped models, and the search for a model by name or path."""
+"""Models that ship with pixsed, and the search for a model by name or path."""
 
 import logging
 from importlib import resources
@@ -15,7 +15,7 @@ def _folder():
 
 
 def shipped():
-    """Return the paths of the shipped .onnx files, by name, in alphabetical order."""
+    """Return a dict of name -> path of the shipped .onnx files, in alphabetical order."""
     return {path.stem: path for path in sorted(_folder().glob("*.onnx"))}
 
 
@@ -25,8 +25,8 @@ def resolve(name_or_path):
     Parameters
     ----------
     name_or_path : str or path-like
-        Name of a shipped model, as ``tau``, or path of an .onnx file. A shipped name wins:
-        write ``./tau`` for a file of that name.
+        Name of a shipped model, such as ``tau``, or path of an .onnx file. The name of a shipped
+        model takes precedence: write ``./tau`` for a file of that name.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def resolve(name_or_path):
     Raises
     ------
     PixsedError
-        If it is neither; the message lists the shipped models.
+        If there is no such file and no such model; the message lists the shipped models.
     """
     found = shipped()
     if str(name_or_path) in found:
@@ -74,7 +74,7 @@ def card(name):
         raise PixsedError(f"model {name} is not shipped ({_listing(found)}); try pixsed models")
     path = found[name].with_suffix(".md")
     if not path.is_file():
-        raise PixsedError(f"model {name} has no card {path.name} beside it; install pixsed again")
+        raise PixsedError(f"model {name} lacks its card {path.name}; install pixsed again")
     return path.read_text(encoding="utf-8")
 
 

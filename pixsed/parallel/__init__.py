@@ -1,4 +1,4 @@
-"""Ordered, bounded work: in this process, in threads, in processes, or on a Dask cluster."""
+"""Ordered maps with few tasks in flight: in this process, threads, processes or Dask workers."""
 
 from functools import partial
 
@@ -15,15 +15,15 @@ def run_tasks(function, tasks, *, setup, jobs=1, scheduler=None):
     function : callable
         Defined in a module that workers can import, not in a script.
     tasks : iterable
-        Picklable.
+        They must be picklable.
     setup : callable
-        Called once per worker, without arguments; returns the state. Picklable, as a
-        `functools.partial` of a module's function and its arguments.
+        Called once per worker, without arguments; returns the state. It must be picklable, such
+        as a `functools.partial` of a function of a module and its arguments.
     jobs : int, optional
         Number of processes. With 1, or with a single task, no process is started.
     scheduler : str, optional
-        Address of a Dask scheduler, as ``tcp://host:8786``, whose workers do the work in
-        place of processes. The tasks of a worker that is lost are done by another.
+        Address of a Dask scheduler, such as ``tcp://host:8786``, whose workers replace the
+        processes. The tasks of a lost worker are repeated by another.
 
     Yields
     ------
@@ -34,8 +34,8 @@ def run_tasks(function, tasks, *, setup, jobs=1, scheduler=None):
     ------
     PixsedError
         If a process ends unexpectedly; if Dask is not installed, or its cluster cannot be
-        reached, has no workers, or has another version of pixsed. What `function` and
-        `setup` raise is raised here.
+        reached, has no workers, or has another version of pixsed. Exceptions of `function` and
+        `setup` are raised here too.
     """
     tasks = list(tasks)
     if scheduler is not None:

@@ -1,4 +1,4 @@
-"""Tasks done by the workers of a Dask cluster."""
+"""Execution of tasks by the workers of a Dask cluster."""
 
 import contextlib
 import logging
@@ -17,12 +17,12 @@ _CONNECT, _FIRST_WORKER = 10, 60
 
 
 def _hold(message):
-    """Return the message: as the result of a task, Dask can make it again."""
+    """Return the message. Dask can recompute it if it is the result of a task."""
     return message
 
 
 def _dask_work(key, given):
-    """Do a task; Dask puts the message in the place of its future, one level deep."""
+    """Do a task; Dask replaces a future by the message itself, but only one level deep."""
     return work(key, *given)
 
 
@@ -75,7 +75,7 @@ def _check_workers(client, address):
 
 @contextlib.contextmanager
 def _quiet_client():
-    """Silence the log of Dask's client: the error that is raised says it once."""
+    """Silence the log of Dask's client, which would repeat the error that is raised."""
     logger = logging.getLogger("distributed.client")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -101,7 +101,7 @@ def on_dask(function, tasks, setup, address):
             message = pickle.dumps((function, setup))
             key = sha256(message).hexdigest()
             with warnings.catch_warnings():
-                # That the grid is large: the user could do nothing about it.
+                # Ignore the warning that the graph is large: users cannot do anything about it.
                 warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
                 held = client.submit(_hold, message, key=f"pixsed-setup-{key}", retries=3)
             yield from ordered_map(

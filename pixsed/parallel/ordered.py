@@ -1,4 +1,4 @@
-"""The bounded, ordered map over an executor, and the work of one worker."""
+"""Ordered map over an executor with few tasks in flight, and the work of one worker."""
 
 import pickle
 import threading
@@ -19,18 +19,18 @@ def ordered_map(executor, function, tasks, ahead):
     Parameters
     ----------
     executor : `concurrent.futures.Executor`
-        It is left open; tasks that are running when the generator is closed go on.
+        It is not shut down; tasks that are running when the generator is closed go on.
     function : callable
     tasks : iterable
         Read as far as needed.
     ahead : int or callable
-        Largest number of tasks submitted and not yet yielded, at least 1; or a function
-        without arguments that returns it, for executors that grow.
+        Largest number of tasks that are submitted but not yet yielded, at least 1. For
+        executors that grow, a function without arguments that returns this number.
 
     Yields
     ------
     object
-        Results. What `function` raises is raised here, in the order of the tasks; pending
+        Results. Exceptions of `function` are raised here, in the order of the tasks. Pending
         tasks are cancelled when the generator is closed or fails.
     """
     most = ahead if callable(ahead) else lambda: ahead
@@ -58,7 +58,7 @@ def work(key, message, task):
     Parameters
     ----------
     key : str
-        Of the message: a Dask worker may get the work of several commands.
+        Key of the message, because a Dask worker may serve several commands.
     message : bytes
         The pickled function and setup.
     task : object

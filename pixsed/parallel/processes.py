@@ -1,4 +1,4 @@
-"""Tasks done by worker processes of this machine."""
+"""Execution of tasks by worker processes on this machine."""
 
 import contextlib
 import os
@@ -18,10 +18,10 @@ from pixsed.errors import PixsedError, PixsedWarning, Stopped
 from pixsed.parallel.ordered import AHEAD, ordered_map, work
 from pixsed.signals import stopping
 
-#: Seconds that a process has, once it must end, to clean up after its task, and then to send its
-#: last result.
+#: Seconds that a process that must end has for cleaning up after its task, and then for sending
+#: its last result.
 _GRACE, _SEND = 5, 0.5
-#: Largest number of processes; Windows can wait for no more.
+#: Largest number of processes; Windows cannot wait for more.
 _MOST = 61 if os.name == "nt" else 10_000
 
 # Variables of a worker process.
@@ -34,7 +34,7 @@ def _begin(message):
     """Initialise a worker process."""
     global _message
     _message = message
-    # A terminal sends these to all of its processes; the parent ends this one.
+    # A terminal sends these signals to all of its processes, but the parent ends this one.
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -44,9 +44,10 @@ def _begin(message):
 
 
 def _end_soon(*_):
-    """End this worker once its task has cleaned up; do no other task.
+    """End this worker after its task has cleaned up, without starting another task.
 
-    Not at once: the executor would wait for the rest of a result that is being sent.
+    The worker does not end at once, because the executor would wait for the rest of a result
+    that is being sent.
     """
     global _ending
     if not _ending:
@@ -56,7 +57,7 @@ def _end_soon(*_):
 
 def _end_after_task():
     _working.acquire(timeout=_GRACE)
-    time.sleep(_SEND)  # most often the executor ends it meanwhile
+    time.sleep(_SEND)  # the executor usually ends the process in the meantime
     os._exit(128 + signal.SIGTERM)
 
 
@@ -74,10 +75,10 @@ def _work(task):
     Returns
     -------
     stopped : bool
-        True if the process must end; then there is no result.
+        True if the process must end; there is no result in this case.
     result : object
     error : Exception or None
-        What was raised.
+        Exception that the task raised.
     warned : list of str
         Warnings.
     """
@@ -100,17 +101,17 @@ def _portable(error):
         error.add_note("In a worker process:\n" + traceback.format_exc())
         pickle.loads(pickle.dumps(error))
     except Exception:
-        # One that fails to unpickle would break the executor.
+        # An exception that cannot be unpickled would break the executor.
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
 
 
 @contextlib.contextmanager
 def _starting():
-    """Let processes that are started inside use one thread, and never see Ctrl-C.
+    """Make processes that are started inside use one thread and ignore Ctrl-C.
 
-    The process that `multiprocessing` starts to remove semaphores stays silent about those
-    of a parent that was killed.
+    The process that `multiprocessing` starts to remove semaphores does not warn about the
+    semaphores of a parent that was killed.
     """
     filters = [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning"]
     with one_thread(), variables(PYTHONWARNINGS=",".join(filter(None, filters))):
@@ -131,10 +132,11 @@ class _Worker(SpawnProcess):
 
 
 class _Context(SpawnContext):
-    """Remember the processes that an executor starts.
+    """Context that keeps a list of the processes that an executor starts.
 
-    It has no public list of them, and before Python 3.14 no way to end them in the middle of
-    a task. Processes are spawned, since to fork is unsafe beside threads of onnxruntime.
+    The executor has no public list of them, and before Python 3.14 it cannot end them in the
+    middle of a task. Processes are spawned, because forking is unsafe while onnxruntime has
+    threads.
     """
 
     def __init__(self):
@@ -163,13 +165,13 @@ def _pool(jobs, message):
     finally:
         for process in context.started():
             process.terminate()
-        # Without waiting for its thread: a generator may be closed as late as the end of Python.
+        # Do not wait for its thread: a generator may be closed as late as the exit of Python.
         pool.shutdown(wait=False, cancel_futures=True)
         _end(context.started())
 
 
 def _end(processes):
-    """Wait for processes that were told to end; kill those that do not."""
+    """Wait for processes that must end; kill those that do not end in time."""
     until = time.monotonic() + _GRACE + 2 * _SEND
     for process in processes:
         process.join(max(0, until - time.monotonic()))
@@ -199,12 +201,13 @@ def _killed_by(processes):
     """Return the signal, below 0, or the status that ended one of the processes first."""
     _end(processes)
     until = time.monotonic() + 1
-    # The thread of the executor may have waited for a process, and not yet noted its code.
+    # The executor's thread may have waited for a process without having stored its code yet.
     while None in (codes := [process.exitcode for process in processes]):
         if time.monotonic() > until:
             break
         time.sleep(0.01)
-    # The executor ended the others, by SIGTERM or in order (0); a signal is below any status.
+    # The executor ended the other processes, by SIGTERM or normally (status 0). The code of a
+    # signal is lower than any status.
     others = None, -signal.SIGTERM, 128 + signal.SIGTERM
     return min((code for code in codes if code not in others), default=-signal.SIGTERM)
 
@@ -213,5 +216,5 @@ def _died(code):
     """Return the error of a worker process that ended unexpectedly."""
     why = f"signal {-code}" if code < 0 else f"status {code}"
     return PixsedError(
-        f"a worker process ended by itself ({why}); where memory is short try fewer --jobs"
+        f"a worker process ended by itself ({why}); if memory is short, try fewer --jobs"
     )

@@ -1,1 +1,1 @@
-"""Pictures: maps, learning curves, validation reports."""
+"""Pictures of maps, learning curves and validation reports."""

@@ -1,4 +1,4 @@
-"""Figures of matplotlib, which is imported here only."""
+"""Matplotlib figures; the only module that imports matplotlib."""
 
 from pixsed.environment import prepare_matplotlib
 from pixsed.errors import PixsedError

@@ -1,4 +1,4 @@
-"""Pictures of maps: medians above, standard deviations below."""
+"""Pictures of maps, with medians above standard deviations."""
 
 from dataclasses import dataclass
 
@@ -69,7 +69,7 @@ def read_panels(path, properties=None, *, margin=2):
     ----------
     path : str
     properties : sequence of str, optional
-        Names as in the extensions of the file. By default those of `DEFAULT` that it has.
+        Names as in the extensions of the file. By default, all of `DEFAULT` that the file has.
     margin : int, optional
         Number of pixels kept around the fitted ones.
 
@@ -137,7 +137,7 @@ def draw(panels):
     Returns
     -------
     `matplotlib.figure.Figure`
-        It needs no screen; `~matplotlib.figure.Figure.savefig` writes it.
+        The figure needs no screen; write it with `~matplotlib.figure.Figure.savefig`.
 
     Raises
     ------
@@ -201,7 +201,8 @@ def _scale_bar(axis, nx, pixel, redshift):
     text = f"{length:g}″"
     if np.isfinite(redshift) and redshift > 0:
         text += f" = {length * kpc_per_arcsec(redshift):.2g} kpc"
-    # In units of the axes, so that it stays inside the panel; on white, as it may lie on the map.
+    # The position is in units of the axes, so that the bar stays inside the panel. The background
+    # is white, because the bar may lie on the map.
     end = 0.05 + length / pixel / nx
     box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
     axis.text(0.05, 0.09, text, fontsize=7, color="k", transform=axis.transAxes, bbox=box)

@@ -1,4 +1,4 @@
-"""Pictures of a validation report: residuals, ranks, coverage, widths."""
+"""Pictures of a validation report: residuals, ranks, coverage and widths."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _SNR = ((-np.inf, 5.0), (5.0, 10.0), (10.0, np.inf))
 
 
 def paths(plot):
-    """Return the file of each picture, by name, for the file of `--plot`.
+    """Return a dict of picture name -> file, given the file of `--plot`.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def draw(hdus):
     Returns
     -------
     dict of str to `matplotlib.figure.Figure`
-        Those of `NAMES` whose tables are in the report.
+        Pictures by name: the `NAMES` whose tables are in the report.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _ranks(hdus):
 
 
 def _coverage(hdus):
-    """Draw the coverage minus the nominal one, one panel per bin, one line per property."""
+    """Draw coverage minus nominal coverage, one panel per bin and one line per property."""
     data = hdus["COVERAGE"].data
     data = data[data["CASE"] == data["CASE"][0]]
     bins = list(dict.fromkeys(zip(data["BY"], data["LOW"], data["HIGH"], strict=True)))
@@ -202,7 +202,7 @@ def _coverage(hdus):
 
 
 def _widths(hdus):
-    """Draw the width of the posterior over that of the prior against mean S/N, by redshift."""
+    """Draw the ratio of posterior to prior width against mean S/N, by redshift."""
     data = hdus["WIDTHS"].data
     data = data[data["CASE"] == data["CASE"][0]]
     names = list(dict.fromkeys(data["PARAMETER"]))

@@ -1,4 +1,4 @@
-"""Simulated populations in batches: the same rows for the same seed, whatever does the work."""
+"""Simulated populations in batches; the rows depend on the seed, not on the number of workers."""
 
 from dataclasses import fields
 from functools import partial
@@ -20,13 +20,14 @@ def ssp_digest(ssp):
     Returns
     -------
     str
-        The first 32 characters of the SHA-256, which leave room for a comment in a header card.
+        The first 32 characters of the SHA-256. The whole digest would leave no room for a
+        comment in a header card.
     """
     digest = sha256()
     for field in fields(ssp):
         value = getattr(ssp, field.name)
         if isinstance(value, np.ndarray):
-            # The file holds float32: a grid just built must have the digest of its file.
+            # The file holds float32, and a newly built grid must have the digest of its file.
             value = np.ascontiguousarray(value, dtype=np.float32)
             digest.update(f"{field.name} {value.shape}".encode())
             digest.update(value)
@@ -66,7 +67,7 @@ class BatchMaker:
         """Return batch `number`, counted from 0, as a structured array of `row_dtype`.
 
         Its random numbers depend only on the seed, `number` and the rows per batch. The last
-        batch may have fewer rows: the first of those that a longer simulation would have.
+        batch may be shorter: it then has the first rows of the batch of a longer simulation.
         """
         options = self.options
         rng = np.random.Generator(
@@ -96,7 +97,7 @@ def simulate(ssp, options, *, start=0):
     ssp : `~pixsed.sps.ssp.SSPGrid`
     options : `~pixsed.simulate.options.SimulateOptions`
     start : int, optional
-        Number of populations to leave out at the beginning, a multiple of ``options.batch``.
+        Number of populations to skip at the beginning, a multiple of ``options.batch``.
 
     Yields
     ------
@@ -111,9 +112,9 @@ def simulate(ssp, options, *, start=0):
 
     Notes
     -----
-    With ``jobs=1`` numpy works in this process with as many threads as it was imported with.
-    The last bit of a flux can depend on that number. One thread is fastest, and is what
-    other processes use; `pixsed.cores.one_thread` sets it.
+    With ``jobs=1`` numpy runs in this process, with the number of threads that was set when it
+    was imported. The last bit of a flux can depend on that number. One thread is fastest, and
+    worker processes use one thread; `pixsed.cores.one_thread` sets it.
 
     Examples
     --------
@@ -123,7 +124,7 @@ def simulate(ssp, options, *, start=0):
     """
     jobs, scheduler = options.jobs, options.scheduler
     tasks = list(range(start // options.batch, -(-options.number // options.batch)))
-    # Read once, here: sedpy's reader takes a quarter of a second for 29 bands.
+    # Read the curves only once: sedpy's reader takes a quarter of a second for 29 bands.
     curves = {band: load_curve(band) for band in options.bands}
     setup = partial(BatchMaker, ssp, options, curves=curves)
     yield from run_tasks(BatchMaker.make, tasks, setup=setup, jobs=jobs, scheduler=scheduler)

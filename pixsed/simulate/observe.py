@@ -1,4 +1,4 @@
-"""Mock observations of noiseless fluxes: bands, errors, noise."""
+"""Mock observations of noiseless fluxes, with random bands, errors and noise."""
 
 import numpy as np
 
@@ -33,8 +33,9 @@ def survey_masks(bands):
 def draw_masks(bands, n, rng):
     """Draw the bands that are present in training rows.
 
-    10 % of the rows have all bands, 60 % those of a survey (most often those of the paper or of
-    JADES), 30 % a random number of bands. Then a third of all rows lose up to ten random bands.
+    10 % of the rows have all bands, 60 % have the bands of a survey (most often of the paper or
+    of JADES), and 30 % have a random number of bands. A third of all rows then lose up to ten
+    random bands.
 
     Parameters
     ----------
@@ -78,8 +79,8 @@ def drop_bands(mask, count, rng):
 def measure(flux, bands, noise, rng):
     """Return noisy fluxes and the errors that a survey would publish.
 
-    The part of the error that grows with flux is computed from the observed flux. From the
-    true flux it would reveal the truth.
+    The part of the error that grows with flux is computed from the observed flux. Computed from
+    the true flux, it would reveal the truth.
 
     Parameters
     ----------

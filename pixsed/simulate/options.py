@@ -1,4 +1,4 @@
-"""Options of a simulation, and which of them change its rows."""
+"""Options of a simulation; their metadata say whether they change its rows."""
 
 from dataclasses import dataclass, field, fields
 
@@ -7,7 +7,7 @@ from pixsed.simulate.priors import PRIORS
 from pixsed.sps.dust import attenuation_curves
 from pixsed.sps.igm import check_igm
 
-#: Rows that share one stream of random numbers; the rows depend on it as on the seed.
+#: Number of rows that share one stream of random numbers; like the seed, it changes the rows.
 BATCH = 50_000
 
 
@@ -74,7 +74,7 @@ class SimulateOptions:
     def cards(self):
         """Return the FITS cards of the options that change the rows.
 
-        A table that was stopped is resumed only if all of them are unchanged.
+        An interrupted table is resumed only if all of them are unchanged.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The file of simulations: a BINTABLE of parameters and noiseless fluxes."""
+"""File of simulations: a BINTABLE of parameters and noiseless fluxes."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -71,8 +71,8 @@ def physics_differences(meta, other):
     Parameters
     ----------
     meta, other : dict
-        `Simulations.meta`, or "sps" of a model's metadata. Cards that one of them lacks are not
-        compared.
+        `Simulations.meta`, or "sps" of the metadata of a model. Cards that are missing in one of
+        them are not compared.
 
     Returns
     -------
@@ -96,8 +96,8 @@ def simulations_writer(path, options, ssp_cards, *, overwrite=False, resume=Fals
     ssp_cards : dict
         Cards of the SSP grid, and SSPSHA, its digest.
     overwrite, resume : bool, optional
-        A table is resumed only if all cards of its header are unchanged, so only with the same
-        grid and the same options that change the data.
+        A table is resumed only if all cards of its header are unchanged, i.e. with the same grid
+        and the same values of the options that change the data.
     inputs : sequence of path-like, optional
         Files read, for the header.
     """
@@ -142,18 +142,18 @@ def _table_header(options, ssp_cards):
 def write_simulations(ssp_path, path, options, *, overwrite=False, resume=False, report=None):
     """Simulate populations and write them to a table, batch by batch.
 
-    Until the table is complete it is ``NAME.part``.
+    The file is called ``NAME.part`` until the table is complete.
 
     Parameters
     ----------
     ssp_path : path-like
-        SSP grid, as `pixsed.sps.ssp.write_ssp` writes it.
+        SSP grid written by `pixsed.sps.ssp.write_ssp`.
     path : path-like
     options : `~pixsed.simulate.options.SimulateOptions`
     overwrite : bool, optional
         Replace `path`, or ``NAME.part``, if it exists.
     resume : bool, optional
-        Go on with ``NAME.part`` if it exists.
+        Continue ``NAME.part`` if it exists.
     report : callable, optional
         Called with the number of rows written so far: before the first batch, then after each.
 
@@ -190,7 +190,7 @@ def read_simulations(path, rows=None):
     ----------
     path : path-like
     rows : int or slice, optional
-        Number of rows from the first on, or a slice; default: all.
+        Number of rows to read from the beginning, or a slice; default: all rows.
 
     Returns
     -------
@@ -199,7 +199,7 @@ def read_simulations(path, rows=None):
     Raises
     ------
     PixsedError
-        If the file is not a table of simulations, or not complete.
+        If the file is not a table of simulations, or is not complete.
     """
     from pixsed.io.inputs import check_input
     from pixsed.io.locate import open_fits
@@ -209,21 +209,21 @@ def read_simulations(path, rows=None):
         part = part_path(path)
         if part.is_file():
             raise PixsedError(
-                f"{path} is not finished: {part} is there; go on with 'pixsed simulate --resume'"
+                f"{path} is not finished: {part} exists; continue with 'pixsed simulate --resume'"
             )
     check_input(path, "simulations", "make some with 'pixsed simulate'")
     with open_fits(path) as hdus:
         if "SIMS" not in hdus or not hdus["SIMS"].header.get("SIMULATD"):
             raise PixsedError(f"{path} holds no simulations; make some with 'pixsed simulate'")
         header = hdus["SIMS"].header
-        # The raw rows: astropy would copy each column in a pass over the whole file.
+        # Use the raw rows: astropy would copy each column in a pass over the whole file.
         raw = hdus["SIMS"].data.view(np.ndarray)
         raw = raw[rows if isinstance(rows, slice) else slice(rows)]
         native = {
             name: np.empty((len(raw), *field.shape), field.base.newbyteorder("="))
             for name, (field, _) in raw.dtype.fields.items()
         }
-        # Block by block, so that every page of the file is read once.
+        # Copy block by block, so that every page of the file is read only once.
         for start in range(0, len(raw), 1 << 14):
             block = slice(start, start + (1 << 14))
             for name, values in native.items():

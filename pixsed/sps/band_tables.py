@@ -1,12 +1,13 @@
-"""Tables of the light of spectra through all bands at every redshift step, for any A_V."""
+"""Tables of the light of spectra in all bands at every redshift step, for any A_V."""
 
 import numpy as np
 
 from pixsed.sps.nodes import choose_nodes, distribute
 
-# Number of steps whose tables are made together, when the first of them is needed.
+# Number of consecutive steps whose tables are made together.
 _BLOCK = 16
-# Fraction of the peak transmission of a band below which its blue end is treated as one.
+# Fraction of the peak transmission of a band below which all wavelengths of its blue end are
+# treated as one.
 _NEGLIGIBLE = 1e-5
 
 
@@ -59,7 +60,7 @@ class BandTables:
         depth : `~numpy.ndarray`, shape (K,), float32
             Optical depth of the nodes for A_V = 1.
         bands : `~numpy.ndarray`, shape (K, B), float32
-            1 where a node belongs to a band: the product with it sums the nodes of each band.
+            1 where a node belongs to a band; the product with it sums the nodes of each band.
         emission : `~numpy.ndarray`, shape (B,), float32
             AB flux density of `emission` in each band.
         """
@@ -78,7 +79,7 @@ class BandTables:
             weight = (
                 transmission * self._igm[steps[:, None], np.minimum(cells, self._igm.shape[1] - 1)]
             )
-            # Negligible light at the blue end, which has the largest depth, needs no node.
+            # The blue end has the largest depth, but its light is negligible and needs no node.
             seen = self.depth[cells]
             passes = weight > _NEGLIGIBLE * weight.max(axis=1, keepdims=True)
             seen = np.minimum(seen, np.where(passes, seen, 0.0).max(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""SSP grids by the name of their library."""
+"""Construction of SSP grids by the name of their library."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,8 @@ class SSPOptions:
     ----------
     library : {"bc03", "fsps"}
     imf : {"chabrier", "kroupa", "salpeter"} or None
-        Initial mass function; None: chabrier for fsps; kroupa, the only one, for bc03.
+        Initial mass function. None stands for chabrier with fsps, and for kroupa with bc03,
+        which has no other.
     log_u : float
         Ionisation parameter of the nebular emission.
     zinterp : {"log", "linear"}
@@ -28,7 +29,7 @@ class SSPOptions:
     Raises
     ------
     PixsedError
-        If an option is not one of the library.
+        If the library does not have an option.
     """
 
     library: str
@@ -45,7 +46,7 @@ class SSPOptions:
         if self.library == "fsps":
             if self.refine > 1:
                 raise PixsedError(
-                    "--refine is for --library bc03 only; FSPS's age bins are fine already"
+                    "--refine is for --library bc03 only; the age bins of FSPS are already narrow"
                 )
             return
         if self.imf not in (None, "kroupa"):

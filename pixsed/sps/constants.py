@@ -1,7 +1,8 @@
 """Physical constants and unit conversions of the forward model.
 
-Those that enter every flux are written out: `astropy.constants` and `astropy.units` give numbers
-that differ in the last bit, with which simulations of the same seed would no longer be the same.
+The numbers that enter every flux are written out, because those of `astropy.constants` and
+`astropy.units` differ in the last bit: simulations with the same seed would no longer be
+identical.
 """
 
 from astropy import units as u

@@ -1,6 +1,6 @@
 """Attenuation curves, A(lambda) / A_V.
 
-A_V is always that of the diffuse medium, which attenuates stars older than the birth clouds.
+A_V always refers to the diffuse medium, which attenuates stars older than the birth clouds.
 """
 
 import numpy as np

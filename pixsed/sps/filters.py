@@ -29,9 +29,7 @@ def load_curve(name):
         If the band is unknown, or astro-sedpy is not installed.
     """
     if name not in BY_NAME:
-        raise PixsedError(
-            f"{name} is not a band pixsed has a curve for; known: {' '.join(BY_NAME)}"
-        )
+        raise PixsedError(f"pixsed has no filter curve of {name}; known bands: {' '.join(BY_NAME)}")
     try:
         from sedpy.observate import load_filters
     except ImportError:
@@ -46,8 +44,8 @@ def load_curve(name):
 def cumulative_average(x, y, edges):
     """Return the mean of a piecewise-linear y(x) between consecutive `edges`.
 
-    y is zero outside x. The mean is exact for the linear pieces, so that flux is conserved for
-    any widths of the cells.
+    y is zero outside x. The mean is exact for the linear pieces, so flux is conserved for cells
+    of any width.
 
     Parameters
     ----------
@@ -78,7 +76,7 @@ def transmission_matrix(names, log_edges, curves=None):
     log_edges : `~numpy.ndarray`, shape (M + 1,)
         Natural log of the cell edges in Angstrom, uniformly spaced.
     curves : dict, optional
-        Wavelength [Angstrom] and transmission by band; default: those of `load_curve`.
+        Wavelength [Angstrom] and transmission by band; default: the curves of `load_curve`.
 
     Returns
     -------
@@ -101,7 +99,7 @@ def transmission_matrix(names, log_edges, curves=None):
         seen = np.log(wave[transmission != 0][[0, -1]])
         if seen[0] < log_edges[0] or seen[1] > log_edges[-1]:
             raise PixsedError(
-                f"{name} must lie within {np.exp(log_edges[0]):.0f} and "
+                f"{name} must lie between {np.exp(log_edges[0]):.0f} and "
                 f"{np.exp(log_edges[-1]):.0f} Angstrom, its curve goes from "
                 f"{np.exp(seen[0]):.0f} to {np.exp(seen[1]):.0f}"
             )

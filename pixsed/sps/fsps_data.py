@@ -1,11 +1,11 @@
-"""FSPS's data folder (SPS_HOME): where it is, and whether it is complete."""
+"""Search for FSPS's data folder (SPS_HOME), and check that it is complete."""
 
 import os
 from pathlib import Path
 
 from pixsed.errors import PixsedError
 
-#: Length of the paths that FSPS can hold.
+#: Length of the longest path that FSPS can store.
 _LONGEST = 250
 #: Files that mark a stand-in for FSPS's data.
 _STANDIN = ("STANDIN.json", "NOT_FOR_SCIENCE.txt")
@@ -56,7 +56,7 @@ def find_sps_home(folder=None):
     if not (home / "data" / "emlines_info.dat").is_file():
         raise PixsedError(
             f"{home} has no data/emlines_info.dat, so it is not FSPS's folder; "
-            "SPS_HOME is the one that holds ISOCHRONES, SPECTRA, nebular, dust and data"
+            "SPS_HOME is the folder that holds ISOCHRONES, SPECTRA, nebular, dust and data"
         )
     if len(os.fsencode(home)) > _LONGEST - 2:
         raise PixsedError(
@@ -71,7 +71,7 @@ def is_standin(home):
 
 
 def missing_files(home, isochrones, spectra, dust):
-    """Return the files that FSPS opens and that are missing.
+    """Return the missing files among those that FSPS opens.
 
     Parameters
     ----------

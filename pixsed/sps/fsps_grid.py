@@ -1,4 +1,4 @@
-"""SSP grid of FSPS, through python-fsps and the user's SPS_HOME.
+"""SSP grid of FSPS, made with python-fsps and the user's SPS_HOME.
 
 FSPS runs in a child process (`pixsed.sps.fsps_process`); this module averages its
 populations over bins of age.
@@ -21,11 +21,11 @@ from pixsed.sps.fsps_data import find_sps_home, is_standin
 from pixsed.sps.fsps_process import ISOCHRONES, run_fsps
 from pixsed.sps.ssp import SSPGrid
 
-#: FSPS's own solar luminosity, erg/s: the grid is in its units, not in those of the IAU.
+#: FSPS's own solar luminosity, erg/s. The grid is in this unit, not in that of the IAU.
 LSUN = 3.839e33
 #: FSPS's number of each initial mass function.
 IMFS = {"salpeter": 0, "chabrier": 1, "kroupa": 2}
-#: Range of log U of FSPS's CLOUDY tables; beyond it FSPS takes the nearest without a warning.
+#: Range of log U of FSPS's CLOUDY tables. Beyond it FSPS uses the nearest value without a warning.
 LOG_U = (-4.0, -1.0)
 
 
@@ -82,7 +82,7 @@ def _list(values):
 
 
 def _warn_of_spectra(spectra, result):
-    """Warn if the stellar spectra are not MILES, or not those of their metallicities."""
+    """Warn if the stellar spectra are not MILES, or belong to other metallicities."""
     if spectra != "miles":
         warnings.warn(
             f"this fsps is compiled with the {spectra.upper()} stellar spectra, not MILES, which "
@@ -173,8 +173,8 @@ def build(
 ):
     """Build the SSP grid of FSPS.
 
-    The metallicities are those of FSPS's isochrones. Stars below 20 Myr have nebular
-    emission of gas of their own metallicity. Wavelengths are in vacuum.
+    The metallicities are those of FSPS's isochrones. Stars younger than 20 Myr have nebular
+    emission of gas of the same metallicity. Wavelengths are in vacuum.
 
     Parameters
     ----------
@@ -209,8 +209,8 @@ def build(
     Warns
     -----
     PixsedWarning
-        If the stellar library is not MILES, spectra are not those of their metallicities, or
-        the data are a stand-in.
+        If the stellar library is not MILES, spectra belong to other metallicities, or the data
+        are a stand-in.
     """
     if imf not in IMFS:
         raise PixsedError(f"the IMF must be one of {' '.join(IMFS)}, got {imf}")

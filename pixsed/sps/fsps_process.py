@@ -1,4 +1,4 @@
-"""The child process that runs FSPS (`pixsed.sps.fsps_worker`), and why it may end early."""
+"""Start of the child process that runs FSPS (`pixsed.sps.fsps_worker`), and its errors."""
 
 import importlib.util
 import json
@@ -27,15 +27,14 @@ def _explain(printed, errors, status, home, libraries):
     if lacking:
         more = f" (and {len(lacking) - 1} more files)" if len(lacking) > 1 else ""
         return (
-            f"{home / lacking[0]} is missing{more}, without which FSPS stops; "
-            "complete the SPS_HOME folder"
+            f"{home / lacking[0]} is missing{more}, but FSPS needs it; complete the SPS_HOME folder"
         )
     own = [line.strip() for line in printed if line.strip() and not line.startswith("pixsed-")]
     if unread := re.search(r"file = '([^']*)'", "\n".join(errors)):
-        return f"FSPS could not read {unread[1]}; is it whole? Fetch it again"
+        return f"FSPS could not read {unread[1]}; it may be incomplete: download it again"
     last = (errors and errors[-1].strip()) or (own and own[-1]) or f"status {status}"
     fault = next((line for line in own if "ERROR" in line), last)
-    return f"FSPS stopped before its end, with {home}: {fault}; check that the folder is complete"
+    return f"FSPS stopped early with {home}: {fault}; check that the folder is complete"
 
 
 def check_isochrones(name):
@@ -111,7 +110,8 @@ def run_fsps(home, options, progress=None):
             drain.join()
             child.stdout.close()
             child.stderr.close()
-        # Without a data file FSPS ends the process with status 0; the last line shows success.
+        # If a data file is missing, FSPS ends the process with status 0. Only the last line shows
+        # whether it succeeded.
         complete = printed and printed[-1].strip() == fsps_worker.DONE and output.is_file()
         if not complete:
             raise PixsedError(_explain(printed, errors, status, home, libraries))

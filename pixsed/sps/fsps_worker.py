@@ -1,9 +1,9 @@
-"""Child process that runs FSPS: the only module of pixsed that imports fsps.
+"""Child process that runs FSPS; the only module of pixsed that imports fsps.
 
-All objects of a process share one Fortran state, a missing data file ends the process
-with status 0 and no exception, and some switches are fixed for the life of a process.
-So FSPS runs once, in a separate process, and its parent (`pixsed.sps.fsps_process`)
-checks the last line of its output.
+All FSPS objects of a process share one Fortran state. A missing data file ends the process
+with status 0 and no exception, and some switches are fixed for the life of the process.
+FSPS therefore runs once, in a separate process, and the parent process
+(`pixsed.sps.fsps_process`) checks the last line of its output.
 
 Run as ``python -m pixsed.sps.fsps_worker OUTPUT.npz OPTIONS``, where OPTIONS is a JSON
 object: imf (FSPS's imf_type), agb_dust, nebular, log_u, qpah, umin, gamma.
@@ -28,14 +28,14 @@ def _print(*words):
 def _stars(sp, folder, library, nodes):
     """Return the metallicities for which FSPS has no stellar spectra of their own.
 
-    They are found from the spectra of a star of 6000 K, on a point of the library's grid.
+    They are found from the spectra of a star of 6000 K, at a point of the library's grid.
 
     Returns
     -------
     copied : `~numpy.ndarray` of bool, shape (Z,)
         True where the spectrum is that of the previous or next metallicity.
     mixed : `~numpy.ndarray` of bool, shape (Z,)
-        True where the spectrum differs from that in the library's file of the metallicity.
+        True where the spectrum differs from the one in the library's file of that metallicity.
     """
     logt, logg, files = 3.778, 4.5, None
     if library.startswith("c3k"):
@@ -54,7 +54,7 @@ def _stars(sp, folder, library, nodes):
     ]
     pairs = zip(stars[:-1], stars[1:], strict=True)
     differ = np.flatnonzero([not np.allclose(a, b, rtol=1e-6, atol=0) for a, b in pairs])
-    # Beyond its ends the library repeats its last spectrum: the innermost of the equal ones
+    # Beyond its ends the library repeats its last spectrum. Of these equal spectra, the innermost
     # is at its true metallicity.
     copied = np.zeros(len(nodes), dtype=bool)
     if len(differ):
@@ -70,8 +70,8 @@ def _stars(sp, folder, library, nodes):
 
 
 def _dust_emission(sp, zmet):
-    """Return the spectrum of dust emission: a trace of dust, with and without emission."""
-    # A trace only, so that the dust does not absorb its own emission.
+    """Return the spectrum of dust emission, as the difference of spectra with and without it."""
+    # Use only a trace of dust, so that it does not absorb its own emission.
     sp.params["dust2"] = 0.01
     dark = sp.get_spectrum(zmet=zmet, tage=0.01, peraa=False)[1]
     sp.params["add_dust_emission"] = True
@@ -95,7 +95,7 @@ def _populations(sp, nodes, steps):
 def _living(sp, nodes, steps):
     """Return the mass of living stars at FSPS's ages, by metallicity."""
     sp.params["add_stellar_remnants"] = False
-    # Faster without, and neither changes the mass.
+    # FSPS is faster without them, and neither changes the mass.
     sp.params["add_agb_dust_model"] = False
     sp.params["add_neb_emission"] = False
     living = []

@@ -1,8 +1,8 @@
 """Mean transmission of the intergalactic medium towards a source.
 
 The optical depth of a Lyman-series line depends only on the observed wavelength; the
-rest-frame wavelength determines which lines absorb. So one table over observed
-wavelength, summed over the lines, is valid for all redshifts.
+rest-frame wavelength determines which lines absorb. One table over observed wavelength,
+summed over the lines, is therefore valid for all redshifts.
 """
 
 from collections.abc import Callable
@@ -103,7 +103,7 @@ def transmission_table(igm, log_edges, n_shift):
     step = (log_edges[-1] - log_edges[0]) / cells
     rest = np.exp(log_edges[0] + step / _FINE * np.arange(cells * _FINE))
     observed = np.exp(log_edges[0] + step / _FINE * np.arange((cells + n_shift) * _FINE))
-    # Row k: the depth of the k reddest lines.
+    # Row k is the depth of the k reddest lines.
     lines = np.zeros((len(law.wave) + 1, len(observed)))
     np.cumsum(law.line_depth(observed), axis=0, out=lines[1:])
     before = (law.wave[:, None] > rest).sum(axis=0)
@@ -130,7 +130,7 @@ def check_igm(igm):
 
 @dataclass(frozen=True)
 class _Law:
-    """Law of absorption: by lines, and by the continuum below `limit` (Angstrom).
+    """Law of absorption by lines, and by the continuum below `limit` (Angstrom).
 
     `line_depth(observed)` returns the depth (lines, W); `continuum(powers, 1 + z)` takes a dict
     of powers of observed / limit. Both assume that the source is beyond the absorbers.
@@ -174,7 +174,7 @@ def _inoue14():
 
 
 def _forest_continuum(r, zp1):
-    """Equations 25 to 27 of Inoue+14."""
+    """Return the continuum depth of the Lyman alpha forest, equations 25 to 27 of Inoue+14."""
     if zp1 < 2.2:
         return 0.325 * (r[1.2] - zp1**-0.9 * r[2.1])
     if zp1 < 5.7:
@@ -188,7 +188,7 @@ def _forest_continuum(r, zp1):
 
 
 def _damped_continuum(r, zp1):
-    """Equations 28 and 29 of Inoue+14."""
+    """Return the continuum depth of damped systems, equations 28 and 29 of Inoue+14."""
     if zp1 < 3.0:
         return 0.211 * zp1**2 - 7.66e-2 * zp1**2.3 * r[-0.3] - 0.135 * r[2]
     low = 0.634 + 4.70e-2 * zp1**3 - 1.78e-2 * zp1**3.3 * r[-0.3] - 0.135 * r[2] - 0.291 * r[-0.3]

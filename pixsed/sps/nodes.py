@@ -1,9 +1,9 @@
 """Attenuation of the light in a band at any A_V, from a few nodes of the attenuation curve.
 
-Within a band the attenuation curve c varies little, and exp(-A_V c) is a smooth
-function of c. So the light in the band is distributed over a few values of c, the
-nodes, by Lagrange polynomials of c: once for each spectrum and redshift. A sum over
-the nodes then replaces the integral over wavelength at any A_V.
+Within a band the attenuation curve c varies little, and exp(-A_V c) is a smooth function of
+c. The light in the band is therefore distributed over a few values of c, the nodes, by
+Lagrange polynomials of c. This is done once for each spectrum and redshift. A sum over the
+nodes then replaces the integral over wavelength at any A_V.
 """
 
 from functools import cache
@@ -13,8 +13,8 @@ import numpy as np
 #: Largest relative error of exp(-A_V c) at the largest A_V and the worst wavelength. The error
 #: of the flux in a band is about fifty times smaller.
 TOLERANCE = 5e-5
-# Half the range of A_V c that one set of nodes covers. In larger ranges rounding in float32
-# would matter, since the polynomials have both signs.
+# Half the range of A_V c that one set of nodes covers. In larger ranges float32 rounding would
+# matter, because the polynomials have both signs.
 _HALF_RANGE = 2.5
 
 

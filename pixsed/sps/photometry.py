@@ -46,11 +46,11 @@ class PhotometryModel:
         Largest A_V.
     attenuation : {"calzetti", "charlot-fall", "smc"}, optional
         Law of `pixsed.sps.dust`. In "charlot-fall", stars younger than 10 Myr and their gas
-        are behind more dust; A_V is that of all other stars.
+        are behind more dust; A_V refers to all other stars.
     igm : {"inoue14", "madau95", "none"}, optional
         Absorption of `pixsed.sps.igm`.
     curves : dict, optional
-        Filter curves by band: wavelength [Angstrom] and transmission; default: those of
+        Wavelength [Angstrom] and transmission by band; default: the curves of
         `~pixsed.sps.filters.load_curve`.
 
     Raises
@@ -103,7 +103,7 @@ class PhotometryModel:
             self._screens.append((rows, tables))
 
     def _split_by_age(self, old, young):
-        """Return pairs of rows (age, metallicity) and the curve that attenuates them."""
+        """Return pairs of SSP rows (age, metallicity) and the curve that attenuates them."""
         if old is young:
             return [(slice(0, None), old)]
         inside = int(np.argmin(np.abs(self.ssp.age_edges - BIRTH_CLOUD)))
@@ -130,7 +130,7 @@ class PhotometryModel:
             low = int(where)
             fraction = where - low
             if abs(ssp.line_wave[line] - _LYMAN_ALPHA) < 1.0:
-                fraction = 0.0  # all of it in the blue cell, which the IGM absorbs
+                fraction = 0.0  # the whole line is in the blue cell, which the IGM absorbs
             grid[:, :, low] += (1 - fraction) * density
             grid[:, :, low + 1] += fraction * density
         return _by_age(grid.astype(np.float32))
@@ -159,7 +159,7 @@ class PhotometryModel:
         return result
 
     def _energy_at(self, mix, av):
-        """Return the energy that dust absorbs [Lsun/Msun], cubic between points in A_V, (N,)."""
+        """Return the energy that dust absorbs [Lsun/Msun], interpolated in A_V, shape (N,)."""
         table = mix @ self._energy[: mix.shape[1]]
         low = np.clip(np.searchsorted(self._av, av, side="right") - 1, 0, _AV_POINTS - 2)
         step = self._av[low + 1] - self._av[low]
@@ -206,7 +206,7 @@ class PhotometryModel:
         mh : `~numpy.ndarray`, shape (N,)
             [M/H].
         av : `~numpy.ndarray`, shape (N,)
-            A_V in mag; in "charlot-fall" that of the diffuse medium.
+            A_V in mag; for "charlot-fall", A_V of the diffuse medium.
 
         Returns
         -------

@@ -1,7 +1,7 @@
 """Grid of simple stellar populations (SSPs) of any library, and its file.
 
-The spectra are averages over age bins, so that a star-formation history is the mass
-formed in each bin, without interpolation in age.
+The spectra are averages over age bins. A star-formation history is therefore the mass formed
+in each bin, and no interpolation in age is needed.
 """
 
 from dataclasses import dataclass, field
@@ -176,7 +176,7 @@ def write_ssp(grid, path, overwrite=False, inputs=()):
 
 
 def read_ssp(path):
-    """Read an SSP grid that `write_ssp` wrote.
+    """Read an SSP grid written by `write_ssp`.
 
     Parameters
     ----------

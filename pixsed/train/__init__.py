@@ -1,1 +1,1 @@
-"""Flows, training and ONNX export: the only room that imports torch."""
+"""Flows, their training and their ONNX export; the only folder that imports torch."""

@@ -26,7 +26,7 @@ def space_of(prior):
     Raises
     ------
     PixsedError
-        If the prior has none.
+        If no network supports the prior.
     """
     if prior not in SPACES:
         raise PixsedError(
@@ -64,8 +64,8 @@ class Observer:
     def batch(self, rows, rng, keep_faint=0.2):
         """Observe simulations once.
 
-        Only a fraction `keep_faint` of the rows without a detection is kept. The selection uses
-        only the noisy data, which leaves the posterior given the data unchanged.
+        Only a fraction `keep_faint` of the rows without a detection is kept. The selection
+        depends only on the noisy data, so it does not change the posterior given the data.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class Observer:
 
         Each batch has its own random numbers, so the result does not depend on the number of
         threads. On cuda all batches have the same number of rows: rows that `batch` drops are
-        replaced by those of the next batch, and an incomplete last batch is dropped.
+        replaced by rows of the next batch, and an incomplete last batch is dropped.
 
         Parameters
         ----------

@@ -54,7 +54,7 @@ def check_same_simulations(checkpoint, simulations, path):
     Raises
     ------
     PixsedError
-        If they have not; `path` names the checkpoint.
+        If the bands or the prior differ; `path` names the checkpoint.
     """
     if (checkpoint["bands"], checkpoint["prior"]) != (simulations.bands, simulations.prior):
         raise PixsedError(f"{path} was trained on other bands or another prior; train again")
@@ -80,8 +80,8 @@ def load_network(checkpoint):
     trained = checkpoint["spline"]
     if trained != spline.constants():
         raise PixsedError(
-            f"the checkpoint was trained with other spline constants ({trained}) than those of "
-            f"this pixsed; use pixsed {checkpoint['pixsed']}, or train again"
+            f"the checkpoint was trained with other spline constants ({trained}) than this "
+            f"version of pixsed has; use pixsed {checkpoint['pixsed']}, or train again"
         )
     sizes = dict(checkpoint["sizes"])
     infer_redshift = sizes.pop("infer_redshift")
@@ -93,7 +93,7 @@ def load_network(checkpoint):
         infer_redshift=infer_redshift,
     )
     network.load_state_dict(checkpoint["average"])
-    # The final stages of the training load the network before they have all run.
+    # The final stages load the network when some of their results do not exist yet.
     if "recalibration" in checkpoint:
         network.recalibration.load_state_dict(checkpoint["recalibration"])
     network.error_floor = checkpoint["noise"].get("fraction_low", 0.0)

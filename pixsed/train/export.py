@@ -32,7 +32,7 @@ TOLERANCE, LARGEST = 1e-4, 1e-2
 
 
 def metadata(checkpoint, name):
-    """Return the metadata of a model, as a dict fit for JSON.
+    """Return the metadata of a model as a JSON-serialisable dict.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def _describe_coordinate(coordinate):
 
 
 class WithQuantiles(torch.nn.Module):
-    """A network with the marginal quantiles as one more output.
+    """Network with the marginal quantiles as an additional output.
 
     The quantiles of several networks are averaged.
 
@@ -111,14 +111,15 @@ def export(checkpoints, output, *, name=None, simulations=None, overwrite=False)
     Parameters
     ----------
     checkpoints : dict or sequence of dict
-        Checkpoint of one network, or of several, each of which makes its part of the samples.
+        Checkpoint of one network, or checkpoints of several networks, each of which draws an
+        equal number of the samples.
     output : path-like
     name : str, optional
-        Name of the model. By default that of the file, without its ending, or that of the
+        Name of the model. By default, the file name without its suffix, or the name of the
         prior if the file is ``"-"``.
     simulations : `~pixsed.simulate.table.Simulations`, optional
-        Others than those of the training, but of the same kind, for the calibration of the
-        out-of-distribution score; without them OOD is NaN.
+        Simulations of the same kind as the training set, but independent of it, for the
+        calibration of the out-of-distribution score. Without them OOD is NaN.
     overwrite : bool, optional
 
     Returns
@@ -130,9 +131,9 @@ def export(checkpoints, output, *, name=None, simulations=None, overwrite=False)
     Raises
     ------
     PixsedError
-        If it is above `TOLERANCE`, or the largest difference above `LARGEST`; if the networks
-        are not of one kind; or if the simulations are of another kind than those of the
-        training.
+        If this percentile is above `TOLERANCE` or the largest difference is above `LARGEST`, if
+        the networks are of different kinds, or if the simulations are of another kind than the
+        training set.
     """
     checkpoints = [checkpoints] if isinstance(checkpoints, dict) else list(checkpoints)
     check_members(checkpoints)
@@ -174,7 +175,7 @@ def _describe(checkpoints, name, simulations):
 
 
 def _check_simulations(simulations, checkpoint):
-    """Raise `PixsedError` unless simulations are of the kind of the training."""
+    """Raise `PixsedError` unless the simulations are of the same kind as the training set."""
     if simulations.bands != checkpoint["bands"]:
         raise PixsedError("the simulations have other bands than the checkpoint")
     other = physics_differences(simulations.meta, checkpoint["sps"])
@@ -182,8 +183,8 @@ def _check_simulations(simulations, checkpoint):
         other = f"prior {simulations.prior}, not {checkpoint['prior']}"
     if other:
         raise PixsedError(
-            f"the simulations are of another kind than those of the training ({other}); "
-            "calibrate the score on some made alike, with another seed"
+            f"the simulations are of another kind than the training set ({other}); "
+            "calibrate the score on simulations made in the same way, with another seed"
         )
 
 
@@ -231,7 +232,7 @@ def compare(network, path, pixels=200, samples=50):
     network : `torch.nn.Module`
     path : path-like
     pixels, samples : int, optional
-        Numbers of pixels, with noisy, partly missing photometry, and of draws.
+        Number of pixels, with noisy, partly missing photometry, and number of draws per pixel.
 
     Returns
     -------
@@ -246,6 +247,6 @@ def compare(network, path, pixels=200, samples=50):
     found = session.run([item.name for item in session.get_outputs()], feed)
     off = [
         np.abs(a - b) / np.maximum(1.0, np.abs(b))
-        for a, b in zip(found[::2], expected[::2], strict=True)  # without the predicted fluxes
+        for a, b in zip(found[::2], expected[::2], strict=True)  # not the predicted fluxes
     ]
     return max(float(np.quantile(q, 0.999)) for q in off), max(float(q.max()) for q in off)

@@ -1,4 +1,4 @@
-"""Final stages of the training: small networks fitted behind the trained one."""
+"""Final stages of the training, which fit small networks to the output of the trained one."""
 
 import torch
 
@@ -22,7 +22,7 @@ STAGES = {"recalibration": recalibrate, "decoder": _fit_decoder, "quantiles": fi
 
 
 def add_final_stages(checkpoint, simulations, noise, *, seed=42, again=(), report=None):
-    """Add the missing ones of `STAGES` to a checkpoint, in place.
+    """Add the results of the `STAGES` that a checkpoint lacks, in place.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def add_final_stages(checkpoint, simulations, noise, *, seed=42, again=(), repor
         if key not in checkpoint or key in again:
             if report:
                 report(key)
-            checkpoint.pop(key, None)  # a stage does not start from its previous result
+            checkpoint.pop(key, None)  # a stage must not start from its previous result
             checkpoint[key] = stage(load_network(checkpoint), simulations, noise, seed=seed)
 
 
@@ -53,7 +53,7 @@ def finish_checkpoint(
     path : path-like
         Checkpoint of `~pixsed.train.train.train`.
     simulations : `~pixsed.simulate.table.Simulations`
-        Preferably not those of the training: the network is overconfident for those.
+        Preferably not the training set, for which the network is overconfident.
     noise : noise model of `pixsed.simulate.noise`
     output : path-like
         Checkpoint to write; may be `path`.

@@ -1,4 +1,4 @@
-"""Network at the start of a training: untrained, or from another checkpoint."""
+"""Networks at the start of training: untrained, or loaded from another checkpoint."""
 
 import warnings
 
@@ -68,7 +68,8 @@ def _log_mass(flux, z):
 def start_from(network, path, simulations):
     """Load the weights of a checkpoint into a network.
 
-    Tables and emulators that depend on the simulations are kept, and the recalibration too.
+    The network keeps its recalibration, and the tables and emulators that depend on the
+    simulations.
 
     Parameters
     ----------

@@ -55,14 +55,14 @@ def loss_terms(network, batch, with_flow=True, mixed=False):
     good = err == err
     sigma = torch.where(good, err, torch.ones_like(err))
     residual = torch.where(good, (predicted - true) / sigma, torch.zeros_like(err))
-    # Grows logarithmically, so that bright rows with large residuals do not dominate.
+    # This loss grows logarithmically, so that bright rows with large residuals do not dominate.
     miss = torch.log1p(residual * residual).sum(dim=1) / good.sum(dim=1)
     targets = network.standardise(batch["targets"], bright, z, z_err)
     by_property = pinball(quantiles, targets, network.encoder.levels).mean(dim=(0, 2))
     density = flux.new_zeros(network.space.dim)
     if with_flow:
-        # The sharpest posteriors have the steepest gradients, by a factor of a hundred; the
-        # encoder must serve all pixels.
+        # The gradients of the sharpest posteriors are a hundred times steeper than the others.
+        # They are scaled down, because the encoder must work for all pixels.
         description = description.detach() + FLOW_TO_ENCODER * (description - description.detach())
         context = network.context((description, quantiles, predicted, bright, features), mixed)
         latent, log_slope = network.latents(batch["coordinates"], context, bright, z, z_err)

@@ -13,7 +13,7 @@ def cosine_rate(rate, progress, rise=1.0):
     rate : float
         Learning rate at the start.
     progress : float
-        Fraction of the training that is done. From 1 on the rate is 1e-6.
+        Fraction of the training that is done. For 1 and above, the rate is 1e-6.
     rise : float, optional
         Factor of the warm-up, 0 to 1.
     """

@@ -1,10 +1,10 @@
-"""Changes of an ONNX graph between its export from torch and its writing."""
+"""Changes made to an ONNX graph after its export from torch, before it is written."""
 
 import numpy as np
 
 
 def forget_source(proto):
-    """Drop the stack traces of the exporter, in place: they hold the paths of a machine."""
+    """Remove the exporter's stack traces, which contain local paths, in place."""
     graph = proto.graph
     for part in (proto, graph, *graph.node, *graph.value_info, *graph.initializer):
         part.doc_string = ""
@@ -13,10 +13,11 @@ def forget_source(proto):
 
 
 def keep_silu(proto):
-    """Write x sigmoid(x) of float64 as -((-x) sigmoid(x)), in place: the same to the bit.
+    """Replace float64 x sigmoid(x) by -((-x) sigmoid(x)), which is identical to the bit, in place.
 
-    onnxruntime 1.18 to 1.30 fuses the first form into one node, QuickGelu, but has no float64
-    kernel of it, and could not load the file. In float32 the fused node is faster, and stays.
+    onnxruntime 1.18 to 1.30 fuses the first form into a node QuickGelu, but has no float64
+    kernel for it and cannot load such a file. Float32 nodes are not replaced, because the fused
+    node is faster.
     """
     from onnx import TensorProto, helper, shape_inference
 
@@ -40,7 +41,7 @@ def keep_silu(proto):
             helper.make_node("Mul", [f"{product}_minus_x", sigmoid], [f"{product}_minus"]),
             helper.make_node("Neg", [f"{product}_minus"], [product]),
         ]
-    # Copies, since deleted nodes cannot be added again.
+    # Make copies, because deleted nodes cannot be added again.
     nodes = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
@@ -49,8 +50,8 @@ def keep_silu(proto):
 def store_small(proto):
     """Store weights in the smallest type that holds them exactly, in place.
 
-    They are cast when the model loads. Weights of float64 were trained in float32, and matrices
-    that are used once per pixel were rounded to float16 before.
+    They are cast back when the model is loaded. The float64 weights were trained in float32, and
+    the matrices that are used once per pixel have already been rounded to float16.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -77,7 +78,10 @@ def store_small(proto):
 
 
 def store_once(proto):
-    """Store equal weights once, in place: the encoder is there in two precisions."""
+    """Store equal weights only once, in place.
+
+    Weights occur twice because the graph contains the encoder in two precisions.
+    """
     first, names, kept = {}, {}, []
     for tensor in proto.graph.initializer:
         key = tensor.data_type, tuple(tensor.dims), tensor.raw_data

@@ -32,26 +32,27 @@ _PROBABILITIES = (
 )
 _NBANDS = (MIN_BANDS, 5, 7, 10, 14, 18, 22)
 _SNR = (-np.inf, 0.7, 2.0, 5.0, 10.0, 20.0, 40.0)
-#: Lower edges of the classes of redshift error, in units of 1 + z; exact ones are in the first.
+#: Lower edges of the classes of redshift error, in units of 1 + z; the first includes exact
+#: redshifts.
 _ERRORS = (0.0, 0.005, 0.05)
-#: Largest number of observations of simulations, and of observations of the same one.
+#: Largest number of observations in total, and of the same simulation.
 _ROWS, _TIMES = 300_000, 2
 #: Observations per cell: the largest number used, by class of redshift error, and the smallest.
 _CELL, _FEW = (2000, 800, 800), 100
 
 
 def score_table(network, simulations, noise, seed=11):
-    """Return the calibration of the out-of-distribution score, as a dict fit for JSON.
+    """Return the calibration of the out-of-distribution score as a JSON-serialisable dict.
 
-    It holds the chi^2 per band that certain fractions of simulations exceed, by class of
-    redshift error, and on a grid of number of bands and median S/N. Half of the simulations
-    have the training noise, half the nominal noise.
+    The table holds the chi^2 per band that certain fractions of simulations exceed, for each
+    class of redshift error, on a grid of number of bands and median S/N. Half of the simulations
+    have the training noise, the other half the nominal noise.
 
     Parameters
     ----------
     network : `~pixsed.train.network.flow.PixelFlow`
     simulations : `~pixsed.simulate.table.Simulations`
-        Others than those of the training.
+        Simulations that are not in the training set.
     noise : noise model of `pixsed.simulate.noise`
     seed : int, optional
     """
@@ -104,8 +105,8 @@ def _grid(chi2, nbands, snr, kind):
     upper = 1.0 - np.array(_PROBABILITIES)
     value = np.empty((len(_ERRORS), len(rows), len(columns), len(upper)))
     for c, a, b in np.ndindex(value.shape[:3]):
-        # A cell with too few observations takes those of its neighbours: first of other S/N,
-        # then of other numbers of bands, last of other redshift errors.
+        # A cell with too few observations uses its neighbours too: first in S/N, then in number
+        # of bands, and last in redshift error.
         away = np.abs(column - columns[b]) + len(_SNR) * np.abs(row - rows[a])
         away = away + len(_SNR) * len(_NBANDS) * np.abs(kind - c)
         reach = np.partition(away, min(_FEW, len(away)) - 1)[min(_FEW, len(away)) - 1]

@@ -23,7 +23,7 @@ class NetworkSizes:
         Width of the conditioners, and number of bins of the splines.
     flow_width, flow_blocks : int
         Width and number of blocks of the flow's own residual network. The sharpest posteriors
-        have the steepest gradients and would dominate the encoder; they may dominate this one.
+        have the steepest gradients; they may dominate this network, but not the encoder.
     """
 
     width: int = 320
@@ -41,10 +41,10 @@ def fixed(default):
 
 
 class ResumableOptions:
-    """Base class for options whose fixed fields guard the resuming of a training."""
+    """Base class for options with fields that must not change when a training is resumed."""
 
     def key(self):
-        """Return the fields made by `fixed`, as a dict fit for a checkpoint."""
+        """Return the fields made by `fixed`, as a dict for a checkpoint."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata.get("fixed")}
         return {k: asdict(v) if is_dataclass(v) else v for k, v in values.items()}
 
@@ -56,7 +56,7 @@ class ResumableOptions:
         saved : dict
             Returned by `key` for the options of the checkpoint.
         path : path-like
-            Of the checkpoint, for messages.
+            Path of the checkpoint, for messages.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class ResumableOptions:
             if saved[name] != value and not (name == "epochs" and value > saved[name]):
                 raise PixsedError(
                     f"{path} was trained with {name} {saved[name]}, not {value}; "
-                    "give the same, or train again"
+                    "give the same value, or train again"
                 )
 
 
@@ -76,9 +76,9 @@ class TrainOptions(ResumableOptions):
     """Options of `~pixsed.train.train.train`.
 
     A field marked as fixed determines the trained network: a checkpoint is resumed only with
-    the same value, or with more epochs. The other fields may change when a training is resumed.
-    `mixed` and `device` change the network by rounding errors, `patience` by the epoch at which
-    a stage ends.
+    the same value, or with more epochs. The other fields may change when a training is resumed:
+    `mixed` and `device` change the network by rounding errors, and `patience` changes the epoch
+    at which a stage ends.
 
     Attributes
     ----------
@@ -99,9 +99,9 @@ class TrainOptions(ResumableOptions):
     patience : int or None
         End a stage after this number of epochs without a smaller held-out loss.
     minutes : float or None
-        Train for this time instead of `epochs`: the learning rate falls with the clock. The
-        time includes what comes before the first epoch, but not what comes after the last. The
-        result depends on the machine and cannot be resumed.
+        Train for this time instead of `epochs`; the learning rate then falls with time. The
+        time includes the preparation before the first epoch, but not the stages after the last.
+        The result depends on the speed of the machine, and the training cannot be resumed.
     mixed : bool or None
         Evaluate the residual networks in bfloat16; None = on cuda only.
     device : str

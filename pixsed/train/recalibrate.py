@@ -20,7 +20,7 @@ _BLOCK = 4096
 
 
 def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS):
-    """Fit `PixelFlow.recalibration` to simulations, everything else unchanged.
+    """Fit `PixelFlow.recalibration` to simulations; the rest of the network does not change.
 
     A correct flow maps each truth to independent standard normals. The map is fitted to the
     quantiles of these latents by quantile regression. Half of the simulations are observed with
@@ -31,7 +31,7 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS)
     network : `~pixsed.train.network.flow.PixelFlow`
         Trained network; not modified.
     simulations : `~pixsed.simulate.table.Simulations`
-        Preferably not those of the training: the network is overconfident for those.
+        Preferably not the training set, for which the network is overconfident.
     noise : noise model of `pixsed.simulate.noise`
     seed : int, optional
     rows, steps : int, optional
@@ -44,7 +44,7 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS)
         threads.
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums in another order differ in their last digits
+    torch.set_num_threads(1)  # the order of a sum affects its last digits
     try:
         network = copy.deepcopy(network).float().requires_grad_(False)
         return _fit(network, simulations, noise, seed, rows, steps)

@@ -14,7 +14,7 @@ _WARM_STEPS = 500
 
 
 class Schedule:
-    """Two stages, the encoder alone and then encoder and flow, by epochs or by the clock.
+    """Two training stages, limited by epochs or by time: the encoder alone, then with the flow.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Schedule:
     minutes : float, optional
         Duration that replaces `epochs`: the stages then end by the clock, within an epoch.
     since : float, optional
-        Start of that duration, of `time.monotonic`; default: now.
+        Start of that duration, as returned by `time.monotonic`; default: now.
     patience : int, optional
         Number of epochs without a smaller held-out loss after which a stage ends.
 
@@ -62,7 +62,7 @@ class Schedule:
         return epoch >= self.ends[0]
 
     def progress(self, epoch, fraction):
-        """Return the fraction of the stage that is done, `fraction` of the epoch being done."""
+        """Return the fraction of the stage that is done, given that of the present epoch."""
         with_flow = epoch >= self.ends[0]
         if self.seconds is None:
             first, last = self.first_epoch(epoch), self.ends[int(with_flow)]

@@ -71,7 +71,7 @@ def train(
     report : callable, optional
         Called with a dict after each epoch.
     threads : int, optional
-        Threads of torch; on cuda, of the observation of the simulations.
+        Number of torch threads; on cuda, number of threads that observe the simulations.
 
     Returns
     -------
@@ -82,7 +82,8 @@ def train(
     ------
     PixsedError
         If the prior has no network, there are too few simulations or bands, the device does
-        not exist, `resume` is of another training, or `start` has an encoder of another shape.
+        not exist, `resume` belongs to another training, or `start` has an encoder of another
+        shape.
 
     Warns
     -----
@@ -131,7 +132,7 @@ def train(
 
 
 def train_ensemble(simulations, ssp, noise, output, options, *, members, **arguments):
-    """Train several networks with seeds one apart.
+    """Train several networks with consecutive seeds.
 
     Parameters
     ----------
@@ -182,7 +183,7 @@ def _read_resumed(path, simulations, noise, options):
     if options.epochs > saved["options"]["epochs"]:
         saved["stage_ends"][1] = options.epochs
     if saved["epoch"] >= saved["stage_ends"][1]:
-        raise PixsedError(f"{path} has {saved['epoch']} epochs already; nothing is left to do")
+        raise PixsedError(f"{path} already has {saved['epoch']} epochs; nothing is left to do")
     if saved["noise"] != noise.describe():
         warnings.warn(
             f"{path} was trained under other noise ({saved['noise']['name']}); it continues "
@@ -264,7 +265,7 @@ class _Training:
     def _run_steps(self, epoch, with_flow):
         """Take the steps of an epoch; return their losses."""
         options, rows = self.options, self.observer.rows
-        # Each epoch has its own random numbers, so that a resumed training sees the same batches.
+        # Each epoch has its own random numbers, so that a resumed training gets the same batches.
         seed = [options.seed, epoch]
         shuffled = np.random.default_rng(seed).permutation(rows)
         self.network.train()

@@ -8,7 +8,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pixsed.train.loss import loss_terms, total
 
-#: Largest norm of the gradient of encoder and flow, each.
+#: Largest norm of the gradient of the encoder, and of the gradient of the flow.
 _CLIP = 5.0
 #: Largest number of steps queued on the GPU. More would use memory, and the learning rate would
 #: run ahead of them.
@@ -20,9 +20,9 @@ _TRIALS = 3
 class Trainer:
     """Optimiser steps of a network, with a running average of its weights.
 
-    A step is about two thousand small operations, which a GPU executes faster than Python
-    launches them. On cuda they are recorded once as a CUDA graph and replayed, for which all
-    batches must have the same size.
+    A step consists of about two thousand small operations, which a GPU executes faster than
+    Python launches them. On cuda they are therefore recorded once as a CUDA graph and replayed;
+    this requires that all batches have the same size.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class Trainer:
         norms = [torch.nn.utils.clip_grad_norm_(part, _CLIP) for part in self._parts]
         not_finite = ~torch.isfinite(loss + sum(norms))
         if self._recorded:
-            # The fused optimiser skips the step where this is 1, without a synchronisation.
+            # The fused optimiser skips the step if this is 1, without a synchronisation.
             self.optimiser.found_inf = not_finite.float()
             self.optimiser.step()
         elif not not_finite:

@@ -1,1 +1,1 @@
-"""Tests of a model on simulations: accuracy of its medians, calibration of its errors."""
+"""Tests of a model on simulations: accuracy of medians, and calibration of errors."""

@@ -1,6 +1,6 @@
 """Artefacts made from simulations, to test the out-of-distribution score.
 
-No galaxy looks like them, so their scores should be small.
+No galaxy looks like an artefact, so the scores of artefacts should be small.
 """
 
 import numpy as np
@@ -14,8 +14,8 @@ from pixsed.validate.statistics import BINS, in_bin, uniformity
 
 #: Mean S/N of the artefacts.
 SNR_RANGE = (5.0, 50.0)
-#: h c / k in micron K. Rounded: with the value of `astropy.constants` the fluxes of stars would
-#: differ in their seventh digit.
+#: h c / k in micron K, rounded. With the value of `astropy.constants` the fluxes of the stars
+#: would differ in the seventh digit.
 HC_OVER_K = 14387.77
 KINDS = {
     "STAR": "blackbody of 3000 to 6000 K, with the total flux of the galaxy",
@@ -58,7 +58,7 @@ def make(kind, observed, bands, noise, rng):
         names = [band for band, seen in zip(bands, here, strict=True) if seen]
         flux[:, here], err[:, here] = measure(true[:, here], names, noise, rng)
         return np.where(present, flux, np.nan), np.where(present, err, np.nan)
-    # Rank the bands that are present in random order; change the first of them, or half.
+    # Put the bands that are present in random order; change the first one, or half of them.
     key = np.where(present, rng.random(flux.shape), 2.0)
     rank = np.argsort(np.argsort(key, axis=1), axis=1)
     if kind == "SPIKE":
@@ -105,7 +105,7 @@ def row_of(kind, case, ood, snr, low, high):
 
 
 def of_simulations(result, case):
-    """Return the rows of the table OOD for simulations of a case, which should be uniform."""
+    """Return the rows of the table OOD for simulations, whose scores should be uniform."""
     table = []
     for bin_ in BINS:
         if bin_[0] != "REDSHIFT":

@@ -13,10 +13,10 @@ _LOG_SFR_TIME = 8.0
 def outside(draws, redshift, metadata):
     """Return a mask of the draws that are outside the prior in a model's metadata.
 
-    Tested are the coordinates of the prior; times, which must be ordered and before the age
-    of the Universe; the surviving mass, which must be less than the mass formed; rates,
-    which must be between the floor and all of the mass within 100 Myr; and redshifts. Values
-    that are infinite or NaN are outside.
+    The coordinates of the prior and the redshifts must be within their ranges. Times must be
+    ordered and before the age of the Universe. The surviving mass must be less than the mass
+    formed. Rates must be between the floor and the rate that forms all of the mass within
+    100 Myr. Values that are infinite or NaN are outside.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Cases of a test: simulations as different surveys would observe them."""
+"""Cases of a test: simulations observed as in different surveys."""
 
 from dataclasses import dataclass
 
@@ -76,7 +76,7 @@ CASES = {
 
 @dataclass
 class Observed:
-    """Simulations as a survey would observe them.
+    """Simulations observed as in a survey.
 
     Attributes
     ----------
@@ -85,11 +85,11 @@ class Observed:
     redshift, redshift_err : `~numpy.ndarray`, shape (N,)
         Observed redshift and its error; 0 = exact.
     snr : `~numpy.ndarray`, shape (N,)
-        Mean S/N, as `row_snr` returns it.
+        Mean S/N, as returned by `row_snr`.
     truth : dict of `~numpy.ndarray`, shape (N,)
     bins : `~numpy.ndarray`, shape (N, len(BINS)), bool, optional
-        Bins of `~pixsed.validate.statistics.BINS` for which each row counts; default: all
-        that contain it.
+        Bins of `~pixsed.validate.statistics.BINS` in which each row is used; default: all bins
+        that contain the row.
     """
 
     flux: np.ndarray
@@ -120,16 +120,16 @@ class Observed:
 
 
 def band_set(name, bands):
-    """Return a mask (B,) of `bands`: "all" of them, or those among the 19 of the "paper"."""
+    """Return a mask (B,) of `bands`: "all" selects all, "paper" the 19 bands of the paper."""
     return np.array([name == "all" or band in PAPER_BANDS for band in bands])
 
 
 def row_snr(flux, err, bands):
     """Return the mean S/N of each row over the reference bands that it has.
 
-    Rows without reference bands use their three reddest bands, as `pixsed fit` does. The S/N
-    uses only bands that the model sees: a cut in a missing band would select on the truth, and
-    correct posteriors would look wrong.
+    Rows without reference bands use their three reddest bands, as in `pixsed fit`. The S/N uses
+    only bands that are given to the model: a cut in a missing band would select on the truth,
+    and correct posteriors would look wrong.
 
     Parameters
     ----------
@@ -189,8 +189,8 @@ def observe_case(
 ):
     """Observe simulations, and keep the first `number` within a range of mean S/N.
 
-    The first `per_bin` of each bin of S/N and redshift are kept in addition. So each bin holds
-    the first rows of the file that fall in it, without any other selection.
+    In addition, the first `per_bin` rows in each bin of S/N and redshift are kept. Each bin
+    therefore holds the first rows of the file that fall in it, without any other selection.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def _observe(block, noise, case, snr_range, photo_z_max, rng):
     bands = block.bands
     here = band_set(case.bands, bands)
     mask = np.tile(here, (len(block), 1))
-    # The noise need not know bands that nobody sees.
+    # The noise may lack bands that are not observed.
     flux, err = (np.full(mask.shape, np.nan, dtype=np.float32) for _ in range(2))
     names = [band for band, seen in zip(bands, here, strict=True) if seen]
     flux[:, here], err[:, here] = observe(

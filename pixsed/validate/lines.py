@@ -1,4 +1,4 @@
-"""The short report, as lines of text."""
+"""Short report of a validation, as lines of text."""
 
 import numpy as np
 
@@ -47,14 +47,14 @@ def case_lines(tests, case, title):
 
 
 def cross_line(tests, model, simulations, case):
-    """Return the line of a cross-test: the offset of LOGMSTAR, and the paper's.
+    """Return the line of a cross-test: the offset of LOGMSTAR, and that of the paper.
 
     Parameters
     ----------
     tests : list of dict
         Rows of the table TESTS.
     model, simulations : str
-        Their priors.
+        Priors of the model and of the simulations.
     case : str
     """
     key = (case, "ALL", "LOGMSTAR")

@@ -1,4 +1,4 @@
-"""Options of a validation, and which of them change its report."""
+"""Options of a validation; their metadata say whether they change the report."""
 
 from dataclasses import dataclass, field
 
@@ -32,12 +32,13 @@ class ValidateOptions:
     noise : str
         ``"depth"``, ``"wide"``, or the file of a measured noise table.
     noise_floor : float
-        Error of bright pixels over their flux, added to that of a measured noise table.
+        Error of bright pixels divided by their flux, added to the noise of a measured table.
     cases : sequence of str or None
-        Names in `TESTS`; None: all that the bands of the model and of the noise allow.
+        Names in `TESTS`. None stands for all tests that the bands of the model and of the noise
+        allow.
     samples : int
-        Number of draws per simulation: half of them as in a fit, for medians and widths; half
-        independent, for ranks and coverage.
+        Number of draws per simulation. Half of them are made as in a fit and give medians and
+        widths; the other half are independent and give ranks and coverage.
     snr_min, snr_max : float
         Range of the mean S/N.
     seed : int

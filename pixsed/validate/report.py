@@ -1,4 +1,4 @@
-"""FITS tables of the report of a validation, and the limits that they are compared with."""
+"""FITS tables of a validation report, and the check of their values against limits."""
 
 import numpy as np
 from scipy.stats import norm

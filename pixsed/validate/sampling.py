@@ -1,4 +1,4 @@
-"""Posteriors of a test set, batch by batch, and their comparison with the truth."""
+"""Posteriors of a test set, computed in batches, and their comparison with the truth."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ class ModelSampler:
     def joint_names(self, names):
         """Return the free properties among `names`, for joint tests.
 
-        They are the coordinates of the prior. If the model lacks one of these, LOGSFR replaces
+        These are the coordinates of the prior. If the model lacks one of them, LOGSFR replaces
         it.
         """
         prior = self.model.metadata.get("prior", {})
@@ -71,7 +71,7 @@ class Result:
         For each property: truth, median, std, iqr (75 % minus 25 % quantile), rank (fraction of
         the independent draws that are smaller) and leak (fraction of draws outside the prior).
     joint : `~numpy.ndarray`, shape (N,)
-        Joint rank, as `pixsed.validate.tarp.closer_fraction` returns it.
+        Joint rank, as returned by `pixsed.validate.tarp.closer_fraction`.
     ood, snr, redshift : `~numpy.ndarray`, shape (N,)
     bins : `~numpy.ndarray`, shape (N, len(BINS)), bool, optional
         As in `~pixsed.validate.cases.Observed`.
@@ -97,11 +97,11 @@ def assess(
 ):
     """Sample the posterior of every row and compare it with the truth.
 
-    Half of the draws are those of `pixsed fit`, quasi-random and keyed by row: they give the
-    most precise medians and widths. Ranks use the other half, which are independent: only
-    among independent draws is the rank of the truth uniform if the posterior is correct
-    (simulation-based calibration, Talts+18). Among S evenly spread points a truth falls before
-    the first with probability 1 / 2S instead of 1 / (S + 1), so that 95 % intervals would
+    Half of the draws are made as in `pixsed fit`, quasi-random and keyed by row. They give the
+    most precise medians and widths. The other half are independent and give the ranks: the rank
+    of the truth under a correct posterior is uniform only among independent draws
+    (simulation-based calibration, Talts+18). Among S evenly spread points, the truth falls below
+    the first one with probability 1 / 2S instead of 1 / (S + 1), so that 95 % intervals would
     seem to contain up to 1 / S too many truths.
 
     Parameters

@@ -40,9 +40,9 @@ TABLE3 = {
         "AV": 0.92,
     },
 }
-#: Mean offset of LOGMSTAR [dex] in its Fig. 16: (prior of the model, of the simulations).
+#: Mean offset of LOGMSTAR [dex] in Fig. 16 of the paper, by the priors of model and simulations.
 FIGURE16 = {("tau", "dirichlet"): -0.147, ("dirichlet", "tau"): 0.016}
-#: Properties whose widths are interquartile ranges in its Fig. 12.
+#: Properties whose widths are interquartile ranges in Fig. 12 of the paper.
 BY_QUARTILES = ("TAU", "T25", "T50", "T75")
 #: Edges of the bins of mean S/N in Fig. 12.
 SNR_EDGES = (-np.inf, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, np.inf)
@@ -72,9 +72,9 @@ def bins_of_rows(snr, redshift):
 
 
 def in_bin(result, bin_):
-    """Return a mask (N,) of the rows that count for an entry of `BINS`.
+    """Return a mask (N,) of the rows that are used for an entry of `BINS`.
 
-    Rows that were added to fill another bin do not count, even if they fall in this one.
+    Rows that were added to fill another bin are not used, even if they fall in this one.
     """
     return result.bins[:, BINS.index(bin_)]
 
@@ -184,7 +184,7 @@ def summarise(result, case, prior, paper=None):
 
 
 def _prior_in(prior, bin_):
-    """Return the draws of the prior in a bin of redshift; for other bins, all."""
+    """Return the draws of the prior in a bin of redshift; all draws for other bins."""
     by, low, high = bin_
     if prior is None or by != "REDSHIFT":
         return prior
@@ -226,7 +226,7 @@ def _accuracy(values, name, prior):
 
 
 def _width(values, name, prior):
-    """Return the mean posterior over prior width, and its standard error."""
+    """Return the mean ratio of posterior to prior width, and its standard error."""
     key = "iqr" if name in BY_QUARTILES else "std"
     if prior is None or name not in prior or len(prior[name]) < 2 or len(values[key]) < 2:
         return np.nan, np.nan
@@ -267,7 +267,7 @@ def widths(result, case, prior):
 
 
 def residuals(result, case, bins=15):
-    """Return the rows of the table RESIDUALS: against truth, in bins of S/N (Figs. 1 and 2)."""
+    """Return the rows of the table RESIDUALS, by truth and bin of S/N (Figs. 1 and 2)."""
     table = []
     for bin_ in (bin_ for bin_ in BINS if bin_[0] != "REDSHIFT"):
         rows = in_bin(result, bin_)

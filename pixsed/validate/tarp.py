@@ -6,7 +6,7 @@ import numpy as np
 class UnitCube:
     """Map of parameters to their cumulative probabilities in a sample of the prior.
 
-    It makes the distances of different parameters comparable. TARP holds in all coordinates,
+    The map makes distances in different parameters comparable. TARP is valid in all coordinates,
     so any fixed monotonic map of each parameter would do.
 
     Parameters
@@ -31,7 +31,7 @@ class UnitCube:
 
 
 def closer_fraction(truth, samples, reference, rng):
-    """Return the fraction of draws that are closer to a reference point than the truth is.
+    """Return the fraction of draws that are closer to a reference point than the truth.
 
     The fractions are uniform between 0 and 1 if the posteriors are correct, for any reference
     points that do not depend on the truth.

@@ -1,4 +1,4 @@
-"""Validation of a model: observe simulations, sample their posteriors, compare with the truth."""
+"""Validation of a model: observe simulations, sample posteriors, compare with the truth."""
 
 import warnings
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class Report:
         return fits.HDUList([primary, *tables, *([self.points] if self.points else [])])
 
     def check_limits(self):
-        """Raise `PixsedError` if a limit of the options is missed, or a draw leaves the prior."""
+        """Raise `PixsedError` if a limit is missed, or a draw is outside the prior."""
         missed = report.misses(self.tables["TESTS"], **self.options.limits)
         if missed:
             more = f" (and {len(missed) - 1} more)" if len(missed) > 1 else ""
@@ -95,7 +95,7 @@ def validate_model(model, simulations, options=None, *, echo=None, note=None, pr
         Table of simulations, read in blocks.
     options : `~pixsed.validate.options.ValidateOptions`, optional
     echo, note : callable, optional
-        Called with each line of the short report, and with each remark about the work.
+        Called with each line of the short report, and with each note for the user.
     progress : callable, optional
         Called with the name of the case, the number of simulations just done, and their total
         number.
@@ -118,7 +118,8 @@ def validate_model(model, simulations, options=None, *, echo=None, note=None, pr
     work = _Validation(model, simulations, options or ValidateOptions())
     echo, note = echo or _no_op, note or _no_op
     cases = work.possible_cases(note)
-    # All observed before the long work, which would be lost if one case had too few.
+    # Observe all cases before the long computations, which would be lost if a case had too few
+    # simulations.
     observed = {case.label: work.observe(case) for case in cases}
     for case in cases:
         work.test(case, observed[case.label], echo, progress)
@@ -172,7 +173,7 @@ class _Validation:
         )
 
     def possible_cases(self, note):
-        """Return the cases to test; impossible ones are an error if they are asked for."""
+        """Return the cases to test; raise `PixsedError` if a requested case is impossible."""
         options, flow = self.options, self.flow
         # A measured table may lack bands that a case does not need.
         noisy = None if options.noise in NOISE_MODELS else self.noise.table.bands
@@ -251,7 +252,7 @@ class _Validation:
             self.report.tables[name] += rows
 
     def _paper(self, case):
-        """R^2 of the paper's Table 3, if the case has its bands and its S/N cut."""
+        """Return R^2 of the paper's Table 3, if the case has its bands and its S/N cut."""
         options = self.options
         cut = options.snr_min == 1 and options.snr_max == float("inf")
         like_paper = self.same_prior and case.label == "paper" and cut

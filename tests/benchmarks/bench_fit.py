@@ -50,7 +50,7 @@ def times(call, repeats=REPEATS):
 def command(*arguments):
     """Run pixsed; return CPU seconds, wall-clock seconds and peak memory in MB."""
     began = time.perf_counter()
-    # From a small process: the peak of a child begins at that of its parent.
+    # Start from a small process: the peak of a child begins at the peak of its parent.
     quiet = ["-q"] if arguments[0] == "fit" else []
     peak, seconds = bench_mosaic.run(None, *map(str, arguments), *quiet)
     return seconds, time.perf_counter() - began, peak

@@ -50,9 +50,9 @@ from pixsed.validate.sampling import ModelSampler
 NAMES = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART T25 T50 T75 AGE T50LB".split()
 TARGETS = 0.25, 0.20
 DRAWS = 4000
-#: What is given of a pixel.
+#: Columns that describe a pixel.
 PIXEL = "REDSHIFT FLUX FLUX_ERR SNR".split()
-#: Pixels are tabulated apart in these ranges of S/N.
+#: Pixels in these ranges of S/N are tabulated separately.
 SNR_BINS = (0, 10), (10, 20), (20, np.inf)
 
 
@@ -201,7 +201,7 @@ def compare(ours, theirs):
             np.quantile(v, (0.15865, 0.5, 0.84135)) for v in pair
         )
         sigma = 0.5 * (last - first)
-        if sigma > 1e-3:  # of a rate at its floor there is nothing to compare
+        if sigma > 1e-3:  # a rate at its floor cannot be compared
             found[name] = abs(middle - median) / sigma, 0.5 * (high - low) / sigma
     return found
 

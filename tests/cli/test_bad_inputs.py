@@ -1,4 +1,4 @@
-"""Every command, with inputs that cannot be read: one clear line each."""
+"""Unreadable inputs of every command give one clear line."""
 
 import gzip
 import os
@@ -59,7 +59,7 @@ INPUTS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder of what the commands need, and of the bad inputs."""
+    """Folder with the inputs that the commands need, and with the bad inputs."""
     folder = tmp_path_factory.mktemp("bad")
     cube = fakes.make_cube()
     write_cube(cube, folder / "cube.fits")

@@ -39,7 +39,7 @@ def test_output(path, run_cli, tmp_path, fitsverify):
             assert header["BUNIT"] == "MJy/sr" and header["EXPTIME"] == 3.0
             sky = WCS(before["SCI"].header).pixel_to_world(10, 20)
             assert WCS(header).world_to_pixel(sky) == pytest.approx((10, 20), abs=1e-8)
-        # In the image's unit still.
+        # The unit of the image is kept.
         np.testing.assert_allclose(
             hdulist["SCI"].data + hdulist["BKG"].data, SCI, rtol=0, atol=1e-5
         )

@@ -203,7 +203,7 @@ def test_wrong_errors_of_many_galaxies_are_told_once(cut, field):
     result = cut(*args, out="cubes")
     assert result.exit_code == 0
     assert len(result.warned) == 1 and "F606W 15" in result.warned[0]
-    # Scaled alike, by what the whole mosaic says, with hardly any sky in the cut.
+    # The scale comes from the whole mosaic, since the cutout has hardly any sky.
     result = cut(*args, "--rescale-errors", "--pad", "0", out="again")
     assert result.exit_code == 0 and not result.warned
     for number in (7, 8):
@@ -304,7 +304,7 @@ def test_overwriting(cut, field):
     failed = cut(*args)
     assert failed.exit_code == 1 and "--overwrite" in str(failed.exception)
     assert cut(*args, "--overwrite").exit_code == 0
-    # Of several, none is made where one may not be.
+    # If one of several outputs must not be written, none is.
     (field / "cubes").mkdir()
     (field / "cubes" / "8.fits").write_text("mine")
     failed = cut("--all", "--catalog", field / "cat.csv", out="cubes")
@@ -366,7 +366,7 @@ def test_jof(shared_data, run_cli, tmp_path, fitsverify, number, z):
         out,
     )
     assert result.exit_code == 0, result.output
-    # The HST errors are known to be wrong by far; it must be said, once.
+    # The HST errors are known to be far off; there must be one warning.
     assert len(result.warned) == 1
     for band in ("F606W", "F775W", "F814W", "F850LP"):
         assert f"{band} " in result.warned[0]

@@ -1,4 +1,4 @@
-"""`pixsed cutout` on inputs with faults: a right cube, or a line that says what is wrong."""
+"""`pixsed cutout` on faulty inputs: a correct cube, or a line that describes the fault."""
 
 import re
 import subprocess
@@ -125,7 +125,7 @@ def test_positions_off_the_image(ra, dec, match, write, cut):
         raise result.exception
 
 
-def test_a_galaxy_where_its_wcs_without_sip_says(write, cut, tmp_path, capfd):
+def test_sip_cards_of_a_rectified_image_are_ignored(write, cut, tmp_path, capfd):
     """SIP cards left on a rectified image are neither applied nor copied."""
     sip = dict(A_ORDER=2, A_2_0=1e-3, B_ORDER=2, B_0_2=1e-3)
     path = write("F444W", **sip)

@@ -1,4 +1,4 @@
-"""Cut-outs land on the right sky: against astropy's Cutout2D and GNU Astronomy Utilities."""
+"""Positions of cutouts, compared with astropy's Cutout2D and GNU Astronomy Utilities."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ from astropy.wcs import WCS
 from pixsed.io.formats.cube import read_cube
 
 NY, NX = 150, 170
-# Where stars are, in pixels from 0; none on the border of a pixel.
+# Positions of stars, in pixels from 0; none is on the border of a pixel.
 STARS = [(70.2, 60.1), (24.7, 101.3), (133.8, 33.6)]
 SIZE = 21
 
@@ -39,7 +39,7 @@ def tan(**cards):
 
 HEADERS = {
     "north up": tan(CDELT1=-0.03 / 3600, CDELT2=0.03 / 3600),
-    # As the JOF cutouts: rotated by 141 degrees, a PC matrix.
+    # Like the JOF cutouts: rotated by 141 degrees, with a PC matrix.
     "PC": tan(
         CDELT1=0.03 / 3600,
         CDELT2=0.03 / 3600,
@@ -49,7 +49,7 @@ HEADERS = {
         PC2_2=0.7771,
     ),
     "CD": tan(CD1_1=-7.2e-6, CD1_2=4.1e-6, CD2_1=4.2e-6, CD2_2=7.1e-6),
-    # As of a part of a larger mosaic.
+    # Like a part of a larger mosaic.
     "CRPIX far outside": tan(
         CDELT1=-0.03 / 3600, CDELT2=0.03 / 3600, CRPIX1=4904.66, CRPIX2=-2049.67
     ),
@@ -58,7 +58,7 @@ HEADERS = {
 
 @pytest.fixture(params=HEADERS)
 def field(request, write_fits):
-    """(path, data, header) of an image with stars in it."""
+    """Return (path, data, header) of an image with stars."""
     header = HEADERS[request.param]
     rng = np.random.default_rng(8)
     y, x = np.mgrid[:NY, :NX]
@@ -132,7 +132,7 @@ def test_astcrop(field, cutout, tmp_path):
         np.testing.assert_allclose(cube.flux[0], theirs.data, rtol=1e-6)
         corners = [0, SIZE - 1, 0], [0, 0, SIZE - 1]
         mine = WCS(cube.header).pixel_to_world(*corners)
-        # It writes its WCS with fewer digits.
+        # It writes the WCS with fewer digits.
         separation = mine.separation(WCS(theirs.header).pixel_to_world(*corners))
         assert separation.max() < 1e-3 * u.arcsec
 

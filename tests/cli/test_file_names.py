@@ -46,7 +46,7 @@ def model_path(tmp_path_factory):
 
 
 def checked(path, name):
-    """Return the PRIMARY of a file that astropy reads without a word."""
+    """Return the PRIMARY of a file that astropy reads without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with fits.open(path, checksum=True) as hdulist:
@@ -60,7 +60,7 @@ def checked(path, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_commands(tmp_path, run_cli, monkeypatch, model_path, name):
-    """Cube to cube, noise, maps and masses, all under the name, in a folder of the name."""
+    """Run commands on files and folders with this name: cubes, noise, maps and masses."""
     folder = tmp_path / name
     folder.mkdir()
     cube = folder / f"{name}.fits"

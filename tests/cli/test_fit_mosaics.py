@@ -1,4 +1,4 @@
-"""`pixsed fit` of mosaics: the same values as of cubes cut out of them, and as of the model."""
+"""`pixsed fit` of mosaics gives the values of the model, and those of cubes cut out of them."""
 
 import os
 import pickle
@@ -24,7 +24,7 @@ def model_path(tmp_path_factory):
 
 @pytest.fixture
 def scene(tmp_path, wcs_header):
-    """Mosaics of three galaxies, their map and catalogue; return what the command line takes."""
+    """Write mosaics of three galaxies, map and catalogue; return the command-line arguments."""
     rng = np.random.default_rng(5)
     y, x = np.mgrid[:NY, :NX]
     segmap = np.zeros((NY, NX), np.int32)
@@ -125,7 +125,7 @@ def test_the_same_as_cubes_cut_out(scene, fit, run_cli, model_path, tmp_path, fi
 
 
 def test_against_the_model(scene, fit, model_path, tmp_path):
-    """One pixel, from the file's own numbers."""
+    """Compute the quantiles of one pixel from the numbers in the file."""
     _, out = fit(*with_catalog(tmp_path))
     found, _ = planes(out)
     model = Model(model_path)
@@ -181,7 +181,7 @@ def test_tiles_parts_and_options_of_cutout(scene, fit, run_cli, tmp_path):
 
 
 def test_tile_compressed(scene, fit, tmp_path):
-    """Without loss here, in tiles that no strip of rows agrees with: the same maps."""
+    """Lossless compression, in tiles that do not agree with strips of rows, gives the same maps."""
     _, out = fit(*with_catalog(tmp_path))
     for name in ("F200W", "F444W"):
         with fits.open(tmp_path / f"{name}.fits") as hdulist:
@@ -435,7 +435,7 @@ def test_how_images_are_read_is_part_of_a_run(option, scene, run_cli, model_path
 
 
 def test_zeros_are_no_data_in_every_worker(scene, fit, tmp_path):
-    """Blank corners, in two processes and in one, as NaN there."""
+    """Blank corners of zeros are treated as NaN, with one process and with two."""
     _, segmap = scene
     for zero in (np.nan, 0.0):
         for band in BANDS:

@@ -1,4 +1,4 @@
-"""Options of `pixsed fit`: --resume goes on only with those that give the same maps."""
+"""Options of `pixsed fit`: --resume accepts only options that give the same maps."""
 
 import fakes
 import pytest

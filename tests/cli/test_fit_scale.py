@@ -240,7 +240,7 @@ def test_a_failure_in_the_middle_keeps_what_is_done(fit, cube_path, tmp_path, mo
     calls[:] = [1] * 3
     assert fit(*args[:-1], tmp_path / "b.fits").exit_code == 0
     assert data(out) == data(tmp_path / "b.fits")
-    # Before the first tile is finished nothing is kept.
+    # Nothing is kept before the first tile is finished.
     calls[:] = [1] * 2
     assert fit(*args[:-1], tmp_path / "c.fits", "--tile", "20,24").exit_code == 1
     assert not hidden(tmp_path)
@@ -318,7 +318,7 @@ def test_parts_that_do_not_go_together(fit, run_cli, cube_path, whole, tmp_path)
         assert result.exit_code == 2 and "must be I/N" in " ".join(result.output.split())
     write_cube(fakes.binned_cube(), tmp_path / "binned.fits")
     result = fit(tmp_path / "binned.fits", "--part", "1/2", "-o", out)
-    assert "a binned cube is fitted whole" in str(result.exception)
+    assert "a binned cube must be fitted whole" in str(result.exception)
 
 
 def test_tables_put_together(fit, run_cli, model_path, tmp_path):

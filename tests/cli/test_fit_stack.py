@@ -1,4 +1,4 @@
-"""The way from `pixsed fit` to onnxruntime is short, and goes in one direction."""
+"""The call stack from `pixsed fit` to onnxruntime is short, and follows the order of folders."""
 
 import sys
 from pathlib import Path

@@ -29,7 +29,7 @@ def model_path(tmp_path_factory):
 
 @pytest.fixture
 def fit(run_cli, model_path, tmp_path, monkeypatch):
-    """Fit a table, or a file; return click's result and what was written."""
+    """Fit a table or a file; return click's result and the table written."""
     monkeypatch.chdir(tmp_path)
 
     def run(table, *options, output="o.ecsv"):
@@ -93,7 +93,7 @@ def test_magnitudes_give_the_same_as_fluxes(fit):
     assert "--unit uJy was not used" in result.warned[0]
     np.testing.assert_array_equal(found["LOGMFORM_P50"], expected["LOGMFORM_P50"])
     result, _ = fit(photometry(), "--unit", "F999W=uJy")
-    assert "F999W of --unit is not a band that is fitted" in said(result)
+    assert "F999W of --unit is not a fitted band" in said(result)
 
 
 @pytest.mark.parametrize("none", ["-", "--", "", "nan", "None", "null", "N/A", "..."])
@@ -252,7 +252,7 @@ def cases():
     options = {option.name: option for option in command.params}
     for name, kinds in KINDS_OF.items():
         for kind in ("cube", "table"):
-            # --hdu of a cube means an image of it.
+            # For a cube, --hdu selects an image.
             if kind not in kinds and (name, kind) != ("hdu", "cube"):
                 yield pytest.param(kind, options[name], id=f"{kind} {options[name].opts[0]}")
 
@@ -480,7 +480,7 @@ def test_ids_that_are_in_two_tables(merge, parts):
     assert list(Table.read("m.fits")["ID"]) == ["1", "2", "3", "x", "y"]
 
 
-# What every command writes.
+# Cards that every command writes.
 
 
 def test_tables_that_are_written_read_back_without_a_warning(fit, run_cli, model_path):

@@ -1,4 +1,4 @@
-"""Options that take numbers, of every command: no NaN, no infinite value."""
+"""Options of all commands that take numbers refuse NaN and infinite values."""
 
 import click
 import pytest
@@ -63,7 +63,7 @@ def test_integers_out_of_range(command, option, nargs, value):
     assert result.exit_code == 2 and option in result.stderr
 
 
-# Clipped to what there is: pixels of an image, tasks, or rows.
+# Large values are clipped to the number of pixels, tasks or rows.
 UNBOUNDED = (
     "--box",
     "--jobs",
@@ -85,7 +85,7 @@ def test_seeds(command, value):
 
 @pytest.mark.parametrize("value", ["-100", "-1e-3", "0", "3", "1e30"])
 def test_a_negative_cut_is_a_cut(value, tmp_path):
-    """The next complaint is about the input, not about the option."""
+    """A negative cut is valid: the error is about the input, not about the option."""
     out = str(tmp_path / "m.fits")
     result = CliRunner().invoke(cli, ["fit", "no.fits", "--snr-min", value, "-o", out])
     assert result.exit_code == 1 and "no such file" in str(result.exception)

@@ -38,7 +38,7 @@ def surface_brightness(njy):
 
 
 def electrons(njy, photflam, photplam):
-    """Counts a second, by the definition of PHOTFLAM."""
+    """Counts per second, by the definition of PHOTFLAM."""
     density = (njy * u.nJy).to(u.erg / u.s / u.cm**2 / u.AA, u.spectral_density(photplam * u.AA))
     return density.value / photflam
 
@@ -93,7 +93,7 @@ def ceers(header):
 
 
 def grizli(header):
-    """Gzipped _sci and _wht beside each other, the image in PRIMARY, in 10 nJy."""
+    """Separate gzipped _sci and _wht files, with the image in PRIMARY, in 10 nJy."""
     sci = header(
         BUNIT="10.0*nanoJansky",
         TELESCOP="JWST",
@@ -117,7 +117,7 @@ def grizli(header):
 
 
 def hst_drizzle(header):
-    """Electrons a second, calibrated by PHOTFLAM and PHOTPLAM; inverse variance beside it."""
+    """Electrons per second, calibrated by PHOTFLAM, PHOTPLAM; inverse variance in another file."""
     photflam, photplam = 7.862481e-20, 5921.1
     sci = header(
         BUNIT="ELECTRONS/S",
@@ -170,7 +170,7 @@ def astrodrizzle(header):
 
 
 def plain(header):
-    """SCI and ERR in one file, in uJy; the band is told nowhere."""
+    """SCI and ERR in one file, in uJy, without the name of the band."""
     return Layout(
         "F115W",
         "F115W=galaxy.fits",
@@ -185,7 +185,7 @@ def plain(header):
 
 
 def zero_point(header):
-    """Counts of a zero point that the user knows; the errors in another file."""
+    """Counts with a zero point that the user gives; the errors are in another file."""
     counts = [10 ** (-0.4 * ((1 * u.nJy).to_value(u.ABmag) - 25.94)) * v for v in (FLUX, SIGMA)]
     return Layout(
         "F150W",
@@ -284,7 +284,7 @@ def test_all_layouts_in_one_cube(lay_out, segmap, run_cli, tmp_path):
 @pytest.mark.parametrize("added", ["always", "never", "auto"])
 @pytest.mark.parametrize("make", WITH_BUNIT)
 def test_background_in_the_images_own_unit(make, added, lay_out, segmap, run_cli, tmp_path):
-    """`bkg` first: what it leaves, and its errors, come to nJy as the image did."""
+    """The output of `bkg` and its errors are converted to nJy like the image."""
     image, band, _ = lay_out(make)
     out, cut = tmp_path / "bkg.fits", tmp_path / "cube.fits"
     args = ["--box", "45", "--mask", segmap, "--add-rms", added]
@@ -302,7 +302,7 @@ def test_background_in_the_images_own_unit(make, added, lay_out, segmap, run_cli
         np.testing.assert_allclose(
             cube.flux[0], FLUX - factor * hdulist["BKG"].data, rtol=1e-5, atol=1e-4
         )
-        # Not by default: the errors agree with the scatter of the sky.
+        # By default the rms is not added: the errors agree with the scatter of the sky.
         rms = factor * hdulist["BKGRMS"].data if added == "always" else 0.0
         np.testing.assert_allclose(cube.err[0], np.hypot(SIGMA, rms), rtol=1e-5)
 
@@ -362,7 +362,7 @@ def test_rate_without_calibration(make, lay_out, segmap, run_cli, tmp_path):
 
 @pytest.mark.parametrize("tile", [(1, NX), (32, 32)])
 def test_tile_compressed(tile, lay_out, segmap, run_cli, tmp_path):
-    """As fpack makes them, without loss here: the same cube, the same background."""
+    """Lossless compression, as made by fpack, gives the same cube and the same background."""
     image, _, _ = lay_out(hst_drizzle)
     for name in (image, image.replace("_sci", "_wht")):
         with fits.open(name) as hdulist:

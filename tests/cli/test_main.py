@@ -1,4 +1,4 @@
-"""The command group: help, what it imports, exit codes and messages."""
+"""Command group: help, imports, exit codes and messages."""
 
 import importlib.util
 import os
@@ -17,8 +17,8 @@ from pixsed.errors import PixsedError
 
 
 def run_python(*args):
-    """Run Python in a process of its own, with the pixsed that is tested and no other."""
-    # From another folder: the checkout's own must not hide the installed package.
+    """Run Python in a separate process, with the tested pixsed and no other."""
+    # Use another folder: the package of the checkout must not hide the installed one.
     place = Path(pixsed.__file__).parents[1]
     return subprocess.run(
         [sys.executable, *args],

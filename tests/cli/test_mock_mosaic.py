@@ -1,4 +1,4 @@
-"""A mosaic of known sky and noise in bkg, psfmatch and cutout."""
+"""Mosaics of known sky and noise in bkg, psfmatch and cutout."""
 
 import numpy as np
 import pytest
@@ -101,7 +101,7 @@ def test_errors_after_matching_are_the_scatter_of_the_sky(
     path, seg = write(image, segmap)
     sky_free, matched, cube = (tmp_path / f"{name}.fits" for name in ("bkg", "psfm", "cube"))
     args = ["--box", BOX, "--mask", seg, "--dilate", "3"]
-    # All noise is that of the sky, which ERR already has: its rms must not be added twice.
+    # All noise is sky noise, which ERR already contains, so the rms must not be added again.
     assert run_cli("bkg", path, *args, "--err", "sky", "-o", sky_free).exit_code == 0
     y, x = np.mgrid[-8:9, -8:9]
     kernel = np.exp(-0.5 * (x**2 + y**2) / 1.8**2) + 0.02 * np.exp(-np.hypot(x, y) / 3)

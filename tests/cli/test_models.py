@@ -12,7 +12,7 @@ from pixsed.models import card, resolve, shipped
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Stand in for the package data: one model with a card, one without."""
+    """Replace the package data by one model with a card and one without."""
     model = fakes.fake_model(tmp_path / "tau.onnx")
     shutil.copy(model, tmp_path / "bare.onnx")
     (tmp_path / "tau.md").write_text("# tau\nA card.\n")
@@ -34,7 +34,7 @@ def test_list(folder):
 
 def test_card(folder):
     assert run("tau").stdout == "# tau\nA card.\n"
-    with pytest.raises(PixsedError, match="bare has no card bare.md"):
+    with pytest.raises(PixsedError, match="bare lacks its card bare.md"):
         card("bare")
     with pytest.raises(PixsedError, match=r"model x is not shipped \(shipped: bare, tau\)"):
         run("x")

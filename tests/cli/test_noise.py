@@ -14,7 +14,7 @@ from pixsed.io.formats.noise_table import read_noise
 
 @pytest.fixture
 def cubes(tmp_path, wcs_header, few_bands):
-    """Two small cubes in the bands of the simulations, errors that grow with flux."""
+    """Two small cubes in the bands of the simulations, with errors that grow with flux."""
     paths = []
     for number in (1, 2):
         rng = np.random.default_rng(number)
@@ -119,7 +119,7 @@ def test_train_under_it(run_cli, noise_file, simulations_file, ssp_file, tmp_pat
     assert said["base"]["bands"]["F200W"]["mean"] == noise.mean.tolist()
     assert said["base"]["bands"]["F200W"]["noise_corr"] == noise.noise_corr
 
-    # To go on under other noise is a choice, and is said.
+    # Continuing under other noise is allowed, with a warning.
     args[args.index("--epochs") + 1] = 2
     result = run_cli(*args, "--noise-floor", 0.02, "--resume", path, "--overwrite", "-o", path)
     assert result.exit_code == 0, (result.output, result.exception)
@@ -180,7 +180,7 @@ def test_a_table_that_does_not_fit(
         for name in ("NOISE", "BANDS"):
             hdus[name].data = hdus[name].data[hdus[name].data["BAND"] != "F410M"]
         hdus.writeto(short)
-    # validate can do without the bands that a case does not show, if not in artefacts.
+    # The noise may lack bands that a case does not use, except for artefacts.
     instead = {"train": "; simulate with --bands F606W,", "validate": ", and artefacts are made in"}
     for noise, message in (
         (short, f"short.fits has no noise of F410M{instead[command]}"),
@@ -219,13 +219,13 @@ def test_jof(shared_data, run_cli, tmp_path):
     path = tmp_path / "noise.fits"
     result = run_cli("noise", *cubes, "-o", path)
     assert result.exit_code == 0, (result.output, result.exception)
-    # What is wrong with these files is said, once each.
+    # Each fault of these files gives one warning.
     assert any("(unknown); matching changes the noise" in text for text in result.warned)
     assert any("errors over the scatter of the sky: F606W" in text for text in result.warned)
     table = read_noise(path)
     assert [len(noise.mean) for noise in table.bands.values()] == [5, 5, 5]
     noise = table.bands["F444W"]
     assert np.all(np.diff(noise.mean) > 0) and 0.015 < noise.mean[0] < 0.03
-    assert 2 < noise.noise_corr < 4  # of drizzling alone
-    # The PSF-matched F277W is smoother yet.
+    assert 2 < noise.noise_corr < 4  # from drizzling only
+    # The PSF-matched F277W is even smoother.
     assert table.bands["F277W"].noise_corr > 1.5 * noise.noise_corr

@@ -1,4 +1,4 @@
-"""Every command, with outputs that cannot be written, or not as files."""
+"""Outputs of every command that cannot be written, or that are not files."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ LATER = {
     "simulate": "simulate --ssp no.fits --prior tau -n 10",
     "validate": "validate tau no.fits",
 }
-#: The commands whose output is no FITS, with an ending of theirs.
+#: Commands whose output is not FITS, with a suffix that they accept.
 OTHERS = {
     "plot": ("plot maps.fits", ".png"),
     "export": ("export a.ckpt", ".onnx"),
@@ -37,7 +37,7 @@ OTHERS = {
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, shared_folder):
-    """A fresh folder with small inputs, the current one."""
+    """New folder with small inputs, which is the current folder."""
     for path in shared_folder.iterdir():
         shutil.copy(path, tmp_path)
     monkeypatch.chdir(tmp_path)

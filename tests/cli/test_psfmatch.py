@@ -159,7 +159,7 @@ def test_noise_correlated_before(drizzled, write_fits, run_cli, tmp_path, fitsve
         assert header["NOISECOR"] == pytest.approx(factor[name], rel=0.03)
         said = {"auto": "noise correlated to ", "none": "errors as of independent pixels"}
         assert said[name] in history.replace("\n", " ")
-    # An image that stays as it is: its errors are right, its sums' are known better.
+    # An image that is not changed: its errors are correct, and NOISECOR is known better.
     cards = fits.Header()
     cards.update(PIXSCALE=0.03)
     psf = write_fits("psf.fits", primary=(gaussian(61, 1.8), cards))

@@ -34,7 +34,7 @@ def test_simulate(simulations_file, few_bands):
         assert header["BAND9"] == "F444W" and "BAND10" not in header
         units = {c.name: c.unit for c in columns}
     assert units["FLUX"] == "nJy" and units["TAU"] == units["AGE"] == "Gyr"
-    # Of logarithms the description has the unit: astropy warns of dex() in a table.
+    # The description has the unit of a logarithm, because astropy warns of dex() in a table.
     assert units["LOGMSTAR"] is None and units["AV"] == "mag"
     assert header["TCOMM1"].endswith(" / solMass")
     with warnings.catch_warnings():
@@ -56,7 +56,7 @@ def test_all_bands_by_default(run_cli, ssp_file, tmp_path):
     assert os.listdir(tmp_path) == ["s.fits"]
 
 
-def test_choices_are_what_there_is():
+def test_choices_match_the_library():
     from pixsed.cli import simulate
     from pixsed.simulate.priors import PRIORS
     from pixsed.sps.dust import attenuation_curves
@@ -107,7 +107,7 @@ def test_physics_by_option(run_cli, ssp_file, tmp_path):
         fluxes[attenuation, igm] = sims.flux
     first, smc, clear = fluxes.values()
     assert (smc != first).any() and (clear[:, 0] > first[:, 0]).any()
-    # Redward of Lyman alpha the IGM takes nothing: z < 7.5 and 4.4 micron.
+    # The IGM absorbs nothing redward of Lyman alpha: z < 7.5 and 4.4 micron.
     np.testing.assert_allclose(clear[:, 1], first[:, 1], rtol=1e-5)
 
 
@@ -173,7 +173,7 @@ def test_overwrite(run_cli, ssp_file, simulations_file):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (["--bands", "F444W,F123X"], "F123X is not a band pixsed has a curve for"),
+        (["--bands", "F444W,F123X"], "no filter curve of F123X"),
         (["--bands", "F444W,F444W"], "bands must differ, got F444W twice"),
         (["--ssp", "absent.fits"], "absent.fits: no such file; make one with 'pixsed ssp"),
         (["-o", "-", "--resume"], "--resume needs a file"),
@@ -197,7 +197,7 @@ def test_image_for_a_grid(run_cli, simulations_file, tmp_path):
     assert "is not an SSP grid; make one with 'pixsed ssp'" in str(result.exception)
 
 
-# Runs of several batches of 50 000, of one band, each in a process of its own.
+# Simulations of several batches of 50 000 in one band, each in a separate process.
 
 N = 220_000
 
@@ -262,7 +262,7 @@ def test_killed_and_resumed(arguments, whole, tmp_path, fitsverify):
         assert "s.fits.part is there, from a run that was stopped" in again.communicate()[1]
     with begin(*arguments, "-o", path, "--resume", "--seed", 43) as other:
         assert "(seed of the random numbers) = 42, now it is 43" in other.communicate()[1]
-    # Stopped again, by Ctrl-C this time, then finished with another number of processes.
+    # Stop it again by Ctrl-C, then finish it with another number of processes.
     if part.stat().st_size < 8_000_000:
         stderr = stop(begin(*arguments, "--jobs", 2, "-o", path, "--resume"), part, signal.SIGINT)
         assert "Traceback" not in stderr

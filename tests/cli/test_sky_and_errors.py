@@ -1,4 +1,4 @@
-"""The sky and its errors in bkg, psfmatch and noise, for images of every kind."""
+"""Sky and errors in bkg, psfmatch and noise, for images of all kinds."""
 
 import warnings
 
@@ -48,7 +48,7 @@ def write(write_fits, wcs_header):
 
 
 def run(run_cli, *args):
-    """Run, with every warning that is not pixsed's own an error."""
+    """Run a command; warnings of other packages are errors."""
     result = run_cli(*args)
     assert result.exit_code == 0, (result.output, result.exception)
     assert not of_numpy(result)
@@ -56,7 +56,7 @@ def run(run_cli, *args):
 
 
 def of_numpy(result):
-    """Return the warnings of a result that numpy gives."""
+    """Return the warnings of numpy in a result."""
     words = ("invalid value", "divide", "overflow", "empty slice", "Degrees of freedom")
     return [text for text in result.warned if any(word in text for word in words)]
 
@@ -82,7 +82,7 @@ def test_the_rms_is_added_where_errors_lack_it(write, run_cli, tmp_path, ratio, 
 
 
 def test_twice_is_once(write, run_cli, tmp_path):
-    """The rms that one run has added the next does not add again."""
+    """A second run does not add the rms again."""
     paths = [write(5 + noise(), 0.1), tmp_path / "once.fits", tmp_path / "twice.fits"]
     for before, after in zip(paths[:-1], paths[1:], strict=True):
         run(run_cli, "bkg", before, "--box", 60, "-o", after)
@@ -98,7 +98,7 @@ def test_twice_is_once(write, run_cli, tmp_path):
 def test_galaxies_are_left_out_of_the_correlation(
     write, write_fits, wcs_header, run_cli, tmp_path, drizzle, light, masked
 ):
-    """ERRCORR, and errors that agree with the scatter of noise that has no galaxy on it."""
+    """ERRCORR and the errors agree with the scatter of noise without galaxies."""
     k = kernel()
     sky = noise(drizzle=drizzle, seed=4)
     path = write(sky + light, 1.0)

@@ -1,4 +1,4 @@
-"""Signals and broken streams: the exit status, one line, and nothing left behind."""
+"""Signals and broken streams: exit status, one line of message, and no files left over."""
 
 import contextlib
 import os
@@ -122,7 +122,7 @@ def test_the_line_says_where_tiles_are_kept(tmp_path, cubes, model_path, name):
 @pytest.mark.parametrize("delay", [0.05, 0.3, 0.6, 0.9, 1.2, 1.6])
 @pytest.mark.parametrize("command", ["fit", "sum-mass"])
 def test_at_any_time(tmp_path, cubes, model_path, command, delay):
-    """Also during imports; the work lasts longer than the longest delay."""
+    """Signals are handled at any time, even during imports. The work outlasts the longest delay."""
     shape = (60, 60)
     cube = fakes.make_cube(
         ny=60, nx=60, flux=np.full((5, *shape), 20.0), segmap=np.full(shape, 531, np.int32)
@@ -170,7 +170,7 @@ def default_signals():
 class TestStopping:
     @pytest.mark.parametrize("swallowed", [BaseException, Stopped])
     def test_an_exception_that_is_swallowed(self, swallowed):
-        """As a bare except does in a module that is being imported."""
+        """A bare except in a module that is being imported may swallow the exception."""
         start = time.monotonic()
         with pytest.raises(Stopped), stopping():
             try:

@@ -1,4 +1,4 @@
-"""Maps of a cube in memory; tests/fit/test_to_file.py has those of a file."""
+"""Maps of a cube in memory; tests/fit/test_to_file.py tests cubes in files."""
 
 import subprocess
 import sys
@@ -56,7 +56,7 @@ def test_a_cutout_gives_the_same_values(model):
         assert_array_equal(plane, whole.planes[name][part], err_msg=name)
 
 
-def test_the_seed_counts(model):
+def test_seed_changes_the_draws(model):
     cube = fakes.make_cube()
     a, b = (
         fit_cube(cube, model, FitOptions(samples=50, seed=seed)).planes["AV_P50"] for seed in (1, 2)

@@ -59,7 +59,7 @@ def test_independent_draws_are_uncorrelated_across_pixels():
     assert abs(found.sum(axis=0).var() / len(Y) - 1) < 0.1
 
 
-def test_indices_of_a_cutout_are_the_mosaics():
+def test_indices_of_a_cutout_equal_those_of_the_mosaic():
     mosaic = fits.Header({"CRPIX1": 50.5, "CRPIX2": 12.3})
     y, x = global_indices(mosaic, (30, 60))
     assert len(np.unique(x)) == 60
@@ -70,7 +70,7 @@ def test_indices_of_a_cutout_are_the_mosaics():
         np.testing.assert_array_equal(x2, x[x0 : x0 + 6])
 
 
-def test_indices_without_wcs_are_the_arrays():
+def test_indices_without_wcs_are_array_indices():
     y, x = global_indices(fits.Header(), (3, 4))
     assert list(y) == [0, 1, 2]
     assert list(x) == [0, 1, 2, 3]

@@ -37,7 +37,7 @@ def test_the_error_of_a_sum(model, side, floor):
     flux, err = summed_photometry(cube, selection)
     np.testing.assert_allclose(flux, side**2 * 10 * SED, rtol=1e-5)
     np.testing.assert_allclose(err / flux, np.hypot(0.02 / side, floor), rtol=1e-5)
-    # The error of a pixel has the floor too.
+    # The error of a pixel includes the floor.
     np.testing.assert_allclose(selection.err / selection.flux, np.hypot(0.02, floor), rtol=1e-5)
 
 
@@ -80,7 +80,7 @@ def test_the_integrated_mass_is_that_of_the_sum_as_a_row(shipped):
     ],
 )
 def test_the_scatter_of_a_total(model, noise, floor, expected):
-    """The fake pixel: log-normal of 0.1 dex; its common fraction does not average down."""
+    """The fake model is log-normal, 0.1 dex wide; the common part does not average down."""
     cube = uniform(10, noise=noise)
     total, _ = resolved_mass(
         cube, model, select(cube, model, FitOptions(error_floor=floor)), FitOptions(samples=4000)

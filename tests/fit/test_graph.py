@@ -1,4 +1,4 @@
-"""Cutting ONNX files, and why it is done."""
+"""Cutting of ONNX files, and the reason for it."""
 
 import fakes
 import numpy as np
@@ -13,8 +13,8 @@ def content(tmp_path_factory):
     return path.read_bytes()
 
 
-def test_onnxruntime_computes_outputs_that_are_not_asked_for():
-    """The reason to cut files: a node fails although no asked output needs it."""
+def test_onnxruntime_computes_unrequested_outputs():
+    """The reason to cut files: a node that no requested output needs is computed, and fails."""
     onnx = pytest.importorskip("onnx")
     helper, kind = onnx.helper, onnx.TensorProto
     nodes = [
@@ -75,6 +75,6 @@ def test_a_part_has_only_the_nodes_that_it_needs(content):
 
 
 @pytest.mark.parametrize("junk", [b"", b"not a model", b"\xff" * 40])
-def test_junk_is_no_graph(junk):
+def test_junk_is_not_a_graph(junk):
     with pytest.raises(ValueError):
         graph.part(junk, ["samples"])

@@ -49,5 +49,5 @@ def test_a_table_needs_no_redshift(blind, model):
 
 def test_masses_are_not_summed_over_redshifts(blind):
     cube = fakes.make_cube()
-    with pytest.raises(PixsedError, match="infers the redshift of each pixel separately"):
+    with pytest.raises(PixsedError, match="infers a redshift for each pixel"):
         mass_row(cube, blind, select(cube, blind), FitOptions(samples=500))

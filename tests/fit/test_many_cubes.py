@@ -1,4 +1,4 @@
-"""Cubes into a folder; tests/cli/test_fit_scale.py tests what a user sees of it."""
+"""Fit of many cubes into a folder; tests/cli/test_fit_scale.py tests the command."""
 
 import fakes
 import pytest
@@ -16,7 +16,7 @@ def test_paths_of_maps():
     assert paths == ["m/531_maps.fits", "m/5.3_maps.fits", "m/a_maps.fits"]
     assert maps_paths(cubes, "m", (2, 2)) == [("5.3.fits.gz", "m/5.3_maps.fits")]
     assert maps_paths(cubes[:1], "m", (2, 2)) == []
-    with pytest.raises(PixsedError, match="a/1.fits and b/1.fits would both be m/1_maps.fits"):
+    with pytest.raises(PixsedError, match="a/1.fits and b/1.fits would both be written"):
         maps_paths(["a/1.fits", "b/1.fits"], "m")
 
 
@@ -33,7 +33,7 @@ def test_a_cube_that_fails_does_not_stop_the_others(model, tmp_path):
     assert b.report is None
     assert b.error == f"{cubes[1].path} is not a cube; make it with pixsed cutout"
     assert c.report is None and "redshift 9 +- 0 is outside the range" in c.error
-    # Finished maps are left, and have no counts.
+    # Finished maps are kept, and their report has no counts.
     (again,) = fit_cubes(cubes[:1], paths[:1], model, options, ExecutionOptions(resume=True))
     assert again.error is None and not again.report.counts
     with pytest.raises(PixsedError, match="exists already"):

@@ -49,7 +49,7 @@ def shipped(request):
 
 
 def make_table(values, bands, unit="nJy"):
-    """Return a table with one row per pair of `values`, which are those of `bands`."""
+    """Return a table with one row per pair of `values`, which replace flux and error of `bands`."""
     table = Table({"ID": np.ones(len(values), int), "REDSHIFT": np.ones(len(values))})
     for band, f in zip(BANDS, FLUX, strict=True):
         flux, err = np.full(len(values), f), np.full(len(values), 0.05 * f)
@@ -112,7 +112,7 @@ def test_all_bands_of_no_information(model):
     assert table_text(found) == "0 of 5 rows fitted; not fitted: 5 without data"
 
 
-def test_two_bands_are_too_few(model):
+def test_two_bands_are_not_enough(model):
     table = make_table([(0, 1e30), (300, 15)], BANDS[:4])
     found = quiet(fit_table, table, model)
     assert rows_fitted(found) == 1

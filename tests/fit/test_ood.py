@@ -39,7 +39,7 @@ def test_typical_snr_is_the_median():
 
 
 def test_survival_of_one_class():
-    """With one node of redshift error and of S/N, neither matters."""
+    """With a single node of redshift error and of S/N, the result depends on neither."""
     table = TABLE | {"redshift_err": [0.0], "snr": [0.0], "value": _VALUE.tolist()}
     chi2 = np.array([0.0, 2.0, 3.0, 1e9, np.nan, 1.5])
     snr = np.array([1, 1, 100, -3, 0, 5])

@@ -1,4 +1,4 @@
-"""The key of --resume has every option that changes the results, and no other."""
+"""The key of --resume contains exactly the options that change the results."""
 
 import dataclasses
 
@@ -36,7 +36,7 @@ def source():
 @pytest.mark.parametrize("name", FIELDS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_field_is_in_the_key_if_it_changes_the_results(source, model, name, engine):
-    """A new field without the metadata fails here, and so does one without a value above."""
+    """A new field fails here if it has no metadata, or no other value above."""
     options = FitOptions(engine=engine)
     changes = engine in FIELDS[name].metadata["changes_data"]
     value = OTHER[name] if name != "engine" else next(e for e in ENGINES if e != engine)
@@ -68,7 +68,7 @@ def test_model_and_pixels_are_in_the_key(source, model, tmp_path):
 
 
 FILES = FieldFiles(images=(Location("a.fits"),), errors=(None,), units=(None,))
-# Fields that the hashes of files, or FitOptions, have in the key.
+# Fields that are in the key through the hashes of files or through FitOptions.
 ELSEWHERE = {
     "images",
     "segmap",

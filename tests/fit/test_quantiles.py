@@ -40,7 +40,7 @@ def fit(model, seen, quantiles=(0.5, 0.16, 0.84), **work):
     return summarise(model, seen, FitOptions(quantiles=quantiles, engine="quantile"), **work)
 
 
-def test_levels_there_are_copied_and_those_between_are_gaussian():
+def test_given_levels_are_copied_and_others_are_gaussian():
     values = (3.0 + 0.2 * norm.ppf(LEVELS)).astype(np.float32)[None]
     wanted = [0.5, 0.16, 0.3, 0.9, 0.03]
     found = at_levels(values, LEVELS, wanted)
@@ -112,13 +112,13 @@ def test_a_photometric_redshift(both):
     seen.redshift_err[:2] = 0.1
     found = fit(both, seen, pixel_area=0.0009)
     assert list(np.isfinite(found["REDSHIFT_P50"])) == [True, True, False, False]
-    # The surface density is then that of the network, for a pixel of one square arcsecond.
+    # For a pixel of one square arcsecond, the surface density is the output of the network.
     np.testing.assert_allclose(
         found["LOGSIGMA_P50"][:2], found["LOGMSTAR_P50"][:2] - np.log10(0.0009), atol=1e-5
     )
 
 
-def test_bins_are_given_a_pixel(both):
+def test_bins_are_divided_among_pixels(both):
     seen = rows(6)
     npix = np.arange(1, 7)
     whole = fit(both, seen, pixel_area=1.0)

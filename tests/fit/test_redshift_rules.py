@@ -247,7 +247,7 @@ def test_a_catalogue_of_bad_errors_names_the_remedy(field, run_cli, model_path, 
     assert "no redshift of id 3, or one with a bad error" in str(cut.exception)
 
 
-def test_cutouts_leave_out_what_has_no_redshift(field, run_cli, tmp_path):
+def test_cutouts_omit_objects_without_redshift(field, run_cli, tmp_path):
     args, _ = field
     Table({"id": [3, 4], "z": [1.0, 2.0], "z_err": [0.1, np.nan]}).write(tmp_path / "z.ecsv")
     result = run_cli(

@@ -1,4 +1,4 @@
-"""Posteriors of a few pixels of the mock field, the same with every release of the requirements.
+"""Reference posteriors of a few pixels, which must not change with releases of the requirements.
 
 Make reference.ecsv again only if the numbers are meant to change: python
 tests/fit/test_reference.py

@@ -1,4 +1,4 @@
-"""A fit on disk; tests/cli/test_fit_scale.py tests what a user sees of it."""
+"""Fit of a cube on disk; tests/cli/test_fit_scale.py tests the command."""
 
 import json
 
@@ -26,7 +26,7 @@ def files(tmp_path):
 
 
 class Bar:
-    """Progress bar that adds up what it is told."""
+    """Progress bar that adds up the numbers it is given."""
 
     def __init__(self, total=0):
         self.total, self.ndone, self.nskipped = total, 0, 0

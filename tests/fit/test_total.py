@@ -139,7 +139,7 @@ def uniform_cube(side=10):
 
 @pytest.mark.parametrize(("odd", "flagged"), [(0, False), (4, False), (6, True), (100, True)])
 def test_the_fraction_out_of_distribution_that_sets_a_flag(model, odd, flagged):
-    """The limit is 5 %: half or twice that would fail here."""
+    """The limit is 5 %; the test would fail for half or twice this value."""
     cube = uniform_cube()
     cube.flux[0].flat[:odd] = 11.0
     column = model.bands.index("F115W")
@@ -163,7 +163,7 @@ def test_the_fraction_out_of_distribution_that_sets_a_flag(model, odd, flagged):
 
 @pytest.mark.parametrize(("missing", "left_out"), [(0, False), (8, False), (12, True)])
 def test_the_light_that_a_band_may_lack(model, missing, left_out):
-    """The limit is a tenth of the light: half or twice that would fail here."""
+    """The limit is a tenth of the light; the test would fail for half or twice this value."""
     cube = uniform_cube()
     cube.flux[0].flat[:missing] = np.nan
     flux, _ = summed_photometry(cube, select(cube, model))

@@ -28,7 +28,7 @@ def field():
 def test_recovers_a_tilted_sky(field):
     sky, sources, image, segmap = field
     found = subtract_background(image, box=60, mask=segmap > 0)
-    # Beyond the centres of the outer boxes there is nothing to interpolate between.
+    # Beyond the centres of the outer boxes the sky cannot be interpolated.
     assert np.abs(found.background - sky)[60:-60, 60:-60].max() < 0.3
     assert np.median(found.background - sky) == pytest.approx(0, abs=0.05)
     assert np.median(found.rms) == pytest.approx(SIGMA, rel=0.05)
@@ -91,14 +91,14 @@ def test_stripes_are_the_whole(field, monkeypatch):
         lambda start, stop: np.where(segmap > 0, np.nan, image)[start:stop], image.shape, box=45
     )
     assert found.stripes[:2] == [(0, 45), (45, 90)] and found.stripes[-1] == (270, NY)
-    # Interpolated wherever one likes.
+    # The sky can be interpolated at any position.
     for start, stop in ((0, 7), (100, 300), (299, 300)):
         background, rms = found.rows(start, stop)
         np.testing.assert_allclose(background, whole.background[start:stop], rtol=1e-6)
         np.testing.assert_allclose(rms, whole.rms[start:stop], rtol=1e-6)
 
 
-def test_coverage_mask_is_no_data(field):
+def test_coverage_mask_marks_missing_data(field):
     image = field[2]
     empty = np.zeros(image.shape, bool)
     empty[:, 200:] = True

@@ -97,7 +97,7 @@ def test_errors(tmp_path, columns, options, match):
         read_redshifts(str(path), **options)
 
 
-def test_files_that_are_no_table(tmp_path):
+def test_files_that_are_not_tables(tmp_path):
     with pytest.raises(PixsedError, match="no such file"):
         read_redshifts(str(tmp_path / "no.csv"))
     path = tmp_path / "c.fits"
@@ -108,7 +108,7 @@ def test_files_that_are_no_table(tmp_path):
 
 @pytest.mark.parametrize("name", ["c.fits", "c.ecsv", "c.csv"])
 @pytest.mark.parametrize("kind", ["i8", "u8", "text"])
-def test_ids_that_floats_do_not_tell_apart(tmp_path, name, kind):
+def test_ids_that_collide_as_floats(tmp_path, name, kind):
     ids = [2**53, 2**53 + 1, 2**62 + 3]
     column = [str(number) for number in ids] if kind == "text" else np.array(ids, dtype=kind)
     Table({"id": column, "z": [1.0, 2.0, 3.0]}).write(tmp_path / name)

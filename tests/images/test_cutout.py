@@ -166,7 +166,7 @@ def test_errors_are_checked_against_noise_of_varying_depth(write_fits, wcs_heade
 
 @pytest.mark.parametrize("sentinel", [1e5, 9.9e5, 1e10, 9.9e9, 1e18, 1e25, np.inf, np.nan])
 @pytest.mark.parametrize("fraction", [0.02, 0.5, 0.7, 1.0])
-def test_sentinels_among_errors_are_no_errors(write_fits, wcs_header, sentinel, fraction):
+def test_sentinels_among_errors_are_ignored(write_fits, wcs_header, sentinel, fraction):
     """Sentinels change neither the factor of the other errors nor the depth."""
     data = np.random.default_rng(5).normal(0, 2.0, (NY, NX))
     gap = np.arange(NX) < fraction * NX
@@ -320,7 +320,7 @@ def test_statistics_of_the_sky():
     assert np.isnan(median_error(np.full((5, 5), np.nan), np.ones((5, 5), bool)))
 
 
-def test_unknown_unit_is_told_first(write_fits, wcs_header):
+def test_unknown_unit_is_the_first_error(write_fits, wcs_header):
     header = wcs_header(FILTER="F444W")
     plane = np.ones((5, 5))
     path = write_fits("u.fits", SCI=(plane, header), ERR=(plane, None))

@@ -22,7 +22,7 @@ def test_named_from_any_folder(tmp_path, monkeypatch):
         Location(f"{here}/a.fits", "SCI", 2, "F444W"),
         Location(f"{here}/b.fits"),
     )
-    # The name of an extension is no file.
+    # The name of an extension is not a file name.
     assert files.errors == (f"{here}/err.fits[ERR]", "WHT") and files.units == (None, "uJy")
     assert files.segmap == f"{here}/seg.fits[1]"
     assert files.catalog is None and files.redshift == 2.0

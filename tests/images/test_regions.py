@@ -77,7 +77,7 @@ class TestWithThePackage:
         areas = [(r.segmap((0, NY, 0, NX)) > 0).sum() for r in read_regions(path, wcs)]
         np.testing.assert_allclose(areas, [np.pi * 32, 50, np.pi * (81 - 25)], rtol=0.12)
 
-    def test_what_cannot_be_read_is_told(self, region_file, wcs):
+    def test_unreadable_files_are_named(self, region_file, wcs):
         path = region_file("circle(10,10,2)", "vector(10,20,3,0)", frame="image")
         with pytest.warns(PixsedWarning, match='a.reg: "vector" .* skipping'):
             assert len(read_regions(path, wcs)) == 1

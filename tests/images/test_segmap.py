@@ -71,25 +71,25 @@ def test_ids_of_64_bits(kind, number, read):
 @pytest.mark.parametrize(
     ("kind", "number"), [("f4", 2**24 + 2), ("f8", 2.0**53 + 2), ("u8", 2**63), ("f4", -(2**30))]
 )
-def test_ids_that_their_type_does_not_tell_apart(kind, number, read):
+def test_ids_that_collide_in_their_type(kind, number, read):
     with pytest.raises(PixsedError, match=f"id {abs(int(number))} is too large: .*from 1"):
         read(make_map(number, kind))
 
 
 @pytest.mark.parametrize("value", [0.5, 1e-3, np.inf, -np.inf, 7.25])
-def test_fractions_are_no_ids(value, read):
+def test_fractional_ids_are_refused(value, read):
     with pytest.raises(PixsedError, match="does not hold integer ids"):
         read(make_map(3, "f8", value))
 
 
-def test_what_is_no_segment(read):
+def test_invalid_segments(read):
     values, boxes, counts = read(make_map(3, "f4", np.nan, -1, -7))
     assert values[0, 0] == 0 and values[0, 1] == -1
     assert list(boxes) == list(counts) == [3]
 
 
 @pytest.mark.parametrize("number", [2**31, 3_000_000_000, 2**32 + 5, -(2**31) - 1])
-def test_cubes_refuse_what_int32_does_not_hold(number):
+def test_cubes_refuse_ids_beyond_int32(number):
     with pytest.raises(PixsedError, match=f"seg: id {number} is too large for a cube"):
         cube_segmap(make_map(5, "i8", number), "seg")
 

@@ -1,4 +1,4 @@
-"""Destinations of an output: files, links, devices, pipes, inputs."""
+"""Destinations of outputs: files, links, devices, pipes, inputs."""
 
 import io
 import os
@@ -353,7 +353,7 @@ def test_compressed_by_its_name(tmp_path, ending, wcs_header):
 def test_no_folder_with_the_name_of_a_file(tmp_path, name):
     with pytest.raises(PixsedError, match="several cubes need a folder"):
         check_folder(str(tmp_path / name), "cubes")
-    check_folder(f"{tmp_path / name}/", "cubes")  # asked for in so many words
+    check_folder(f"{tmp_path / name}/", "cubes")  # requested explicitly
     (tmp_path / name).mkdir()
     check_folder(str(tmp_path / name), "cubes")
 

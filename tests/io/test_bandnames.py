@@ -1,4 +1,4 @@
-"""Bands of headers as they are met."""
+"""Band names from the headers of real files."""
 
 import numpy as np
 import pytest

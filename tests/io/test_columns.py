@@ -1,4 +1,4 @@
-"""Columns as numbers or text, whatever their kind."""
+"""Conversion of columns of any kind to numbers or text."""
 
 import numpy as np
 import pytest

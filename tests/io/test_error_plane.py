@@ -1,4 +1,4 @@
-"""Errors of an image: which plane they are, and whether it holds sigma, variance or weight."""
+"""Search for the error plane of an image, and its kind: sigma, variance or weight."""
 
 import gzip
 import shutil
@@ -54,8 +54,8 @@ def write_layout(path, planes, header, sky, compressed=False):
     fits.HDUList(hdus).writeto(path)
 
 
-# Planes, the image asked for, and the number of its errors: None where it has none,
-# "ask" where that cannot be told.
+# Planes, the requested image, and the number of its errors: None if it has none,
+# "ask" if they cannot be identified.
 LAYOUTS = [
     ("SCI ERR", "", 2),
     ("ERR SCI", "", 1),
@@ -139,7 +139,7 @@ def test_errors_of_the_image_asked_for(planes, asked, own, compressed, tmp_path,
     ],
 )
 def test_errors_asked_for_by_a_name_of_several(planes, asked, own, tmp_path, header, sky):
-    """--err ERR is of each image its own."""
+    """With --err ERR each image uses its own ERR."""
     path = tmp_path / "a.fits"
     write_layout(path, planes.split(), header, sky)
     for err in ("ERR", "[err]", f"{path}[ERR]"):
@@ -169,7 +169,7 @@ def test_errors_asked_for_by_a_name_of_several(planes, asked, own, tmp_path, hea
     ],
 )
 def test_errors_of_another_place(cards, taken, beside, write_fits, header, sky, wcs_header):
-    """Another file's errors whose WCS is of another place or scale are of another image."""
+    """Errors in another file are refused if their WCS has another position or scale."""
     ours = wcs_header(BUNIT="nJy", FILTER="F444W")
     theirs = ours.copy()
     for key, value in cards.items():
@@ -190,7 +190,7 @@ def test_errors_of_another_place(cards, taken, beside, write_fits, header, sky, 
 
 
 def test_other_filter_is_another_image(tmp_path, header, sky):
-    """SCI_X without ERR_X takes SCI's errors only where both are of one filter."""
+    """SCI_X without ERR_X uses the errors of SCI only if both have the same filter."""
     path = tmp_path / "a.fits"
     write_layout(path, "SCI_B SCI ERR".split(), header, sky)
     fits.setval(path, "FILTER", value="F277W", extname="SCI_B")
@@ -298,7 +298,7 @@ def test_err_stays_sigma_far_from_the_sky(factor, rms, write_fits, header, sky):
 )
 @pytest.mark.parametrize("name", ["PLANE", "X"])
 def test_kind_by_unit(bunit, kind, factor, name, write_fits, header, sky):
-    """The unit alone, of a name that says nothing; the value comes out in the image's unit."""
+    """If the name says nothing, the unit gives the kind; values are in the unit of the image."""
     rms = 7.0
     plane = np.full(SHAPE, FORMS[kind](rms) / factor, np.float32)
     planes = {"SCI": (sky(rms), header), name: (plane, fits.Header({"BUNIT": bunit}))}
@@ -325,7 +325,7 @@ def test_kind_by_unit(bunit, kind, factor, name, write_fits, header, sky):
     ],
 )
 def test_error_in_another_unit(image, bunit, unit, factor, write_fits, header, sky):
-    """`--unit` is of the image, and of errors that have its BUNIT or none."""
+    """`--unit` applies to the image, and to errors that have the same BUNIT or none."""
     headers = [header.copy(), header.copy()]
     for one, text in zip(headers, (image, bunit), strict=True):
         one.remove("BUNIT")
@@ -357,7 +357,7 @@ def test_name_and_unit_that_disagree(name, bunit, write_fits, header, sky):
 
 
 def test_copied_unit_of_weights(write_fits, header, sky):
-    """BUNIT of the image, copied with its header, says nothing of weights by name."""
+    """BUNIT copied from the image is ignored if the name says that the plane holds weights."""
     plane = np.full(SHAPE, 1 / 49.0, np.float32)
     path = write_fits("a.fits", SCI=(sky(7.0), header), IVAR=(plane, header))
     assert errors(path, err="IVAR")[0] == pytest.approx(7)

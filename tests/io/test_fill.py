@@ -1,4 +1,4 @@
-"""Exact zeros and other values that stand for no data."""
+"""Exact zeros and other values that stand for missing data."""
 
 import warnings
 
@@ -12,7 +12,7 @@ from pixsed.io.image import ImageFile
 
 NY, NX = 120, 150
 Y, X = np.mgrid[:NY, :NX]
-# Where there are no data: corners of a rotated mosaic, strips, a blanked sky, holes, half.
+# Places without data: corners of a rotated mosaic, strips, a blanked sky, holes, one half.
 GAPS = {
     "corners": np.abs(X - 75) + np.abs(Y - 60) > 85,
     "strip": X > 120,
@@ -163,7 +163,7 @@ def test_zeros_among_whole_numbers(what, kind):
 )
 @pytest.mark.parametrize("gap", [None, "half", "blanked", "strip"])
 def test_lossy_compression_makes_zeros(options, gap, tmp_path, header):
-    """Rounding to steps, of each tile its own, makes many a zero; not those of a gap."""
+    """Zeros from rounding in lossy compression are not treated as gaps."""
     data = noise() if gap is None else np.where(GAPS[gap], 0, noise()).astype("f4")
     hdus = [
         fits.PrimaryHDU(),
@@ -182,8 +182,8 @@ def test_lossy_compression_makes_zeros(options, gap, tmp_path, header):
         assert opened(tmp_path / "a.fits")[2] == (0,)
 
 
-def test_no_word_where_there_are_no_errors_either(write_fits, header):
-    """Zeros where the weight is 0 are no data by that."""
+def test_no_warning_if_errors_are_missing_too(write_fits, header):
+    """Zeros with a weight of 0 are missing data without a warning."""
     data = np.where(GAPS["corners"], 0, noise()).astype("f4")
     path = write_fits("a.fits", SCI=(data, header), WHT=(~GAPS["corners"] * 2.0, None))
     with warnings.catch_warnings():

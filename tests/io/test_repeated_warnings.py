@@ -1,4 +1,4 @@
-"""Warnings of several images: those alike are one."""
+"""Warnings of several images: equal warnings are shown once."""
 
 import contextlib
 import warnings
@@ -38,8 +38,8 @@ from pixsed.io.repeated_warnings import merge_repeated_warnings
     ],
 )
 @pytest.mark.parametrize("fails", [False, True])
-def test_alike_once(given, told, fails):
-    """Also where an error ends it."""
+def test_equal_warnings_are_shown_once(given, told, fails):
+    """Equal warnings are shown once, even if an error follows."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with (

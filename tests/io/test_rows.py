@@ -17,7 +17,7 @@ BOXES = [
 
 @pytest.fixture(params=["plain", "scaled", "rows", "tiles", "gz"])
 def path(request, tmp_path):
-    """DATA as people keep it."""
+    """Path of DATA in the formats that users have."""
     hdu = fits.ImageHDU(DATA, name="SCI")
     if request.param == "scaled":
         hdu = fits.ImageHDU(np.round(DATA).astype(np.int16), name="SCI")
@@ -48,7 +48,7 @@ def test_boxes(path, ahead, memmap):
 
 
 def test_one_pass_over_the_file(path, monkeypatch):
-    """Boxes in order of their rows: each row is read about once."""
+    """Boxes are read in the order of their rows, each row about once."""
     read = []
     with open_fits(path, memmap=False) as hdulist:
         from pixsed.io import rows as module

@@ -1,4 +1,4 @@
-"""Tables in every format that users bring, read the same way."""
+"""Reading of tables in all supported formats."""
 
 import bz2
 import gzip

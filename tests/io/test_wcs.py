@@ -1,4 +1,4 @@
-"""The WCS of headers as they are met: read right, or told to be the trouble."""
+"""WCS of real headers: read correctly, or named in an error."""
 
 import warnings
 
@@ -92,7 +92,7 @@ PLAIN = {
 
 @pytest.mark.parametrize("what", PLAIN)
 def test_the_same_wcs(what, capfd):
-    """Every spelling of one WCS: as astropy has it of the plainest."""
+    """All spellings of a WCS give the same result as the simplest one in astropy."""
     given = PLAIN[what]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -229,7 +229,7 @@ def test_surface_brightness_blames_the_wcs(what, write_fits):
 
 @pytest.mark.parametrize(("off", "same"), [(0.6e-6, True), (-0.6e-6, True), (1.8e-6, False)])
 def test_two_matrices_agree_to_a_millionth(off, same):
-    # A third of the limit would refuse what seven digits give, three times it would take the other.
+    # A third of the limit would refuse rounding to seven digits; three times would accept others.
     given = header(**CD, **CDELT, **UNIT_PC | {"PC1_2": off})
     if same:
         assert "PC1_2" not in celestial_header(given)

@@ -1,4 +1,4 @@
-"""`pixsed plot`: which maps it draws, cropped to what, and how it fails."""
+"""`pixsed plot`: choice of maps, cropping, and errors."""
 
 import numpy as np
 import pytest
@@ -81,7 +81,7 @@ class TestPanels:
     def test_properties_asked_for_in_their_order(self, maps):
         assert read_panels(maps, ["av", "LOGMSTAR"]).properties == ["AV", "LOGMSTAR"]
 
-    def test_property_that_is_not_there(self, maps):
+    def test_missing_property(self, maps):
         with pytest.raises(PixsedError, match="no map of TAU; it has LOGMSTAR"):
             read_panels(maps, ["TAU"])
 

@@ -175,7 +175,7 @@ def test_widened_bins():
     assert np.cov(log.T)[0, 1] == pytest.approx(np.log(300) ** 2 / 12, rel=0.05)
     whole = widen(base)
     assert whole.name == "wide made.fits" and whole.odd_share == WIDE.odd_share
-    # Of one that widens nothing, the errors are the base's.
+    # If nothing is widened, the errors are those of the base.
     same = widen(
         base,
         scale_low=1,
@@ -192,7 +192,7 @@ def test_widened_bins():
     assert from_description(twice.describe()).base.base.name == "made.fits"
 
 
-def test_correlated_pixels_are_carried():
+def test_noise_correlation_is_kept():
     for model in (BinnedNoise(made()), widen(BinnedNoise(made()))):
         assert model.noise_corr(["F814W", "F435W"]).tolist() == [1, 3.5]
     assert WIDE.noise_corr(NAMES).tolist() == [1, 1, 1]
@@ -224,7 +224,7 @@ def test_description(model):
 
 def test_description_of_the_shipped_models_noise():
     assert WIDE.describe()["name"] == "wide" and WIDE.describe()["scale_high"] == 30
-    assert NoiseModel(**WIDE.describe()) == WIDE  # as old models have it
+    assert NoiseModel(**WIDE.describe()) == WIDE  # as in old models
     assert set(NOISE_MODELS) == {"wide", "depth"}
 
 

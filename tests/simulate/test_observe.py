@@ -33,7 +33,7 @@ def test_masks():
     count = mask.sum(axis=1)
     assert mask.shape == (n, len(NAMES)) and mask.dtype == bool
     assert count.min() >= MIN_BANDS and count.max() == len(NAMES)
-    # A tenth has all, of which two thirds are left so, and a 26th part of the random ones.
+    # A tenth has all bands, of which two thirds stay unchanged, and 1/26 of the random ones.
     assert np.mean(count == len(NAMES)) == pytest.approx(0.1 * (2 / 3 + 1 / 33) + 0.008, abs=0.01)
     assert mask.mean(axis=0).min() > 0.2
     paper = survey_masks(NAMES)[0]
@@ -60,7 +60,7 @@ def test_drop(count):
         np.testing.assert_allclose(lost, 5 / 19, atol=0.04)  # none is favoured
 
 
-def test_drop_leaves_rows_that_have_the_fewest():
+def test_drop_keeps_the_minimum_number_of_bands():
     start = np.zeros((2, 6), bool)
     start[0, :3], start[1, :4] = True, True
     mask = drop_bands(start, np.array([2, 2]), np.random.default_rng(0))
@@ -75,7 +75,7 @@ def test_observe():
     assert flux.dtype == err.dtype == np.float32
     np.testing.assert_array_equal(np.isnan(flux), ~mask)
     np.testing.assert_array_equal(np.isnan(err), ~mask)
-    # The error is told from the observed flux; the noise was drawn from the true one's.
+    # The error is computed from the observed flux, the noise was drawn for the true flux.
     fraction = 0.02
     sigma = np.sqrt(err**2.0 - (fraction * flux) ** 2 + (fraction * true) ** 2)
     pull = ((flux - true) / sigma)[mask]

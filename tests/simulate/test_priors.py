@@ -50,7 +50,7 @@ def test_parameters(drawn):
     assert np.all(drawn["AGE"] > 0) and np.all(drawn["AGE"] < age(drawn["REDSHIFT"]))
 
 
-def test_coordinates_and_history_say_the_same(drawn):
+def test_coordinates_and_history_agree(drawn):
     """Tau and t_i of the history agree with the coordinates."""
     by_name = {c.name: i for i, c in enumerate(TauPrior.COORDINATES)}
     tau = TauPrior.COORDINATES[by_name["TAU"]]

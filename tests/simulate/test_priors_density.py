@@ -64,7 +64,7 @@ def test_double_power_law():
         ("dpl", {"ALPHA": 5, "BETA": 70, "TAU": 1}),
     ],
 )
-def test_outside_there_is_nothing(name, own):
+def test_density_is_zero_outside(name, own):
     assert np.isfinite(density(name, **own))
     at_z = float(age(2.0))
     outside = {"LOGMFORM": 12.1, "AV": -0.1, "METAL": 0.5, "REDSHIFT": 8.0}

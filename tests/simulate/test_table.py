@@ -136,7 +136,7 @@ def test_compressed(written, tmp_path):
     np.testing.assert_array_equal(read_simulations(tmp_path / "sims.fits.gz").unit, rows["UNIT"])
 
 
-def test_the_file_can_go_once_it_is_read(written):
+def test_file_can_be_removed_after_reading(written):
     path, rows = written
     back = read_simulations(path)
     path.write_bytes(bytes(path.stat().st_size))

@@ -1,4 +1,4 @@
-"""Comparison with Bagpipes: same SSPs and parameters, its conventions."""
+"""Comparison with Bagpipes, for the same SSPs, parameters and conventions."""
 
 import importlib.util
 import os
@@ -134,7 +134,7 @@ def test_mass_rate_and_age(default):
     assert np.percentile(np.abs(aged), 95) <= 0.01
 
 
-def test_it_is_its_sampling_and_its_age_bins(compare):
+def test_difference_is_due_to_sampling_and_age_bins(compare):
     """At ten times its resolution and with its masses per age bin the difference vanishes."""
     fine = compare(12, resolution=1000)
     ours, theirs = fine.difference(), fine.difference(fine.their_weights())
@@ -146,7 +146,7 @@ def test_it_is_its_sampling_and_its_age_bins(compare):
     assert np.nanmedian(theirs) <= 0.0005 and np.nanpercentile(theirs, 95) <= 0.003
 
 
-def test_it_is_its_interpolation_in_metallicity(default, bc03_grid):
+def test_difference_is_due_to_interpolation_in_metallicity(default, bc03_grid):
     """Interpolation in log Z, as in pixsed, differs between the metallicities of the grid."""
     apart = np.abs(default.mh[:, None] - bc03_grid.metallicity).min(axis=1) > 0.1
     logarithmic = default.difference(grid=bc03_grid)[apart]

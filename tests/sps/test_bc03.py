@@ -44,7 +44,7 @@ def test_shape(bc03_grid):
 
 @pytest.mark.parametrize("metal", [0, 4])
 @pytest.mark.parametrize("bin_of", [0.05, 0.3, 2.0, 12.0])
-def test_light_of_a_bin_is_the_average_of_the_files_spectra(bc03_grid, raw, metal, bin_of):
+def test_light_of_a_bin_is_the_average_of_the_spectra(bc03_grid, raw, metal, bin_of):
     a = np.searchsorted(bc03_grid.age_edges, bin_of) - 1
     low, high = bc03_grid.age_edges[a : a + 2]
     light = np.trapezoid(raw["spectra"][metal], raw["wave"], axis=1)
@@ -78,7 +78,7 @@ def test_young_stars_give_their_ionising_light_to_the_gas(bc03_grid, raw):
     assert 0.6 < given / taken < 1.05
 
 
-def test_living_fraction_is_the_files(bc03_grid, raw):
+def test_living_fraction_equals_that_of_the_file(bc03_grid, raw):
     for metal in (0, 3, 6):
         for a in (1, 10, 30, -1):
             low, high = bc03_grid.age_edges[:-1][a], bc03_grid.age_edges[1:][a]

@@ -17,7 +17,7 @@ ASTROPY = {
 
 @pytest.mark.parametrize("name", ASTROPY)
 def test_only_the_last_bit_differs_from_astropy(name):
-    """The reason why they are written out: with astropy's, fluxes would change."""
+    """The constants are written out because fluxes would change with those of astropy."""
     ours = getattr(constants, name)
     assert ours == pytest.approx(ASTROPY[name], rel=3e-16, abs=0)
     assert ours != ASTROPY[name]

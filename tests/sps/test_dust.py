@@ -34,7 +34,7 @@ def test_monotone_and_never_negative():
     assert calzetti(3.2e4) == 0
 
 
-def test_continuous_at_its_joints():
+def test_continuous_at_the_joints():
     for joint in (1200.0, 6300.0):
         low, high = calzetti(np.array([joint * (1 - 1e-9), joint * (1 + 1e-9)]))
         assert low == pytest.approx(high, rel=0.008)
@@ -74,7 +74,7 @@ def test_smc_against_another_implementation():
     x = np.linspace(0.31, 9.99, 3000)
     found, expected = smc(1e4 / x), averages.G03_SMCBar()(x / u.micron)
     np.testing.assert_allclose(found[x > 3.71], expected[x > 3.71], rtol=1e-6)
-    # Its spline has no end at infinity.
+    # Their spline has no point at infinite wavelength.
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 

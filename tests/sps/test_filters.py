@@ -53,7 +53,7 @@ def test_columns_add_up_to_one(curves):
 
 
 def test_unknown_band():
-    with pytest.raises(PixsedError, match="F999W is not a band pixsed has a curve for"):
+    with pytest.raises(PixsedError, match="no filter curve of F999W"):
         load_curve("F999W")
 
 

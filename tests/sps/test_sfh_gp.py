@@ -137,7 +137,7 @@ def test_rates_by_the_recipe(drawn, i):
     np.testing.assert_allclose(ours.rates[i], expected, atol=1e-5 * expected.max())
 
 
-def test_points_where_the_rate_is_too_low_to_be_late():
+def test_points_for_a_low_present_rate():
     """The points are then at fixed times, and unsorted if t75 is later."""
     x, y = training_points(
         np.array([-11.0, -11.0]),
@@ -195,7 +195,7 @@ def test_star_formation_rate_is_the_mean_of_the_history(drawn):
     assert np.median(np.abs(off)) < 0.02 and np.abs(off).max() < 0.15
 
 
-def test_where_the_gaussian_process_never_falls_the_times_are_those_asked_for():
+def test_times_are_exact_if_the_gaussian_process_never_falls():
     history = GPHistory([-9.8], [[0.27, 0.51, 0.755]], [6.0])
     np.testing.assert_allclose(history.formation_time(FRACTIONS)[0], [0.27, 0.51, 0.755], atol=2e-3)
 

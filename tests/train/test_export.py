@@ -110,7 +110,7 @@ def test_metadata(model_file, few_bands):
     assert description["redshift_err_max"] == 0.5
 
 
-def test_no_path_of_a_machine_is_in_it(model_file):
+def test_file_contains_no_local_path(model_file):
     content = Path(model_file).read_bytes()
     assert b"site-packages" not in content and b".py" not in content
     assert str(Path(module.__file__).parent).encode() not in content
@@ -219,7 +219,7 @@ def test_other_bands_are_refused(checkpoint, simulations_file, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("found, allowed", [((0.5, 0.5), "0.0001"), ((1e-6, 0.5), "0.01")])
-def test_a_difference_is_not_written(checkpoint, tmp_path, monkeypatch, found, allowed):
+def test_nothing_is_written_if_results_differ(checkpoint, tmp_path, monkeypatch, found, allowed):
     monkeypatch.setattr(module, "compare", lambda *args: found)
     with pytest.raises(PixsedError, match=f"differ by 0.5, more than {allowed}; nothing was wr"):
         export(checkpoint, tmp_path / "m.onnx")

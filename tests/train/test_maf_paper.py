@@ -219,7 +219,7 @@ def test_finished_or_other_training_is_not_resumed(run, simulations, tmp_path):
     def resume(options, simulations=simulations, noise=DEPTH, name="a"):
         train(simulations, noise, tmp_path / name, options, resume=path, threads=1)
 
-    with pytest.raises(PixsedError, match="maf.ckpt has 3 epochs already"):
+    with pytest.raises(PixsedError, match="maf.ckpt already has 3 epochs"):
         resume(OPTIONS)
     with pytest.raises(PixsedError, match="trained with seed 1, not 2"):
         resume(replace(longer, seed=2))
@@ -300,7 +300,7 @@ def test_photometry_with_more_bands_in_any_order(run, photometry, few_bands):
     np.testing.assert_allclose(again, drawn, rtol=1e-4, atol=1e-4)
     one, _ = other.sample(*(a[2:3] for a in wide), z[2:3], np.zeros(1), base[2:3])
     np.testing.assert_allclose(one[0], drawn[2], rtol=1e-4, atol=1e-4)
-    with pytest.raises(PixsedError, match="was trained on F606W too"):
+    with pytest.raises(PixsedError, match="was also trained on F606W"):
         load_sampler(run[2], few_bands[1:])
     with pytest.raises(PixsedError, match="exact redshifts only"):
         other.sample(*wide, z, np.full(6, 0.1), base)
@@ -403,7 +403,7 @@ def test_the_command(run_cli, simulations_file, few_bands, tmp_path):
     again = run_cli(*args)
     assert isinstance(again.exception, PixsedError) and "exists" in str(again.exception)
     again = run_cli(*args, "--resume", path, "--overwrite")
-    assert "maf.ckpt has 1 epochs already" in str(again.exception)
+    assert "maf.ckpt already has 1 epochs" in str(again.exception)
 
 
 def test_usage_errors(run_cli, tmp_path):

@@ -74,7 +74,7 @@ def test_finished_or_other_training_is_not_resumed(run, simulations, ssp_grid, t
     def resume(options, simulations=simulations):
         train(simulations, ssp_grid, DEPTH, tmp_path / "a", options, resume=path, threads=1)
 
-    with pytest.raises(PixsedError, match="two.ckpt has 2 epochs already"):
+    with pytest.raises(PixsedError, match="two.ckpt already has 2 epochs"):
         resume(OPTIONS)
     with pytest.raises(PixsedError, match="trained with seed 1, not 2; give the same"):
         resume(replace(longer, seed=2))

@@ -45,7 +45,7 @@ def test_a_star_is_a_blackbody(observed):
 
 
 def test_the_constant_of_blackbodies_is_rounded():
-    """The reason why it is written out: astropy's value would change the artefacts."""
+    """The constant is written out because the value of astropy would change the artefacts."""
     from astropy import constants as const
     from astropy import units as u
 

@@ -88,7 +88,7 @@ def test_blocks_have_random_numbers_of_their_own(sims_file, monkeypatch):
     np.testing.assert_array_equal(few.flux, many.flux[:300])
     other = observe_case(sims_file[0], PLAIN, CASES["paper"], number=300, seed=6)
     assert not np.array_equal(few.flux, other.flux)
-    # Noise over its error: no two blocks share it.
+    # Noise divided by error differs between blocks.
     noise = many.flux[:, 5].astype(float)
     assert len(set(noise)) == len(noise)
 
@@ -120,7 +120,7 @@ def test_a_bin_cannot_be_filled(sims_file):
         "fewer than 900; simulate more, or give a smaller --per-bin",
     ):
         observe_case(sims_file[0], PLAIN, CASES["paper"], number=200, per_bin=900)
-    # No row of such a bin is in the range asked for.
+    # No row of such a bin is in the requested range.
     found = observe_case(sims_file[0], PLAIN, CASES["paper"], snr_min=10, number=200, per_bin=210)
     assert found.bins.sum(axis=0)[1:3].tolist() == [0, 0]
 

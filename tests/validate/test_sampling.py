@@ -1,4 +1,4 @@
-"""Tests on an exactly known posterior: a mean observed with Gaussian noise."""
+"""Tests with an exactly known posterior: a mean observed with Gaussian noise."""
 
 import subprocess
 import sys
@@ -68,7 +68,7 @@ def test_an_exact_posterior_passes(observed):
         assert row["KS_P"] > 1e-3 and row["CHI2_P"] > 1e-3 and row["N"] == N
     row = found["T"]
     assert abs(row["OFFSET"]) < 4 * row["OFFSET_SE"] and abs(row["MEAN"]) < 0.05
-    # What is explained of a unit variance, and the width of the posterior over the prior's.
+    # Explained fraction of a unit variance, and ratio of posterior to prior width.
     assert row["R2"] == pytest.approx(1 / (1 + SIGMA**2), abs=4 * row["R2_SE"])
     assert row["WIDTH"] == pytest.approx(WIDTH, rel=0.03)
     assert row["STD"] == pytest.approx(WIDTH, rel=0.01)

@@ -1,9 +1,9 @@
 """Noise models: the error of a simulated pixel, given its flux.
 
-A noise model has a ``name`` and these methods: ``draw(flux, bands, rng)`` returns the errors
-of fluxes (N, B) in nJy, and ``parts`` returns their two parts; ``noise_corr(bands)`` returns
-the factor by which the noise of a sum exceeds that of independent pixels; ``describe()``
-returns a dict for JSON, from which `from_description` makes the model again.
+A noise model has a ``name`` and four methods. ``draw(flux, bands, rng)`` returns the errors of
+fluxes (N, B) in nJy, and ``parts`` returns their two parts. ``noise_corr(bands)`` returns the
+factor by which the noise of a sum exceeds the noise expected for independent pixels.
+``describe()`` returns a dict for JSON, from which `from_description` restores the model.
 """
 
 from pathlib import Path
@@ -32,18 +32,18 @@ NOISE_MODELS = {model.name: model for model in (DEPTH, WIDE)}
 
 
 def choose_noise(text, bands, *, wide=False, floor=0.0):
-    """Return the noise model of a name or of a file.
+    """Return a noise model, given its name or a file.
 
     Parameters
     ----------
     text : str
-        ``"wide"``, ``"depth"``, or a file of 'pixsed noise'.
+        ``"wide"``, ``"depth"``, or a file made by 'pixsed noise'.
     bands : sequence of str
         Bands that the model must include.
     wide : bool, optional
         Widen the noise of a file, as `widen` does.
     floor : float, optional
-        Error of bright pixels over their flux, for the noise of a file.
+        Error of bright pixels divided by their flux, for the noise of a file.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def choose_noise(text, bands, *, wide=False, floor=0.0):
                 "try --noise wide"
             )
         model = NOISE_MODELS[text]
-        depths(bands)  # raises now if a band has no depth
+        depths(bands)  # raise an error now if a band has no depth
         return model
     if not Path(text).is_file():
         raise PixsedError(
@@ -72,7 +72,7 @@ def choose_noise(text, bands, *, wide=False, floor=0.0):
 
 
 def from_description(said):
-    """Return the noise model of a dict that its ``describe()`` returned."""
+    """Return a noise model, given the dict that its ``describe()`` returned."""
     said = dict(said)
     form = said.pop("form", None)
     if form == "binned":
@@ -85,6 +85,6 @@ def from_description(said):
 
 
 def nominal(noise):
-    """Return the noise of typical pixels: that of a widened model before it was widened."""
+    """Return the noise of typical pixels: the base of a widened model, or the model itself."""
     base = getattr(noise, "base", noise)
     return DEPTH if isinstance(base, DepthTable) else base

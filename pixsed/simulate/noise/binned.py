@@ -7,15 +7,15 @@ from pixsed.errors import PixsedError
 from pixsed.io.formats.noise_table import BandNoise, NoiseTable
 from pixsed.simulate.noise.depth import OfTwoParts
 
-#: Smallest error that is drawn, over the mean of its bin.
+#: Smallest error that is drawn, as a fraction of the mean of its bin.
 LEAST = 0.1
 
 
 class BinnedNoise(OfTwoParts):
     """Noise drawn from the Gaussian of the flux bin, as `pixsed noise` measured it.
 
-    Fluxes beyond the first or last bin use that bin, as in the paper, so that the error no
-    longer grows with flux above the last bin. With `floor` it does: a fraction of the flux is
+    Fluxes beyond the first or last bin use that bin, as in the paper. The error therefore does
+    not grow with flux above the last bin, unless `floor` is given: this fraction of the flux is
     added in quadrature.
 
     The Gaussian is truncated at a tenth of its mean, which has no effect for standard deviations
@@ -78,7 +78,7 @@ class BinnedNoise(OfTwoParts):
             inside = np.searchsorted(noise.edges[1:-1], flux[:, i], side="right")
             mean[:, i], std[:, i] = noise.mean[inside], noise.std[inside]
         least = LEAST * mean
-        # By the inverse of the cumulative distribution: one random number per error.
+        # Invert the cumulative distribution, which takes one random number per error.
         fraction = ndtr(
             np.divide(mean - least, std, out=np.full(flux.shape, np.inf), where=std > 0)
         )
@@ -86,10 +86,7 @@ class BinnedNoise(OfTwoParts):
         return np.maximum(sigma, least), self.floor
 
     def noise_corr(self, bands):
-        """Return the factor by which the noise of a sum exceeds that of independent pixels.
-
-        Shape (B,).
-        """
+        """Return the noise of a sum of pixels over that of independent pixels, shape (B,)."""
         self.check_bands(bands)
         return np.array([self.table.bands[band].noise_corr for band in bands])
 
@@ -121,7 +118,7 @@ class BinnedNoise(OfTwoParts):
 
     @classmethod
     def from_description(cls, said):
-        """Return the model of a dict that `describe` returned."""
+        """Return the model, given the dict that `describe` returned."""
         bands = {
             band: BandNoise(**{k: np.nan if v is None else v for k, v in values.items()})
             for band, values in said["bands"].items()

@@ -1,4 +1,4 @@
-"""Noise of empty sky: the nominal depths of the bands of pixsed."""
+"""Noise of empty sky, from the nominal depths of the bands of pixsed."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ def depths(bands):
 
 
 def total_error(flux, sky, fraction):
-    """Return the error of fluxes: that of the sky and a fraction of the flux, in quadrature."""
+    """Return the error of fluxes: the sky error and a fraction of the flux, in quadrature."""
     return np.hypot(sky, fraction * flux)
 
 

@@ -1,4 +1,4 @@
-"""Widened noise: deep and shallow surveys, wrong error maps, bright pixels.
+"""Widened noise, for deep and shallow surveys, wrong error maps and bright pixels.
 
 A real error map contains a sky level that differs between surveys, the photon noise of
 the source, and a calibration floor. The training noise draws each from a range wider
@@ -28,14 +28,14 @@ class NoiseModel(OfTwoParts):
         Scatter between bands, in ln.
     odd_rows, odd_share, odd_low, odd_high : float
         In a fraction `odd_rows` of the pixels, a fraction `odd_share` of the bands has errors
-        that are wrong by a further factor, log-uniform between the last two (wrong error maps;
-        bands much shallower or deeper than their survey). The names are those of the metadata
-        of the shipped models.
+        that are wrong by a further factor, log-uniform from `odd_low` to `odd_high`. They stand
+        for wrong error maps and for bands much shallower or deeper than their survey. The names
+        are fixed by the metadata of the shipped models.
     fraction_low, fraction_high, fraction_scatter : float
-        Error of a bright pixel over its flux: log-uniform, one value for all bands, with a
-        scatter between bands, in ln.
+        Error of a bright pixel divided by its flux: log-uniform, one value for all bands, with
+        a scatter between bands, in ln.
     base : noise model
-        The model that is widened; default: the nominal depths.
+        Model that is widened; default: the nominal depths.
     """
 
     name: str

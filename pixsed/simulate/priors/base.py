@@ -1,8 +1,8 @@
-"""Base of the priors of stellar populations.
+"""Base class of the priors of stellar populations.
 
 A prior is a small class with coordinates and a star-formation history. A flow works on the
-cumulative prior probability of each coordinate, so that no posterior can leave the prior, and
-no time can be later than the age of the Universe.
+cumulative prior probability of each coordinate. Therefore no posterior can leave the prior, and
+no time can exceed the age of the Universe.
 """
 
 import numpy as np
@@ -54,7 +54,7 @@ class Prior:
     Z_RANGE : tuple of float
         Range in which the redshift is uniform.
     COORDINATES : tuple
-        `COMMON`, then those of the history: objects of
+        `COMMON`, followed by the coordinates of the history: objects of
         `pixsed.simulate.priors.coordinates`.
     PARAMETERS : dict
         Columns of a table of simulations and of a model's samples, in order:
@@ -104,9 +104,9 @@ class Prior:
         Parameters
         ----------
         z, unit : `~numpy.ndarray`
-            As `draw` returns them.
+            Returned by `draw`.
         history : `~pixsed.sps.sfh.History`
-            As `history` returns them.
+            Returned by the method `history`.
         surviving : `~numpy.ndarray`, shape (n,)
             Fraction of the formed mass in stars and remnants.
         """

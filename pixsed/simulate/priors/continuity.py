@@ -1,4 +1,4 @@
-"""Continuity prior of binned histories."""
+"""Continuity prior on binned histories."""
 
 import numpy as np
 
@@ -14,8 +14,8 @@ def bin_edges(at_z):
     """Return the edges of the time bins of Leja+19.
 
     The edges are 0, 30 and 100 Myr, then equal logarithmic steps up to 0.85 of the age of the
-    Universe, then the age. If the age is below 0.5 Gyr (redshift 9.8), the edges at 30 and
-    100 Myr shrink in proportion to it.
+    Universe, and finally the age itself. If the age is below 0.5 Gyr (redshift 9.8), the edges
+    at 30 and 100 Myr shrink in proportion to it.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ def log_uniform_density(value, low, high):
 
 @dataclass(frozen=True)
 class Uniform:
-    """A parameter uniform between `low` and `high`, or with `log`, uniform in log10."""
+    """A parameter that is uniform between `low` and `high`, or in log10 with `log`."""
 
     name: str
     low: float
@@ -48,7 +48,7 @@ class Uniform:
 class UniformToAge:
     """A cosmic time uniform from `start` Gyr to the age of the Universe at the redshift.
 
-    `from_unit` returns it as a fraction of that range.
+    `from_unit` returns the time as a fraction of that range.
     """
 
     name: str

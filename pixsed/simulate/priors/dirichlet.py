@@ -1,4 +1,4 @@
-"""Prior of Dense Basis histories."""
+"""Prior on Dense Basis histories."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class DirichletPrior(Prior):
     PARAMETERS = parameters_with({name: DERIVED[name] for name in _TIMES})
 
     def values(self, z, unit):
-        """Return the coordinates in physical units; the times over the age of the Universe."""
+        """Return the coordinates in physical units; times are fractions of the Universe's age."""
         values, done = {}, np.zeros(len(unit))
         for i, coordinate in enumerate(self.COORDINATES):
             value = coordinate.from_unit(unit[:, i])

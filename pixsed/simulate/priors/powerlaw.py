@@ -1,4 +1,4 @@
-"""Priors of power-law and double-power-law histories."""
+"""Priors on power-law and double-power-law histories."""
 
 from pixsed.cosmology import age
 from pixsed.simulate.priors.base import COMMON, Prior, parameters_with
@@ -31,9 +31,9 @@ class PowerLawPrior(Prior):
 class DoublePowerLawPrior(Prior):
     """Double power laws, SFR ~ 1 / [(t / tau)^alpha + (t / tau)^-beta] (Carnall+18).
 
-    The prior of Carnall+18, where both slopes are log-uniform from 0.01 to 1000, and tau is
-    uniform from 0.1 Gyr to the age of the Universe. Here the slopes start at 0.1, since
-    histories with smaller slopes do not differ.
+    This is the prior of Carnall+18, in which tau is uniform from 0.1 Gyr to the age of the
+    Universe and both slopes are log-uniform from 0.01 to 1000. Here the slopes start at 0.1,
+    because histories with smaller slopes do not differ.
     """
 
     NAME = "dpl"

@@ -1,4 +1,4 @@
-"""Prior of tau-delayed histories."""
+"""Prior on tau-delayed histories."""
 
 from pixsed.cosmology import age
 from pixsed.simulate.priors.base import COMMON, Prior, parameters_with

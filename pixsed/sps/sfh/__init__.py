@@ -1,4 +1,4 @@
-"""Star-formation histories: the mass formed in bins of age, and what follows from it."""
+"""Star-formation histories: mass formed in bins of age, and quantities derived from it."""
 
 from pixsed.sps.sfh.base import LOG_SSFR_FLOOR, SFR_TIME, History
 from pixsed.sps.sfh.binned import Binned

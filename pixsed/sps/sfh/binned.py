@@ -45,7 +45,7 @@ class Binned(History):
         """
         fraction, time = per_galaxy(fraction, self.age - self.edges[:, -1])
         formed = 0.0
-        # From the earliest bin on, add the fraction of each bin that is needed.
+        # Starting with the earliest bin, add the fraction of each bin that is needed.
         for width, mass in zip(np.diff(self.edges).T[::-1], self.fractions.T[::-1], strict=True):
             _, width, mass = per_galaxy(fraction, width, mass)
             time = time + width * np.clip((fraction - formed) / np.maximum(mass, 1e-300), 0.0, 1.0)

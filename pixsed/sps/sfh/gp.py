@@ -1,4 +1,4 @@
-"""Histories through mass quantiles: the Gaussian process of Dense Basis, in batches.
+"""Histories with given mass quantiles, by the Gaussian process of Dense Basis, in batches.
 
 This is `dense_basis.gp_sfh.tuple_to_sfh` (Iyer & Gawiser 2017, Iyer+19), which works on one
 object at a time. A Gaussian process goes through the points (cosmic time over age, fraction of
@@ -22,8 +22,9 @@ DECOUPLED = 0.01
 #: White noise of george, and the error of the mass fraction at the three times.
 _JITTER = 1.25e-12
 _TIME_ERROR = 0.001 / np.sqrt(3.0)
-#: Lower limit of the squared length of the kernel, the median mass fraction of the points. It is
-#: nearly always 0.75, but may be 0 or negative, without a kernel, if t75 is 1 and the rate high.
+#: Lower limit of the squared length of the kernel, which is the median mass fraction of the
+#: points. The median is nearly always 0.75. If t75 is 1 and the rate is high, it may be 0 or
+#: negative, and the kernel would not exist.
 _LEAST_MEDIAN = 0.05
 #: Maximum number of grid points in the last 10 Myr, enough down to an age of 0.2 Gyr
 #: (redshift 18).
@@ -133,9 +134,9 @@ def _mass_on_grid(pieces, square, rate, x):
 class GPHistory(History):
     """Dense Basis histories of given t25, t50, t75 and present specific SFR.
 
-    The times at which 25, 50 and 75 % of the mass have formed differ from those given, by the
-    errors of the Gaussian process, the clipping of negative rates, and the last 10 Myr.
-    `formation_time` returns the actual times.
+    The times at which 25, 50 and 75 % of the mass have formed differ from the given times,
+    because of the errors of the Gaussian process, the clipping of negative rates, and the last
+    10 Myr. `formation_time` returns the actual times.
 
     Parameters
     ----------
@@ -158,7 +159,7 @@ class GPHistory(History):
         log_ssfr, times = np.asarray(log_ssfr, dtype=float), np.asarray(times, dtype=float)
         n = len(self.age)
         self.rates = np.empty((n, GRID), dtype=np.float32)
-        # Cumulated from the late end, so that float32 is precise for small fractions.
+        # The sum starts at the late end, so that float32 is precise for small fractions.
         self._younger = np.empty((n, GRID), dtype=np.float32)
         x, y = training_points(log_ssfr, times, self.age)
         order = np.argsort(np.median(y, axis=1), kind="stable")  # equal kernels together
@@ -177,7 +178,7 @@ class GPHistory(History):
         r0, r1 = (self.rates.ravel()[flat + i].astype(float) for i in (0, 1))
         before, after = (self._younger.ravel()[flat + i].astype(float) for i in (0, 1))
         younger = after + (1.0 - part) * (r1 + 0.5 * (1.0 - part) * (r0 - r1))
-        return np.clip(younger, after, before)  # keep the order in spite of float32
+        return np.clip(younger, after, before)  # keep the order despite float32 rounding
 
     def mass_weighted_age(self):
         """Return the mean lookback time at which the mass formed, Gyr, shape (N,)."""

@@ -41,7 +41,7 @@ class TauDelayed(History):
         limit, span, tau, total = per_galaxy(limit, self.span, self.tau, self._total)
         later = np.minimum(limit, span)
         x1, x2 = (span - later) / tau, span / tau
-        # Upper tails differ without cancelling; lower tails do for small x.
+        # Subtract upper tails, so that digits do not cancel; for small x, subtract lower tails.
         with np.errstate(under="ignore"):
             fraction = np.exp(-x1) * ((1 + x1) - (1 + x2) * np.exp(x1 - x2))
         short = self.span / self.tau <= 0.5

@@ -1,4 +1,4 @@
-"""The network of Iglesias-Navarro et al. (2025), through sbi, for comparison."""
+"""Network of Iglesias-Navarro et al. (2025), built with sbi, for comparison."""
 
 from pixsed.train.maf_paper.fit import train
 from pixsed.train.maf_paper.inputs import network_input

@@ -70,8 +70,8 @@ def train(simulations, noise, output, options=None, *, resume=None, report=None,
     Parameters
     ----------
     simulations : `~pixsed.simulate.table.Simulations`
-        Of the prior tau or dirichlet. They are observed once, in the bands of the paper; a
-        tenth is held out.
+        Simulations under the prior tau or dirichlet. They are observed once, in the bands of
+        the paper; a tenth is held out.
     noise : noise model of `pixsed.simulate.noise`
     output : path-like
         Checkpoint, replaced after each epoch.
@@ -91,8 +91,8 @@ def train(simulations, noise, output, options=None, *, resume=None, report=None,
     Raises
     ------
     PixsedError
-        If the prior is another, there are too few simulations or bands, the device does not
-        exist, the loss is not finite, or `resume` is of another training.
+        If the paper has no network for the prior, there are too few simulations or bands, the
+        device does not exist, the loss is not finite, or `resume` belongs to another training.
 
     Warns
     -----
@@ -119,7 +119,7 @@ def train(simulations, noise, output, options=None, *, resume=None, report=None,
             )
         checkpoint = training.checkpoint()
         write_checkpoint(checkpoint, output)
-        # After the file is complete, so that an error in the report loses nothing.
+        # Report after the file is complete, so that an error in the report loses nothing.
         if report:
             report(row)
     return checkpoint
@@ -160,7 +160,7 @@ def _read_resumed(path, simulations, noise, options):
         )
     if options.epochs is not None and saved["epoch"] >= options.epochs:
         raise PixsedError(
-            f"{path} has {saved['epoch']} epochs already; give the epochs of the whole training"
+            f"{path} already has {saved['epoch']} epochs; give the epochs of the whole training"
         )
     if saved["noise"] != noise.describe():
         warnings.warn(
@@ -230,7 +230,7 @@ class _Training:
 
     def _run_steps(self):
         """Take the steps of an epoch; return their mean loss."""
-        # Each epoch has its own random numbers, so that a resumed training sees the same batches.
+        # Each epoch has its own random numbers, so that a resumed training gets the same batches.
         rng = np.random.default_rng([self.options.seed, self.epoch])
         shuffled = torch.from_numpy(rng.permutation(self.rows))
         self.network.train()

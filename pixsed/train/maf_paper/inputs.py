@@ -19,7 +19,7 @@ OUTPUTS = {
 
 
 def paper_bands(bands):
-    """Return those of `bands` that are bands of the paper, in the given order.
+    """Return the elements of `bands` that are bands of the paper, in the given order.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def network_input(flux, flux_err, redshift, depth, bands):
     measured = np.where(detected, flux, depth)
     magnitude = ZERO_POINT - 2.5 * np.log10(measured)
     error = 2.5 / np.log(10.0) * flux_err / measured
-    # For a non-detection `magnitude` is that of the depth.
+    # For a non-detection, `magnitude` is the magnitude of the depth.
     return np.concatenate(
         [
             np.where(detected, magnitude, UNDETECTED),

@@ -23,8 +23,8 @@ _TIMES = ("T25", "T50", "T75")
 class PaperModel:
     """Trained network with the interface of `pixsed.fit.model.Model`.
 
-    Draws outside the prior are kept, because rejection would not end where all draws are
-    outside. `pixsed validate` counts them.
+    Draws outside the prior are kept, because rejection sampling would never end for a pixel
+    whose draws are all outside. `pixsed validate` counts these draws.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class PaperModel:
         self.bands = own if bands is None else list(bands)
         if missing := [band for band in own if band not in self.bands]:
             raise PixsedError(
-                f"the paper's network was trained on {' '.join(missing)} too, which the "
+                f"the paper's network was also trained on {' '.join(missing)}, which the "
                 "photometry lacks"
             )
         self.name, self.sha256 = name, sha256
@@ -100,7 +100,7 @@ class PaperModel:
         return found, None
 
     def _invert(self, x, base):
-        # As `sample` of sbi, but with given base normals.
+        # The same steps as `sample` of sbi, but with the given base normals.
         flow = self.network.net
         context = flow._embedding_net(x).repeat_interleave(base.shape[1], dim=0)
         drawn, _ = flow._transform.inverse(base.reshape(-1, base.shape[-1]), context=context)
@@ -122,7 +122,7 @@ def _metadata(checkpoint, name):
 class PaperSampler(ModelSampler):
     """Draws of a `PaperModel` and the properties derived from them.
 
-    Ages are those of the nearest history within the prior. Under the Dirichlet prior, the mean
+    Ages are computed from the nearest history within the prior. Under the Dirichlet prior, the mean
     SFR over 100 Myr replaces the present SFR, which is not an output of the network.
     """
 
@@ -132,7 +132,7 @@ class PaperSampler(ModelSampler):
         return names if "AGE" in names or "AGE" not in truth else [*names, "AGE"]
 
     def __call__(self, flux, flux_err, z, z_err, base):
-        """Return draws (dict of (n, S)), redshifts (n, 1), and NaN (n,) as OOD score."""
+        """Return draws (dict of (n, S)), redshifts (n, 1), and NaN (n,) as the OOD score."""
         drawn, _ = self.model.sample(flux, flux_err, z, z_err, base)
         found = {name: drawn[..., i] for i, name in enumerate(self.model.parameters)}
         z = np.asarray(z, dtype=float)
@@ -188,7 +188,7 @@ def load_sampler(path, bands=None, threads=None):
     Raises
     ------
     PixsedError
-        If the file is not a checkpoint of this network, or `bands` lack a band of it.
+        If the file is not a checkpoint of this network, or `bands` lack one of its bands.
     """
     checkpoint = read_checkpoint(path)
     if threads:

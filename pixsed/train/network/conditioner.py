@@ -85,7 +85,7 @@ class Conditioner(nn.Module):
     def forward_draws(self, modulation, previous):
         """Return the spline parameters of many draws per pixel.
 
-        As `forward`, with pixels and draws along the last axes, which is faster.
+        This is `forward` with pixels and draws along the last axes, which is faster.
 
         Parameters
         ----------

@@ -1,9 +1,9 @@
 """Photometry of posterior draws, for the chi^2 of a posterior.
 
-The logarithms of the relative fluxes of a population are a sum of a few curves of redshift per
-band; a small network makes their coefficients from the parameters of the population. The
-curves are tables, because emission lines and the Lyman break enter narrow bands at sharp
-redshifts.
+In each band, the logarithm of the relative flux of a population is a sum of a few curves over
+redshift. A small network computes their coefficients from the parameters of the population. The
+curves are tables, because emission lines and the Lyman break enter narrow bands abruptly as the
+redshift changes.
 """
 
 import copy
@@ -168,7 +168,7 @@ def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, **sizes):
         Space of their prior.
     seed : int, optional
     rows, steps : int, optional
-        Number of simulations, of which a fiftieth is held out, and of steps.
+        Number of simulations, of which a fiftieth is held out, and number of steps.
     **sizes
         Arguments of `Decoder`.
 
@@ -211,7 +211,8 @@ def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, **sizes):
         found = torch.bmm(weight * (1.0 - fraction), table[cells])
         found = found + torch.bmm(weight * fraction, table[cells + 1])
         off = found - target[pick]
-        # Between mean and mean square, so that rare populations with large errors do not dominate.
+        # A compromise between the mean and the mean square of the error, so that rare
+        # populations with large errors do not dominate.
         return torch.sqrt(_KNEE**2 + off * off).mean()
 
     steps = min(steps, max(200, len(chosen) // 20))
@@ -237,7 +238,7 @@ def _start_linear(decoder, x, target, order, edges):
     for node in range(decoder.nodes):
         low, high = ends[max(node - 1, 0)], ends[min(node + 1, decoder.nodes - 1)]
         rows = order[low:high][:4000]
-        if len(rows) < 20:  # too few rows there: use all
+        if len(rows) < 20:  # too few rows in these cells: use all rows
             rows = order[:: max(1, len(order) // 4000)]
         known = np.column_stack([x[rows], np.ones(len(rows))]).astype(float)
         power = known.T @ known + 1e-3 * len(rows) * ridge

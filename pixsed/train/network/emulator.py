@@ -87,7 +87,7 @@ class Emulator(nn.Module):
         def loss():
             pick = torch.from_numpy(rng.integers(held, len(x), min(BATCH, len(x))))
             off = (network(x[pick]) - y[pick]) / network.spread
-            # Grows like |x|, so that rare histories with large errors do not dominate.
+            # This loss grows like |x|, so that rare histories with large errors do not dominate.
             return torch.sqrt(1e-4 + off * off).mean()
 
         minimise(network.parameters(), loss, min(steps, max(200, len(x) // 10)), 3e-3)

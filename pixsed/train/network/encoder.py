@@ -40,7 +40,7 @@ class Trunk(nn.Module):
     def forward(self, x, mixed=False):
         """Return (N, width) for inputs (N, inputs); `mixed` multiplies in bfloat16."""
         if mixed:
-            # Each weight is used once, so a cache of the cast weights is of no use.
+            # Each weight is used once, so caching the cast weights would not help.
             with torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False):
                 return self(x).float()
         h = self.first(x)
@@ -52,8 +52,8 @@ class Trunk(nn.Module):
 class Encoder(nn.Module):
     """Residual network from photometry to a context, marginal quantiles and photometry.
 
-    The encoder learns the quantiles of the properties first. Trained by the flow alone, it
-    learns the few pixels with the sharpest posteriors long before the many others.
+    The encoder is trained on the quantiles of the properties first. If it were trained with the
+    flow alone, it would fit the few pixels with the sharpest posteriors long before the others.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Ensemble of networks that differ in their seeds only, as one model."""
+"""Ensemble of networks that differ only in their seeds, exported as one model."""
 
 import torch
 from torch import nn
@@ -22,7 +22,7 @@ class Ensemble(nn.Module):
         self.decoder = members[0].decoder
 
     def forward(self, flux, flux_err, redshift, redshift_err, base):
-        """Return samples and predicted fluxes; the first samples are those of the first member."""
+        """Return samples and predicted fluxes; the samples of the first member come first."""
         count, number = base.shape[1], len(self.members)
         samples, predicted = [], []
         for i, member in enumerate(self.members):
@@ -33,7 +33,7 @@ class Ensemble(nn.Module):
         predicted = torch.stack(predicted)
         if self.members[0].decoder is None:
             return torch.cat(samples, dim=1), predicted.mean(dim=0)
-        # Of the best draws of the members, the one with the smallest chi^2.
+        # Choose the draw with the smallest chi^2 among the best draws of the members.
         off = (flux - predicted) / flux_err
         chi2 = torch.where(off == off, off * off, torch.zeros_like(off)).sum(dim=2)
         best = (chi2 <= chi2.min(dim=0, keepdim=True).values).to(flux.dtype).unsqueeze(2)

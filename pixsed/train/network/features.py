@@ -13,8 +13,9 @@ class Features(nn.Module):
 
     The inputs of each band are a flag for its presence, the S/N, the flux and the error
     relative to the brightness of the pixel, and the colour relative to the next bluer band
-    that is present. Fluxes are logarithmic, through arcsinh, so that negative fluxes count. The
-    last inputs are the brightness, the redshift and its error.
+    that is present. Fluxes are scaled with arcsinh, which is logarithmic for bright fluxes but
+    also defined for negative ones. The last inputs are the brightness, the redshift and its
+    error.
 
     Parameters
     ----------
@@ -60,8 +61,8 @@ class Features(nn.Module):
         magnitude = torch.clamp(magnitude, -15.0, 15.0)
         signal = physics.asinh(ratio) * 0.3
         relative = torch.clamp(torch.log(err) - bright, -8.0, 8.0)
-        # Colour relative to the next bluer band that is present: the band up to which as many
-        # bands are present as before this one.
+        # Find the next bluer band that is present: the number of bands present up to and
+        # including it equals the number of bands present before this band.
         count_to = torch.cumsum(present, dim=1)
         pair = (count_to.unsqueeze(1) == (count_to - present).unsqueeze(2)).to(present.dtype)
         last = (pair * (present * magnitude).unsqueeze(1)).sum(dim=2)

@@ -1,8 +1,8 @@
-"""The default network: an encoder that runs once per pixel, then an autoregressive flow.
+"""Default network: an encoder that runs once per pixel, followed by an autoregressive flow.
 
-For each coordinate of a space in turn, a small network makes a monotone spline that maps a
-standard normal number to the coordinate, given the encoder's description of the pixel and the
-previous coordinates.
+The flow treats the coordinates of a space one after the other. For each of them, a small network
+makes a monotone spline that maps a standard normal number to the coordinate, given the encoder's
+description of the pixel and the previous coordinates.
 """
 
 import math
@@ -42,8 +42,8 @@ class PixelFlow(nn.Module):
     Attributes
     ----------
     error_floor : float
-        Smallest relative flux error in training. Smaller errors are raised to it, because the
-        network is overconfident for errors that it has not seen.
+        Smallest relative flux error in the training set. Smaller errors are raised to this
+        value, because the network would be overconfident for them.
     decoder : `~pixsed.train.network.decoder.Decoder` or None
         If set, the graph predicts fluxes from the draws.
     """
@@ -112,10 +112,10 @@ class PixelFlow(nn.Module):
     def refine(self):
         """Convert the layers that run once per pixel to float64, after training.
 
-        Float32 rounding in the encoder changes steep posteriors by a few 1e-4 dex of [M/H],
-        in the conditioners by a tenth of that. The weight matrices of these layers are rounded
-        to float16 first, so that the file is half as large; the loss changes in its fourth
-        digit.
+        Float32 rounding in the encoder changes steep posteriors by a few 1e-4 dex of [M/H];
+        rounding in the conditioners changes them by a tenth of that. The weight matrices of
+        these layers are first rounded to float16, which halves the size of the file and changes
+        the loss in its fourth digit.
         """
         per_pixel = (self.encoder, self.trunk, *(one.from_known for one in self.conditioners))
         for module in per_pixel:
@@ -158,7 +158,7 @@ class PixelFlow(nn.Module):
     def _split(raw):
         """Split a conditioner's output into shift, log scale and spline parameters."""
         shift, log_scale = raw[..., 0], raw[..., 1]
-        # A small scale, so that training starts smooth.
+        # The small factor makes the splines smooth at the start of training.
         return shift, torch.clamp(log_scale - 1.0, -8.0, 3.0), raw[..., 2:]
 
     def _centre(self, d, bright, z):
@@ -252,7 +252,7 @@ class PixelFlow(nn.Module):
         z_here, z_err_here = z + zero, z_err + zero
         previous_local, out = [], []
         for d, conditioner in enumerate(self.conditioners):
-            # The previous latents first, then the previous coordinates, then the redshift.
+            # Inputs are the previous latents, then the previous coordinates, then the redshift.
             latents = [torch.clamp(base[:d], -6.0, 6.0)] if d else []
             coordinates = [torch.clamp(torch.stack(previous_local), -6.0, 6.0)] if d else []
             at_z = torch.stack([torch.log(1.0 + z_here), z_err_here / (1.0 + z_here) * 10.0])

@@ -1,7 +1,7 @@
 """Physics inside the exported graph, from coordinates of the flow to parameters.
 
-All functions consist of operations that ONNX has. The tests compare each with its float64
-counterpart in `pixsed.sps`, `pixsed.cosmology` or `pixsed.simulate`.
+All functions use only operations that exist in ONNX. The tests compare each function with its
+float64 counterpart in `pixsed.sps`, `pixsed.cosmology` or `pixsed.simulate`.
 """
 
 import math
@@ -66,7 +66,7 @@ def log_sfr_tau(tau, span):
     x1 = torch.clamp(later / tau, max=300.0)
     x2 = torch.clamp(span / tau, max=1e6)
     total = torch.clamp(_delayed_formed(torch.clamp(x2, max=60.0)), min=1e-12)
-    # Upper tails, or lower tails near zero, so that no digits cancel.
+    # Use upper tails, or lower tails near zero, so that no digits cancel.
     gap = torch.clamp(x2 - x1, max=80.0)
     bracket = (1.0 + x1) - (1.0 + x2) * torch.exp(-gap)
     tails = -x1 + torch.log(torch.clamp(bracket, min=1e-12))

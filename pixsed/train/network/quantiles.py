@@ -1,4 +1,4 @@
-"""Marginal quantiles without draws: a small network behind the trained encoder."""
+"""Marginal quantiles without draws, from a small network that follows the trained encoder."""
 
 import copy
 import math
@@ -35,9 +35,9 @@ _TYPICAL_SSFR = -9.5
 
 
 def properties(space):
-    """Return the properties that the network predicts: those of the maps of `pixsed fit`.
+    """Return the properties that the network predicts, which are the maps of `pixsed fit`.
 
-    LOGSIGMA is that of a pixel of one square arcsecond.
+    LOGSIGMA is given for a pixel of one square arcsecond.
     """
     derived = [name for name in ("AGE", "T50LB") if name not in space.OUTPUTS]
     return [*space.OUTPUTS, *derived, "LOGSIGMA"]
@@ -102,7 +102,7 @@ class Marginals(nn.Module):
         return {"levels": list(LEVELS), "properties": self.names}
 
     def own_state(self):
-        """Return the state without that of the copied network, for a checkpoint."""
+        """Return the state without the weights of the copied network, for a checkpoint."""
         return {key: v for key, v in self.state_dict().items() if not key.startswith("network.")}
 
     def encode(self, flux, flux_err, z, z_err):
@@ -193,9 +193,9 @@ class Marginals(nn.Module):
 def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=None):
     """Fit `Marginals` to simulations with new bands, errors and noise in each pass.
 
-    The loss is the pinball loss of each property over its predicted width, so that narrow
-    posteriors count as much as wide ones. A weight that depends only on the data does not bias
-    the quantiles.
+    The loss is the pinball loss of each property divided by its predicted width, which gives
+    narrow and wide posteriors the same weight. A weight that depends only on the data does not
+    bias the quantiles.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=Non
     head = Marginals(network)
     observer = Observer(simulations, noise, np.arange(len(simulations)), network.infer_redshift)
     observer.targets = truths(simulations, head.names).astype(np.float32)
-    rows = min(rows, 20 * len(simulations))  # few simulations, few steps
+    rows = min(rows, 20 * len(simulations))  # fewer steps for few simulations
     steps = max(1, rows // BATCH)
     trained = [p for p in head.parameters() if p.requires_grad]
     level = torch.tensor(LEVELS)

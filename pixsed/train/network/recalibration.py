@@ -17,8 +17,9 @@ _TAIL_LIMIT = 0.5
 class Recalibration(nn.Module):
     """Monotone map of the base normals that depends on the pixel.
 
-    Bright pixels are rare in training, and the widths of the flow converge last there. This
-    small network is fitted after the flow and corrects what remains. Each normal gets a skew
+    Bright pixels are rare in the training set, and the widths of the flow converge last for
+    them. This small network is fitted after the flow and corrects the remaining errors. Each
+    normal gets a skew
     and a tail weight from a sinh-arcsinh transformation (Jones & Pewsey 2009, Biometrika 96,
     761), scaled to keep the median and the half width of the 68 % interval. A shift, a scale
     and a mixing with the previous normals follow. An unfitted network is the identity.
@@ -64,7 +65,7 @@ class Recalibration(nn.Module):
         h = silu(self.second(silu(self.first(inputs))))
         out, mixing = self.last(h), torch.clamp(self.mixing(h), -1.0, 1.0)
         tails = torch.clamp(self.tails(h), -_TAIL_LIMIT, _TAIL_LIMIT)
-        # A matrix product: an indexed assignment would add many nodes to the exported graph.
+        # Use a matrix product: indexed assignment would add many nodes to the exported graph.
         rows, columns = np.tril_indices(self.dim, -1)
         places = torch.zeros(len(rows), self.dim * self.dim, dtype=out.dtype)
         places[torch.arange(len(rows)), torch.from_numpy(rows * self.dim + columns)] = 1.0

@@ -1,8 +1,9 @@
 """Coordinates of the flow under each prior, and the parameters that follow from them.
 
-The coordinates are unbounded: the deviation of the redshift from the observed one in units of
-its error, the logit of the prior probability of the mass, and normal quantiles of bounded
-quantities. Therefore no draw can leave the prior. `SPACES` holds the spaces by prior.
+The coordinates are unbounded. They are the deviation of the redshift from the observed one in
+units of its error, the logit of the prior probability of the mass, and normal quantiles of
+bounded quantities. Therefore no draw can lie outside the prior. `SPACES` holds the spaces by
+prior.
 """
 
 import math
@@ -54,7 +55,7 @@ class Space(nn.Module):
 
     @property
     def dim(self):
-        """Number of coordinates, including that of the redshift."""
+        """Number of coordinates, including the redshift."""
         return 1 + len(self.ORDER)
 
     @classmethod
@@ -178,10 +179,10 @@ class TauSpace(Space):
 class DirichletSpace(Space):
     """Dense Basis histories.
 
-    Two coordinates are not those of the prior: the mean SFR over 100 Myr, between its floor and
-    the formed mass over that time, and the mass-weighted age as a fraction of the age of the
-    Universe. Both depend on the history between the times of the prior. An emulator, fitted to
-    the simulations, gives the surviving mass.
+    Two coordinates differ from those of the prior. One is the mean SFR over 100 Myr, between its
+    floor and the formed mass divided by 100 Myr. The other is the mass-weighted age as a fraction
+    of the age of the Universe. Both depend on the history between the times of the prior. An
+    emulator that is fitted to the simulations gives the surviving mass.
 
     Parameters
     ----------

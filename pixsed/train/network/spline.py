@@ -10,7 +10,8 @@ import torch
 from torch.nn.functional import softmax, softplus
 
 BOUND = 4.0
-# Fraction of the range; narrower bins may be so steep that float32 rounding matters.
+# Smallest bin as a fraction of the range. Narrower bins may be so steep that float32 rounding
+# matters.
 MIN_BIN = 0.02
 MIN_SLOPE = 1e-3
 # A raw slope of zero stands for a slope of one.
@@ -37,9 +38,9 @@ def _knots(raw):
 
 
 def _bin(y, raw, bins):
-    """Return the left knot and width in x, in y, and the two slopes of the bin that holds y."""
+    """Return the bin that contains y: its left knot and width in x and in y, and its slopes."""
     xs, ys = _knots(raw[..., :bins]), _knots(raw[..., bins : 2 * bins])
-    # The outer slopes are one: a raw slope of zero.
+    # The outer slopes are one, i.e. their raw slopes are zero.
     zero = torch.zeros_like(raw[..., :1])
     slopes = torch.cat([zero, raw[..., 2 * bins :], zero], dim=-1)
     index = (y.unsqueeze(-1) >= ys[..., 1:-1]).to(torch.int64).sum(dim=-1, keepdim=True)
@@ -48,7 +49,7 @@ def _bin(y, raw, bins):
         shape = (*y.shape, values.shape[-1])
         return torch.gather(values.expand(shape), -1, index + shift).squeeze(-1)
 
-    # Softplus of the two selected slopes only.
+    # Evaluate softplus only for the two selected slopes.
     d0, d1 = (MIN_SLOPE + softplus(take(slopes, i) + _SLOPE_SHIFT) for i in (0, 1))
     x0, y0 = take(xs, 0), take(ys, 0)
     return x0, take(xs, 1) - x0, y0, take(ys, 1) - y0, d0, d1
@@ -78,9 +79,9 @@ def _selectors(bins):
 def forward(x, raw, bins):
     """Return the spline's value at x.
 
-    The draws are along the last axis: every step is then a small matrix product or an
-    elementwise operation along the draws, which a processor vectorises. Otherwise the cumulative
-    sums and the selection of knots cost more than the rest of the flow.
+    The draws are along the last axis. Every step is then a small matrix product or an
+    elementwise operation along the draws, which processors vectorise. With another layout, the
+    cumulative sums and the selection of knots cost more than the rest of the flow.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def forward(x, raw, bins):
     inside = torch.cat([one, past]) - torch.cat([past, one * 0])
     slopes = (sides @ raw[2 * bins :]).reshape(2, bins, -1)
     x0, w, y0, h = (bins_of * inside).sum(dim=1).unbind(0)
-    # Softplus of the two selected slopes only, as a logarithm, which runtimes evaluate faster.
+    # Evaluate softplus only for the two selected slopes, as a logarithm, which is faster.
     taken = torch.clamp((slopes * inside).sum(dim=1) + _SLOPE_SHIFT, max=60.0)
     d0, d1 = (MIN_SLOPE + torch.log(1.0 + torch.exp(taken))).unbind(0)
     slope = h / w

@@ -223,7 +223,7 @@ def test_bins_of_a_galaxy(wcs_header, method, corr):
     index = [BANDS.index(b) for b in ("F277W", "F356W", "F444W")]
     ratio = (result.flux[index] / result.err[index]).mean(axis=0)
     np.testing.assert_allclose(ratio[binmap > 0], snr[binmap[binmap > 0] - 1], rtol=1e-5)
-    # No flux is lost or made.
+    # The flux is conserved.
     inside = binmap > 0
     for before, after in zip(cube.flux, result.flux, strict=True):
         for label in table["bin"]:
@@ -235,7 +235,7 @@ def test_bins_of_a_galaxy(wcs_header, method, corr):
     assert np.isnan(result.flux[:, ~inside]).all() and np.isnan(result.err[:, ~inside]).all()
     y, x = np.nonzero(binmap == 3)
     assert (table["x"][2], table["y"][2]) == pytest.approx((x.mean() + 1, y.mean() + 1))
-    # The same again.
+    # A second run gives the same result.
     np.testing.assert_array_equal(bin_cube(cube, method=method, snr=10).binning.binmap, binmap)
 
 
@@ -254,7 +254,7 @@ def test_voronoi_bins_are_round_and_pixels_of_the_target_stay_alone(wcs_header):
     assert np.median(stretch) < 1.5
 
 
-def test_a_bin_may_be_asked_to_be_of_a_size(wcs_header):
+def test_minimum_size_of_bins(wcs_header):
     cube = make_galaxy(wcs_header)
     small = bin_cube(cube, snr=10).binning.table["npix"]
     large = np.asarray(bin_cube(cube, snr=10, min_size=5).binning.table["npix"])
@@ -402,7 +402,7 @@ def test_options_that_make_no_sense(wcs_header, options, match):
         bin_cube(make_galaxy(wcs_header, n=20), name="c.fits", **options)
 
 
-def test_what_cannot_be_binned(wcs_header):
+def test_cubes_that_cannot_be_binned(wcs_header):
     cube = bin_cube(make_galaxy(wcs_header, n=30), snr=10)
     with pytest.raises(PixsedError, match="c.fits is binned already; give the cube"):
         bin_cube(cube, name="c.fits")
@@ -487,7 +487,7 @@ def test_a_galaxy_of_jades(shared_data, run_cli, tmp_path):
         theirs = hdulist["BIN_VORONOI"].data.astype(np.int32)
     bands = ["F277W", "F356W", "F444W"]
     theirs = np.asarray(binned(cube, theirs, "voronoi", 20.0, bands).binning.table["snr"])
-    # The S/N that their bins of several pixels have, is one to aim at.
+    # The target is the S/N of the published bins of several pixels.
     ours = bin_cube(cube, snr=20).binning.table
     assert 0.5 < len(ours) / len(theirs) < 2
     assert 0.5 < np.median(ours["snr"]) / np.median(theirs) < 2

@@ -28,7 +28,7 @@ def gathered(kernel, size=600, images=1, sky=None, err=1.0):
 
 
 def factor_of_side(kernel, side):
-    """Direct: the sum over all pairs of pixels in the aperture, of unit variance each."""
+    """Return the factor directly, as a sum over all pairs of pixels of unit variance."""
     pad = kernel.shape[0]
     wide = np.pad(kernel, pad)
     overlap = fftconvolve(wide, wide[::-1, ::-1], mode="same")
@@ -87,7 +87,7 @@ def test_sky_between_sources_of_small_images():
         image[:3, 7] = np.nan
         apertures.add(image, np.full((65, 65), 0.1), sky)
     value, error = apertures.factor()
-    # The mean of each small image's sky goes, and its own noise with it: allowed for.
+    # Subtracting the mean sky of each small image removes some noise, which is corrected.
     assert value == pytest.approx(2 * np.sqrt(np.pi), rel=0.03)
 
 

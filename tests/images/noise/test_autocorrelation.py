@@ -53,7 +53,7 @@ def drizzled(drizzle, shape, seed):
 
 
 def known_rho(drizzle, reach=7):
-    """Direct: the sum over pairs of the same white pixel."""
+    """Return the correlation directly, as a sum over pairs of the same white pixel."""
     rho = np.zeros((2 * reach + 1, 2 * reach + 1))
     ny, nx = drizzle.shape
     for y in range(ny):
@@ -85,7 +85,7 @@ def test_known_correlation(name):
     assert found.large_sum == pytest.approx(expected, rel=0.03)
 
 
-def test_white_noise_is_exactly_so():
+def test_white_noise_has_no_correlation():
     found = measure_autocorrelation(
         Source(drizzled(np.ones((1, 1)), (500, 500), 2), np.ones((500, 500)))
     )
@@ -176,7 +176,7 @@ def test_negative_lobes():
     for k in (kernel, KERNEL):
         assert found.error_factor(k)[0] == pytest.approx(known_factor(drizzle, k), rel=0.01)
     assert found.large_sum == pytest.approx(0.6 / np.sqrt(1.04), rel=0.02)
-    # What no noise can have allows no factor.
+    # Correlations that no noise can have give no factor.
     rho = np.array([[-0.9, -0.9, -0.9], [-0.9, 1, -0.9], [-0.9, -0.9, -0.9]])
     assert np.isnan(Autocorrelation(rho, 100).error_factor(KERNEL)).all()
 

@@ -101,8 +101,8 @@ def test_known_errors_are_recovered(mock):
     ],
 )
 @pytest.mark.parametrize("whole", [False, True])
-def test_what_is_no_measurement_is_left_out(flux, err, whole, mock):
-    """Sentinels in half the pixels leave the noise of the others; in all, the band is left out."""
+def test_sentinels_are_left_out(flux, err, whole, mock):
+    """Sentinels in half of the pixels do not change the noise; sentinels in all omit the band."""
     cube = mock()
     gap = np.ones(cube.segmap.shape, bool) if whole else np.arange(160) % 2 == np.zeros((160, 1))
     expected = mock()

@@ -1,4 +1,4 @@
-"""Convolution keeps every value within the kernel's reach, however large it is."""
+"""A value affects only pixels within the kernel, even if it is very large."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ KERNELS = {
 
 
 def direct(data, err, kernel):
-    """The same by scipy.ndimage, with no Fourier transform."""
+    """Return the convolution by scipy.ndimage, without a Fourier transform."""
     good = (np.isfinite(data) & np.isfinite(err)).astype(float)
     weight, value, variance = (
         convolve(np.where(good > 0, plane, 0.0), k, mode="constant")
@@ -135,7 +135,7 @@ def test_no_data_at_all_and_constants():
         np.testing.assert_allclose(out, value, rtol=1e-6)
 
 
-def test_beyond_float32_is_no_data():
+def test_values_beyond_float32_are_missing_data():
     sharp = 3 * np.pad(np.ones((1, 1)), 1) - np.ones((3, 3)) / 4.5
     data, err = np.zeros((20, 20)), np.ones((20, 20))
     data[10, 10] = 3e38

@@ -1,4 +1,4 @@
-"""PSFs from stars: known ones put into images at sub-pixel places, with everything in the way."""
+"""PSFs from stars: known PSFs at sub-pixel positions in images with all kinds of defects."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def image_of(write_fits, wcs_header):
 
 
 def crowded(psf, noise):
-    """Fifteen good stars, and one of everything that must not be used."""
+    """Fifteen good stars, and one source of each kind that must not be used."""
     field = Field(psf)
     for _ in range(15):
         field.star(field.rng.uniform(300, 2000))
@@ -131,7 +131,7 @@ def test_known_psf_among_bad_stars(image_of, fwhm, scale):
 
     field, bad, full = crowded(truth, noise=0.05)
     with ImageFile(image_of(field.data, scale), measure_sky=False) as image:
-        # A broad star's flat top tells by itself.
+        # The flat top of a broad star is sufficient evidence.
         saturation = 0.999 * full if fwhm < 3 else None
         psf = make_psf(image, field.stars, size=SIZE, saturation=saturation)
     reasons = {star.id: star.reason for star in psf.stars}

@@ -1,4 +1,4 @@
-"""The three JADES Origins Field galaxies: matched here, and as published.
+"""Matched images of three JADES Origins Field galaxies, compared with the published ones.
 
 ``pytest tests/images/psf/test_jof_match.py -s`` prints the table of docs/matching.rst.
 """

@@ -40,7 +40,7 @@ def test_centroid_of_a_gaussian(x0, y0):
     assert centroid(gaussian(48, 3.0, x0, y0)) == pytest.approx((x0, y0), abs=1e-3)
 
 
-def test_centroid_is_the_cores():
+def test_centroid_is_that_of_the_core():
     data = gaussian(61, 2.0, 30.3, 29.8)
     data[:, 45:] += 1e-4  # lopsided wings
     assert centroid(data) == pytest.approx((30.3, 29.8), abs=0.02)
@@ -501,7 +501,7 @@ def test_psfs_that_end_within_the_radii(image_path, size, reach):
 
 @pytest.mark.parametrize("value", [1e8, 9.9e9, 1e10, 1e19])
 @pytest.mark.parametrize("fraction", [0.1, 0.6, 0.9])
-def test_sentinels_for_errors_are_no_data(write_fits, wcs_header, value, fraction):
+def test_sentinels_for_errors_are_missing_data(write_fits, wcs_header, value, fraction):
     """Sentinels give the same pixels and the same noise correlation as NaN."""
     rng = np.random.default_rng(1)
     noise = fftconvolve(rng.normal(0, 0.1, (130, 400)), np.ones((3, 3)) / 3, mode="same")

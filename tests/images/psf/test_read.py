@@ -1,4 +1,4 @@
-"""PSFs and kernels as they are read: their scale, centre, sum and edge."""
+"""Reading of PSFs and kernels: scale, centre, sum and edge."""
 
 import warnings
 
@@ -205,7 +205,7 @@ SHARP = 2 * np.pad(np.ones((1, 1)), 5) - gaussian(11, 1.5)
         (gaussian(31, 2.0, 0.5, 0.5), {}, "0.71 pixels off its centre"),
     ],
 )
-def test_what_is_no_kernel_for_the_image(write, data, cards, match):
+def test_kernels_that_do_not_fit_the_image(write, data, cards, match):
     with pytest.raises(PixsedError, match=match):
         read_kernel(write(data, cards), scale=0.03)
 

@@ -1,4 +1,4 @@
-"""Tables of stars: which columns hold the places, and what they mean."""
+"""Tables of stars: columns of positions and their meaning."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_units_and_text(tmp_path, wcs, sky):
 
 
 @pytest.mark.parametrize("none", ["-", "", "nan", "n/a"])
-def test_text_for_no_place(tmp_path, wcs, sky, none):
+def test_text_in_a_column_of_positions(tmp_path, wcs, sky, none):
     """A column of degrees with one text in it is still read as degrees, not as hours."""
     ra, dec = ([f"{value:.9f}" for value in part.deg] for part in (sky.ra, sky.dec))
     Table([[*ra, none], [*dec, "1"], [1, 2, 3, 4]], names=["ra", "dec", "id"]).write(

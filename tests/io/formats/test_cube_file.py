@@ -40,7 +40,7 @@ def test_parts_are_those_of_the_cube(path):
 
 
 def test_bands_in_order_of_wavelength(path):
-    """As `Cube` puts them, whatever the file's order."""
+    """Bands are in the order of `Cube`, for any order in the file."""
     with fits.open(path) as hdulist:
         hdulist["BANDS"].data[:] = hdulist["BANDS"].data[::-1].copy()
         hdulist.writeto(path, overwrite=True)

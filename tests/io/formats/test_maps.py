@@ -1,4 +1,4 @@
-"""The Maps file: its layout, its headers, and what reads it back."""
+"""Maps files: layout, headers and reader."""
 
 import shutil
 import subprocess

@@ -55,7 +55,7 @@ def test_layout(made, tmp_path):
 
 
 def test_rows_in_any_order(made, tmp_path):
-    """Edited by hand, or sorted by another program."""
+    """Rows may be in any order, for example after editing by hand."""
     path = tmp_path / "n.fits"
     write_noise(made, path)
     with fits.open(path) as hdus:

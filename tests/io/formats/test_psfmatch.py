@@ -1,4 +1,4 @@
-"""Bands of an object that are not matched to one PSF are told, in cubes and mosaics."""
+"""Warnings of bands that are not matched to one PSF, in cubes and mosaics."""
 
 import numpy as np
 import pytest

@@ -49,8 +49,8 @@ def test_boxes_in_any_order_against_astropy(wcs_header, size):
             assert hdulist[name].header["DATASUM"] == expected.header["DATASUM"]
 
 
-def test_gone_on_with(wcs_header):
-    """Half of the boxes by one, half by another that takes over its sums."""
+def test_second_writer_continues(wcs_header):
+    """A second writer continues with the checksums of the first after half of the boxes."""
     whole, file = io.BytesIO(), io.BytesIO()
     for target, stops in ((whole, [13]), (file, [5, 13])):
         sums, start = None, 0

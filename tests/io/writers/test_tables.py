@@ -1,4 +1,4 @@
-"""Tables written in the three formats: what each holds, and nothing that warns when read back."""
+"""Tables written in three formats: their contents, and no warnings when they are read."""
 
 import warnings
 
@@ -18,7 +18,7 @@ from pixsed.io.writers.tables import check_columns, check_table_output, table_fo
 MOTIONS = SkyCoord(
     [1, 2] * u.deg, [3, 4] * u.deg, pm_ra_cosdec=[1, 1] * u.mas / u.yr, pm_dec=[1, 1] * u.mas / u.yr
 )
-# What each format makes of a column: kept as it is, another column by name, or refused.
+# Result of each format for a column: unchanged, a column of another name, or refused.
 COLUMNS = {
     "float": (Column([1.5, np.nan]), "", "", ""),
     "masked float": (MaskedColumn([1.5, 2], mask=[False, True]), "", "", ""),
