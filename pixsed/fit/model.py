@@ -141,10 +141,10 @@ class Model:
         """Return the names of the outputs of a file, and a session without the quantiles."""
         try:
             outputs = graph.outputs_of(content)
+            if "quantiles" in outputs:
+                content = graph.part(content, [name for name in outputs if name != "quantiles"])
         except ValueError:
             outputs = []  # onnxruntime has the better message
-        if "quantiles" in outputs:
-            content = graph.part(content, [name for name in outputs if name != "quantiles"])
         return outputs, self._start(content)
 
     def _start(self, content):
