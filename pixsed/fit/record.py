@@ -55,7 +55,7 @@ def table_cards(model, options, columns):
     ----------
     model : `~pixsed.fit.model.Model`
     options : `~pixsed.fit.options.FitOptions`
-    columns : `~pixsed.fit.table.TableColumns`
+    columns : `~pixsed.fit.table_input.TableColumns`
     """
     cards = model_cards(model, options)
     for key, value, comment in (
