@@ -133,6 +133,19 @@ def test_rooms_import_only_what_stands_before_them():
     assert found == []
 
 
+def test_no_files_import_each_other():
+    modules = {".".join(Path("pixsed", file).with_suffix("").parts): file for file in FILES}
+    sources = {}  # file -> files that it imports, those inside functions included
+    for file in set(FILES) - {"__init__.py"}:  # the package's lazy public names
+        names = imported(file)
+        names |= {name.rpartition(".")[0] for name in names}
+        sources[file] = {modules[name] for name in names if name in modules}
+    # What is left, when files that import none of the others are taken away, is in circles.
+    while free := [file for file, found in sources.items() if not found & sources.keys()]:
+        sources = {file: found for file, found in sources.items() if file not in free}
+    assert sources == {}
+
+
 def test_heavy_packages_have_one_place():
     found = []
     for file in FILES:

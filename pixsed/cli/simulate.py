@@ -82,7 +82,7 @@ def command(ssp_path, resume, output, overwrite, **options):
 
     from pixsed.bands import BANDS
     from pixsed.simulate.options import SimulateOptions
-    from pixsed.simulate.table import write_simulations
+    from pixsed.simulate.to_file import write_simulations
 
     options["bands"] = options["bands"] or [band.name for band in BANDS]
     options = SimulateOptions(**options)

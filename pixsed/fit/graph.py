@@ -7,6 +7,8 @@ takes longer than this module does. So the few fields that matter are read here,
 format of protocol buffers (https://protobuf.dev/programming-guides/encoding/).
 """
 
+import contextlib
+
 # Field numbers of onnx.proto: of a model; of a graph; of the parts of a graph.
 _GRAPH = 7
 _NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE_INFO = 1, 5, 11, 12, 13
@@ -16,6 +18,16 @@ _NAME = {_INITIALIZER: _TENSOR_NAME, _INPUT: _VALUE_NAME, _OUTPUT: _VALUE_NAME}
 _FIXED = {1: 8, 5: 4}
 
 
+@contextlib.contextmanager
+def _reading():
+    """Raise `ValueError` for whatever a damaged file raises where a field is read."""
+    try:
+        yield
+    except (IndexError, StopIteration, TypeError) as error:
+        raise ValueError("it is not an ONNX file") from error
+
+
+@_reading()
 def outputs_of(content):
     """Return the names of the outputs of an ONNX file, in order.
 
@@ -32,6 +44,7 @@ def outputs_of(content):
     return [_name(number, payload) for number, payload, _ in graph if number == _OUTPUT]
 
 
+@_reading()
 def part(content, outputs):
     """Return a copy of an ONNX file with some of its outputs and the nodes that they need.
 
@@ -84,12 +97,9 @@ def _needed(graph, outputs):
 
 def _read(content):
     """Return the fields of a model and of its graph."""
-    try:
-        model = list(_fields(memoryview(content)))
-        graph = next(payload for number, payload, _ in model if number == _GRAPH)
-        return model, list(_fields(graph))
-    except (IndexError, StopIteration) as error:
-        raise ValueError("it is not an ONNX file") from error
+    model = list(_fields(memoryview(content)))
+    graph = next(payload for number, payload, _ in model if number == _GRAPH)
+    return model, list(_fields(graph))
 
 
 def _fields(data):

@@ -141,10 +141,10 @@ class Model:
         """Start a session without the quantiles; return it after the names of all outputs."""
         try:
             outputs = graph.outputs_of(content)
+            if "quantiles" in outputs:
+                content = graph.part(content, [name for name in outputs if name != "quantiles"])
         except ValueError:
             outputs = []  # onnxruntime gives the better error message
-        if "quantiles" in outputs:
-            content = graph.part(content, [name for name in outputs if name != "quantiles"])
         return outputs, self._start(content)
 
     def _start(self, content):

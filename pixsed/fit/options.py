@@ -62,7 +62,7 @@ class FitOptions:
     Raises
     ------
     PixsedError
-        If the engine is unknown, or a quantile is not between 0 and 1.
+        If the engine is unknown, or a quantile, samples, error_floor or seed is out of range.
 
     Examples
     --------
@@ -86,6 +86,16 @@ class FitOptions:
         if self.engine not in ENGINES:
             raise PixsedError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
         object.__setattr__(self, "quantiles", check_quantiles(self.quantiles))
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if hasattr(value, "item"):  # of numpy, which JSON and headers do not take
+                object.__setattr__(self, option.name, value.item())
+        if self.samples is not None and self.samples < 2:
+            raise PixsedError(f"samples must be 2 or more, got {self.samples}")
+        if not 0 <= self.error_floor <= 1:
+            raise PixsedError(f"error_floor must be between 0 and 1, got {self.error_floor}")
+        if self.seed < 0:
+            raise PixsedError(f"seed must be 0 or more, got {self.seed}")
 
     def with_defaults(self, **defaults: Any) -> FitOptions:
         """Return a copy with these values in place of fields that are None."""

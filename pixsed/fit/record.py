@@ -8,7 +8,17 @@ from pixsed.io.fingerprint import file_digest, fingerprint
 from pixsed.io.locate import open_fits
 
 # Cards that best describe the difference between two fits.
-_DIFFERENCES = ("MODELSHA", "ENGINE", "SEED", "NSAMP", "SNRMIN", "ERRFLOOR", "REDSHIFT", "ZERR")
+_DIFFERENCES = (
+    "MODELSHA",
+    "ENGINE",
+    "SEED",
+    "NSAMP",
+    "SNRMIN",
+    "ERRFLOOR",
+    "REDSHIFT",
+    "ZERR",
+    "PART",
+)
 
 
 def method_text(options):
@@ -45,7 +55,7 @@ def table_cards(model, options, columns):
     ----------
     model : `~pixsed.fit.model.Model`
     options : `~pixsed.fit.options.FitOptions`
-    columns : `~pixsed.fit.table.TableColumns`
+    columns : `~pixsed.fit.table_input.TableColumns`
     """
     cards = model_cards(model, options)
     for key, value, comment in (
@@ -114,7 +124,7 @@ def is_finished(path, cards, overwrite):
     path : path-like
         ``"-"`` is standard output, which is never finished.
     cards : dict
-        From `fit_cards`.
+        From `fit_cards`, and PART if only a part is fitted.
     overwrite : bool
         Whether a file of another fit may be replaced.
 
@@ -128,16 +138,17 @@ def is_finished(path, cards, overwrite):
         return False
     with open_fits(path) as hdulist:
         header = hdulist[0].header.copy()
-    if header.get("FITKEY") == cards["FITKEY"][0]:
+    wanted = {name: cards[name][0] if name in cards else None for name in _DIFFERENCES}
+    # The key is the same for all parts of a fit.
+    if header.get("FITKEY") == cards["FITKEY"][0] and header.get("PART") == wanted["PART"]:
         return True
     if overwrite:
         return False
-    for name in _DIFFERENCES:
-        wanted = cards[name][0] if name in cards else None
-        if header.get(name) != wanted:
+    for name, value in wanted.items():
+        if header.get(name) != value:
             raise PixsedError(
                 f"{path} exists, made with {name} = {header.get(name, 'none')}, now it is "
-                f"{'none' if wanted is None else wanted}; add --overwrite, or choose another -o"
+                f"{'none' if value is None else value}; add --overwrite, or choose another -o"
             )
     raise PixsedError(
         f"{path} exists, made from another input or with other options; add --overwrite, or "

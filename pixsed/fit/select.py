@@ -45,7 +45,7 @@ class Selection:
     chosen : `~numpy.ndarray`, shape (ny, nx), bool
         Pixels to fit.
     redshift, redshift_err : float or `~numpy.ndarray`, shape (ny, nx)
-    binning : `~pixsed.io.formats.cube.Binning` or None
+    binning : `~pixsed.io.formats.cube_parts.Binning` or None
         Bins of pixels; a bin is fitted once, on its sum.
     """
 

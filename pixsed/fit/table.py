@@ -102,11 +102,12 @@ def fit_table(
     """
     options = (options or FitOptions()).with_defaults(samples=DEFAULT_SAMPLES)
     columns = columns or TableColumns()
-    name = "table" if isinstance(table, Table) else str(table)
+    in_memory = isinstance(table, Table)
+    name = "table" if in_memory else str(table)
     if output is not None:
         check_table_output(output, overwrite)
     model, options = load_for(model, options)
-    if not isinstance(table, Table):
+    if not in_memory:
         table = read_table(
             name, hdu=columns.hdu, wanted=lambda names: band_columns(names, model.bands, name)
         )
@@ -119,7 +120,7 @@ def fit_table(
             result,
             output,
             overwrite=overwrite,
-            inputs=[] if name == "table" else [parse_location(name).path],
+            inputs=[] if in_memory else [parse_location(name).path],
             history=[f"fit: {nfit} rows, {method_text(options)}"],
             name="POSTERIOR",
             **table_cards(model, options, columns),

@@ -96,12 +96,12 @@ def fit_to_file(
         fitter = TileFitter(source, model, options, jobs=execution.jobs, progress=bar)
         _check_part(source, execution.part)
         key = fit_key(source, model, options)
-        cards = fit_cards(fitter, key)
+        rows = part_rows(source.shape[0], execution.part)
+        cards = fit_cards(fitter, key) | _part_cards(source, execution.part, rows)
         if resume and is_finished(path, cards, overwrite):
             return FitReport()
         start = time.monotonic()
         report = FitReport(binned=source.binning is not None)
-        rows = part_rows(source.shape[0], execution.part)
         shape = rows.stop - rows.start, source.shape[1]
         size = source.shape if report.binned else execution.tile or tile_size(source.shape)
         where = [
@@ -173,14 +173,22 @@ def _on_workers(files, model, options, scheduler):
     return lambda where: run_tasks(TileFitter.fit, where, setup=setup, scheduler=scheduler)
 
 
+def _part_cards(source, part, rows):
+    """Return the primary header cards of a part, a stripe of `rows`; none if `part` is None."""
+    if part is None:
+        return {}
+    return {
+        "PART": ("{}/{}".format(*part), "stripe of rows; see pixsed merge"),
+        "PARTROW": (rows.start, "rows of the image before this part"),
+        "PARTNY": (source.shape[0], "rows of the image"),
+    }
+
+
 def _layout(fitter, cards, execution, rows):
     """Return the `~pixsed.io.formats.maps.MapsLayout` of a fit of some rows of its source."""
     source, header, cards = fitter.source, fitter.source.header, dict(cards)
     if execution.part is not None:
         header = shifted_header(header, 0, rows.start)
-        cards["PART"] = ("{}/{}".format(*execution.part), "stripe of rows; see pixsed merge")
-        cards["PARTROW"] = (rows.start, "rows of the image before this part")
-        cards["PARTNY"] = (source.shape[0], "rows of the image")
     cards["NFIT"] = (0, "number of pixels fitted")
     binned = source.binning is not None
     if binned:

@@ -93,6 +93,9 @@ class CutoutOptions:
             raise PixsedError(
                 f"neighbours must be one of {', '.join(NEIGHBOURS)}, got {self.neighbours!r}"
             )
+        pad = 0 if self.pad in (None, "full") else self.pad
+        if isinstance(pad, str) or pad < 0:
+            raise PixsedError(f"pad must be a number of pixels or 'full', got {self.pad!r}")
         if self.position is not None:
             self._check_position()
         elif self.region is not None:

@@ -59,7 +59,7 @@ class Field:
 
     Parameters
     ----------
-    mosaics : `~pixsed.images.cutout.Mosaics`
+    mosaics : `~pixsed.images.mosaics.Mosaics`
         Images on one grid, with the segmentation map if there is one.
     redshift, redshift_err : float, optional
         Redshift of pixels that have none from the catalogue or the map.

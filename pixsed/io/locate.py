@@ -88,7 +88,7 @@ def parse_location(text, hdu=None, band=False):
 
     Parameters
     ----------
-    text : str
+    text : str or path-like
         ``path``, ``path[EXT]`` or ``path[EXT,VER]``. If a file has the name `text`, brackets
         included, it is that file.
     hdu : str, optional
@@ -102,7 +102,7 @@ def parse_location(text, hdu=None, band=False):
     PixsedError
         If the extension has an illegal form.
     """
-    name = None
+    name, text = None, os.fspath(text)
     if band and (match := _BAND.match(text)) and not _names_files(text):
         name, text = match["band"], match["rest"]
     path, ext, ver = text, None, None

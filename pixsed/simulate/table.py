@@ -1,6 +1,5 @@
 """File of simulations: a BINTABLE of parameters and noiseless fluxes."""
 
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,50 +136,6 @@ def _table_header(options, ssp_cards):
         header.insert(place, (key, value, comment))
     header["PIXSVER"] = (__version__, "version of pixsed that made the rows")
     return header
-
-
-def write_simulations(ssp_path, path, options, *, overwrite=False, resume=False, report=None):
-    """Simulate populations and write them to a table, batch by batch.
-
-    The file is called ``NAME.part`` until the table is complete.
-
-    Parameters
-    ----------
-    ssp_path : path-like
-        SSP grid written by `pixsed.sps.ssp.write_ssp`.
-    path : path-like
-    options : `~pixsed.simulate.options.SimulateOptions`
-    overwrite : bool, optional
-        Replace `path`, or ``NAME.part``, if it exists.
-    resume : bool, optional
-        Continue ``NAME.part`` if it exists.
-    report : callable, optional
-        Called with the number of rows written so far: before the first batch, then after each.
-
-    Raises
-    ------
-    PixsedError
-        If an input is missing, the file exists, or ``NAME.part`` holds other simulations.
-    """
-    from pixsed.io.writers.table_blocks import check_blocks_output
-    from pixsed.simulate.batches import simulate, ssp_digest
-    from pixsed.sps.filters import load_curve
-    from pixsed.sps.ssp import read_ssp
-
-    check_blocks_output(path, overwrite=overwrite, resume=resume)
-    for band in options.bands:
-        load_curve(band)
-    ssp = read_ssp(ssp_path)
-    cards = ssp.meta | {"SSPSHA": ssp_digest(ssp)}
-    writer = simulations_writer(
-        path, options, cards, overwrite=overwrite, resume=resume, inputs=[ssp_path]
-    )
-    report = report or (lambda done: None)
-    report(writer.done)
-    with writer, closing(simulate(ssp, options, start=writer.done)) as batches:
-        for rows in batches:
-            writer.append(rows)
-            report(writer.done)
 
 
 def read_simulations(path, rows=None):

@@ -78,3 +78,15 @@ def test_a_part_has_only_the_nodes_that_it_needs(content):
 def test_junk_is_not_a_graph(junk):
     with pytest.raises(ValueError):
         graph.part(junk, ["samples"])
+
+
+def test_a_damaged_file_raises_value_errors_only(content):
+    rng, failed = np.random.default_rng(0), 0
+    for at in rng.choice(len(content), 1500):
+        damaged = bytearray(content)
+        damaged[at] = rng.integers(256)
+        try:
+            graph.part(bytes(damaged), graph.outputs_of(bytes(damaged))[:-1])
+        except ValueError:
+            failed += 1
+    assert failed > 100

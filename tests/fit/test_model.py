@@ -49,6 +49,12 @@ def test_files_that_are_not_models(tmp_path):
     junk.write_bytes(b"not a model")
     with pytest.raises(PixsedError, match="not an ONNX model"):
         Model(junk)
+    # A name of an output without its bytes, and a node that is no message.
+    whole = fakes.fake_model(tmp_path / "q.onnx", quantiles=True).read_bytes()
+    for place, byte in ((whole.rindex(b"\n\tquantiles"), 0x10), (whole.index(b"\n\x04flux"), 0x0F)):
+        junk.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+        with pytest.raises(PixsedError, match="not an ONNX model"):
+            Model(junk)
     with pytest.raises(PixsedError, match="no metadata"):
         Model(fakes.fake_model(tmp_path / "a.onnx", metadata=False))
     for other in (1, 3, None):

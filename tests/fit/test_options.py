@@ -1,8 +1,10 @@
 """The key of --resume contains exactly the options that change the results."""
 
 import dataclasses
+import json
 
 import fakes
+import numpy as np
 import pytest
 
 from pixsed.errors import PixsedError
@@ -84,6 +86,41 @@ ELSEWHERE = {
 def test_how_mosaics_are_read_is_in_the_key(name):
     other = dataclasses.replace(FILES, **{name: True})
     assert (other.key != FILES.key) == (name not in ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        (dict(samples=1), "samples must be 2 or more, got 1"),
+        (dict(error_floor=-0.1), "error_floor must be between 0 and 1, got -0.1"),
+        (dict(error_floor=1.5), "error_floor must be between 0 and 1, got 1.5"),
+        (dict(error_floor=float("nan")), "error_floor must be between 0 and 1, got nan"),
+        (dict(seed=-1), "seed must be 0 or more, got -1"),
+    ],
+)
+def test_values_out_of_range(values, message):
+    with pytest.raises(PixsedError, match=message):
+        FitOptions(**values)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_numbers_of_numpy_are_those_of_python(source, model, engine):
+    options = FitOptions(
+        samples=np.int64(8),
+        quantiles=np.array([0.1, 0.9], np.float32),
+        engine=engine,
+        snr_min=np.float32(5),
+        error_floor=np.float64(0.25),
+        seed=np.int32(3),
+        all_pixels=np.bool_(True),
+        redshift=np.float32(2),
+        redshift_err=np.array(0.5),
+    )
+    json.dumps(fit_key(source, model, options))
+    same = dataclasses.replace(
+        options, samples=8, snr_min=5.0, error_floor=0.25, seed=3, redshift=2.0, redshift_err=0.5
+    )
+    assert options == same and options.all_pixels is True and type(options.redshift) is float
 
 
 def test_values_are_checked():

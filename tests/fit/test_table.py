@@ -139,6 +139,17 @@ def test_write_and_read(model, tmp_path, suffix):
         assert again.colnames[-4:] == result.colnames[-4:]
 
 
+@pytest.mark.parametrize("name, inputs", [(None, None), ("table", "table"), ("t.fits", "t.fits")])
+def test_provenance_has_the_file_whatever_its_name(model, tmp_path, monkeypatch, name, inputs):
+    monkeypatch.chdir(tmp_path)
+    table = make_table()
+    if name is not None:
+        write_table(table, "t.fits")
+        (tmp_path / "t.fits").rename(name)
+    fit_table(table if name is None else name, model, FitOptions(samples=30), output="out.fits")
+    assert fits.getheader("out.fits").get("INFILE1") == inputs
+
+
 def test_what_is_a_cube(tmp_path):
     cube, table, image = (tmp_path / name for name in ("c.fits", "t.fits", "i.fits"))
     write_cube(fakes.make_cube(), cube)

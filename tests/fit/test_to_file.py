@@ -119,3 +119,28 @@ def test_stripes_and_tiles():
     assert part_rows(20, None) == slice(0, 20)
     assert tile_size((5000, 1000)) == (TILE_PIXELS // 1000, 1000)
     assert tile_size((10, 10 * TILE_PIXELS)) == (1, 10 * TILE_PIXELS)
+
+
+@pytest.mark.parametrize(
+    "there, now, message",
+    [
+        (None, None, None),
+        ((1, 2), (1, 2), None),
+        ((1, 2), None, "made with PART = 1/2, now it is none"),
+        ((1, 2), (2, 2), "made with PART = 1/2, now it is 2/2"),
+        (None, (1, 2), "made with PART = none, now it is 1/2"),
+    ],
+)
+def test_finished_maps_of_another_part_are_not_the_fit(files, model, tmp_path, there, now, message):
+    path = tmp_path / "maps.fits"
+    fit_to_file(files, model, path, OPTIONS, ExecutionOptions(part=there))
+    resume = ExecutionOptions(part=now, resume=True)
+    if message is None:
+        assert fit_to_file(files, model, path, OPTIONS, resume).counts == {}
+        return
+    with pytest.raises(PixsedError, match=message):
+        fit_to_file(files, model, path, OPTIONS, resume)
+    over = ExecutionOptions(part=now, resume=True, overwrite=True)
+    assert fit_to_file(files, model, path, OPTIONS, over).counts["npix"]
+    with fits.open(path) as hdulist:
+        assert hdulist[0].header.get("PART") == (now and "{}/{}".format(*now))

@@ -1,5 +1,6 @@
 import builtins
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -342,7 +343,8 @@ def test_cutout_is_the_command(field, run_cli, tmp_path):
     """The library and `pixsed cutout` give the same cube."""
     planes, _, seg_path = field
     images = [planes[band][0] for band in ("F444W", "F606W")]
-    (cube,) = cutout(images, CutoutOptions(segmap=seg_path, ids=(7,), redshift=1.5))
+    chosen = CutoutOptions(segmap=Path(seg_path), ids=(7,), redshift=1.5)
+    (cube,) = cutout(map(Path, images), chosen)
     out = tmp_path / "7.fits"
     options = ("--segmap", seg_path, "--id", "7", "--redshift", "1.5", "-o", out)
     run_cli("cutout", *images, *options)
@@ -374,6 +376,8 @@ def test_cutout_takes_astropy_types(field, opened):
         ({"region": "r", "ids": (1,)}, "--region goes without"),
         ({"region": "r", "catalog": "c", "neighbours": "mask"}, "mask needs --segmap"),
         ({"region": "r", "catalog": "c", "neighbours": "x"}, "neighbours must be one of"),
+        ({"region": "r", "catalog": "c", "pad": "half"}, "pad must be a number of pixels"),
+        ({"region": "r", "catalog": "c", "pad": -1}, "pad must be a number of pixels"),
         ({"region": "r", "catalog": "c", "size": 1.0}, "--size goes with --position"),
         ({"region": "r", "catalog": "c", "redshift_err": 1.0}, "goes with --redshift"),
         ({"position": (1, 2), "size": 1.0}, "--position needs --size and --redshift"),

@@ -36,6 +36,11 @@ def test_parse(text, expected):
     assert parse_location(text, band=True) == expected
 
 
+@pytest.mark.parametrize("text", ["a.fits", "b/a.fits[SCI,2]"])
+def test_a_path_is_as_good_as_its_text(text):
+    assert parse_location(Path(text)) == parse_location(text)
+
+
 def test_hdu_option_is_for_a_path_without_extension():
     assert parse_location("a.fits", hdu="ERR,2") == Location("a.fits", "ERR", 2)
     assert parse_location("a.fits[0]", hdu="ERR") == Location("a.fits", 0)

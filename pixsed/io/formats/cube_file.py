@@ -65,7 +65,7 @@ class CubeFile(FileOwner):
         File name, for messages.
     bands, shape, header, redshift, redshift_err, object_id, pixar_a2, psfmatch
         As in `~pixsed.io.formats.cube.Cube`.
-    binning : `~pixsed.io.formats.cube.Binning` or None
+    binning : `~pixsed.io.formats.cube_parts.Binning` or None
         Read whole, since a binned cube holds one galaxy.
     npix : int
         Number of pixels that may be fitted: those of the galaxy's segment.

@@ -1,0 +1,48 @@
+"""Simulate populations into a table, batch by batch."""
+
+from contextlib import closing
+
+from pixsed.io.writers.table_blocks import check_blocks_output
+from pixsed.simulate.batches import simulate, ssp_digest
+from pixsed.simulate.table import simulations_writer
+from pixsed.sps.filters import load_curve
+from pixsed.sps.ssp import read_ssp
+
+
+def write_simulations(ssp_path, path, options, *, overwrite=False, resume=False, report=None):
+    """Simulate populations and write them to a table, batch by batch.
+
+    Until the table is complete it is ``NAME.part``.
+
+    Parameters
+    ----------
+    ssp_path : path-like
+        SSP grid, as `pixsed.sps.ssp.write_ssp` writes it.
+    path : path-like
+    options : `~pixsed.simulate.options.SimulateOptions`
+    overwrite : bool, optional
+        Replace `path`, or ``NAME.part``, if it exists.
+    resume : bool, optional
+        Go on with ``NAME.part`` if it exists.
+    report : callable, optional
+        Called with the number of rows written so far: before the first batch, then after each.
+
+    Raises
+    ------
+    PixsedError
+        If an input is missing, the file exists, or ``NAME.part`` holds other simulations.
+    """
+    check_blocks_output(path, overwrite=overwrite, resume=resume)
+    for band in options.bands:
+        load_curve(band)
+    ssp = read_ssp(ssp_path)
+    cards = ssp.meta | {"SSPSHA": ssp_digest(ssp)}
+    writer = simulations_writer(
+        path, options, cards, overwrite=overwrite, resume=resume, inputs=[ssp_path]
+    )
+    report = report or (lambda done: None)
+    with writer, closing(simulate(ssp, options, start=writer.done)) as batches:
+        report(writer.done)
+        for rows in batches:
+            writer.append(rows)
+            report(writer.done)
