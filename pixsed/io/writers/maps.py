@@ -35,7 +35,7 @@ def check_maps_output(path, *, overwrite=False, resume=False):
 
 
 def check_same(there, asked, what):
-    """Raise `PixsedError` if two runs differ; the message tells in what.
+    """Raise `PixsedError` if two runs differ; the message names the difference.
 
     Parameters
     ----------
