@@ -240,7 +240,7 @@ class MosaicBackground:
         return Background(flux, err, background, rms, wcs=self.image.wcs, unit=unit)
 
     def describe_errors(self) -> str:
-        """Return what was done to the errors, as text."""
+        """Return a description of the processing of the errors."""
         if self.image.err_source == "none":
             return "ERR is the sky's rms"
         text = f"the sky's rms is {'' if self.adds_rms else 'not '}added to ERR"
