@@ -116,7 +116,7 @@ def only_table(inputs):
 def check_samples(values):
     """Raise `click.UsageError` if a number of draws is given to the engine without draws."""
     if values["samples"] is not None and values["engine"] == "quantile":
-        raise click.UsageError("--samples goes with --engine flow: the other draws none")
+        raise click.UsageError("--samples goes with --engine flow: quantile has no draws")
 
 
 def check_usage(kind, output, values):
@@ -181,7 +181,7 @@ def _check_redshifts_of_mosaics(given, values):
     if columns and not catalog:
         raise click.UsageError(f"{columns[0]} of mosaics goes with --catalog")
     if catalog and not values["segmap"]:
-        raise click.UsageError("--catalog goes with --segmap, which has its ids")
+        raise click.UsageError("--catalog goes with --segmap, whose ids it lists")
     if catalog and redshift_map:
         raise click.UsageError("give --catalog or --redshift-map, not both")
     known = catalog or redshift_map or redshift is not None

@@ -107,7 +107,7 @@ class CutoutOptions:
         if self.redshift_err is not None and self.redshift is None:
             raise PixsedError("--redshift-err goes with --redshift")
         if self.neighbours == "mask" and not self.segmap:
-            raise PixsedError("--neighbours mask needs --segmap to know them")
+            raise PixsedError("--neighbours mask needs --segmap to identify them")
 
     def _check_position(self):
         if self.segmap or self.all_ids or self.catalog or self.region:

@@ -100,7 +100,7 @@ def check_band_name(name, source="BAND"):
     """
     upper = str(name).strip().upper()
     if not _NAME.fullmatch(upper) or len(upper) > 40 or upper.endswith("_ERR"):
-        raise PixsedError(f"{source}={name!r} must have letters, digits, _ and - alone; try F444W")
+        raise PixsedError(f"{source}={name!r} must have only letters, digits, _ and -; try F444W")
     return upper
 
 

@@ -249,7 +249,7 @@ def open_fits(path, *, memmap=None):
         if trouble is not None:
             raise PixsedError(
                 f"{path} cannot be read as FITS ({' '.join(str(trouble).split())}); "
-                "check that it is a FITS file and whole"
+                "check that it is a complete FITS file"
             )
         yield hdulist
 

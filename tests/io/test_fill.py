@@ -207,7 +207,7 @@ def test_a_blanked_sky_has_no_rms(write_fits, header):
     data = np.where(GAPS["blanked"], 0, source + noise(0.1)).astype("f4")
     path = write_fits("a.fits", SCI=(data, header))
     with pytest.warns(PixsedWarning, match="exactly 0"):
-        with pytest.raises(PixsedError, match="no noise to measure its errors by.*--err"):
+        with pytest.raises(PixsedError, match="no noise to measure the errors by.*--err"):
             opened(path, err="sky")
     path = write_fits("b.fits", SCI=(np.ones((NY, NX), "f4"), header))
     with pytest.raises(PixsedError, match="no noise to measure"):
