@@ -1,6 +1,6 @@
 """Maps of stellar mass, star formation, age, metallicity and dust from telescope images.
 
-The functions below are the public API; each is imported when it is first used.
+The public API is listed below. Each name is imported on first use.
 
 Examples
 --------

@@ -1,7 +1,7 @@
 """Bands of the shipped models: names, cameras, wavelengths and nominal depths.
 
-A band has the bare name of its filter for ACS/WFC, NIRCam and WFC3/IR. Bands of other cameras
-begin with the name of the camera (`pixsed.io.bandnames`).
+ACS/WFC, NIRCam and WFC3/IR bands are named after their filter alone. The names of other bands
+start with the camera (`pixsed.io.bandnames`).
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Band:
-    """One band.
+    """Name, camera, wavelength and depth of a band.
 
     Attributes
     ----------
@@ -45,9 +45,9 @@ def _nircam(name, pivot, depth5):
 
 
 # The depths are 5-sigma depths of a pixel of 0.03 arcsec in nJy, from Hainline et al. (2024), as in
-# Table 1 of Iglesias-Navarro et al. (2025). Bands that are not in that table have the depth of a
-# neighbouring band of JADES, or of CANDELS-Deep drizzled to 0.03 arcsec (WFC3/IR). Training depths
-# are drawn within a factor of 300 around these.
+# Table 1 of Iglesias-Navarro et al. (2025). Bands not in that table use the depth of a
+# neighbouring JADES band, or of CANDELS-Deep drizzled to 0.03 arcsec (WFC3/IR). Training depths
+# are drawn within a factor of 300 of these values.
 #: The 29 bands of the shipped models, in order of pivot wavelength.
 BANDS = (
     _acs("F435W", 0.4327, 0.394),

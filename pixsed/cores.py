@@ -1,4 +1,4 @@
-"""Number of cores that this process may use, and of threads that numerical libraries take."""
+"""Number of cores available to this process, and thread limits for numerical libraries."""
 
 import contextlib
 import math
@@ -16,12 +16,12 @@ def cores(root="/"):
 
     It is the minimum of the CPU affinity (taskset, SLURM) and the CPU quotas of the control
     groups of this process (containers, systemd), version 1 or 2. A quota of 1.5 cores counts
-    as 2. `os.process_cpu_count` (Python 3.13) does not know of quotas.
+    as 2. `os.process_cpu_count` (Python 3.13) ignores quotas.
 
     Parameters
     ----------
     root : path-like, optional
-        Folder of ``proc`` and ``sys``.
+        Root folder that contains ``proc`` and ``sys``.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def _quotas(root):
             mounts, read = [controllers, "cpu"], _quota_v1
         else:
             continue
-        # A container may show a place of the host, with its own limits at the top.
+        # A container may report a path on the host; its own limits are then at the top level.
         parts = [part for part in place.split("/") if part not in ("", "..")]
         for mount in mounts:
             top = root / "sys/fs/cgroup" / mount
@@ -77,8 +77,8 @@ def _quota_v1(folder):
 def limit_threads():
     """Limit numerical libraries that are imported later to `cores` threads.
 
-    The libraries know of the affinity, but not of a quota. A user's own setting wins, as in
-    `one_thread`.
+    The libraries respect the CPU affinity but not a CPU quota. As in `one_thread`, a user's own
+    setting takes precedence.
     """
     global _limited
     if not _limited and any(name in os.environ for name in _THREADS):
@@ -91,11 +91,11 @@ def limit_threads():
 
 @contextlib.contextmanager
 def one_thread():
-    """Limit numpy to one thread, if it is imported, or a process is started, within the block.
+    """Limit numpy to one thread if it is imported, or a process is started, within the block.
 
-    With several threads, small products are slower and are rounded differently. A user's own
-    setting of OMP_NUM_THREADS, OPENBLAS_NUM_THREADS or MKL_NUM_THREADS wins. The environment is
-    restored afterwards.
+    With several threads, products of small matrices are slower and are rounded differently. A
+    user's own setting of OMP_NUM_THREADS, OPENBLAS_NUM_THREADS or MKL_NUM_THREADS takes precedence.
+    The environment is restored afterwards.
     """
     if not _limited and any(name in os.environ for name in _THREADS):
         yield

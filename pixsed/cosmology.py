@@ -1,8 +1,8 @@
 """Cosmology of all pixsed models: flat Lambda-CDM with Om0 = 0.3 and H0 = 70 km/s/Mpc.
 
-`astropy.cosmology` agrees to 1e-7 (a test compares them), but its import takes most of a second,
-which every command and every worker process would wait for. So the age is computed in closed
-form, and distances from one tabulated integral.
+`astropy.cosmology` agrees to 1e-7 (a test compares them), but importing it takes most of a second
+in every command and worker process. Instead, the age is computed in closed form and distances
+from a tabulated integral.
 """
 
 from functools import cache
@@ -27,8 +27,8 @@ def age(z):
     Returns
     -------
     `~numpy.ndarray`
-        Age in Gyr, float64, with the shape of `z`: the closed form for flat Lambda-CDM without
-        radiation, as in astropy with Tcmb0 = 0.
+        Age in Gyr, float64, with the shape of `z`. The closed form is for flat Lambda-CDM without
+        radiation (Tcmb0 = 0 in astropy).
     """
     z = np.asarray(z, dtype=float)
     ode0 = 1.0 - OM0

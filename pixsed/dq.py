@@ -1,10 +1,10 @@
-"""Quality bits: DQ of pixels and rows, FLAG of masses, each with its meaning."""
+"""Quality bits: DQ for pixels and rows, FLAG for masses."""
 
 from enum import IntFlag
 
 import numpy as np
 
-#: Smallest number of bands that a pixel or a row is fitted with.
+#: Minimum number of bands needed to fit a pixel or a row.
 MIN_BANDS = 3
 #: A model cannot explain photometry with an OOD below this.
 OOD_LIMIT = 1e-3
@@ -16,7 +16,7 @@ class Bits(IntFlag):
     Attributes
     ----------
     description : str
-        Meaning of the bit, as headers have it.
+        Meaning of the bit, as written in headers.
     """
 
     def __new__(cls, value, description=""):
@@ -126,7 +126,7 @@ def reasons_text(counts):
 
 
 def ood_text(scored, odd):
-    """Return the number out of distribution as text.
+    """Return the number of fits that are out of distribution, as text.
 
     Parameters
     ----------

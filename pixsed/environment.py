@@ -1,7 +1,7 @@
-"""Environment variables for other packages, set before these are imported.
+"""Environment variables for other packages, set before those packages are imported.
 
-With them a command writes nothing outside its output and the temporary folder, opens no
-connection, and needs no HOME. Processes that it starts inherit the settings.
+The variables ensure that a command writes only to its output and the temporary folder, opens no
+network connection, and does not need HOME. Child processes inherit them.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ def variables(**values):
     Parameters
     ----------
     **values : str
-        Afterwards the variables are what they were before, unset ones included.
+        Values to set. The previous state, including unset variables, is restored afterwards.
     """
     before = {name: os.environ[name] for name in values if name in os.environ}
     os.environ.update(values)
@@ -35,18 +35,18 @@ def variables(**values):
 
 
 def no_telemetry():
-    """Turn the telemetry of onnxruntime off, unless ORT_DISABLE_TELEMETRY is set.
+    """Turn off the telemetry of onnxruntime, unless ORT_DISABLE_TELEMETRY is set.
 
-    Call it before the import of onnxruntime. The telemetry keeps a database in HOME and looks
-    up a host.
+    Call this before importing onnxruntime. The telemetry keeps a database in HOME and contacts
+    a server.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def prepare_command():
-    """Set the variables that the command line needs; call it before the import of astropy.
+    """Set the variables needed by the command line; call this before importing astropy.
 
-    astropy then reads the settings inside pixsed, not those of a user, and looks for nothing in
+    astropy then reads the settings shipped with pixsed instead of the user's, and does not access
     HOME, which may be unset, unreadable or full.
     """
     global _command
@@ -54,14 +54,14 @@ def prepare_command():
     no_telemetry()
     os.environ["XDG_CONFIG_HOME"] = str(_SETTINGS)
     os.environ["ASTROPY_CONFIG_DIR"] = str(_SETTINGS / "astropy")  # astropy 8; first if both
-    # Dask reads it after a user's own settings, and writes no sample to ~/.config/dask.
+    # Dask reads this after the user's settings, and writes no sample file to ~/.config/dask.
     os.environ.setdefault("DASK_CONFIG", str(_SETTINGS / "dask.yaml"))
 
 
 def prepare_matplotlib():
-    """Give matplotlib a temporary folder for its cache of fonts; call it before its import.
+    """Use a temporary folder for matplotlib's font cache; call this before importing matplotlib.
 
-    No-op outside the command line, and if MPLCONFIGDIR is a folder that can be written.
+    No-op outside the command line, or if MPLCONFIGDIR is a writable folder.
     """
     global _folder
     if not _command or "matplotlib" in sys.modules or _writable(os.environ.get("MPLCONFIGDIR")):

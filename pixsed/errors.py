@@ -1,4 +1,4 @@
-"""Exceptions and warnings of pixsed, and lists of names in their messages."""
+"""Exceptions and warnings of pixsed, and formatting of lists in their messages."""
 
 
 class PixsedError(Exception):
@@ -11,14 +11,14 @@ class PixsedError(Exception):
 class Stopped(BaseException):
     """Signal that ends a command.
 
-    Not an `Exception`, so that no library handles it as an error.
+    It does not derive from `Exception`, so libraries do not catch it as an error.
 
     Parameters
     ----------
     signal : int
         Number of the signal.
     kept : str, optional
-        What `--resume` can go on with, for the message.
+        Description of the work that `--resume` can continue, for the message.
     """
 
     def __init__(self, signal, kept=""):
@@ -27,10 +27,10 @@ class Stopped(BaseException):
 
 
 class PixsedWarning(UserWarning):
-    """Warning that concerns the user but does not stop the work."""
+    """Warning about a problem that does not stop the command."""
 
 
 def listed(names, most=30):
-    """Return names or numbers as text: the first `most`, and the number of the others."""
+    """Return the first `most` names or numbers, and the number of the remaining ones, as text."""
     shown = ", ".join(str(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

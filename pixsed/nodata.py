@@ -1,7 +1,8 @@
-"""Values of a band that are not measurements: the band is then missing in that pixel or row.
+"""Detection of values that are not measurements.
 
-The limits are in nJy, some relative to the other bands, for pixels of cubes and rows of tables.
-Images in their own units have other limits: `pixsed.io.fill` and `pixsed.images.informative`.
+A band with such a value counts as missing in that pixel or row. The limits apply to fluxes in nJy,
+in cubes and tables; some depend on the other bands. Limits for images in their own units are in
+`pixsed.io.fill` and `pixsed.images.informative`.
 """
 
 import warnings
@@ -17,17 +18,17 @@ REASONS = {
     3: "a flux that no galaxy has",
 }
 # A band is left out if it is not detected (flux below 3 errors) and its error exceeds flux + 5
-# errors of every band with a smaller error. In simulated photometry such a band makes the
-# posteriors of the shipped models worse, because few simulations in their training had one. The
-# error of a deep non-detection is far below this limit.
+# errors of every band with a smaller error. On simulated photometry such a band degrades the
+# posteriors of the shipped models, because it is rare in their training set. The error of a deep
+# non-detection is far below this limit.
 _DETECTION, _LIMIT = 3.0, 5.0
-#: A band that is not detected is left out above this error, whatever the other bands: 1 Jy in nJy.
+#: Undetected bands with errors above this limit (1 Jy in nJy) are always left out.
 MAX_ERR = 1e9
 # Brighter than any galaxy and nearly any star: AB magnitude 1.4 in nJy.
 _MAX_FLUX = 1e12
-# Noise does not give such a negative S/N; the code -99 with the error of a measurement does.
+# Noise does not produce such a negative S/N, but the code -99 with a real error does.
 _MIN_SNR = -10.0
-# The same for a flux with the digits of a code: -99 or -999 times a power of ten.
+# The same limit for fluxes whose digits are a code: -99 or -999 times a power of ten.
 _MIN_SNR_CODE = -3.0
 
 
@@ -39,8 +40,7 @@ def usable(flux, err, error_floor=0.0):
     - its flux or error is NaN or infinite, or its error is 0 or less;
     - its error is so large that the band adds nothing to the other bands;
     - its flux is below -10 errors or above 1e12 nJy;
-    - it is a code made of two or more nines (99, 999) with the same error, or negative and below -3
-      errors.
+    - its digits are two or more nines (99, 999), and it equals its error or is below -3 errors.
 
     Parameters
     ----------

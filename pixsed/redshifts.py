@@ -1,12 +1,12 @@
-"""Check of redshifts: one rule for tables, catalogues, cubes, maps and options."""
+"""Validation of redshifts from tables, catalogues, cubes, maps and options."""
 
 import numpy as np
 
 from pixsed.dq import DQ
 from pixsed.errors import PixsedError
 
-#: Redshifts up to this give no distance: peculiar velocities of 300 km/s are as large, and the
-#: shipped models have no distances below.
+#: Redshifts up to this value give no distance: peculiar velocities (300 km/s) are comparable, and
+#: the shipped models do not cover smaller distances.
 NO_DISTANCE = 1e-3
 # Relative tolerance of the limits: a redshift map is float32.
 _ROUNDING = 1e-6
@@ -86,7 +86,7 @@ def check_redshift(redshift, redshift_err, model, name):
     ----------
     redshift, redshift_err : float
     model : `~pixsed.fit.model.Model` or None
-        None: check what holds for any model.
+        If None, check only the limits that apply to every model.
     name : str
         File or options that gave the redshift, for the message.
     """

@@ -1,4 +1,4 @@
-"""Signals that end a command, as an exception, so that workers end and temporary files go."""
+"""Conversion of signals to an exception, so that workers stop and temporary files are removed."""
 
 import contextlib
 import signal
@@ -15,19 +15,19 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 @contextlib.contextmanager
 def stopping(names=_NAMES):
-    """Raise `~pixsed.errors.Stopped` in the main thread when a signal comes, within the block.
+    """Raise `~pixsed.errors.Stopped` in the main thread if a signal arrives within the block.
 
     Parameters
     ----------
     names : sequence of str, optional
-        Signals. Those that the system lacks, or that are ignored, as under nohup, are left
-        alone.
+        Names of signals. Signals that the system lacks, or that are already ignored (as under
+        nohup), are left alone.
 
     Yields
     ------
     list of int
-        Signals that came. A module that is being imported may replace the exception by one of
-        its own.
+        Signals received so far. Check it if the exception may have been replaced, for example by
+        a module during its import.
     """
     came, last, left = [], [-_ONCE], threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -35,7 +35,7 @@ def stopping(names=_NAMES):
         return
 
     def stop(number, frame):
-        # The exception is raised already; a second one would disturb the cleaning up.
+        # The exception has already been raised; a second one would disturb the cleanup.
         if time.monotonic() - last[0] < _ONCE:
             return
         last[0] = time.monotonic()
@@ -44,9 +44,9 @@ def stopping(names=_NAMES):
         raise Stopped(number)
 
     def insist(number):
-        """Send the signal again if the block goes on: some code has swallowed the exception.
+        """Send the signal again if the block is still running, because the exception was swallowed.
 
-        A bare ``except`` does so, in modules that are being imported.
+        A bare ``except`` in a module that is being imported can swallow it.
         """
         while not left.wait(_ONCE + 0.1):
             if not _is_ending():
@@ -81,8 +81,8 @@ def stopping(names=_NAMES):
 def postponed(names=_NAMES):
     """Postpone signals to the end of the block.
 
-    For code in which an exception at any place, as of Ctrl-C, would leave a lock held. A signal
-    whose handling is left to the system is not postponed.
+    Use this for code in which an exception such as KeyboardInterrupt could leave a lock held.
+    Signals with the system's default handling are not postponed.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def postponed(names=_NAMES):
 
 
 def _send(number):
-    """Send a signal to the main thread, which ends its waiting."""
+    """Send a signal to the main thread, to interrupt a blocking call."""
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident, number)
     else:  # Windows
@@ -116,7 +116,7 @@ def _send(number):
 
 
 def _is_ending():
-    """Return True while the main thread cleans up after `Stopped`, as in a ``finally``."""
+    """Return True while the main thread cleans up after `Stopped`, for example in a ``finally``."""
     found = sys._current_exceptions().get(threading.main_thread().ident)
     error = found[1] if isinstance(found, tuple) else found  # a tuple in Python 3.11
     while error is not None and not isinstance(error, Stopped):
@@ -125,7 +125,7 @@ def _is_ending():
 
 
 def signal_name(number):
-    """Return the name of a signal from its number, as ``SIGTERM``."""
+    """Return the name of a signal, such as ``SIGTERM``, from its number."""
     try:
         return signal.Signals(number).name
     except ValueError:

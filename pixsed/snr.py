@@ -24,8 +24,8 @@ def is_reference(bands):
 def snr_used(present, reference):
     """Return the bands over which the S/N of each pixel is averaged.
 
-    These are the bands of F277W, F356W and F444W that have data in the pixel. If none of them has,
-    they are the three reddest bands with data.
+    These are F277W, F356W and F444W, if they have data in the pixel. If none of the three has
+    data, the three reddest bands with data are used.
 
     Parameters
     ----------

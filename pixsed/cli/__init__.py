@@ -1,1 +1,1 @@
-"""Command line: one small file a subcommand."""
+"""Command line: one module per subcommand."""

@@ -25,10 +25,10 @@ from pixsed.cli.options import examples, output, quiet_verbose, say
 def command(checkpoints, sims, name, output, overwrite):
     """Export a trained flow to ONNX.
 
-    Several checkpoints, of networks trained in the same way, make one model: each makes its
-    part of the samples. The file takes fluxes in nJy and gives samples in physical units, with
-    onnxruntime alone. It is compared with torch before it is written. Needs the extra: pip
-    install 'pixsed[train]'.
+    Several checkpoints of networks trained in the same way are combined into one model, and
+    each draws a fraction of the samples. The model takes fluxes in nJy, returns samples in
+    physical units, and needs only onnxruntime. Its results are compared with torch before it
+    is written. Requires pip install 'pixsed[train]'.
     """
     from pixsed.errors import PixsedError
     from pixsed.io.inputs import check_input

@@ -94,7 +94,8 @@ def parse_part(ctx, param, value):
     type=click.Choice(["flow", "quantile"]),
     default="flow",
     show_default=True,
-    help="Draw from the flow; or, much faster, take the quantiles of a second network.",
+    help="flow: draw samples from the flow. quantile: predict the quantiles with a second "
+    "network, which is much faster.",
 )
 @click.option(
     "--provider",

@@ -1,4 +1,4 @@
-"""Options of `pixsed fit`: checks of those that go together, and the dataclasses made of them."""
+"""Options of `pixsed fit`: checks of their combinations, and conversion to dataclasses."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pixsed.io.formats.cube_file import CubeName
 from pixsed.io.locate import expand_locations
 from pixsed.io.provenance import command_line
 
-#: Options that go with some kinds of input only; all others go with any.
+#: Options that apply only to some kinds of input; all other options apply to every kind.
 KINDS_OF = {
     "all_pixels": ("cube", "image"),
     "segmap": ("image",),
@@ -38,12 +38,12 @@ _NAMES = {"cube": "cubes", "image": "mosaics", "table": "tables"}
 
 
 def fit_options(values):
-    """Return the `~pixsed.fit.options.FitOptions` of the values of the command's options."""
+    """Return the `~pixsed.fit.options.FitOptions` from the command's option values."""
     return FitOptions(**_those_of(FitOptions, values))
 
 
 def execution_options(values):
-    """Return the `~pixsed.fit.options.ExecutionOptions` of the values of the command's options."""
+    """Return the `~pixsed.fit.options.ExecutionOptions` from the command's option values."""
     # The command line of this process, not of a worker.
     return ExecutionOptions(command=command_line(), **_those_of(ExecutionOptions, values))
 
@@ -53,7 +53,7 @@ def _those_of(kind, values):
 
 
 def table_columns(values):
-    """Return the `~pixsed.fit.table_input.TableColumns` of the values of the command's options."""
+    """Return the `~pixsed.fit.table_input.TableColumns` from the command's option values."""
     names = ("id_col", "z_col", "zerr_col", "hdu")
     return TableColumns(
         units=split_bands(values["units"]), **{name: values[name] for name in names}
@@ -70,7 +70,7 @@ def source_files(kind, inputs, options, values):
         One cube, or images.
     options : `~pixsed.fit.options.FitOptions`
     values : dict
-        Of the command's options.
+        Option values of the command.
 
     Returns
     -------
@@ -96,12 +96,12 @@ def source_files(kind, inputs, options, values):
 
 
 def is_folder(output):
-    """Return whether an output is a folder: one that exists, or a name that ends in a slash."""
+    """Return whether an output is an existing folder, or a name that ends in a slash."""
     return output.endswith("/") or Path(output).is_dir()
 
 
 def only_table(inputs):
-    """Return the one table of the inputs.
+    """Return the table, the only input.
 
     Raises
     ------
@@ -114,20 +114,20 @@ def only_table(inputs):
 
 
 def check_samples(values):
-    """Raise `click.UsageError` if a number of draws is given to the engine that draws none."""
+    """Raise `click.UsageError` if a number of draws is given to the engine without draws."""
     if values["samples"] is not None and values["engine"] == "quantile":
-        raise click.UsageError("--samples goes with --engine flow: the other draws none")
+        raise click.UsageError("--samples goes with --engine flow: quantile has no draws")
 
 
 def check_usage(kind, output, values):
-    """Raise `click.UsageError` if options do not go with the inputs, or with each other.
+    """Raise `click.UsageError` if options conflict with the inputs or with each other.
 
     Parameters
     ----------
     kind : {"cube", "image", "table"}
     output : str
     values : dict
-        Of the command's options.
+        Option values of the command.
     """
     given = _given()
     for name, spelling in given.items():
@@ -181,7 +181,7 @@ def _check_redshifts_of_mosaics(given, values):
     if columns and not catalog:
         raise click.UsageError(f"{columns[0]} of mosaics goes with --catalog")
     if catalog and not values["segmap"]:
-        raise click.UsageError("--catalog goes with --segmap, which has its ids")
+        raise click.UsageError("--catalog goes with --segmap, whose ids it lists")
     if catalog and redshift_map:
         raise click.UsageError("give --catalog or --redshift-map, not both")
     known = catalog or redshift_map or redshift is not None

@@ -17,7 +17,7 @@ from pixsed.io.outputs import is_stream
 
 
 class PixelBar:
-    """Progress bar of pixels; those that are not fitted leave its total.
+    """Progress bar of pixels, whose total excludes pixels that are not fitted.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def report_line(path, report, options, resumed):
     report : `~pixsed.fit.to_file.FitReport`
     options : `~pixsed.fit.options.FitOptions`
     resumed : bool
-        Whether parts may have been fitted before: there is then no rate.
+        Whether parts may have been fitted earlier; the fitting rate is then left out.
     """
     counts = report.counts
     if not counts:
@@ -99,7 +99,7 @@ def fit_many(inputs, output, model, options, execution):
     Raises
     ------
     PixsedError
-        If any cube could not be fitted, after the others.
+        If any cube could not be fitted; raised after all other cubes are done.
     """
     if is_stream(output):
         raise click.UsageError(
@@ -120,12 +120,12 @@ def fit_many(inputs, output, model, options, execution):
 
 
 def _report_each(outcomes, number, options, resumed):
-    """Write a line about each of a number of cubes as it is done; return how many failed."""
+    """Write a line about each cube when it is done; return the number of failures."""
     failed = fitted = 0
     bar = tqdm(outcomes, total=number, unit="cube", disable=not show_progress())
     with closing(outcomes), bar:
         for outcome in bar:
-            bar.clear()  # lines go above it
+            bar.clear()  # lines are printed above the bar
             for message in outcome.warnings:
                 warnings.warn(message, PixsedWarning, stacklevel=2)
             if outcome.report is None:

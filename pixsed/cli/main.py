@@ -97,14 +97,14 @@ def _filter_warnings():
 def _open_standard_streams():
     """Open /dev/null in place of standard streams that are closed.
 
-    Otherwise the first file that is opened would take the number of a closed stream, and messages
-    for the terminal would go into it. Writing to a closed standard output remains an error.
+    Otherwise the first file opened would reuse the descriptor of a closed stream and receive the
+    messages meant for the terminal. Writing to a closed standard output is still an error.
     """
     for number, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, flags)  # takes the lowest number that is free
+            os.open(os.devnull, flags)  # uses the lowest free descriptor
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
     if sys.stderr is None:
@@ -204,7 +204,7 @@ def _status_of(work):
             traceback.print_exc()
         _tell(f"error: {_text(error)}")
         return 1
-    except Exception as error:  # a defect of pixsed, not of the user's files
+    except Exception as error:  # a bug in pixsed, not in the user's files
         if verbosity() >= 2:
             traceback.print_exc()
         _tell(

@@ -1,4 +1,4 @@
-"""Options that several subcommands have in common, each defined once."""
+"""Options shared by several subcommands."""
 
 import contextlib
 import functools
@@ -28,7 +28,7 @@ def show_progress():
 
 
 def say(message):
-    """Write a line about the work to stderr, unless `-q` is given."""
+    """Write a progress message to stderr, unless `-q` is given."""
     if not _state["quiet"]:
         with contextlib.suppress(OSError):  # a closed stderr does not stop the work
             click.echo(message, err=True)
@@ -82,7 +82,7 @@ def _report_options(context):
 
 
 def _refuse_empty(context):
-    """Raise `click.UsageError` if an option is empty, as from an unset variable of a script."""
+    """Raise `click.UsageError` if an option is empty, for example from an unset shell variable."""
     for param in context.command.params:
         if param.nargs > 1:  # these are numbers
             continue

@@ -131,7 +131,7 @@ def command(
     if kernel and (options["max_residual"] is not None or psf_angle):
         raise click.UsageError("--max-residual and --psf-angle go with --psf and --target")
     if options["mask"] and options["correlation"] == "none":
-        raise click.UsageError("--mask is of the sky that --correlation auto measures on")
+        raise click.UsageError("--mask is used only with --correlation auto")
 
     from tqdm import tqdm
 

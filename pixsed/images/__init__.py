@@ -1,1 +1,1 @@
-"""Images before the fit: background, PSF matching, cutouts, noise and binning."""
+"""Image preparation: background, PSF matching, cutouts, noise and binning."""

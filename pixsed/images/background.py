@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from pixsed.io.image import ImageFile
 
-#: When the rms of the sky is added to the errors.
+#: Choices for adding the rms of the sky to the errors.
 ADD_RMS = ("auto", "always", "never")
-#: Fraction of the sky's scatter from which errors are taken to include the noise of the sky.
+#: Errors above this fraction of the scatter of the sky are assumed to include the sky noise.
 HOLDS_SKY = 0.8
 
 
@@ -50,7 +50,7 @@ class BackgroundOptions:
     mask : str, optional
         Segmentation map of sources to leave out, ``path[EXT]``.
     dilate : int, optional
-        Pixels by which the masked sources are grown.
+        Number of pixels by which the masked sources are grown.
     coverage : str, optional
         Map of exposure or weight, ``path[EXT]``. Pixels where it is NaN, zero or negative have no
         data.
@@ -169,7 +169,7 @@ class MosaicBackground:
                 "the image has no data: every pixel is NaN or of zero weight"
             ) from error
         self.error_ratio = self._measure_error_ratio()
-        # Errors of unknown ratio are taken to be those of the sources alone.
+        # If the ratio is unknown, the errors are assumed to include only the noise of the sources.
         self.adds_rms = options.add_rms == "always" or (
             options.add_rms == "auto" and not self.error_ratio >= HOLDS_SKY
         )
@@ -240,7 +240,7 @@ class MosaicBackground:
         return Background(flux, err, background, rms, wcs=self.image.wcs, unit=unit)
 
     def describe_errors(self) -> str:
-        """Return what was done to the errors, as text."""
+        """Return a description of the processing of the errors."""
         if self.image.err_source == "none":
             return "ERR is the sky's rms"
         text = f"the sky's rms is {'' if self.adds_rms else 'not '}added to ERR"

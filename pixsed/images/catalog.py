@@ -88,7 +88,7 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
 
 
 def check_redshifts(ids, redshifts, segmap, catalog):
-    """Return for each galaxy whether it has a redshift that can be fitted.
+    """Return a flag for each galaxy: True if its redshift can be fitted.
 
     Parameters
     ----------

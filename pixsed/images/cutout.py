@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     #: An image: ``[BAND=]path[EXT]``, and optionally the options of `~pixsed.io.image.ImageFile`.
     Image = str | Location | tuple[str | Location, dict]
 
-#: What happens to the pixels of other segments.
+#: Treatments of the pixels of other segments.
 NEIGHBOURS = ("keep", "mask")
 
 
 @dataclass(frozen=True)
 class CutoutOptions:
-    """Galaxies to cut out, and how.
+    """Selection of galaxies, and options of their cutouts.
 
     Give exactly one of `segmap` (with `ids` or `all_ids`), `position` (with `size`) and `region`,
     and exactly one of `redshift` and `catalog`.
@@ -110,7 +110,7 @@ class CutoutOptions:
         if self.redshift_err is not None and self.redshift is None:
             raise PixsedError("--redshift-err goes with --redshift")
         if self.neighbours == "mask" and not self.segmap:
-            raise PixsedError("--neighbours mask needs --segmap to know them")
+            raise PixsedError("--neighbours mask needs --segmap to identify them")
 
     def _check_position(self):
         if self.segmap or self.all_ids or self.catalog or self.region:
@@ -166,7 +166,7 @@ class Cutouts:
     psfmatch : dict of str to str
         PSFMATCH of each band.
     left_out : list of str
-        Reasons why galaxies were left out, as they come up.
+        Reasons why galaxies were left out, added during the iteration.
     """
 
     def __init__(self, mosaics: Mosaics, jobs: list[Job], options: CutoutOptions, inputs):
@@ -182,7 +182,7 @@ class Cutouts:
     def cut(self, progress: Callable = iter) -> Iterator[Cutout]:
         """Yield the `Cutout` of each galaxy.
 
-        One of several galaxies that has no data in any band is left out.
+        If there are several galaxies, those without data in any band are left out.
 
         Parameters
         ----------
@@ -286,8 +286,8 @@ def cutout(images: Iterable[Image], options: CutoutOptions) -> list[Cube]:
     Returns
     -------
     list of `~pixsed.io.formats.cube.Cube`
-        One per galaxy, in the order of their rows. Flux and error in nJy; NaN = no data. One of
-        several galaxies that has no data in any band is left out.
+        One per galaxy, in the order of their rows. Flux and error in nJy; NaN = no data. If
+        there are several galaxies, those without data in any band are left out.
 
     Raises
     ------

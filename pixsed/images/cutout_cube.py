@@ -90,7 +90,7 @@ def _rescale(err, factors):
 
 
 def bands_without_data(cube):
-    """Return the names of the bands without a pixel that has data and a usable error."""
+    """Return the names of the bands in which no pixel has both data and a usable error."""
     return [
         band
         for band, plane, err in zip(cube.bands, cube.flux, cube.err, strict=True)

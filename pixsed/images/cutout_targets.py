@@ -9,7 +9,7 @@ from pixsed.images.catalog import check_redshifts, read_redshifts
 from pixsed.images.regions import read_regions
 from pixsed.redshifts import check_redshift, redshift_dq
 
-#: Side in pixels up to which an image is taken for the cutout of one galaxy, and kept whole.
+#: Images up to this side in pixels are treated as cutouts of one galaxy, and kept whole.
 SMALL_IMAGE = 200
 # Pixels around a segment or region.
 _PAD = 10

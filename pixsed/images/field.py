@@ -74,7 +74,7 @@ class Field:
     Attributes
     ----------
     files, key
-        As in `~pixsed.io.formats.source.PixelSource`, like the attributes that are not listed;
+        As in `~pixsed.io.formats.source.PixelSource`, which also describes the other attributes;
         set by `pixsed.images.field_files.FieldFiles`, which opens the mosaics.
     npix : int
         Number of pixels that may be fitted; after `check`, of segments with a redshift.

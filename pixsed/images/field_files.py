@@ -1,4 +1,4 @@
-"""Names of the files of a field of mosaics, which are opened where the work is done."""
+"""File names of a field of mosaics. The files are opened in the process that fits them."""
 
 import contextlib
 from dataclasses import dataclass, field, fields, replace
@@ -14,13 +14,13 @@ from pixsed.io.locate import open_fits, parse_location
 
 
 def _read_by(option, default):
-    """Return a field that changes the pixels that are read, by its option of the command line."""
+    """Return a dataclass field, set by a command-line option, that affects the pixels read."""
     return field(default=default, metadata={"option": option})
 
 
 @dataclass(frozen=True)
 class FieldFiles:
-    """Names of the files of a `~pixsed.images.field.Field`, and how they are read.
+    """File names of a `~pixsed.images.field.Field`, and options to read them.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class FieldFiles:
         }
 
     def absolute(self):
-        """Return the same with absolute paths."""
+        """Return a copy with absolute paths."""
         return replace(
             self,
             images=tuple(place.absolute() for place in self.images),
@@ -83,7 +83,7 @@ class FieldFiles:
         Parameters
         ----------
         check : bool, optional
-            Go through the mosaics first, and warn of what a user should know.
+            Check the mosaics first, and warn of possible problems.
 
         Raises
         ------

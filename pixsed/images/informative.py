@@ -1,6 +1,6 @@
-"""Pixels with sentinels for errors, in place of NaN or a weight of zero; they have no data.
+"""Removal of pixels whose error is a sentinel, used instead of NaN or a weight of zero.
 
-The limit here is for one image in its own unit, of which only the typical error is known.
+This limit is for one image in its own unit, for which only the typical error is known.
 `pixsed.nodata` compares the bands of a pixel in nJy, and `pixsed.io.fill` has the limit for any
 number in a file.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from pixsed.errors import PixsedWarning
 from pixsed.io.rows import sampled_rows
 
-#: Ratio of an error to the typical one above which it is a sentinel. The depth varies by less
+#: An error above this multiple of the typical error is a sentinel. Depth varies less than this
 #: within a mosaic.
 SENTINEL = 1e4
 # Number of pixels of an image whose errors are sampled.
@@ -81,7 +81,7 @@ def typical_value(values, ratio):
     """Return the median of the positive values, or of their lowest group.
 
     Sentinels may be more than half of the values. If more than 1 % of the values are below the
-    median divided by `ratio`, the median of these is taken, and so on.
+    median divided by `ratio`, the median of those lower values is used, and so on.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Mosaics of several bands, open together: one pixel grid, and their errors against the sky."""
+"""Open mosaics of several bands on one pixel grid, and checks of their errors against the sky."""
 
 import math
 import warnings
@@ -119,7 +119,7 @@ class Mosaics:
         Raises
         ------
         PixsedError
-            If it is not.
+            If the map is on another grid.
         """
         name = self.images[0].name
         if given.shape != self.shape:
@@ -179,7 +179,7 @@ class Mosaics:
             )
         if not math.isfinite(size):
             raise PixsedError(f"the size must be a number of arcsec, got {size}")
-        # The small term keeps rounding from making 0.6 arcsec 21 pixels of 0.03, not 20.
+        # The small term prevents rounding up: 0.6 arcsec must be 20 pixels of 0.03, not 21.
         n = max(1, math.ceil(size / math.sqrt(pixel_area_arcsec2(self.wcs)) - 1e-6))
         x0, y0 = round(x - (n - 1) / 2), round(y - (n - 1) / 2)
         return max(0, y0), min(ny, y0 + n), max(0, x0), min(nx, x0 + n)
@@ -200,7 +200,7 @@ class Mosaics:
     # Pixels.
 
     def read_ahead(self):
-        """Read more rows than requested from now on, for boxes in the order of their rows.
+        """Read additional rows ahead from now on, for boxes that are in the order of their rows.
 
         Each mosaic on the first one's grid is then read about once from top to bottom, also if
         it is compressed. The rows that are read ahead take 0.5 GB at most in all.

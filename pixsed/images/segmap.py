@@ -60,7 +60,7 @@ class SegmentationMap:
         values = self.rows.read(y, x)
         if values.dtype.kind == "f":
             values = np.where(np.isnan(values), 0, values)
-            # An image given in place of the map has fractions.
+            # Fractional values mean that an image was given instead of a segmentation map.
             if not (np.isfinite(values).all() and np.array_equal(values, np.round(values))):
                 raise PixsedError(f"{self.name} does not hold integer ids; give a segmentation map")
             self._check_largest(values, _EXACT[values.dtype.itemsize])

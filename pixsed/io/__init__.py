@@ -1,1 +1,1 @@
-"""Reading and writing of files: images, cubes, maps, tables; their units, bands and WCS."""
+"""Reading and writing of images, cubes, maps and tables, with their units, bands and WCS."""

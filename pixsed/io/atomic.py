@@ -1,4 +1,4 @@
-"""Atomic writing: a file is written whole or not at all, and replaces another only if asked to.
+"""Atomic writing of files: an output is written completely or not at all.
 
 Every output goes through this module. `pixsed.io.outputs` checks where an output may go.
 """
@@ -41,7 +41,7 @@ def send(file, path):
         with _open_stream(path) as stream:
             while block := file.read(_BLOCK):
                 left = memoryview(block)
-                while left:  # a pipe may take only a part of it
+                while left:  # a pipe may accept only part of it
                     left = left[stream.write(left) :]
             stream.flush()
     except BrokenPipeError:
@@ -74,7 +74,7 @@ def temporary_file(suffix=""):
 def place(temporary, path, overwrite=False):
     """Move a finished file to its final name.
 
-    A file that it replaces passes on its mode and owner.
+    If it replaces a file, it takes over the mode and owner of that file.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def place(temporary, path, overwrite=False):
     Raises
     ------
     PixsedError
-        If a file of that name exists by now and `overwrite` is false.
+        If a file of that name has appeared in the meantime and `overwrite` is false.
     """
     target = resolve_output(path)
     if is_stream(target):
@@ -115,7 +115,7 @@ def atomic_path(path, overwrite=False):
     """Yield a temporary path next to `path`, which takes the name `path` when the block succeeds.
 
     For a stream (`~pixsed.io.outputs.is_stream`) the temporary file is copied to it at the end.
-    After an error or a signal nothing stands under the final name.
+    After an error or a signal, no file is left under the final name.
 
     Yields
     ------
@@ -158,7 +158,7 @@ def disk_errors(path):
 
 
 def named_error(error, path):
-    """Return a `PixsedError` that names the output if its disk is full, else `error` itself."""
+    """Return a `PixsedError` that names the output if the disk is full, else `error` unchanged."""
     if not isinstance(error, OSError):
         return error
     full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG)

@@ -1,7 +1,7 @@
 """Band of an image: its name in pixsed's convention, its camera and its pivot wavelength.
 
-The name is that of the filter, such as `F444W`, for ACS/WFC, NIRCam and WFC3/IR. Other cameras
-come first: `NIRISS_F200W`, `UVIS_F814W`.
+Bands of ACS/WFC, NIRCam and WFC3/IR are named after their filter, such as `F444W`. For other
+cameras the name has a prefix: `NIRISS_F200W`, `UVIS_F814W`.
 """
 
 import re
@@ -22,7 +22,7 @@ _CROSSED = {
     "F466N": "F444W",
     "F470N": "F444W",
 }
-# Words that may stand next to a filter -> prefix of their camera, None if they tell no camera.
+# Words that may appear beside a filter -> prefix of the camera; None if they imply no camera.
 _CAMERAS = {
     "NIRCAM": "",
     "NRCA": "",
@@ -100,7 +100,7 @@ def check_band_name(name, source="BAND"):
     """
     upper = str(name).strip().upper()
     if not _NAME.fullmatch(upper) or len(upper) > 40 or upper.endswith("_ERR"):
-        raise PixsedError(f"{source}={name!r} must have letters, digits, _ and - alone; try F444W")
+        raise PixsedError(f"{source}={name!r} must have only letters, digits, _ and -; try F444W")
     return upper
 
 
@@ -111,7 +111,7 @@ def band_name(header, explicit=None, *, name="image"):
     ----------
     header : `~astropy.io.fits.Header`
         Header with FILTER and PUPIL (JWST), FILTER1 and FILTER2 (ACS) or BAND. INSTRUME and
-        DETECTOR tell the camera.
+        DETECTOR give the camera.
     explicit : str, optional
         Name given as ``BAND=``; it overrides the header.
     name : str, optional
@@ -120,7 +120,7 @@ def band_name(header, explicit=None, *, name="image"):
     Raises
     ------
     PixsedError
-        If the header does not tell the band; the message suggests ``BAND=``.
+        If the header does not identify the band; the message suggests ``BAND=``.
     """
     if explicit:
         return check_band_name(explicit)
@@ -134,7 +134,7 @@ def band_name(header, explicit=None, *, name="image"):
 
 
 def _said(header):
-    """Return the content of the cards for the band, for a message."""
+    """Return the header cards that may name the band, for a message."""
     said = [
         f"{key} {str(header[key]).strip()!r}"
         for key in ("FILTER", "PUPIL", "FILTER1", "FILTER2", "BAND")
@@ -144,7 +144,7 @@ def _said(header):
 
 
 def band_name_or_none(header):
-    """Return the band that a header tells, or None if it tells none or more than one."""
+    """Return the band named in a header, or None if there is no or more than one band."""
     for keys in (("FILTER", "PUPIL"), ("FILTER1", "FILTER2"), ("BAND",)):
         text = " ".join(str(header.get(key, "")).upper() for key in keys)
         if _FILTER.search(text.replace("_", " ")):
@@ -155,11 +155,11 @@ def band_name_or_none(header):
 
 
 def _band_of(text, header):
-    """Return the band of a text with a filter, or None if the text has more than one band."""
+    """Return the band named in a text, or None if the text names more than one."""
     words = re.findall(r"[A-Z0-9]+", text)
     filters = {word for word in words if _FILTER.fullmatch(word)}
     if len(filters) > 1:
-        # One filter in front of the other, unless the text is of a sum of images.
+        # Two filters in series, unless the text describes a sum of images.
         filters = {word for word in filters if filters == {word, _CROSSED.get(word)}}
         if "+" in text or "&" in text:
             return None

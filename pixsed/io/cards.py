@@ -1,4 +1,4 @@
-"""Cards of FITS headers: texts and values they can hold, input files, copies of headers."""
+"""Cards of FITS headers: conversion of values, input file names, and copies of headers."""
 
 import math
 import numbers
@@ -11,7 +11,7 @@ from astropy.io.fits.verify import VerifyWarning
 
 _INPUT = "INFILE"
 _INPUT_KEYWORD = re.compile(r"(INFILE\d{1,2}|INFIL\d{3}|INFI\d{4}|INF\d{5}|IN\d{6})")
-# Cards on how the data of one HDU are stored.
+# Cards that describe how the data of an HDU are stored.
 _STRUCTURAL = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|EXTEND|TFIELDS|THEAP|END"
     r"|BSCALE|BZERO|BLANK|CHECKSUM|DATASUM|ZHECKSUM|ZDATASUM|EXTNAME|EXTVER|EXTLEVEL|INHERIT"
@@ -81,7 +81,7 @@ def plain_text(text):
 def fits_text(text):
     """Return a text as the value of a FITS card: a `plain_text` that reads back as it was written.
 
-    A single quote becomes a double one where readers would take it for the end of the text.
+    A single quote becomes a double quote where readers would mistake it for the end of the text.
 
     Parameters
     ----------
@@ -119,7 +119,8 @@ def fits_card(value, comment=""):
         A text goes through `fits_text`. A float that is not finite becomes None, a card without a
         value.
     comment : str, optional
-        Left out if a text leaves no room for it; cut to the room after a number.
+        Comment of the card. It is left out if a text value leaves no room, and truncated after a
+        number.
     """
     comment = plain_text(comment)
     if isinstance(value, str):
@@ -173,7 +174,7 @@ def input_cards(names):
 
 
 def copied_header(header):
-    """Return a copy of a header for an HDU whose data are stored anew.
+    """Return a copy of a header for an HDU with newly written data.
 
     Cards of structure, scaling and checksums are left out, as are INFILEn of an earlier command and
     the second card of a keyword. A card that breaks the standard is repaired, or left out if it
@@ -185,7 +186,7 @@ def copied_header(header):
         if _STRUCTURAL.fullmatch(keyword) or is_input_keyword(keyword):
             continue
         if keyword in ("COMMENT", "HISTORY", ""):
-            # At the bottom, like every card; else astropy would move it.
+            # Appended at the end to keep the order; astropy would otherwise move it.
             result.append((keyword, str(card.value)), useblanks=False, bottom=True)
             continue
         if keyword in result:

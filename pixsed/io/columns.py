@@ -1,4 +1,4 @@
-"""Columns of users' tables: found by name, and read as numbers or text."""
+"""Selection of columns in users' tables, and conversion to numbers or text."""
 
 import math
 
@@ -32,12 +32,12 @@ PLACEHOLDERS = frozenset(
 
 
 def same_name(names, wanted, path):
-    """Return the column of a name, or None. Without an exact match its case is ignored, as in FITS.
+    """Return the column with a name, or None. Case is ignored if there is no exact match.
 
     Raises
     ------
     PixsedError
-        If several columns match in other cases, and none exactly.
+        If no column matches exactly and several match when case is ignored.
     """
     if wanted in names:
         return wanted
@@ -51,7 +51,7 @@ def same_name(names, wanted, path):
 
 
 def find_column(names, asked, usual, option, path):
-    """Return the column that was named, or the only one with a usual name.
+    """Return the column named by the user, or the only column with a usual name.
 
     Parameters
     ----------

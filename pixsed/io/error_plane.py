@@ -10,7 +10,7 @@ from pixsed.io.fill import HUGE
 from pixsed.io.sky import robust_rms
 from pixsed.io.units import parse_unit
 
-#: What the values of an error plane may be.
+#: Kinds of values in an error plane.
 KINDS = ("sigma", "variance", "weight")
 _WORDS = {
     **dict.fromkeys(
@@ -40,7 +40,7 @@ _BETTER = 1.1
 
 
 def kind_by_name(*names):
-    """Return the kind of a plane by its names, and whether the name is plain ERR or WHT.
+    """Return the kind of a plane from its names, and whether the name is exactly ERR or WHT.
 
     Parameters
     ----------
@@ -143,13 +143,13 @@ def decide_kind(named, power, ratios, plain=False):
     ratios : dict
         Scatter of the sky over the errors (`scatter_ratios`).
     plain : bool, optional
-        Whether the name is ERR or WHT. The sky is then not compared, since the errors of real
-        mosaics may be far from its scatter.
+        Whether the name is ERR or WHT. If true, the errors are not compared with the scatter of
+        the sky, which may be very different in real mosaics.
 
     Raises
     ------
     PixsedError
-        If these disagree. The message continues the name of the plane.
+        If these disagree. The caller puts the name of the plane before the message.
     """
     if named == "other":
         raise PixsedError("by its name it holds no errors; give others with --err")

@@ -141,7 +141,7 @@ class ErrorFinder:
         """Raise `PixsedError` if errors of another file are on another grid, by the WCS of both."""
         try:
             with warnings.catch_warnings():
-                # The image's own WCS warned of SIP already.
+                # The WCS of the image has already warned about SIP.
                 warnings.simplefilter("ignore", PixsedWarning)
                 theirs = celestial_wcs(hdu.header, path)
             offset = grid_offset(self._image.wcs, theirs, self._image.shape)
@@ -247,7 +247,7 @@ def own_plane(hdulist, hdu, word):
 
 
 def _same_filter(hdu, other):
-    """Return whether two images may be of one band: their headers name no different filters."""
+    """Return whether two images may be in one band: their headers do not name different filters."""
     return all(
         hdu.header.get(key) == other.header.get(key)
         for key in ("FILTER", "PUPIL", "BAND")
@@ -343,7 +343,7 @@ def plane_beside(hdulist, path, word, hdu, images):
 def plane_of_file(hdulist, place, hdu=None):
     """Return the HDU of a file given as errors: the one named, else ERR, WHT, or the only one.
 
-    If several have the name, that which belongs to `hdu`, an image of the same file.
+    If several have that name, return the one that belongs to `hdu`, an image of the same file.
     """
     words = _WORDS if place.ext is None else (str(place.ext).upper(),)
     for word in words if place.ver is None else ():

@@ -4,14 +4,15 @@ import contextlib
 
 
 class FileOwner:
-    """Base class for objects that own open files: a context manager whose end closes them.
+    """Base class for objects that own open files.
 
-    A subclass opens its files in a block ``with self._opening() as stack``, on that stack.
+    It is a context manager that closes the files on exit. A subclass opens its files in a block
+    ``with self._opening() as stack`` and registers them on that stack.
     """
 
     @contextlib.contextmanager
     def _opening(self):
-        """Yield a stack for the files; an error in the block closes them at once."""
+        """Yield a stack for the files; they are closed at once if an error occurs in the block."""
         with contextlib.ExitStack() as stack:
             yield stack
             self._files = stack.pop_all()

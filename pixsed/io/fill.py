@@ -1,4 +1,4 @@
-"""Fill values of an image, which stand for no data: found by their frequency, or given."""
+"""Fill values that mark missing data in an image: detected by frequency, or given by the user."""
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def find_fill(rows):
     10 times more often than all values but three. If it is not 0, it takes at least 1 % of the
     pixels.
 
-    Lossy compression rounds each row to steps of its own, so measured values repeat too. A fill
+    Lossy compression rounds each row with a different step, so measured values repeat too. A fill
     value must then occur far more often than any other value in some rows.
 
     Parameters
@@ -83,7 +83,7 @@ def find_fill(rows):
     if not candidates.size:
         return ()
     others = [_most_common(row[np.isfinite(row) & ~np.isin(row, candidates)]) for row in rows]
-    # Rows without other values do not tell the steps.
+    # The step cannot be determined in rows without other values.
     seen = [other for other in others if other]
     if seen and np.median(seen) < _STEPS:
         return tuple(float(v) + 0.0 for v in found[often & (counts >= _OFTEN * usual)])

@@ -1,4 +1,4 @@
-"""Conversion of fluxes and their errors from any unit, magnitudes included, to nJy."""
+"""Conversion of fluxes, magnitudes and their errors to nJy."""
 
 import re
 
@@ -73,9 +73,9 @@ def known_unit(unit):
 
 
 def leaves_open(unit):
-    """Return whether a unit does not tell a flux density: unknown, counts or plain mag.
+    """Return whether a unit does not define a flux density: unknown, counts or plain mag.
 
-    The unit of an option is used for such a column only.
+    Only for such columns is the unit taken from the option.
     """
     text = str(unit).strip()
     if text in ("AB", "ST"):

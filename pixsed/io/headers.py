@@ -73,7 +73,7 @@ def celestial_wcs(header, name):
             stacklevel=2,
         )
     with warnings.catch_warnings(), _quiet_log():
-        # The user need not act on wcslib's notices of its repairs (dates, PC001001).
+        # Hide wcslib's notices of repairs (dates, PC001001) that need no action by the user.
         warnings.simplefilter("ignore")
         try:
             wcs = WCS(cards, naxis=2)
@@ -201,10 +201,10 @@ def grid_offset(wcs, other, shape):
 
 @contextlib.contextmanager
 def _quiet_log():
-    """Suppress the notices of astropy's log, which go to standard output, where a FITS file may go.
+    """Suppress astropy's log notices, which would corrupt a FITS file on standard output.
 
-    The command line suppresses them by settings/astropy/astropy.cfg; this is for users of the
-    Python API. Warnings and errors of the log go to standard error, and are not suppressed.
+    The command line suppresses them in settings/astropy/astropy.cfg; this function is for users
+    of the Python API. Log warnings and errors go to standard error and are kept.
     """
     level = log.level
     log.setLevel(max(level, logging.WARNING))

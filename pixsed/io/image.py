@@ -125,12 +125,12 @@ class ImageFile(FileOwner):
 
     @property
     def band(self):
-        """Band of the image; raises `PixsedError` if nothing tells it."""
+        """Band of the image; raises `PixsedError` if it cannot be determined."""
         return band_name(self._all_cards, self.location.band, name=self.location.path)
 
     @property
     def band_or_none(self):
-        """Band of the image, or None if nothing tells it."""
+        """Band of the image, or None if it cannot be determined."""
         return self.location.band or self.band_in_header
 
     @property

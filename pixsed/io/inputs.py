@@ -1,4 +1,4 @@
-"""Checks of input files: whether they can be read, and whether one is given twice."""
+"""Checks of input files for readability and duplicates."""
 
 import os
 import stat
@@ -44,7 +44,7 @@ def check_input(path, what="a FITS file", hint="check the name and the folder"):
 
 
 def once(paths):
-    """Return the paths with each file once; links and other spellings of a path are left out.
+    """Return the paths without duplicates, including links and other spellings of the same path.
 
     Warns
     -----

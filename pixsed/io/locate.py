@@ -1,4 +1,4 @@
-"""Files and extensions: `[BAND=]path[EXT,VER]`, patterns, and the choice of an HDU."""
+"""Parsing of `[BAND=]path[EXT,VER]`, expansion of patterns, and selection of an HDU."""
 
 import contextlib
 import errno
@@ -237,7 +237,7 @@ def open_fits(path, *, memmap=None):
     with contextlib.ExitStack() as stack:
         trouble = None
         try:
-            # Of the faults that astropy repairs, only a truncated file concerns the user.
+            # astropy repairs other faults; only a truncated file is worth a report.
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 plain = stack.enter_context(_unpacked(path))
@@ -249,7 +249,7 @@ def open_fits(path, *, memmap=None):
         if trouble is not None:
             raise PixsedError(
                 f"{path} cannot be read as FITS ({' '.join(str(trouble).split())}); "
-                "check that it is a FITS file and whole"
+                "check that it is a complete FITS file"
             )
         yield hdulist
 

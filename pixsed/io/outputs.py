@@ -1,4 +1,4 @@
-"""Checks of outputs, made before the work, by the same rules for every command.
+"""Checks of output paths, made by every command before it starts its work.
 
 A device, a pipe or an open descriptor is written to, never replaced. A link keeps pointing to the
 file that is written. A file that the same command reads is not overwritten.

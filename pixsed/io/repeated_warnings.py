@@ -1,4 +1,4 @@
-"""Warnings that repeat for several files, merged into one."""
+"""Merging of warnings that repeat for several files."""
 
 import contextlib
 import re

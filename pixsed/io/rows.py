@@ -1,4 +1,4 @@
-"""Reading of rows of an image on disk, so that memory does not grow with the image."""
+"""Reading of image rows from disk with limited memory."""
 
 import numpy as np
 

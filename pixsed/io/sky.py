@@ -1,4 +1,4 @@
-"""Statistics of sky pixels: their scatter, and whether they are sky."""
+"""Statistics of sky pixels: scatter and symmetry."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def robust_rms(values):
 def is_like_sky(values):
     """Return whether values spread about as far above their median as below it.
 
-    Pixels of sources alone, in an image whose sky is blanked, do not.
+    This is false for an image with a blanked sky, in which only sources are left.
 
     Parameters
     ----------

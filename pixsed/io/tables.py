@@ -158,6 +158,6 @@ def _read_votable(content, path, wanted):
     if len(found) != 1:
         names = listed([str(table.name or table.ID) for table in found])
         raise PixsedError(
-            f"{path} holds {len(found)} tables ({names}); save the one that is meant as FITS"
+            f"{path} holds {len(found)} tables ({names}); save the one to use as FITS"
         )
     return found[0].to_table(use_names_over_ids=True)

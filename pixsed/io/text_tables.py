@@ -1,4 +1,4 @@
-"""Reading of text tables: the separator and the names are found, then astropy reads the columns."""
+"""Reading of text tables with automatic detection of the separator and the column names."""
 
 import csv
 import re

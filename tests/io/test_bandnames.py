@@ -54,7 +54,7 @@ def test_untold(cards):
 
 @pytest.mark.parametrize("name", ["F444W ERR", "F444W_ERR", "é", "A" * 50])
 def test_illegal_names(name):
-    with pytest.raises(PixsedError, match="must have letters, digits"):
+    with pytest.raises(PixsedError, match="must have only letters, digits"):
         band_name({}, name)
 
 

@@ -191,7 +191,7 @@ def contiguous(pixels, labels):
     size = np.bincount(piece)
     label_of = np.full(len(size), -1)
     label_of[piece] = labels
-    # The largest piece of a label keeps the label, and the others have none.
+    # The largest piece of each bin keeps its label; the other pieces become unlabelled.
     order = np.lexsort((np.arange(len(size)), -size, label_of))
     sorted_labels = label_of[order]
     main = np.ones(len(order), dtype=bool)
@@ -201,7 +201,7 @@ def contiguous(pixels, labels):
     owner[keep] = label_of[keep]
     while (owner < 0).any():
         borders = (owner[piece[here]] < 0) & (owner[piece[there]] >= 0)
-        if not borders.any():  # an isolated piece becomes a bin
+        if not borders.any():  # an isolated piece becomes a separate bin
             number = int(owner.max()) + 1
             lost = np.flatnonzero(owner < 0)
             owner[lost[np.argmax(size[lost])]] = number

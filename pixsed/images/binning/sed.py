@@ -104,7 +104,7 @@ def _join(pixels, groups, whole, target, fewest):
     labels = np.full(len(pixels), -1)
     for number, group in enumerate(groups):
         labels[group.members] = number
-    # The smallest first, because they change their neighbours least.
+    # Smallest groups first, because they change their neighbours least.
     heap = [(len(g), i) for i, g in enumerate(groups) if not whole[i]]
     heapq.heapify(heap)
     while heap:

@@ -41,7 +41,7 @@ def voronoi_bins(pixels, target, fewest=1):
     count = labels.max(initial=-1) + 1
     if count == 0:
         return contiguous(pixels, np.zeros(len(pixels), dtype=int))
-    # Pixels that reach the target alone stay; the others are distributed again.
+    # Pixels that reach the target alone remain bins; all other pixels are reassigned.
     size = np.bincount(labels[labels >= 0], minlength=count)
     alone = (labels >= 0) & (size[labels] == 1)
     divided = np.flatnonzero(~alone)

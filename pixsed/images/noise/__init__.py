@@ -1,1 +1,1 @@
-"""Noise of images and cubes: its correlation between pixels, and its size by flux."""
+"""Noise of images and cubes: correlation between pixels, and errors as a function of flux."""

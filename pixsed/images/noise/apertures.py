@@ -7,10 +7,10 @@ from pixsed.images.noise.gaussian import fit_gaussian
 
 #: Sides of the square apertures in pixels.
 SIDES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40)
-# Number of independent apertures that a size needs, and number of overlapping ones that are enough.
+# Minimum number of independent apertures per size, and sufficient number of overlapping ones.
 _FEWEST, _ENOUGH = 40, 50_000
 _MIN_SIZES = 3
-# Relative uncertainty up to which the factor is known.
+# Maximum relative uncertainty of a factor that is used.
 _WORST = 0.15
 
 
@@ -77,7 +77,7 @@ class EmptyApertures:
             if independent < _FEWEST:
                 continue
             variance = fit_gaussian(np.concatenate(self._sums[side]))[1] ** 2
-            # The mean of the same sky was subtracted, so the variance lacks that of the mean.
+            # The mean was measured on the same sky; correct the variance for that of the mean.
             sky = self._sky[side] / self._count[side]
             fraction = 1 - side**2 / sky + variance / sky
             factor = np.sqrt(variance / fraction) if fraction > 0 else np.nan

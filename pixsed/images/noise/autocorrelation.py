@@ -11,12 +11,12 @@ from pixsed.images.segmap import source_mask
 #: large noise correlation, because a broad kernel was applied.
 REACH = 7
 _MAX_REACH = 40
-# Number of lags beyond the reach. Correlation there is that of the sky, not of the noise.
+# Number of lags beyond the reach. Correlation at these lags comes from the sky, not the noise.
 _BEYOND = 3
-# Largest side of the sampled tiles, number of sky pixels that is enough, and of tiles to try.
+# Maximum side of the sampled tiles, sufficient number of sky pixels, and maximum number of tiles.
 _TILE, _ENOUGH, _TRIES = 512, 1_500_000, 40
 _FEWEST = 400
-# Side in pixels of the running mean that is the level of the sky.
+# Side in pixels of the running mean that estimates the sky level.
 _LEVEL = 65
 # Source detection: widths of the smoothing, standard deviations of a peak and of its outer limit,
 # pixels of growth, number of rounds, and the fraction of a tile that must remain.
@@ -161,7 +161,7 @@ def _reach(noise_corr):
 
 
 def _tiles(shape):
-    """Yield the slices of tiles in a random order that is always the same."""
+    """Yield the slices of tiles in a random but reproducible order."""
     edges = [np.linspace(0, n, -(-n // _TILE) + 1).astype(int) for n in shape]
     rows, columns = ([slice(a, b) for a, b in zip(e[:-1], e[1:], strict=True)] for e in edges)
     tiles = [(y, x) for y in rows for x in columns]

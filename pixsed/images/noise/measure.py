@@ -13,7 +13,7 @@ from pixsed.io.formats.noise_table import BandNoise, NoiseTable
 from pixsed.io.formats.psfmatch import bands_apart, main_target
 from pixsed.nodata import is_no_measurement
 
-#: Number of pixels that a bin needs.
+#: Minimum number of pixels in a bin.
 MIN_PIXELS = 10
 # Distance in pixels from a segment up to which the sky contains light of its wings.
 _GROW = 3

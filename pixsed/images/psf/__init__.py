@@ -1,1 +1,1 @@
-"""PSFs: made from stars, matched, and what matching does to the noise."""
+"""Effective PSFs from stars, PSF matching, and propagation of the noise."""

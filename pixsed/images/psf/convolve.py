@@ -9,7 +9,7 @@ from pixsed.images.informative import typical_value
 _STRIP_PIXELS = 4_000_000
 # Fraction of the kernel on good pixels up to which a pixel has no result. A pixel at the corner
 # of an image has a quarter of a symmetric kernel and must be kept, also if the kernel is somewhat
-# asymmetric. With less, the average is of few pixels on one side of it.
+# asymmetric. Below this fraction, the result is an average of few pixels on one side.
 _MIN_WEIGHT = 0.2
 # Rounding in Fourier transforms leaves about 1e-16 of the largest value on every pixel. Values
 # larger than the typical one by this factor are therefore convolved one by one.

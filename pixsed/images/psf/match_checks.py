@@ -1,4 +1,4 @@
-"""Checks of a match of PSFs: warnings and errors that say what to try."""
+"""Checks of a PSF match, with warnings and errors that suggest a remedy."""
 
 import warnings
 
@@ -7,7 +7,7 @@ from pixsed.images.psf.kernel import EE_RADII, default_window
 
 #: Encircled-energy residual above which a match is poor and a warning is given.
 MAX_RESIDUAL = 0.02
-#: Encircled-energy residual above which the result has no PSF like the target's: an error.
+#: Encircled-energy residual above which the match is rejected with an error.
 HOPELESS_RESIDUAL = 0.5
 # Ratio of the FWHM of the PSF to that of the target above which it is called broader.
 _BROADER = 1.02
@@ -16,7 +16,7 @@ _SHORT = 0.01
 
 
 def warn_of_names(image, psf, target, target_band, unchanged):
-    """Warn if the names of bands disagree with what is done to the image."""
+    """Warn if the band names are inconsistent with the treatment of the image."""
     band = image.band_or_none
     for given, name, option in ((psf, band, "--psf"), (target, target_band, "--target")):
         if given is not None and name and given.band and _filter(name) != _filter(given.band):

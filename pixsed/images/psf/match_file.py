@@ -50,7 +50,7 @@ def is_renormalised(match):
 
 
 def describe_kernel(match):
-    """Return how the kernel of a match was made, as text."""
+    """Return a description of how the kernel was made."""
     if match.kernel_sum is not None:
         text = f", its sum of {match.kernel_sum:.4g} made 1" if is_renormalised(match) else ""
         return "kernel given" + text
@@ -69,7 +69,7 @@ def describe_kernel(match):
 
 
 def _describe_noise(match):
-    """Return what was measured of the noise of the image, as text."""
+    """Return the measured noise properties of the image as text."""
     if match.correlation is None:
         return "errors as of independent pixels"
     factor, uncertainty = match.correlation.error_factor(match.kernel)

@@ -30,7 +30,7 @@ from pixsed.io.rows import strips
 if TYPE_CHECKING:
     from astropy.units import Quantity
 
-#: Whether the correlation of the noise before matching is measured.
+#: Choices for measuring the correlation of the noise before matching.
 CORRELATIONS = ("auto", "none")
 #: Difference up to which two PSFs are the same, in units of the peak and in encircled energy.
 SAME_PSF = 1e-3
@@ -173,7 +173,7 @@ class Match:
             yield data, err
 
     def describe(self):
-        """Return what was done to the image, as text."""
+        """Return a description of the processing of the image."""
         if self.unchanged:
             return f"unchanged, {self.unchanged}"
         if self.psfmatch == "none":

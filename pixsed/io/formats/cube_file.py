@@ -22,7 +22,7 @@ _STRIP_PIXELS = 1_000_000
 
 @dataclass(frozen=True)
 class CubeName:
-    """Path of a cube that is not open, and the options of its `CubeFile`."""
+    """Path of an unopened cube, and the options used to open its `CubeFile`."""
 
     path: str
     redshift: float | None = None
@@ -42,7 +42,7 @@ class CubeName:
         return cube
 
     def absolute(self):
-        """Return the same with an absolute path."""
+        """Return a copy with an absolute path."""
         return replace(self, path=os.path.abspath(self.path))
 
 

@@ -1,4 +1,4 @@
-"""PSF to which the bands of a galaxy are matched, by the PSFMATCH cards of their headers."""
+"""Checks of the PSF matching of bands, from the PSFMATCH cards of their headers."""
 
 import warnings
 from collections import Counter
@@ -12,7 +12,7 @@ _NO_BAND = ("none", "unknown", "mixed")
 
 
 def main_target(psfmatch):
-    """Return the band whose PSF most bands have, or None if no band tells its PSF.
+    """Return the band whose PSF most bands have, or None if the PSF of every band is unknown.
 
     Parameters
     ----------
@@ -51,14 +51,15 @@ def bands_apart(psfmatch):
 
 
 def says_nothing(psfmatch):
-    """Return whether there are several bands and none tells its PSF."""
+    """Return whether there are several bands and all their PSFs are unknown."""
     return len(psfmatch) > 1 and set(psfmatch.values()) == {"unknown"}
 
 
 def warn_of_psfs(psfmatch):
     """Warn of bands that are not known to be matched to one PSF.
 
-    There is no warning if no band tells its PSF, since images may have been matched elsewhere.
+    There is no warning if the PSF of every band is unknown, since the images may have been
+    matched elsewhere.
 
     Parameters
     ----------

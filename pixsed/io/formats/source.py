@@ -1,4 +1,4 @@
-"""Pixel sources: what a fit reads its pixels from, tile by tile."""
+"""Pixel sources: objects that supply the pixels of a fit, tile by tile."""
 
 from __future__ import annotations
 
@@ -108,10 +108,10 @@ class SourceFiles(Protocol):
     """
 
     def open(self, check: bool = True) -> contextlib.AbstractContextManager[PixelSource]:
-        """Open the pixel source; with `check`, warn of what a user should know."""
+        """Open the pixel source; with `check`, warn of possible problems."""
 
     def absolute(self) -> SourceFiles:
-        """Return the same with absolute paths, for processes in other folders."""
+        """Return a copy with absolute paths, for processes in other folders."""
 
 
 class CubeSource:

@@ -35,7 +35,7 @@ def check_maps_output(path, *, overwrite=False, resume=False):
 
 
 def check_same(there, asked, what):
-    """Raise `PixsedError` if two runs differ; the message tells in what.
+    """Raise `PixsedError` if two runs differ; the message names the difference.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class MapsWriter:
 
     def _close(self, remove):
         for file in filter(None, (self._file, self._journal)):
-            with contextlib.suppress(OSError):  # a full disk was reported already
+            with contextlib.suppress(OSError):  # a full disk has already been reported
                 file.close()
         if remove:
             for path in filter(None, (self.part, self._journal_path)):
@@ -153,7 +153,7 @@ class MapsWriter:
             text = self._journal_path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        lines = text.split("\n")[:-1]  # a line without an end was cut short by a kill
+        lines = text.split("\n")[:-1]  # no newline: truncated when the process was killed
         try:
             first, *others = [json.loads(line) for line in lines] or [None]
             if first is None or not others:

@@ -8,7 +8,7 @@ from pixsed.io.writers.tables import check_table_output
 
 
 def merge(paths, output, *, overwrite=False):
-    """Join parts of maps into whole maps, or tables into one; the first file decides which.
+    """Join parts of maps, or tables; the kind of the first file decides which.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Merging of maps that were fitted in parts (stripes of rows); memory does not grow with them."""
+"""Merging of maps fitted in parts (stripes of rows), with limited memory."""
 
 import contextlib
 import re
@@ -114,7 +114,7 @@ def _read_part(path):
 
 
 def _in_order(parts):
-    """Return all parts of one fit in order; raise `PixsedError` if these are not."""
+    """Return all parts in order; raise `PixsedError` if they are not the parts of one fit."""
     first = parts[0]
     found = {}
     for part in parts:

@@ -132,7 +132,7 @@ def _read(path):
 
 
 def _check_rows(table, path, rows, ids):
-    """Raise if a row is already among those of other tables; warn of ids that are.
+    """Raise `PixsedError` if a row repeats one of an earlier table; warn of repeated ids.
 
     Parameters
     ----------

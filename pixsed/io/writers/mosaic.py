@@ -1,4 +1,4 @@
-"""Writing of planes of a mosaic by rows, so that memory does not grow with the image."""
+"""Writing of mosaic planes row by row, with limited memory."""
 
 import contextlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Unfinished files: opened, locked, refused if in the way, and kept for `--resume`."""
+"""Unfinished output files: opening, locking, checks for conflicts, and support of `--resume`."""
 
 import os
 
@@ -43,7 +43,7 @@ def open_part(path):
 
 
 def check_unfinished(path, find, *, overwrite=False, resume=False, gzip=True):
-    """Raise `PixsedError` if an output, or an unfinished one of an earlier run, is in the way.
+    """Raise `PixsedError` if an output, or an unfinished file of an earlier run, already exists.
 
     Parameters
     ----------
@@ -70,9 +70,9 @@ def check_unfinished(path, find, *, overwrite=False, resume=False, gzip=True):
 
 
 def raise_kept(error, kept):
-    """Raise the error that ends a run, with a text on what is kept for `--resume`.
+    """Re-raise the error that ended a run, with a text on what is kept for `--resume`.
 
-    Other kinds of errors, which are defects, are not raised.
+    Other kinds of errors are bugs, and are not re-raised.
     """
     if isinstance(error, KeyboardInterrupt):
         raise PixsedError(f"stopped; {kept}") from None

@@ -1,4 +1,4 @@
-"""Writing of planes of one shape in boxes, so that memory does not grow with the planes."""
+"""Writing of planes of one shape box by box, with limited memory."""
 
 import io
 
@@ -85,7 +85,7 @@ class PlacedPlanes:
         for name, header in self._headers.items():
             self._file.seek(self._at[name][0])
             self._file.write(header.tostring().encode("ascii"))
-        self._file.truncate(self._end)  # what was not written is zeros
+        self._file.truncate(self._end)  # pixels that are not written are zeros
 
     def place(self, name, data, y=0, x=0):
         """Write an (n, m) array into a plane, its first pixel at row `y` and column `x`."""

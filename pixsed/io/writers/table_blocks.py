@@ -1,4 +1,4 @@
-"""Writing of a FITS table in blocks of rows, so that memory does not grow with the file.
+"""Writing of a FITS table in blocks of rows, with limited memory.
 
 Until it is complete, the table is ``NAME.part`` next to its final name: the headers, then the
 rows. A run that was stopped leaves that file, and another run can continue it.
@@ -17,7 +17,7 @@ from pixsed.io.writers.checksum import encode_checksum, ones_sum
 from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
 
 _FITS_BLOCK = 2880
-#: Cards of the layout of a table; the other cards are on its content.
+#: Cards that describe the layout of a table; the other cards describe its content.
 _LAYOUT = (
     "XTENSION",
     "BITPIX",
@@ -100,7 +100,7 @@ class TableWriter:
             while left:
                 size = min(self.block, left) * self._row
                 data = self._handle.read(size)
-                # A row of zeros did not reach the disk before a power cut.
+                # A row of zeros was not yet on the disk at a power cut.
                 rows = np.frombuffer(data[: len(data) // self._row * self._row], np.uint8)
                 if len(data) < size or not rows.reshape(-1, self._row).any(axis=1).all():
                     break
@@ -202,7 +202,7 @@ class TableWriter:
             error = trouble
         finally:
             if self._handle is not None:
-                with contextlib.suppress(OSError):  # a full disk was reported already
+                with contextlib.suppress(OSError):  # a full disk has already been reported
                     self._handle.close()
                 if self._stream or not self.done:
                     self.part.unlink(missing_ok=True)

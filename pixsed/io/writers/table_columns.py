@@ -1,4 +1,4 @@
-"""Columns as FITS, ECSV and CSV can hold them: types, texts and units."""
+"""Conversion of columns to types, texts and units that FITS, ECSV and CSV can hold."""
 
 import warnings
 
@@ -13,7 +13,7 @@ from pixsed.io.fluxes import known_unit
 
 
 class UnfitColumn(Exception):
-    """A format cannot hold a column, for the reason in the message."""
+    """Error for a column that a format cannot hold; the message gives the reason."""
 
 
 def plain_table(table, form):

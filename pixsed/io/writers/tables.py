@@ -1,4 +1,4 @@
-"""Writing of tables as FITS, ECSV or CSV; checks, before the work, that a format can hold them."""
+"""Writing of tables as FITS, ECSV or CSV, and checks that a format can hold them."""
 
 import io
 import warnings
@@ -24,7 +24,7 @@ from pixsed.io.writers.table_columns import (
 
 _ENDINGS = {".fits": "fits", ".fit": "fits", ".fts": "fits", ".ecsv": "ecsv", ".csv": "csv"}
 _MOST_COLUMNS = 999  # in a FITS table
-_LOOK = 100  # rows that are written to check a format of text
+_LOOK = 100  # number of rows written to check a text format
 _BEFORE = "a column before it"
 
 
