@@ -27,8 +27,9 @@ def merge_repeated_warnings():
             if others and isinstance(message, PixsedWarning):
                 names = [str(other.message).partition(": ")[0] for other in others]
                 more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+                named = ", ".join(names[:_NAMED])
                 message = PixsedWarning(
-                    f"{message}; the same, with other numbers, holds for {', '.join(names[:_NAMED])}{more}"
+                    f"{message}; the same, with other numbers, holds for {named}{more}"
                 )
             warnings.warn_explicit(message, first.category, first.filename, first.lineno)
 
