@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pixsed.errors import PixsedError
 from pixsed.fit.model import PROVIDERS, load_model
 from pixsed.fit.options import ExecutionOptions, FitOptions
 from pixsed.fit.progress import NoProgress, Progress
@@ -77,6 +78,10 @@ def fit_cube(
     options = pixel_options(options)
     model, options = load_for(model, options)
     files = cube_files(cube, options)
+    if output == "-":
+        raise PixsedError(
+            "output must be a file, got standard output; the command pixsed fit has it"
+        )
     if output is not None:
         execution = ExecutionOptions(jobs=jobs, overwrite=overwrite)
         fit_to_file(files, model, output, options, execution, progress=progress)

@@ -5,9 +5,11 @@ import sys
 
 import fakes
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 
 from pixsed.dq import NOT_FITTED
+from pixsed.errors import PixsedError
 from pixsed.fit.cube import fit_cube
 from pixsed.fit.model import Model
 from pixsed.fit.options import FitOptions
@@ -94,3 +96,8 @@ def test_no_torch():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_standard_output_is_no_output(model):
+    with pytest.raises(PixsedError, match="output must be a file, got standard output"):
+        fit_cube(fakes.make_cube(), model, output="-")
