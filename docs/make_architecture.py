@@ -95,7 +95,7 @@ def label(ax, x, y, text, **kwargs):
 
 def draw_rooms(ax):
     """Draw the folders, and the files between them."""
-    ax.text(0.05, 5.78, "The rooms, numbered in their order of import", size=10.5, color=INK)
+    ax.text(0.05, 5.78, "The folders, numbered in their order of import", size=10.5, color=INK)
     draw_room(ax, "cli", 0.05, 5.02, 5.95, 0.5)
     width, height = 1.25, 0.98
     upper, lower = 3.55, 1.62
