@@ -71,9 +71,14 @@ def check_quantiles(quantiles):
     Raises
     ------
     PixsedError
-        If a quantile is not between 0 and 1.
+        If one is not a number between 0 and 1.
     """
-    values = [float(q) for q in quantiles]
+    try:
+        values = [float(q) for q in quantiles]
+    except (TypeError, ValueError):
+        raise PixsedError(
+            f"quantiles must be a sequence of numbers, got {quantiles!r}; try (0.16, 0.5, 0.84)"
+        ) from None
     bad = [q for q in values if not 0.0 < q < 1.0]
     if bad:
         raise PixsedError(f"quantiles must be between 0 and 1, got {bad[0]:g}; try 0.16,0.5,0.84")

@@ -78,7 +78,11 @@ def _report_options(context):
             source = context.get_parameter_source(param.name)
             name = param.opts[0] if param.param_type_name == "option" else param.human_readable_name
             how = "" if source is None else f"  [{source.name.lower().replace('_', ' ')}]"
-            say(f"pixsed: {context.info_name} {name} = {_shown(context.params[param.name])}{how}")
+            value = _shown(context.params[param.name])
+            default = getattr(param, "show_default", None)
+            if value == "none" and isinstance(default, str):
+                value = default  # depends on the input
+            say(f"pixsed: {context.info_name} {name} = {value}{how}")
 
 
 def _refuse_empty(context):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from pixsed.checks import check_path
 from pixsed.errors import PixsedError
-from pixsed.fit.model import PROVIDERS, load_model
+from pixsed.fit.model import PROVIDERS, Model, load_model
 from pixsed.fit.options import ExecutionOptions, FitOptions
 from pixsed.fit.progress import NoProgress, Progress
 from pixsed.fit.tiles import TileFitter, fit_tiles, tile_size, tiles
@@ -19,10 +20,8 @@ from pixsed.io.formats.cube import Cube
 from pixsed.io.formats.cube_file import CubeName
 from pixsed.io.formats.maps import Maps, read_maps
 from pixsed.io.formats.source import CubeSource, SourceFiles
+from pixsed.io.outputs import protected_arguments
 from pixsed.properties import unit_and_description
-
-if TYPE_CHECKING:
-    from pixsed.fit.model import Model
 
 _DTYPES = {"NBANDS": np.int16, "DQ": np.int32, "BINMAP": np.int32}
 
@@ -75,7 +74,9 @@ def fit_cube(
     >>> maps = pixsed.fit_cube("531.fits", "tau", output="maps.fits")  # doctest: +SKIP
     >>> maps.planes["LOGMSTAR_P50"]  # doctest: +SKIP
     """
+    execution = ExecutionOptions(jobs=jobs, overwrite=overwrite)
     options = pixel_options(options)
+    named = cube, model
     model, options = load_for(model, options)
     files = cube_files(cube, options)
     if output == "-":
@@ -83,8 +84,8 @@ def fit_cube(
             "output must be a file, got standard output; the command pixsed fit has it"
         )
     if output is not None:
-        execution = ExecutionOptions(jobs=jobs, overwrite=overwrite)
-        fit_to_file(files, model, output, options, execution, progress=progress)
+        with protected_arguments(*named):
+            fit_to_file(files, model, output, options, execution, progress=progress)
         return read_maps(output)
     with files.open() as source, progress(source.npix) as bar:
         fitter = TileFitter(source, model, options, jobs=jobs, progress=bar)
@@ -102,7 +103,7 @@ def cube_files(cube: Cube | Any, options: FitOptions) -> SourceFiles:
     }
     if isinstance(cube, Cube):
         return CubeSource(cube, **chosen)
-    return CubeName(str(cube), **chosen)
+    return CubeName(check_path("cube", cube, " or a Cube"), **chosen)
 
 
 def load_for(model: Model | str | os.PathLike, options: FitOptions) -> tuple[Model, FitOptions]:
@@ -111,7 +112,7 @@ def load_for(model: Model | str | os.PathLike, options: FitOptions) -> tuple[Mod
     The model is checked for the engine that the options ask for. The options come back with
     the provider on which the model runs.
     """
-    if isinstance(model, str | os.PathLike):
+    if not isinstance(model, Model):
         model = load_model(model, provider=options.provider)
     model.check_engine(options.engine)
     names = {long: short for short, long in PROVIDERS.items()}

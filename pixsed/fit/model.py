@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pixsed.checks import check_path
 from pixsed.errors import PixsedError
 from pixsed.fit import graph, ood, runtime
 from pixsed.models import resolve
@@ -48,7 +49,8 @@ def load_model(name_or_path: str | os.PathLike, *, provider: str = "cpu") -> "Mo
     >>> load_model("tau").parameters[:2]
     ['LOGMSTAR', 'LOGMFORM']
     """
-    return Model(resolve(name_or_path), provider=provider)
+    path = check_path("model", name_or_path, " or the name of a shipped model")
+    return Model(resolve(path), provider=provider)
 
 
 class Model:

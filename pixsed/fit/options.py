@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from pixsed.checks import MAX_SAMPLES, MAX_SEED, check_number, check_numbers
 from pixsed.errors import PixsedError
 from pixsed.properties import check_quantiles
 
@@ -12,6 +13,17 @@ from pixsed.properties import check_quantiles
 ENGINES = ("flow", "quantile")
 #: Minimum mean S/N of a pixel that is fitted, unless the options say otherwise.
 DEFAULT_SNR_MIN = 5.0
+#: Where onnxruntime may run the network.
+PROVIDER_NAMES = ("cpu", "cuda")
+_RANGES: dict[str, dict[str, Any]] = {
+    "samples": {"least": 2, "most": MAX_SAMPLES, "whole": True},
+    "snr_min": {"finite": False},
+    "error_floor": {"least": 0, "most": 1},
+    "seed": {"least": 0, "most": MAX_SEED, "whole": True},
+    # Their range follows from the model (`pixsed.redshifts`).
+    "redshift": {"finite": False},
+    "redshift_err": {"finite": False},
+}
 
 
 def _option(default: Any, changes_data: tuple[str, ...] = ENGINES) -> Any:
@@ -85,17 +97,15 @@ class FitOptions:
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise PixsedError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
+        if self.provider not in PROVIDER_NAMES:
+            raise PixsedError(
+                f"provider must be one of {', '.join(PROVIDER_NAMES)}, got {self.provider!r}"
+            )
         object.__setattr__(self, "quantiles", check_quantiles(self.quantiles))
-        for option in fields(self):
-            value = getattr(self, option.name)
-            if hasattr(value, "item"):  # of numpy, which JSON and headers do not take
-                object.__setattr__(self, option.name, value.item())
-        if self.samples is not None and self.samples < 2:
-            raise PixsedError(f"samples must be 2 or more, got {self.samples}")
-        if not 0 <= self.error_floor <= 1:
-            raise PixsedError(f"error_floor must be between 0 and 1, got {self.error_floor}")
-        if self.seed < 0:
-            raise PixsedError(f"seed must be 0 or more, got {self.seed}")
+        object.__setattr__(self, "all_pixels", bool(self.all_pixels))
+        if self.snr_min is not None and self.snr_min != self.snr_min:
+            raise PixsedError("snr_min must be a number, got nan")
+        check_numbers(self, _RANGES)  # JSON and headers take no numpy scalars
 
     def with_defaults(self, **defaults: Any) -> FitOptions:
         """Return a copy with these values in place of fields that are None."""
@@ -142,3 +152,6 @@ class ExecutionOptions:
     overwrite: bool = False
     resume: bool = False
     command: str | None = None
+
+    def __post_init__(self) -> None:
+        check_number("jobs", self.jobs, 1, whole=True)

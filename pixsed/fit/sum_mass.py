@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from astropy import units as u
 from astropy.table import Table
 
+from pixsed.checks import check_number, check_path
 from pixsed.dq import Flag, count_reasons, reasons_text
 from pixsed.errors import PixsedError
 from pixsed.fit.cube import load_for
@@ -22,6 +23,7 @@ from pixsed.io.columns import integers_or_texts
 from pixsed.io.formats.cube import Cube, read_cube
 from pixsed.io.formats.psfmatch import warn_of_psfs
 from pixsed.io.inputs import once
+from pixsed.io.outputs import protected_arguments
 from pixsed.io.writers.tables import check_table_output, write_table
 
 if TYPE_CHECKING:
@@ -116,9 +118,17 @@ def sum_mass(
         raise PixsedError(
             f"engine must be 'flow' to sum masses draw by draw, got {options.engine!r}"
         )
-    if output is not None:
-        check_table_output(output, overwrite)
+    check_number("jobs", jobs, 1, whole=True)
     cubes = [cubes] if isinstance(cubes, Cube | str | os.PathLike) else list(cubes)
+    if not cubes:
+        raise PixsedError("cubes must name at least one cube, got none")
+    cubes = [
+        cube if isinstance(cube, Cube) else check_path("a cube", cube, " or a Cube")
+        for cube in cubes
+    ]
+    if output is not None:
+        with protected_arguments(*cubes, model):
+            check_table_output(output, overwrite)
     if not any(isinstance(cube, Cube) for cube in cubes):
         cubes = once(cubes)
     model, options = load_for(model, options)

@@ -12,6 +12,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
+from pixsed.checks import check_number, check_path
 from pixsed.dq import DQ, NOT_FITTED, OOD_LIMIT, count_reasons, ood_text, reasons_text
 from pixsed.errors import PixsedWarning, listed
 from pixsed.fit.cube import load_for
@@ -25,6 +26,7 @@ from pixsed.fit.table_input import TableColumns, read_photometry
 from pixsed.io.formats.maps import QUALITY
 from pixsed.io.formats.photometry import band_columns
 from pixsed.io.locate import parse_location
+from pixsed.io.outputs import protected_arguments
 from pixsed.io.tables import read_table
 from pixsed.io.writers.tables import check_columns, check_table_output, write_table
 from pixsed.nodata import count_codes, warn_of_codes
@@ -103,9 +105,11 @@ def fit_table(
     options = (options or FitOptions()).with_defaults(samples=DEFAULT_SAMPLES)
     columns = columns or TableColumns()
     in_memory = isinstance(table, Table)
-    name = "table" if in_memory else str(table)
+    name = "table" if in_memory else check_path("table", table, " or a Table")
+    check_number("jobs", jobs, 1, whole=True)
     if output is not None:
-        check_table_output(output, overwrite)
+        with protected_arguments(table, model):
+            check_table_output(output, overwrite)
     model, options = load_for(model, options)
     if not in_memory:
         table = read_table(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pixsed.checks import check_numbers
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.background_map import BackgroundMap
 from pixsed.images.informative import Informative
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 ADD_RMS = ("auto", "always", "never")
 #: Errors above this fraction of the scatter of the sky are assumed to include the sky noise.
 HOLDS_SKY = 0.8
+_RANGES = {
+    "box": {"least": 2, "whole": True},
+    "filter_size": {"least": 1, "most": 999, "whole": True},
+    "sigma": {"above": 0},
+    "dilate": {"least": 0, "most": 10_000, "whole": True},
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ class BackgroundOptions:
     def __post_init__(self):
         if self.add_rms not in ADD_RMS:
             raise PixsedError(f"add_rms must be one of {', '.join(ADD_RMS)}, got {self.add_rms!r}")
+        check_numbers(self, _RANGES)
 
 
 @dataclass

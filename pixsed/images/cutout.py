@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pixsed.checks import check_number, check_numbers
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.cutout_cube import bands_without_data, cut_cube
 from pixsed.images.cutout_targets import Job, find_jobs
@@ -93,9 +94,11 @@ class CutoutOptions:
             raise PixsedError(
                 f"neighbours must be one of {', '.join(NEIGHBOURS)}, got {self.neighbours!r}"
             )
-        pad = 0 if self.pad in (None, "full") else self.pad
-        if isinstance(pad, str) or pad < 0:
-            raise PixsedError(f"pad must be a number of pixels or 'full', got {self.pad!r}")
+        if self.pad != "full":
+            check_number("pad", self.pad, 0, whole=True)
+        check_numbers(self, {"redshift": {"above": 0}, "redshift_err": {"least": 0}})
+        if not isinstance(self.ids, tuple | list):
+            raise PixsedError(f"ids must be a tuple of ids, got {self.ids!r}")
         if self.position is not None:
             self._check_position()
         elif self.region is not None:
@@ -117,6 +120,10 @@ class CutoutOptions:
             raise PixsedError("--position goes without --segmap, --catalog, --all, --region")
         if self.size is None or self.redshift is None or len(self.ids) > 1:
             raise PixsedError("--position needs --size and --redshift, and takes one --id")
+        check_number("size", self.size_arcsec, above=0)
+        ra, dec = self.position_degrees
+        check_number("the right ascension of position", ra)
+        check_number("the declination of position", dec, -90, 90)
 
     def _check_segmap(self):
         if not self.segmap:
@@ -134,8 +141,13 @@ class CutoutOptions:
         position: Any = self.position
         if hasattr(position, "icrs"):
             return float(position.icrs.ra.deg), float(position.icrs.dec.deg)
-        ra, dec = position
-        return float(ra), float(dec)
+        try:
+            ra, dec = (float(to_number(angle, "deg")) for angle in position)
+        except (TypeError, ValueError):
+            raise PixsedError(
+                f"position must be a SkyCoord, or RA and Dec in degrees, got {position!r}"
+            ) from None
+        return ra, dec
 
     @property
     def size_arcsec(self) -> float:

@@ -2,7 +2,9 @@
 
 import contextlib
 
+from pixsed.checks import check_path
 from pixsed.io.image import ImageFile
+from pixsed.io.locate import Location
 
 
 def open_image(image, **options):
@@ -17,4 +19,6 @@ def open_image(image, **options):
     """
     if isinstance(image, ImageFile):
         return contextlib.nullcontext(image)
+    if not isinstance(image, Location):
+        image = check_path("image", image, " or an ImageFile")
     return ImageFile(image, **options)

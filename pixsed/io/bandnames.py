@@ -127,7 +127,7 @@ def band_name(header, explicit=None, *, name="image"):
     found = band_name_or_none(header)
     if found is None:
         raise PixsedError(
-            f"{name}: no FILTER, PUPIL, FILTER1, FILTER2 or BAND in its header tells the band"
+            f"{name}: no FILTER, PUPIL, FILTER1, FILTER2 or BAND in its header gives the band"
             f"{_said(header)}; put it before the name, as F444W={name}"
         )
     return found

@@ -61,11 +61,17 @@ def protected_inputs(paths=()):
         _inputs = before
 
 
+def protected_arguments(*values):
+    """Return `protected_inputs` for those of some arguments that are paths, ``path[EXT]`` too."""
+    named = [str(value) for value in values if isinstance(value, str | os.PathLike)]
+    return protected_inputs([*named, *(name.rpartition("[")[0] for name in named if "[" in name)])
+
+
 def protect_input(path):
     """Refuse to overwrite a file, under any of its names, until the command ends.
 
-    Outside a block of `protected_inputs` it does nothing: a program that calls pixsed may overwrite
-    its files.
+    Outside a block of `protected_inputs` it does nothing. Commands, and public functions that
+    write a file, run in such a block.
     """
     if _inputs is None:
         return

@@ -222,7 +222,7 @@ def test_another_extension_is_another_input(scene, run_cli, model_path, tmp_path
     assert run_cli("fit", *images, *args).exit_code == 0
     assert "done already" in run_cli("fit", *images, *args).stderr
     result = run_cli("fit", *images[:-1], f"{images[-1]}[WHT]", *args, "--unit", "F115W=nJy")
-    assert "made of another input or with other options" in str(result.exception)
+    assert "made from another input or with other options" in str(result.exception)
 
 
 def test_redshift_map(scene, fit, tmp_path, wcs_header):
@@ -431,7 +431,7 @@ def test_how_images_are_read_is_part_of_a_run(option, scene, run_cli, model_path
     )
     assert run_cli(*args).exit_code == 0
     result = run_cli(*args, *option)
-    assert "made of another input or with other options" in str(result.exception)
+    assert "made from another input or with other options" in str(result.exception)
 
 
 def test_zeros_are_no_data_in_every_worker(scene, fit, tmp_path):

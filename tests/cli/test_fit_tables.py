@@ -311,12 +311,12 @@ def test_a_cut_of_rows(fit):
 @pytest.mark.parametrize("output", ["o.vot", "o.dat", "o.txt", "o", "o.fits.bz2", "o.csv.gz"])
 def test_endings_of_the_output(fit, run_cli, output):
     result, _ = fit(photometry(), output=output)
-    assert "a table is written as .fits, .ecsv or .csv" in said(result)
+    assert "a table is written as .fits, .fits.gz, .ecsv or .csv" in said(result)
     write_cube(fakes.make_cube(), "cube.fits")
     for arguments in (["sum-mass", "cube.fits"], ["merge", "cube.csv"]):
         Path("cube.csv").write_text("a,b\n1,2\n")
         result = run_cli(*arguments, "-o", output)
-        assert "a table is written as .fits, .ecsv or .csv" in said(result)
+        assert "a table is written as .fits, .fits.gz, .ecsv or .csv" in said(result)
 
 
 def test_one_table_at_a_time(fit, tmp_path):

@@ -139,7 +139,7 @@ def test_small_image_shrinks_the_box(field):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"box": 1}, "box must be 2 pixels or more, got 1"),
+        ({"box": 1}, "box must be 2 or more, got 1"),
         ({"filter_size": 4}, "filter_size must be odd, got 4"),
         ({"estimator": "max"}, "estimator must be one of mean, median, .*, got 'max'"),
         ({"sigma": 0.0}, "sigma must be above 0, got 0.0"),

@@ -150,7 +150,7 @@ def test_words_of_filter_services(text, band, key):
 )
 def test_more_than_a_filter_is_asked_for(text):
     for cards in ({"FILTER": text}, {"BAND": text}, {"FILTER": text, "INSTRUME": "NIRCAM"}):
-        with pytest.raises(PixsedError, match=r"im.fits: .* tells the band \(.*F444W=im.fits"):
+        with pytest.raises(PixsedError, match=r"im.fits: .* gives the band \(.*F444W=im.fits"):
             band_name(cards, name="im.fits")
 
 

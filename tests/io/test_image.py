@@ -187,7 +187,7 @@ def test_compressed_and_scaled(tmp_path, header):
 def test_band_named_in_front(write_fits, wcs_header):
     path = write_fits("a.fits", SCI=(SCI, wcs_header(BUNIT="nJy")), ERR=(ERR, None))
     assert read_image(f"f444w={path}").band == "F444W"
-    with pytest.raises(PixsedError, match="tells the band; put it before the name"):
+    with pytest.raises(PixsedError, match="gives the band; put it before the name"):
         read_image(path)
     assert read_band(parse_location(f"F606W={path}", band=True)) == "F606W"
 

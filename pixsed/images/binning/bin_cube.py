@@ -118,6 +118,12 @@ def bin_cube(
 
 def _check(cube, method, snr, bands, min_size, max_chi2, name):
     """Return the bands of the S/N, or None for the default; raise if an option is wrong."""
+    if not isinstance(cube, Cube):
+        raise PixsedError(
+            f"cube must be a Cube, got {type(cube).__name__}; read it with pixsed.read_cube"
+        )
+    if isinstance(bands, str) or (bands is not None and not len(bands)):
+        raise PixsedError(f"bands must be a list of one or more bands, got {bands!r}")
     if cube.binning is not None:
         raise PixsedError(f"{name} is binned already; give the cube that it was made from")
     if method not in METHODS:

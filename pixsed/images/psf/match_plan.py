@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pixsed.checks import check_number, check_numbers
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.informative import Informative
 from pixsed.images.noise.autocorrelation import Autocorrelation, measure_autocorrelation
@@ -39,6 +40,14 @@ _STRIP_PIXELS = 4_000_000
 # Relative uncertainty up to which a factor of the errors is applied.
 _CERTAIN = 0.1
 _STAYS = "it is broader than the target, and stays as it is"
+
+
+_RANGES = {
+    "alpha": {"least": 0, "most": 1},
+    "beta": {"least": 0, "most": 1},
+    "regularization": {"above": 0, "most": 1},
+    "max_residual": {"least": 0},
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,9 @@ class MatchOptions:
             raise PixsedError(
                 f"correlation must be one of {', '.join(CORRELATIONS)}, got {self.correlation!r}"
             )
+        check_numbers(self, _RANGES)
+        check_number("psf_scale", self.scale_arcsec, 1e-4, 10)
+        check_number("angle", self.angle_degrees)
 
     @property
     def kernel_options(self) -> dict:

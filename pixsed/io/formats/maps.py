@@ -14,7 +14,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from pixsed.dq import DQ
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, listed
 from pixsed.io.cards import safe_cards
 from pixsed.io.headers import celestial_header, celestial_wcs
 from pixsed.io.locate import is_image, open_fits
@@ -147,7 +147,7 @@ def read_maps(path: str | PathLike, extensions: Iterable[str] | None = None) -> 
     ----------
     path : str or path-like
         FITS file, gzipped or not.
-    extensions : iterable of str, optional
+    extensions : str or iterable of str, optional
         Extensions to read, for example ``["LOGMSTAR_P50"]``; by default every plane.
 
     Returns
@@ -189,9 +189,10 @@ def maps_of_hdulist(
     """Return the `Maps` of an open file; see `read_maps`."""
     properties = property_names(hdulist, path)
     planes = [hdu.name for hdu in hdulist[1:] if is_image(hdu)]
+    extensions = [extensions] if isinstance(extensions, str) else extensions
     wanted = planes if extensions is None else list(extensions)
     if missing := [name for name in wanted if name not in planes]:
-        raise PixsedError(f"{path} has no extension {', '.join(missing)}; see pixsed.read_maps")
+        raise PixsedError(f"{path} has no extension {', '.join(missing)}; it has {listed(planes)}")
     first = hdulist[f"{properties[0]}_P50"].header
     primary = hdulist[0].header
     matches = [_QUANTILE.fullmatch(name) for name in planes]

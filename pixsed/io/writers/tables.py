@@ -46,7 +46,7 @@ def table_format(path):
     if suffix == ".gz" and _ENDINGS.get(inner) == "fits":
         form = "fits"
     if form is None:
-        raise wrong_ending(path, (".fits", ".ecsv", ".csv"), "a table is")
+        raise wrong_ending(path, (".fits", ".fits.gz", ".ecsv", ".csv"), "a table is")
     return form
 
 

@@ -220,9 +220,13 @@ def test_a_name_that_a_skycoord_would_take(tmp_path):
 )
 def test_endings(name, form):
     if form is None:
-        with pytest.raises(PixsedError, match="a table is written as .fits, .ecsv or .csv"):
+        with pytest.raises(
+            PixsedError, match="a table is written as .fits, .fits.gz, .ecsv or .csv"
+        ):
             table_format(name)
-        with pytest.raises(PixsedError, match="a table is written as .fits, .ecsv or .csv"):
+        with pytest.raises(
+            PixsedError, match="a table is written as .fits, .fits.gz, .ecsv or .csv"
+        ):
             check_table_output(name, overwrite=True)
     else:
         assert table_format(name) == form
