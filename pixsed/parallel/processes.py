@@ -165,9 +165,14 @@ def _pool(jobs, message):
     finally:
         for process in context.started():
             process.terminate()
-        # Do not wait for its thread: a generator may be closed as late as the exit of Python.
+        thread = getattr(pool, "_executor_manager_thread", None)  # there is no public name
+        # Do not wait for its thread here: a generator may be closed as late as the exit of Python.
         pool.shutdown(wait=False, cancel_futures=True)
         _end(context.started())
+        # Nor leave it to the exit of Python, which writes to a pipe that the thread may just be
+        # closing: "Bad file descriptor".
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_GRACE)
 
 
 def _end(processes):
