@@ -44,7 +44,7 @@ WRONG = [
     ("CutoutOptions", SKY | {"position": (1, 2, 3)}, "position must be a SkyCoord"),
     ("CutoutOptions", SKY | {"position": ("3:32", "-27")}, "position must be a SkyCoord"),
     ("CutoutOptions", SKY | {"position": (10, 100)}, "declination .* between -90 and 90"),
-    ("CutoutOptions", SKY | {"pad": "x"}, "pad must be a whole number"),
+    ("CutoutOptions", SKY | {"pad": "x"}, "pad, if it is not 'full', must be a whole number"),
     ("CutoutOptions", SKY | {"ids": 2}, "ids must be a tuple"),
     ("CutoutOptions", SKY | {"redshift": 0}, "redshift must be above 0"),
 ]

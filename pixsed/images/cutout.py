@@ -95,7 +95,7 @@ class CutoutOptions:
                 f"neighbours must be one of {', '.join(NEIGHBOURS)}, got {self.neighbours!r}"
             )
         if self.pad != "full":
-            check_number("pad", self.pad, 0, whole=True)
+            check_number("pad, if it is not 'full',", self.pad, 0, whole=True)
         check_numbers(self, {"redshift": {"above": 0}, "redshift_err": {"least": 0}})
         if not isinstance(self.ids, tuple | list):
             raise PixsedError(f"ids must be a tuple of ids, got {self.ids!r}")
