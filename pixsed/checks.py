@@ -6,10 +6,34 @@ import os
 
 from pixsed.errors import PixsedError
 
-#: Largest number of posterior draws per pixel.
+#: Largest number of posterior draws per pixel: a batch of pixels has to fit in memory.
 MAX_SAMPLES = 20_000
 #: Largest seed.
 MAX_SEED = 2**63 - 1
+
+
+def plain_number(name, value, *, whole=False):
+    """Return a number as Python's own type; raise if it is not one.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : int, float, numpy scalar, or None
+        None is returned unchanged.
+    whole : bool, optional
+        Accept whole numbers only.
+
+    Raises
+    ------
+    PixsedError
+        If it is not such a number.
+    """
+    value = value.item() if hasattr(value, "item") and not hasattr(value, "unit") else value
+    kind = numbers.Integral if whole else numbers.Real
+    if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+        raise PixsedError(f"{name} must be a {'whole ' if whole else ''}number, got {value!r}")
+    return value
 
 
 def check_number(
@@ -30,24 +54,20 @@ def check_number(
     above : float, optional
         Lower bound that is not included.
     finite : bool, optional
-        Refuse infinity and NaN.
+        Refuse infinity too; NaN is always refused.
 
     Raises
     ------
     PixsedError
         If it is not such a number.
     """
+    value = plain_number(name, value, whole=whole)
     if value is None:
         return None
-    value = value.item() if hasattr(value, "item") and not hasattr(value, "unit") else value
-    kind = numbers.Integral if whole else numbers.Real
-    if isinstance(value, bool) or not isinstance(value, kind):
-        raise PixsedError(f"{name} must be a {'whole ' if whole else ''}number, got {value!r}")
-    if not finite and not math.isfinite(value):
-        return value
-    inside = math.isfinite(value) and least <= value <= most
+    inside = least <= value <= most and (math.isfinite(value) or not finite)
     if not inside or (above is not None and value <= above):
-        raise PixsedError(f"{name} must be {_range_text(least, most, above)}, got {value!r}")
+        text = _range_text(least, most, above) if finite else "a number"
+        raise PixsedError(f"{name} must be {text}, got {value!r}")
     return value
 
 
@@ -70,6 +90,12 @@ def check_numbers(options, ranges):
     """
     for name, limits in ranges.items():
         object.__setattr__(options, name, check_number(name, getattr(options, name), **limits))
+
+
+def check_choice(name, value, choices):
+    """Raise `PixsedError` if the value of an argument is not one of the choices."""
+    if value not in choices:
+        raise PixsedError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
 def check_path(name, value, other=""):

@@ -12,7 +12,7 @@ from astropy.table import Table
 
 import pixsed
 from pixsed.checks import MAX_SAMPLES, check_number
-from pixsed.cli.options import MOST_SAMPLES
+from pixsed.cli.fit import command as fit_command
 from pixsed.errors import PixsedError
 from pixsed.io.formats.cube import write_cube
 
@@ -61,7 +61,8 @@ def test_right_options():
     assert type(options.samples) is int and type(options.redshift) is float
     assert pixsed.CutoutOptions(**SKY | {"position": (10 * u.deg, 0.1 * u.rad)})
     assert pixsed.CutoutOptions(**SKY | {"position": SkyCoord(10, 10, unit="deg")})
-    assert MAX_SAMPLES == MOST_SAMPLES
+    (samples,) = (option for option in fit_command.params if option.name == "samples")
+    assert MAX_SAMPLES == samples.type.max == 20_000
     assert check_number("x", None) is None
 
 

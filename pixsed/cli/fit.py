@@ -4,6 +4,7 @@ import re
 
 import click
 
+from pixsed.checks import MAX_SAMPLES
 from pixsed.cli.mosaics import (
     catalog,
     catalog_columns,
@@ -13,7 +14,6 @@ from pixsed.cli.mosaics import (
     units,
 )
 from pixsed.cli.options import (
-    MOST_SAMPLES,
     FiniteFloat,
     FiniteRange,
     error_floor,
@@ -77,7 +77,7 @@ def parse_part(ctx, param, value):
 @model
 @click.option(
     "--samples",
-    type=click.IntRange(2, MOST_SAMPLES),
+    type=click.IntRange(2, MAX_SAMPLES),
     show_default="128",
     help="Number of draws per pixel; 128 quasi-random draws give quantiles as precise as 500 "
     "independent ones.",

@@ -11,9 +11,8 @@ import warnings
 import click
 
 from pixsed import __version__
+from pixsed.checks import MAX_SEED
 
-#: Largest number of draws of a pixel: a batch of pixels has to fit in memory.
-MOST_SAMPLES = 20_000
 _state = {"verbose": 0, "quiet": False}
 
 
@@ -78,11 +77,11 @@ def _report_options(context):
             source = context.get_parameter_source(param.name)
             name = param.opts[0] if param.param_type_name == "option" else param.human_readable_name
             how = "" if source is None else f"  [{source.name.lower().replace('_', ' ')}]"
-            value = _shown(context.params[param.name])
+            value = context.params[param.name]
             default = getattr(param, "show_default", None)
-            if value == "none" and isinstance(default, str):
+            if value is None and isinstance(default, str):
                 value = default  # depends on the input
-            say(f"pixsed: {context.info_name} {name} = {value}{how}")
+            say(f"pixsed: {context.info_name} {name} = {_shown(value)}{how}")
 
 
 def _refuse_empty(context):
@@ -182,11 +181,11 @@ def output(help="Output file; - for standard output.", **kwargs):
     def decorate(function):
         @functools.wraps(function)
         def protected(*args, **kwargs):
-            from pixsed.io.outputs import protected_inputs
+            from pixsed.io.outputs import protected_arguments
 
             context = click.get_current_context()
             _check_outputs(context)
-            with protected_inputs(_files_named(context)):
+            with protected_arguments(*_texts(context)):
                 return function(*args, **kwargs)
 
         protected = click.option(
@@ -216,19 +215,14 @@ def _check_outputs(context):
             raise click.UsageError(f"{other} and {param.opts[0]} are both {path}; give two names")
 
 
-def _files_named(context):
-    """Return the input files that a command's arguments and options may name."""
-    from pixsed.errors import PixsedError
-    from pixsed.io.locate import expand_locations
-
-    paths = []
-    for name, value in context.params.items():
-        for text in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(text, str) and name not in _NO_INPUTS:
-                paths.append(text)
-                with contextlib.suppress(PixsedError):
-                    paths += [place.path for place in expand_locations([text])]
-    return paths
+def _texts(context):
+    """Return the arguments and options of a command that may name input files."""
+    return [
+        text
+        for name, value in context.params.items()
+        for text in (value if isinstance(value, list | tuple) else [value])
+        if name not in _NO_INPUTS
+    ]
 
 
 hdu = click.option(
@@ -239,7 +233,7 @@ hdu = click.option(
 
 seed = click.option(
     "--seed",
-    type=click.IntRange(min=0, max=2**63 - 1),
+    type=click.IntRange(min=0, max=MAX_SEED),
     default=42,
     show_default=True,
     help="Seed of the random numbers.",

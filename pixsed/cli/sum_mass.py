@@ -2,8 +2,8 @@
 
 import click
 
+from pixsed.checks import MAX_SAMPLES
 from pixsed.cli.options import (
-    MOST_SAMPLES,
     FiniteFloat,
     error_floor,
     examples,
@@ -26,7 +26,7 @@ EPILOG = examples(
 @model
 @click.option(
     "--samples",
-    type=click.IntRange(2, MOST_SAMPLES),
+    type=click.IntRange(2, MAX_SAMPLES),
     default=500,
     show_default=True,
     help="Number of posterior draws per pixel.",

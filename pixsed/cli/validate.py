@@ -2,8 +2,8 @@
 
 import click
 
+from pixsed.checks import MAX_SAMPLES
 from pixsed.cli.options import (
-    MOST_SAMPLES,
     FiniteFloat,
     FiniteRange,
     Names,
@@ -62,7 +62,7 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
 )
 @click.option(
     "--samples",
-    type=click.IntRange(50, MOST_SAMPLES),
+    type=click.IntRange(50, MAX_SAMPLES),
     default=256,
     show_default=True,
     help="Number of draws per simulation: half as in 'pixsed fit', for medians and widths; "

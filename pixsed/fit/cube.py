@@ -11,9 +11,10 @@ import numpy as np
 
 from pixsed.checks import check_path
 from pixsed.errors import PixsedError
-from pixsed.fit.model import PROVIDERS, Model, load_model
+from pixsed.fit.model import Model, load_model
 from pixsed.fit.options import ExecutionOptions, FitOptions
 from pixsed.fit.progress import NoProgress, Progress
+from pixsed.fit.runtime import PROVIDERS
 from pixsed.fit.tiles import TileFitter, fit_tiles, tile_size, tiles
 from pixsed.fit.to_file import fit_to_file, pixel_options, warn_of_fit
 from pixsed.io.formats.cube import Cube
@@ -76,15 +77,15 @@ def fit_cube(
     """
     execution = ExecutionOptions(jobs=jobs, overwrite=overwrite)
     options = pixel_options(options)
-    named = cube, model
-    model, options = load_for(model, options)
-    files = cube_files(cube, options)
     if output == "-":
         raise PixsedError(
             "output must be a file, got standard output; the command pixsed fit has it"
         )
+    protected = protected_arguments(cube, model)
+    model, options = load_for(model, options)
+    files = cube_files(cube, options)
     if output is not None:
-        with protected_arguments(*named):
+        with protected:
             fit_to_file(files, model, output, options, execution, progress=progress)
         return read_maps(output)
     with files.open() as source, progress(source.npix) as bar:

@@ -9,15 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pixsed.checks import check_path
+from pixsed.checks import check_choice, check_path
 from pixsed.errors import PixsedError
 from pixsed.fit import graph, ood, runtime
 from pixsed.models import resolve
 
 #: Key of the custom metadata that holds the JSON, and the format of the JSON.
 METADATA_KEY, FORMAT = "pixsed", 2
-#: Where the network runs -> onnxruntime's name of it.
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
 _ADVICE = "give a file made by pixsed export"
 
@@ -376,11 +374,10 @@ def _brief(error):
 
 def _provider(name, available):
     """Return onnxruntime's name of a provider; raise if it is not available."""
-    if name not in PROVIDERS:
-        raise PixsedError(f"provider must be one of {', '.join(PROVIDERS)}, got {name!r}")
-    if PROVIDERS[name] not in available:
+    check_choice("provider", name, runtime.PROVIDERS)
+    if runtime.PROVIDERS[name] not in available:
         raise PixsedError(
             f"--provider {name}: this onnxruntime only has {', '.join(available)}; pip install "
             "onnxruntime-gpu in place of onnxruntime, or use --provider cpu"
         )
-    return PROVIDERS[name]
+    return runtime.PROVIDERS[name]

@@ -5,24 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from pixsed.checks import MAX_SAMPLES, MAX_SEED, check_number, check_numbers
-from pixsed.errors import PixsedError
+from pixsed.checks import (
+    MAX_SAMPLES,
+    MAX_SEED,
+    check_choice,
+    check_number,
+    check_numbers,
+    plain_number,
+)
+from pixsed.fit.runtime import PROVIDERS
 from pixsed.properties import check_quantiles
 
 #: Ways of fitting: draws of the flow, or the marginal quantiles of a second network in one pass.
 ENGINES = ("flow", "quantile")
 #: Minimum mean S/N of a pixel that is fitted, unless the options say otherwise.
 DEFAULT_SNR_MIN = 5.0
-#: Where onnxruntime may run the network.
-PROVIDER_NAMES = ("cpu", "cuda")
 _RANGES: dict[str, dict[str, Any]] = {
     "samples": {"least": 2, "most": MAX_SAMPLES, "whole": True},
     "snr_min": {"finite": False},
     "error_floor": {"least": 0, "most": 1},
     "seed": {"least": 0, "most": MAX_SEED, "whole": True},
-    # Their range follows from the model (`pixsed.redshifts`).
-    "redshift": {"finite": False},
-    "redshift_err": {"finite": False},
 }
 
 
@@ -95,17 +97,13 @@ class FitOptions:
     redshift_err: float | None = _option(None)
 
     def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise PixsedError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
-        if self.provider not in PROVIDER_NAMES:
-            raise PixsedError(
-                f"provider must be one of {', '.join(PROVIDER_NAMES)}, got {self.provider!r}"
-            )
+        check_choice("engine", self.engine, ENGINES)
+        check_choice("provider", self.provider, PROVIDERS)
         object.__setattr__(self, "quantiles", check_quantiles(self.quantiles))
         object.__setattr__(self, "all_pixels", bool(self.all_pixels))
-        if self.snr_min is not None and self.snr_min != self.snr_min:
-            raise PixsedError("snr_min must be a number, got nan")
         check_numbers(self, _RANGES)  # JSON and headers take no numpy scalars
+        for name in ("redshift", "redshift_err"):  # their range is in `pixsed.redshifts`
+            object.__setattr__(self, name, plain_number(name, getattr(self, name)))
 
     def with_defaults(self, **defaults: Any) -> FitOptions:
         """Return a copy with these values in place of fields that are None."""

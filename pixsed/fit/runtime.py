@@ -2,6 +2,9 @@
 
 from pixsed.environment import no_telemetry
 
+#: Where the network runs -> onnxruntime's name of it.
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
 
 def load():
     """Import onnxruntime with its telemetry switched off, and return it."""

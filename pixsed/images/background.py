@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pixsed.checks import check_numbers
+from pixsed.checks import check_choice, check_numbers
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.background_map import BackgroundMap
 from pixsed.images.informative import Informative
@@ -76,8 +76,7 @@ class BackgroundOptions:
     add_rms: str = "auto"
 
     def __post_init__(self):
-        if self.add_rms not in ADD_RMS:
-            raise PixsedError(f"add_rms must be one of {', '.join(ADD_RMS)}, got {self.add_rms!r}")
+        check_choice("add_rms", self.add_rms, ADD_RMS)
         check_numbers(self, _RANGES)
 
 

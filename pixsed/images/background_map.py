@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from pixsed.checks import check_choice
 from pixsed.errors import PixsedError, PixsedWarning
 
 #: Estimators of the level of a box from its clipped pixels.
@@ -61,7 +62,7 @@ class BackgroundMap:
     def __init__(
         self, read, shape, *, box=200, filter_size=3, estimator="mean", sigma=3.0, progress=None
     ):
-        _validate(box, filter_size, estimator, sigma)
+        _validate(filter_size, estimator)
         self.shape = tuple(shape)
         self.box = tuple(min(box, n) for n in shape)
         if self.box != (box, box):
@@ -174,12 +175,7 @@ def _filled_and_smoothed(mesh, filter_size):
     ).background_mesh
 
 
-def _validate(box, filter_size, estimator, sigma):
-    if box < 2:
-        raise PixsedError(f"box must be 2 pixels or more, got {box}")
-    if filter_size < 1 or filter_size % 2 == 0:
+def _validate(filter_size, estimator):
+    if filter_size % 2 == 0:
         raise PixsedError(f"filter_size must be odd, got {filter_size}")
-    if estimator not in ESTIMATORS:
-        raise PixsedError(f"estimator must be one of {', '.join(ESTIMATORS)}, got {estimator!r}")
-    if not sigma > 0:
-        raise PixsedError(f"sigma must be above 0, got {sigma}")
+    check_choice("estimator", estimator, ESTIMATORS)

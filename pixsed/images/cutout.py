@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pixsed.checks import check_number, check_numbers
+from pixsed.checks import check_choice, check_number, check_numbers
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.cutout_cube import bands_without_data, cut_cube
 from pixsed.images.cutout_targets import Job, find_jobs
@@ -90,10 +90,7 @@ class CutoutOptions:
     rescale_errors: bool = False
 
     def __post_init__(self):
-        if self.neighbours not in NEIGHBOURS:
-            raise PixsedError(
-                f"neighbours must be one of {', '.join(NEIGHBOURS)}, got {self.neighbours!r}"
-            )
+        check_choice("neighbours", self.neighbours, NEIGHBOURS)
         if self.pad != "full":
             check_number("pad, if it is not 'full',", self.pad, 0, whole=True)
         check_numbers(self, {"redshift": {"above": 0}, "redshift_err": {"least": 0}})

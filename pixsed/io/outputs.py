@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from pixsed.errors import PixsedError
+from pixsed.io.locate import expand_locations
 
 _DESCRIPTOR = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|thread-self|\d+)/fd/(\d+)")
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
@@ -62,9 +63,17 @@ def protected_inputs(paths=()):
 
 
 def protected_arguments(*values):
-    """Return `protected_inputs` for those of some arguments that are paths, ``path[EXT]`` too."""
-    named = [str(value) for value in values if isinstance(value, str | os.PathLike)]
-    return protected_inputs([*named, *(name.rpartition("[")[0] for name in named if "[" in name)])
+    """Return `protected_inputs` for the files that some arguments may name.
+
+    These are paths, ``[BAND=]path[EXT]`` and patterns; other arguments are left out.
+    """
+    paths = []
+    for value in values:
+        if isinstance(value, str | os.PathLike):
+            paths.append(os.fspath(value))
+            with contextlib.suppress(PixsedError):
+                paths += [place.path for place in expand_locations([os.fspath(value)])]
+    return protected_inputs(paths)
 
 
 def protect_input(path):

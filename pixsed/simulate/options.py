@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 
+from pixsed.checks import check_choice
 from pixsed.errors import PixsedError
 from pixsed.simulate.priors import PRIORS
 from pixsed.sps.dust import attenuation_curves
@@ -66,8 +67,7 @@ class SimulateOptions:
         for band in self.bands:
             if self.bands.count(band) > 1:
                 raise PixsedError(f"bands must differ, got {band} twice; name each band once")
-        if self.prior not in PRIORS:
-            raise PixsedError(f"prior must be one of {', '.join(PRIORS)}, got {self.prior!r}")
+        check_choice("prior", self.prior, PRIORS)
         attenuation_curves(self.attenuation)
         check_igm(self.igm)
 

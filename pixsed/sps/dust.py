@@ -5,7 +5,7 @@ A_V always refers to the diffuse medium, which attenuates stars older than the b
 
 import numpy as np
 
-from pixsed.errors import PixsedError
+from pixsed.checks import check_choice
 from pixsed.sps.constants import ANGSTROM_PER_MICRON, MICRON_PER_ANGSTROM
 
 #: Fraction of the optical depth of young stars that is in the diffuse medium
@@ -152,6 +152,5 @@ def attenuation_curves(name):
     PixsedError
         If the law is unknown.
     """
-    if name not in ATTENUATION:
-        raise PixsedError(f"attenuation must be one of {', '.join(ATTENUATION)}, got {name!r}")
+    check_choice("attenuation", name, ATTENUATION)
     return ATTENUATION[name]

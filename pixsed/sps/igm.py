@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixsed.errors import PixsedError
+from pixsed.checks import check_choice
 
 #: Number of points per cell that `transmission_table` averages.
 _FINE = 8
@@ -123,8 +123,7 @@ def transmission_table(igm, log_edges, n_shift):
 
 def check_igm(igm):
     """Return `igm`, or raise `PixsedError` if it is not a name in `IGM`."""
-    if igm not in IGM:
-        raise PixsedError(f"igm must be one of {', '.join(IGM)}, got {igm!r}")
+    check_choice("igm", igm, IGM)
     return igm
 
 

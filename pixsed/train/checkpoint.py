@@ -1,8 +1,10 @@
 """Checkpoint files of the default network."""
 
+import warnings
+
 import torch
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path
 from pixsed.io.inputs import check_input
 from pixsed.train.batches import space_of
@@ -44,8 +46,9 @@ def read_checkpoint(path):
 
 def write_checkpoint(checkpoint, path):
     """Write a checkpoint, replacing the file only when the new one is complete."""
-    with atomic_path(path, overwrite=True) as temporary:
-        torch.save(checkpoint, temporary)
+    # Through a handle: torch refuses file names without a suffix, like the temporary one.
+    with atomic_path(path, overwrite=True) as temporary, open(temporary, "wb") as handle:
+        torch.save(checkpoint, handle)
 
 
 def check_same_simulations(checkpoint, simulations, path):
@@ -58,6 +61,17 @@ def check_same_simulations(checkpoint, simulations, path):
     """
     if (checkpoint["bands"], checkpoint["prior"]) != (simulations.bands, simulations.prior):
         raise PixsedError(f"{path} was trained on other bands or another prior; train again")
+
+
+def warn_of_noise(checkpoint, noise, path):
+    """Warn if a training is resumed under other noise; `path` names the checkpoint."""
+    if checkpoint["noise"] != noise.describe():
+        warnings.warn(
+            f"{path} was trained under other noise ({checkpoint['noise']['name']}); it continues "
+            f"under {noise.name}",
+            PixsedWarning,
+            stacklevel=4,
+        )
 
 
 def load_network(checkpoint):

@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 
 from pixsed import __version__
 from pixsed.dq import MIN_BANDS
-from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.errors import PixsedError
 from pixsed.train.batches import (
     NOMINAL_FRACTION,
     PHOTO_Z_FRACTION,
@@ -22,6 +21,7 @@ from pixsed.train.checkpoint import (
     CHECKPOINT_FORMAT,
     check_same_simulations,
     read_checkpoint,
+    warn_of_noise,
     write_checkpoint,
 )
 from pixsed.train.final_stages import add_final_stages
@@ -184,13 +184,7 @@ def _read_resumed(path, simulations, noise, options):
         saved["stage_ends"][1] = options.epochs
     if saved["epoch"] >= saved["stage_ends"][1]:
         raise PixsedError(f"{path} already has {saved['epoch']} epochs; nothing is left to do")
-    if saved["noise"] != noise.describe():
-        warnings.warn(
-            f"{path} was trained under other noise ({saved['noise']['name']}); it continues "
-            f"under {noise.name}",
-            PixsedWarning,
-            stacklevel=3,
-        )
+    warn_of_noise(saved, noise, path)
     return saved
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
+from pixsed.checks import check_choice, check_number
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.binning.groups import Pixels, mean_snr
 from pixsed.images.binning.sed import sed_bins
@@ -126,11 +127,9 @@ def _check(cube, method, snr, bands, min_size, max_chi2, name):
         raise PixsedError(f"bands must be a list of one or more bands, got {bands!r}")
     if cube.binning is not None:
         raise PixsedError(f"{name} is binned already; give the cube that it was made from")
-    if method not in METHODS:
-        raise PixsedError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    check_choice("method", method, METHODS)
     for option, value in (("snr", snr), ("min_size", min_size), ("max_chi2", max_chi2)):
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise PixsedError(f"{option} must be above 0, got {value:g}")
+        check_number(option, value, above=0)
     if bands is None:
         return None
     if missing := [band for band in bands if band not in cube.bands]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pixsed.checks import check_choice
 from pixsed.errors import PixsedError
 from pixsed.images.psf.profile import encircled_energy
 
@@ -56,8 +57,7 @@ def matching_kernel(
 
     window = window or default_window(method)
     for value, name, known in ((method, "method", METHODS), (window, "window", WINDOWS)):
-        if value not in known:
-            raise PixsedError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+        check_choice(name, value, known)
     taper = {
         "tukey": lambda: photutils.TukeyWindow(alpha=alpha),
         "cosine-bell": lambda: photutils.CosineBellWindow(alpha=alpha),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pixsed.checks import check_number, check_numbers
+from pixsed.checks import check_choice, check_number, check_numbers
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.informative import Informative
 from pixsed.images.noise.autocorrelation import Autocorrelation, measure_autocorrelation
@@ -89,10 +89,7 @@ class MatchOptions:
     mask: str | None = None
 
     def __post_init__(self):
-        if self.correlation not in CORRELATIONS:
-            raise PixsedError(
-                f"correlation must be one of {', '.join(CORRELATIONS)}, got {self.correlation!r}"
-            )
+        check_choice("correlation", self.correlation, CORRELATIONS)
         check_numbers(self, _RANGES)
         check_number("psf_scale", self.scale_arcsec, 1e-4, 10)
         check_number("angle", self.angle_degrees)

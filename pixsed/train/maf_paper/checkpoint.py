@@ -4,7 +4,6 @@ import torch
 from sbi.neural_nets import posterior_nn
 
 from pixsed.errors import PixsedError
-from pixsed.io.atomic import atomic_path
 from pixsed.io.inputs import check_input
 from pixsed.train.maf_paper.options import SIZES
 
@@ -42,13 +41,6 @@ def read_checkpoint(path):
     if not isinstance(saved, dict) or saved.get("format") != FORMAT:
         raise PixsedError(f"{path} is not a checkpoint of 'pixsed train --net maf-paper'")
     return saved
-
-
-def write_checkpoint(checkpoint, path):
-    """Write a checkpoint, replacing the file only when the new one is complete."""
-    # Through a handle: torch refuses file names without a suffix, like the temporary one.
-    with atomic_path(path, overwrite=True) as temporary, open(temporary, "wb") as handle:
-        torch.save(checkpoint, handle)
 
 
 def load_network(checkpoint):

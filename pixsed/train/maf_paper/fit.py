@@ -7,22 +7,17 @@ estimator's `loss`, and writes a checkpoint after each epoch.
 
 import copy
 import time
-import warnings
 from importlib.metadata import version
 
 import numpy as np
 import torch
 
 from pixsed import __version__
-from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.errors import PixsedError
 from pixsed.simulate.noise import depths
 from pixsed.simulate.observe import measure
-from pixsed.train.maf_paper.checkpoint import (
-    FORMAT,
-    build_network,
-    read_checkpoint,
-    write_checkpoint,
-)
+from pixsed.train.checkpoint import warn_of_noise, write_checkpoint
+from pixsed.train.maf_paper.checkpoint import FORMAT, build_network, read_checkpoint
 from pixsed.train.maf_paper.inputs import OUTPUTS, network_input, paper_bands
 from pixsed.train.maf_paper.options import PaperOptions
 
@@ -162,13 +157,7 @@ def _read_resumed(path, simulations, noise, options):
         raise PixsedError(
             f"{path} already has {saved['epoch']} epochs; give the epochs of the whole training"
         )
-    if saved["noise"] != noise.describe():
-        warnings.warn(
-            f"{path} was trained under other noise ({saved['noise']['name']}); it continues "
-            f"under {noise.name}",
-            PixsedWarning,
-            stacklevel=3,
-        )
+    warn_of_noise(saved, noise, path)
     return saved
 
 
