@@ -8,7 +8,6 @@ import numpy as np
 from pixsed.bands import BY_NAME
 from pixsed.errors import PixsedError
 
-
 #: Largest fraction of a curve that may be cut off at either end of the wavelength range.
 _OUTSIDE = 1e-3
 
