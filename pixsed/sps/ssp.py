@@ -155,6 +155,7 @@ POPULATION_KEYS = (
     "DUSTEM",
     "REMNANTS",
     "AGBDUST",
+    "EMULATOR",
     "FSPSVERS",
     "ZCOPIED",
     "ZMIXED",
