@@ -9,7 +9,7 @@ import numpy as np
 from pixsed.parallel import run_tasks
 from pixsed.simulate.priors import PRIORS
 from pixsed.simulate.table import row_dtype
-from pixsed.sps.filters import load_curve
+from pixsed.sps.own_filters import load_curves
 
 
 def ssp_digest(ssp):
@@ -125,6 +125,6 @@ def simulate(ssp, options, *, start=0):
     jobs, scheduler = options.jobs, options.scheduler
     tasks = list(range(start // options.batch, -(-options.number // options.batch)))
     # Read the curves only once: sedpy's reader takes a quarter of a second for 29 bands.
-    curves = {band: load_curve(band) for band in options.bands}
+    curves = load_curves(options.bands, options.filters)
     setup = partial(BatchMaker, ssp, options, curves=curves)
     yield from run_tasks(BatchMaker.make, tasks, setup=setup, jobs=jobs, scheduler=scheduler)

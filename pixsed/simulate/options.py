@@ -31,7 +31,7 @@ class SimulateOptions:
     prior : str
         A name in `pixsed.simulate.priors.PRIORS`.
     bands : tuple of str
-        Bands of `pixsed.bands`, each once.
+        Bands of `pixsed.bands` or of `filters`, each once.
     number : int
         Number of populations.
     attenuation : {"calzetti", "charlot-fall", "smc"}
@@ -41,6 +41,8 @@ class SimulateOptions:
     seed : int
     batch : int
         Number of rows that share one stream of random numbers.
+    filters : tuple of `~pixsed.sps.own_filters.OwnFilter`
+        Filters of bands that are not in `pixsed.bands`.
     jobs : int
         Number of processes.
     scheduler : str or None
@@ -49,7 +51,8 @@ class SimulateOptions:
     Raises
     ------
     PixsedError
-        If a band is named twice, or the prior, the law or the absorption is unknown.
+        If a band is named twice, the band of a filter is missing, or the prior, the law or the
+        absorption is unknown.
     """
 
     prior: str = _data("PRIOR", "prior of the populations")
@@ -59,14 +62,19 @@ class SimulateOptions:
     igm: str = _data("IGM", "absorption by the intergalactic medium", default="inoue14")
     seed: int = _data("SEED", "seed of the random numbers", default=42)
     batch: int = _data("BATCH", "rows that share a stream of random numbers", default=BATCH)
+    filters: tuple = _data("FPIV", default=())
     jobs: int = _work(default=1)
     scheduler: str | None = _work(default=None)
 
     def __post_init__(self):
         object.__setattr__(self, "bands", tuple(self.bands))
+        object.__setattr__(self, "filters", tuple(self.filters))
         for band in self.bands:
             if self.bands.count(band) > 1:
                 raise PixsedError(f"bands must differ, got {band} twice; name each band once")
+        for own in self.filters:
+            if own.name not in self.bands:
+                raise PixsedError(f"bands must have {own.name}, which has a filter of its own")
         check_choice("prior", self.prior, PRIORS)
         attenuation_curves(self.attenuation)
         check_igm(self.igm)
@@ -79,7 +87,7 @@ class SimulateOptions:
         Returns
         -------
         list of tuple
-            Keyword, value and comment; one card per band.
+            Keyword, value and comment; one card per band, and four more per filter.
         """
         cards = []
         for option in fields(self):
@@ -87,7 +95,10 @@ class SimulateOptions:
                 continue
             keyword, comment = option.metadata["card"], option.metadata["comment"]
             value = getattr(self, option.name)
-            if isinstance(value, tuple):
+            if option.name == "filters":
+                for own in value:
+                    cards += own.cards(self.bands.index(own.name) + 1)
+            elif isinstance(value, tuple):
                 numbered = enumerate(value, 1)
                 cards += [(f"{keyword}{i}", item, f"{comment} {i}") for i, item in numbered]
             else:

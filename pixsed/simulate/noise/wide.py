@@ -96,9 +96,9 @@ class NoiseModel(OfTwoParts):
         return self.base.noise_corr(bands)
 
     def describe(self):
-        """Return the attributes as a dict for JSON; ``base`` only if it is measured."""
+        """Return the attributes as a dict for JSON; ``base`` only if it is not the default."""
         said = {key: value for key, value in vars(self).items() if key != "base"}
-        if not isinstance(self.base, DepthTable):
+        if self.base != DepthTable():
             said["base"] = self.base.describe()
         return said
 
