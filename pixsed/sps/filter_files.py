@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+from astropy import units as u
 
 from pixsed.errors import PixsedError
 from pixsed.io.formats.kinds import is_fits
@@ -16,9 +17,11 @@ from pixsed.io.text_tables import decode
 MIN_POINTS = 5
 _IN_ANGSTROM = {"Angstrom": 1.0, "micron": 1e4}
 _UNITS = {
-    "Angstrom": re.compile(r"angstr|å|\baa\b|\[a\]|\(a\)"),
+    "Angstrom": re.compile(r"(?<!no )angstr|å|\baa\b|\[a\]|\(a\)"),
     "micron": re.compile(r"micron|micromet|\bum\b|[µμ]m\b"),
-    "another unit": re.compile(r"\bnm\b|nanomet|\b[gmkt]?hz\b|\b[cm]m\b|\bk?ev\b|\bmet(er|re)s?\b"),
+    "another unit": re.compile(
+        r"no angstrom|\bnm\b|nanomet|\b[gmkt]?hz\b|\b[cm]m\b|\bk?ev\b|\bmet(er|re)s?\b"
+    ),
 }
 # Range of the mean wavelength of a curve in each unit, a little wider than that of pixsed's bands.
 _RANGES = {"Angstrom": (2e3, 1.05e5), "micron": (0.2, 10.5)}
@@ -96,8 +99,19 @@ def _table_columns(text):
             f"{', '.join(table.colnames)}; {_GIVE}"
         )
     columns = [np.ma.filled(np.ma.asarray(table[name], float), np.nan) for name in (wave, through)]
-    words = table[wave].unit or f"{wave} {' '.join(table.meta.get('comments', []))}"
-    return *columns, str(words)
+    comments = " ".join(map(str, table.meta.get("comments", [])))
+    words = _unit_words(table[wave].unit) if table[wave].unit else f"{wave} {comments}"
+    return *columns, words
+
+
+def _unit_words(unit):
+    """Return the name of the unit of a column as one of `_UNITS`, if it is one of them."""
+    try:
+        in_angstrom = float(u.Unit(unit).to(u.AA))
+    except (ValueError, TypeError):  # not a length, or a unit that astropy does not know
+        return str(unit)
+    names = [name for name, factor in _IN_ANGSTROM.items() if np.isclose(in_angstrom, factor)]
+    return names[0] if names else f"{unit}, no Angstrom"
 
 
 def _check_curve(text, wave, transmission):

@@ -1,5 +1,6 @@
 """Filters of a user: their curves, and what files of simulations and models record of them."""
 
+import warnings
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pixsed.bands import BY_NAME, PAPER_BANDS
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.bandnames import check_band_name, pivot_um
 from pixsed.io.locate import parse_location
 from pixsed.sps.filter_files import read_curve
@@ -94,6 +95,11 @@ def read_own_filter(name, text, depth=None):
     PixsedError
         If the name is taken or not valid, the curve cannot be read or lies beyond the
         wavelengths of pixsed, or the depth is not above 0.
+
+    Warns
+    -----
+    PixsedWarning
+        If there is no depth.
     """
     band = check_band_name(name, "--filter")
     if band in BY_NAME or band in _TAKEN:
@@ -105,6 +111,12 @@ def read_own_filter(name, text, depth=None):
     pivot = float(np.sqrt(flat[0] / flat[1])) / 1e4
     if depth is None:
         depth = interpolated_depth(pivot)
+        warnings.warn(
+            f"{band} has no depth: {depth:g} nJy is interpolated from bands of pixsed; give the "
+            f"1-sigma depth of a pixel as --depth {band}=NJY",
+            PixsedWarning,
+            stacklevel=2,
+        )
     if not 0 < depth < np.inf:
         raise PixsedError(f"--depth {band} must be above 0 nJy, got {depth:g}")
     path = parse_location(text).path
