@@ -253,6 +253,23 @@ def test_choose(tmp_path):
         choose_noise("wide", ["MIRI_F2100W"])
 
 
+def test_depths_of_filters_of_ones_own():
+    own = {"HSC_Y": 0.5, "VISTA_KS": 2.0}
+    bands = ["F435W", "HSC_Y", "VISTA_KS"]
+    np.testing.assert_allclose(depths(bands, own), [DEEP[0], 0.5, 2.0])
+    model = choose_noise("wide", bands, own=own)
+    assert model.name == "wide" and model != WIDE and nominal(model).name == "depth"
+    for one in (model, nominal(model), nominal(model).base):
+        assert from_description(json.loads(json.dumps(one.describe()))) == one
+        assert one.noise_corr(bands).tolist() == [1, 1, 1]
+    sigma = nominal(model).draw(np.zeros((20000, 3)), bands, np.random.default_rng(0))
+    np.testing.assert_allclose(np.median(sigma, axis=0), [DEEP[0], 0.5, 2.0], rtol=0.02)
+    # Without filters of one's own nothing changes.
+    assert choose_noise("wide", NAMES, own={}) is WIDE
+    with pytest.raises(PixsedError, match="the depth of HSC_Y VISTA_KS is not known"):
+        choose_noise("depth", bands)
+
+
 def _band(line):
     name = next(
         part
