@@ -7,10 +7,8 @@ import pytest
 from astropy.wcs import WCS
 from scipy.special import ndtri
 
-from pixsed import bands as pixsed_bands
+from pixsed.bands import BASIC_BANDS as BANDS
 from pixsed.io.formats.cube import Cube
-
-BANDS = [band.name for band in pixsed_bands.BANDS]
 
 #: Levels and properties of the fake model's quantiles.
 LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)

@@ -165,6 +165,7 @@ def command(context, **options):
         simulations.bands,
         wide=options["widen"],
         floor=options["noise_floor"],
+        own=simulations.own_depths,
     )
     if paper:
         _train_paper(simulations, noise_model, options)

@@ -125,13 +125,12 @@ def _flux_columns(table, model, name):
 def _match_bands(fluxes, model, name):
     """Return the columns of bands that a model knows, the bands, and their indices in the model.
 
-    All three follow the order of the model, not that of the table.
+    All three are in order of wavelength, not in that of the table.
     """
     names = list(fluxes)
     index, columns = match_bands([fluxes[name] for name in names], model, name)
-    order = np.argsort(columns)
-    names = [names[index[i]] for i in order]
-    return names, [fluxes[name] for name in names], columns[order]
+    names = [names[i] for i in index]
+    return names, [fluxes[name] for name in names], columns
 
 
 def _band_values(table, names, unit_of, model, name):

@@ -42,7 +42,7 @@ def metadata(checkpoint, name):
     """
     prior, space = PRIORS[checkpoint["prior"]], space_of(checkpoint["prior"])
     columns = prior.columns()
-    return {
+    described = {
         "format": FORMAT,
         "name": name,
         "pixsed_version": __version__,
@@ -67,6 +67,9 @@ def metadata(checkpoint, name):
         "training": checkpoint["training"],
         "calibration": {},
     }
+    if filters := checkpoint.get("filters"):
+        described["filters"] = list(filters)
+    return described
 
 
 def _describe_coordinate(coordinate):
@@ -179,6 +182,7 @@ def _check_simulations(simulations, checkpoint):
     if simulations.bands != checkpoint["bands"]:
         raise PixsedError("the simulations have other bands than the checkpoint")
     other = physics_differences(simulations.meta, checkpoint["sps"])
+    other = other or simulations.filter_differences(checkpoint.get("filters", []))
     if simulations.prior != checkpoint["prior"]:
         other = f"prior {simulations.prior}, not {checkpoint['prior']}"
     if other:

@@ -294,6 +294,7 @@ class _Training:
             "sizes": asdict(options.sizes) | {"infer_redshift": options.infer_redshift},
             "mass_offset": self.network.mass_offset,
             "bands": simulations.bands,
+            "filters": [own.describe() for own in simulations.filters],
             "prior": simulations.prior,
             "sps": simulations.meta,
             "noise": self.noise.describe(),

@@ -147,14 +147,17 @@ class _Validation:
             raise PixsedError(
                 f"{simulations} has other bands than {self.name}; simulate with the model's"
             )
-        if other := physics_differences(self.first.meta, flow.metadata.get("sps", {})):
+        other = physics_differences(self.first.meta, flow.metadata.get("sps", {}))
+        other = other or self.first.filter_differences(flow.metadata.get("filters", []))
+        if other:
             warnings.warn(
                 f"{simulations} differ in kind from the training of {self.name} ({other}): the "
                 "model is tested on those",
                 PixsedWarning,
                 stacklevel=3,
             )
-        self.noise = choose_noise(options.noise, [], floor=options.noise_floor)
+        own = self.first.own_depths
+        self.noise = choose_noise(options.noise, [], floor=options.noise_floor, own=own)
         self.same_prior = self.first.prior == flow.sfh
         if not self.same_prior and any(limit is not None for limit in options.limits.values()):
             raise PixsedError(
