@@ -5,7 +5,7 @@ in each bin, and no interpolation in age is needed. The gas of young stars is ap
 for one or more ionisation parameters.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -87,6 +87,28 @@ class SSPGrid:
         else:
             nodes, x = grid, mh
         return _linear_weights(nodes, x)
+
+    def at_log_u(self, log_u):
+        """Return the grid with the gas of one ionisation parameter.
+
+        Parameters
+        ----------
+        log_u : float
+            log10 U, within the grid.
+
+        Returns
+        -------
+        `SSPGrid`
+        """
+        [weights] = self.log_u_weights([log_u])
+        card = {"LOGU": float(log_u)} if "LOGU" in self.meta else {}
+        return replace(
+            self,
+            log_u=np.array([float(log_u)]),
+            nebular=np.tensordot(weights, self.nebular, 1)[None].astype(self.nebular.dtype),
+            lines=np.tensordot(weights, self.lines, 1)[None],
+            meta=self.meta | card,
+        )
 
     def log_u_weights(self, log_u):
         """Return the weight of each ionisation parameter of the grid in gas of `log_u`.

@@ -435,7 +435,7 @@ def compare(comparison, full, stars, monkeypatch):
         if not dusty:
             continue
         # Below 1200 Angstrom FSPS goes on with Calzetti's polynomial, pixsed with a power law.
-        monkeypatch.setitem(dust.ATTENUATION, "fsps", (fsps_calzetti, fsps_calzetti))
+        monkeypatch.setitem(dust.ATTENUATION, "fsps", dust.AttenuationLaw(fsps_calzetti))
         same_law = comparison.fluxes(grid, table, dusty, emission, attenuation="fsps")
         median, high = comparison.figures("  FSPS's Calzetti", same_law, expected)
         assert median <= 0.003 and high <= 0.03
