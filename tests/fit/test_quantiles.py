@@ -104,7 +104,8 @@ def test_fit(both):
         assert np.isnan(found[name]).all()
     assert {values.dtype for values in found.values()} == {np.dtype(np.float32)}
     flow = summarise(both, seen, FitOptions(samples=8), pixel_area=0.0009)
-    assert flow.keys() == found.keys()
+    assert flow.keys() - found.keys() == {"BIMODAL"}
+    assert found.keys() <= flow.keys()
 
 
 def test_a_photometric_redshift(both):
