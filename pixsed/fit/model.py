@@ -227,6 +227,12 @@ class Model:
         )
 
     @property
+    def flux_model_error(self) -> dict[str, float]:
+        """Relative error of the predicted fluxes, by band."""
+        errors = np.broadcast_to(self._score.error, len(self.bands))
+        return dict(zip(self.bands, errors.tolist(), strict=True))
+
+    @property
     def sfh(self) -> str:
         """Name of the prior on star-formation histories, such as ``tau``; may be empty."""
         prior = self.metadata.get("prior")
