@@ -3,6 +3,7 @@
 import click
 
 from pixsed.cli.options import (
+    FiniteRange,
     Names,
     examples,
     jobs,
@@ -15,8 +16,8 @@ from pixsed.cli.options import (
 )
 
 # Written out, so that --help imports nothing; a test compares them with the library.
-PRIORS = ("tau", "dirichlet", "continuity", "powerlaw", "dpl")
-ATTENUATION = ("calzetti", "charlot-fall", "smc")
+PRIORS = ("tau", "dirichlet", "continuity", "powerlaw", "dpl", "broad")
+ATTENUATION = ("calzetti", "charlot-fall", "smc", "salim")
 IGM = ("inoue14", "madau95", "none")
 
 
@@ -24,10 +25,17 @@ IGM = ("inoue14", "madau95", "none")
     "simulate",
     epilog=examples(
         "pixsed simulate --ssp bc03.fits --prior tau -n 1000000 -o train.fits",
-        "pixsed simulate --ssp bc03.fits --prior dirichlet -n 10000 --seed 7 -o test.fits",
+        "pixsed simulate --ssp bc03.fits --ssp fsps.fits --prior broad -n 10000 -o test.fits",
     ),
 )
-@click.option("--ssp", "ssp_path", required=True, type=click.Path(), help="SSP grid.")
+@click.option(
+    "--ssp",
+    "ssp_paths",
+    required=True,
+    multiple=True,
+    type=click.Path(),
+    help="SSP grid; give it twice for the prior broad, which blends two libraries of stars.",
+)
 @click.option(
     "--prior",
     type=click.Choice(PRIORS),
@@ -46,9 +54,7 @@ IGM = ("inoue14", "madau95", "none")
 @click.option(
     "--attenuation",
     type=click.Choice(ATTENUATION),
-    default="calzetti",
-    show_default=True,
-    help="Attenuation law.",
+    help="Attenuation law; default: salim for the prior broad, calzetti for the others.",
 )
 @click.option(
     "--igm",
@@ -58,6 +64,13 @@ IGM = ("inoue14", "madau95", "none")
     help="Absorption by the intergalactic medium.",
 )
 @click.option(
+    "--library-fraction",
+    "library",
+    type=FiniteRange(0.0, 1.0),
+    metavar="X",
+    help="broad: fraction of the second grid's stars in all populations; default: drawn.",
+)
+@click.option(
     "--resume", is_flag=True, help="Go on with OUTPUT.part of a simulation that was stopped."
 )
 @output()
@@ -65,7 +78,7 @@ IGM = ("inoue14", "madau95", "none")
 @jobs
 @scheduler
 @quiet_verbose
-def command(ssp_path, resume, output, overwrite, **options):
+def command(ssp_paths, resume, output, overwrite, **options):
     """Simulate photometry of stellar populations drawn from a prior.
 
     Writes a table of parameters and noiseless fluxes [nJy]; training adds the noise.
@@ -100,7 +113,7 @@ def command(ssp_path, resume, output, overwrite, **options):
 
     with bar:
         write_simulations(
-            ssp_path, output, options, overwrite=overwrite, resume=resume, report=report
+            ssp_paths, output, options, overwrite=overwrite, resume=resume, report=report
         )
     rate = (options.number - first) / (time.monotonic() - begin)
     say(

@@ -5,6 +5,15 @@ import click
 from pixsed.cli.options import FiniteFloat, examples, output, quiet_verbose, say, show_progress
 
 
+class LogU(FiniteFloat):
+    """Type of `--log-u`: a number, or `all`."""
+
+    name = "number or all"
+
+    def convert(self, value, param, ctx):
+        return value if value == "all" else super().convert(value, param, ctx)
+
+
 @click.command(
     "ssp",
     epilog=examples(
@@ -21,14 +30,15 @@ from pixsed.cli.options import FiniteFloat, examples, output, quiet_verbose, say
 @click.option(
     "--imf",
     type=click.Choice(["chabrier", "kroupa", "salpeter"]),
-    help="Initial mass function; default: chabrier for fsps; bc03 has kroupa only.",
+    help="Initial mass function; default: chabrier for fsps, kroupa for bc03. bc03 has kroupa, "
+    "and chabrier by a constant factor in mass.",
 )
 @click.option(
     "--log-u",
-    type=FiniteFloat(),
+    type=LogU(),
     default=-2.0,
     show_default=True,
-    help="Ionisation parameter of the nebular emission.",
+    help="Ionisation parameter of the nebular emission, or 'all': -4 to -1 in steps of 0.5.",
 )
 @click.option(
     "--zinterp",
@@ -54,11 +64,11 @@ from pixsed.cli.options import FiniteFloat, examples, output, quiet_verbose, say
 @click.option("--no-agb-dust", is_flag=True, help="fsps: no dust shells around AGB stars.")
 @output()
 @quiet_verbose
-def command(no_agb_dust, output, overwrite, **options):
+def command(no_agb_dust, log_u, output, overwrite, **options):
     """Make a grid of simple stellar populations.
 
-    One FITS file holds stars with nebular continuum and lines, dust emission and the
-    surviving mass, by metallicity and age.
+    One FITS file holds stars, nebular continuum and lines, dust emission and the surviving
+    mass, by metallicity and age; the nebular emission by log U too.
     """
     from tqdm import tqdm
 
@@ -67,7 +77,8 @@ def command(no_agb_dust, output, overwrite, **options):
     from pixsed.sps.ssp import write_ssp
 
     check_fits_output(output, overwrite)
-    options = SSPOptions(agb_dust=not no_agb_dust, **options)
+    log_u = None if log_u == "all" else log_u
+    options = SSPOptions(agb_dust=not no_agb_dust, log_u=log_u, **options)
     bars = show_progress() and options.library == "fsps"
     with tqdm(unit="step", disable=not bars) as bar:
 
@@ -80,5 +91,5 @@ def command(no_agb_dust, output, overwrite, **options):
     z, a, w = grid.spectra.shape
     say(
         f"{output}: {grid.meta['LIBRARY']}, {z} metallicities x {a} ages x {w} wavelengths, "
-        f"{grid.meta['IMF']} IMF"
+        f"{len(grid.log_u)} log U, {grid.meta['IMF']} IMF"
     )

@@ -1,7 +1,9 @@
 """Band of an image: its name in pixsed's convention, its camera and its pivot wavelength.
 
 Bands of ACS/WFC, NIRCam and WFC3/IR are named after their filter, such as `F444W`. For other
-cameras the name has a prefix: `NIRISS_F200W`, `UVIS_F814W`.
+cameras the name has a prefix: `NIRISS_F200W`, `UVIS_F814W`, `MIRI_F770W`. The channels of IRAC are
+`IRAC_CH1` to `IRAC_CH4`, as in catalogues. WFC3/IR F164N is `IR_F164N`, because NIRCam has a
+filter of that name.
 """
 
 import re
@@ -12,6 +14,7 @@ from pixsed import bands
 from pixsed.errors import PixsedError
 
 _FILTER = re.compile(r"(?<![A-Z0-9])F\d{3,4}(?:LP|W2|W|M|N|X)(?![A-Z0-9])")
+_IRAC = re.compile(r"IRAC(?:CH|I)?([1-4])")
 _NAME = re.compile(r"[A-Z0-9][A-Z0-9_-]*")
 # Filters used only behind a broader one in the other wheel; the band is the narrower one.
 _CROSSED = {
@@ -37,7 +40,6 @@ _CAMERAS = {
     "UVIS": "UVIS",
     "UVIS1": "UVIS",
     "UVIS2": "UVIS",
-    "IR": "",
     "WFPC2": "WFPC2",
     "NICMOS": "NICMOS",
     "NICMOS1": "NICMOS",
@@ -52,6 +54,7 @@ _CAMERAS = {
             "HST",
             "ACS",
             "WFC3",
+            "IR",
             "OPEN",
             "NONE",
             "N",
@@ -77,15 +80,19 @@ _WFC3_IR = frozenset(
     "F098M F105W F110W F125W F126N F127M F128N F130N F132N F139M F140W F153M F160W F164N "
     "F167N".split()
 )
+# WFC3/IR filters whose names NIRCam has as well.
+_OF_BOTH = frozenset({"F164N"})
 # Prefix of a band's name -> instrument.
 _PREFIXES = {
     "UVIS": "WFC3/UVIS",
+    "IR": "WFC3/IR",
     "HRC": "ACS/HRC",
     "SBC": "ACS/SBC",
     "NIRISS": "NIRISS",
     "MIRI": "MIRI",
     "WFPC2": "WFPC2",
     "NICMOS": "NICMOS",
+    "IRAC": "IRAC",
 }
 
 
@@ -110,8 +117,8 @@ def band_name(header, explicit=None, *, name="image"):
     Parameters
     ----------
     header : `~astropy.io.fits.Header`
-        Header with FILTER and PUPIL (JWST), FILTER1 and FILTER2 (ACS) or BAND. INSTRUME and
-        DETECTOR give the camera.
+        Header with FILTER and PUPIL (JWST), FILTER1 and FILTER2 (ACS), CHNLNUM (IRAC) or BAND.
+        INSTRUME and DETECTOR give the camera.
     explicit : str, optional
         Name given as ``BAND=``; it overrides the header.
     name : str, optional
@@ -149,9 +156,27 @@ def band_name_or_none(header):
         text = " ".join(str(header.get(key, "")).upper() for key in keys)
         if _FILTER.search(text.replace("_", " ")):
             return _band_of(text, header)
+    if (channel := _irac_channel(header)) is not None:
+        return channel
     # Filters of other telescopes do not look like F444W.
     band = str(header.get("BAND", "")).strip().upper()
     return band if band and _NAME.fullmatch(band) else None
+
+
+def _irac_channel(header):
+    """Return the band of an IRAC image, or None."""
+    instrument = str(header.get("INSTRUME", "")).strip().upper()
+    if instrument not in ("", "IRAC"):
+        return None
+    texts = [str(header.get(key, "")).upper() for key in ("FILTER", "BAND")]
+    if instrument:
+        texts = [f"IRAC{text}" for text in (*texts, header.get("CHNLNUM", ""))]
+    for text in texts:
+        # Spitzer/IRAC.I1 of filter services, IRAC_CH1, IRAC1.
+        words = re.sub(r"[^A-Z0-9]|SPITZER", "", text).replace("IRACIRAC", "IRAC")
+        if found := _IRAC.fullmatch(words):
+            return f"IRAC_CH{found[1]}"
+    return None
 
 
 def _band_of(text, header):
@@ -169,8 +194,10 @@ def _band_of(text, header):
         return None
     filter_ = filters.pop()
     told = {_CAMERAS[word] for word in others} - {None}
-    if not told and "WFC3" in others:
-        told = {"" if filter_ in _WFC3_IR else "UVIS"}
+    if "IR" in others:
+        told.add(_wfc3_prefix(filter_, "IR"))
+    elif not told and "WFC3" in others:
+        told = {_wfc3_prefix(filter_, "")}
     elif not told and "ACS" in others:
         told = {""}
     if str(header.get("INSTRUME", "")).strip():
@@ -192,13 +219,19 @@ def _camera_prefix(header, filter_):
     if instrument == "ACS":
         return detector if detector in ("HRC", "SBC") else ""
     if instrument == "WFC3":
-        is_ir = detector == "IR" or (detector != "UVIS" and filter_ in _WFC3_IR)
-        return "" if is_ir else "UVIS"
+        return _wfc3_prefix(filter_, detector)
     return re.sub(r"[^A-Z0-9]", "", instrument)
 
 
+def _wfc3_prefix(filter_, detector):
+    """Return the prefix of a WFC3 band; the filter tells the detector if its name does not."""
+    if detector == "UVIS" or (detector != "IR" and filter_ not in _WFC3_IR):
+        return "UVIS"
+    return "IR" if filter_ in _OF_BOTH else ""
+
+
 def filter_name(band):
-    """Return the filter of a band without its camera: ``F814W`` for ``UVIS_F814W``."""
+    """Return the filter of a band without its camera, such as ``F814W`` of ``UVIS_F814W``."""
     prefix, _, rest = band.partition("_")
     return rest if prefix in _PREFIXES and rest else band
 

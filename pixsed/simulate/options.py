@@ -5,11 +5,8 @@ from dataclasses import dataclass, field, fields
 from pixsed.checks import check_choice
 from pixsed.errors import PixsedError
 from pixsed.simulate.priors import PRIORS
-from pixsed.sps.dust import attenuation_curves
+from pixsed.sps.dust import attenuation_law
 from pixsed.sps.igm import check_igm
-
-#: Number of rows that share one stream of random numbers; like the seed, it changes the rows.
-BATCH = 50_000
 
 
 def _data(card, comment="", **default):
@@ -34,13 +31,18 @@ class SimulateOptions:
         Bands of `pixsed.bands`, each once.
     number : int
         Number of populations.
-    attenuation : {"calzetti", "charlot-fall", "smc"}
-        Attenuation law of `pixsed.sps.dust`.
+    attenuation : {"calzetti", "charlot-fall", "smc", "salim"} or None
+        Attenuation law of `pixsed.sps.dust`. Default: salim for the prior broad, calzetti for
+        the others.
     igm : {"inoue14", "madau95", "none"}
         Absorption of `pixsed.sps.igm`.
+    library : float or None
+        Fraction of the second library of stars, 0 to 1, of all populations of the prior broad;
+        None: drawn for each population.
     seed : int
-    batch : int
-        Number of rows that share one stream of random numbers.
+    batch : int or None
+        Number of rows that share one stream of random numbers; like the seed, it changes the
+        rows. None: that of the prior.
     jobs : int
         Number of processes.
     scheduler : str or None
@@ -49,16 +51,18 @@ class SimulateOptions:
     Raises
     ------
     PixsedError
-        If a band is named twice, or the prior, the law or the absorption is unknown.
+        If a band is named twice, if the prior, the law or the absorption is unknown, or if the
+        law or the fraction does not belong to the prior.
     """
 
     prior: str = _data("PRIOR", "prior of the populations")
     bands: tuple = _data("BAND", "FLUX element")
     number: int = _data("NAXIS2", "rows")
-    attenuation: str = _data("ATTENUAT", "attenuation law", default="calzetti")
+    attenuation: str | None = _data("ATTENUAT", "attenuation law", default=None)
     igm: str = _data("IGM", "absorption by the intergalactic medium", default="inoue14")
+    library: float | None = _data("LIBFRAC", "fraction of the second library", default=None)
     seed: int = _data("SEED", "seed of the random numbers", default=42)
-    batch: int = _data("BATCH", "rows that share a stream of random numbers", default=BATCH)
+    batch: int | None = _data("BATCH", "rows that share a stream of random numbers", default=None)
     jobs: int = _work(default=1)
     scheduler: str | None = _work(default=None)
 
@@ -68,8 +72,27 @@ class SimulateOptions:
             if self.bands.count(band) > 1:
                 raise PixsedError(f"bands must differ, got {band} twice; name each band once")
         check_choice("prior", self.prior, PRIORS)
-        attenuation_curves(self.attenuation)
+        prior = PRIORS[self.prior]
+        if self.attenuation is None:
+            object.__setattr__(self, "attenuation", prior.ATTENUATION)
+        if self.batch is None:
+            object.__setattr__(self, "batch", prior.BATCH)
+        if attenuation_law(self.attenuation).free != attenuation_law(prior.ATTENUATION).free:
+            raise PixsedError(
+                f"attenuation must be {prior.ATTENUATION} for the prior {self.prior}, "
+                f"got {self.attenuation}"
+            )
         check_igm(self.igm)
+        self._check_library()
+
+    def _check_library(self):
+        """Check the fraction of the second library."""
+        if self.library is None:
+            return
+        if PRIORS[self.prior].LIBRARIES == 1:
+            raise PixsedError(f"the prior {self.prior} has one library, so library must be None")
+        if not 0.0 <= self.library <= 1.0:
+            raise PixsedError(f"library must be between 0 and 1, got {self.library}")
 
     def cards(self):
         """Return the FITS cards of the options that change the rows.
@@ -87,6 +110,8 @@ class SimulateOptions:
                 continue
             keyword, comment = option.metadata["card"], option.metadata["comment"]
             value = getattr(self, option.name)
+            if value is None:
+                continue
             if isinstance(value, tuple):
                 numbered = enumerate(value, 1)
                 cards += [(f"{keyword}{i}", item, f"{comment} {i}") for i, item in numbered]

@@ -16,6 +16,14 @@ _SSPSHA = "digest of the SSP grid (SHA-256)"
 _PHYSICS = (*(key for key in POPULATION_KEYS if key != "FSPSVERS"), "ATTENUAT", "IGM")
 
 
+def second(key):
+    """Return the keyword of the second SSP grid for a keyword of the first: `LIBRARY2`."""
+    return f"{key[:7]}2"
+
+
+_SECOND = tuple(second(key) for key in POPULATION_KEYS)
+
+
 def row_dtype(options):
     """Return the layout of a row of simulations, big-endian as in the file.
 
@@ -31,7 +39,7 @@ def row_dtype(options):
     """
     prior = PRIORS[options.prior]
     columns = [(name, ">f8") for name in prior.columns()]
-    vectors = [("UNIT", ">f8", (len(prior.COORDINATES),)), ("FLUX", ">f4", (len(options.bands),))]
+    vectors = [("UNIT", ">f8", (prior.size(),)), ("FLUX", ">f4", (len(options.bands),))]
     return np.dtype(columns + vectors)
 
 
@@ -80,7 +88,7 @@ def physics_differences(meta, other):
     """
     return ", ".join(
         f"{key} {meta[key]}, not {other[key]}"
-        for key in _PHYSICS
+        for key in (*_PHYSICS, *_SECOND)
         if key in meta and key in other and meta[key] != other[key]
     )
 
@@ -93,7 +101,7 @@ def simulations_writer(path, options, ssp_cards, *, overwrite=False, resume=Fals
     path : path-like
     options : `~pixsed.simulate.options.SimulateOptions`
     ssp_cards : dict
-        Cards of the SSP grid, and SSPSHA, its digest.
+        Cards of the SSP grids and their digests, as `pixsed.simulate.batches.ssp_cards` returns.
     overwrite, resume : bool, optional
         A table is resumed only if all cards of its header are unchanged, i.e. with the same grid
         and the same values of the options that change the data.
@@ -132,7 +140,7 @@ def _table_header(options, ssp_cards):
     for keyword, value, comment in options.cards():
         header[keyword] = (value, comment)
     for key, value in ssp_cards.items():
-        place, comment = ("BATCH", _SSPSHA) if key == "SSPSHA" else ("ATTENUAT", "")
+        place, comment = ("BATCH", _SSPSHA) if key.startswith("SSPSHA") else ("ATTENUAT", "")
         header.insert(place, (key, value, comment))
     header["PIXSVER"] = (__version__, "version of pixsed that made the rows")
     return header
@@ -190,5 +198,9 @@ def read_simulations(path, rows=None):
         columns=native,
         unit=unit,
         flux=flux,
-        meta={key: header[key] for key in (*POPULATION_KEYS, *SIMULATION_KEYS) if key in header},
+        meta={
+            key: header[key]
+            for key in (*POPULATION_KEYS, *_SECOND, *SIMULATION_KEYS)
+            if key in header
+        },
     )

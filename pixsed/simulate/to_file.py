@@ -3,21 +3,21 @@
 from contextlib import closing
 
 from pixsed.io.writers.table_blocks import check_blocks_output
-from pixsed.simulate.batches import simulate, ssp_digest
+from pixsed.simulate.batches import grids_of, simulate, ssp_cards
 from pixsed.simulate.table import simulations_writer
 from pixsed.sps.filters import load_curve
 from pixsed.sps.ssp import read_ssp
 
 
-def write_simulations(ssp_path, path, options, *, overwrite=False, resume=False, report=None):
+def write_simulations(ssp_paths, path, options, *, overwrite=False, resume=False, report=None):
     """Simulate populations and write them to a table, batch by batch.
 
     Until the table is complete it is ``NAME.part``.
 
     Parameters
     ----------
-    ssp_path : path-like
-        SSP grid, as `pixsed.sps.ssp.write_ssp` writes it.
+    ssp_paths : sequence of path-like
+        SSP grids, as `pixsed.sps.ssp.write_ssp` writes them; two for the prior broad.
     path : path-like
     options : `~pixsed.simulate.options.SimulateOptions`
     overwrite : bool, optional
@@ -35,13 +35,12 @@ def write_simulations(ssp_path, path, options, *, overwrite=False, resume=False,
     check_blocks_output(path, overwrite=overwrite, resume=resume)
     for band in options.bands:
         load_curve(band)
-    ssp = read_ssp(ssp_path)
-    cards = ssp.meta | {"SSPSHA": ssp_digest(ssp)}
+    ssps = grids_of([read_ssp(one) for one in ssp_paths], options)
     writer = simulations_writer(
-        path, options, cards, overwrite=overwrite, resume=resume, inputs=[ssp_path]
+        path, options, ssp_cards(ssps), overwrite=overwrite, resume=resume, inputs=ssp_paths
     )
     report = report or (lambda done: None)
-    with writer, closing(simulate(ssp, options, start=writer.done)) as batches:
+    with writer, closing(simulate(ssps, options, start=writer.done)) as batches:
         report(writer.done)
         for rows in batches:
             writer.append(rows)

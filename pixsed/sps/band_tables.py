@@ -1,4 +1,6 @@
-"""Tables of the light of spectra in all bands at every redshift step, for any A_V."""
+"""Tables of the light of spectra in all bands at every redshift step, for any attenuation."""
+
+from collections import OrderedDict
 
 import numpy as np
 
@@ -6,13 +8,16 @@ from pixsed.sps.nodes import choose_nodes, distribute
 
 # Number of consecutive steps whose tables are made together.
 _BLOCK = 16
-# Fraction of the peak transmission of a band below which all wavelengths of its blue end are
-# treated as one.
-_NEGLIGIBLE = 1e-5
+# Transmission, as a fraction of the peak, below which all wavelengths of a wing have the
+# attenuation of its inner end.
+_WING = 1e-3
+#: Memory for tables, bytes. The oldest are dropped first; objects sorted by redshift need each
+#: table only once.
+_MEMORY = 6e8
 
 
 class BandTables:
-    """Light of spectra through bands, distributed over nodes of an attenuation curve.
+    """Light of spectra through bands, distributed over nodes in wavelength.
 
     On a grid uniform in log wavelength, a redshift is a shift: rest-frame cell i falls in
     observed cell i - `steps` + 1 + step, where ln(1 + z) is `step` cells.
@@ -21,30 +26,48 @@ class BandTables:
     ----------
     spectra : `~numpy.ndarray`, shape (R, C), float32
         f_nu per rest-frame cell.
-    depth : `~numpy.ndarray`, shape (C,)
-        Optical depth for A_V = 1.
     filters : `~numpy.ndarray`, shape (O, B)
         Transmission per observed cell; each column sums to 1.
+    log_wave : `~numpy.ndarray`, shape (O,)
+        ln of the observed wavelength [Angstrom] of each cell.
     igm : `~numpy.ndarray`, shape (steps, I)
         Transmission of the first I rest-frame cells at each step; 1 beyond.
-    av_max : float
-        Largest A_V.
     emission : `~numpy.ndarray`, shape (C,)
         Spectrum that is attenuated by `igm` but not by dust.
+    count : callable, optional
+        Function of the width of a band in ln(wavelength) that returns the number of segments,
+        and of nodes in each; default: `~pixsed.sps.nodes.choose_nodes`.
+
+    Attributes
+    ----------
+    node_wave : `~numpy.ndarray`, shape (K,)
+        Observed wavelengths of the nodes of all bands, Angstrom.
+    sums : `~numpy.ndarray`, shape (K, B), float32
+        1 where a node belongs to a band; the product with it sums the nodes of each band.
     """
 
-    def __init__(self, spectra, depth, filters, igm, av_max, emission):
+    def __init__(self, spectra, filters, log_wave, igm, emission, *, count=choose_nodes):
         self.spectra = spectra
-        self.depth = depth
         self.emission = emission
         self.steps = len(igm)
         self._igm = np.hstack([igm, np.ones((self.steps, 1), dtype=igm.dtype)])
-        self._av_max = av_max
-        self._bands = []
+        self._bands, nodes = [], []
         for transmission in filters.T:
             used = np.flatnonzero(transmission)
-            self._bands.append((used[0], transmission[used[0] : used[-1] + 1]))
-        self._blocks = {}
+            cells = slice(used[0], used[-1] + 1)
+            inner = log_wave[np.flatnonzero(transmission > _WING * transmission.max())[[0, -1]]]
+            width = max(inner[1] - inner[0], 1e-6)
+            position = (log_wave[cells] - inner[0]) / width
+            fractions, within = distribute(position, *count(width))
+            kernel = transmission[cells, None] * fractions
+            self._bands.append((used[0], transmission[cells], kernel.astype(np.float32)))
+            nodes.append(np.exp(inner[0] + width * within))
+        counts = [len(part) for part in nodes]
+        self.node_wave = np.concatenate(nodes)
+        self.sums = np.repeat(np.eye(len(counts), dtype=np.float32), counts, axis=0)
+        self._blocks = OrderedDict()
+        size = spectra.shape[0] * len(self.node_wave) * _BLOCK * spectra.dtype.itemsize
+        self._kept = max(2, int(_MEMORY / size))
 
     def at(self, step):
         """Return the tables at ln(1 + z) = `step` cells.
@@ -57,49 +80,34 @@ class BandTables:
         -------
         light : `~numpy.ndarray`, shape (R, K), float32
             AB flux density of each spectrum at each node.
-        depth : `~numpy.ndarray`, shape (K,), float32
-            Optical depth of the nodes for A_V = 1.
-        bands : `~numpy.ndarray`, shape (K, B), float32
-            1 where a node belongs to a band; the product with it sums the nodes of each band.
         emission : `~numpy.ndarray`, shape (B,), float32
             AB flux density of `emission` in each band.
         """
         block, row = divmod(step, _BLOCK)
         if block not in self._blocks:
+            if len(self._blocks) >= self._kept:
+                self._blocks.popitem(last=False)
             self._blocks[block] = self._make(block * _BLOCK, min((block + 1) * _BLOCK, self.steps))
-        light, depth, bands, emission = self._blocks[block]
-        return light[row], depth[row], bands, emission[row]
+        light, emission = self._blocks[block]
+        return light[row], emission[row]
 
     def _make(self, start, stop):
         steps = np.arange(start, stop)
-        light, depth, emission = [], [], []
-        for first, transmission in self._bands:
+        light = np.empty((len(steps), len(self.spectra), len(self.node_wave)), dtype=np.float32)
+        emission, done = np.empty((len(steps), len(self._bands)), dtype=np.float32), 0
+        for number, (first, transmission, kernel) in enumerate(self._bands):
             at = first + self.steps - 1 - steps
             cells = at[:, None] + np.arange(len(transmission))
-            weight = (
-                transmission * self._igm[steps[:, None], np.minimum(cells, self._igm.shape[1] - 1)]
-            )
-            # The blue end has the largest depth, but its light is negligible and needs no node.
-            seen = self.depth[cells]
-            passes = weight > _NEGLIGIBLE * weight.max(axis=1, keepdims=True)
-            seen = np.minimum(seen, np.where(passes, seen, 0.0).max(axis=1, keepdims=True))
-            counts = choose_nodes(0.5 * self._av_max * np.ptp(seen, axis=1).max())
-            fractions, nodes = distribute(seen, *counts)
+            igm = self._igm[steps[:, None], np.minimum(cells, self._igm.shape[1] - 1)]
             # One matrix product for all steps, each of which is a set of columns.
-            kernel = np.zeros((cells[0, -1] + 1 - at[-1], *nodes.shape), dtype=np.float32)
+            count = kernel.shape[1]
+            shifted = np.zeros((cells[0, -1] + 1 - at[-1], len(steps), count), dtype=np.float32)
             for row, begin in enumerate(at - at[-1]):
-                np.multiply(
-                    weight[row][:, None],
-                    fractions[row],
-                    out=kernel[begin : begin + len(transmission), row],
-                    casting="same_kind",
-                )
-            spectra = self.spectra[:, at[-1] : at[-1] + len(kernel)]
-            light.append((spectra @ kernel.reshape(len(kernel), -1)).reshape(-1, *nodes.shape))
-            depth.append(nodes)
-            emission.append((weight * self.emission[cells]).sum(axis=1))
-        counts = [nodes.shape[1] for nodes in depth]
-        bands = np.repeat(np.eye(len(counts), dtype=np.float32), counts, axis=0)
-        light = np.concatenate([part.swapaxes(0, 1) for part in light], axis=2)
-        depth = np.concatenate(depth, axis=1).astype(np.float32)
-        return light, depth, bands, np.stack(emission, axis=1).astype(np.float32)
+                shifted[begin : begin + len(kernel), row] = kernel * igm[row][:, None]
+            spectra = self.spectra[:, at[-1] : at[-1] + len(shifted)]
+            found = spectra @ shifted.reshape(len(shifted), -1)
+            found = found.reshape(-1, len(steps), count).swapaxes(0, 1)
+            light[:, :, done : done + count] = found
+            emission[:, number] = (transmission * igm * self.emission[cells]).sum(axis=1)
+            done += count
+        return light, emission

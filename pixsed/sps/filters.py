@@ -1,16 +1,20 @@
 """Filter transmission on a grid uniform in log wavelength."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from pixsed.bands import BY_NAME
 from pixsed.errors import PixsedError
 
+#: Largest fraction of a curve that may be cut off at either end of the wavelength range.
+_OUTSIDE = 1e-3
+
 
 @cache
 def load_curve(name):
-    """Return the transmission curve of a band from astro-sedpy.
+    """Return the transmission curve of a band, from astro-sedpy or from pixsed's own table.
 
     Parameters
     ----------
@@ -30,6 +34,8 @@ def load_curve(name):
     """
     if name not in BY_NAME:
         raise PixsedError(f"pixsed has no filter curve of {name}; known bands: {' '.join(BY_NAME)}")
+    if not BY_NAME[name].curve:
+        return _own_curves()[name]
     try:
         from sedpy.observate import load_filters
     except ImportError:
@@ -39,6 +45,19 @@ def load_curve(name):
         ) from None
     curve = load_filters([BY_NAME[name].curve])[0]
     return np.asarray(curve.wavelength, float), np.asarray(curve.transmission, float)
+
+
+@cache
+def _own_curves():
+    """Return wavelength [Angstrom] and transmission by band, of the bands that sedpy lacks."""
+    from astropy.table import Table
+
+    table = Table.read(Path(__file__).with_name("throughputs.ecsv"), format="ascii.ecsv")
+    groups = table.group_by("band").groups
+    return {
+        str(group["band"][0]): (np.asarray(group["wavelength"]), np.asarray(group["transmission"]))
+        for group in groups
+    }
 
 
 def cumulative_average(x, y, edges):
@@ -65,6 +84,19 @@ def cumulative_average(x, y, edges):
     slope = (y[..., low + 1] - y[..., low]) / (x[low + 1] - x[low])
     at_edges = cumulative[..., low] + t * (y[..., low] + 0.5 * t * slope)
     return np.diff(at_edges, axis=-1) / np.diff(edges)
+
+
+def _check_range(name, wave, transmission, log_edges):
+    """Raise `PixsedError` if more than `_OUTSIDE` of a curve lies beyond one of the end edges."""
+    low, high = np.exp(log_edges[[0, -1]])
+    total = np.cumsum(0.5 * (transmission[1:] + transmission[:-1]) * np.diff(np.log(wave)))
+    below, upto = np.interp([low, high], wave[1:], total / total[-1], left=0.0)
+    if below > _OUTSIDE or upto < 1.0 - _OUTSIDE:
+        seen = wave[np.flatnonzero(transmission)[[0, -1]]]
+        raise PixsedError(
+            f"{name} must lie between {low:.0f} and {high:.0f} Angstrom, its curve goes from "
+            f"{seen[0]:.0f} to {seen[1]:.0f}"
+        )
 
 
 def transmission_matrix(names, log_edges, curves=None):
@@ -96,13 +128,7 @@ def transmission_matrix(names, log_edges, curves=None):
             wave, transmission = (np.asarray(values, dtype=float) for values in curves[name])
         else:
             raise PixsedError(f"curves has no {name}, only {' '.join(curves)}")
-        seen = np.log(wave[transmission != 0][[0, -1]])
-        if seen[0] < log_edges[0] or seen[1] > log_edges[-1]:
-            raise PixsedError(
-                f"{name} must lie between {np.exp(log_edges[0]):.0f} and "
-                f"{np.exp(log_edges[-1]):.0f} Angstrom, its curve goes from "
-                f"{np.exp(seen[0]):.0f} to {np.exp(seen[1]):.0f}"
-            )
+        _check_range(name, wave, transmission, log_edges)
         column = cumulative_average(np.log(wave), transmission, log_edges)
         columns.append(column / column.sum())
     return np.stack(columns, axis=1)

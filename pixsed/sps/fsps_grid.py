@@ -19,7 +19,7 @@ from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.sps.constants import C_ANGSTROM
 from pixsed.sps.fsps_data import find_sps_home, is_standin
 from pixsed.sps.fsps_process import ISOCHRONES, run_fsps
-from pixsed.sps.ssp import SSPGrid
+from pixsed.sps.ssp import SSPGrid, log_u_card
 
 #: FSPS's own solar luminosity, erg/s. The grid is in this unit, not in that of the IAU.
 LSUN = 3.839e33
@@ -27,6 +27,8 @@ LSUN = 3.839e33
 IMFS = {"salpeter": 0, "chabrier": 1, "kroupa": 2}
 #: Range of log U of FSPS's CLOUDY tables. Beyond it FSPS uses the nearest value without a warning.
 LOG_U = (-4.0, -1.0)
+#: Ionisation parameters of a grid with an axis of log U.
+LOG_U_AXIS = np.arange(-4.0, -0.99, 0.5)
 
 
 def age_bin_edges():
@@ -116,7 +118,7 @@ def _metadata(result, libraries, standin, options):
         "SPECLIB": f"{spectra.upper()}{', NOT FOR SCIENCE' if standin else ''}",
         "IMF": {number: name for name, number in IMFS.items()}[options["imf"]].capitalize(),
         "ZSUN": round(float(result["zsun"]), 6),
-        "LOGU": options["log_u"],
+        "LOGU": log_u_card(np.array(options["log_u"])),
         "LSUN": LSUN,
         "ZINTERP": None,
         "NEBULAR": nebular if options["nebular"] else "none",
@@ -132,12 +134,24 @@ def _metadata(result, libraries, standin, options):
     return meta
 
 
-def _grid(result, meta):
+def _gas(result, average, log_u):
+    """Return the continuum and lines of the gas of the first age bins, which contain any."""
+    young = result["gas"].shape[2]
+    bins = np.flatnonzero(average[:, :young].any(axis=1)).max() + 1
+    if not len(result["gas"]):  # FSPS ran without gas
+        shape = (len(log_u), len(result["nodes"]), bins)
+        return (np.zeros((*shape, len(result[key]))) for key in ("wave", "line_wave"))
+    average = average[:bins, :young]
+    return (average @ result[key] for key in ("gas", "lines"))
+
+
+def _grid(result, meta, log_u):
     """Return the grid: the populations averaged over age bins, per Angstrom."""
     average = log_average_matrix(10.0 ** (result["log_age"] - 9), age_bin_edges())
     wave = result["wave"]
     to_angstrom = C_ANGSTROM / wave**2
     spectra = np.stack([average @ nodes for nodes in result["spectra"]]) * to_angstrom
+    nebular, lines = _gas(result, average, log_u)
     living = result["living"] @ average.T
     # FSPS balances the energy by the trapezoidal rule in frequency.
     emitted = np.flatnonzero(result["dust"])
@@ -148,8 +162,10 @@ def _grid(result, meta):
         age_edges=age_bin_edges(),
         metallicity=result["nodes"],
         spectra=spectra.astype(np.float32),
+        log_u=np.array(log_u),
+        nebular=(nebular * to_angstrom).astype(np.float32),
         line_wave=result["line_wave"],
-        lines=np.stack([average @ nodes for nodes in result["lines"]]),
+        lines=lines,
         living=living,
         remnant=result["surviving"] @ average.T - living,
         dust_wave=wave[emitted[0] : emitted[-1] + 1],
@@ -174,7 +190,8 @@ def build(
     """Build the SSP grid of FSPS.
 
     The metallicities are those of FSPS's isochrones. Stars younger than 20 Myr have nebular
-    emission of gas of the same metallicity. Wavelengths are in vacuum.
+    emission of gas of the same metallicity, so the age bins with gas reach past 20 Myr.
+    Wavelengths are in vacuum.
 
     Parameters
     ----------
@@ -182,12 +199,13 @@ def build(
         FSPS's data folder; default: the environment variable SPS_HOME.
     imf : {"chabrier", "kroupa", "salpeter"}, optional
         Initial mass function, 0.08 to 120 Msun.
-    log_u : float, optional
-        Ionisation parameter, -4 to -1.
+    log_u : float or None, optional
+        Ionisation parameter, -4 to -1. None: an axis of log U from -4 to -1 in steps of 0.5.
     agb_dust : bool, optional
         Include dust shells around AGB stars (Villaume+15).
     nebular : bool, optional
-        Include nebular continuum and lines; without them the ionising light of stars remains.
+        Include nebular continuum and lines; without them the grid has zeros in their place, and
+        the ionising light of stars remains.
     zinterp : {"log", "linear"}, optional
         Interpolation of spectra in metallicity; FSPS interpolates in log Z.
     qpah, umin, gamma : float, optional
@@ -214,7 +232,7 @@ def build(
     """
     if imf not in IMFS:
         raise PixsedError(f"the IMF must be one of {' '.join(IMFS)}, got {imf}")
-    if not LOG_U[0] <= log_u <= LOG_U[1]:
+    if log_u is not None and not LOG_U[0] <= log_u <= LOG_U[1]:
         raise PixsedError(f"log U must be {LOG_U[0]:g} to {LOG_U[1]:g} for FSPS, got {log_u}")
     home = find_sps_home(sps_home)
     standin = is_standin(home)
@@ -228,7 +246,7 @@ def build(
         imf=IMFS[imf],
         agb_dust=bool(agb_dust),
         nebular=bool(nebular),
-        log_u=float(log_u),
+        log_u=LOG_U_AXIS.tolist() if log_u is None else [float(log_u)],
         qpah=qpah,
         umin=umin,
         gamma=gamma,
@@ -236,4 +254,4 @@ def build(
     result, libraries = run_fsps(home, options, progress)
     _warn_of_spectra(libraries[1], result)
     meta = _metadata(result, libraries, standin, options) | {"ZINTERP": zinterp}
-    return _grid(result, meta), [home]
+    return _grid(result, meta, options["log_u"]), [home]

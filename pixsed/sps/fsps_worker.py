@@ -6,7 +6,7 @@ FSPS therefore runs once, in a separate process, and the parent process
 (`pixsed.sps.fsps_process`) checks the last line of its output.
 
 Run as ``python -m pixsed.sps.fsps_worker OUTPUT.npz OPTIONS``, where OPTIONS is a JSON
-object: imf (FSPS's imf_type), agb_dust, nebular, log_u, qpah, umin, gamma.
+object: imf (FSPS's imf_type), agb_dust, nebular, log_u (a list), qpah, umin, gamma.
 """
 
 import json
@@ -19,6 +19,8 @@ import numpy as np
 LIBRARIES, PROGRESS, DONE = "pixsed-libraries", "pixsed-progress", "pixsed-done"
 #: FSPS writes zeros as 1e-70.
 _NOTHING = 1e-60
+# Largest log age [yr] of stars that FSPS gives gas, 20 Myr, and the limit of the light it takes.
+_GAS_AGE, _LYMAN_LIMIT = 7.3010301, 912.0
 
 
 def _print(*words):
@@ -80,30 +82,62 @@ def _dust_emission(sp, zmet):
     return np.maximum(dust, 0.0)
 
 
-def _populations(sp, nodes, steps):
-    """Return spectra, lines and surviving masses at FSPS's ages, by metallicity."""
-    spectra, lines, surviving = [], [], []
-    for i, node in enumerate(nodes):
-        sp.params["gas_logz"] = node
-        spectra.append(sp.get_spectrum(zmet=1 + i, tage=0.0, peraa=False)[1])
-        lines.append(sp.emline_luminosity)
-        surviving.append(sp.stellar_mass)
-        _print(PROGRESS, i + 1, steps)
-    return np.array(spectra), np.array(lines), surviving
+class _Progress:
+    """Count of the steps done, printed for the parent process."""
+
+    def __init__(self, total):
+        self.done, self.total = -1, total
+        self.step()
+
+    def step(self):
+        self.done += 1
+        _print(PROGRESS, self.done, self.total)
 
 
-def _living(sp, nodes, steps):
-    """Return the mass of living stars at FSPS's ages, by metallicity."""
-    sp.params["add_stellar_remnants"] = False
-    # FSPS is faster without them, and neither changes the mass.
-    sp.params["add_agb_dust_model"] = False
-    sp.params["add_neb_emission"] = False
-    living = []
+def _populations(sp, nodes, progress):
+    """Return spectra without gas, and surviving masses, at FSPS's ages, by metallicity."""
+    spectra, surviving = [], []
     for i in range(len(nodes)):
-        sp.get_spectrum(zmet=1 + i, tage=0.0)
+        spectra.append(sp.get_spectrum(zmet=1 + i, tage=0.0, peraa=False)[1])
+        surviving.append(sp.stellar_mass)
+        progress.step()
+    return np.array(spectra), np.array(surviving)
+
+
+def _living(sp, nodes, progress):
+    """Return spectra without gas and dust, and the mass of living stars, by metallicity."""
+    sp.params["add_stellar_remnants"] = False
+    # FSPS is faster without it. It changes neither the mass nor the gas, which is of young stars.
+    sp.params["add_agb_dust_model"] = False
+    spectra, living = [], []
+    for i in range(len(nodes)):
+        spectra.append(sp.get_spectrum(zmet=1 + i, tage=0.0, peraa=False)[1])
         living.append(sp.stellar_mass)
-        _print(PROGRESS, len(nodes) + i + 1, steps)
-    return living
+        progress.step()
+    return np.array(spectra), np.array(living)
+
+
+def _gas(sp, nodes, log_u, bare, progress):
+    """Return the continuum and lines of gas (U, Z, K, ...), at the first K ages, that have it.
+
+    The continuum is the difference from the spectra `bare` (Z, ages, W) of stars without gas,
+    and below the Lyman limit, where the gas takes all light of the stars, the whole.
+    """
+    young = np.flatnonzero(sp.ssp_ages <= _GAS_AGE)
+    above = sp.wavelengths > _LYMAN_LIMIT
+    shape = (len(log_u), len(nodes), len(young))
+    continuum = np.empty((*shape, len(sp.wavelengths)))
+    lines = np.empty((*shape, len(sp.emline_wavelengths)))
+    sp.params["add_neb_emission"] = True
+    for u, value in enumerate(log_u):
+        sp.params["gas_logu"] = value
+        for i, node in enumerate(nodes):
+            sp.params["gas_logz"] = node
+            both = sp.get_spectrum(zmet=1 + i, tage=0.0, peraa=False)[1]
+            continuum[u, i] = both[young] - bare[i, young] * above
+            lines[u, i] = sp.emline_luminosity[young]
+            progress.step()
+    return np.where(continuum > _NOTHING, continuum, 0.0), np.where(lines > _NOTHING, lines, 0.0)
 
 
 def main(output, options):
@@ -123,9 +157,8 @@ def main(output, options):
         cloudy_dust=False,
         add_agb_dust_model=options["agb_dust"],
         add_stellar_remnants=True,
-        add_neb_emission=options["nebular"],
+        add_neb_emission=False,
         nebemlineinspec=False,
-        gas_logu=options["log_u"],
         add_dust_emission=False,
         dust_type=2,
         dust2=0.0,
@@ -134,12 +167,15 @@ def main(output, options):
         duste_gamma=options["gamma"],
     )
     nodes = np.log10(sp.zlegend / sp.solar_metallicity)
-    steps = 2 * len(nodes)
-    _print(PROGRESS, 0, steps)
-    spectra, lines, surviving = _populations(sp, nodes, steps)
+    log_u = options["log_u"] if options["nebular"] else []
+    progress = _Progress((2 + len(log_u)) * len(nodes))
+    spectra, surviving = _populations(sp, nodes, progress)
     dust = _dust_emission(sp, len(nodes))
     copied, mixed = _stars(sp, os.environ["SPS_HOME"], libraries[1], nodes)
-    living = _living(sp, nodes, steps)  # last, since it changes the switches of `sp`
+    bare, living = _living(sp, nodes, progress)  # from here on, the switches of `sp` change
+    gas, lines = _gas(sp, nodes, log_u, bare, progress)
+    if options["nebular"]:
+        spectra[:, : gas.shape[2], sp.wavelengths <= _LYMAN_LIMIT] = 0.0
     np.savez(
         output,
         nodes=nodes,
@@ -148,7 +184,8 @@ def main(output, options):
         wave=sp.wavelengths,
         line_wave=sp.emline_wavelengths,
         spectra=np.where(spectra > _NOTHING, spectra, 0.0),
-        lines=np.where(lines > _NOTHING, lines, 0.0),
+        gas=gas,
+        lines=lines,
         surviving=surviving,
         living=living,
         dust=dust,

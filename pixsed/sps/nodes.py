@@ -1,20 +1,23 @@
-"""Attenuation of the light in a band at any A_V, from a few nodes of the attenuation curve.
+"""Attenuation of the light in a band by any curve, from its values at a few wavelengths.
 
-Within a band the attenuation curve c varies little, and exp(-A_V c) is a smooth function of
-c. The light in the band is therefore distributed over a few values of c, the nodes, by
-Lagrange polynomials of c. This is done once for each spectrum and redshift. A sum over the
-nodes then replaces the integral over wavelength at any A_V.
+Within a band the fraction of light that dust transmits is a smooth function of wavelength. The
+light in the band is therefore distributed over a few wavelengths, the nodes, by Lagrange
+polynomials in ln(wavelength). This is done once for each spectrum and redshift. A sum over the
+nodes then replaces the integral over wavelength, for any curve and A_V.
 """
 
 from functools import cache
 
 import numpy as np
 
-#: Largest relative error of exp(-A_V c) at the largest A_V and the worst wavelength. The error
-#: of the flux in a band is about fifty times smaller.
-TOLERANCE = 5e-5
-# Half the range of A_V c that one set of nodes covers. In larger ranges float32 rounding would
-# matter, because the polynomials have both signs.
+#: Largest relative error of the transmitted fraction at the worst wavelength of a band, for a
+#: power law of wavelength with the slope `SLOPE`. The error of the flux is much smaller.
+TOLERANCE = 5e-4
+#: Slope of ln(transmitted fraction) with ln(wavelength) for which the nodes suffice: that of
+#: A_V = 4 at 2000 Angstrom with the curve of Calzetti+00.
+SLOPE = 10.0
+# Half the range of the logarithm that one set of nodes covers. In larger ranges float32 rounding
+# would matter, because the polynomials have both signs.
 _HALF_RANGE = 2.5
 
 
@@ -46,19 +49,20 @@ def lagrange(x, k):
     return np.polynomial.chebyshev.chebvander(x, k - 1) @ matrix, nodes
 
 
-def choose_nodes(half_range):
-    """Return the number of nodes that keep exp(y) within `TOLERANCE`.
+def choose_nodes(width):
+    """Return the number of nodes that keep the transmitted fraction within `TOLERANCE`.
 
     Parameters
     ----------
-    half_range : float
-        y is between -`half_range` and `half_range`.
+    width : float
+        Width of the band in ln(wavelength).
 
     Returns
     -------
     segments, k : int
         Number of equal parts of the range, and of nodes in each.
     """
+    half_range = 0.5 * SLOPE * width
     segments = max(1, int(np.ceil(half_range / _HALF_RANGE)))
     return segments, _enough(np.ceil(half_range / segments * 50.0) / 50.0)
 
@@ -75,32 +79,26 @@ def _enough(half_range):
         k += 1
 
 
-def distribute(curve, segments, k):
+def distribute(position, segments, k):
     """Return the distribution of the light at each wavelength over the nodes.
 
     Parameters
     ----------
-    curve : `~numpy.ndarray`, shape (S, W)
-        S sets of values of the curve.
+    position : `~numpy.ndarray`, shape (W,)
+        Position in the range of the band, from 0 to 1. Values beyond belong to the ends.
     segments, k : int
-        Result of `choose_nodes` for the widest range of a set.
+        Result of `choose_nodes`.
 
     Returns
     -------
-    fractions : `~numpy.ndarray`, shape (S, W, segments * k)
+    fractions : `~numpy.ndarray`, shape (W, segments * k)
         Each row sums to 1.
-    nodes : `~numpy.ndarray`, shape (S, segments * k)
-        Values of the curve at the nodes.
+    nodes : `~numpy.ndarray`, shape (segments * k,)
+        Positions of the nodes.
     """
-    low = curve.min(axis=1, keepdims=True)
-    width = np.maximum((curve.max(axis=1, keepdims=True) - low) / segments, 1e-12)
-    position = (curve - low) / width
-    segment = np.minimum(position.astype(int), segments - 1)
-    fractions, x = lagrange(2.0 * (position - segment) - 1.0, k)
-    if segments > 1:
-        inside = segment[..., None] == np.arange(segments)
-        fractions = (inside[..., None] * fractions[..., None, :]).reshape(
-            *curve.shape, segments * k
-        )
-    within = (np.arange(segments)[:, None] + 0.5 * (x + 1.0)).ravel()
-    return fractions, low + width * within
+    place = np.clip(position, 0.0, 1.0) * segments
+    segment = np.minimum(place.astype(int), segments - 1)
+    fractions, x = lagrange(2.0 * (place - segment) - 1.0, k)
+    inside = segment[:, None] == np.arange(segments)
+    fractions = (inside[:, :, None] * fractions[:, None, :]).reshape(len(position), segments * k)
+    return fractions, (np.arange(segments)[:, None] + 0.5 * (x + 1.0)).ravel() / segments

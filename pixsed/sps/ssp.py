@@ -1,14 +1,18 @@
 """Grid of simple stellar populations (SSPs) of any library, and its file.
 
 The spectra are averages over age bins. A star-formation history is therefore the mass formed
-in each bin, and no interpolation in age is needed.
+in each bin, and no interpolation in age is needed. The gas of young stars is apart from them,
+for one or more ionisation parameters.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pixsed.errors import PixsedError
+
+# Rounding of log U that is within the grid.
+_LOG_U_TOLERANCE = 1e-6
 
 
 @dataclass
@@ -24,18 +28,23 @@ class SSPGrid:
     metallicity : `~numpy.ndarray`, shape (Z,)
         log10(Z / Zsun), ascending; ZSUN in `meta` is Zsun.
     spectra : `~numpy.ndarray`, shape (Z, A, W)
-        Stars and nebular continuum, Lsun / Angstrom / Msun formed, float32.
+        Stars alone, Lsun / Angstrom / Msun formed, float32. In the first Y age bins, whose
+        gas absorbs it, without the ionising light.
+    log_u : `~numpy.ndarray`, shape (U,)
+        Ionisation parameter log10 U of the gas, ascending.
+    nebular : `~numpy.ndarray`, shape (U, Z, Y, W)
+        Continuum of the gas of the first Y age bins, Lsun / Angstrom / Msun formed, float32.
     line_wave : `~numpy.ndarray`, shape (L,)
         Wavelengths of emission lines, Angstrom.
-    lines : `~numpy.ndarray`, shape (Z, A, L)
-        Luminosities of the lines, Lsun / Msun formed.
+    lines : `~numpy.ndarray`, shape (U, Z, Y, L)
+        Luminosities of the lines of that gas, Lsun / Msun formed.
     living, remnant : `~numpy.ndarray`, shape (Z, A)
         Mass in living stars, and in white dwarfs, neutron stars and black holes, per solar
         mass formed.
     dust_wave, dust_spectrum : `~numpy.ndarray`, shape (D,)
         Wavelength [Angstrom] and emission of dust per absorbed luminosity [1 / Angstrom].
     meta : dict
-        LIBRARY, ISOCHRO, SPECLIB, IMF, ZSUN, LOGU, LSUN (erg/s), ZINTERP
+        LIBRARY, ISOCHRO, SPECLIB, IMF, ZSUN, LOGU (`log_u_card`), LSUN (erg/s), ZINTERP
         ("log": spectra interpolated linearly in log Z; "linear": in Z), NEBULAR, DUSTEM.
     """
 
@@ -43,6 +52,8 @@ class SSPGrid:
     age_edges: np.ndarray
     metallicity: np.ndarray
     spectra: np.ndarray
+    log_u: np.ndarray
+    nebular: np.ndarray
     line_wave: np.ndarray
     lines: np.ndarray
     living: np.ndarray
@@ -75,13 +86,81 @@ class SSPGrid:
             nodes, x = 10.0**grid, 10.0**mh
         else:
             nodes, x = grid, mh
-        low = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
-        fraction = (x - nodes[low]) / (nodes[low + 1] - nodes[low])
-        weights = np.zeros((len(mh), len(grid)))
-        rows = np.arange(len(mh))
-        weights[rows, low] = 1.0 - fraction
-        weights[rows, low + 1] = fraction
-        return weights
+        return _linear_weights(nodes, x)
+
+    def at_log_u(self, log_u):
+        """Return the grid with the gas of one ionisation parameter.
+
+        Parameters
+        ----------
+        log_u : float
+            log10 U, within the grid.
+
+        Returns
+        -------
+        `SSPGrid`
+        """
+        [weights] = self.log_u_weights([log_u])
+        card = {"LOGU": float(log_u)} if "LOGU" in self.meta else {}
+        return replace(
+            self,
+            log_u=np.array([float(log_u)]),
+            nebular=np.tensordot(weights, self.nebular, 1)[None].astype(self.nebular.dtype),
+            lines=np.tensordot(weights, self.lines, 1)[None],
+            meta=self.meta | card,
+        )
+
+    def log_u_weights(self, log_u):
+        """Return the weight of each ionisation parameter of the grid in gas of `log_u`.
+
+        Parameters
+        ----------
+        log_u : `~numpy.ndarray`, shape (N,)
+            log10 U, within the grid. A grid of one value accepts only that value.
+
+        Returns
+        -------
+        `~numpy.ndarray`, shape (N, U), float64
+            At most two adjacent weights per row are not 0; each row sums to 1.
+
+        Raises
+        ------
+        PixsedError
+            If a value is beyond the grid, or not finite.
+        """
+        grid, log_u = self.log_u, np.asarray(log_u, dtype=float)
+        inside = (log_u >= grid[0] - _LOG_U_TOLERANCE) & (log_u <= grid[-1] + _LOG_U_TOLERANCE)
+        if not inside.all():
+            values = f"{grid[0]:g}" if len(grid) == 1 else f"{grid[0]:g} to {grid[-1]:g}"
+            raise PixsedError(
+                f"log U must be {values}, as in the SSP grid, got {log_u[~inside][0]:.4g}; "
+                "for other values try: pixsed ssp --log-u all"
+            )
+        if len(grid) == 1:
+            return np.ones((len(log_u), 1))
+        return _linear_weights(grid, log_u)
+
+
+def _linear_weights(nodes, x):
+    """Return the weights (N, K) that interpolate linearly between ascending `nodes` (K,)."""
+    x = np.clip(x, nodes[0], nodes[-1])
+    low = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
+    fraction = (x - nodes[low]) / (nodes[low + 1] - nodes[low])
+    weights = np.zeros((len(x), len(nodes)))
+    rows = np.arange(len(x))
+    weights[rows, low] = 1.0 - fraction
+    weights[rows, low + 1] = fraction
+    return weights
+
+
+def log_u_card(log_u):
+    """Return the value of the card LOGU: a number, or a range such as "-4 to -1".
+
+    Parameters
+    ----------
+    log_u : `~numpy.ndarray`, shape (U,)
+    """
+    return float(log_u[0]) if len(log_u) == 1 else f"{log_u[0]:g} to {log_u[-1]:g}"
 
 
 #: Cards that describe the populations; tables of simulations copy them.
@@ -90,6 +169,7 @@ POPULATION_KEYS = (
     "ISOCHRO",
     "SPECLIB",
     "IMF",
+    "MASSCONV",
     "ZSUN",
     "LOGU",
     "ZINTERP",
@@ -105,7 +185,8 @@ POPULATION_KEYS = (
 _IMAGES = (
     # attribute, extension, unit, names of the axes in the header
     ("spectra", "SPECTRA", "solLum Angstrom-1 solMass-1", "WAVE,AGE,METAL"),
-    ("lines", "LINES", "solLum solMass-1", "LINEWAVE,AGE,METAL"),
+    ("nebular", "NEBULAR", "solLum Angstrom-1 solMass-1", "WAVE,AGE,METAL,LOGU"),
+    ("lines", "LINES", "solLum solMass-1", "LINEWAVE,AGE,METAL,LOGU"),
     ("living", "LIVING", "", "AGE,METAL"),
     ("remnant", "REMNANT", "", "AGE,METAL"),
 )
@@ -120,7 +201,7 @@ _COMMENTS = {
 
 
 def write_ssp(grid, path, overwrite=False, inputs=()):
-    """Write an `SSPGrid` to FITS: images by metallicity, age and wavelength.
+    """Write an `SSPGrid` to FITS: images by log U, metallicity, age and wavelength.
 
     Parameters
     ----------
@@ -167,6 +248,7 @@ def write_ssp(grid, path, overwrite=False, inputs=()):
         table("WAVE", WAVE=(grid.wave, "Angstrom")),
         table("AGE", AGE_LO=(edges[:-1], "Gyr"), AGE_HI=(edges[1:], "Gyr")),
         table("METAL", LOGZSOL=(grid.metallicity, None)),
+        table("LOGU", LOGU=(grid.log_u, None)),
         table("LINEWAVE", WAVE=(grid.line_wave, "Angstrom")),
         table(
             "DUSTEM", WAVE=(grid.dust_wave, "Angstrom"), SPECTRUM=(grid.dust_spectrum, "Angstrom-1")
@@ -189,7 +271,7 @@ def read_ssp(path):
     Raises
     ------
     PixsedError
-        If the file is not an SSP grid.
+        If the file is not an SSP grid, or an old one without an axis of log U.
     """
     from pixsed.io.inputs import check_input
     from pixsed.io.locate import open_fits
@@ -199,6 +281,11 @@ def read_ssp(path):
         header = hdus[0].header
         if not header.get("SSPGRID"):
             raise PixsedError(f"{path} is not an SSP grid; make one with 'pixsed ssp'")
+        if "LOGU" not in hdus:
+            raise PixsedError(
+                f"{path}: an SSP grid must have stars and gas apart and an extension LOGU, got "
+                "one of an older pixsed; try making it anew with 'pixsed ssp'"
+            )
         images = {
             attribute: np.ascontiguousarray(hdus[name].data, dtype=np.float32)
             for attribute, name, _, _ in _IMAGES
@@ -208,6 +295,7 @@ def read_ssp(path):
             wave=np.array(hdus["WAVE"].data["WAVE"], dtype=float),
             age_edges=np.append(age["AGE_LO"][0], age["AGE_HI"]).astype(float),
             metallicity=np.array(hdus["METAL"].data["LOGZSOL"], dtype=float),
+            log_u=np.array(hdus["LOGU"].data["LOGU"], dtype=float),
             line_wave=np.array(hdus["LINEWAVE"].data["WAVE"], dtype=float),
             dust_wave=np.array(hdus["DUSTEM"].data["WAVE"], dtype=float),
             dust_spectrum=np.array(hdus["DUSTEM"].data["SPECTRUM"], dtype=float),

@@ -59,12 +59,12 @@ def test_all_bands_by_default(run_cli, ssp_file, tmp_path):
 def test_choices_match_the_library():
     from pixsed.cli import simulate
     from pixsed.simulate.priors import PRIORS
-    from pixsed.sps.dust import attenuation_curves
+    from pixsed.sps.dust import attenuation_law
     from pixsed.sps.igm import check_igm
 
     assert simulate.PRIORS == tuple(PRIORS)
     for name in simulate.ATTENUATION:
-        attenuation_curves(name)
+        attenuation_law(name)
     for name in simulate.IGM:
         check_igm(name)
 

@@ -83,10 +83,27 @@ def test_fsps_without_data(run_pixsed, tmp_path):
     assert "set the environment variable SPS_HOME, or add --sps-home" in result.stderr
 
 
-def test_bc03_has_one_imf(run_pixsed, tmp_path):
-    result = run_pixsed("ssp", "--library", "bc03", "--imf", "chabrier", "-o", tmp_path / "g.fits")
+def test_bc03_has_two_imfs(run_pixsed, bc03_grid, tmp_path):
+    result = run_pixsed("ssp", "--library", "bc03", "--imf", "salpeter", "-o", tmp_path / "g.fits")
     assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
-    assert "BC03 grids have a fixed Kroupa IMF, got chabrier" in result.stderr
+    assert "BC03 grids must be kroupa or chabrier, got salpeter" in result.stderr
+
+
+def test_axis_of_log_u(run_cli, bc03_grid, tmp_path):
+    path = tmp_path / "grid.fits"
+    options = ("--library", "bc03", "--imf", "chabrier", "--log-u", "all")
+    result = run_cli("ssp", *options, "-o", path)
+    assert result.exit_code == 0, result.output
+    assert "7 log U, Chabrier IMF" in result.stderr
+    header = fits.getheader(path)
+    assert header["LOGU"] == "-4 to -1" and header["IMF"] == "Chabrier"
+    assert header["MASSCONV"] == "Kroupa mass x 0.9403 (Madau & Dickinson 2014)"
+    assert read_ssp(path).log_u.tolist() == [-4.0, -3.5, -3.0, -2.5, -2.0, -1.5, -1.0]
+
+
+def test_log_u_is_not_a_word(run_cli, tmp_path):
+    result = run_cli("ssp", "--library", "bc03", "--log-u", "any", "-o", tmp_path / "g.fits")
+    assert result.exit_code == 2 and "'any' is not a valid number or all" in result.stderr
 
 
 def test_options_of_the_other_library(run_pixsed, tmp_path):

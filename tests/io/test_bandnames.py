@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 
+from pixsed.bands import BANDS, BY_NAME
 from pixsed.errors import PixsedError
 from pixsed.io.bandnames import band_name, filter_name, instrument_name, pivot_um
 
@@ -40,6 +41,55 @@ def test_from_header(cards, band):
     assert band_name(cards) == band
 
 
+# Cards of real mosaics: STScI's pipelines, grizli, and the Spitzer Science Center.
+OF_KNOWN_BANDS = [
+    ({"INSTRUME": "ACS", "DETECTOR": "WFC", "FILTER1": "F475W", "FILTER2": "CLEAR2L"}, "F475W"),
+    ({"INSTRUME": "ACS", "DETECTOR": "WFC", "FILTER1": "F555W", "FILTER2": "CLEAR2L"}, "F555W"),
+    ({"INSTRUME": "ACS", "DETECTOR": "WFC", "FILTER1": "F625W", "FILTER2": "CLEAR2L"}, "F625W"),
+    *(
+        ({"INSTRUME": "WFC3", "DETECTOR": "UVIS", "FILTER": filter_}, f"UVIS_{filter_}")
+        for filter_ in "F275W F336W F390W F438W F475W F555W F606W F625W F775W F814W".split()
+    ),
+    *(
+        ({"INSTRUME": "WFC3", "DETECTOR": "IR", "FILTER": filter_}, filter_)
+        for filter_ in "F098M F105W F110W F125W F140W F160W".split()
+    ),
+    *(
+        ({"INSTRUME": "NIRISS", "FILTER": "CLEAR", "PUPIL": filter_}, f"NIRISS_{filter_}")
+        for filter_ in "F090W F115W F140M F150W F158M F200W".split()
+    ),
+    *(
+        ({"INSTRUME": "NIRCAM", "FILTER": filter_, "PUPIL": "CLEAR"}, filter_)
+        for filter_ in "F150W2 F322W2 F187N F212N F140M F182M F210M F300M F480M".split()
+    ),
+    ({"INSTRUME": "NIRCAM", "FILTER": "F150W2", "PUPIL": "F164N"}, "F164N"),
+    ({"INSTRUME": "NIRCAM", "FILTER": "F322W2", "PUPIL": "F323N"}, "F323N"),
+    ({"INSTRUME": "NIRCAM", "FILTER": "F444W", "PUPIL": "F405N"}, "F405N"),
+    ({"INSTRUME": "NIRCAM", "FILTER": "F444W", "PUPIL": "F466N"}, "F466N"),
+    ({"INSTRUME": "NIRCAM", "FILTER": "F470N-F444W"}, "F470N"),
+    ({"INSTRUME": "MIRI", "FILTER": "F560W"}, "MIRI_F560W"),
+    ({"INSTRUME": "MIRI", "DETECTOR": "MIRIMAGE", "FILTER": "F770W"}, "MIRI_F770W"),
+    ({"INSTRUME": "IRAC", "CHNLNUM": 1}, "IRAC_CH1"),
+    ({"INSTRUME": "IRAC", "CHNLNUM": 2, "TELESCOP": "Spitzer"}, "IRAC_CH2"),
+    ({"INSTRUME": "IRAC", "FILTER": "ch2"}, "IRAC_CH2"),
+]
+
+
+@pytest.mark.parametrize(("cards", "band"), OF_KNOWN_BANDS)
+def test_known_bands_of_real_mosaics(cards, band):
+    assert band_name(cards) == band
+    known = BY_NAME[band]
+    assert instrument_name(band) == known.instrument
+    assert pivot_um(band) == known.pivot_um
+
+
+def test_the_same_name_of_two_cameras():
+    cards = {"INSTRUME": "WFC3", "DETECTOR": "IR", "FILTER": "F164N"}
+    assert band_name(cards) == band_name({"INSTRUME": "WFC3", "FILTER": "F164N"}) == "IR_F164N"
+    assert band_name({"FILTER": "HST/WFC3_IR.F164N"}) == "IR_F164N"
+    assert instrument_name("IR_F164N") == "WFC3/IR" and np.isnan(pivot_um("IR_F164N"))
+
+
 def test_explicit_wins_in_upper_case():
     assert band_name({"FILTER": "F606W"}, "f444w") == "F444W"
 
@@ -64,14 +114,14 @@ def test_of_a_band():
     assert instrument_name("F606W") == "ACS"
     assert instrument_name("F160W") == "WFC3/IR"
     assert instrument_name("NIRISS_F200W") == "NIRISS"
-    assert instrument_name("F110W", {"INSTRUME": "WFC3"}) == "WFC3/IR"
+    assert instrument_name("F127M", {"INSTRUME": "WFC3"}) == "WFC3/IR"
     assert instrument_name("HSC_G") == ""
     assert pivot_um("F444W") == pytest.approx(4.4017)
-    assert pivot_um("F110W", {"PHOTPLAM": 11534.46}) == pytest.approx(1.153446)
+    assert pivot_um("UVIS_F850LP", {"PHOTPLAM": 9171.9}) == pytest.approx(0.91719)
     assert np.isnan(pivot_um("HSC_G"))
 
 
-@pytest.mark.parametrize("band", ["F444W", "UVIS_F814W", "NIRISS_F200W", "F160W", "HRC_F435W"])
+@pytest.mark.parametrize("band", [*(b.name for b in BANDS), "HRC_F435W", "IR_F164N"])
 def test_a_cubes_cards_name_the_band_again(band):
     cards = {"FILTER": filter_name(band), "INSTRUME": instrument_name(band)}
     assert band_name(cards) == band
@@ -92,6 +142,9 @@ def test_a_cubes_cards_name_the_band_again(band):
         ("HST/WFC3_UVIS.F336W", "UVIS_F336W"),
         ("HST/WFPC2-WF.F606W", "WFPC2_F606W"),
         ("HST/NICMOS2.F160W", "NICMOS_F160W"),
+        ("Spitzer/IRAC.I1", "IRAC_CH1"),
+        ("IRAC_CH2", "IRAC_CH2"),
+        ("irac1", "IRAC_CH1"),
         ("NIRCAM_F444W", "F444W"),
         ("nircam f444w", "F444W"),
         ("JWST_NIRCAM_F115W", "F115W"),
@@ -164,7 +217,11 @@ def test_more_than_a_filter_is_asked_for(text):
         {"INSTRUME": "NIRCAM", "FILTER": "JWST/NIRISS.F200W"},
         {"INSTRUME": "ACS", "FILTER": "HST/WFC3_UVIS1.F814W"},
         {"INSTRUME": "NIRCAM", "BAND": "NIRISS_F200W"},
-        {"FILTER": "Spitzer/IRAC.I1"},
+        {"INSTRUME": "IRAC", "CHNLNUM": 7},
+        {"INSTRUME": "IRAC"},
+        {"INSTRUME": "MIPS", "CHNLNUM": 1},
+        {"FILTER": "ch1"},
+        {"FILTER": "NIRISS IR F150W"},
         {"FILTER": "CFHT/MegaCam.g"},
         {"FILTER": "SDSS r"},
         {"FILTER": "CLEAR1L"},

@@ -61,5 +61,5 @@ def test_coordinates_and_history_agree(drawn):
 
 
 def test_known_priors():
-    assert list(PRIORS) == ["tau", "dirichlet", "continuity", "powerlaw", "dpl"]
+    assert list(PRIORS) == ["tau", "dirichlet", "continuity", "powerlaw", "dpl", "broad"]
     assert PRIORS["tau"] is TauPrior and all(PRIORS[name].NAME == name for name in PRIORS)

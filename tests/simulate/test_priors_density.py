@@ -8,6 +8,9 @@ from scipy.stats import t
 from pixsed.cosmology import age
 from pixsed.simulate.priors import PRIORS
 
+#: Priors whose density has a closed form, with parameters of the history as coordinates.
+CLOSED = [name for name in PRIORS if name != "broad"]
+
 #: ln of the density of LOGMFORM, AV, METAL and REDSHIFT.
 COMMON = -np.log(8 * 4 * 2.7 * 7.5)
 
@@ -79,7 +82,7 @@ def test_nan_stays_nan():
     assert np.isnan(density("tau", TAU=1.0, TSTART=1.0, REDSHIFT=np.nan))
 
 
-@pytest.mark.parametrize("name", PRIORS)
+@pytest.mark.parametrize("name", CLOSED)
 def test_density_is_that_of_the_draws(name):
     """ln p is -ln |det J| of the map from the unit cube, whose density is 1."""
     prior = PRIORS[name]()
@@ -100,7 +103,7 @@ def test_density_is_that_of_the_draws(name):
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", PRIORS)
+@pytest.mark.parametrize("name", CLOSED)
 def test_float32_columns_stay_inside(name):
     prior = PRIORS[name]()
     z, unit = prior.draw(5000, np.random.default_rng(8))

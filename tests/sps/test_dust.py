@@ -3,7 +3,7 @@ import pytest
 from astropy import units as u
 
 from pixsed.errors import PixsedError
-from pixsed.sps.dust import attenuation_curves, calzetti, charlot_fall, charlot_fall_young, smc
+from pixsed.sps.dust import ATTENUATION, attenuation_law, calzetti, charlot_fall, salim, smc
 
 
 def test_unity_in_v():
@@ -91,12 +91,30 @@ def test_charlot_fall():
     """Charlot & Fall, equation 3: slope -0.7, and 0.3 of the depth in the diffuse medium."""
     wave = np.array([1500.0, 5500.0, 22000.0])
     np.testing.assert_allclose(charlot_fall(wave), [2.4831, 1.0, 0.3789], rtol=1e-4)
-    cloud = charlot_fall_young(wave) - charlot_fall(wave)
-    np.testing.assert_allclose(charlot_fall(wave) / (cloud + charlot_fall(wave)), 0.3)
+    assert ATTENUATION["charlot-fall"].young == pytest.approx(1 / 0.3)
 
 
 def test_names():
-    assert attenuation_curves("calzetti") == (calzetti, calzetti)
-    assert attenuation_curves("charlot-fall") == (charlot_fall, charlot_fall_young)
-    with pytest.raises(PixsedError, match="one of calzetti, charlot-fall, smc, got 'mw'"):
-        attenuation_curves("mw")
+    assert attenuation_law("calzetti").curve is calzetti
+    birth_clouds = {name: law.has_birth_clouds for name, law in ATTENUATION.items()}
+    assert birth_clouds == {"calzetti": False, "charlot-fall": True, "smc": False, "salim": True}
+    with pytest.raises(PixsedError, match="one of calzetti, charlot-fall, smc, salim, got 'mw'"):
+        attenuation_law("mw")
+
+
+def test_salim_is_calzetti_without_slope_and_bump():
+    wave = np.geomspace(500.0, 30000.0, 200)
+    found = salim(wave, np.zeros(1), np.zeros(1))[0]
+    np.testing.assert_allclose(found, calzetti(wave), rtol=1e-12)
+
+
+def test_salim_published_values():
+    """Salim+18, equations 2 to 4: the ratio R_V, and B in units of A(2175) / E(B - V)."""
+    wave = np.array([2175.0, 5500.0, 4400.0])
+    slope = np.array([-0.2, -0.2])
+    plain, bumpy = salim(wave, slope, np.array([0.0, 3.0]))
+    assert plain[1] == pytest.approx(1.0, abs=2e-3)
+    ratio = 4.05 / (5.05 * (4400 / 5500) ** -0.2 - 4.05)
+    assert (bumpy - plain)[0] == pytest.approx(3.0 / ratio, rel=1e-6)
+    # E(B - V) / A_V is 1 / R_V by construction.
+    assert plain[2] - plain[1] == pytest.approx(1 / ratio, rel=0.02)

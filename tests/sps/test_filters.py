@@ -42,10 +42,10 @@ def test_pivot_wavelengths(curves):
 
 def test_columns_add_up_to_one(curves):
     names = [band.name for band in BANDS]
-    matrix = transmission_matrix(names, np.arange(np.log(3300), np.log(54000), 0.002))
+    matrix = transmission_matrix(names, np.arange(np.log(2200), np.log(100000), 0.002))
     np.testing.assert_allclose(matrix.sum(axis=0), 1, rtol=1e-12)
     # A flat f_nu has the same AB magnitude in every band, a power law that of its integral.
-    centre = np.exp(np.arange(np.log(3300), np.log(54000), 0.002)[:-1] + 0.001)
+    centre = np.exp(np.arange(np.log(2200), np.log(100000), 0.002)[:-1] + 0.001)
     for column, name in zip(matrix.T, names, strict=True):
         wave, transmission = load_curve(name)
         expected = np.trapezoid(transmission, wave) / np.trapezoid(transmission / wave, wave)

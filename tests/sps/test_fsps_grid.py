@@ -197,7 +197,7 @@ def test_warnings(sps_home):
     assert steps == [(i, 26) for i in range(27)]
     assert ("fsps" in sys.modules) == before  # FSPS's state is not this process's
     assert inputs == [sps_home] and grid.meta["IMF"] == "Salpeter"
-    assert grid.meta["NEBULAR"] == "none" and not grid.lines.any()
+    assert grid.meta["NEBULAR"] == "none" and not grid.lines.any() and not grid.nebular.any()
     blue = (grid.wave > 500) & (grid.wave < 900)
     assert grid.spectra[:, 0][:, blue].min() > 0
     # More mass in dwarfs, which live on: 0.7 at 10 Gyr.
@@ -225,7 +225,8 @@ def test_gas_takes_the_ionising_light(grid):
     ionising, red = (grid.wave > 300) & (grid.wave < 900), grid.wave > 1300
     assert grid.spectra[:, young][..., ionising].max() < 1e-3 * grid.spectra[:, young].max()
     assert grid.spectra[..., red & (grid.wave < 1e6)].min() > 0
-    assert np.all(grid.lines[:, young].sum(axis=-1) > 0) and not grid.lines[:, old].any()
+    assert np.all(grid.lines[:, :, : young.sum()].sum(axis=-1) > 0)
+    assert grid.lines.shape[2] == grid.nebular.shape[2] <= (~old).sum()
 
 
 def test_masses(grid):
@@ -434,7 +435,7 @@ def compare(comparison, full, stars, monkeypatch):
         if not dusty:
             continue
         # Below 1200 Angstrom FSPS goes on with Calzetti's polynomial, pixsed with a power law.
-        monkeypatch.setitem(dust.ATTENUATION, "fsps", (fsps_calzetti, fsps_calzetti))
+        monkeypatch.setitem(dust.ATTENUATION, "fsps", dust.AttenuationLaw(fsps_calzetti))
         same_law = comparison.fluxes(grid, table, dusty, emission, attenuation="fsps")
         median, high = comparison.figures("  FSPS's Calzetti", same_law, expected)
         assert median <= 0.003 and high <= 0.03

@@ -9,6 +9,7 @@ import numpy as np
 
 from pixsed.cosmology import age
 from pixsed.simulate.priors.coordinates import Uniform, log_uniform_density
+from pixsed.sps.photometry import Dust
 
 #: Coordinates of all priors.
 COMMON = (
@@ -61,6 +62,13 @@ class Prior:
         name -> (unit, description).
     """
 
+    #: Attenuation law, and number of SSP grids.
+    ATTENUATION = "calzetti"
+    LIBRARIES = 1
+    #: Ionisation parameter of the gas, for a prior without the coordinate LOGU.
+    LOG_U = -2.0
+    #: Number of rows of simulations that share one stream of random numbers.
+    BATCH = 50_000
     Z_RANGE = (0.0, 7.5)
     AV_MAX = COMMON[1].high
 
@@ -85,9 +93,25 @@ class Prior:
             Cumulative probability of each coordinate, in (0, 1).
         """
         tiny = 1e-9
-        u = np.clip(rng.random((n, 1 + len(self.COORDINATES))), tiny, 1 - tiny)
-        low, high = self.Z_RANGE
-        return low + (high - low) * u[:, 0], u[:, 1:]
+        u = np.clip(rng.random((n, 1 + self.size())), tiny, 1 - tiny)
+        return self.redshift_from(u[:, 0]), u[:, 1:]
+
+    @classmethod
+    def size(cls):
+        """Return the number of coordinates, which is that of the columns of UNIT."""
+        return len(cls.COORDINATES)
+
+    @classmethod
+    def redshift_from(cls, probability):
+        """Return the redshift of a cumulative probability; uniform in `Z_RANGE`."""
+        low, high = cls.Z_RANGE
+        return low + (high - low) * np.asarray(probability)
+
+    @classmethod
+    def redshift_probability(cls, z):
+        """Return the cumulative probability of a redshift, the inverse of `redshift_from`."""
+        low, high = cls.Z_RANGE
+        return (np.asarray(z) - low) / (high - low)
 
     def values(self, z, unit):
         """Return the coordinates in physical units, as a dict of (n,) arrays."""
@@ -97,6 +121,10 @@ class Prior:
     def history(self, z, unit):
         """Return the star-formation histories, a `~pixsed.sps.sfh.History`."""
         raise NotImplementedError
+
+    def dust(self, values):
+        """Return the dust of coordinates in physical units, a `~pixsed.sps.photometry.Dust`."""
+        return Dust(values["AV"])
 
     def parameters(self, z, unit, history, surviving):
         """Return the values of all `columns` as a dict of (n,) arrays.

@@ -45,6 +45,26 @@ class Uniform:
 
 
 @dataclass(frozen=True)
+class Arcsine:
+    """A fraction between `low` and `high`, distributed as Beta(1/2, 1/2): both ends are likely."""
+
+    name: str
+    low: float
+    high: float
+    unit: str
+    description: str
+    log: bool = False
+
+    def from_unit(self, u):
+        """Map cumulative probability (0 to 1) to the parameter."""
+        return self.low + (self.high - self.low) * np.sin(0.5 * np.pi * np.asarray(u)) ** 2
+
+    def value(self, u, age):
+        """Return the parameter; `age` is not used."""
+        return self.from_unit(u)
+
+
+@dataclass(frozen=True)
 class UniformToAge:
     """A cosmic time uniform from `start` Gyr to the age of the Universe at the redshift.
 

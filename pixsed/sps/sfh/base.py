@@ -58,10 +58,10 @@ class History:
         younger[:, -1] = 1.0
         return np.diff(younger, axis=1)
 
-    def log_sfr(self):
-        """Return log10 of the mean SFR over the last 100 Myr, for 1 Msun formed [1/yr], (N,)."""
+    def log_sfr(self, time=SFR_TIME):
+        """Return log10 of the mean SFR over the last `time` Gyr, for 1 Msun formed [1/yr], (N,)."""
         with np.errstate(divide="ignore"):
-            log = np.log10(self.mass_younger(SFR_TIME)) - np.log10(SFR_TIME * YR_PER_GYR)
+            log = np.log10(self.mass_younger(time)) - np.log10(time * YR_PER_GYR)
         return np.maximum(log, LOG_SSFR_FLOOR)
 
     def formation_time(self, fraction):
