@@ -21,22 +21,52 @@ from pixsed.cli.options import (
 CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,ood"
 
 
+def parse_bias(ctx, param, value):
+    """Return ``0.05`` or ``LOGMFORM=0.05,LOGSFR=0.15`` as a dict; ``""`` is for all others."""
+    if value is None:
+        return None
+    found = {}
+    for part in value.split(","):
+        name, _, number = part.rpartition("=")
+        try:
+            found[name.strip().upper()] = limit = float(number)
+        except ValueError:
+            limit = -1.0
+        if not 0 <= limit < float("inf"):
+            raise click.BadParameter(f"{value!r} must be as 0.05 or LOGMFORM=0.05,LOGSFR=0.15")
+    return found
+
+
+def parse_coverage(ctx, param, value):
+    """Return ``0.6,0.76`` as a tuple."""
+    if value is None:
+        return None
+    try:
+        low, high = map(float, value.split(","))
+    except ValueError:
+        low, high = 1.0, 0.0
+    if not 0 <= low < high <= 1:
+        raise click.BadParameter(f"{value!r} must be two ascending fractions, as 0.60,0.76")
+    return low, high
+
+
 @click.command(
     "validate",
     epilog=examples(
         "pixsed validate tau test.fits -o report.fits --plot report.png",
+        "pixsed validate tau truths.fits --by FAMILY --by DUSTSLOPE:-0.7,0 -o report.fits",
         "pixsed validate mine.onnx test.fits --noise noise.fits --max-miss 0.015 -o report.fits",
     ),
 )
 @click.argument("model")
-@click.argument("simulations", type=click.Path())
+@click.argument("simulations", type=click.Path(), metavar="SIMULATIONS|TRUTHS")
 @click.option(
     "-n",
     "number",
     type=click.IntRange(min=100),
     default=10_000,
     show_default=True,
-    help="Number of simulations above the S/N cut in each case.",
+    help="Number of simulations above the S/N cut in each case; the most rows of a table.",
 )
 @click.option(
     "--per-bin",
@@ -49,7 +79,8 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
 @noise(
     default="depth",
     help="depth: the paper's Table 1, scatter 0.25, 2 % of the flux; wide: "
-    "the noise that the shipped models are trained with; or a FILE of 'pixsed noise'.",
+    "the noise that the shipped models are trained with; or a FILE of 'pixsed noise'. A table "
+    "with errors keeps its own noise.",
 )
 @click.option(
     "--cases",
@@ -81,6 +112,13 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
     help="Maximum mean S/N: a narrow range then holds many simulations.",
 )
 @click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN[:EDGES]",
+    help="More bins, by a column of the simulations or the truths, as DUSTSLOPE:-0.7,0; without "
+    "EDGES into three of equal number, or by the values of a text. Can be repeated.",
+)
+@click.option(
     "--max-miss",
     type=FiniteRange(min=0),
     metavar="FRACTION",
@@ -99,6 +137,32 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
     help="Limit: smallest p-value of the ranks of a property, over a whole case.",
 )
 @click.option(
+    "--max-bias",
+    callback=parse_bias,
+    metavar="X|PROP=X,...",
+    help="Limit: largest median offset, of all or of each named property, over a whole case and "
+    "in the bins of --by.",
+)
+@click.option(
+    "--coverage",
+    callback=parse_coverage,
+    metavar="LOW,HIGH",
+    help="Limits: coverage of 68 % intervals, over a whole case and in the bins of --by.",
+)
+@click.option(
+    "--limit-for",
+    type=Names(upper=True),
+    metavar="LIST",
+    help="Properties that --coverage, and --max-bias without names, are for.  [default: all]",
+)
+@click.option(
+    "--max-engine",
+    type=FiniteRange(min=0),
+    metavar="SIGMA",
+    help="Limit: largest median difference between the quantile engine and the flow, in any bin "
+    "of colour and S/N.",
+)
+@click.option(
     "--plot",
     type=click.Path(),
     metavar="FILE.png",
@@ -110,13 +174,17 @@ CASES = "paper,paper-14,paper-10,paper-6,paper-drop,paper-photoz,all,all-drop,oo
 @jobs
 @quiet_verbose
 def command(model, simulations, plot, card, output, overwrite, **options):
-    """Test a model on simulations: accuracy and calibration.
+    """Test a model on simulations, or on galaxies of another code: accuracy and calibration.
 
     For each property: R^2 of the posterior medians beside the paper's, offsets, posterior
     over prior width, coverage of 50, 68 and 95 % intervals, ranks, draws outside the prior;
     and joint coverage by TARP. Each case is tested overall and in bins of S/N and redshift,
     printed in short and written as FITS tables. Simulations of another prior than the model's
     are compared in the properties that both have (cross-test).
+
+    TRUTHS is a table of galaxies with known properties, as for 'pixsed fit': <BAND>, <BAND>_ERR,
+    REDSHIFT, optionally REDSHIFT_ERR, and the truths in <PROPERTY>_TRUE. Photometry with errors
+    is used as it is; without errors it is observed with --noise.
 
     If a limit is missed, or a draw is outside the prior, the exit status is 1, after the
     report is written.

@@ -8,7 +8,7 @@ from scipy.stats import binom
 from pixsed.errors import PixsedError
 from pixsed.plots.figure import new_figure
 from pixsed.plots.maps import LABELS
-from pixsed.validate.statistics import bin_name
+from pixsed.validate.bins import bin_name
 
 NAMES = ("residuals", "ranks", "coverage", "widths")
 _SNR = ((-np.inf, 5.0), (5.0, 10.0), (10.0, np.inf))

@@ -9,8 +9,9 @@ from pixsed.fit.draws import base_normals
 from pixsed.fit.posterior import run_batches
 from pixsed.io.bandnames import pivot_um
 from pixsed.simulate.observe import measure
+from pixsed.validate.bins import in_bin
 from pixsed.validate.cases import row_snr
-from pixsed.validate.statistics import BINS, in_bin, uniformity
+from pixsed.validate.statistics import uniformity
 
 #: Mean S/N of the artefacts.
 SNR_RANGE = (5.0, 50.0)
@@ -107,8 +108,8 @@ def row_of(kind, case, ood, snr, low, high):
 def of_simulations(result, case):
     """Return the rows of the table OOD for simulations, whose scores should be uniform."""
     table = []
-    for bin_ in BINS:
-        if bin_[0] != "REDSHIFT":
+    for bin_ in result.kinds:
+        if bin_[0] in ("ALL", "SNR"):
             rows = in_bin(result, bin_)
             ood, snr = result.ood[rows], result.snr[rows]
             table.append(row_of("SIMULATIONS", case, ood, snr, *bin_[1:]))
@@ -128,7 +129,7 @@ def of_artefacts(observed, bands, noise, sampler, case, *, seed=3, jobs=1):
     seed, jobs : int, optional
     """
     low, high = SNR_RANGE
-    chosen = observed.rows(in_bin(observed, BINS[0]))
+    chosen = observed.rows(in_bin(observed, observed.kinds[0]))
     chosen = chosen.rows((chosen.snr >= low) & (chosen.snr < high))
     table = []
     for i, kind in enumerate(KINDS):

@@ -6,8 +6,8 @@ from pixsed.cosmology import age
 
 #: Fraction of the range by which a bound is widened, since draws are float32.
 ROUNDING = 2e-6
-#: log10 of the time in years over which the rate is averaged.
-_LOG_SFR_TIME = 8.0
+#: log10 of the time in years over which a rate is averaged.
+_LOG_SFR_TIME = {"LOGSFR": 8.0, "LOGSFR10": 7.0}
 
 
 def outside(draws, redshift, metadata):
@@ -16,7 +16,7 @@ def outside(draws, redshift, metadata):
     The coordinates of the prior and the redshifts must be within their ranges. Times must be
     ordered and before the age of the Universe. The surviving mass must be less than the mass
     formed. Rates must be between the floor and the rate that forms all of the mass within
-    100 Myr. Values that are infinite or NaN are outside.
+    100 Myr, or 10 Myr for LOGSFR10. Values that are infinite or NaN are outside.
 
     Parameters
     ----------
@@ -61,12 +61,11 @@ def outside(draws, redshift, metadata):
     formed = values.get("LOGMFORM")
     if formed is not None and "LOGMSTAR" in values:
         found["LOGMSTAR"] |= ~(values["LOGMSTAR"] < formed + 1e-5)
-    if formed is not None and "LOGSFR" in values and "log_ssfr_floor" in prior:
-        # Both are float32 near 10: allow for the rounding of their difference.
-        rate = values["LOGSFR"] - formed
-        found["LOGSFR"] |= ~(
-            (rate > prior["log_ssfr_floor"] - 1e-5) & (rate < -_LOG_SFR_TIME + 1e-5)
-        )
+    for name, log_time in _LOG_SFR_TIME.items():
+        if formed is not None and name in values and "log_ssfr_floor" in prior:
+            # Both are float32 near 10: allow for the rounding of their difference.
+            rate = values[name] - formed
+            found[name] |= ~((rate > prior["log_ssfr_floor"] - 1e-5) & (rate < -log_time + 1e-5))
     if "REDSHIFT" in values and "redshift" in prior:
         limit("REDSHIFT", values["REDSHIFT"], *map(float, prior["redshift"]))
     return found

@@ -10,7 +10,7 @@ from pixsed.errors import PixsedError
 from pixsed.simulate.observe import draw_redshift_error, drop_bands, observe
 from pixsed.simulate.table import read_simulations
 from pixsed.snr import mean_snr
-from pixsed.validate.statistics import BINS, bin_name, bins_of_rows
+from pixsed.validate.bins import BINS, bin_name, rows_in
 
 #: Number of simulations that are observed together, with one stream of random numbers.
 BLOCK = 10_000
@@ -87,9 +87,10 @@ class Observed:
     snr : `~numpy.ndarray`, shape (N,)
         Mean S/N, as returned by `row_snr`.
     truth : dict of `~numpy.ndarray`, shape (N,)
-    bins : `~numpy.ndarray`, shape (N, len(BINS)), bool, optional
-        Bins of `~pixsed.validate.statistics.BINS` in which each row is used; default: all bins
-        that contain the row.
+    bins : `~numpy.ndarray`, shape (N, len(kinds)), bool, optional
+        Bins in which each row is used; default: all bins of `kinds` that contain the row.
+    kinds : sequence of tuple, optional
+        The bins, of `pixsed.validate.bins`.
     """
 
     flux: np.ndarray
@@ -99,10 +100,11 @@ class Observed:
     snr: np.ndarray
     truth: dict
     bins: np.ndarray | None = None
+    kinds: tuple = BINS
 
     def __post_init__(self):
         if self.bins is None:
-            self.bins = bins_of_rows(self.snr, self.redshift)
+            self.bins = rows_in(self.kinds, self.snr, self.redshift, self.truth)
 
     @property
     def nbands(self):
@@ -116,7 +118,8 @@ class Observed:
         """Return the rows of a slice or of a mask (N,)."""
         arrays = (self.flux, self.flux_err, self.redshift, self.redshift_err, self.snr)
         truth = {key: values[chosen] for key, values in self.truth.items()}
-        return Observed(*(array[chosen] for array in arrays), truth, self.bins[chosen])
+        bins = self.bins[chosen]
+        return Observed(*(array[chosen] for array in arrays), truth, bins, self.kinds)
 
 
 def band_set(name, bands):
@@ -186,6 +189,7 @@ def observe_case(
     per_bin=0,
     seed=5,
     photo_z_max=0.1,
+    kinds=BINS,
 ):
     """Observe simulations, and keep the first `number` within a range of mean S/N.
 
@@ -203,6 +207,8 @@ def observe_case(
     number, per_bin, seed : int, optional
     photo_z_max : float, optional
         Largest redshift error over 1 + z, for cases with redshift errors.
+    kinds : sequence of tuple, optional
+        Bins of `pixsed.validate.bins`; only those of S/N and redshift are filled.
 
     Returns
     -------
@@ -213,13 +219,11 @@ def observe_case(
     PixsedError
         If the range or a bin contains too few simulations.
     """
-    wanted = np.full(len(BINS), per_bin)
-    wanted[0] = number
-    wanted[[by == "SNR" and not (low < snr_max and high > snr_min) for by, low, high in BINS]] = 0
-    kept, count, seen = [], np.zeros(len(BINS), dtype=int), 0
+    wanted = _wanted(kinds, number, per_bin, (snr_min, snr_max))
+    kept, count, seen = [], np.zeros(len(kinds), dtype=int), 0
     for index, block in enumerate(blocks(path)):
         rng = np.random.default_rng([seed, index])
-        found = _observe(block, noise, case, (snr_min, snr_max), photo_z_max, rng)
+        found = _observe(block, noise, case, (snr_min, snr_max, photo_z_max), kinds, rng)
         so_far = count + found.bins.cumsum(axis=0)
         first = so_far[:, :1] <= number
         count += found.bins.sum(axis=0)
@@ -236,12 +240,24 @@ def observe_case(
         )
     worst = int(np.argmax(wanted - count))
     raise PixsedError(
-        f"only {count[worst]} of {seen} simulations are in the bin {bin_name(*BINS[worst])} "
+        f"only {count[worst]} of {seen} simulations are in the bin {bin_name(*kinds[worst])} "
         f"({case.label}), fewer than {per_bin}; simulate more, or give a smaller --per-bin"
     )
 
 
-def _observe(block, noise, case, snr_range, photo_z_max, rng):
+def _wanted(kinds, number, per_bin, snr_range):
+    """Return the number of rows that each bin needs, (K,)."""
+    wanted = np.zeros(len(kinds), dtype=int)
+    wanted[0] = number
+    for i, (by, low, high) in enumerate(kinds[1:], 1):
+        possible = by == "REDSHIFT" or (low < snr_range[1] and high > snr_range[0])
+        wanted[i] = per_bin if by in ("SNR", "REDSHIFT") and possible else 0
+    return wanted
+
+
+def _observe(block, noise, case, ranges, kinds, rng):
+    """Return a block as `Observed`; `ranges`: range of S/N, and largest redshift error."""
+    snr_min, snr_max, photo_z_max = ranges
     bands = block.bands
     here = band_set(case.bands, bands)
     mask = np.tile(here, (len(block), 1))
@@ -259,8 +275,9 @@ def _observe(block, noise, case, snr_range, photo_z_max, rng):
     z = block.columns["REDSHIFT"]
     z, z_err = draw_redshift_error(z, float(case.photo_z), photo_z_max if case.photo_z else 1, rng)
     snr = row_snr(flux, err, bands)
-    chosen = (snr > snr_range[0]) & (snr <= snr_range[1])
-    return Observed(flux, err, z, z_err, snr, with_t50lb(block.columns)).rows(chosen)
+    chosen = (snr > snr_min) & (snr <= snr_max)
+    truth = with_t50lb(block.columns)
+    return Observed(flux, err, z, z_err, snr, truth, kinds=kinds).rows(chosen)
 
 
 def _joined(parts):
@@ -275,4 +292,5 @@ def _joined(parts):
         join(p.snr for p in parts),
         {key: join(p.truth[key] for p in parts) for key in parts[0].truth},
         join(p.bins for p in parts),
+        parts[0].kinds,
     )

@@ -3,8 +3,9 @@
 import numpy as np
 
 from pixsed.validate.artefacts import KINDS
+from pixsed.validate.bins import bin_name
 from pixsed.validate.report import bins_of, largest_miss
-from pixsed.validate.statistics import FIGURE16, JOINT, LEVELS, bin_name
+from pixsed.validate.statistics import FIGURE16, JOINT, LEVELS
 
 _LEVELS = [f"COV{round(100 * level)}" for level in LEVELS]
 
@@ -31,18 +32,61 @@ def case_lines(tests, case, title):
         )
     errors = "".join(f"{whole[0][f'{key}_SE']:8.4f}" for key in _LEVELS)
     lines.append(f"{'standard error of coverage':67s}{errors}")
-    lines.append(f"{'bin':12s}{'N':>8s}   {'largest miss of coverage':34s}{'joint, TARP':>14s}")
+    width = max(12, *(len(name) + 1 for name, _ in bins))
+    lines.append(
+        f"{'bin':{width}s}{'N':>8s}   {'largest miss of coverage':34s}{'joint, TARP':>14s}"
+    )
     for name, rows in bins:
         worst = largest_miss(rows)
         if worst is None:
-            lines.append(f"{name:12s}{rows[0]['N']:8d}")
+            lines.append(f"{name:{width}s}{rows[0]['N']:8d}")
             continue
         miss, error, what = worst
         said = f"{miss:+.3f} +- {error:.3f}  {what}"
         d = next(r["KS_D"] for r in rows if r["PARAMETER"] == JOINT)
+        joint = f"{d:.3f} +- {0.5 / rows[0]['N'] ** 0.5:.3f}"
+        lines.append(f"{name:{width}s}{rows[0]['N']:8d}   {said:34s}{joint}")
+    return lines
+
+
+def truth_lines(tests, case, title):
+    """Return the lines of galaxies that are not of the model's prior.
+
+    One line per property, then the bias and the coverage of the 68 % intervals in bins.
+
+    Parameters
+    ----------
+    tests : list of dict
+        Rows of the table TESTS.
+    case, title : str
+    """
+    (_, whole), *others = bins_of(tests, case)
+    lines = [
+        title,
+        f"{'':10s}{'N':>7s}{'bias':>9s}{'se':>7s}{'1.48MAD':>9s}{'std':>7s}{'R2':>8s}"
+        f"{'width':>8s}{'pull':>7s}{'50 %':>8s}{'68 %':>8s}{'95 %':>8s}",
+    ]
+    marginal = [row for row in whole if row["PARAMETER"] != JOINT]
+    for r in marginal:
+        covered = "".join(f"{r[key]:8.3f}" for key in _LEVELS)
         lines.append(
-            f"{name:12s}{rows[0]['N']:8d}   {said:34s}{d:.3f} +- {0.5 / rows[0]['N'] ** 0.5:.3f}"
+            f"{r['PARAMETER']:10s}{r['N']:7d}{r['OFFSET']:+9.3f}{r['OFFSET_SE']:7.3f}"
+            f"{r['MAD']:9.3f}{r['SCATTER']:7.3f}{r['R2']:8.3f}{r['HALF']:8.3f}{r['PULL']:7.2f}"
+            f"{covered}"
         )
+    errors = "".join(f"{marginal[0][f'{key}_SE']:8.4f}" for key in _LEVELS)
+    lines.append(f"{'standard error of coverage':72s}{errors}")
+    names = [row["PARAMETER"] for row in marginal]
+    for text, key, form in (("bias", "OFFSET", "+10.3f"), ("68 %", "COV68", "10.3f")):
+        width = max(12, *(len(name) + 1 for name, _ in others)) if others else 12
+        lines.append(f"{text:{width}s}{'N':>7s}" + "".join(f"{name[:9]:>10s}" for name in names))
+        for name, rows in others:
+            values = {row["PARAMETER"]: row for row in rows}
+            count = max(row["N"] for row in rows)
+            if count < 2:
+                continue
+            shown = "".join(f"{values[n][key]:{form}}" for n in names)
+            lines.append(f"{name:{width}s}{count:7d}{shown}")
     return lines
 
 

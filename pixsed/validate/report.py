@@ -4,7 +4,8 @@ import numpy as np
 from scipy.stats import norm
 
 from pixsed.properties import unit_and_description
-from pixsed.validate.statistics import BINS, JOINT, LEVELS, bin_name, in_bin
+from pixsed.validate.bins import bin_name, in_bin
+from pixsed.validate.statistics import JOINT, LEVELS
 
 #: Maximum number of rows of the table POINTS.
 POINTS = 10_000
@@ -15,11 +16,11 @@ SUBJECTS = {
         "accuracy and calibration, by case, bin and property",
         {
             "CASE": ("", "case: bands and redshift errors of the simulations"),
-            "BY": ("", "quantity of the bin: ALL, SNR (mean S/N) or REDSHIFT"),
+            "BY": ("", "quantity of the bin: ALL, SNR (mean), REDSHIFT, or a column"),
             "LOW": ("", "lower edge of the bin"),
             "HIGH": ("", "upper edge of the bin"),
             "PARAMETER": ("", "property; JOINT: all free properties, by TARP"),
-            "UNIT": ("", "unit of OFFSET, MEAN, SCATTER and STD"),
+            "UNIT": ("", "unit of OFFSET, MEAN, SCATTER, MAD, STD and HALF"),
             "N": ("", "simulations"),
             "R2": ("", "coefficient of determination of the medians"),
             "R2_SE": ("", "its standard error"),
@@ -27,7 +28,10 @@ SUBJECTS = {
             "OFFSET_SE": ("", "its standard error"),
             "MEAN": ("", "mean of posterior median - truth"),
             "SCATTER": ("", "standard deviation of the same"),
+            "MAD": ("", "1.4826 times its median absolute deviation"),
             "STD": ("", "mean posterior standard deviation"),
+            "HALF": ("", "median half width of the 68 % interval"),
+            "PULL": ("", "1.4826 MAD of (median - truth) / posterior STD"),
             "WIDTH": ("", "mean posterior over prior width"),
             "WIDTH_SE": ("", "its standard error"),
             "LEAK": ("", "fraction of draws outside the prior"),
@@ -100,8 +104,10 @@ SUBJECTS = {
         },
     ),
     "ENGINES": (
-        "quantile engine against flow, by property",
+        "quantile engine against flow, by bin of colour and S/N, and property",
         {
+            "BIN": ("", "fifth of a colour (1/5 is the reddest) and S/N"),
+            "BIAS": ("", "median difference of medians / half the 68 % width"),
             "OFF50": ("", "median |difference of medians| / half the 68 % width"),
             "OFF95": ("", "its 95 % quantile"),
             "WIDTH": ("", "median ratio of 68 % widths, quantile engine / flow"),
@@ -135,7 +141,7 @@ def points_hdu(result):
     """Return the first `POINTS` simulations of a `~pixsed.validate.sampling.Result` as an HDU."""
     from astropy.table import Table
 
-    few = np.flatnonzero(in_bin(result, BINS[0]))[:POINTS]
+    few = np.flatnonzero(in_bin(result, result.kinds[0]))[:POINTS]
     columns = {"SNR": result.snr, "REDSHIFT": result.redshift, "OOD": result.ood}
     said = dict(SUBJECTS["POINTS"][1])
     for name, values in result.values.items():

@@ -7,12 +7,10 @@ import numpy as np
 from pixsed.fit.derived import derive
 from pixsed.fit.draws import base_normals, independent_normals
 from pixsed.fit.posterior import run_batches
+from pixsed.properties import PROPERTIES
+from pixsed.validate.bins import BINS, rows_in
 from pixsed.validate.bounds import outside
-from pixsed.validate.statistics import bins_of_rows
 from pixsed.validate.tarp import closer_fraction, place_among
-
-#: Properties that all priors have.
-COMMON = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "AGE", "T50LB")
 
 
 class ModelSampler:
@@ -30,12 +28,16 @@ class ModelSampler:
         self.score_draws = model.metadata.get("flux_model", {}).get("draws", 1)
 
     def names(self, truth, *, photo_z=False, same_prior=True):
-        """Return the properties that both model and truth have, in the order of the model."""
+        """Return the properties that both model and truth have, in the order of the model.
+
+        With another prior than the model's, only those of `pixsed.properties` count: coordinates
+        of priors may have one name and several meanings.
+        """
         ones = {p: np.ones((1, 1)) for p in self.model.parameters}
         names = [*self.model.parameters, *derive(ones, self.model.sfh, np.ones((1, 1)))]
         free = photo_z or self.model.infers_redshift
         names = [n for n in dict.fromkeys(names) if n in truth and (free or n != "REDSHIFT")]
-        return names if same_prior else [n for n in names if n in (*COMMON, "REDSHIFT")]
+        return names if same_prior else [n for n in names if n in PROPERTIES]
 
     def joint_names(self, names):
         """Return the free properties among `names`, for joint tests.
@@ -68,13 +70,15 @@ class Result:
     Attributes
     ----------
     values : dict of str to dict of `~numpy.ndarray`, shape (N,)
-        For each property: truth, median, std, iqr (75 % minus 25 % quantile), rank (fraction of
-        the independent draws that are smaller) and leak (fraction of draws outside the prior).
+        For each property: truth (NaN where it is not known), median, std, iqr (75 % minus 25 %
+        quantile), half (half of 84 % minus 16 %), rank (fraction of the independent draws that
+        are smaller) and leak (fraction of draws outside the prior).
     joint : `~numpy.ndarray`, shape (N,)
         Joint rank, as returned by `pixsed.validate.tarp.closer_fraction`.
     ood, snr, redshift : `~numpy.ndarray`, shape (N,)
-    bins : `~numpy.ndarray`, shape (N, len(BINS)), bool, optional
-        As in `~pixsed.validate.cases.Observed`.
+    bins : `~numpy.ndarray`, shape (N, len(kinds)), bool, optional
+    kinds : sequence of tuple, optional
+        Both as in `~pixsed.validate.cases.Observed`.
     """
 
     values: dict
@@ -83,10 +87,11 @@ class Result:
     snr: np.ndarray
     redshift: np.ndarray
     bins: np.ndarray | None = None
+    kinds: tuple = BINS
 
     def __post_init__(self):
         if self.bins is None:
-            self.bins = bins_of_rows(self.snr, self.redshift)
+            self.bins = rows_in(self.kinds, self.snr, self.redshift)
 
     def __len__(self):
         return len(self.snr)
@@ -113,7 +118,7 @@ def assess(
     names : sequence of str
         Properties to compare, keys of the draws and of the truth.
     cube : `~pixsed.validate.tarp.UnitCube`
-        Map of the properties that are tested jointly.
+        Map of the properties that are tested jointly; without any, joint ranks are NaN.
     samples : int, optional
         Number of draws per row, both halves together.
     seed : int, optional
@@ -133,7 +138,8 @@ def assess(
     chance = rng.random((len(names) + 1, n))
     reference = rng.random((n, len(cube.names)))
     truth = {name: np.asarray(observed.truth[name], dtype=float) for name in names}
-    place = cube({name: observed.truth[name] for name in cube.names})
+    jointly = bool(cube.names)
+    place = cube({name: observed.truth[name] for name in cube.names}) if jointly else None
     number = np.arange(n)
 
     def one(rows, keep):
@@ -153,14 +159,18 @@ def assess(
         found = {}
         for i, name in enumerate(names):
             values, others = draws[name][:, :spread], draws[name][:, spread:]
-            low, median, high = np.quantile(values, (0.25, 0.5, 0.75), axis=1)
+            levels = (0.16, 0.25, 0.5, 0.75, 0.84)
+            p16, low, median, high, p84 = np.quantile(values, levels, axis=1)
             rank = place_among(truth[name][rows][:, None], others, chance[i, rows])
-            found[name] = median, values.std(axis=1), high - low, rank, leaks[name].mean(axis=1)
-        others = {name: draws[name][:, spread:] for name in cube.names}
-        joint = closer_fraction(place[rows], cube(others), reference[rows], chance[-1, rows])
+            widths = values.std(axis=1), high - low, 0.5 * (p84 - p16)
+            found[name] = median, *widths, rank, leaks[name].mean(axis=1)
+        joint = np.full(len(rows), np.nan)
+        if jointly:
+            others = {name: draws[name][:, spread:] for name in cube.names}
+            joint = closer_fraction(place[rows], cube(others), reference[rows], chance[-1, rows])
         return found, joint, ood[keep]
 
-    keys = ("median", "std", "iqr", "rank", "leak")
+    keys = ("median", "std", "iqr", "half", "rank", "leak")
     values = {name: {key: np.empty(n) for key in keys} | {"truth": truth[name]} for name in names}
     joint, oods = np.empty(n), np.empty(n)
     for rows, (found, fractions, ood) in run_batches(one, 0 * number, number, jobs, progress):
@@ -168,4 +178,5 @@ def assess(
             for key, column in zip(keys, found[name], strict=True):
                 values[name][key][rows] = column
         joint[rows], oods[rows] = fractions, ood
-    return Result(values, joint, oods, observed.snr, observed.redshift, observed.bins)
+    rest = observed.snr, observed.redshift, observed.bins, observed.kinds
+    return Result(values, joint, oods, *rest)

@@ -4,19 +4,10 @@ import numpy as np
 from scipy.stats import chisquare, kstest
 
 from pixsed.properties import unit_and_description
+from pixsed.validate.bins import in_bin
 
 #: Probabilities of the central intervals whose coverage is tabulated.
 LEVELS = (0.50, 0.68, 0.95)
-#: Bins of the tables: quantity, lower edge, upper edge; ALL first.
-BINS = (
-    ("ALL", -np.inf, np.inf),
-    ("SNR", -np.inf, 5.0),
-    ("SNR", 5.0, 10.0),
-    ("SNR", 10.0, np.inf),
-    ("REDSHIFT", -np.inf, 2.0),
-    ("REDSHIFT", 2.0, 4.0),
-    ("REDSHIFT", 4.0, np.inf),
-)
 #: Name of the rows of the joint test by TARP.
 JOINT = "JOINT"
 #: R^2 of Iglesias-Navarro+25, Table 3 (the age: section 3), by prior.
@@ -63,30 +54,6 @@ def r_squared(truth, median):
         return np.nan, np.nan
     left = square.mean() / total
     return 1.0 - left, float((square - left * deviation).std() / total / np.sqrt(len(truth)))
-
-
-def bins_of_rows(snr, redshift):
-    """Return a mask of the rows in each of `BINS`, shape (N, len(BINS))."""
-    value = {"ALL": np.zeros(len(snr)), "SNR": snr, "REDSHIFT": redshift}
-    return np.stack([(value[by] >= low) & (value[by] < high) for by, low, high in BINS], axis=1)
-
-
-def in_bin(result, bin_):
-    """Return a mask (N,) of the rows that are used for an entry of `BINS`.
-
-    Rows that were added to fill another bin are not used, even if they fall in this one.
-    """
-    return result.bins[:, BINS.index(bin_)]
-
-
-def bin_name(by, low, high):
-    """Return the name of a bin, for example ``S/N 5-10``."""
-    if by == "ALL":
-        return "all"
-    name = {"SNR": "S/N", "REDSHIFT": "z"}[by]
-    if np.isinf(high):
-        return f"{name} > {low:g}"
-    return f"{name} < {high:g}" if np.isinf(low) else f"{name} {low:g}-{high:g}"
 
 
 def uniformity(rank):
@@ -154,14 +121,15 @@ def summarise(result, case, prior, paper=None):
     list of dict
     """
     table = []
-    for bin_ in BINS:
+    for bin_ in result.kinds:
         rows = in_bin(result, bin_)
         head = dict(zip(("CASE", "BY", "LOW", "HIGH"), (case, *bin_), strict=True))
         inside = _prior_in(prior, bin_)
         for name, values in result.values.items():
-            found = _accuracy({key: v[rows] for key, v in values.items()}, name, inside)
+            some = _known(values, rows)
+            found = _accuracy(some, name, inside)
             known = (paper or {}).get(name, np.nan) if bin_[0] == "ALL" else np.nan
-            rank = values["rank"][rows]
+            rank = some["rank"]
             table.append(
                 head
                 | {"PARAMETER": name, "UNIT": unit_and_description(name)[0]}
@@ -170,8 +138,8 @@ def summarise(result, case, prior, paper=None):
                 | coverage(rank)
                 | uniformity(rank)
             )
-        nothing = {key: np.nan for key in found if key != "N"} | {"N": found["N"]}
-        rank = result.joint[rows]
+        rank = result.joint[rows & np.isfinite(result.joint)]
+        nothing = {key: np.nan for key in found if key != "N"} | {"N": len(rank)}
         table.append(
             head
             | {"PARAMETER": JOINT, "UNIT": ""}
@@ -181,6 +149,16 @@ def summarise(result, case, prior, paper=None):
             | uniformity(rank)
         )
     return table
+
+
+def _kinds(result, *by):
+    return [bin_ for bin_ in result.kinds if bin_[0] in by]
+
+
+def _known(values, rows):
+    """Return the values of a property in the rows of a mask whose truth is known."""
+    rows = rows & np.isfinite(values["truth"])
+    return {key: v[rows] for key, v in values.items()}
 
 
 def _prior_in(prior, bin_):
@@ -201,7 +179,10 @@ def _accuracy(values, name, prior):
         "OFFSET_SE",
         "MEAN",
         "SCATTER",
+        "MAD",
         "STD",
+        "HALF",
+        "PULL",
         "WIDTH",
         "WIDTH_SE",
         "LEAK",
@@ -209,6 +190,8 @@ def _accuracy(values, name, prior):
     if len(truth) < 2:
         return {"N": len(truth)} | dict.fromkeys(keys, np.nan)
     residual = median - truth
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reduced = residual / std
     q25, q50, q75 = np.quantile(residual, (0.25, 0.5, 0.75))
     numbers = (
         *r_squared(truth, median),
@@ -217,12 +200,20 @@ def _accuracy(values, name, prior):
         1.2533 * (q75 - q25) / 1.349 / np.sqrt(len(truth)),
         residual.mean(),
         residual.std(),
+        _mad(residual),
         std.mean(),
+        np.median(values["half"]),
+        _mad(reduced),
         *_width(values, name, prior),
         values["leak"].mean(),
     )
     found = dict(zip(keys, map(float, numbers), strict=True))
     return {"N": len(truth)} | found
+
+
+def _mad(values):
+    """Return the standard deviation of a normal distribution of the same median deviation."""
+    return 1.4826 * np.median(np.abs(values - np.median(values)))
 
 
 def _width(values, name, prior):
@@ -240,7 +231,7 @@ def _width(values, name, prior):
 def widths(result, case, prior):
     """Return the rows of the table WIDTHS: widths against S/N in bins of redshift (Fig. 12)."""
     table = []
-    for by, low, high in (bin_ for bin_ in BINS if bin_[0] != "SNR"):
+    for by, low, high in _kinds(result, "ALL", "REDSHIFT"):
         inside = _prior_in(prior, (by, low, high))
         at_z = in_bin(result, (by, low, high))
         for first, last in zip(SNR_EDGES[:-1], SNR_EDGES[1:], strict=True):
@@ -269,11 +260,11 @@ def widths(result, case, prior):
 def residuals(result, case, bins=15):
     """Return the rows of the table RESIDUALS, by truth and bin of S/N (Figs. 1 and 2)."""
     table = []
-    for bin_ in (bin_ for bin_ in BINS if bin_[0] != "REDSHIFT"):
+    for bin_ in _kinds(result, "ALL", "SNR"):
         rows = in_bin(result, bin_)
         for name, values in result.values.items():
             truth, median, std = (values[key] for key in ("truth", "median", "std"))
-            edges = np.linspace(*np.quantile(truth, (0.005, 0.995)), bins + 1)
+            edges = np.linspace(*np.nanquantile(truth, (0.005, 0.995)), bins + 1)
             for low, high in zip(edges[:-1], edges[1:], strict=True):
                 here = rows & (truth >= low) & (truth < high)
                 if here.sum() < 2:
@@ -299,13 +290,15 @@ def residuals(result, case, bins=15):
 def ranks(result, case):
     """Return the rows of the tables RANKS and COVERAGE (Figs. 9 to 11)."""
     counts, curves = [], []
-    for bin_ in BINS:
+    all_ranks = {name: v["rank"] for name, v in result.values.items()} | {JOINT: result.joint}
+    truths = {name: v["truth"] for name, v in result.values.items()}
+    for bin_ in result.kinds:
         rows = in_bin(result, bin_)
-        all_ranks = {name: v["rank"] for name, v in result.values.items()} | {JOINT: result.joint}
         for name, rank in all_ranks.items():
             head = dict(zip(("CASE", "BY", "LOW", "HIGH"), (case, *bin_), strict=True))
-            head |= {"PARAMETER": name, "N": int(rows.sum())}
-            counts.append(head | {"COUNTS": histogram(rank[rows])})
-            curve = coverage_curve(rank[rows], name == JOINT)
+            rank = rank[rows & np.isfinite(truths.get(name, result.joint))]
+            head |= {"PARAMETER": name, "N": len(rank)}
+            counts.append(head | {"COUNTS": histogram(rank)})
+            curve = coverage_curve(rank, name == JOINT)
             curves.append(head | {"LEVEL": CURVE_LEVELS, "COVERAGE": curve})
     return counts, curves

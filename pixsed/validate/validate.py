@@ -1,17 +1,18 @@
 """Validation of a model: observe simulations, sample posteriors, compare with the truth."""
 
-import warnings
 from dataclasses import dataclass
 
-from pixsed.bands import PAPER_BANDS
-from pixsed.errors import PixsedError, PixsedWarning
+import numpy as np
+
+from pixsed.errors import PixsedError
 from pixsed.simulate.noise import NOISE_MODELS, choose_noise
-from pixsed.simulate.table import physics_differences
 from pixsed.validate import artefacts, lines, report, statistics
-from pixsed.validate.cases import CASES, first_block, observe_case, with_t50lb
+from pixsed.validate.cases import CASES
 from pixsed.validate.engines import compare_engines, engine_lines
-from pixsed.validate.options import TESTS, ValidateOptions
+from pixsed.validate.limits import bias_misses, coverage_misses, engine_misses
+from pixsed.validate.options import ValidateOptions
 from pixsed.validate.sampling import ModelSampler, assess
+from pixsed.validate.sources import TABLE, open_source
 from pixsed.validate.tarp import UnitCube
 
 
@@ -24,10 +25,10 @@ class Report:
     model : `~pixsed.fit.model.Model`
     simulations : path-like
     prior : str
-        Prior of the simulations.
+        Prior of the simulations; ``"table"`` for a table of another code.
     options : `~pixsed.validate.options.ValidateOptions`
     noise : str
-        Name of the noise model.
+        Name of the noise model, or ``"of the table"``.
     tables : dict of str to list of dict
         Rows of each table of `pixsed.validate.report.SUBJECTS`, except POINTS.
     points : `~astropy.io.fits.BinTableHDU` or None
@@ -74,17 +75,21 @@ class Report:
 
     def check_limits(self):
         """Raise `PixsedError` if a limit is missed, or a draw is outside the prior."""
-        missed = report.misses(self.tables["TESTS"], **self.options.limits)
+        options, tests = self.options, self.tables["TESTS"]
+        missed = report.misses(tests, **options.limits)
+        missed += bias_misses(tests, options.max_bias, options.limit_for)
+        missed += coverage_misses(tests, options.coverage, options.limit_for)
+        missed += engine_misses(self.tables.get("ENGINES", ()), options.max_engine)
         if missed:
             more = f" (and {len(missed) - 1} more)" if len(missed) > 1 else ""
             raise PixsedError(
-                f"{missed[0]}{more}; see the table TESTS; train longer, or "
+                f"{missed[0]}{more}; see the tables TESTS and ENGINES; train longer, or "
                 "test more simulations where standard errors are large"
             )
 
 
 def validate_model(model, simulations, options=None, *, echo=None, note=None, progress=None):
-    """Test a model on simulations.
+    """Test a model on simulations, or on galaxies of another code.
 
     Parameters
     ----------
@@ -92,7 +97,8 @@ def validate_model(model, simulations, options=None, *, echo=None, note=None, pr
         ONNX file, name of a shipped model, or an object like
         `~pixsed.validate.sampling.ModelSampler`.
     simulations : path-like
-        Table of simulations, read in blocks.
+        Table of simulations, read in blocks; or a table of photometry and truths, as read by
+        `~pixsed.validate.outside.read_outside`.
     options : `~pixsed.validate.options.ValidateOptions`, optional
     echo, note : callable, optional
         Called with each line of the short report, and with each note for the user.
@@ -108,7 +114,7 @@ def validate_model(model, simulations, options=None, *, echo=None, note=None, pr
     ------
     PixsedError
         If the simulations have other bands than the model or are too few, if a case is not
-        possible, or if limits are set for simulations of another prior.
+        possible, or if a table has no truths of the model's properties.
 
     Examples
     --------
@@ -117,15 +123,16 @@ def validate_model(model, simulations, options=None, *, echo=None, note=None, pr
     """
     work = _Validation(model, simulations, options or ValidateOptions())
     echo, note = echo or _no_op, note or _no_op
-    cases = work.possible_cases(note)
+    source = work.source
+    cases = source.cases(note)
     # Observe all cases before the long computations, which would be lost if a case had too few
     # simulations.
-    observed = {case.label: work.observe(case) for case in cases}
+    observed = {case.label: source.observe(case) for case in cases}
     for case in cases:
         work.test(case, observed[case.label], echo, progress)
     if cases:
         work.test_engines(observed[cases[0].label], echo)
-    if "ood" in (work.options.cases or TESTS):
+    if source.artefacts:
         work.test_artefacts(observed.get("paper"), echo)
     return work.report
 
@@ -138,117 +145,89 @@ class _Validation:
     """A validation in progress: the model, the simulations and the report so far."""
 
     def __init__(self, model, simulations, options):
-        self.simulations, self.options = simulations, options
-        self.first = first_block(simulations)
+        self.options = options
         self.sampler = model if hasattr(model, "joint_names") else _load(model)
         self.flow = flow = self.sampler.model
-        self.name = flow.name if self.sampler is model else model
-        if self.first.bands != flow.bands:
-            raise PixsedError(
-                f"{simulations} has other bands than {self.name}; simulate with the model's"
-            )
-        other = physics_differences(self.first.meta, flow.metadata.get("sps", {}))
-        other = other or self.first.filter_differences(flow.metadata.get("filters", []))
-        if other:
-            warnings.warn(
-                f"{simulations} differ in kind from the training of {self.name} ({other}): the "
-                "model is tested on those",
-                PixsedWarning,
-                stacklevel=3,
-            )
-        own = self.first.own_depths
-        self.noise = choose_noise(options.noise, [], floor=options.noise_floor, own=own)
-        self.same_prior = self.first.prior == flow.sfh
-        if not self.same_prior and any(limit is not None for limit in options.limits.values()):
-            raise PixsedError(
-                f"{simulations} are of prior {self.first.prior}, {self.name} of {flow.sfh}: a "
-                "cross-test has no limits; leave out --max-miss, --max-joint and --min-p"
-            )
-        self.prior = with_t50lb(self.first.columns)
+        name = flow.name if self.sampler is model else model
+        noise = choose_noise(options.noise, [], floor=options.noise_floor)
+        self.source = source = open_source(simulations, flow, name, options, noise)
         names = ("TESTS", "RANKS", "COVERAGE", "RESIDUALS", "WIDTHS", "OOD")
         self.report = Report(
             model=flow,
             simulations=simulations,
-            prior=self.first.prior,
+            prior=source.prior,
             options=options,
-            noise=self.noise.name,
+            noise="of the table" if source.noisy else noise.name,
             tables={name: [] for name in names},
-        )
-
-    def possible_cases(self, note):
-        """Return the cases to test; raise `PixsedError` if a requested case is impossible."""
-        options, flow = self.options, self.flow
-        # A measured table may lack bands that a case does not need.
-        noisy = None if options.noise in NOISE_MODELS else self.noise.table.bands
-        chosen = options.cases or TESTS
-        cases = [CASES[case] for case in chosen if case != "ood"]
-        impossible = [c for c in cases if not c.possible(flow.bands, flow.redshift_err_max, noisy)]
-        if impossible and options.cases:
-            raise PixsedError(
-                f"--cases {impossible[0].label}: {self.name} has too few bands, or no redshift "
-                f"errors, or --noise {options.noise} lacks some of its bands; leave it out"
-            )
-        if impossible:
-            left_out = ", ".join(case.label for case in impossible)
-            note(
-                "left out, since the model has too few bands or no redshift errors, or the noise "
-                f"lacks bands: {left_out}"
-            )
-        if "ood" in chosen and not CASES["paper"].possible(flow.bands, 0, noisy):
-            lacking = [b for b in PAPER_BANDS if b in flow.bands and noisy and b not in noisy]
-            raise PixsedError(
-                f"--noise {options.noise} has no noise of {', '.join(lacking) or 'these bands'}, "
-                "and artefacts are made in the bands of the paper; leave ood out of --cases"
-            )
-        return [case for case in cases if case not in impossible]
-
-    def observe(self, case):
-        """Return the `~pixsed.validate.cases.Observed` of a case."""
-        options = self.options
-        return observe_case(
-            self.simulations,
-            self.noise,
-            case,
-            snr_min=options.snr_min,
-            snr_max=options.snr_max,
-            number=options.number,
-            per_bin=options.per_bin,
-            seed=options.seed,
-            photo_z_max=self.flow.redshift_err_max,
         )
 
     def test(self, case, observed, echo, progress):
         """Test one case: add its rows to the tables."""
-        options, flow, label = self.options, self.flow, case.label
-        names = self.sampler.names(observed.truth, photo_z=case.photo_z, same_prior=self.same_prior)
-        joint = self.sampler.joint_names(names)
+        options, flow, source, label = self.options, self.flow, self.source, case.label
+        same = source.same_prior or source.prior == TABLE
+        names = self._names(observed, case.photo_z, same)
+        joint = [
+            name
+            for name in self.sampler.joint_names(names)
+            if np.isfinite(np.asarray(observed.truth[name], dtype=float)).all()
+        ]
         result = assess(
             observed,
             self.sampler,
             names,
-            UnitCube({name: self.prior[name] for name in joint}),
+            UnitCube(source.cube_values(observed, joint)),
             samples=options.samples,
             seed=options.seed + 1,
             jobs=options.jobs,
             metadata=flow.metadata,
             progress=progress and (lambda done: progress(label, done, len(observed))),
         )
-        prior = self.prior if self.same_prior else None
+        prior = source.columns if source.same_prior else None
         counts, curves = statistics.ranks(result, label)
         self._add(
             TESTS=statistics.summarise(result, label, prior, self._paper(case)),
             RANKS=counts,
             COVERAGE=curves,
             RESIDUALS=statistics.residuals(result, label),
-            WIDTHS=statistics.widths(result, label, prior) if self.same_prior else [],
+            WIDTHS=statistics.widths(result, label, prior) if source.same_prior else [],
             OOD=artefacts.of_simulations(result, label),
         )
         self.report.points = self.report.points or report.points_hdu(result)
-        tests = self.report.tables["TESTS"]
-        for line in lines.case_lines(tests, label, self._title(label, joint)):
+        self._say(label, joint, len(observed), echo)
+
+    def _names(self, observed, photo_z, same_prior):
+        """Return the properties to score: those of the model with a truth in some row."""
+        names = self.sampler.names(observed.truth, photo_z=photo_z, same_prior=same_prior)
+        known = [
+            name
+            for name in names
+            if np.isfinite(np.asarray(observed.truth[name], dtype=float)).sum() > 1
+        ]
+        if not known:
+            raise PixsedError(
+                f"{self.report.simulations} has truths of none of the properties of "
+                f"{self.flow.name}; name them as {names[0] if names else 'LOGMSTAR'}_TRUE"
+            )
+        return known
+
+    def _say(self, label, joint, number, echo):
+        """Echo the lines of a case."""
+        tests, source = self.report.tables["TESTS"], self.source
+        title = self._title(label, joint, number)
+        if source.prior == TABLE:
+            sps = self.flow.metadata.get("sps", {})
+            echo(
+                f"{self.flow.name} has masses on the IMF {sps.get('IMF', '?')} and [M/H] relative "
+                f"to Zsun = {sps.get('ZSUN', '?')}; the truths must have the same"
+            )
+        if source.same_prior:
+            shown = lines.case_lines(tests, label, title)
+        else:
+            shown = lines.truth_lines(tests, label, title)
+        for line in shown:
             echo(line)
-        if not self.same_prior:
-            echo(lines.cross_line(tests, flow.sfh, self.first.prior, label))
+        if not source.same_prior and source.prior != TABLE:
+            echo(lines.cross_line(tests, self.flow.sfh, source.prior, label))
 
     def _add(self, **tables):
         for name, rows in tables.items():
@@ -258,16 +237,17 @@ class _Validation:
         """Return R^2 of the paper's Table 3, if the case has its bands and its S/N cut."""
         options = self.options
         cut = options.snr_min == 1 and options.snr_max == float("inf")
-        like_paper = self.same_prior and case.label == "paper" and cut
+        like_paper = self.source.same_prior and case.label == "paper" and cut
         return statistics.TABLE3.get(self.flow.sfh) if like_paper else None
 
-    def _title(self, label, joint):
-        options = self.options
+    def _title(self, label, joint, number):
+        options, table = self.options, self.source.prior == TABLE
         filled = f" (bins {options.per_bin})" if options.per_bin else ""
         up_to = f" to {options.snr_max:g}" if options.snr_max < float("inf") else ""
+        rows = f"{number} galaxies" if table else f"{options.number} simulations"
         return (
-            f"{label}: {options.number} simulations{filled}, mean S/N > {options.snr_min:g}"
-            f"{up_to}, noise {self.noise.name}, JOINT of {' '.join(joint)}"
+            f"{label}: {rows}{filled}, mean S/N > {options.snr_min:g}"
+            f"{up_to}, noise {self.report.noise}, JOINT of {' '.join(joint) or 'none'}"
         )
 
     def test_engines(self, observed, echo):
@@ -280,11 +260,11 @@ class _Validation:
     def test_artefacts(self, observed, echo):
         """Add the out-of-distribution scores of artefacts, made on the case "paper"."""
         options = self.options
-        observed = observed or self.observe(CASES["paper"])
+        observed = observed or self.source.observe(CASES["paper"])
         rows = artefacts.of_artefacts(
             observed,
             self.flow.bands,
-            self.noise,
+            self.source.noise,
             self.sampler,
             "paper",
             seed=options.seed + 2,

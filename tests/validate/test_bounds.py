@@ -40,8 +40,13 @@ def test_each_bound():
 
 
 def test_masses_and_rates():
-    found = leaks(LOGMFORM=[8.0] * 4, LOGMSTAR=[7.9, 8, 8.1, 7.5], LOGSFR=[0, -6, 0.1, -6.1])
-    assert found == {"LOGMFORM": [], "LOGMSTAR": [2], "LOGSFR": [2, 3]}
+    found = leaks(
+        LOGMFORM=[8.0] * 4,
+        LOGMSTAR=[7.9, 8, 8.1, 7.5],
+        LOGSFR=[0, -6, 0.1, -6.1],
+        LOGSFR10=[1, -6, 1.1, -6.1],
+    )
+    assert found == {"LOGMFORM": [], "LOGMSTAR": [2], "LOGSFR": [2, 3], "LOGSFR10": [2, 3]}
 
 
 def test_times_in_order():

@@ -9,8 +9,8 @@ from pixsed.simulate.noise import BinnedNoise, NoiseModel
 from pixsed.simulate.options import SimulateOptions
 from pixsed.simulate.table import row_dtype, simulations_writer
 from pixsed.validate import cases
+from pixsed.validate.bins import BINS
 from pixsed.validate.cases import CASES, Case, band_set, observe_case, row_snr
-from pixsed.validate.statistics import BINS
 
 BANDS = ["F070W", *PAPER_BANDS]
 PLAIN = NoiseModel("plain")

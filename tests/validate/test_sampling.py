@@ -129,7 +129,8 @@ def test_which_properties_are_compared():
     assert names == [*Fake.parameters[:7], "AGE", "T50LB"]
     assert sampler.joint_names(names) == ["LOGMFORM", "METAL", "AV", "TAU", "TSTART"]
     assert "REDSHIFT" in sampler.joint_names(sampler.names(truth, photo_z=True))
-    shared = sampler.names(truth, same_prior=False)
+    other = dict.fromkeys("LOGMSTAR LOGMFORM LOGSFR METAL AV AGE T50LB GROWTH".split())
+    shared = sampler.names(other, same_prior=False)
     assert shared == ["LOGMSTAR", "LOGMFORM", "LOGSFR", "METAL", "AV", "AGE", "T50LB"]
     assert sampler.joint_names(shared) == ["LOGMFORM", "LOGSFR", "METAL", "AV"]
     assert "T50LB" not in sampler.names(dict.fromkeys(Fake.parameters))

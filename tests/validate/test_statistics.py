@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pixsed.validate import statistics
+from pixsed.validate import bins, statistics
 from pixsed.validate.sampling import Result
 
 
@@ -18,6 +18,7 @@ def result(n=4000, seed=0, spread=1.0, values=("AV", "TAU")):
             "median": median,
             "std": np.full(n, 0.5),
             "iqr": np.full(n, 0.5 * 1.349),
+            "half": np.full(n, 0.5),
             "rank": norm.cdf((truth - median) / 0.5),
             "leak": np.zeros(n),
         }
@@ -71,7 +72,7 @@ def test_bins_are_disjoint_and_complete():
     assert middle["N"] == inside.sum()
     rank = r.values["AV"]["rank"][inside]
     assert middle["COV68"] == np.mean((rank > 0.16) & (rank < 0.84))
-    names = [statistics.bin_name(*b) for b in statistics.BINS]
+    names = [bins.bin_name(*b) for b in bins.BINS]
     assert names == ["all", "S/N < 5", "S/N 5-10", "S/N > 10", "z < 2", "z 2-4", "z > 4"]
 
 

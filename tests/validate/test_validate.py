@@ -12,7 +12,16 @@ from pixsed.validate.validate import validate_model
 
 OPTIONS = ValidateOptions(number=100, samples=50, cases=("paper",))
 #: Another value of every option that must not change the report.
-WORK = {"jobs": 2, "max_miss": 1.0, "max_joint": 1.0, "min_p": 0.0}
+WORK = {
+    "jobs": 2,
+    "max_miss": 1.0,
+    "max_joint": 1.0,
+    "min_p": 0.0,
+    "max_bias": {"": 9.0},
+    "coverage": (0.0, 1.0),
+    "limit_for": ("AV",),
+    "max_engine": 9.0,
+}
 
 
 def test_unknown_case():
