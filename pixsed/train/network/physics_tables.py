@@ -52,7 +52,7 @@ def fit(simulations, grids):
     """
     tables = build(grids, simulations)
     shapes = {name: list(values.shape) for name, values in tables.items()}
-    decoder = PhysicsDecoder(len(simulations.bands), shapes, np.expm1(_STEPS * STEP))
+    decoder = PhysicsDecoder(len(simulations.bands), shapes, float(np.expm1(_STEPS * STEP)))
     for name, values in tables.items():
         getattr(decoder, name).copy_(torch.from_numpy(np.ascontiguousarray(values)))
     found, true = compare(decoder, simulations)
