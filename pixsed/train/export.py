@@ -21,7 +21,7 @@ from pixsed.train.checkpoint import load_network
 from pixsed.train.network.base_decoder import DRAWS
 from pixsed.train.network.ensemble import Ensemble, check_members
 from pixsed.train.network.quantiles import load_marginals
-from pixsed.train.onnx_file import forget_source, keep_silu, store_once, store_small
+from pixsed.train.onnx_file import forget_inner, forget_source, keep_silu, store_once, store_small
 from pixsed.train.ood import score_table
 
 INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
@@ -208,7 +208,7 @@ def _as_onnx(network, description):
             opset_version=18,
         )
     proto = program.model_proto
-    for change in (forget_source, keep_silu, store_small, store_once):
+    for change in (forget_source, keep_silu, forget_inner, store_small, store_once):
         change(proto)
     entry = proto.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, json.dumps(description)

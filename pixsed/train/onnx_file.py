@@ -12,6 +12,13 @@ def forget_source(proto):
             del part.metadata_props[:]
 
 
+def forget_inner(proto):
+    """Remove names of nodes, and shapes of intermediate values, which are not needed, in place."""
+    del proto.graph.value_info[:]
+    for node in proto.graph.node:
+        node.name = ""
+
+
 def keep_silu(proto):
     """Replace float64 x sigmoid(x) by -((-x) sigmoid(x)), which is identical to the bit, in place.
 

@@ -78,11 +78,12 @@ class PhysicsDecoder(BaseDecoder):
         for number in range(self.groups):
             name = f"{kind}_{number}"
             table, unit = getattr(self, name), getattr(self, f"{name}_unit")
-            own = (coefficients * getattr(self, f"{name}_factor")).unsqueeze(2)
+            factor = getattr(self, f"{name}_factor")
+            own, size = (coefficients * factor).unsqueeze(2), (unit.shape[1], factor.shape[0])
             low, past = self.place(table, x)
 
-            def at(row, table=table, unit=unit, own=own):
-                values = table[row].to(own.dtype).reshape(len(row), -1, own.shape[1])
+            def at(row, table=table, unit=unit, own=own, size=size):
+                values = table[row].to(own.dtype).reshape(-1, *size)
                 return torch.matmul(values, own).squeeze(2) * unit[row]
 
             found.append((1.0 - past) * at(low) + past * at(low + 1))
@@ -91,6 +92,8 @@ class PhysicsDecoder(BaseDecoder):
     def mixtures(self, c, x):
         """Return the coefficients of the basis spectra of old and young light, (R, K) each."""
         metals = self.metal.shape[0]
+        # Explicit sizes leave the number of rows of the exported graph free.
+        sizes = (2 * (N_BINS - 1), self.old_energy.shape[0]), (2, self.young_energy.shape[0])
         k, past_m = _between(c["METAL"], self.metal)
         past_m = past_m.unsqueeze(-1)
         # Old light: bilinear in ln(1 + z) and [M/H].
@@ -101,10 +104,11 @@ class PhysicsDecoder(BaseDecoder):
         row = i * metals + k
         low = (1.0 - past_m) * flat[row] + past_m * flat[row + 1]
         high = (1.0 - past_m) * flat[row + metals] + past_m * flat[row + metals + 1]
-        table = ((1.0 - past_z) * low + past_z * high).reshape(len(x), 2 * (N_BINS - 1), -1)
+        table = ((1.0 - past_z) * low + past_z * high).reshape(-1, *sizes[0])
         blend = torch.stack([1.0 - c["LIBRARY"], c["LIBRARY"]], dim=-1)
         formed = torch.stack([c[name] for name in BroadSpace.HISTORY], dim=-1)
-        parts = (blend.unsqueeze(2) * formed[:, 1:].unsqueeze(1)).reshape(len(x), 1, -1)
+        parts = blend.unsqueeze(2) * formed[:, 1:].unsqueeze(1)
+        parts = parts.reshape(-1, 1, 2 * (N_BINS - 1))
         old = torch.matmul(parts, table).squeeze(1)
         # Young light: bilinear in [M/H] and log U.
         values = self.log_u.shape[0]
@@ -114,7 +118,7 @@ class PhysicsDecoder(BaseDecoder):
         row = k * values + j
         low = (1.0 - past_u) * flat[row] + past_u * flat[row + 1]
         high = (1.0 - past_u) * flat[row + values] + past_u * flat[row + values + 1]
-        table = ((1.0 - past_m) * low + past_m * high).reshape(len(x), 2, -1)
+        table = ((1.0 - past_m) * low + past_m * high).reshape(-1, *sizes[1])
         parts = (blend * formed[:, :1]).unsqueeze(1)
         return old, torch.matmul(parts, table).squeeze(1)
 

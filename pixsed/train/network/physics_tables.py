@@ -15,7 +15,7 @@ from pixsed.train.network.broad import BroadSpace
 from pixsed.train.network.physics_decoder import KINDS, PhysicsDecoder
 
 #: Number of basis spectra of old and of young light.
-OLD, YOUNG = 15, 11
+OLD, YOUNG = 14, 10
 #: Number of steps of `STEP` between the first and the last row of the tables.
 _STEPS = 1440
 #: Groups of bands: largest width in ln(wavelength), and number of steps between rows of old and
@@ -25,7 +25,7 @@ _GROUPS = ((0.04, 2, 2), (0.16, 4, 3), (np.inf, 8, 6))
 _NODES = (0.02, 0.08, 0.2, 0.4, 0.5)
 #: Steps between rows of the emission of dust; nodes of the mixtures of old populations in
 #: ln(1 + z), and cells of the absorbed energy.
-_EMISSION, _Z_NODES, _CELLS = 8, 30, 25
+_EMISSION, _Z_NODES, _CELLS = 8, 24, 25
 #: Quantile of the coefficients that is their typical size.
 _TYPICAL = 0.9
 #: Power of the mean spectrum by which wavelengths are weighted for the choice of the basis.

@@ -252,6 +252,9 @@ def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=Non
         return value
 
     minimise(trained, loss, steps, _RATE, clip=5.0)
+    for part in trained:  # models store matrices as float16
+        if part.ndim == 2:
+            part.data = part.data.half().float()
     return {"state": head.own_state(), "rows": steps * BATCH, "seed": seed, **head.described()}
 
 
