@@ -248,10 +248,10 @@ def observed(light, rng):
 def table_of(galaxies, families, found, imf, rng):
     """Return the `~astropy.table.Table` of photometry and truths."""
     from astropy.table import Table
-    from pixsed.sps.imf import CHABRIER_OVER_KROUPA
 
     from pixsed.bands import PAPER_BANDS
     from pixsed.properties import unit_and_description
+    from pixsed.sps.imf import CHABRIER_OVER_KROUPA
 
     flux, err, formed = observed(found["FLUX"], rng)
     formed = formed + (np.log10(CHABRIER_OVER_KROUPA) if imf == "chabrier" else 0.0)
