@@ -248,10 +248,10 @@ def observed(light, rng):
 def table_of(galaxies, families, found, imf, rng):
     """Return the `~astropy.table.Table` of photometry and truths."""
     from astropy.table import Table
-    from pixsed.sps.imf import CHABRIER_OVER_KROUPA
 
     from pixsed.bands import PAPER_BANDS
     from pixsed.properties import unit_and_description
+    from pixsed.sps.imf import CHABRIER_OVER_KROUPA
 
     flux, err, formed = observed(found["FLUX"], rng)
     formed = formed + (np.log10(CHABRIER_OVER_KROUPA) if imf == "chabrier" else 0.0)
@@ -318,7 +318,9 @@ def main():
     found = {key: v if key == "LIVING" else v[good] for key, v in found.items()}
     galaxies = [galaxy for galaxy, kept in zip(galaxies, good, strict=True) if kept]
     table = table_of(galaxies, families[good], found, given.imf, rng)
+    low, high = given.redshift
     cards = {
+        "TRUTHS": f"Bagpipes, z {low:g} to {high:g}",
         "SEED": given.seed,
         "IMF": given.imf.capitalize(),
         "ZSUN": 0.02,
