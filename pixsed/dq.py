@@ -49,6 +49,7 @@ class DQ(Bits):
     NO_SNR = 256, "no band for the S/N cut has data"
     NO_INFORMATION = 512, "a band's value or error tells nothing: taken as missing"
     BAD_REDSHIFT_ERR = 1024, "redshift error is NaN, infinite or negative: not fitted"
+    BIMODAL = 2048, "the posterior of [M/H] has two peaks"
 
 
 class Flag(Bits):

@@ -79,7 +79,7 @@ def trouble_text(dq, redshift, redshift_err, model=None):
     return None, None
 
 
-def check_redshift(redshift, redshift_err, model, name):
+def check_redshift(redshift, redshift_err, model, name, otherwise=""):
     """Raise `PixsedError` if one redshift cannot be fitted.
 
     Parameters
@@ -89,10 +89,13 @@ def check_redshift(redshift, redshift_err, model, name):
         If None, check only the limits that apply to every model.
     name : str
         File or options that gave the redshift, for the message.
+    otherwise : str, optional
+        Further advice where there is no redshift.
     """
-    trouble, advice = trouble_text(
-        redshift_dq(redshift, redshift_err, model), redshift, redshift_err, model
-    )
+    dq = redshift_dq(redshift, redshift_err, model)
+    trouble, advice = trouble_text(dq, redshift, redshift_err, model)
+    if dq & DQ.NO_REDSHIFT:
+        advice += otherwise
     if trouble:
         raise PixsedError(f"{name}: {trouble}; {advice}")
 

@@ -7,10 +7,8 @@ import pytest
 from astropy.wcs import WCS
 from scipy.special import ndtri
 
-from pixsed import bands as pixsed_bands
+from pixsed.bands import BASIC_BANDS as BANDS
 from pixsed.io.formats.cube import Cube
-
-BANDS = [band.name for band in pixsed_bands.BANDS]
 
 #: Levels and properties of the fake model's quantiles.
 LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)
@@ -18,7 +16,14 @@ PROPERTIES = "LOGMSTAR LOGMFORM LOGSFR METAL AV TAU TSTART REDSHIFT AGE T50LB LO
 
 
 def fake_model(
-    path, *, flux_model=True, calibration=True, metadata=True, quantiles=False, **changes
+    path,
+    *,
+    flux_model=True,
+    calibration=True,
+    metadata=True,
+    quantiles=False,
+    two_peaks=False,
+    **changes,
 ):
     """Write a tiny ONNX model; mass depends on the mean flux, other parameters on the base normals.
 
@@ -32,6 +37,9 @@ def fake_model(
     quantiles : bool or dict, optional
         Whether it has this output: for every property, normal around log10 of the mean flux
         + 8, with a standard deviation of 0.1. A dict replaces what the metadata say of it.
+    two_peaks : bool, optional
+        Whether METAL has two peaks, at -2 and 0, with a standard deviation of 0.2, instead of one
+        at -1.
     **changes
         Other values of the metadata.
 
@@ -74,6 +82,8 @@ def fake_model(
         op("Mul", op("Sigmoid", b[5]), "half"),
         op("Add", z, op("Mul", dz, b[0])),
     ]
+    if two_peaks:
+        columns[3] = op("Add", columns[3], op("Sign", b[1]))
     op("Concat", *columns, out="samples", axis=2)
     if flux_model:
         op("Add", mean, op("Mul", op("Where", present, "flux", "zero"), "zero"), out="flux_model")

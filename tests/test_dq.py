@@ -27,7 +27,8 @@ def test_the_values_that_scripts_know():
         DQ.REDSHIFT_RANGE,
         DQ.NO_REDSHIFT,
     ]
-    fitted = DQ.OUT_OF_DISTRIBUTION | DQ.BAND_MISSING | DQ.NO_INFORMATION
+    assert DQ.BIMODAL == 2048
+    fitted = DQ.OUT_OF_DISTRIBUTION | DQ.BAND_MISSING | DQ.NO_INFORMATION | DQ.BIMODAL
     assert NOT_FITTED & fitted == 0
     assert NOT_FITTED | fitted == sum(bit.value for bit in DQ)
 

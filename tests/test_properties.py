@@ -3,7 +3,7 @@
 import pytest
 
 from pixsed.errors import PixsedError
-from pixsed.properties import check_quantiles, ordered, quantile_name
+from pixsed.properties import check_quantiles, ordered, quantile_name, unit_and_description
 
 
 def test_names_of_quantiles():
@@ -22,3 +22,13 @@ def test_names_of_quantiles():
     with pytest.raises(PixsedError, match="between 0 and 1, got 16"):
         check_quantiles([16])
     assert ordered(["X", "AGE", "LOGMSTAR"]) == ["LOGMSTAR", "AGE", "X"]
+
+
+def test_properties_of_the_broad_model():
+    names = "LOGMSTAR LOGMFORM LOGSFR LOGSFR10 METAL AV DUSTSLOPE LOGU AGE T50LB".split()
+    assert ordered(sorted(names)) == names
+    assert [unit_and_description(name)[0] for name in ("LOGSFR10", "DUSTSLOPE", "LOGU")] == [
+        "dex(solMass yr-1)",
+        "",
+        "",
+    ]

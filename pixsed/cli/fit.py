@@ -98,6 +98,11 @@ def parse_part(ctx, param, value):
     "network, which is much faster.",
 )
 @click.option(
+    "--model-fluxes",
+    is_flag=True,
+    help="Write the predicted fluxes too, as <BAND>_MODEL in nJy: those of CHI2.",
+)
+@click.option(
     "--provider",
     type=click.Choice(["cpu", "cuda"]),
     default="cpu",
@@ -181,7 +186,7 @@ def command(inputs, output, **values):
     from pixsed.fit.table import fit_table, table_text
     from pixsed.fit.to_file import fit_to_file, pixel_options
 
-    chosen.check_samples(values)
+    chosen.check_engine(values)
     mosaics = any(values[name] for name in ("segmap", "redshift_map", "catalog"))
     kind = kind_of_inputs(inputs, values["hdu"], mosaics=mosaics)
     chosen.check_usage(kind, output, values)

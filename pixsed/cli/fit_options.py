@@ -13,6 +13,7 @@ from pixsed.images.field_files import FieldFiles
 from pixsed.io.formats.cube_file import CubeName
 from pixsed.io.locate import expand_locations
 from pixsed.io.provenance import command_line
+from pixsed.models import redshift_advice
 
 #: Options that apply only to some kinds of input; all other options apply to every kind.
 KINDS_OF = {
@@ -113,10 +114,14 @@ def only_table(inputs):
     return inputs[0]
 
 
-def check_samples(values):
-    """Raise `click.UsageError` if a number of draws is given to the engine without draws."""
-    if values["samples"] is not None and values["engine"] == "quantile":
+def check_engine(values):
+    """Raise `click.UsageError` if options of the flow are given to the engine without draws."""
+    if values["engine"] != "quantile":
+        return
+    if values["samples"] is not None:
         raise click.UsageError("--samples goes with --engine flow: quantile has no draws")
+    if values["model_fluxes"]:
+        raise click.UsageError("--model-fluxes goes with --engine flow: quantile predicts none")
 
 
 def check_usage(kind, output, values):
@@ -157,8 +162,9 @@ def _given():
 
 
 def _infers_redshift(values):
-    model, _ = load_for(values["model"], fit_options(values))
-    return model.infers_redshift
+    """Return whether the model infers redshifts; put it into `values`, to be read once only."""
+    values["model"], _ = load_for(values["model"], fit_options(values))
+    return values["model"].infers_redshift
 
 
 def _check_redshifts_of_table(given, values):
@@ -167,10 +173,10 @@ def _check_redshifts_of_table(given, values):
             if option in given and column in given:
                 raise click.UsageError(f"give {given[option]} or {given[column]}, not both")
     redshifts = [n for n in ("redshift", "redshift_err", "z_col", "zerr_col") if n in given]
+    name = values["model"]
     if redshifts and _infers_redshift(values):
         raise click.UsageError(
-            f"{given[redshifts[0]]} goes with models that take a redshift; {values['model']} "
-            "infers it"
+            f"{given[redshifts[0]]} goes with models that take a redshift; {name} infers it"
         )
 
 
@@ -188,6 +194,7 @@ def _check_redshifts_of_mosaics(given, values):
     if not known and not _infers_redshift(values):
         raise click.UsageError(
             "mosaics need redshifts: --segmap with --catalog, --redshift-map, or --redshift"
+            + redshift_advice(", or give ")
         )
     if redshift_map and redshift is not None:
         raise click.UsageError("give --redshift-map or --redshift, not both")

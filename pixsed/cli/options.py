@@ -12,6 +12,7 @@ import click
 
 from pixsed import __version__
 from pixsed.checks import MAX_SEED
+from pixsed.models import DEFAULT
 
 _state = {"verbose": 0, "quiet": False}
 
@@ -263,7 +264,7 @@ scheduler = click.option(
 model = click.option(
     "--model",
     "model",
-    default="tau",
+    default=DEFAULT,
     show_default=True,
     metavar="NAME|FILE",
     help="Name of a shipped model, or an .onnx file.",

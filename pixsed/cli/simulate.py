@@ -49,7 +49,23 @@ IGM = ("inoue14", "madau95", "none")
     "--bands",
     type=Names(),
     metavar="LIST",
-    help="Bands, separated by commas; default: the 29 bands of the shipped models.",
+    help="Bands, separated by commas; paper and basic stand for 19 and 29 of them. Default: all "
+    "bands that pixsed knows.",
+)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="Band with a filter curve of your own: wavelength [Angstrom or micron], transmission. "
+    "May be repeated.",
+)
+@click.option(
+    "--depth",
+    "depths",
+    multiple=True,
+    metavar="NAME=NJY",
+    help="Nominal 1-sigma depth of a pixel in the band of a --filter, for the noise in training.",
 )
 @click.option(
     "--attenuation",
@@ -93,12 +109,12 @@ def command(ssp_paths, resume, output, overwrite, **options):
 
     from tqdm import tqdm
 
-    from pixsed.bands import BANDS
     from pixsed.simulate.options import SimulateOptions
     from pixsed.simulate.to_file import write_simulations
 
-    options["bands"] = options["bands"] or [band.name for band in BANDS]
-    options = SimulateOptions(**options)
+    own = _own_filters(options.pop("filters"), options.pop("depths"))
+    options["bands"] = _bands(options["bands"], own)
+    options = SimulateOptions(filters=own, **options)
     begin, first = time.monotonic(), None
     bar = tqdm(total=options.number, unit="pop", unit_scale=True, disable=not show_progress())
 
@@ -120,3 +136,43 @@ def command(ssp_paths, resume, output, overwrite, **options):
         f"{output}: {options.number} populations x {len(options.bands)} bands, "
         f"{rate:,.0f} per second"
     )
+
+
+def _pairs(option, texts):
+    """Return a dict of the NAME=VALUE of an option; NAME is in upper case."""
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name, value = name.strip().upper(), value.strip()
+        if not (name and equals and value):
+            raise click.UsageError(f"{option} {text!r} must be NAME=VALUE.")
+        if name in found:
+            raise click.UsageError(f"{option} {name} is given twice; give each band once.")
+        found[name] = value
+    return found
+
+
+def _own_filters(filters, depths):
+    """Return the `OwnFilter` of each --filter."""
+    from pixsed.sps.own_filters import read_own_filter
+
+    filters, depths = _pairs("--filter", filters), _pairs("--depth", depths)
+    if lone := [name for name in depths if name not in filters]:
+        raise click.UsageError(f"--depth {lone[0]} needs --filter {lone[0]}=FILE.")
+    found = []
+    for name, path in filters.items():
+        depth = click.FLOAT.convert(depths[name], None, None) if name in depths else None
+        own = read_own_filter(name, path, depth)
+        found.append(own)
+        say(f"{name}: {path}, pivot wavelength {own.pivot_um:.4f} micron")
+    return found
+
+
+def _bands(names, filters):
+    """Return the names of the bands to simulate, those of own filters included."""
+    from pixsed.bands import BANDS, BASIC_BANDS, PAPER_BANDS
+    from pixsed.sps.own_filters import with_filters
+
+    sets = {"paper": PAPER_BANDS, "basic": BASIC_BANDS}
+    named = [band for name in names or () for band in sets.get(name, [name])]
+    return with_filters(named or [band.name for band in BANDS], filters)

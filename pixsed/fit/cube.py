@@ -110,12 +110,17 @@ def cube_files(cube: Cube | Any, options: FitOptions) -> SourceFiles:
 def load_for(model: Model | str | os.PathLike, options: FitOptions) -> tuple[Model, FitOptions]:
     """Return a model, loaded if it is given as a name or a path, and the options.
 
-    The model is checked for the engine that the options ask for. The options come back with
-    the provider on which the model runs.
+    The model is checked for the engine and the predicted fluxes that the options ask for. The
+    options come back with the provider on which the model runs.
     """
     if not isinstance(model, Model):
         model = load_model(model, provider=options.provider)
     model.check_engine(options.engine)
+    if options.model_fluxes and not model.has_flux_model:
+        raise PixsedError(
+            f"model {model.name} ({model.path}) predicts no fluxes; omit --model-fluxes, or export "
+            "the model again"
+        )
     names = {long: short for short, long in PROVIDERS.items()}
     return model, replace(options, provider=names[model.provider])
 

@@ -20,7 +20,7 @@ def derive(samples, sfh, redshift, pixel_area=None):
         Samples by parameter.
     sfh : str
         Name of the prior on star-formation histories. Only ``"tau"`` and ``"dirichlet"`` have
-        derived times.
+        derived times; other models sample AGE and T50LB themselves.
     redshift : `~numpy.ndarray`, shape (N, S) or (N, 1)
         Redshift of each sample.
     pixel_area : float, optional
@@ -29,8 +29,8 @@ def derive(samples, sfh, redshift, pixel_area=None):
     Returns
     -------
     dict of str to `~numpy.ndarray`, shape (N, S), float64
-        Those of LOGSIGMA [dex(solMass kpc-2)], AGE [Gyr] and T50LB [Gyr] that can be derived.
-        LOGSIGMA is NaN at a redshift without a distance.
+        Those of LOGSIGMA [dex(solMass kpc-2)], AGE [Gyr] and T50LB [Gyr] that can be derived
+        and are not parameters. LOGSIGMA is NaN at a redshift without a distance.
     """
     found = {}
     if pixel_area is not None:
@@ -46,7 +46,7 @@ def derive(samples, sfh, redshift, pixel_area=None):
         found["AGE"], found["T50LB"] = span * (1.0 - mean), span * (1.0 - half)
     elif sfh == "dirichlet" and "T50" in samples:
         found["T50LB"] = (1.0 - samples["T50"].astype(float)) * age
-    return found
+    return {name: values for name, values in found.items() if name not in samples}
 
 
 def _formation_times(ratio):

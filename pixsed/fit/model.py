@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pixsed.checks import check_choice, check_path
 from pixsed.errors import PixsedError
 from pixsed.fit import graph, ood, runtime
+from pixsed.io.bandnames import pivot_um
 from pixsed.models import resolve
 
 #: Key of the custom metadata that holds the JSON, and the format of the JSON.
@@ -74,6 +75,8 @@ class Model:
     name : str
     bands : list of str
         The B bands of the fluxes, in order.
+    pivots : list of float
+        Pivot wavelengths of the bands in micron; NaN if neither pixsed nor the file knows it.
     parameters : list of str
         The P columns of the samples, in order.
     units, descriptions : dict of str
@@ -114,6 +117,8 @@ class Model:
         self._score = ood.Score(self.metadata, self.path)
         self.name = str(self.metadata.get("name", self.path.stem))
         self.bands = [str(band) for band in self.metadata["bands"]]
+        own = {str(f["name"]): float(f["pivot_um"]) for f in self.metadata.get("filters", [])}
+        self.pivots = [own.get(band, pivot_um(band)) for band in self.bands]
         parameters = self.metadata["parameters"]
         self.parameters = [str(item["name"]) for item in parameters]
         self.units = {str(p["name"]): str(p.get("unit", "")) for p in parameters}
@@ -220,6 +225,12 @@ class Model:
         return (
             self.has_flux_model and isinstance(calibration, dict) and bool(calibration.get("score"))
         )
+
+    @property
+    def flux_model_error(self) -> dict[str, float]:
+        """Relative error of the predicted fluxes, by band."""
+        errors = np.broadcast_to(self._score.error, len(self.bands))
+        return dict(zip(self.bands, errors.tolist(), strict=True))
 
     @property
     def sfh(self) -> str:

@@ -59,7 +59,8 @@ class Score:
         self._metadata, self._path = metadata, path
 
     @cached_property
-    def _error(self):
+    def error(self):
+        """Relative error of the predicted fluxes, shape (B,) or ()."""
         return np.asarray(self._metadata.get("flux_model", {}).get("error", 0.0))
 
     @cached_property
@@ -91,7 +92,7 @@ class Score:
         if flux_model is None:
             nothing = np.full(len(flux), np.nan)
             return nothing, nothing.copy()
-        chi2 = chi_square(flux, np.hypot(flux_err, self._error * flux_model), flux_model)
+        chi2 = chi_square(flux, np.hypot(flux_err, self.error * flux_model), flux_model)
         nbands = np.isfinite(flux).sum(axis=1)
         snr = typical_snr(flux, flux_err)
         return chi2, self._calibration.survival(chi2, nbands, snr, redshift_err)

@@ -13,6 +13,7 @@ from pixsed.checks import (
     check_numbers,
     plain_number,
 )
+from pixsed.errors import PixsedError
 from pixsed.fit.runtime import PROVIDERS
 from pixsed.properties import check_quantiles
 
@@ -72,11 +73,15 @@ class FitOptions:
         Replaces the redshift in the file; its error is then 0 unless `redshift_err` is given.
     redshift_err : float or None, optional
         Replaces the 1-sigma redshift error in the file; 0 means that the redshift is exact.
+    model_fluxes : bool, optional
+        Add the predicted fluxes ``<BAND>_MODEL`` [nJy], from which CHI2 is computed. The quantile
+        engine predicts none.
 
     Raises
     ------
     PixsedError
-        If the engine is unknown, or a quantile, samples, error_floor or seed is out of range.
+        If the engine is unknown, a quantile, samples, error_floor or seed is out of range, or
+        model_fluxes are asked of the quantile engine.
 
     Examples
     --------
@@ -95,12 +100,18 @@ class FitOptions:
     all_pixels: bool = _option(False)
     redshift: float | None = _option(None)
     redshift_err: float | None = _option(None)
+    model_fluxes: bool = _option(False, changes_data=("flow",))
 
     def __post_init__(self) -> None:
         check_choice("engine", self.engine, ENGINES)
         check_choice("provider", self.provider, PROVIDERS)
         object.__setattr__(self, "quantiles", check_quantiles(self.quantiles))
-        object.__setattr__(self, "all_pixels", bool(self.all_pixels))
+        for name in ("all_pixels", "model_fluxes"):
+            object.__setattr__(self, name, bool(getattr(self, name)))
+        if self.model_fluxes and self.engine == "quantile":
+            raise PixsedError(
+                "model_fluxes goes with engine 'flow', got 'quantile', which predicts no fluxes"
+            )
         check_numbers(self, _RANGES)  # JSON and headers take no numpy scalars
         for name in ("redshift", "redshift_err"):  # their range is in `pixsed.redshifts`
             object.__setattr__(self, name, plain_number(name, getattr(self, name)))

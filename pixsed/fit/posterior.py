@@ -5,6 +5,7 @@ run at the same time. Results are therefore identical to the bit for all tile si
 of jobs, and memory does not grow with the image.
 """
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
@@ -12,11 +13,14 @@ from functools import partial
 import numpy as np
 
 from pixsed import cosmology
+from pixsed.dq import DQ, OOD_LIMIT
+from pixsed.errors import PixsedWarning
 from pixsed.fit.derived import derive
 from pixsed.fit.draws import base_normals
+from pixsed.fit.peaks import has_two_peaks
 from pixsed.fit.quantiles import at_levels, check_levels, deviation, of_draws, spread
 from pixsed.parallel import ordered_map
-from pixsed.properties import quantile_name
+from pixsed.properties import ordered, quantile_name
 
 #: Number of rows per call of the model.
 BATCH = 32
@@ -25,7 +29,7 @@ QUANTILE_BATCH = 1024
 #: A pixel's place in a batch is fixed modulo this number: 64 bytes of float32.
 LANES = 16
 #: Extensive properties: the value of a bin of N pixels is N times the value of one pixel.
-EXTENSIVE = ("LOGMSTAR", "LOGMFORM", "LOGSFR")
+EXTENSIVE = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "LOGSFR10")
 
 
 @dataclass(frozen=True)
@@ -135,15 +139,46 @@ def _report(progress, item):
     return item
 
 
-def output_names(model, fit_redshift, with_area):
-    """Return the names of the properties that a fit gives, in no particular order."""
+def output_names(model, options, name, *, fit_redshift, with_area):
+    """Return the names of the properties that a fit gives, in no particular order.
+
+    Parameters
+    ----------
+    model : `~pixsed.fit.model.Model`
+    options : `~pixsed.fit.options.FitOptions`
+        Only engine is used.
+    name : str
+        File name, for the warning.
+    fit_redshift : bool
+        Whether the redshift of any row has an error.
+    with_area : bool
+        Whether the rows are pixels, which have a LOGSIGMA.
+
+    Warns
+    -----
+    PixsedWarning
+        If the quantile engine of the model lacks properties that its flow has; they are left out.
+    """
     fit_redshift = fit_redshift or model.infers_redshift
     names = [p for p in model.parameters if p != "REDSHIFT" or fit_redshift]
     ones = {p: np.ones((1, 1)) for p in model.parameters}
-    return names + list(derive(ones, model.sfh, np.ones((1, 1)), 1.0 if with_area else None))
+    names += derive(ones, model.sfh, np.ones((1, 1)), 1.0 if with_area else None)
+    if options.engine == "flow":
+        return names
+    known = {*model.quantile_properties}
+    if "LOGMSTAR" in known:
+        known.add("LOGSIGMA")  # computed from the mass
+    if lacking := [name for name in ordered(names) if name not in known]:
+        warnings.warn(
+            f"{name}: engine quantile of model {model.name} does not give {', '.join(lacking)}: "
+            "left out; try --engine flow",
+            PixsedWarning,
+            stacklevel=2,
+        )
+    return [name for name in names if name in known]
 
 
-def summarise(model, rows, options, *, pixel_area=None, jobs=1, progress=None):
+def summarise(model, rows, options, *, pixel_area=None, flux_bands=(), jobs=1, progress=None):
     """Fit rows of photometry and return the quantiles of their posteriors.
 
     Parameters
@@ -156,6 +191,8 @@ def summarise(model, rows, options, *, pixel_area=None, jobs=1, progress=None):
         flow.
     pixel_area : float, optional
         arcsec^2; without it there is no LOGSIGMA.
+    flux_bands : sequence of str, optional
+        Bands of the model whose predicted fluxes are returned; the quantile engine has none.
     jobs : int, optional
         Number of threads.
     progress : callable, optional
@@ -165,7 +202,9 @@ def summarise(model, rows, options, *, pixel_area=None, jobs=1, progress=None):
     -------
     dict of str to `~numpy.ndarray`, shape (N,), float32
         ``LOGMSTAR_P50`` and so on, ``LOGMSTAR_STD``, ``CHI2`` and ``OOD`` (NaN if the model
-        gives none). REDSHIFT is NaN where the redshift is exact.
+        gives none). REDSHIFT is NaN where the redshift is exact. With the flow also ``BIMODAL``,
+        1 where the draws of METAL have two peaks and else 0, if the model has METAL; and
+        ``F444W_MODEL`` [nJy] and so on, divided by the number of pixels of the row.
 
     Raises
     ------
@@ -179,6 +218,9 @@ def summarise(model, rows, options, *, pixel_area=None, jobs=1, progress=None):
     if options.engine == "quantile":
         check_levels(model.quantile_levels, options.quantiles)
         fit_batch, size = _summarise_quantiles, QUANTILE_BATCH
+    else:
+        columns = {f"{band}_MODEL": model.bands.index(band) for band in flux_bands}
+        fit_batch = partial(fit_batch, columns)
     fit_batch = partial(fit_batch, model, rows, options, pixel_area)
     result = {}
     for index, found in run_batches(fit_batch, rows.key_y, rows.key_x, jobs, progress, size):
@@ -189,8 +231,32 @@ def summarise(model, rows, options, *, pixel_area=None, jobs=1, progress=None):
     return result
 
 
-def _summarise_draws(model, rows, options, pixel_area, index, keep):
-    """Return the columns of `summarise` for one batch, from draws of the flow."""
+def posterior_dq(found):
+    """Return the DQ bits that follow from the columns of `summarise`, shape (N,), int32."""
+    with np.errstate(invalid="ignore"):
+        odd = found["OOD"] < OOD_LIMIT
+    dq = np.where(odd, int(DQ.OUT_OF_DISTRIBUTION), 0)
+    if "BIMODAL" in found:
+        dq |= np.where(found["BIMODAL"] > 0, int(DQ.BIMODAL), 0)
+    return dq.astype(np.int32)
+
+
+def unset_bits(model, options):
+    """Return the bits of `posterior_dq` that a fit never sets: bit -> reason."""
+    flow = options.engine == "flow"
+    unset = {}
+    if not (flow and model.has_ood):
+        unset[DQ.OUT_OF_DISTRIBUTION] = "OOD is not known"
+    if not (flow and "METAL" in model.parameters):
+        unset[DQ.BIMODAL] = "no draws of [M/H]"
+    return unset
+
+
+def _summarise_draws(fluxes, model, rows, options, pixel_area, index, keep):
+    """Return the columns of `summarise` for one batch, from draws of the flow.
+
+    `fluxes` has the columns of predicted fluxes: name -> index of the band.
+    """
     batch, samples = rows[index], options.samples
     base = base_normals(options.seed, batch.key_y, batch.key_x, samples, model.base_dim)
     draws, flux_model = model.sample(
@@ -215,13 +281,18 @@ def _summarise_draws(model, rows, options, pixel_area, index, keep):
         levels = of_draws(values, options.quantiles)
         for level, q in zip(levels, options.quantiles, strict=True):
             found[f"{name}_{quantile_name(q)}"] = level
-        found[f"{name}_STD"] = spread(values, values[:, samples // 2])
+        middle = values[:, samples // 2]
+        found[f"{name}_STD"] = spread(values, middle)
+        if name == "METAL":
+            found["BIMODAL"] = has_two_peaks(values, middle, found["METAL_STD"])
     for key in (key for key in found if key.startswith("REDSHIFT_")):
         found[key] = np.where(uncertain, found[key], np.nan)
     flux_model = None if flux_model is None else flux_model[keep]
     found["CHI2"], found["OOD"] = model.score(
         batch.flux, batch.err, flux_model, batch.redshift, batch.redshift_err
     )
+    for name, column in fluxes.items():
+        found[name] = flux_model[:, column] / (1 if batch.npix is None else batch.npix)
     return {key: value.astype(np.float32) for key, value in found.items()}
 
 
@@ -240,7 +311,7 @@ def _summarise_quantiles(model, rows, options, pixel_area, index, keep):
             if name in columns
         }
     uncertain = batch.redshift_err[:, None] > 0
-    if pixel_area is not None:
+    if pixel_area is not None and "LOGMSTAR" in columns:
         with np.errstate(divide="ignore"):  # at z = 0 there is no area in kpc^2
             area = np.log10(pixel_area * cosmology.kpc_per_arcsec(batch.redshift) ** 2)
         sigma = columns["LOGMSTAR"] - np.where(np.isfinite(area), area, np.nan)[:, None]

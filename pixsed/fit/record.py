@@ -15,6 +15,7 @@ _DIFFERENCES = (
     "NSAMP",
     "SNRMIN",
     "ERRFLOOR",
+    "MODFLUX",
     "REDSHIFT",
     "ZERR",
     "PART",
@@ -103,6 +104,8 @@ def fit_cards(fitter, key):
     """
     source, model, options = fitter.source, fitter.model, fitter.options
     cards = {} if source.object_id is None else {"OBJECT": (source.object_id, "galaxy")}
+    if options.model_fluxes:
+        cards["MODFLUX"] = (True, "predicted fluxes are among the planes")
     if source.redshift is not None and not model.infers_redshift:
         cards["REDSHIFT"] = (float(source.redshift), "redshift")
         cards["ZERR"] = (float(source.redshift_err), "1-sigma error of the redshift, 0 = exact")

@@ -116,7 +116,8 @@ def match_bands(bands, model, name):
     Returns
     -------
     index, columns : `~numpy.ndarray`, shape (K,), int
-        Indices in `bands`, and among the bands of the model.
+        Indices in `bands`, and among the bands of the model, in order of the model's pivot
+        wavelengths. The model knows those of its own filters, which images may not tell.
 
     Raises
     ------
@@ -136,7 +137,9 @@ def match_bands(bands, model, name):
             PixsedWarning,
             stacklevel=2,
         )
-    return np.array(known), np.array([model.bands.index(bands[i]) for i in known])
+    columns = np.array([model.bands.index(bands[i]) for i in known])
+    order = np.argsort(np.asarray(model.pivots)[columns], kind="stable")  # NaN last
+    return np.array(known)[order], columns[order]
 
 
 def quality(flux, code, snr, snr_min):

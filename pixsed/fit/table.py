@@ -13,22 +13,23 @@ from astropy import units as u
 from astropy.table import Table
 
 from pixsed.checks import check_number, check_path
-from pixsed.dq import DQ, NOT_FITTED, OOD_LIMIT, count_reasons, ood_text, reasons_text
+from pixsed.dq import DQ, NOT_FITTED, count_reasons, ood_text, reasons_text
 from pixsed.errors import PixsedWarning, listed
 from pixsed.fit.cube import load_for
 from pixsed.fit.draws import DEFAULT_SAMPLES, key_of_name
 from pixsed.fit.options import FitOptions
-from pixsed.fit.posterior import Rows, output_names, summarise
+from pixsed.fit.posterior import Rows, output_names, posterior_dq, summarise
 from pixsed.fit.progress import NoProgress, Progress
 from pixsed.fit.record import method_text, table_cards
 from pixsed.fit.select import quality
 from pixsed.fit.table_input import TableColumns, read_photometry
-from pixsed.io.formats.maps import QUALITY
+from pixsed.io.formats.maps import QUALITY, model_flux_text
 from pixsed.io.formats.photometry import band_columns
 from pixsed.io.locate import parse_location
 from pixsed.io.outputs import protected_arguments
 from pixsed.io.tables import read_table
 from pixsed.io.writers.tables import check_columns, check_table_output, write_table
+from pixsed.models import redshift_advice
 from pixsed.nodata import count_codes, warn_of_codes
 from pixsed.properties import PROPERTIES, ordered, quantile_name, unit_and_description
 from pixsed.redshifts import range_text, redshift_dq
@@ -79,9 +80,10 @@ def fit_table(
     -------
     `~astropy.table.Table`
         A copy of the table with ``<PROP>_P16``, ``_P50``, ``_P84`` and ``_STD`` of every
-        property, SNR, NBANDS, OOD, CHI2 and DQ (int32, bits of `~pixsed.dq.DQ`). NaN in rows
-        that are not fitted: without a redshift that the model can use, with data in fewer than
-        three bands, or below the S/N cut.
+        property, ``<BAND>_MODEL`` [nJy] of every band with the option model_fluxes, SNR, NBANDS,
+        OOD, CHI2 and DQ (int32, bits of `~pixsed.dq.DQ`). NaN in rows that are not fitted:
+        without a redshift that the model can use, with data in fewer than three bands, or below
+        the S/N cut.
 
     Raises
     ------
@@ -94,7 +96,7 @@ def fit_table(
     PixsedWarning
         If the table has columns with names that the fit writes (they become ``<NAME>_IN``),
         redshifts that cannot be fitted, values taken as missing, or columns that look like
-        redshift errors and are not read.
+        redshift errors and are not read; or if the quantile engine lacks properties.
 
     Examples
     --------
@@ -116,7 +118,7 @@ def fit_table(
             name, hdu=columns.hdu, wanted=lambda names: band_columns(names, model.bands, name)
         )
     if output is not None:
-        check_columns(table, output, name)
+        check_columns(table, output, name, 50 + options.model_fluxes * len(model.bands))
     with progress(len(table)) as bar:
         result, nfit = _fit_rows(table, model, options, columns, name, jobs, bar)
     if output is not None:
@@ -144,10 +146,16 @@ def _fit_rows(table, model, options, columns, name, jobs, bar):
     warn_of_codes(count_codes(seen.code, seen.bands), name, "rows")
     index = np.flatnonzero((dq & NOT_FITTED) == 0)
     rows = _rows(seen, index, len(model.bands))
-    found = summarise(model, rows, options, jobs=jobs, progress=bar.done)
+    flux_bands = seen.bands if options.model_fluxes else []
+    with_error = bool((rows.redshift_err > 0).any())
+    names = output_names(model, options, name, fit_redshift=with_error, with_area=False)
+    found = summarise(model, rows, options, flux_bands=flux_bands, jobs=jobs, progress=bar.done)
     result = _own_columns_kept(table, model, name)
-    properties = ordered(output_names(model, bool((rows.redshift_err > 0).any()), False))
-    _add_posterior(result, found, index, properties, options.quantiles, model)
+    _add_posterior(result, found, index, ordered(names), options.quantiles, model)
+    for band in flux_bands:
+        _add(result, f"{band}_MODEL", index, found, "nJy", model_flux_text(band))
+    if len(index):
+        dq[index] |= posterior_dq(found)
     _add_quality(result, found, index, snr, nbands, dq)
     return result, len(index)
 
@@ -175,13 +183,11 @@ def _add_posterior(result, found, index, properties, quantiles, model):
 
 
 def _add_quality(result, found, index, snr, nbands, dq):
-    """Add SNR, NBANDS, OOD, CHI2 and DQ; set the bit of out-of-distribution rows in `dq`."""
+    """Add SNR, NBANDS, OOD, CHI2 and DQ."""
     result["SNR"] = snr
     result["NBANDS"] = nbands
     for name in ("OOD", "CHI2"):
         _add(result, name, index, found)
-    with np.errstate(invalid="ignore"):
-        dq[np.asarray(result["OOD"]) < OOD_LIMIT] |= DQ.OUT_OF_DISTRIBUTION
     result["DQ"] = dq
     for name in QUALITY:
         if name in result.colnames:
@@ -229,9 +235,10 @@ def _warn_of_redshifts(dq, ids, model, name):
         bad = np.flatnonzero(dq & bit)
         if len(bad):
             labels = [i + 1 for i in bad] if ids is None else [ids[i] for i in bad]
+            advice = redshift_advice("; try ") if bit == DQ.NO_REDSHIFT else ""
             warnings.warn(
                 f"{name}: {len(bad)} of {len(dq)} rows are not fitted, with {text}: "
-                f"{'row' if ids is None else 'ID'} {listed(labels, 5)}",
+                f"{'row' if ids is None else 'ID'} {listed(labels, 5)}{advice}",
                 PixsedWarning,
                 stacklevel=4,
             )
@@ -244,7 +251,10 @@ def _own_columns_kept(table, model, name):
     renamed too: left over from an earlier fit, they would look like results of this one.
     """
     properties = "|".join([*PROPERTIES, *map(re.escape, model.parameters)])
-    written = re.compile(rf"({properties})_(P\d+|STD)|{'|'.join(QUALITY)}", re.IGNORECASE)
+    bands = "|".join(map(re.escape, model.bands))
+    written = re.compile(
+        rf"({properties})_(P\d+|STD)|({bands})_MODEL|{'|'.join(QUALITY)}", re.IGNORECASE
+    )
     result = table.copy()
     taken = {column.upper() for column in table.colnames}
     renamed = []

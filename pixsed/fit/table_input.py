@@ -13,6 +13,7 @@ from pixsed.fit.select import match_bands
 from pixsed.io.columns import find_column, numbers, same_name, texts
 from pixsed.io.formats.photometry import band_columns, band_njy
 from pixsed.io.redshift_columns import check_redshift_unit, unused_errors
+from pixsed.models import redshift_advice
 from pixsed.nodata import usable
 from pixsed.redshifts import check_redshift, exact_text
 
@@ -125,13 +126,12 @@ def _flux_columns(table, model, name):
 def _match_bands(fluxes, model, name):
     """Return the columns of bands that a model knows, the bands, and their indices in the model.
 
-    All three follow the order of the model, not that of the table.
+    All three are in order of wavelength, not in that of the table.
     """
     names = list(fluxes)
     index, columns = match_bands([fluxes[name] for name in names], model, name)
-    order = np.argsort(columns)
-    names = [names[index[i]] for i in order]
-    return names, [fluxes[name] for name in names], columns[order]
+    names = [names[i] for i in index]
+    return names, [fluxes[name] for name in names], columns
 
 
 def _band_values(table, names, unit_of, model, name):
@@ -175,8 +175,8 @@ def _redshift_columns(table, model, options, columns, name):
         z_col = same_name(names, "REDSHIFT", name)
     if z_col is None:
         raise PixsedError(
-            f"{name}: no column REDSHIFT; add one, or give --redshift or --z-col; it has "
-            f"{listed(names)}"
+            f"{name}: no column REDSHIFT; add one, or give --redshift or --z-col"
+            f"{redshift_advice(', or ')}; it has {listed(names)}"
         )
     if options.redshift_err is not None:
         return z_col, None

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pixsed.dq import DQ, OOD_LIMIT, count_reasons
+from pixsed.dq import DQ, count_reasons
 from pixsed.fit.draws import global_indices
-from pixsed.fit.posterior import Rows, output_names, summarise
+from pixsed.fit.posterior import Rows, output_names, posterior_dq, summarise, unset_bits
 from pixsed.fit.progress import NoProgress
 from pixsed.fit.select import match_bands, select_pixels
+from pixsed.models import redshift_advice
 from pixsed.properties import ordered, quantile_name
 from pixsed.redshifts import check_redshift
 from pixsed.snr import snr_bands
@@ -85,10 +86,13 @@ def tile_size(shape):
     return max(1, TILE_PIXELS // shape[1]), shape[1]
 
 
-def plane_names(model, quantiles, fit_redshift, with_area=True):
+def plane_names(source, model, options):
     """Return the properties of the maps, in order, and the names of all their planes."""
-    properties = ordered(output_names(model, fit_redshift, with_area))
-    suffixes = [*map(quantile_name, quantiles), "STD"]
+    names = output_names(
+        model, options, source.name, fit_redshift=source.has_redshift_err, with_area=True
+    )
+    suffixes = [*map(quantile_name, options.quantiles), "STD"]
+    properties = ordered(names)
     return properties, [f"{name}_{suffix}" for name in properties for suffix in suffixes]
 
 
@@ -109,12 +113,13 @@ class TileFitter:
     ----------
     properties, names : list of str
         Properties and planes of the maps, in order.
-    bands, snr_bands : list of str
-        Fitted bands, and the reference bands of pixels with data in all of them.
+    bands, snr_bands, flux_bands : list of str
+        Fitted bands; reference bands of pixels with data in all of them; bands whose predicted
+        fluxes are among the planes.
     source, model, options
         As given.
-    has_ood : bool
-        Whether the fit gives an OOD score.
+    unset : dict of `~pixsed.dq.DQ` to str
+        Bits of DQ that the fit never sets -> reason.
     files : `contextlib.ExitStack` or None
         Files that the fitter keeps open on a worker.
 
@@ -129,17 +134,18 @@ class TileFitter:
 
     def __init__(self, source, model, options, *, jobs=1, progress=None):
         self.source, self.model, self.options = source, model, options
-        self.has_ood = options.engine == "flow" and model.has_ood
+        self.unset = unset_bits(model, options)
         self._matched = match_bands(source.bands, model, source.name)
         self.bands = [source.bands[i] for i in self._matched[0]]
         self.snr_bands = snr_bands(self.bands)
-        self.properties, self._planes = plane_names(
-            model, options.quantiles, source.has_redshift_err
-        )
+        self.properties, self._planes = plane_names(source, model, options)
+        self.flux_bands = self.bands if options.model_fluxes else []
+        self._planes += [f"{band}_MODEL" for band in self.flux_bands]
         names = [*self._planes, "SNR", "NBANDS", "OOD", "CHI2", "DQ"]
         self.names = names + ["BINMAP"] * (source.binning is not None)
         if source.redshift is not None:
-            check_redshift(source.redshift, source.redshift_err, model, source.name)
+            advice = redshift_advice(", or use ")
+            check_redshift(source.redshift, source.redshift_err, model, source.name, advice)
         self._jobs, self.progress = jobs, progress or NoProgress()
         self._key_y, self._key_x = global_indices(source.header, source.shape)
         self._reading = threading.Lock()  # threads would move each other's file position
@@ -170,6 +176,7 @@ class TileFitter:
                 rows,
                 self.options,
                 pixel_area=self.source.pixar_a2,
+                flux_bands=self.flux_bands,
                 jobs=self._jobs,
                 progress=self.progress.done,
             )
@@ -186,9 +193,7 @@ class TileFitter:
             y, x = np.nonzero(selection.chosen)
             values = {name: column[row[binmap[y, x]]] for name, column in values.items()}
         if nfit:
-            with np.errstate(invalid="ignore"):
-                odd = values["OOD"] < OOD_LIMIT
-            planes["DQ"][y[odd], x[odd]] |= DQ.OUT_OF_DISTRIBUTION
+            planes["DQ"][y, x] |= posterior_dq(values)
         # Drop the redshift columns when all redshifts are exact.
         keep = {*self._planes, "OOD", "CHI2"}
         values = {name: column for name, column in values.items() if name in keep}

@@ -1,22 +1,40 @@
 """Models that ship with pixsed, and the search for a model by name or path."""
 
 import logging
-from importlib import resources
 from pathlib import Path
 
 from pixsed.errors import PixsedError
 from pixsed.io.inputs import check_input
 
+#: Name of the model that commands use unless ``--model`` is given.
+DEFAULT = "tau"
+#: Ending of the name of a model that infers the redshift: ``broad-z`` for ``broad``.
+INFERS = "-z"
+
 _log = logging.getLogger("pixsed")
 
 
 def _folder():
+    from importlib import resources  # not imported where only `DEFAULT` is needed
+
     return Path(str(resources.files(__name__)))
 
 
 def shipped():
     """Return a dict of name -> path of the shipped .onnx files, in alphabetical order."""
     return {path.stem: path for path in sorted(_folder().glob("*.onnx"))}
+
+
+def redshift_advice(start):
+    """Return the advice to use a shipped model that infers redshifts; empty if there is none.
+
+    Parameters
+    ----------
+    start : str
+        Beginning of the text, such as ``"; try "`` for ``; try --model broad-z, which infers it``.
+    """
+    names = [name for name in shipped() if name.endswith(INFERS)]
+    return f"{start}--model {names[0]}, which infers it" if names else ""
 
 
 def resolve(name_or_path):

@@ -16,8 +16,11 @@ LABELS = {
     "LOGMFORM": r"$\log M_{\rm formed}$ [M$_\odot$]",
     "LOGSIGMA": r"$\log \Sigma_*$ [M$_\odot$ kpc$^{-2}$]",
     "LOGSFR": r"$\log$ SFR [M$_\odot$ yr$^{-1}$]",
+    "LOGSFR10": r"$\log$ SFR, 10 Myr [M$_\odot$ yr$^{-1}$]",
     "METAL": "[M/H]",
     "AV": r"$A_V$ [mag]",
+    "DUSTSLOPE": r"dust slope $\delta$",
+    "LOGU": r"$\log U$",
     "AGE": "mass-weighted age [Gyr]",
     "TAU": r"$\tau$ [Gyr]",
     "TSTART": r"$t_i$ [Gyr]",
@@ -28,9 +31,12 @@ _COLOURS = {
     "LOGMFORM": "inferno",
     "LOGSIGMA": "inferno",
     "LOGSFR": "viridis",
+    "LOGSFR10": "viridis",
     "AGE": "RdYlBu_r",
     "METAL": "cividis",
     "AV": "YlOrBr",
+    "DUSTSLOPE": "PuOr",
+    "LOGU": "cividis",
 }
 _INCHES = 2.6
 

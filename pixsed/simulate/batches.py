@@ -10,7 +10,7 @@ from pixsed.errors import PixsedError
 from pixsed.parallel import run_tasks
 from pixsed.simulate.priors import PRIORS
 from pixsed.simulate.table import row_dtype, second
-from pixsed.sps.filters import load_curve
+from pixsed.sps.own_filters import load_curves
 
 
 def ssp_digest(ssp):
@@ -199,6 +199,6 @@ def simulate(ssps, options, *, start=0):
     jobs, scheduler = options.jobs, options.scheduler
     tasks = list(range(start // options.batch, -(-options.number // options.batch)))
     # Read the curves only once: sedpy's reader takes a quarter of a second for 29 bands.
-    curves = {band: load_curve(band) for band in options.bands}
+    curves = load_curves(options.bands, options.filters)
     setup = partial(BatchMaker, ssps, options, curves=curves)
     yield from run_tasks(BatchMaker.make, tasks, setup=setup, jobs=jobs, scheduler=scheduler)

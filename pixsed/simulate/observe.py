@@ -2,27 +2,56 @@
 
 import numpy as np
 
-from pixsed.bands import PAPER_BANDS
+from pixsed.bands import BASIC_BANDS, PAPER_BANDS
 from pixsed.dq import MIN_BANDS
 from pixsed.simulate.noise.depth import total_error
 
 _WIDE = "F115W F150W F200W F277W F356W F444W".split()
-_CANDELS = "F435W F606W F775W F814W F850LP F105W F125W F160W".split()
-#: Band sets of real surveys, the most common first.
+_ACS = "F435W F606W F775W F814W F850LP".split()
+_CANDELS = [*_ACS, "F105W", "F125W", "F160W"]
+_JADES = [*_ACS, *"F070W F090W F115W F150W F162M F182M F200W F210M F250M".split()]
+_JADES += "F277W F300M F335M F356W F410M F430M F444W F460M F480M".split()
+_IRAC = ["IRAC_CH1", "IRAC_CH2"]
+_NIRISS = ["NIRISS_F115W", "NIRISS_F150W", "NIRISS_F200W"]
+_MEDIUMS = "F140M F162M F182M F210M F250M F300M F335M F360M F410M F430M F460M F480M".split()
+_NARROWS = "F164N F187N F212N F323N F405N F466N F470N".split()
+_OPTICAL_UVIS = "F275W F336W F390W F438W F475W F555W F606W F625W F775W F814W".split()
+_CLASH = "F435W F475W F606W F625W F775W F814W F850LP F105W F110W F125W F140W F160W".split()
+#: Band sets of real surveys.
 SURVEYS = {
     "paper": PAPER_BANDS,
-    "JADES": "F435W F606W F775W F814W F850LP F070W F090W F115W F150W F162M F182M F200W F210M "
-    "F250M F277W F300M F335M F356W F410M F430M F444W F460M F480M".split(),
-    "JOF": "F435W F606W F775W F814W F850LP F090W F115W F150W F162M F182M F200W F210M F250M "
-    "F277W F300M F335M F356W F410M F444W".split(),
+    "JADES": _JADES,
+    "JOF": [band for band in _JADES if band not in ("F070W", "F430M", "F460M", "F480M")],
     "CEERS": ["F606W", "F814W", "F125W", "F140W", "F160W", *_WIDE, "F410M"],
     "PRIMER": ["F435W", "F606W", "F814W", "F125W", "F160W", "F090W", *_WIDE, "F410M"],
+    "PRIMER with MIRI": ["F606W", "F814W", "F090W", *_WIDE, "F410M", "MIRI_F770W"],
     "COSMOS-Web": ["F814W", "F115W", "F150W", "F277W", "F444W"],
+    "COSMOS-Web with MIRI": ["F814W", "F115W", "F150W", "F277W", "F444W", "MIRI_F770W"],
+    "SMILES": [*PAPER_BANDS, "MIRI_F560W", "MIRI_F770W"],
     "GLASS": ["F435W", "F606W", "F814W", "F090W", *_WIDE, "F410M"],
     "CANDELS": _CANDELS,
+    "CANDELS with IRAC": [*_CANDELS, "F098M", *_IRAC],
+    "UVCANDELS": ["UVIS_F275W", "F435W", "F606W", "F814W", "F125W", "F140W", "F160W"],
+    "HDUV": ["UVIS_F275W", "UVIS_F336W", *_CANDELS],
+    "UVIS with JWST": ["UVIS_F275W", "UVIS_F336W", *PAPER_BANDS],
+    "LEGUS": [f"UVIS_{band}" for band in "F275W F336W F438W F555W F814W".split()],
+    "UVIS": [f"UVIS_{band}" for band in _OPTICAL_UVIS],
+    "HFF": "F435W F606W F814W F105W F125W F140W F160W".split(),
+    "HFF with IRAC": [*"F435W F606W F814W F105W F125W F140W F160W".split(), *_IRAC],
+    "CLASH": ["UVIS_F275W", "UVIS_F336W", "UVIS_F390W", *_CLASH],
+    "HST": [*_CLASH, "F555W", "F098M"],
+    "NGDEEP": ["F435W", "F606W", "F775W", "F814W", *_NIRISS, *_WIDE],
+    "CANUCS": ["F435W", "F606W", "F814W", "NIRISS_F090W", *_NIRISS, "F090W", *_WIDE, "F410M"],
+    "NIRISS": ["NIRISS_F090W", *_NIRISS, "NIRISS_F140M", "NIRISS_F158M", "F606W", "F814W"],
     "wide": [*_WIDE],
-    "mediums": "F140M F162M F182M F210M F250M F300M F335M F360M F410M F430M F460M F480M".split(),
+    "very wide": ["F150W2", "F322W2", "F606W", "F814W", "F444W"],
+    "mediums": _MEDIUMS,
+    "mediums and narrows": ["F090W", *_WIDE, *_MEDIUMS, *_NARROWS],
+    "JELS": ["F606W", "F814W", "F090W", *_WIDE, "F410M", "F212N", "F466N", "F470N"],
 }
+#: Fractions of the training rows: three surveys, all others together, a random number of
+#: bands, and all bands.
+ODDS = {"paper": 0.3, "JADES": 0.12, "JOF": 0.12, "others": 0.25, "random": 0.15, "all": 0.06}
 
 
 def survey_masks(bands):
@@ -33,8 +62,9 @@ def survey_masks(bands):
 def draw_masks(bands, n, rng):
     """Draw the bands that are present in training rows.
 
-    10 % of the rows have all bands, 60 % have the bands of a survey (most often of the paper or
-    of JADES), and 30 % have a random number of bands. A third of all rows then lose up to ten
+    The rows have the bands of a survey, a random number of bands, or all bands, with the
+    probabilities `ODDS`. A random number of bands is taken from `pixsed.bands.BASIC_BANDS` in
+    half of the rows, from all bands in the others. A third of all rows then lose up to ten
     random bands.
 
     Parameters
@@ -46,34 +76,67 @@ def draw_masks(bands, n, rng):
     Returns
     -------
     `~numpy.ndarray` of bool, shape (n, B)
-        At least `MIN_BANDS` per row.
+        At least `MIN_BANDS` per row, or all bands if there are fewer.
     """
     total = len(bands)
-    surveys = survey_masks(bands)
-    odds = np.array([5.0, 2.0, 2.0] + [1.0] * (len(surveys) - 3))
+    surveys, odds = _surveys_and_odds(bands)
+    # Two further kinds: a random number of bands (no band yet), and all bands.
+    sets = np.vstack([surveys, np.zeros(total, dtype=bool), np.ones(total, dtype=bool)])
+    kind = np.searchsorted(np.cumsum(odds)[:-1], rng.random(n), side="right")
+    mask = sets[kind]
+    some = np.flatnonzero(kind == len(surveys))
+    mask[some] = _random_bands(bands, len(some), rng)
+    count = np.where(rng.random(n) < 1 / 3, rng.integers(0, 11, n), 0)
+    return drop_bands(mask, count, rng)
+
+
+def _surveys_and_odds(bands):
+    """Return the masks of surveys, and the probabilities of these, of random and of all bands."""
+    masks = survey_masks(bands)
+    named = np.array([name in ODDS for name in SURVEYS])
+    odds = np.where(named, [ODDS.get(name, 0.0) for name in SURVEYS], ODDS["others"])
+    odds[~named] /= np.sum(~named)
     # If the bands are few, leave out surveys with too few of them.
-    enough = surveys.sum(axis=1) >= MIN_BANDS
-    if enough.any():
-        surveys, odds = surveys[enough], odds[enough]
-    else:
-        surveys, odds = np.ones((1, total), dtype=bool), np.ones(1)
-    mask = surveys[rng.choice(len(surveys), n, p=odds / odds.sum())]
-    kind = rng.random(n)
-    mask[kind < 0.1] = True
-    order = np.argsort(rng.random((n, total)), axis=1)
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(total), axis=1)
-    some = kind > 0.7
-    mask[some] = (rank < rng.integers(MIN_BANDS, total + 1, (n, 1)))[some]
-    return drop_bands(mask, np.where(rng.random(n) < 1 / 3, rng.integers(0, 11, n), 0), rng)
+    enough = masks.sum(axis=1) >= MIN_BANDS
+    masks, odds = masks[enough], odds[enough]
+    if not enough.any():
+        masks, odds = np.ones((1, len(bands)), dtype=bool), np.ones(1)
+    rest = [ODDS["random"], ODDS["all"]]
+    return masks, np.append(odds / odds.sum() * (1.0 - sum(rest)), rest)
+
+
+def _random_bands(bands, n, rng):
+    """Return masks (n, B) of a random number of bands, at least `MIN_BANDS` if there are."""
+    total = len(bands)
+    basic = np.isin(bands, BASIC_BANDS)
+    pool = np.ones((n, total), dtype=bool)
+    if basic.sum() >= MIN_BANDS:
+        pool[: n // 2] = basic  # the rows are in random order
+    size = pool.sum(axis=1)
+    count = rng.integers(np.minimum(MIN_BANDS, size), size + 1)
+    return _choose(pool, count, rng)
+
+
+def _choose(mask, count, rng):
+    """Return a mask of `count` random elements of each row of `mask`, of the true ones."""
+    n, total = mask.shape
+    bits = max(1, int(total - 1).bit_length())
+    # The column in the lowest bits makes the keys of a row differ.
+    keys = rng.integers(0, 1 << (31 - bits), (n, total), dtype=np.uint32) << np.uint32(bits)
+    keys |= np.arange(total, dtype=np.uint32)
+    keys[~mask] |= np.uint32(1 << 31)
+    ordered = np.sort(keys, axis=1)
+    last = ordered[np.arange(n), np.maximum(count, 1) - 1]
+    return mask & (keys <= last[:, None]) & (count > 0)[:, None]
 
 
 def drop_bands(mask, count, rng):
     """Return `mask` (N, B) without `count` (N,) random bands per row; `MIN_BANDS` remain."""
-    key = np.where(mask, rng.random(mask.shape), 2.0)
-    rank = np.argsort(np.argsort(key, axis=1), axis=1)
     count = np.minimum(count, np.maximum(mask.sum(axis=1) - MIN_BANDS, 0))
-    return mask & (rank >= count[:, None])
+    rows = np.flatnonzero(count)
+    result = mask.copy()
+    result[rows] &= ~_choose(mask[rows], count[rows], rng)
+    return result
 
 
 def measure(flux, bands, noise, rng):
@@ -96,7 +159,9 @@ def measure(flux, bands, noise, rng):
     flux, flux_err : `~numpy.ndarray`, shape (N, B)
     """
     sky, fraction = noise.parts(flux, bands, rng)
-    noisy = flux + total_error(flux, sky, fraction) * rng.standard_normal(flux.shape)
+    noise = total_error(flux, sky, fraction)
+    noise *= rng.standard_normal(flux.shape, dtype=np.float32)
+    noisy = flux + noise
     return noisy, total_error(noisy, sky, fraction)
 
 

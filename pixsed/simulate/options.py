@@ -28,7 +28,7 @@ class SimulateOptions:
     prior : str
         A name in `pixsed.simulate.priors.PRIORS`.
     bands : tuple of str
-        Bands of `pixsed.bands`, each once.
+        Bands of `pixsed.bands` or of `filters`, each once.
     number : int
         Number of populations.
     attenuation : {"calzetti", "charlot-fall", "smc", "salim"} or None
@@ -43,6 +43,8 @@ class SimulateOptions:
     batch : int or None
         Number of rows that share one stream of random numbers; like the seed, it changes the
         rows. None: that of the prior.
+    filters : tuple of `~pixsed.sps.own_filters.OwnFilter`
+        Filters of bands that are not in `pixsed.bands`.
     jobs : int
         Number of processes.
     scheduler : str or None
@@ -51,8 +53,8 @@ class SimulateOptions:
     Raises
     ------
     PixsedError
-        If a band is named twice, if the prior, the law or the absorption is unknown, or if the
-        law or the fraction does not belong to the prior.
+        If a band is named twice, if the band of a filter is missing, if the prior, the law or the
+        absorption is unknown, or if the law or the fraction does not belong to the prior.
     """
 
     prior: str = _data("PRIOR", "prior of the populations")
@@ -63,14 +65,19 @@ class SimulateOptions:
     library: float | None = _data("LIBFRAC", "fraction of the second library", default=None)
     seed: int = _data("SEED", "seed of the random numbers", default=42)
     batch: int | None = _data("BATCH", "rows that share a stream of random numbers", default=None)
+    filters: tuple = _data("FPIV", default=())
     jobs: int = _work(default=1)
     scheduler: str | None = _work(default=None)
 
     def __post_init__(self):
         object.__setattr__(self, "bands", tuple(self.bands))
+        object.__setattr__(self, "filters", tuple(self.filters))
         for band in self.bands:
             if self.bands.count(band) > 1:
                 raise PixsedError(f"bands must differ, got {band} twice; name each band once")
+        for own in self.filters:
+            if own.name not in self.bands:
+                raise PixsedError(f"bands must have {own.name}, which has a filter of its own")
         check_choice("prior", self.prior, PRIORS)
         prior = PRIORS[self.prior]
         if self.attenuation is None:
@@ -102,7 +109,7 @@ class SimulateOptions:
         Returns
         -------
         list of tuple
-            Keyword, value and comment; one card per band.
+            Keyword, value and comment; one card per band, and four more per filter.
         """
         cards = []
         for option in fields(self):
@@ -112,7 +119,10 @@ class SimulateOptions:
             value = getattr(self, option.name)
             if value is None:
                 continue
-            if isinstance(value, tuple):
+            if option.name == "filters":
+                for own in value:
+                    cards += own.cards(self.bands.index(own.name) + 1)
+            elif isinstance(value, tuple):
                 numbered = enumerate(value, 1)
                 cards += [(f"{keyword}{i}", item, f"{comment} {i}") for i, item in numbered]
             else:

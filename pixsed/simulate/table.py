@@ -1,12 +1,13 @@
 """File of simulations: a BINTABLE of parameters and noiseless fluxes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from pixsed.errors import PixsedError
 from pixsed.simulate.priors import PRIORS
+from pixsed.sps.own_filters import OwnFilter
 from pixsed.sps.ssp import POPULATION_KEYS
 
 #: Cards that `read_simulations` returns in addition to those of the SSP grid.
@@ -59,6 +60,8 @@ class Simulations:
         Noiseless, in nJy.
     meta : dict
         Cards of the SSP grid and `SIMULATION_KEYS`.
+    filters : list of `~pixsed.sps.own_filters.OwnFilter`
+        Filters of bands that are not in `pixsed.bands`, without their curves.
     """
 
     prior: str
@@ -67,9 +70,32 @@ class Simulations:
     unit: np.ndarray
     flux: np.ndarray
     meta: dict
+    filters: list = field(default_factory=list)
 
     def __len__(self):
         return len(self.flux)
+
+    @property
+    def own_depths(self):
+        """Nominal depths of `filters`, nJy, as a dict."""
+        return {own.name: own.depth for own in self.filters}
+
+    def filter_differences(self, others):
+        """Return the own filters that have another curve than in a checkpoint or model, as text.
+
+        Parameters
+        ----------
+        others : sequence of dict
+            "filters" of the checkpoint or of the metadata.
+
+        Returns
+        -------
+        str
+            Empty if none differs.
+        """
+        own = {one.name: one.digest for one in self.filters}
+        changed = [one["name"] for one in others if own.get(one["name"]) != one["sha256"]]
+        return ", ".join(f"another curve of {name}" for name in changed if name in own)
 
 
 def physics_differences(meta, other):
@@ -192,9 +218,11 @@ def read_simulations(path, rows=None):
             for name, values in native.items():
                 values[block] = raw[name][block]
     unit, flux = native.pop("UNIT"), native.pop("FLUX")
+    numbers = range(1, flux.shape[1] + 1)
+    own = [OwnFilter.from_header(header, i) for i in numbers]
     return Simulations(
         prior=header["PRIOR"],
-        bands=[header[f"BAND{i}"] for i in range(1, flux.shape[1] + 1)],
+        bands=[header[f"BAND{i}"] for i in numbers],
         columns=native,
         unit=unit,
         flux=flux,
@@ -203,4 +231,5 @@ def read_simulations(path, rows=None):
             for key in (*POPULATION_KEYS, *_SECOND, *SIMULATION_KEYS)
             if key in header
         },
+        filters=[filter_ for filter_ in own if filter_],
     )

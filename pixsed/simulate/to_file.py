@@ -5,7 +5,7 @@ from contextlib import closing
 from pixsed.io.writers.table_blocks import check_blocks_output
 from pixsed.simulate.batches import grids_of, simulate, ssp_cards
 from pixsed.simulate.table import simulations_writer
-from pixsed.sps.filters import load_curve
+from pixsed.sps.own_filters import load_curves
 from pixsed.sps.ssp import read_ssp
 
 
@@ -33,11 +33,11 @@ def write_simulations(ssp_paths, path, options, *, overwrite=False, resume=False
         If an input is missing, the file exists, or ``NAME.part`` holds other simulations.
     """
     check_blocks_output(path, overwrite=overwrite, resume=resume)
-    for band in options.bands:
-        load_curve(band)
+    load_curves(options.bands, options.filters)  # raise an error now if a band has none
     ssps = grids_of([read_ssp(one) for one in ssp_paths], options)
+    inputs = [*ssp_paths, *(own.path for own in options.filters if own.path)]
     writer = simulations_writer(
-        path, options, ssp_cards(ssps), overwrite=overwrite, resume=resume, inputs=ssp_paths
+        path, options, ssp_cards(ssps), overwrite=overwrite, resume=resume, inputs=inputs
     )
     report = report or (lambda done: None)
     with writer, closing(simulate(ssps, options, start=writer.done)) as batches:

@@ -34,7 +34,9 @@ _STELLAR = f"{_PREFIX}stellar_grids.fits"
 _CONTINUUM = f"{_PREFIX}nebular_cont_grids_extended_logU_nograins_cloudy25.fits"
 _LINES = f"{_PREFIX}nebular_line_grids_extended_logU_nograins_cloudy25.fits"
 _DUST = ("dl07_grids_umin_only_no_norm.fits", "dl07_grids_umin_umax_no_norm.fits")
-_LINE_WAVES = "cloudy_linewavs.txt"
+LINE_WAVES = "cloudy_linewavs.txt"
+#: Files of `grid_folder` that are read.
+FILES = (_STELLAR, _CONTINUUM, _LINES, LINE_WAVES, *_DUST)
 
 #: Z / Zsun of the grids, with Zsun = 0.02.
 METALLICITIES = np.array([0.005, 0.02, 0.2, 0.4, 1.0, 2.5, 5.0])
@@ -131,8 +133,22 @@ def bin_average_matrix(nodes, edges):
     return np.diff(at_edges, axis=0) / np.diff(edges)[:, None]
 
 
-def _dust_emission(folder, qpah, umin, gamma):
-    """Return the interpolated Draine & Li (2007) emission per Lsun absorbed."""
+def dust_emission(folder, qpah, umin, gamma):
+    """Return the interpolated Draine & Li (2007) emission per Lsun absorbed.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        As of `grid_folder`.
+    qpah, umin, gamma : float
+        PAH fraction in percent, smallest radiation field, and fraction of the dust in stronger
+        fields.
+
+    Returns
+    -------
+    wave, spectrum : `~numpy.ndarray`, shape (D,)
+        Angstrom, and 1 / Angstrom.
+    """
     from astropy.io import fits
 
     i = int(np.clip(np.searchsorted(_QPAH, qpah) - 1, 0, len(_QPAH) - 2))
@@ -150,8 +166,24 @@ def _dust_emission(folder, qpah, umin, gamma):
     return wave, spectrum / np.trapezoid(spectrum, wave)
 
 
-def _stars(folder, edges):
-    """Return wavelengths, spectra and living fractions, averaged over the age bins."""
+def stars(folder, edges):
+    """Return the stars of the files, averaged over age bins.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        As of `grid_folder`.
+    edges : `~numpy.ndarray`, shape (A + 1,)
+        Gyr, ascending from 0.
+
+    Returns
+    -------
+    wave : `~numpy.ndarray`, shape (W,)
+        Angstrom, in air above 2000 Angstrom.
+    spectra : `~numpy.ndarray`, shape (Z, A, W)
+        Lsun / Angstrom / Msun formed, of a Kroupa IMF.
+    living : `~numpy.ndarray`, shape (Z, A)
+    """
     from astropy.io import fits
 
     metals = range(len(METALLICITIES))
@@ -164,8 +196,27 @@ def _stars(folder, edges):
     return wave, spectra, living
 
 
-def _gas(folder, log_u, edges, wave):
-    """Return the continuum (U, Z, Y, W) and lines (U, Z, Y, L) of the gas of Y young bins."""
+def gas(folder, log_u, edges, wave):
+    """Return the emission of the gas of the Y age bins below 10 Myr.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        As of `grid_folder`.
+    log_u : `~numpy.ndarray`, shape (U,)
+        Values of the CLOUDY grids.
+    edges : `~numpy.ndarray`, shape (A + 1,)
+        Gyr, ascending from 0.
+    wave : `~numpy.ndarray`, shape (W,)
+        Angstrom.
+
+    Returns
+    -------
+    continuum : `~numpy.ndarray`, shape (U, Z, Y, W), float32
+        Lsun / Angstrom / Msun formed, of a Kroupa IMF.
+    lines : `~numpy.ndarray`, shape (U, Z, Y, L)
+        Lsun / Msun formed.
+    """
     from astropy.io import fits
 
     middle = np.sqrt(np.maximum(edges[:-1], 1e-4) * edges[1:])[: young_bins(edges)]
@@ -197,8 +248,14 @@ def young_bins(edges):
     return int(np.count_nonzero(edges[1:] <= BIRTH_CLOUD * (1 + 1e-9)))
 
 
-def _ionisation(log_u):
-    """Return the values of log U of a grid, shape (U,); None stands for `LOG_U`."""
+def ionisation(log_u):
+    """Return the values of log U of a grid, shape (U,); None stands for `LOG_U`.
+
+    Raises
+    ------
+    PixsedError
+        If `log_u` is not a value of the CLOUDY grids.
+    """
     if log_u is None:
         return LOG_U
     matches = _LOGU[np.isclose(_LOGU, log_u)]
@@ -212,7 +269,7 @@ def _ionisation(log_u):
 
 def _populations(folder, edges, imf):
     """Return wavelengths, spectra, living and remnant fractions by metallicity and age bin."""
-    wave, spectra, living = _stars(folder, edges)
+    wave, spectra, living = stars(folder, edges)
     turnoff = turnoff_mass(living, "kroupa")
     if imf == "chabrier":
         spectra, living = spectra / CHABRIER_OVER_KROUPA, living_fraction(turnoff, "chabrier")
@@ -258,13 +315,13 @@ def build(log_u=-2.0, *, imf="kroupa", zinterp="log", qpah=2.0, umin=1.0, gamma=
         raise PixsedError(
             f"the IMF of the BC03 grids must be kroupa or chabrier, got {imf}; try --library fsps"
         )
-    folder, log_u = grid_folder(), _ionisation(log_u)
+    folder, log_u = grid_folder(), ionisation(log_u)
     edges = age_bin_edges(refine)
     wave, spectra, living, remnant = _populations(folder, edges, imf)
-    nebular, lines = _gas(folder, log_u, edges, wave)
+    nebular, lines = gas(folder, log_u, edges, wave)
     spectra[:, : young_bins(edges), : np.searchsorted(wave, _LYMAN_LIMIT)] = 0.0
     turned = CHABRIER_OVER_KROUPA if imf == "chabrier" else 1.0
-    dust_wave, dust_spectrum = _dust_emission(folder, qpah, umin, gamma)
+    dust_wave, dust_spectrum = dust_emission(folder, qpah, umin, gamma)
     grid = SSPGrid(
         wave=wave,
         age_edges=edges,
@@ -272,7 +329,7 @@ def build(log_u=-2.0, *, imf="kroupa", zinterp="log", qpah=2.0, umin=1.0, gamma=
         spectra=spectra.astype(np.float32),
         log_u=log_u,
         nebular=nebular / np.float32(turned),
-        line_wave=np.loadtxt(folder / _LINE_WAVES),
+        line_wave=np.loadtxt(folder / LINE_WAVES),
         lines=lines / turned,
         living=living,
         remnant=remnant,
@@ -281,8 +338,7 @@ def build(log_u=-2.0, *, imf="kroupa", zinterp="log", qpah=2.0, umin=1.0, gamma=
         meta=_metadata(imf, log_u)
         | {"ZINTERP": zinterp, "DUSTEM": f"DL07 qPAH={qpah} Umin={umin} gamma={gamma}"},
     )
-    names = (_STELLAR, _CONTINUUM, _LINES, _LINE_WAVES, *_DUST)
-    return grid, [folder / name for name in names]
+    return grid, [folder / name for name in FILES]
 
 
 def _metadata(imf, log_u):

@@ -8,7 +8,9 @@ import numpy as np
 from pixsed.bands import BY_NAME
 from pixsed.errors import PixsedError
 
-#: Largest fraction of a curve that may be cut off at either end of the wavelength range.
+#: Range of the observed wavelengths of all bands, Angstrom.
+WAVELENGTHS = (1900.0, 110000.0)
+# Largest fraction of a curve that may be cut off at either end of the wavelength range.
 _OUTSIDE = 1e-3
 
 
@@ -86,9 +88,24 @@ def cumulative_average(x, y, edges):
     return np.diff(at_edges, axis=-1) / np.diff(edges)
 
 
-def _check_range(name, wave, transmission, log_edges):
-    """Raise `PixsedError` if more than `_OUTSIDE` of a curve lies beyond one of the end edges."""
-    low, high = np.exp(log_edges[[0, -1]])
+def check_range(name, wave, transmission, log_range=None):
+    """Check that a curve lies within a range of wavelengths, but for 0.1 % of it at either end.
+
+    Parameters
+    ----------
+    name : str
+        Band, for the message.
+    wave, transmission : `~numpy.ndarray`, shape (K,)
+        Angstrom, ascending; transmission in any scale.
+    log_range : sequence of float, optional
+        Natural log of the range in Angstrom; default: that of `WAVELENGTHS`.
+
+    Raises
+    ------
+    PixsedError
+        If more of the curve lies outside.
+    """
+    low, high = np.exp(np.log(WAVELENGTHS) if log_range is None else log_range)
     total = np.cumsum(0.5 * (transmission[1:] + transmission[:-1]) * np.diff(np.log(wave)))
     below, upto = np.interp([low, high], wave[1:], total / total[-1], left=0.0)
     if below > _OUTSIDE or upto < 1.0 - _OUTSIDE:
@@ -128,7 +145,7 @@ def transmission_matrix(names, log_edges, curves=None):
             wave, transmission = (np.asarray(values, dtype=float) for values in curves[name])
         else:
             raise PixsedError(f"curves has no {name}, only {' '.join(curves)}")
-        _check_range(name, wave, transmission, log_edges)
+        check_range(name, wave, transmission, log_edges[[0, -1]])
         column = cumulative_average(np.log(wave), transmission, log_edges)
         columns.append(column / column.sum())
     return np.stack(columns, axis=1)

@@ -10,11 +10,11 @@ import numpy as np
 #: Formed mass on a Chabrier IMF over that on a Kroupa IMF, for the same light: the factors 0.63
 #: and 0.67 of Madau & Dickinson (2014, section 3.1.1) from a Salpeter IMF.
 CHABRIER_OVER_KROUPA = 0.63 / 0.67
-#: Smallest and largest mass of a star, Msun, as in BC03.
+#: Smallest and largest mass of a star, Msun, as in BC03; FSPS has `FSPS_MASSES`.
 MASSES = (0.1, 100.0)
-_GRID = np.geomspace(*MASSES, 20001)
+FSPS_MASSES = (0.08, 120.0)
 # Parts of the initial-final mass relation: lower and upper mass, slope, offset [Msun].
-_REMNANTS = ((0.1, 8.5, 0.077, 0.48), (8.5, 40.0, 0.0, 1.4), (40.0, 100.0, 0.5, 0.0))
+_REMNANTS = ((0.0, 8.5, 0.077, 0.48), (8.5, 40.0, 0.0, 1.4), (40.0, 1e3, 0.5, 0.0))
 
 
 def kroupa(mass):
@@ -32,22 +32,20 @@ def chabrier(mass):
 IMFS = {"kroupa": kroupa, "chabrier": chabrier}
 
 
-def _cumulative(imf, power):
-    """Return the integral of m^power dN from the smallest mass to each mass of the grid.
-
-    The norm is 1 Msun in total.
-    """
-    values = IMFS[imf](_GRID) * _GRID
-    step = np.diff(np.log(_GRID))
+def _cumulative(imf, power, masses):
+    """Return masses, and the integral of m^power dN up to each; the norm is 1 Msun in total."""
+    grid = np.geomspace(*masses, 20001)
+    values = IMFS[imf](grid) * grid
+    step = np.diff(np.log(grid))
 
     def cumulate(weight):
         density = values * weight
         return np.append(0.0, np.cumsum(0.5 * step * (density[1:] + density[:-1])))
 
-    return cumulate(_GRID**power) / cumulate(_GRID)[-1]
+    return grid, cumulate(grid**power) / cumulate(grid)[-1]
 
 
-def turnoff_mass(living, imf):
+def turnoff_mass(living, imf, masses=MASSES):
     """Return the mass below which stars live, from the mass fraction that lives.
 
     Parameters
@@ -55,21 +53,27 @@ def turnoff_mass(living, imf):
     living : `~numpy.ndarray`
         Mass in living stars per solar mass formed, any shape.
     imf : {"kroupa", "chabrier"}
+    masses : tuple of float, optional
+        Smallest and largest mass of a star, Msun.
 
     Returns
     -------
     `~numpy.ndarray`
         Msun, same shape as `living`.
     """
-    return np.interp(living, _cumulative(imf, 1.0), _GRID)
+    grid, mass = _cumulative(imf, 1.0, masses)
+    return np.interp(living, mass, grid)
 
 
-def living_fraction(turnoff, imf):
-    """Return the mass in stars below `turnoff` [Msun] per solar mass formed, same shape."""
-    return np.interp(turnoff, _GRID, _cumulative(imf, 1.0))
+def living_fraction(turnoff, imf, masses=MASSES):
+    """Return the mass in stars below `turnoff` [Msun] per solar mass formed, same shape.
+
+    The arguments are those of `remnant_fraction`.
+    """
+    return np.interp(turnoff, *_cumulative(imf, 1.0, masses))
 
 
-def remnant_fraction(turnoff, imf):
+def remnant_fraction(turnoff, imf, masses=MASSES):
     """Return the mass in remnants per solar mass formed.
 
     All stars heavier than the turn-off mass have left a remnant by the initial-final mass
@@ -81,17 +85,19 @@ def remnant_fraction(turnoff, imf):
     turnoff : `~numpy.ndarray`
         Msun, any shape.
     imf : {"kroupa", "chabrier"}
+    masses : tuple of float, optional
+        Smallest and largest mass of a star, Msun.
 
     Returns
     -------
     `~numpy.ndarray`
         Same shape as `turnoff`.
     """
-    number, mass = _cumulative(imf, 0.0), _cumulative(imf, 1.0)
+    tables = _cumulative(imf, 1.0, masses), _cumulative(imf, 0.0, masses)
 
     def between(low, high, slope, offset):
         ends = np.stack([np.clip(turnoff, low, high), np.full(np.shape(turnoff), high)])
-        masses, numbers = (np.interp(ends, _GRID, table) for table in (mass, number))
-        return slope * (masses[1] - masses[0]) + offset * (numbers[1] - numbers[0])
+        mass, number = (np.diff(np.interp(ends, *table), axis=0)[0] for table in tables)
+        return slope * mass + offset * number
 
     return sum(between(*part) for part in _REMNANTS)

@@ -18,14 +18,12 @@ from pixsed.sps.absorbed import AbsorbedEnergy
 from pixsed.sps.band_tables import BandTables
 from pixsed.sps.constants import CGS_NJY, MPC_CM
 from pixsed.sps.dust import attenuation_law
-from pixsed.sps.filters import transmission_matrix
+from pixsed.sps.filters import WAVELENGTHS, transmission_matrix
 from pixsed.sps.igm import transmission_table
 from pixsed.sps.library import LUMINOSITY, STEP, Library, dust_emission
 
 _LYMAN_ALPHA = 1215.67
 _DIMMING = np.float32(0.4 * np.log(10.0))  # optical depth per magnitude
-#: Observed wavelengths of all bands, Angstrom.
-_OBSERVED = (1900.0, 110000.0)
 # Number of objects whose mixtures of SSPs are in memory together.
 _ROWS = 4096
 
@@ -105,7 +103,7 @@ class PhotometryModel:
         # Observed cells over all bands, and rest-frame cells of the same grid, which extend
         # further to the blue.
         steps = int(np.ceil(np.log1p(z_max) / STEP)) + 2
-        first, last = (int(round(np.log(wave) / STEP)) for wave in _OBSERVED)
+        first, last = (int(round(np.log(wave) / STEP)) for wave in WAVELENGTHS)
         observed_edges = (np.arange(first, last + 1) - 0.5) * STEP
         filters = transmission_matrix(self.bands, observed_edges, curves).astype(np.float32)
         used = np.flatnonzero(filters.any(axis=1))

@@ -177,6 +177,7 @@ POPULATION_KEYS = (
     "DUSTEM",
     "REMNANTS",
     "AGBDUST",
+    "EMULATOR",
     "FSPSVERS",
     "ZCOPIED",
     "ZMIXED",

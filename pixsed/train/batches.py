@@ -4,13 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from scipy.special import ndtri
 
 from pixsed.errors import PixsedError
 from pixsed.parallel import ordered_map
 from pixsed.simulate.noise import nominal
 from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
 from pixsed.simulate.priors import PRIORS
+from pixsed.train.network.space import probit
 from pixsed.train.network.spaces import SPACES
 
 #: Fraction of rows with a photometric redshift, and the largest error over 1 + z.
@@ -51,7 +51,7 @@ class Observer:
 
     def __init__(self, simulations, noise, rows, infer_redshift=False):
         self.infer_redshift = infer_redshift
-        self.z_range = PRIORS[simulations.prior].Z_RANGE
+        self.prior = PRIORS[simulations.prior]
         space = space_of(simulations.prior)
         self.bands = simulations.bands
         self.noise = noise
@@ -97,8 +97,7 @@ class Observer:
                 exact, rng.standard_normal(len(rows)), (self.z[rows] - z_obs) / z_err
             )
         if self.infer_redshift:
-            low, high = self.z_range
-            deviation = ndtri(np.clip((self.z[rows] - low) / (high - low), 1e-7, 1 - 1e-7))
+            deviation = probit(self.prior.redshift_probability(self.z[rows]))
         coordinates = np.column_stack([deviation, self.coordinates[rows]])
 
         def tensor(values):

@@ -4,6 +4,7 @@ from pixsed.validate.engines import card_lines
 from pixsed.validate.report import bins_of, largest_miss
 
 _DISTRIBUTIONS = {
+    "Arcsine": "Beta(1/2, 1/2), 0 to 1",
     "Stick": "over the age of the Universe: Dirichlet(1) with the other times",
     "StudentT": "Student's t",
 }
@@ -12,6 +13,7 @@ _DUST = {
     "calzetti": "Calzetti, one screen",
     "charlot-fall": "Charlot & Fall, AV of the diffuse medium, birth clouds in addition",
     "smc": "SMC bar (Gordon+03), one screen",
+    "salim": "Salim+18, free slope and bump, more dust in birth clouds",
 }
 _IGM = {"inoue14": "Inoue+14", "madau95": "Madau 95", "none": "no absorption"}
 

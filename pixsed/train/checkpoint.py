@@ -52,15 +52,17 @@ def write_checkpoint(checkpoint, path):
 
 
 def check_same_simulations(checkpoint, simulations, path):
-    """Check that simulations have the bands and the prior of a checkpoint.
+    """Check that simulations have the bands, their filters and the prior of a checkpoint.
 
     Raises
     ------
     PixsedError
-        If the bands or the prior differ; `path` names the checkpoint.
+        If one of them differs; `path` names the checkpoint.
     """
     if (checkpoint["bands"], checkpoint["prior"]) != (simulations.bands, simulations.prior):
         raise PixsedError(f"{path} was trained on other bands or another prior; train again")
+    if other := simulations.filter_differences(checkpoint.get("filters", [])):
+        raise PixsedError(f"{path}: the simulations have {other}; train again")
 
 
 def warn_of_noise(checkpoint, noise, path):

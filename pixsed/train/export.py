@@ -42,7 +42,7 @@ def metadata(checkpoint, name):
     """
     prior, space = PRIORS[checkpoint["prior"]], space_of(checkpoint["prior"])
     columns = prior.columns()
-    return {
+    described = {
         "format": FORMAT,
         "name": name,
         "pixsed_version": __version__,
@@ -67,6 +67,9 @@ def metadata(checkpoint, name):
         "training": checkpoint["training"],
         "calibration": {},
     }
+    if filters := checkpoint.get("filters"):
+        described["filters"] = list(filters)
+    return described
 
 
 def _describe_coordinate(coordinate):
@@ -179,6 +182,7 @@ def _check_simulations(simulations, checkpoint):
     if simulations.bands != checkpoint["bands"]:
         raise PixsedError("the simulations have other bands than the checkpoint")
     other = physics_differences(simulations.meta, checkpoint["sps"])
+    other = other or simulations.filter_differences(checkpoint.get("filters", []))
     if simulations.prior != checkpoint["prior"]:
         other = f"prior {simulations.prior}, not {checkpoint['prior']}"
     if other:
@@ -195,7 +199,7 @@ def _as_onnx(network, description):
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         program = torch.onnx.export(
             network,
-            _example(network.bands, network.space.dim, 7, 5),
+            _example(network, 7, 5),
             dynamo=True,
             input_names=list(INPUTS),
             verbose=False,
@@ -211,14 +215,15 @@ def _as_onnx(network, description):
     return proto
 
 
-def _example(bands, dim, pixels, samples, seed=0):
+def _example(network, pixels, samples, seed=0):
     """Return inputs of a network: noisy, partly missing photometry, and base normals."""
+    bands, dim = network.bands, network.space.dim
     generator = torch.Generator().manual_seed(seed)
     flux = torch.exp(2.0 * torch.randn(pixels, 1, generator=generator)).expand(pixels, bands)
     err = 0.1 + 0.05 * flux
     flux = flux + err * torch.randn(pixels, bands, generator=generator)
     flux[torch.rand(pixels, bands, generator=generator) < 0.2] = float("nan")
-    z = 7.0 * torch.rand(pixels, generator=generator)
+    z = (network.space.z_max - 0.5) * torch.rand(pixels, generator=generator)
     z_err = torch.where(torch.arange(pixels) % 2 == 0, torch.zeros(pixels), 0.05 * (1 + z))
     base = torch.randn(pixels, samples, dim, generator=generator)
     return flux, err.contiguous(), z, z_err, base
@@ -239,7 +244,7 @@ def compare(network, path, pixels=200, samples=50):
     most, largest : float
         99.9th percentile and maximum of the differences, over max(1, \\|value\\|).
     """
-    inputs = _example(network.bands, network.space.dim, pixels, samples, seed=1)
+    inputs = _example(network, pixels, samples, seed=1)
     with torch.no_grad():
         expected = [values.numpy() for values in network(*inputs)]
     session = runtime.start(Path(path).read_bytes())

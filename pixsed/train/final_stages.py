@@ -36,6 +36,8 @@ def add_final_stages(checkpoint, simulations, noise, *, seed=42, again=(), repor
         Called with the key of each stage before it runs.
     """
     for key, stage in STAGES.items():
+        if key == "decoder" and checkpoint["prior"] == "broad":
+            continue
         if key not in checkpoint or key in again:
             if report:
                 report(key)

@@ -7,9 +7,11 @@ import torch
 
 from pixsed import cosmology
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.simulate.priors import PRIORS
 from pixsed.train.batches import space_of
 from pixsed.train.checkpoint import check_same_simulations, read_checkpoint
 from pixsed.train.network.flow import NEUTRAL_REDSHIFT, PixelFlow
+from pixsed.train.network.space import MASSES
 
 #: Number of simulations from which the units of the outputs are estimated.
 _ROWS = 20_000
@@ -24,8 +26,8 @@ def build_network(simulations, ssp, sizes=None, *, seed=42, infer_redshift=False
     Parameters
     ----------
     simulations : `~pixsed.simulate.table.Simulations`
-    ssp : `~pixsed.sps.ssp.SSPGrid`
-        The grid of the simulations.
+    ssp : `~pixsed.sps.ssp.SSPGrid`, or a sequence of them
+        The grids of the simulations, in their order.
     sizes : `~pixsed.train.options.NetworkSizes`, optional
     seed : int, optional
     infer_redshift : bool, optional
@@ -33,11 +35,16 @@ def build_network(simulations, ssp, sizes=None, *, seed=42, infer_redshift=False
     Returns
     -------
     `~pixsed.train.network.flow.PixelFlow`
+
+    Raises
+    ------
+    PixsedError
+        If the prior has another number of SSP grids.
     """
     space_class = space_of(simulations.prior)
     network = PixelFlow(
         len(simulations.bands),
-        space_class.fit(simulations, ssp, seed),
+        space_class.fit(simulations, _grids(simulations, ssp), seed),
         sizes,
         infer_redshift=infer_redshift,
     )
@@ -49,14 +56,27 @@ def build_network(simulations, ssp, sizes=None, *, seed=42, infer_redshift=False
     guess = _log_mass(flux[ok], z[ok])
     masses = simulations.columns["LOGMFORM"][rows][ok]
     network.mass_offset = float(np.median(masses - guess))
-    targets = space_class.targets(simulations.columns)[rows][ok]
+    columns = {name: values[rows][ok] for name, values in simulations.columns.items()}
+    targets = space_class.targets(columns)
     z_input = np.full(ok.sum(), NEUTRAL_REDSHIFT) if infer_redshift else z[ok]
     for i, name in enumerate(space_class.TARGETS):
-        if name in ("LOGMSTAR", "LOGMFORM", "LOGSFR"):
+        if name in MASSES:
             targets[:, i] -= _log_mass(flux[ok], z_input) + network.mass_offset
     network.target_mean.copy_(torch.from_numpy(targets.mean(axis=0)))
     network.target_std.copy_(torch.from_numpy(targets.std(axis=0)))
     return network
+
+
+def _grids(simulations, ssp):
+    """Return the SSP grid of simulations, or the list of two, after checking their number."""
+    grids = list(ssp) if isinstance(ssp, list | tuple) else [ssp]
+    wanted = PRIORS[simulations.prior].LIBRARIES
+    if len(grids) != wanted:
+        raise PixsedError(
+            f"the number of SSP grids must be {wanted} for the prior {simulations.prior}, got "
+            f"{len(grids)}; give --ssp {wanted} time{'s' * (wanted > 1)}"
+        )
+    return grids if wanted > 1 else grids[0]
 
 
 def _log_mass(flux, z):

@@ -65,7 +65,7 @@ def loss_terms(network, batch, with_flow=True, mixed=False):
         # They are scaled down, because the encoder must work for all pixels.
         description = description.detach() + FLOW_TO_ENCODER * (description - description.detach())
         context = network.context((description, quantiles, predicted, bright, features), mixed)
-        latent, log_slope = network.latents(batch["coordinates"], context, bright, z, z_err)
+        latent, log_slope = network.latents(batch["coordinates"], context, bright, z, z_err, mixed)
         normal = -0.5 * latent * latent - 0.5 * math.log(2 * math.pi)
         density = -(normal + log_slope).mean(dim=0)
     return density, by_property, miss.mean()

@@ -90,7 +90,8 @@ class TrainOptions(ResumableOptions):
         Largest learning rate.
     seed : int
         Seed of the random numbers.
-    sizes : `NetworkSizes`
+    sizes : `NetworkSizes` or None
+        None: the default of the prior's space.
     infer_redshift : bool
         Train a network that ignores the observed redshift and infers it.
     encoder_fraction : float
@@ -112,7 +113,7 @@ class TrainOptions(ResumableOptions):
     batch: int = fixed(1024)
     rate: float = fixed(1e-3)
     seed: int = fixed(42)
-    sizes: NetworkSizes = fixed(NetworkSizes())
+    sizes: NetworkSizes | None = fixed(None)
     infer_redshift: bool = fixed(False)
     encoder_fraction: float = fixed(ENCODER_FRACTION)
     patience: int | None = None

@@ -57,8 +57,8 @@ def train(
     simulations : `~pixsed.simulate.table.Simulations`
         Observed again, with new bands, errors and noise, in every epoch. A fiftieth, at most
         20 000, is held out.
-    ssp : `~pixsed.sps.ssp.SSPGrid`
-        The grid of the simulations.
+    ssp : `~pixsed.sps.ssp.SSPGrid`, or a sequence of them
+        The grids of the simulations, in their order.
     noise : noise model of `pixsed.simulate.noise`
     output : path-like
         Checkpoint, replaced after each epoch, or every twenty seconds with `minutes`.
@@ -92,8 +92,10 @@ def train(
         another shape, in which case only its encoder is used.
     """
     started_at = time.monotonic()
-    options = options or TrainOptions()
     _check_trainable(simulations)
+    options = options or TrainOptions()
+    if options.sizes is None:
+        options = replace(options, sizes=space_of(simulations.prior).SIZES)
     saved = None
     if resume is not None:
         saved = _read_resumed(resume, simulations, noise, options)
@@ -294,6 +296,7 @@ class _Training:
             "sizes": asdict(options.sizes) | {"infer_redshift": options.infer_redshift},
             "mass_offset": self.network.mass_offset,
             "bands": simulations.bands,
+            "filters": [own.describe() for own in simulations.filters],
             "prior": simulations.prior,
             "sps": simulations.meta,
             "noise": self.noise.describe(),

@@ -55,7 +55,7 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             [{"params": part} for part in self._parts],
             weight_decay=1e-4,
-            fused=self._recorded,
+            fused=True,
             capturable=self._recorded,
         )
         if self._recorded:

@@ -5,9 +5,9 @@ No galaxy looks like an artefact, so the scores of artefacts should be small.
 
 import numpy as np
 
-from pixsed.bands import BY_NAME
 from pixsed.fit.draws import base_normals
 from pixsed.fit.posterior import run_batches
+from pixsed.io.bandnames import pivot_um
 from pixsed.simulate.observe import measure
 from pixsed.validate.bins import in_bin
 from pixsed.validate.cases import row_snr
@@ -49,7 +49,7 @@ def make(kind, observed, bands, noise, rng):
     present = np.isfinite(flux)
     n = len(flux)
     if kind == "STAR":
-        wave = np.array([BY_NAME[band].pivot_um for band in bands])
+        wave = np.array([pivot_um(band) for band in bands])
         x = HC_OVER_K / (wave * rng.uniform(3000.0, 6000.0, (n, 1)))
         light = wave**-3.0 / np.expm1(x)  # F_nu
         scale = np.nansum(flux, axis=1) / np.where(present, light, 0.0).sum(axis=1)

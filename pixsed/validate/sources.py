@@ -11,7 +11,7 @@ from pixsed.io.formats.kinds import describe
 from pixsed.io.inputs import check_input
 from pixsed.io.locate import parse_location
 from pixsed.io.writers.table_blocks import part_path
-from pixsed.simulate.noise import NOISE_MODELS
+from pixsed.simulate.noise import NOISE_MODELS, choose_noise
 from pixsed.simulate.table import physics_differences
 from pixsed.validate.bins import bins_by, standard_bins
 from pixsed.validate.cases import CASES, Case, first_block, observe_case, with_t50lb
@@ -81,7 +81,10 @@ class SimulationSource:
         first = first_block(path)
         if first.bands != model.bands:
             raise PixsedError(f"{path} has other bands than {name}; simulate with the model's")
-        if other := physics_differences(first.meta, model.metadata.get("sps", {})):
+        if own := first.own_depths:
+            self.noise = choose_noise(options.noise, [], floor=options.noise_floor, own=own)
+        other = physics_differences(first.meta, model.metadata.get("sps", {}))
+        if other := other or first.filter_differences(model.metadata.get("filters", [])):
             warnings.warn(
                 f"{path} differ in kind from the training of {name} ({other}): the "
                 "model is tested on those",

@@ -85,10 +85,11 @@ def with_catalog(tmp_path):
 
 def test_the_same_as_cubes_cut_out(scene, fit, run_cli, model_path, tmp_path, fitsverify):
     images, segmap = scene
-    result, out = fit(*with_catalog(tmp_path))
+    result, out = fit(*with_catalog(tmp_path), "--model-fluxes")
     assert result.exit_code == 0, result.exception
     fitsverify(out)
     found, header = planes(out)
+    assert [name for name in found if name.endswith("_MODEL")] == [f"{b}_MODEL" for b in BANDS]
     assert "REDSHIFT" not in header and "OBJECT" not in header
     assert [header[f"INFILE{i}"] for i in (1, 5, 6, 7)] == [
         "F444W.fits",
@@ -103,9 +104,8 @@ def test_the_same_as_cubes_cut_out(scene, fit, run_cli, model_path, tmp_path, fi
     fitted = np.zeros(segmap.shape, bool)
     for number, redshift in REDSHIFTS.items():
         maps = tmp_path / f"{number}.fits"
-        result = run_cli(
-            "fit", cubes / f"{number}.fits", "--model", model_path, "--samples", 40, "-o", maps
-        )
+        options = "--model", model_path, "--samples", 40, "--model-fluxes"
+        result = run_cli("fit", cubes / f"{number}.fits", *options, "-o", maps)
         assert result.exit_code == 0
         small, head = planes(maps)
         assert head["REDSHIFT"] == redshift

@@ -7,7 +7,7 @@ import pytest
 import pixsed.models
 from pixsed.cli.models import command
 from pixsed.errors import PixsedError
-from pixsed.models import card, resolve, shipped
+from pixsed.models import DEFAULT, card, resolve, shipped
 
 
 @pytest.fixture
@@ -53,3 +53,9 @@ def test_none_is_shipped(tmp_path, monkeypatch):
     assert "no model is shipped" in run().stderr
     with pytest.raises(PixsedError, match="shipped: none"):
         resolve("tau")
+
+
+def test_models_of_the_package():
+    found = shipped()
+    assert {DEFAULT, "tau", "dirichlet"} <= found.keys()
+    assert all(card(name).startswith("# ") for name in found)

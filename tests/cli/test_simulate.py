@@ -51,8 +51,8 @@ def test_all_bands_by_default(run_cli, ssp_file, tmp_path):
     path = tmp_path / "s.fits"
     result = run_cli("simulate", "--ssp", ssp_file, "--prior", "tau", "-n", 5, "-o", path)
     assert result.exit_code == 0, result.output
-    assert "5 populations x 29 bands" in result.stderr and not result.warned
-    assert len(read_simulations(path).bands) == 29
+    assert "5 populations x 63 bands" in result.stderr and not result.warned
+    assert len(read_simulations(path).bands) == 63
     assert os.listdir(tmp_path) == ["s.fits"]
 
 

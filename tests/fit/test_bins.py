@@ -2,11 +2,15 @@
 
 import fakes
 import numpy as np
+import pytest
+from astropy import units as u
 from astropy.table import Table
 from numpy.testing import assert_array_equal
 
+from pixsed.errors import PixsedError
 from pixsed.fit.cube import fit_cube
 from pixsed.fit.draws import global_indices
+from pixsed.fit.model import Model
 from pixsed.fit.options import FitOptions
 from pixsed.fit.posterior import Rows, summarise
 from pixsed.fit.select import select
@@ -108,3 +112,31 @@ def test_bins_do_not_depend_on_jobs(model):
         fit_cube(cube, model, FitOptions(samples=50)),
         fit_cube(cube, model, FitOptions(samples=50), jobs=3),
     )
+
+
+def test_properties_of_a_broad_model(tmp_path):
+    """Any subset of the properties, redshifts to 15; both SFRs are divided among the pixels."""
+    names = "LOGMSTAR LOGMFORM LOGSFR10 METAL DUSTSLOPE AGE LOGU REDSHIFT".split()
+    broad = Model(
+        fakes.fake_model(
+            tmp_path / "broad.onnx",
+            name="broad",
+            prior={"sfh": "broad"},
+            redshift_range=[0.0, 15.0],
+            parameters=[{"name": name, "unit": "", "description": ""} for name in names],
+        )
+    )
+    options = FitOptions(samples=50, snr_min=0)
+    maps = fit_cube(fakes.binned_cube(redshift=14.9), broad, options)
+    expected = "LOGMSTAR LOGMFORM LOGSIGMA LOGSFR10 METAL DUSTSLOPE LOGU AGE"
+    assert maps.properties == expected.split()
+    binmap = maps.planes["BINMAP"]
+    for name in maps.properties:
+        np.testing.assert_array_equal(np.isfinite(maps.planes[f"{name}_P50"]), binmap > 0)
+    # In the fake model both follow the same draws: mass - 9 + noise of zero mean.
+    sfr = maps.planes["LOGSFR10_P50"] - (maps.planes["LOGMFORM_P50"] - 9)
+    assert np.nanmax(np.abs(sfr)) < 0.1
+    assert maps.quantile("LOGSFR10").unit == u.dex(u.solMass / u.yr)
+    beyond = fakes.make_cube(redshift=15.1)
+    with pytest.raises(PixsedError, match=r"outside the range of model broad \(z 0.001 to 15,"):
+        fit_cube(beyond, broad, options)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from astropy.cosmology import FlatLambdaCDM
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
@@ -73,3 +74,18 @@ def test_derive_of_dirichlet():
 def test_no_surface_density_at_redshift_zero():
     found = derive({"LOGMSTAR": np.zeros((1, 2))}, "", np.zeros((1, 1)), 1.0)
     assert np.isnan(found["LOGSIGMA"]).all()
+
+
+def test_times_that_are_sampled_are_not_derived():
+    samples = {name: np.ones((1, 2)) for name in ("LOGMSTAR", "TAU", "TSTART", "AGE", "T50")}
+    assert set(derive(samples, "tau", np.ones((1, 1)), 1.0)) == {"LOGSIGMA", "T50LB"}
+    samples["T50LB"] = np.ones((1, 2))
+    for sfh in ("tau", "dirichlet", "broad"):
+        assert set(derive(samples, sfh, np.ones((1, 1)), 1.0)) == {"LOGSIGMA"}
+
+
+@pytest.mark.parametrize("z", [7.5, 10.0, 15.0])
+def test_surface_density_at_high_redshift(z):
+    found = derive({"LOGMSTAR": np.full((1, 2), 8.0)}, "broad", np.full((1, 1), z), 0.0009)
+    scale = FlatLambdaCDM(H0=70, Om0=0.3).kpc_proper_per_arcmin(z).value / 60
+    np.testing.assert_allclose(found["LOGSIGMA"], 8 - np.log10(0.0009 * scale**2), rtol=1e-6)

@@ -9,6 +9,7 @@ from pixsed.errors import PixsedError
 from pixsed.io.writers.table_blocks import part_path
 from pixsed.simulate.options import SimulateOptions
 from pixsed.simulate.table import read_simulations, row_dtype, simulations_writer
+from pixsed.sps.own_filters import OwnFilter
 
 BANDS = ["F150W", "F444W"]
 SSP_CARDS = {"LIBRARY": "BC03", "SSPSHA": "0123"}
@@ -92,6 +93,7 @@ OTHER = {
     "seed": 5,
     "batch": 3,
     "library": 0.5,
+    "filters": (OwnFilter("F150W", 1.5, 0.1, "f150w.dat", "0" * 32),),
     "jobs": 2,
     "scheduler": "tcp://127.0.0.1:1",
 }

@@ -2,8 +2,8 @@
 
 Its import prints, changes matplotlib's state and asks for a sampler that is not needed
 here. IN holds z, age, tau, start, mh, av, eta, delta, bump, log_u (N,), law, resolution, and the
-curves, `wave_i` and `transmission_i`; OUT flux [nJy] for 1e10 Msun, what it derives, the mass it formed in
-each of its age bins, their edges [Gyr], and the CPU seconds a model.
+curves, `wave_i` and `transmission_i`; OUT flux [nJy] for 1e10 Msun, what it derives, the mass it
+formed in each of its age bins, their edges [Gyr], and the CPU seconds a model.
 """
 
 import sys

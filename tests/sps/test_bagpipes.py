@@ -108,8 +108,9 @@ class Comparison:
 
 
 def percentiles(difference):
-    """Return the median and the 95th percentile of each band."""
-    return np.nanpercentile(difference, [50, 95], axis=0)
+    """Return the median and the 95th percentile of each band; 0 for a band without values."""
+    filled = np.where(np.isnan(difference).all(axis=0), 0.0, difference)
+    return np.nanpercentile(filled, [50, 95], axis=0)
 
 
 @pytest.fixture(scope="module")

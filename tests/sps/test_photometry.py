@@ -184,7 +184,7 @@ def test_energy_absorbed_is_emitted(models, ssp_grid, law):
 
 @pytest.mark.parametrize("law", LAWS)
 def test_tables_of_nodes_against_every_wavelength(models, ssp_grid, law):
-    """Sums over all cells in float64 agree with those over nodes to 0.005 mag."""
+    """Sums over all cells in float64 agree with those over nodes to 0.01 mag."""
     model = models[law]
     steps = np.array([20, 300, 700, 1000, 1060])
     z = np.expm1(steps * STEP) * (1 + 1e-12)
@@ -214,7 +214,7 @@ def test_tables_of_nodes_against_every_wavelength(models, ssp_grid, law):
         bright = expected > 1e-3
         assert bright.sum() > 15
         difference = 2.5 * np.log10(found[i, bright] / expected[bright])
-        assert np.abs(difference).max() <= 5e-3, (law, z[i])
+        assert np.abs(difference).max() <= 0.01, (law, z[i])
 
 
 def test_dust_emission_reaches_the_reddest_bands(model, ssp_grid):

@@ -8,7 +8,12 @@ from pixsed.sps.dust import ATTENUATION
 from pixsed.sps.igm import IGM
 from pixsed.train import card
 
-DUST = {"calzetti": "Calzetti", "charlot-fall": "Charlot & Fall", "smc": "SMC bar"}
+DUST = {
+    "calzetti": "Calzetti",
+    "charlot-fall": "Charlot & Fall",
+    "smc": "SMC bar",
+    "salim": "Salim+18",
+}
 GAS = {"inoue14": "Inoue+14", "madau95": "Madau 95", "none": "no absorption"}
 #: Names of the histories in the first line and the table of the prior.
 HISTORIES = {
@@ -17,6 +22,7 @@ HISTORIES = {
     "continuity": "| LOGRATIO6 |",
     "powerlaw": "log10 GROWTH |",
     "dpl": " BETA |",
+    "broad": "| DUSTSLOPE |",
 }
 META = {
     "LIBRARY": "FSPS",

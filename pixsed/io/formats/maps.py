@@ -34,6 +34,11 @@ _TYPES = {"NBANDS": "i2", "DQ": "i4", "BINMAP": "i4"}
 _QUANTILE = re.compile(r"(?P<property>.+)_P(?P<decimals>\d{2,})")
 
 
+def model_flux_text(band):
+    """Return the description of a plane or column of predicted fluxes."""
+    return f"predicted flux in {band}, of the draw closest to the photometry"
+
+
 @dataclass
 class Maps:
     """Maps of posterior quantiles, in memory.
@@ -46,8 +51,9 @@ class Maps:
         Levels of the quantiles, the median first.
     planes : dict of str to `~numpy.ndarray`, shape (ny, nx)
         Planes by extension name: ``LOGMSTAR_P50``, ``LOGMSTAR_P16``, ..., ``LOGMSTAR_STD``, ...,
-        SNR, NBANDS (int16), OOD, CHI2 and DQ (int32), and BINMAP (int32) if pixels are binned.
-        The others are float32. NaN where a pixel is not fitted; DQ says why.
+        ``F444W_MODEL`` and so on (nJy per pixel) if predicted fluxes were asked for, SNR, NBANDS
+        (int16), OOD, CHI2 and DQ (int32), and BINMAP (int32) if pixels are binned. The others
+        are float32. NaN where a pixel is not fitted; DQ says why.
     snr_bands : list of str
         Bands of the mean S/N.
     nfit : int
@@ -247,12 +253,11 @@ def maps_layout(
     *,
     header: fits.Header,
     units: Mapping[str, tuple[str, str]],
-    has_ood: bool = True,
+    flux_errors: Mapping[str, float] | None = None,
+    unset: Mapping[DQ, str] | None = None,
     binned: bool = False,
     cards: Mapping[str, Any] | None = None,
-    inputs: Sequence = (),
-    history: Sequence[str] = (),
-    command: str | None = None,
+    **provenance: Any,
 ) -> MapsLayout:
     """Return the `MapsLayout` of a fit.
 
@@ -266,34 +271,41 @@ def maps_layout(
         Header of the cube, whose celestial WCS goes into every plane.
     units : dict of str to (str, str)
         Property -> unit and description.
-    has_ood : bool, optional
-        Whether the fit gives an OOD. If not, the DQ header says that its bit is never set.
+    flux_errors : dict of str to float, optional
+        Bands whose predicted fluxes are written -> relative error of the prediction.
+    unset : dict of `~pixsed.dq.DQ` to str, optional
+        Bits that this fit never sets -> reason, for the header of DQ.
     binned : bool, optional
         Whether pixels are binned; a plane BINMAP is then added.
     cards : dict, optional
         Keyword -> value or (value, comment), for the primary header.
-    inputs, history, command
-        Provenance; see `pixsed.io.provenance.stamp`.
+    **provenance
+        inputs, history and command; see `pixsed.io.provenance.stamp`.
     """
     planes, rows = {}, []
     wcs = celestial_header(header)
-    for name, prop, quantile, unit, description in _plane_rows(
-        properties, quantiles, units, binned
-    ):
+    flux_errors = {f"{band}_MODEL": error for band, error in (flux_errors or {}).items()}
+    for name, prop, quantile, unit, description in [
+        *_property_rows(properties, quantiles, units),
+        *((name, name, None, "nJy", model_flux_text(name[:-6])) for name in flux_errors),
+        *_quality_rows(binned),
+    ]:
         head = _plane_header(wcs, prop, quantile, unit, description)
+        if name in flux_errors:
+            head["RELERR"] = (flux_errors[name], "relative error of the prediction, in CHI2")
         if name == "DQ":
-            head.update(_dq_cards(has_ood))
+            head.update(_dq_cards(unset or {}))
         planes[name] = _TYPES.get(name, "f4"), head
         number = quantile if isinstance(quantile, float) else np.nan
         rows.append((name, prop, number, unit, description))
-    primary = _primary_header(cards or {}, inputs, history, command)
+    primary = _primary_header(cards or {}, provenance)
     return MapsLayout(primary, planes, _maps_table(rows))
 
 
-def _plane_rows(properties, quantiles, units, binned):
-    """Yield (extension, property, quantile, unit, description) of each plane, in order.
+def _property_rows(properties, quantiles, units):
+    """Yield (extension, property, quantile, unit, description) of each plane of the properties.
 
-    The quantile is a float, ``"STD"``, or None for a plane of quality.
+    The quantile is a float or ``"STD"``; for other planes it is None.
     """
     for prop in properties:
         unit, description = units[prop]
@@ -301,6 +313,10 @@ def _plane_rows(properties, quantiles, units, binned):
             name = f"{prop}_{quantile_name(quantile)}"
             yield name, prop, float(quantile), unit, description
         yield f"{prop}_STD", prop, "STD", unit, f"standard deviation: {description}"
+
+
+def _quality_rows(binned):
+    """Yield the same for each plane of quality."""
     for name, description in QUALITY.items():
         yield name, name, None, "", description
     if binned:
@@ -318,21 +334,20 @@ def _plane_header(wcs, prop, quantile, unit, description):
     return header
 
 
-def _dq_cards(has_ood):
+def _dq_cards(unset):
     cards = DQ.cards("DQBIT")
-    if not has_ood:
-        bit = DQ.OUT_OF_DISTRIBUTION
-        cards[bit.keyword("DQBIT")] = f"{bit:d}: never set: OOD is not known"
+    for bit, reason in unset.items():
+        cards[bit.keyword("DQBIT")] = f"{bit:d}: never set: {reason}"
     return cards
 
 
-def _primary_header(cards, inputs, history, command):
+def _primary_header(cards, provenance):
     primary = fits.PrimaryHDU().header
     cards = safe_cards(cards)
     for key in ("OBJECT", "REDSHIFT", "ZERR", "PIXAR_A2"):
         if key in cards:
             primary[key] = cards.pop(key)
-    return stamp(primary, inputs=inputs, history=history, command=command, **cards)
+    return stamp(primary, **provenance, **cards)
 
 
 def _maps_table(rows):

@@ -57,7 +57,7 @@ def check_table_output(path, overwrite=False):
     check_output(path, overwrite)
 
 
-def check_columns(table, path, name="table"):
+def check_columns(table, path, name="table", added=50):
     """Raise `PixsedError` if a format cannot hold a column of a table; call it before the work.
 
     Each column is written on its own, in memory, and read back.
@@ -69,6 +69,8 @@ def check_columns(table, path, name="table"):
         Output, whose ending tells the format.
     name : str, optional
         Name of the input, for messages.
+    added : int, optional
+        Number of columns that may be added.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def check_columns(table, path, name="table"):
     """
     form = table_format(path)
     shown = form.upper()
-    if form == "fits" and len(table.colnames) > _MOST_COLUMNS - 50:
+    if form == "fits" and len(table.colnames) > _MOST_COLUMNS - added:
         raise PixsedError(
             f"{name} has {len(table.colnames)} columns, and FITS holds {_MOST_COLUMNS} with those "
             "of the fit; write -o .ecsv"

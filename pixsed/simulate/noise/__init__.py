@@ -6,6 +6,7 @@ factor by which the noise of a sum exceeds the noise expected for independent pi
 ``describe()`` returns a dict for JSON, from which `from_description` restores the model.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from pixsed.errors import PixsedError
@@ -31,7 +32,7 @@ __all__ = [
 NOISE_MODELS = {model.name: model for model in (DEPTH, WIDE)}
 
 
-def choose_noise(text, bands, *, wide=False, floor=0.0):
+def choose_noise(text, bands, *, wide=False, floor=0.0, own=None):
     """Return a noise model, given its name or a file.
 
     Parameters
@@ -44,6 +45,8 @@ def choose_noise(text, bands, *, wide=False, floor=0.0):
         Widen the noise of a file, as `widen` does.
     floor : float, optional
         Error of bright pixels divided by their flux, for the noise of a file.
+    own : dict, optional
+        Nominal depths [nJy] of bands that are not in `pixsed.bands`, for the noise of a name.
 
     Raises
     ------
@@ -57,8 +60,8 @@ def choose_noise(text, bands, *, wide=False, floor=0.0):
                 "try --noise wide"
             )
         model = NOISE_MODELS[text]
-        depths(bands)  # raise an error now if a band has no depth
-        return model
+        depths(bands, own or {})  # raise an error now if a band has no depth
+        return replace(model, base=DepthTable(own=own)) if own else model
     if not Path(text).is_file():
         raise PixsedError(
             f"--noise {text}: no such file, and not one of {', '.join(NOISE_MODELS)}; "
@@ -87,4 +90,6 @@ def from_description(said):
 def nominal(noise):
     """Return the noise of typical pixels: the base of a widened model, or the model itself."""
     base = getattr(noise, "base", noise)
-    return DEPTH if isinstance(base, DepthTable) else base
+    if not isinstance(base, DepthTable):
+        return base
+    return replace(DEPTH, base=base) if base.own else DEPTH

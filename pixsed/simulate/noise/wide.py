@@ -13,6 +13,17 @@ import numpy as np
 from pixsed.simulate.noise.depth import DepthTable, OfTwoParts
 
 
+def _normals(rng, shape):
+    """Return standard normals in float32, which are drawn faster."""
+    return rng.standard_normal(shape, dtype=np.float32)
+
+
+def _uniform(rng, ends, shape):
+    """Return float32 numbers uniform between two ends."""
+    low, high = np.float32(ends)
+    return low + (high - low) * rng.random(shape, dtype=np.float32)
+
+
 @dataclass(frozen=True)
 class NoiseModel(OfTwoParts):
     """Noise with random scales and fractions of the flux.
@@ -68,29 +79,26 @@ class NoiseModel(OfTwoParts):
         fraction : `~numpy.ndarray`, shape (N, B)
             Error over flux; the two parts add in quadrature.
         """
-        n, count = flux.shape
-
-        def log_uniform(low, high, shape):
-            return np.exp(rng.uniform(np.log(low), np.log(high), shape))
-
+        n = len(flux)
         sky, floor = self.base.parts(flux, bands, rng)
-        sky = sky * log_uniform(self.scale_low, self.scale_high, (n, 1))
-        sky = sky * np.exp(self.scatter * rng.standard_normal((n, count)))
+        log_sky = self.scatter * _normals(rng, flux.shape)
+        log_sky += _uniform(rng, np.log([self.scale_low, self.scale_high]), (n, 1))
         if self.odd_share:
-            odd = (rng.random((n, count)) < self.odd_share) & (rng.random((n, 1)) < self.odd_rows)
-            sky = np.where(odd, sky * log_uniform(self.odd_low, self.odd_high, (n, count)), sky)
-        fraction = log_uniform(self.fraction_low, self.fraction_high, (n, 1))
-        fraction = fraction * np.exp(self.fraction_scatter * rng.standard_normal((n, count)))
-        return sky, np.hypot(floor, fraction)
+            odd = rng.random(flux.shape, dtype=np.float32) < self.odd_share
+            odd &= rng.random((n, 1)) < self.odd_rows
+            log_sky[odd] += _uniform(rng, np.log([self.odd_low, self.odd_high]), odd.sum())
+        fraction = self.fraction_scatter * _normals(rng, flux.shape)
+        fraction += _uniform(rng, np.log([self.fraction_low, self.fraction_high]), (n, 1))
+        return sky * np.exp(log_sky), np.hypot(floor, np.exp(fraction))
 
     def noise_corr(self, bands):
         """Return the factors of `base`, shape (B,)."""
         return self.base.noise_corr(bands)
 
     def describe(self):
-        """Return the attributes as a dict for JSON; ``base`` only if it is measured."""
+        """Return the attributes as a dict for JSON; ``base`` only if it is not the default."""
         said = {key: value for key, value in vars(self).items() if key != "base"}
-        if not isinstance(self.base, DepthTable):
+        if self.base != DepthTable():
             said["base"] = self.base.describe()
         return said
 

@@ -16,7 +16,7 @@ _FIRST = 0.01
 SMALLEST, _SPREAD = 1e-7, 1.5
 #: Fractions of the histories with each base: similar rates in adjacent bins; random times by
 #: which quarters of the mass had formed; all mass within a random period.
-BASES = {"continuity": 0.45, "times": 0.3, "period": 0.25}
+BASES = {"continuity": 0.35, "times": 0.25, "period": 0.4}
 #: Fractions of the histories with each change. The onset is for the base "continuity" only.
 ONSET, QUENCHED, BURST, RECENT = 0.5, 0.3, 0.4, 0.25
 # Latents: base, scale, walk (8), onset (2), quenching (3), burst (3), recent rate (2), floors (9).
@@ -73,16 +73,16 @@ def mass_fractions(latents, at_z):
 
     Notes
     -----
-    * *continuity* (45 % of the histories): log10 of the ratio of the rates of adjacent bins has
+    * *continuity* (35 % of the histories): log10 of the ratio of the rates of adjacent bins has
       a Student's t distribution with two degrees of freedom (Leja+19), here with a scale of 0.03
       to 1 dex, log-uniform. In half of them star formation begins at a cosmic time that is
       uniform.
-    * *times* (30 %): the times of 25, 50 and 75 % of the mass divide the age of the Universe as
+    * *times* (25 %): the times of 25, 50 and 75 % of the mass divide the age of the Universe as
       Dirichlet(1, 1, 1, 1) (Iyer+19); the rate is constant in between.
-    * *period* (25 %): constant rate from a uniform cosmic time, for 1 to 100 % of the time that
-      is left, log-uniform.
-    * 30 % are quenched at a lookback time that is log-uniform from 5 Myr to the age, by a factor
-      of 2 to 1e5, log-uniform.
+    * *period* (40 %): constant rate from a uniform cosmic time on; in half of them until now, in
+      the others for 1 to 100 % of the time that is left, log-uniform.
+    * 30 % are quenched by a factor of 2 to 1e5, log-uniform. The lookback time is log-uniform from
+      5 Myr to the age in half of them, and uniform in the others.
     * 40 % have a burst, in any bin, of 0.1 to 100 % of the mass, log-uniform.
     * In 25 % the SFR of the last 10 Myr over the mass is log-uniform, 10^-11.5 to 10^-7.5 / yr.
     """
@@ -131,7 +131,8 @@ def _base(u, edges):
         rate = 1.0 / np.maximum(high - low, 1e-9)
         times = times + _overlap(edges, low, high) * width * rate[:, None]
     begin = at_z * (1.0 - u["walk"][:, 3])
-    end = begin * (1.0 - 10.0 ** (-2.0 * u["walk"][:, 4]))
+    lasting = 10.0 ** (-2.0 * np.maximum(2.0 * u["walk"][:, 4] - 1.0, 0.0))
+    end = begin * (1.0 - lasting)
     period = _overlap(edges, end, begin) * width
     masses = np.stack([part / part.sum(axis=1, keepdims=True) for part in (walk, times, period)])
     return masses[kind, np.arange(len(at_z))]
@@ -149,7 +150,8 @@ def _continuity(u, scale):
 def _quench(mass, u, edges):
     """Return masses with lower rates after a random lookback time in a fraction of rows."""
     flag, when, depth = u.T
-    time = 0.005 * (edges[:, -1] / 0.005) ** when
+    at_z, part = edges[:, -1], 2.0 * when
+    time = np.where(part < 1.0, 0.005 * (at_z / 0.005) ** part, at_z * (part - 1.0))
     younger = _overlap(edges, np.zeros_like(time), time)
     factor = 10.0 ** (-0.3 - 4.7 * depth)
     quenched = mass * (1.0 - younger + younger * factor[:, None])

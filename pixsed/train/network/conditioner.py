@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from torch.nn.functional import silu
+from torch.nn.functional import linear, silu
 
 from pixsed.train.network import spline
 
@@ -40,12 +40,16 @@ class Conditioner(nn.Module):
             self.from_known.weight[hidden:] = 0.0
             self.from_known.bias[hidden:] = 0.0
 
-    def modulation(self, context):
+    def modulation(self, context, rounded=None):
         """Return the gains, offsets and slopes of pixels.
 
         Parameters
         ----------
         context : tensor, shape (N, K)
+        rounded : tensor, shape (N, K), bfloat16, optional
+            The same in less precision, for the gains and offsets of the hidden layers. The
+            offset of the output sets the position of the narrowest posteriors and needs the
+            precision of `context`.
 
         Returns
         -------
@@ -56,8 +60,14 @@ class Conditioner(nn.Module):
         slope : tensor, shape (N, d)
             Slopes of the spline's centre with the previous latents.
         """
-        # The layer has its own precision, see `PixelFlow.refine`.
-        values = self.from_known(context.to(self.from_known.weight.dtype)).to(context.dtype)
+        weight, bias = self.from_known.weight, self.from_known.bias
+        if rounded is None:  # the layer has its own precision, see `PixelFlow.refine`
+            values = self.from_known(context.to(weight.dtype)).to(context.dtype)
+        else:
+            inner = sum(self.sizes[:4])
+            w, b = (part[:inner].to(rounded.dtype) for part in (weight, bias))
+            hidden = linear(rounded, w, b).to(context.dtype)
+            values = torch.cat([hidden, linear(context, weight[inner:], bias[inner:])], dim=1)
         first, gain, second, second_gain, out, slope = torch.split(values, self.sizes, dim=1)
         return first, 1.0 + gain, second, 1.0 + second_gain, out, slope
 

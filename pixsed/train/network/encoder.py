@@ -63,6 +63,8 @@ class Encoder(nn.Module):
         Number of properties whose quantiles are predicted, T.
     width, blocks, context : int, optional
         Sizes of the residual network and of the context.
+    z_max : float, optional
+        Upper bound of the redshift prior.
 
     Attributes
     ----------
@@ -70,9 +72,9 @@ class Encoder(nn.Module):
         Size of the description of a pixel: context and quantiles.
     """
 
-    def __init__(self, bands, targets, *, width=320, blocks=4, context=128):
+    def __init__(self, bands, targets, *, width=320, blocks=4, context=128, z_max=7.5):
         super().__init__()
-        self.features = Features(bands)
+        self.features = Features(bands, z_max)
         self.targets = targets
         self.trunk = Trunk(self.features.size, width, blocks)
         self.to_context = nn.Linear(width, context)

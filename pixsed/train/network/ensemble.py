@@ -48,8 +48,8 @@ def check_members(checkpoints):
     PixsedError
         If they differ in more than their seeds, or only some have a decoder.
     """
-    for key in ("bands", "prior", "sps", "noise"):
-        if any(one[key] != checkpoints[0][key] for one in checkpoints):
+    for key in ("bands", "filters", "prior", "sps", "noise"):
+        if any(one.get(key) != checkpoints[0].get(key) for one in checkpoints):
             raise PixsedError(
                 f"the checkpoints differ in {key}; the members of an ensemble must differ in "
                 "their seeds only"

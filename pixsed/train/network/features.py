@@ -21,16 +21,18 @@ class Features(nn.Module):
     ----------
     bands : int
         Number of bands, B.
+    z_max : float, optional
+        Upper bound of the redshift prior.
     """
 
     #: Number of the last columns: brightness, total S/N, number of bands, redshift and error.
     SUMMARY = 8
 
-    def __init__(self, bands):
+    def __init__(self, bands, z_max=7.5):
         super().__init__()
         self.bands = bands
         self.size = 5 * bands + self.SUMMARY
-        self.distance = physics.LogDistance()
+        self.distance = physics.LogDistance(z_max)
 
     def brightness(self, flux, err, present):
         """Return ln of the error-weighted root-mean-square flux, nJy, shape (N, 1)."""
@@ -53,6 +55,19 @@ class Features(nn.Module):
             present,
         )
 
+    def bluer(self, values, present):
+        """Return the value of the next bluer band that is present, or 0, and a 0/1 mask."""
+        # ONNX has no running maximum. Each step doubles the number of bands that are searched.
+        found, known = ((part * present)[:, :-1] for part in (values, present))
+        found, known = (nn.functional.pad(part, (1, 0)) for part in (found, known))
+        step = 1
+        while step < self.bands:
+            before = [nn.functional.pad(part[:, :-step], (step, 0)) for part in (found, known)]
+            found = found + (1.0 - known) * before[0]
+            known = torch.maximum(known, before[1])
+            step *= 2
+        return found, known
+
     def forward(self, flux, err, present, z, z_err):
         """Return the inputs (N, size) of the network."""
         bright = self.brightness(flux, err, present)
@@ -61,15 +76,10 @@ class Features(nn.Module):
         magnitude = torch.clamp(magnitude, -15.0, 15.0)
         signal = physics.asinh(ratio) * 0.3
         relative = torch.clamp(torch.log(err) - bright, -8.0, 8.0)
-        # Find the next bluer band that is present: the number of bands present up to and
-        # including it equals the number of bands present before this band.
-        count_to = torch.cumsum(present, dim=1)
-        pair = (count_to.unsqueeze(1) == (count_to - present).unsqueeze(2)).to(present.dtype)
-        last = (pair * (present * magnitude).unsqueeze(1)).sum(dim=2)
-        colour = (magnitude - last) * present * (count_to > present).to(present.dtype)
-        colour = torch.clamp(colour, -4.0, 4.0)
+        last, any_bluer = self.bluer(magnitude, present)
+        colour = torch.clamp((magnitude - last) * present * any_bluer, -4.0, 4.0)
         # A photometric redshift may lie far outside the prior.
-        z = torch.clamp(z, 0.0, 2.0 * physics.Z_MAX)
+        z = torch.clamp(z, 0.0, 2.0 * self.distance.z_max)
         zp1 = 1.0 + z
         count = present.sum(dim=1, keepdim=True)
         total = torch.log(1.0 + ((ratio * present) ** 2).sum(dim=1, keepdim=True))

@@ -15,7 +15,7 @@ from pixsed.train.network.conditioner import Conditioner
 from pixsed.train.network.encoder import Encoder, Trunk
 from pixsed.train.network.features import Features
 from pixsed.train.network.recalibration import Recalibration
-from pixsed.train.options import NetworkSizes
+from pixsed.train.network.space import MASSES
 
 #: Input in place of the redshift for a network that infers the redshift.
 NEUTRAL_REDSHIFT = 2.0
@@ -31,10 +31,9 @@ class PixelFlow(nn.Module):
     space : `~pixsed.train.network.spaces.Space`
         Coordinates and parameters of the prior.
     sizes : `~pixsed.train.options.NetworkSizes`, optional
+        Default: those of the space.
     mass_offset : float, optional
         Typical log10 of the formed mass minus that of brightness times distance squared.
-    z_max : float, optional
-        Upper bound of the redshift prior.
     infer_redshift : bool, optional
         Ignore the input redshift: the first coordinate is then the normal quantile of the
         redshift under its prior instead of the deviation from the observed redshift.
@@ -48,21 +47,24 @@ class PixelFlow(nn.Module):
         If set, the graph predicts fluxes from the draws.
     """
 
-    def __init__(
-        self, bands, space, sizes=None, *, mass_offset=0.0, z_max=7.5, infer_redshift=False
-    ):
+    def __init__(self, bands, space, sizes=None, *, mass_offset=0.0, infer_redshift=False):
         super().__init__()
-        sizes = NetworkSizes() if sizes is None else sizes
-        self.space, self.bands = space, bands
-        self.bins, self.z_max, self.mass_offset = sizes.bins, z_max, mass_offset
+        sizes = space.SIZES if sizes is None else sizes
+        self.space, self.bands, self.z_max = space, bands, space.z_max
+        self.bins, self.mass_offset = sizes.bins, mass_offset
         self.infer_redshift = infer_redshift
         targets = len(space.TARGETS)
         self.encoder = Encoder(
-            bands, targets, width=sizes.width, blocks=sizes.blocks, context=sizes.context
+            bands,
+            targets,
+            width=sizes.width,
+            blocks=sizes.blocks,
+            context=sizes.context,
+            z_max=self.z_max,
         )
         self.register_buffer("target_mean", torch.zeros(targets))
         self.register_buffer("target_std", torch.ones(targets))
-        masses = [float(name in ("LOGMSTAR", "LOGMFORM", "LOGSFR")) for name in space.TARGETS]
+        masses = [float(name in MASSES) for name in space.TARGETS]
         self.register_buffer("follow_mass", torch.tensor(masses), persistent=False)
         self.recalibration = Recalibration(self.encoder.output_size, space.dim)
         self.trunk = Trunk(
@@ -143,7 +145,7 @@ class PixelFlow(nn.Module):
     def true_redshift(self, z, z_err, deviation):
         """Return the true redshift for the first coordinate."""
         if self.infer_redshift:
-            return self.z_max * physics.normal_cdf(deviation)
+            return self.space.redshift_from(physics.normal_cdf(deviation))
         return torch.clamp(z + deviation * z_err, 0.0, self.z_max)
 
     def _log_mass(self, bright, z):
@@ -190,7 +192,7 @@ class PixelFlow(nn.Module):
         """Return the inputs of the recalibration (N, K), given the result of `encode`."""
         return torch.cat([encoded[0], encoded[4][:, -Features.SUMMARY :]], dim=1)
 
-    def latents(self, coordinates, context, bright, z, z_err):
+    def latents(self, coordinates, context, bright, z, z_err, mixed=False):
         """Return the latents of coordinates, before the recalibration is undone.
 
         Parameters
@@ -201,6 +203,8 @@ class PixelFlow(nn.Module):
         bright : tensor, shape (N, 1)
             ln of the brightness, nJy.
         z, z_err : tensor, shape (N,)
+        mixed : bool, optional
+            Argument of `Conditioner.modulation`.
 
         Returns
         -------
@@ -212,11 +216,12 @@ class PixelFlow(nn.Module):
         bright = bright.squeeze(1)
         # A conditioner takes the previous latents first, then the previous coordinates.
         base, slopes, previous_latents, previous_local = [], [], [], []
+        rounded = context.bfloat16() if mixed else None
         z_here = z
         for d, conditioner in enumerate(self.conditioners):
             at_z = [torch.log(1.0 + z_here), z_err / (1.0 + z_here) * 10.0]
             previous = torch.stack([*previous_latents, *previous_local, *at_z], dim=1)
-            out, along = conditioner(conditioner.modulation(context), previous)
+            out, along = conditioner(conditioner.modulation(context, rounded), previous)
             shift, log_scale, raw = self._split(out)
             x = coordinates[:, d]
             centre = self._centre(d, bright, z_here)
@@ -269,15 +274,19 @@ class PixelFlow(nn.Module):
                 z_here = self.true_redshift(z, z_err, x)
         return torch.stack(out).permute(1, 2, 0)
 
+    def decoded_from(self, coordinates, z, z_err):
+        """Return parameters (N, S, P), in the order of the space's DECODED."""
+        z_true = self.true_redshift(z.unsqueeze(1), z_err.unsqueeze(1), coordinates[..., 0])
+        return self.space.decoded(coordinates, z_true)
+
     def parameters_from(self, coordinates, z, z_err):
         """Return physical parameters (N, S, P), in the order of the space's OUTPUTS."""
-        z_true = self.true_redshift(z.unsqueeze(1), z_err.unsqueeze(1), coordinates[..., 0])
-        return self.space.parameters(coordinates, z_true)
+        return self.decoded_from(coordinates, z, z_err)[..., : len(self.space.OUTPUTS)]
 
     def forward(self, flux, flux_err, redshift, redshift_err, base):
         """Return samples and predicted fluxes: the graph of the exported model."""
         coordinates, predicted = self.draw(flux, flux_err, redshift, redshift_err, base)
-        samples = self.parameters_from(coordinates, redshift, redshift_err)
+        parameters = self.decoded_from(coordinates, redshift, redshift_err)
         if self.decoder is not None:
-            predicted = self.decoder.best(samples, flux, flux_err)
-        return samples, predicted
+            predicted = self.decoder.best(parameters, flux, flux_err)
+        return parameters[..., : len(self.space.OUTPUTS)], predicted

@@ -15,8 +15,8 @@ from pixsed.sps.sfh import LOG_SSFR_FLOOR, SFR_TIME
 
 _LN10 = math.log(10.0)
 Z_FLOOR = 1e-3
-#: Largest redshift of the distances; they are constant beyond it.
-Z_MAX = 9.0
+#: Largest redshift of the distances over that of the prior; they are constant beyond it.
+Z_MARGIN = 1.2
 
 
 def normal_cdf(x):
@@ -78,10 +78,19 @@ def log_sfr_tau(tau, span):
 
 
 class LogDistance(nn.Module):
-    """log10 of the luminosity distance, Mpc: a polynomial in ln(1 + z) plus log10 z."""
+    """log10 of the luminosity distance, Mpc: a polynomial in ln(1 + z) plus log10 z.
 
-    def __init__(self, z_max=Z_MAX, degree=10):
+    Parameters
+    ----------
+    z_max : float, optional
+        Largest redshift of the prior. The distance is constant beyond `Z_MARGIN` times this.
+    degree : int, optional
+        Degree of the polynomial.
+    """
+
+    def __init__(self, z_max=7.5, degree=10):
         super().__init__()
+        self.z_max = z_max = Z_MARGIN * z_max
         z = np.expm1(np.linspace(np.log1p(1e-4), np.log1p(z_max), 3000))
         x = np.log1p(z) / np.log1p(z_max)
         y = np.log10(cosmology.luminosity_distance(z) / z)
@@ -91,7 +100,7 @@ class LogDistance(nn.Module):
 
     def forward(self, z):
         """Return log10 of the luminosity distance at redshifts of any shape."""
-        z = torch.clamp(z, Z_FLOOR, Z_MAX)
+        z = torch.clamp(z, Z_FLOOR, self.z_max)
         x = torch.log(1.0 + z) * self.scale
         value = torch.full_like(x, self.coefficients[-1])
         for c in self.coefficients[-2::-1]:

@@ -17,6 +17,7 @@ from pixsed.train.loss import pinball
 from pixsed.train.minimise import minimise
 from pixsed.train.network import physics
 from pixsed.train.network.features import Features
+from pixsed.train.network.space import MASSES
 
 #: Quantiles of every property that the network predicts.
 LEVELS = (0.025, 0.05, 0.16, 0.25, 0.5, 0.75, 0.84, 0.95, 0.975)
@@ -27,7 +28,7 @@ _RATE = 2e-3
 _REACH = 5.2
 #: Properties bounded by the age of the Universe, and those proportional to the brightness.
 _TIMES = ("TSTART", "AGE", "T50LB")
-_MASSES = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "LOGSIGMA")
+_MASSES = (*MASSES, "LOGSIGMA")
 # log10 of the area of a square arcsecond, kpc^2, at a luminosity distance of 1 Mpc and z = 0;
 # and log10 of the typical specific SFR at which the network starts.
 _ARCSEC2 = 2.0 * math.log10(1000.0 * math.pi / 180.0 / 3600.0)
@@ -85,12 +86,13 @@ class Marginals(nn.Module):
         fixed = {
             "LOGMSTAR": (COMMON[0].low - 1.0, COMMON[0].high),
             "LOGSFR": (COMMON[0].low + LOG_SSFR_FLOOR, COMMON[0].high - math.log10(SFR_TIME * 1e9)),
+            "LOGSFR10": (COMMON[0].low + LOG_SSFR_FLOOR, COMMON[0].high - 7.0),
             "LOGSIGMA": (0.0, 16.0),
             "REDSHIFT": (0.0, network.z_max),
         } | {
             c.name: (c.low, c.high)
             for c in PRIORS[network.space.PRIOR].COORDINATES
-            if c.name in (*(one.name for one in COMMON), "TAU")
+            if hasattr(c, "low")
         }
         bounds = [fixed.get(name, (0.0, 1.0)) for name in self.names]
         low, high = torch.tensor(bounds, dtype=torch.float32).T
@@ -117,6 +119,7 @@ class Marginals(nn.Module):
             "LOGMSTAR": log_mass,
             "LOGMFORM": log_mass,
             "LOGSFR": log_mass + _TYPICAL_SSFR,
+            "LOGSFR10": log_mass + _TYPICAL_SSFR,
             "LOGSIGMA": sigma - _ARCSEC2,
         }
         # Times start at half the age of the Universe, independent of their bound.

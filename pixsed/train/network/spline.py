@@ -7,7 +7,6 @@ because ONNX has no operator for `searchsorted`.
 import math
 
 import torch
-from torch.nn.functional import softmax, softplus
 
 BOUND = 4.0
 # Smallest bin as a fraction of the range. Narrower bins may be so steep that float32 rounding
@@ -26,33 +25,6 @@ def constants():
 def parameter_count(bins):
     """Return the number of parameters of a spline: widths, heights and inner slopes."""
     return 3 * bins - 1
-
-
-def _knots(raw):
-    """Return the knots of raw widths or heights."""
-    bins = raw.shape[-1]
-    sizes = MIN_BIN + (1 - MIN_BIN * bins) * softmax(raw, dim=-1)
-    inner = torch.cumsum(sizes[..., :-1], dim=-1) * (2 * BOUND) - BOUND
-    edge = torch.full_like(inner[..., :1], BOUND)
-    return torch.cat([-edge, inner, edge], dim=-1)
-
-
-def _bin(y, raw, bins):
-    """Return the bin that contains y: its left knot and width in x and in y, and its slopes."""
-    xs, ys = _knots(raw[..., :bins]), _knots(raw[..., bins : 2 * bins])
-    # The outer slopes are one, i.e. their raw slopes are zero.
-    zero = torch.zeros_like(raw[..., :1])
-    slopes = torch.cat([zero, raw[..., 2 * bins :], zero], dim=-1)
-    index = (y.unsqueeze(-1) >= ys[..., 1:-1]).to(torch.int64).sum(dim=-1, keepdim=True)
-
-    def take(values, shift):
-        shape = (*y.shape, values.shape[-1])
-        return torch.gather(values.expand(shape), -1, index + shift).squeeze(-1)
-
-    # Evaluate softplus only for the two selected slopes.
-    d0, d1 = (MIN_SLOPE + softplus(take(slopes, i) + _SLOPE_SHIFT) for i in (0, 1))
-    x0, y0 = take(xs, 0), take(ys, 0)
-    return x0, take(xs, 1) - x0, y0, take(ys, 1) - y0, d0, d1
 
 
 def _selectors(bins):
@@ -76,6 +48,41 @@ def _selectors(bins):
     return knots, least.repeat(2)[:, None], torch.cat([edge, inner, inner, edge])
 
 
+def _bins(raw, bins, selectors):
+    """Return the bins of splines: left knots and sizes in x, then in y, (4, B, R), 0 to 1."""
+    knots, least, _ = selectors
+    # Networks stay within these limits; the exponential cannot overflow.
+    sizes = torch.exp(torch.clamp(raw[: 2 * bins], -60.0, 60.0)).reshape(2, bins, -1)
+    sizes = sizes * ((1 - MIN_BIN * bins) / sizes.sum(dim=1, keepdim=True))
+    return torch.addmm(least, knots, sizes.reshape(2 * bins, -1)).reshape(4, bins, -1)
+
+
+def _select(value, knots, found, raw, sides):
+    """Return the bin of a value: left knot and size in x and in y, and the slopes at its ends.
+
+    Parameters
+    ----------
+    value : tensor, shape (R,)
+    knots : tensor, shape (B, R)
+        Left knots of the coordinate of `value`.
+    found : tensor, shape (4, B, R)
+        Returned by `_bins`.
+    raw : tensor, shape (3 * B - 1, R)
+    sides : tensor
+        Returned by `_selectors`.
+    """
+    bins = found.shape[1]
+    past = (value >= knots[1:]).to(raw.dtype)
+    one = torch.ones_like(past[:1])
+    inside = torch.cat([one, past]) - torch.cat([past, one * 0])
+    slopes = (sides @ raw[2 * bins :]).reshape(2, bins, -1)
+    x0, w, y0, h = (found * inside).sum(dim=1).unbind(0)
+    # Evaluate softplus only for the two selected slopes, as a logarithm, which is faster.
+    taken = torch.clamp((slopes * inside).sum(dim=1) + _SLOPE_SHIFT, max=60.0)
+    d0, d1 = (MIN_SLOPE + torch.log(1.0 + torch.exp(taken))).unbind(0)
+    return x0, w, y0, h, d0, d1
+
+
 def forward(x, raw, bins):
     """Return the spline's value at x.
 
@@ -94,20 +101,10 @@ def forward(x, raw, bins):
     -------
     tensor, shape (R,)
     """
-    knots, least, sides = (t.to(raw.dtype) for t in _selectors(bins))
+    selectors = [t.to(raw.dtype) for t in _selectors(bins)]
     u = (torch.clamp(x, -BOUND, BOUND) + BOUND) / (2 * BOUND)
-    # Networks stay within these limits; the exponential cannot overflow.
-    sizes = torch.exp(torch.clamp(raw[: 2 * bins], -60.0, 60.0)).reshape(2, bins, -1)
-    sizes = sizes * ((1 - MIN_BIN * bins) / sizes.sum(dim=1, keepdim=True))
-    bins_of = torch.addmm(least, knots, sizes.reshape(2 * bins, -1)).reshape(4, bins, -1)
-    past = (u >= bins_of[0, 1:]).to(raw.dtype)
-    one = torch.ones_like(past[:1])
-    inside = torch.cat([one, past]) - torch.cat([past, one * 0])
-    slopes = (sides @ raw[2 * bins :]).reshape(2, bins, -1)
-    x0, w, y0, h = (bins_of * inside).sum(dim=1).unbind(0)
-    # Evaluate softplus only for the two selected slopes, as a logarithm, which is faster.
-    taken = torch.clamp((slopes * inside).sum(dim=1) + _SLOPE_SHIFT, max=60.0)
-    d0, d1 = (MIN_SLOPE + torch.log(1.0 + torch.exp(taken))).unbind(0)
+    found = _bins(raw, bins, selectors)
+    x0, w, y0, h, d0, d1 = _select(u, found[0], found, raw, selectors[2])
     slope = h / w
     t = (u - x0) / w
     mixed = t * (1 - t)
@@ -128,15 +125,19 @@ def inverse(y, raw, bins):
     -------
     x, log_slope : tensor, shape (N,)
     """
-    inside = torch.clamp(y, -BOUND, BOUND)
-    x0, w, y0, h, d0, d1 = _bin(inside, raw, bins)
+    # Draws along the last axis: see `forward`.
+    selectors = [t.to(device=raw.device, dtype=raw.dtype) for t in _selectors(bins)]
+    raw = raw.T.contiguous()
+    v = (torch.clamp(y, -BOUND, BOUND) + BOUND) / (2 * BOUND)
+    found = _bins(raw, bins, selectors)
+    x0, w, y0, h, d0, d1 = _select(v, found[2], found, raw, selectors[2])
     slope = h / w
-    dy = inside - y0
+    dy = v - y0
     curvature = d0 + d1 - 2 * slope
     a = h * (slope - d0) + dy * curvature
     b = h * d0 - dy * curvature
     c = -slope * dy
-    root = torch.sqrt(torch.clamp(b * b - 4 * a * c, min=1e-12))
+    root = torch.sqrt(torch.clamp(b * b - 4 * a * c, min=1e-14))
     t = torch.clamp(2 * c / (-b - root), 0.0, 1.0)
     mixed = t * (1 - t)
     denominator = slope + curvature * mixed
@@ -146,5 +147,5 @@ def inverse(y, raw, bins):
         - 2 * torch.log(denominator)
     )
     within = (y > -BOUND) & (y < BOUND)
-    x = torch.where(within, x0 + t * w, y)
+    x = torch.where(within, 2 * BOUND * (x0 + t * w) - BOUND, y)
     return x, torch.where(within, -log_slope, torch.zeros_like(y))

@@ -12,6 +12,7 @@ from astropy.nddata import CCDData
 from astropy.table import Table
 from astropy.wcs import WCS
 
+from pixsed.dq import DQ
 from pixsed.errors import PixsedError
 from pixsed.io.formats.maps import Maps, maps_layout, read_maps
 from pixsed.io.writers.maps import MapsWriter
@@ -178,14 +179,29 @@ def test_binmap(maps_file, wcs_header, tmp_path):
     assert np.array_equal(read_maps(tmp_path / "m.fits").planes["BINMAP"], binmap)
 
 
-def test_dq_without_an_ood(wcs_header):
+def test_bits_that_are_never_set(wcs_header):
     options = dict(header=wcs_header, units=PROPERTIES)
-    with_ood, without = (
-        maps_layout(["AV"], [0.5], has_ood=has_ood, **options).planes["DQ"][1]["DQBIT3"]
-        for has_ood in (True, False)
+    known, unknown = (
+        maps_layout(["AV"], [0.5], unset=unset, **options).planes["DQ"][1]
+        for unset in (None, {DQ.OUT_OF_DISTRIBUTION: "OOD is not known"})
     )
-    assert with_ood.startswith("8: out of distribution")
-    assert without == "8: never set: OOD is not known"
+    assert known["DQBIT3"].startswith("8: out of distribution")
+    assert unknown["DQBIT3"] == "8: never set: OOD is not known"
+    assert unknown["DQBIT4"] == known["DQBIT4"]
+
+
+def test_predicted_fluxes(wcs_header):
+    layout = maps_layout(
+        ["AV"], [0.5], header=wcs_header, units=PROPERTIES, flux_errors={"F115W": 0.02}
+    )
+    names = list(layout.planes)
+    assert names == ["AV_P50", "AV_STD", "F115W_MODEL", "SNR", "NBANDS", "OOD", "CHI2", "DQ"]
+    header = layout.planes["F115W_MODEL"][1]
+    assert (header["BUNIT"], header["RELERR"]) == ("nJy", 0.02) and "QUANTILE" not in header
+    row = layout.table.data[2]
+    assert [row["extname"], row["property"], row["unit"]] == ["F115W_MODEL"] * 2 + ["nJy"]
+    assert row["description"] == "predicted flux in F115W, of the draw closest to the photometry"
+    assert np.isnan(row["quantile"])
 
 
 def test_read_maps(maps_file, wcs_header):

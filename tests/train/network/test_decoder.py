@@ -46,7 +46,7 @@ def test_colours_against_the_forward_model(ssp_grid, few_bands, decoder):
     z, av, metal = rng.uniform(0.5, 3, n), rng.uniform(0, 1.5, n), rng.uniform(-1, 0.2, n)
     start, tau = age(z) * rng.uniform(0.1, 0.6, n), 10 ** rng.uniform(-0.5, 0.5, n)
     history = TauDelayed(tau, start, age(z))
-    photometry = PhotometryModel(ssp_grid, few_bands, z_max=8.0)
+    photometry = PhotometryModel(ssp_grid.at_log_u(-2.0), few_bands, z_max=8.0)
     flux = photometry.fluxes(z, history.weights(ssp_grid.age_edges), metal, av)
     from pixsed.train.network import physics
 

@@ -28,11 +28,13 @@ def test_age():
     np.testing.assert_allclose(physics.age(single(z)), cosmology.age(z), rtol=5e-6)
 
 
-def test_distance():
-    z = np.geomspace(2e-3, 8.9, 500)
+@pytest.mark.parametrize(("z_max", "largest"), [(7.5, 8.9), (15.0, 15.5)])
+def test_distance(z_max, largest):
+    z = np.geomspace(2e-3, largest, 500)
     expected = np.log10(cosmology.luminosity_distance(z))
-    np.testing.assert_allclose(physics.LogDistance()(single(z)), expected, atol=1e-4)
-    assert torch.isfinite(physics.LogDistance()(single([0.0]))).all()
+    distance = physics.LogDistance(z_max)
+    np.testing.assert_allclose(distance(single(z)), expected, atol=1e-4)
+    assert torch.isfinite(distance(single([0.0, 30.0]))).all()
 
 
 def draw(n, seed=0):
