@@ -153,7 +153,8 @@ def _fit_rows(table, model, options, columns, name, jobs, bar):
     result = _own_columns_kept(table, model, name)
     _add_posterior(result, found, index, ordered(names), options.quantiles, model)
     for band in flux_bands:
-        _add(result, f"{band}_MODEL", index, found, "nJy", model_flux_text(band))
+        text = f"{model_flux_text(band)}; relative error {model.flux_model_error[band]:.4g}"
+        _add(result, f"{band}_MODEL", index, found, "nJy", text)
     if len(index):
         dq[index] |= posterior_dq(found)
     _add_quality(result, found, index, snr, nbands, dq)

@@ -24,6 +24,9 @@ class NetworkSizes:
     flow_width, flow_blocks : int
         Width and number of blocks of the flow's own residual network. The sharpest posteriors
         have the steepest gradients; they may dominate this network, but not the encoder.
+    direct : bool
+        The conditioners take the encoder's description of a pixel too, not only the output of
+        the flow's own network. Many coordinates make this large.
     """
 
     width: int = 320
@@ -33,6 +36,7 @@ class NetworkSizes:
     bins: int = 10
     flow_width: int = 256
     flow_blocks: int = 4
+    direct: bool = True
 
 
 def fixed(default):

@@ -30,7 +30,7 @@ from pixsed.train.loss import held_out_terms
 from pixsed.train.network import spline
 from pixsed.train.options import TrainOptions, member_paths
 from pixsed.train.schedule import Schedule
-from pixsed.train.trainer import Trainer
+from pixsed.train.trainer import Trainer, parts_of
 
 #: Seconds between checkpoints of a training by the clock.
 _BETWEEN_WRITES = 20.0
@@ -71,7 +71,7 @@ def train(
     report : callable, optional
         Called with a dict after each epoch.
     threads : int, optional
-        Number of torch threads; on cuda, number of threads that observe the simulations.
+        Number of threads; on cuda, number of threads that observe the simulations.
 
     Returns
     -------
@@ -99,8 +99,9 @@ def train(
     saved = None
     if resume is not None:
         saved = _read_resumed(resume, simulations, noise, options)
-    if threads:
-        torch.set_num_threads(threads)
+    threads = threads or torch.get_num_threads()
+    parts = parts_of(options.batch, threads, options.device)
+    torch.set_num_threads(max(1, threads // parts))
     torch.manual_seed(options.seed)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise PixsedError("there is no device cuda; try --device cpu")
@@ -113,6 +114,7 @@ def train(
     )
     started_from = [] if start is None else start_from(network, start, simulations)
     training = _Training(network, simulations, noise, options, started_from, started_at)
+    training.start(parts, threads)
     if saved is not None:
         training.restore(saved)
     checkpoint, written = saved, -math.inf
@@ -128,6 +130,7 @@ def train(
         written = time.monotonic()
         checkpoint = training.checkpoint()
         write_checkpoint(checkpoint, output)
+    torch.set_num_threads(threads)
     add_final_stages(checkpoint, simulations, noise, seed=options.seed)
     write_checkpoint(checkpoint, output)
     return checkpoint
@@ -209,7 +212,6 @@ class _Training:
         self.options, self.simulations, self.noise = options, simulations, noise
         self.started_from = started_from
         self.network = network.to(options.device)
-        self.trainer = Trainer(self.network, options.resolved_mixed, options.device)
         held = min(len(simulations) // 50, _MAX_HELD_OUT)
         order = np.random.default_rng(options.seed).permutation(len(simulations))
         self.observer = Observer(simulations, noise, order[held:], options.infer_redshift)
@@ -223,6 +225,12 @@ class _Training:
             patience=options.patience,
         )
         self.history = []
+
+    def start(self, parts, threads):
+        """Make the trainer, which processes a batch in parts, and choose how batches are made."""
+        options = self.options
+        self.trainer = Trainer(self.network, options.resolved_mixed, options.device, parts)
+        self.ahead = threads if options.device == "cuda" else int(threads > 1)
 
     def restore(self, saved):
         """Continue from a checkpoint."""
@@ -265,9 +273,8 @@ class _Training:
         seed = [options.seed, epoch]
         shuffled = np.random.default_rng(seed).permutation(rows)
         self.network.train()
-        ahead = torch.get_num_threads() if options.device == "cuda" else 0
         batches = self.observer.stream(
-            shuffled, options.batch, seed, ahead=ahead, device=options.device
+            shuffled, options.batch, seed, ahead=self.ahead, device=options.device
         )
         first = (epoch - self.schedule.first_epoch(epoch)) * math.ceil(len(rows) / options.batch)
         losses = []

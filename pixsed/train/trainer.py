@@ -2,6 +2,7 @@
 
 import copy
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -15,6 +16,17 @@ _CLIP = 5.0
 _QUEUED = 4
 #: Steps executed normally before the CUDA graph is recorded.
 _TRIALS = 3
+#: Smallest number of rows of a part of a batch.
+_PART = 400
+
+
+def parts_of(batch, threads, device):
+    """Return the number of parts of a batch that threads process at the same time.
+
+    The threads of torch share each operation, and most operations of a step are too small to
+    gain from that. On the CPU, a batch is therefore divided.
+    """
+    return 1 if device == "cuda" else max(1, min(threads, batch // _PART))
 
 
 class Trainer:
@@ -32,6 +44,8 @@ class Trainer:
         Evaluate the residual networks in bfloat16.
     device : str
         "cpu" or "cuda".
+    parts : int, optional
+        Number of parts of each batch, processed in as many threads; on the CPU only.
 
     Attributes
     ----------
@@ -41,7 +55,7 @@ class Trainer:
         Its two parameter groups are the encoder and the flow.
     """
 
-    def __init__(self, network, mixed, device):
+    def __init__(self, network, mixed, device, parts=1):
         self.network, self.mixed = network, mixed
         self.average = copy.deepcopy(network)
         # Encoder and flow have separate learning rates, and their gradients are clipped
@@ -52,6 +66,8 @@ class Trainer:
             [p for part in flow for p in part.parameters()],
         ]
         self._recorded = device == "cuda"
+        self._count = parts
+        self._pool = ThreadPoolExecutor(parts) if parts > 1 else None
         self.optimiser = torch.optim.AdamW(
             [{"params": part} for part in self._parts],
             weight_decay=1e-4,
@@ -97,9 +113,12 @@ class Trainer:
         return loss
 
     def _update(self, batch, with_flow):
-        loss = total(loss_terms(self.network, batch, with_flow, self.mixed))
-        self.optimiser.zero_grad()
-        loss.backward()
+        if self._pool is None:
+            loss = total(loss_terms(self.network, batch, with_flow, self.mixed))
+            self.optimiser.zero_grad()
+            loss.backward()
+        else:
+            loss = self._loss_in_parts(batch, with_flow)
         norms = [torch.nn.utils.clip_grad_norm_(part, _CLIP) for part in self._parts]
         not_finite = ~torch.isfinite(loss + sum(norms))
         if self._recorded:
@@ -109,6 +128,24 @@ class Trainer:
         elif not not_finite:
             self.optimiser.step()
         return loss.detach()
+
+    def _loss_in_parts(self, batch, with_flow):
+        """Return the loss of a batch, after computing the gradients of its parts in threads."""
+        rows, parameters = len(batch["z"]), sum(self._parts, [])
+
+        def run(part):
+            loss = total(loss_terms(self.network, part, with_flow, self.mixed))
+            loss = loss * (len(part["z"]) / rows)
+            return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
+
+        chunks = {key: values.tensor_split(self._count) for key, values in batch.items()}
+        parts = [
+            dict(zip(chunks, part, strict=True)) for part in zip(*chunks.values(), strict=True)
+        ]
+        losses, gradients = zip(*self._pool.map(run, parts), strict=True)
+        for parameter, *own in zip(parameters, *gradients, strict=True):
+            parameter.grad = None if own[0] is None else sum(own)
+        return sum(losses)
 
     def _replay(self, batch, with_flow):
         if self._inputs is None:

@@ -95,6 +95,9 @@ def test_chi2_of_rows_follows_from_the_columns(shipped, tmp_path):
     relative = [shipped.flux_model_error[band] for band in BANDS]
     chi2 = recomputed(flux[:, :2], err[:, :2], predicted[:, :2], relative)
     np.testing.assert_allclose(chi2, found["CHI2"][:2], rtol=1e-4)
+    words = [found[name].description.split("; relative error ") for name in NAMES]
+    assert words[0][0] == "predicted flux in F115W, of the draw closest to the photometry"
+    np.testing.assert_allclose([float(last) for _, last in words], relative, rtol=1e-3)
     back = Table.read(tmp_path / "o.fits", hdu="POSTERIOR")
     assert back["F115W_MODEL"].unit == u.nJy
     plain = fit_table(table, shipped, FitOptions(error_floor=0.05))

@@ -9,7 +9,7 @@ from pixsed.simulate.table import read_simulations
 from pixsed.train.batches import Observer
 from pixsed.train.initialise import build_network
 from pixsed.train.options import NetworkSizes
-from pixsed.train.trainer import Trainer
+from pixsed.train.trainer import Trainer, parts_of
 
 SIZES = NetworkSizes(
     width=32, blocks=1, context=16, hidden=12, bins=4, flow_width=16, flow_blocks=1
@@ -28,10 +28,10 @@ def made(simulations_file, ssp_grid):
     return network, {key: values[:300] for key, values in batch.items()}
 
 
-def trained(made, device, steps, spoiled=()):
+def trained(made, device, steps, spoiled=(), parts=1):
     network, batch = made
     weights = {key: values.clone() for key, values in network.state_dict().items()}
-    trainer = Trainer(network.to(device), False, device)
+    trainer = Trainer(network.to(device), False, device, parts)
     batch = {key: values.to(device) for key, values in batch.items()}
     losses = []
     for number in range(steps):
@@ -54,6 +54,23 @@ def test_step_with_an_infinite_loss_is_skipped(made):
     assert np.isfinite(losses).all() and losses[8] < losses[3]
     assert not np.isfinite(spoiled[9])
     assert all(torch.equal(network[key], other[key]) for key in network)
+
+
+def test_parts_of_a_batch_give_the_same_steps(made):
+    whole, divided = (trained(made, "cpu", 9, [8], parts=parts) for parts in (1, 3))
+    np.testing.assert_allclose(divided[0][:8], whole[0][:8], rtol=1e-4)
+    assert not np.isfinite(divided[0][8])
+    for key, values in whole[1].items():
+        assert torch.allclose(divided[1][key], values, rtol=1e-2, atol=1e-3), key
+
+
+@pytest.mark.parametrize(
+    ("batch", "threads", "device", "parts"),
+    [(1024, 1, "cpu", 1), (1024, 2, "cpu", 2), (1024, 16, "cpu", 2), (64, 4, "cpu", 1)]
+    + [(4096, 4, "cuda", 1)],
+)
+def test_number_of_parts(batch, threads, device, parts):
+    assert parts_of(batch, threads, device) == parts
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no device cuda")

@@ -60,7 +60,7 @@ class BroadSpace(Space):
     )
     TARGETS = (*OUTPUTS[:8], "AGE_FRACTION", "T50LB_FRACTION")
     DECODED = (*OUTPUTS, "BUMP", "BIRTH", "LIBRARY", *HISTORY)
-    SIZES = NetworkSizes(context=96, hidden=48, bins=8, flow_width=224, flow_blocks=3)
+    SIZES = NetworkSizes(context=96, hidden=48, bins=8, flow_blocks=3, direct=False)
 
     def __init__(self, surviving):
         super().__init__()
@@ -128,12 +128,12 @@ def mass_fractions(coordinates):
     """Return the mass fractions (..., N_BINS) of time bins for coordinates (..., N_BINS - 1)."""
     logits = (2.0 * physics.normal_cdf(coordinates) - 1.0) * _LOGIT
     fractions, left = [], 1.0
-    # The sigmoid of minus the logit is 1 minus the fraction, without loss of digits.
-    for inside, outside in zip(
-        torch.sigmoid(logits).unbind(dim=-1), torch.sigmoid(-logits).unbind(dim=-1), strict=True
-    ):
-        fractions.append(left * inside)
-        left = left * outside
+    # Not torch.sigmoid: in onnxruntime, its absolute error is 1e-7 for small values too. The
+    # sigmoid of minus the logit is 1 minus the fraction, without loss of digits.
+    inside, outside = (1.0 / (1.0 + torch.exp(x)) for x in (-logits, logits))
+    for part, rest in zip(inside.unbind(dim=-1), outside.unbind(dim=-1), strict=True):
+        fractions.append(left * part)
+        left = left * rest
     return torch.stack([*fractions, left], dim=-1)
 
 

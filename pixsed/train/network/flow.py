@@ -72,7 +72,8 @@ class PixelFlow(nn.Module):
             sizes.flow_width,
             sizes.flow_blocks,
         )
-        context = self.encoder.output_size + sizes.flow_width
+        self.direct = sizes.direct
+        context = self.encoder.output_size * self.direct + sizes.flow_width
         self.conditioners = nn.ModuleList(
             Conditioner(context, d, sizes.hidden, sizes.bins) for d in range(space.dim)
         )
@@ -109,7 +110,8 @@ class PixelFlow(nn.Module):
         description, features = encoded[0], encoded[4]
         kind = self.trunk.first.weight.dtype
         own = self.trunk(torch.cat([features, description], dim=1).to(kind), mixed)
-        return torch.cat([description, own.to(description.dtype)], dim=1)
+        own = own.to(description.dtype)
+        return torch.cat([description, own], dim=1) if self.direct else own
 
     def refine(self):
         """Convert the layers that run once per pixel to float64, after training.
