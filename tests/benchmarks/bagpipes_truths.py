@@ -318,7 +318,9 @@ def main():
     found = {key: v if key == "LIVING" else v[good] for key, v in found.items()}
     galaxies = [galaxy for galaxy, kept in zip(galaxies, good, strict=True) if kept]
     table = table_of(galaxies, families[good], found, given.imf, rng)
+    low, high = given.redshift
     cards = {
+        "TRUTHS": f"Bagpipes, z {low:g} to {high:g}",
         "SEED": given.seed,
         "IMF": given.imf.capitalize(),
         "ZSUN": 0.02,
