@@ -238,7 +238,6 @@ def _check_outputs(options):
 
 def _train(simulations, noise_model, options):
     """Train the default network, or several."""
-    from pixsed.sps.ssp import read_ssp
     from pixsed.train.options import TrainOptions
     from pixsed.train.train import train_ensemble
 
@@ -246,7 +245,7 @@ def _train(simulations, noise_model, options):
     given = _given(options, names)
     ensemble = train_ensemble(
         simulations,
-        [read_ssp(path) for path in options["ssp_paths"]],
+        _read_grids(options),
         noise_model,
         options["output"],
         TrainOptions(**given),
@@ -264,6 +263,13 @@ def _train(simulations, noise_model, options):
         from pixsed.plots.learning_curve import write_curve
 
         write_curve(histories, options["curve"], overwrite=options["overwrite"])
+
+
+def _read_grids(options):
+    """Return the SSP grids of --ssp."""
+    from pixsed.sps.ssp import read_ssp
+
+    return [read_ssp(path) for path in options["ssp_paths"]]
 
 
 def _train_paper(simulations, noise_model, options):
@@ -293,6 +299,7 @@ def _finish(simulations, noise_model, options):
         simulations,
         noise_model,
         options["output"],
+        ssp=_read_grids(options),
         seed=options["seed"],
         recalibrate_again=options["recalibrate"],
         report=lambda stage: say(f"{options['finish']}: {stage}"),

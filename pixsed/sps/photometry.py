@@ -15,14 +15,11 @@ import numpy as np
 from pixsed.cosmology import luminosity_distance
 from pixsed.errors import PixsedError
 from pixsed.sps.absorbed import AbsorbedEnergy
-from pixsed.sps.band_tables import BandTables
 from pixsed.sps.constants import CGS_NJY, MPC_CM
 from pixsed.sps.dust import attenuation_law
-from pixsed.sps.filters import WAVELENGTHS, transmission_matrix
-from pixsed.sps.igm import transmission_table
 from pixsed.sps.library import LUMINOSITY, STEP, Library, dust_emission
+from pixsed.sps.wavelengths import wavelength_grid
 
-_LYMAN_ALPHA = 1215.67
 _DIMMING = np.float32(0.4 * np.log(10.0))  # optical depth per magnitude
 # Number of objects whose mixtures of SSPs are in memory together.
 _ROWS = 4096
@@ -100,29 +97,16 @@ class PhotometryModel:
         self.z_max, self.av_max = z_max, av_max
         self.law = attenuation_law(attenuation)
 
-        # Observed cells over all bands, and rest-frame cells of the same grid, which extend
-        # further to the blue.
-        steps = int(np.ceil(np.log1p(z_max) / STEP)) + 2
-        first, last = (int(round(np.log(wave) / STEP)) for wave in WAVELENGTHS)
-        observed_edges = (np.arange(first, last + 1) - 0.5) * STEP
-        filters = transmission_matrix(self.bands, observed_edges, curves).astype(np.float32)
-        used = np.flatnonzero(filters.any(axis=1))
-        filters = filters[used[0] : used[-1] + 1]
-        cells = first + used[0] - (steps - 1) + np.arange(len(filters) + steps - 1)
+        grid = wavelength_grid(self.bands, z_max, igm, curves)
         #: Rest-frame wavelength of each cell, Angstrom.
-        self.wave = np.exp(cells * STEP)
-        edges = (np.append(cells, cells[-1] + 1) - 0.5) * STEP
-
-        blue = int(np.searchsorted(edges, np.log(_LYMAN_ALPHA)))
-        transmission = transmission_table(igm, edges[: blue + 1], steps)
+        self.wave = grid.wave
         #: Stellar populations of each grid.
-        self.libraries = [Library(grid, self.law.has_birth_clouds) for grid in grids]
-        emission = dust_emission(grids[0], edges)
+        self.libraries = [Library(ssp, self.law.has_birth_clouds) for ssp in grids]
+        emission = dust_emission(grids[0], grid.edges)
         self._tables, self._energy = [], []
-        log_wave = STEP * np.arange(first + used[0], first + used[-1] + 1)
         for screen in range(len(self.libraries[0].screens)):
-            spectra = np.vstack([one.spectra(screen, edges) for one in self.libraries])
-            self._tables.append(BandTables(spectra, filters, log_wave, transmission, emission))
+            spectra = np.vstack([one.spectra(screen, grid.edges) for one in self.libraries])
+            self._tables.append(grid.tables(spectra, emission))
             self._energy.append(AbsorbedEnergy(self.libraries, screen))
 
     @property

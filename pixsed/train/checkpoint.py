@@ -9,7 +9,7 @@ from pixsed.io.atomic import atomic_path
 from pixsed.io.inputs import check_input
 from pixsed.train.batches import space_of
 from pixsed.train.network import spline
-from pixsed.train.network.decoder import Decoder
+from pixsed.train.network.decoders import decoder_of
 from pixsed.train.network.flow import PixelFlow
 from pixsed.train.options import NetworkSizes
 
@@ -114,5 +114,6 @@ def load_network(checkpoint):
         network.recalibration.load_state_dict(checkpoint["recalibration"])
     network.error_floor = checkpoint["noise"].get("fraction_low", 0.0)
     if "decoder" in checkpoint:
-        network.decoder = Decoder.from_checkpoint(checkpoint["decoder"])
+        kind = decoder_of(checkpoint["prior"])
+        network.decoder = kind.from_checkpoint(checkpoint["decoder"])
     return network.cpu().refine().eval()

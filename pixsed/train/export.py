@@ -18,7 +18,7 @@ from pixsed.simulate.table import physics_differences
 from pixsed.sps.sfh import LOG_SSFR_FLOOR
 from pixsed.train.batches import space_of
 from pixsed.train.checkpoint import load_network
-from pixsed.train.network.decoder import DRAWS
+from pixsed.train.network.base_decoder import DRAWS
 from pixsed.train.network.ensemble import Ensemble, check_members
 from pixsed.train.network.quantiles import load_marginals
 from pixsed.train.onnx_file import forget_source, keep_silu, store_once, store_small

@@ -8,20 +8,23 @@ from pixsed.train.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from pixsed.train.network import decoder
+from pixsed.train.network.decoders import check_decodable, fit_decoder
 from pixsed.train.network.quantiles import fit_quantiles
 from pixsed.train.recalibrate import recalibrate
 
-
-def _fit_decoder(network, simulations, noise, *, seed):
-    return decoder.fit(simulations, type(network.space), seed=seed)
-
-
-#: Key in the checkpoint -> function of network, simulations and noise that makes it, in order.
-STAGES = {"recalibration": recalibrate, "decoder": _fit_decoder, "quantiles": fit_quantiles}
+#: Keys in the checkpoint of the results of the stages, in order.
+STAGES = ("recalibration", "decoder", "quantiles")
 
 
-def add_final_stages(checkpoint, simulations, noise, *, seed=42, again=(), report=None):
+def _run(key, network, simulations, noise, ssp, seed):
+    """Return the result of a stage."""
+    if key == "decoder":
+        return fit_decoder(simulations, type(network.space), ssp, seed=seed)
+    stage = {"recalibration": recalibrate, "quantiles": fit_quantiles}[key]
+    return stage(network, simulations, noise, seed=seed)
+
+
+def add_final_stages(checkpoint, simulations, noise, *, ssp=None, seed=42, again=(), report=None):
     """Add the results of the `STAGES` that a checkpoint lacks, in place.
 
     Parameters
@@ -29,24 +32,41 @@ def add_final_stages(checkpoint, simulations, noise, *, seed=42, again=(), repor
     checkpoint : dict
     simulations : `~pixsed.simulate.table.Simulations`
     noise : noise model of `pixsed.simulate.noise`
+    ssp : `~pixsed.sps.ssp.SSPGrid`, or a sequence of them, optional
+        The grids of the simulations, which the decoder of the prior broad needs.
     seed : int, optional
     again : sequence of str, optional
         Keys of `STAGES` that are fitted again where they exist.
     report : callable, optional
         Called with the key of each stage before it runs.
+
+    Raises
+    ------
+    PixsedError
+        If the decoder needs grids or filter curves that are not given.
     """
-    for key, stage in STAGES.items():
-        if key == "decoder" and checkpoint["prior"] == "broad":
-            continue
+    if "decoder" not in checkpoint or "decoder" in again:
+        check_decodable(simulations, ssp)
+    for key in STAGES:
         if key not in checkpoint or key in again:
             if report:
                 report(key)
             checkpoint.pop(key, None)  # a stage must not start from its previous result
-            checkpoint[key] = stage(load_network(checkpoint), simulations, noise, seed=seed)
+            network = load_network(checkpoint)
+            checkpoint[key] = _run(key, network, simulations, noise, ssp, seed)
 
 
 def finish_checkpoint(
-    path, simulations, noise, output, *, seed=42, recalibrate_again=False, report=None, threads=None
+    path,
+    simulations,
+    noise,
+    output,
+    *,
+    ssp=None,
+    seed=42,
+    recalibrate_again=False,
+    report=None,
+    threads=None,
 ):
     """Write a checkpoint with its missing final stages added.
 
@@ -59,6 +79,8 @@ def finish_checkpoint(
     noise : noise model of `pixsed.simulate.noise`
     output : path-like
         Checkpoint to write; may be `path`.
+    ssp : `~pixsed.sps.ssp.SSPGrid`, or a sequence of them, optional
+        The grids of the simulations, which the decoder of the prior broad needs.
     seed : int, optional
     recalibrate_again : bool, optional
         Fit the recalibration again if the checkpoint has one.
@@ -70,12 +92,13 @@ def finish_checkpoint(
     Raises
     ------
     PixsedError
-        If the file is not a checkpoint, or the simulations have other bands or another prior.
+        If the file is not a checkpoint, the simulations have other bands or another prior, or
+        the decoder needs grids or filter curves that are not given.
     """
     checkpoint = read_checkpoint(path)
     check_same_simulations(checkpoint, simulations, path)
     if threads:
         torch.set_num_threads(threads)
     again = ["recalibration"] if recalibrate_again else []
-    add_final_stages(checkpoint, simulations, noise, seed=seed, again=again, report=report)
+    add_final_stages(checkpoint, simulations, noise, ssp=ssp, seed=seed, again=again, report=report)
     write_checkpoint(checkpoint, output)

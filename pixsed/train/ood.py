@@ -9,7 +9,7 @@ from pixsed.fit.ood import Score, typical_snr
 from pixsed.simulate.noise import nominal
 from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
 from pixsed.train.batches import PHOTO_Z_FRACTION, PHOTO_Z_MAX
-from pixsed.train.network.decoder import DRAWS
+from pixsed.train.network.base_decoder import DRAWS
 
 _PROBABILITIES = (
     0.999,

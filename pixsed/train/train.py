@@ -28,6 +28,7 @@ from pixsed.train.final_stages import add_final_stages
 from pixsed.train.initialise import build_network, start_from
 from pixsed.train.loss import held_out_terms
 from pixsed.train.network import spline
+from pixsed.train.network.decoders import check_decodable
 from pixsed.train.options import TrainOptions, member_paths
 from pixsed.train.schedule import Schedule
 from pixsed.train.trainer import Trainer, parts_of
@@ -93,6 +94,7 @@ def train(
     """
     started_at = time.monotonic()
     _check_trainable(simulations)
+    check_decodable(simulations, ssp)
     options = options or TrainOptions()
     if options.sizes is None:
         options = replace(options, sizes=space_of(simulations.prior).SIZES)
@@ -131,7 +133,7 @@ def train(
         checkpoint = training.checkpoint()
         write_checkpoint(checkpoint, output)
     torch.set_num_threads(threads)
-    add_final_stages(checkpoint, simulations, noise, seed=options.seed)
+    add_final_stages(checkpoint, simulations, noise, ssp=ssp, seed=options.seed)
     write_checkpoint(checkpoint, output)
     return checkpoint
 

@@ -17,7 +17,7 @@ from pixsed.simulate.table import read_simulations
 from pixsed.train import export as module
 from pixsed.train.checkpoint import load_network
 from pixsed.train.export import INPUTS, LARGEST, TOLERANCE, WithQuantiles, compare, export
-from pixsed.train.network.decoder import DRAWS
+from pixsed.train.network.base_decoder import DRAWS
 from pixsed.train.network.quantiles import load_marginals
 from pixsed.train.network.spaces import TauSpace
 

@@ -58,7 +58,7 @@ class BroadSpace(Space):
     )
     TARGETS = (*OUTPUTS[:8], "AGE_FRACTION", "T50LB_FRACTION")
     DECODED = (*OUTPUTS, "BUMP", "BIRTH", "LIBRARY", *HISTORY)
-    SIZES = NetworkSizes(context=96, hidden=48, bins=8, flow_blocks=3, direct=False)
+    SIZES = NetworkSizes(context=96, hidden=48, bins=8, flow_width=224, flow_blocks=3, direct=False)
 
     def __init__(self, surviving):
         super().__init__()

@@ -16,9 +16,8 @@ from torch.nn.functional import silu
 
 from pixsed.train.minimise import minimise
 from pixsed.train.network import physics
+from pixsed.train.network.base_decoder import BaseDecoder, relative_error
 
-#: Number of draws per pixel that are decoded.
-DRAWS = 32
 #: Smallest flux that matters, as a fraction of the sum over the bands.
 FLOOR = 1e-4
 #: Simulations and steps of the fit; cells of redshift per step and rows per cell.
@@ -27,11 +26,9 @@ ROWS, STEPS, CELLS, ROWS_PER_CELL = 1_000_000, 15_000, 64, 24
 _HELD_OUT = 20_000
 #: Residual at which the loss changes from quadratic to linear.
 _KNEE = 0.03
-#: Flux, as a fraction of that of the brightest band, above which a band counts for its error.
-_DETECTED = 1e-2
 
 
-class Decoder(nn.Module):
+class Decoder(BaseDecoder):
     """Relative fluxes of populations, independent of mass and distance.
 
     Parameters
@@ -50,9 +47,8 @@ class Decoder(nn.Module):
     """
 
     def __init__(self, names, bands, *, hidden=96, extra=10, nodes=301, z_max=7.5, error=()):
-        super().__init__()
-        self.names, self.bands, self.nodes, self.z_max = tuple(names), bands, nodes, z_max
-        self.extra, self.error = extra, list(error)
+        super().__init__(bands, error)
+        self.names, self.nodes, self.z_max, self.extra = tuple(names), nodes, z_max, extra
         size = self.inputs(torch.ones(1, len(self.names))).shape[-1]
         self.register_buffer("centre", torch.zeros(size))
         self.register_buffer("width", torch.ones(size))
@@ -73,13 +69,6 @@ class Decoder(nn.Module):
             "z_max": self.z_max,
             "error": self.error,
         }
-
-    @classmethod
-    def from_checkpoint(cls, saved):
-        """Return the decoder that `fit` returned for a checkpoint."""
-        decoder = cls(**saved["sizes"])
-        decoder.load_state_dict(saved["state"])
-        return decoder.eval()
 
     def inputs(self, parameters):
         """Return the inputs (..., I) of the network for parameters (..., P), without the mass."""
@@ -125,37 +114,6 @@ class Decoder(nn.Module):
         light = torch.exp(torch.matmul(weight, curves).squeeze(1))
         light = torch.clamp(light * (1.0 + self.bands * FLOOR) - FLOOR, min=0.0)
         return light.reshape(*z.shape, self.bands)
-
-    def best(self, parameters, flux, flux_err):
-        """Return the photometry of the draw with the smallest chi^2, scaled to the fluxes.
-
-        The first `DRAWS` draws are compared. The error of the decoder is added to that of the
-        fluxes in quadrature.
-
-        Parameters
-        ----------
-        parameters : tensor, shape (N, S, P)
-        flux, flux_err : tensor, shape (N, B)
-            nJy; NaN = band missing.
-
-        Returns
-        -------
-        tensor, shape (N, B)
-            nJy, in every band.
-        """
-        chosen = torch.minimum(torch.arange(DRAWS), torch.full((DRAWS,), parameters.shape[1] - 1))
-        light = self(parameters.index_select(1, chosen))
-        good = (flux == flux) & (flux_err == flux_err) & (flux_err > 0)
-        flux = torch.where(good, flux, torch.zeros_like(flux))
-        own = flux * torch.tensor(self.error or [0.0], dtype=flux.dtype)
-        err2 = torch.where(good, flux_err * flux_err, torch.ones_like(flux)) + own * own
-        weight = torch.where(good, 1.0 / err2, torch.zeros_like(flux))
-        power = torch.matmul(light * light, weight.unsqueeze(2)).squeeze(2)
-        cross = torch.matmul(light, (weight * flux).unsqueeze(2)).squeeze(2)
-        scale = torch.clamp(cross, min=0.0) / torch.clamp(power, min=1e-30)
-        index = torch.argmax(scale * (2.0 * cross - scale * power), dim=1, keepdim=True)
-        shape = torch.gather(light, 1, index.unsqueeze(2).expand(-1, -1, self.bands)).squeeze(1)
-        return shape * torch.gather(scale, 1, index)
 
 
 def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, **sizes):
@@ -219,11 +177,7 @@ def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, **sizes):
     minimise(decoder.parameters(), loss, steps, 3e-3, warm=100)
     with torch.no_grad():
         parts = [decoder(part) for part in parameters[:held].split(2000)]
-    found, true = torch.cat(parts).numpy(), light[:held]
-    detected = true > _DETECTED * true.max(axis=1, keepdims=True)
-    off = np.where(detected, found / np.where(detected, true, 1.0) - 1.0, 0.0)
-    square = (off * off).sum(axis=0) / np.maximum(detected.sum(axis=0), 1)
-    decoder.error = [round(float(e), 5) for e in np.sqrt(square)]
+    decoder.error = relative_error(torch.cat(parts).numpy(), light[:held])
     return {"sizes": decoder.describe(), "state": copy.deepcopy(decoder.state_dict())}
 
 

@@ -7,7 +7,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 
 from pixsed.train.network import decoder as module
-from pixsed.train.network.decoder import DRAWS, Decoder, fit
+from pixsed.train.network.base_decoder import DRAWS
+from pixsed.train.network.decoder import Decoder, fit
 from pixsed.train.network.spaces import TauSpace
 
 BANDS = 9
