@@ -120,12 +120,14 @@ def test_a_limit_on_the_engines(run_cli, model_file, simulations_file, tmp_path)
         (("--max-bias", "-1"), "must be as 0.05"),
         (("--coverage", "0.7"), "'0.7' must be two ascending fractions, as 0.60,0.76"),
         (("--coverage", "0.7,0.6"), "two ascending fractions"),
+        (("--limit-for", "MASS"), "--limit-for: MASS is not compared with truths; choose from LOG"),
+        (("--max-bias", "MASS=1"), "--max-bias: MASS is not compared with truths"),
         (("--by", "AV:b"), "--by AV:b: must be a column, or a column with ascending edges"),
         (("--by", "MASS"), "there is no column MASS; choose from"),
     ],
 )
 def test_wrong_bins_and_limits(run_cli, model_file, simulations_file, tmp_path, change, message):
     path = tmp_path / "r.fits"
-    result = run_cli("validate", model_file, simulations_file, "--jobs", 1, "-o", path, *change)
+    result = run_cli("validate", model_file, simulations_file, *FEW, "-o", path, *change)
     assert result.exit_code != 0 and message in str(result.exception) + result.output
     assert not path.exists()
