@@ -32,14 +32,18 @@ LABELS = {
     "SSFR": "LOGSFR - LOGMFORM",
     "AGE/": "AGE / age(z)",
 }
-COLOURS = dict(zip(PRIORS, ("C0", "C3", "C2", "C1", "C4"), strict=True))
+COLOURS = dict(zip(PRIORS, ("C0", "C3", "C2", "C1", "C4", "C5"), strict=True))
 
 
 def drawn(name, seed=1):
     """Return the columns of a table of simulations without photometry, all mass surviving."""
     prior = PRIORS[name]()
     z, unit = prior.draw(N, np.random.default_rng(seed))
-    columns = prior.parameters(z, unit, prior.history(z, unit), np.ones(N))
+    history = prior.history(z, unit)
+    columns = prior.parameters(z, unit, history, np.ones(N))
+    if "T50" not in columns:
+        times = history.formation_time(np.array([0.25, 0.5, 0.75]))
+        columns |= dict(zip(("T25", "T50", "T75"), times.T, strict=True))
     columns["SSFR"] = columns["LOGSFR"] - columns["LOGMFORM"]
     columns["AGE/"] = columns["AGE"] / age(z)
     return columns

@@ -31,8 +31,8 @@ _LINE_WIDTH = 2.0
 # Luminosity of lines over the continuum behind them from which they are measured, and the limits
 # of what that changes.
 _SEEN, _STRENGTH = 0.02, (0.1, 3.0)
-# Share of the light above which lines are left out of the comparison.
-_LINE_SHARE = 0.002
+# Fraction of the light above which lines are left out of the comparison.
+_LINE_FRACTION = 0.002
 #: Windows in which the agreement is measured, Angstrom.
 WINDOWS = np.array(
     [
@@ -272,7 +272,7 @@ def near_lines(wave, line_wave, lines, light):
     profile = np.exp(-0.5 * ((wave - line_wave[:, None]) / width[:, None]) ** 2)
     profile /= np.sqrt(2 * np.pi) * width[:, None]
     profile[line_wave < _LYMAN_SERIES] = 0.0
-    near = (lines @ profile > _LINE_SHARE * light).any(axis=0)
+    near = (lines @ profile > _LINE_FRACTION * light).any(axis=0)
     return near | ((wave > 3640.0) & (wave < 3810.0))  # the Balmer series runs together
 
 

@@ -15,15 +15,15 @@ import numpy as np
 _CELL = 0.02
 # Number of pixels in a cell above which their median is taken, which weak lines do not move.
 _FEW = 10
-# Share of the light at which a component is scaled by half of what the total asks for.
-_SHARE = 0.1
+# Fraction of the light at which a component is scaled by half of what the total asks for.
+_FRACTION = 0.1
 _STEPS = 12
 _TINY = 1e-37
 
 
 @dataclass
 class Problem:
-    """What the join starts from.
+    """Spectra and bins of age that a join starts from.
 
     Attributes
     ----------
@@ -113,12 +113,12 @@ def join(problem, start):
             if b >= young:
                 nodes[b] = target
                 continue
-            weight = clear * (mean / p.wanted[b] / _SHARE) ** 2
+            weight = clear * (mean / p.wanted[b] / _FRACTION) ** 2
             trusted = clear & (mean > 0.3 * p.wanted[b])
             prior = np.median(target[trusted]) if trusted.any() else 0.0
             nodes[b] = smooth(p.wave, target, weight, prior)
             left = p.wanted[b] - p.rest[b] - p.overlap[b] @ (p.base * np.exp(p.hat @ nodes))
-            weight = clear * (p.gas[b] / p.wanted[b] / _SHARE) ** 2
+            weight = clear * (p.gas[b] / p.wanted[b] / _FRACTION) ** 2
             correction[b] = np.exp(smooth(p.wave, _ratio(left, p.gas[b]), weight))
     factor = np.exp(p.hat @ nodes)
     return factor, correction

@@ -1,5 +1,6 @@
 """Card of a model: its training, and the results of its tests on fresh simulations."""
 
+from pixsed.simulate.table import second
 from pixsed.validate.engines import card_lines
 from pixsed.validate.report import bins_of, largest_miss
 
@@ -81,7 +82,8 @@ def _contents(metadata):
         "|---|---|",
         f"| populations | {recorded('LIBRARY')}, isochrones {recorded('ISOCHRO')}, spectra "
         f"{recorded('SPECLIB')} |",
-        f"| IMF | **{recorded('IMF')}** |",
+        *_second_library(sps),
+        f"| IMF | **{recorded('IMF')}**{_after(sps, 'MASSCONV')} |",
         f"| Zsun | {recorded('ZSUN')} |",
         f"| nebular emission | {recorded('NEBULAR')}, log U = {recorded('LOGU')} |",
         f"| dust | {recorded('ATTENUAT', _DUST)}; emission {recorded('DUSTEM')} |",
@@ -98,11 +100,28 @@ def _contents(metadata):
     ]
 
 
+def _second_library(sps):
+    """Return the rows of the second library of stars, if there is one."""
+    if "LIBRARY2" not in sps:
+        return []
+    names = ("ISOCHRO2", "SPECLIB2", "ZSUN2", "NEBULAR2")
+    isochrones, spectra, sun, gas = (sps.get(name, "not recorded") for name in names)
+    return [
+        f"| blended with | {sps['LIBRARY2']}, isochrones {isochrones}, spectra {spectra}"
+        f"{_after(sps, second('EMULATOR'))}; Zsun {sun}; nebular emission: {gas} |"
+    ]
+
+
+def _after(sps, key):
+    """Return the value of a card after a semicolon, or nothing."""
+    return f"; {sps[key]}" if key in sps else ""
+
+
 def _prior(prior):
     """Return the table of the prior."""
     lines = ["", "## Prior", "", "| parameter | distribution |", "|---|---|"]
     for item in prior["coordinates"]:
-        if "low" not in item:
+        if item["distribution"] in _DISTRIBUTIONS:
             lines.append(f"| {item['name']} | {_DISTRIBUTIONS[item['distribution']]} |")
             continue
         name = f"log10 {item['name']}" if item["log10"] else item["name"]

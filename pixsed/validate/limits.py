@@ -1,8 +1,28 @@
 """Limits of a validation on biases, on the coverage of 68 % intervals, and on the engines."""
 
+from pixsed.errors import PixsedError
+from pixsed.properties import ordered
 from pixsed.validate.bins import bin_name
 from pixsed.validate.engines import FEWEST
 from pixsed.validate.statistics import JOINT
+
+
+def check_limit_names(options, scored):
+    """Raise `PixsedError` if a limit is for a property that is not scored.
+
+    Parameters
+    ----------
+    options : `~pixsed.validate.options.ValidateOptions`
+    scored : collection of str
+        Properties of all cases.
+    """
+    named = {"--limit-for": options.limit_for or (), "--max-bias": options.max_bias or ()}
+    for option, names in named.items():
+        if unknown := [name for name in names if name and name not in scored]:
+            raise PixsedError(
+                f"{option}: {unknown[0]} is not compared with truths; choose from "
+                f"{', '.join(ordered(scored))}"
+            )
 
 
 def limited(tests, limit_for=None):

@@ -9,7 +9,12 @@ from pixsed.simulate.noise import NOISE_MODELS, choose_noise
 from pixsed.validate import artefacts, lines, report, statistics
 from pixsed.validate.cases import CASES
 from pixsed.validate.engines import compare_engines, engine_lines
-from pixsed.validate.limits import bias_misses, coverage_misses, engine_misses
+from pixsed.validate.limits import (
+    bias_misses,
+    check_limit_names,
+    coverage_misses,
+    engine_misses,
+)
 from pixsed.validate.options import ValidateOptions
 from pixsed.validate.sampling import ModelSampler, assess
 from pixsed.validate.sources import TABLE, open_source
@@ -128,6 +133,9 @@ def validate_model(model, simulations, options=None, *, echo=None, note=None, pr
     # Observe all cases before the long computations, which would be lost if a case had too few
     # simulations.
     observed = {case.label: source.observe(case) for case in cases}
+    if cases:
+        scored = {name for case in cases for name in work.names(observed[case.label], case)}
+        check_limit_names(work.options, scored)
     for case in cases:
         work.test(case, observed[case.label], echo, progress)
     if cases:
@@ -164,8 +172,7 @@ class _Validation:
     def test(self, case, observed, echo, progress):
         """Test one case: add its rows to the tables."""
         options, flow, source, label = self.options, self.flow, self.source, case.label
-        same = source.same_prior or source.prior == TABLE
-        names = self._names(observed, case.photo_z, same)
+        names = self.names(observed, case)
         joint = [
             name
             for name in self.sampler.joint_names(names)
@@ -195,9 +202,10 @@ class _Validation:
         self.report.points = self.report.points or report.points_hdu(result)
         self._say(label, joint, len(observed), echo)
 
-    def _names(self, observed, photo_z, same_prior):
+    def names(self, observed, case):
         """Return the properties to score: those of the model with a truth in some row."""
-        names = self.sampler.names(observed.truth, photo_z=photo_z, same_prior=same_prior)
+        same = self.source.same_prior or self.source.prior == TABLE
+        names = self.sampler.names(observed.truth, photo_z=case.photo_z, same_prior=same)
         known = [
             name
             for name in names

@@ -17,7 +17,7 @@ DPL         double power law; both slopes log-uniform in 0.1 to 300, turnover un
 BURST       delayed exponential that began 0.3 to 1 ages of the Universe ago, timescale log-uniform
             in 0.05 to 5 Gyr; and a burst 1 to 300 Myr ago (log-uniform) with 1 to 30 % of the mass
             (log-uniform)
-CONSTANT    constant until now, since a time log-uniform in 0.03 to 1 ages of the Universe
+CONSTANT    constant until now, since a time uniform in 0.03 to 1 ages of the Universe
 
 Everything else is uniform: redshift, [M/H] -2.3 to 0.4, A_V 0 to 2.5 mag, slope of the dust law
 -1.1 to 0.35, its bump 0 to 4, A_V of birth clouds over that of other stars 1 to 3, log U -3.8 to
@@ -76,7 +76,7 @@ def history(family, at_z, metal, rng):
         slopes = {key: log_uniform(rng, 0.1, 300.0) for key in ("alpha", "beta")}
         return {"dblplaw": common | slopes | {"tau": at_z * rng.uniform(0.1, 1.0)}}
     if family == "CONSTANT":
-        begun = 0.999 * at_z * log_uniform(rng, 0.03, 1.0)
+        begun = 0.999 * at_z * rng.uniform(0.03, 1.0)
         return {"constant": common | {"age_min": 0.0, "age_max": begun}}
     begun, fraction = 0.999 * at_z * rng.uniform(0.3, 1.0), log_uniform(rng, 0.01, 0.3)
     old = {"age": begun, "tau": log_uniform(rng, 0.05, 5.0)}
@@ -318,7 +318,9 @@ def main():
     found = {key: v if key == "LIVING" else v[good] for key, v in found.items()}
     galaxies = [galaxy for galaxy, kept in zip(galaxies, good, strict=True) if kept]
     table = table_of(galaxies, families[good], found, given.imf, rng)
+    low, high = given.redshift
     cards = {
+        "TRUTHS": f"Bagpipes, z {low:g} to {high:g}",
         "SEED": given.seed,
         "IMF": given.imf.capitalize(),
         "ZSUN": 0.02,

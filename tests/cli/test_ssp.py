@@ -1,7 +1,10 @@
 import os
 
+import pytest
 from astropy.io import fits
 
+from pixsed.errors import PixsedError
+from pixsed.sps.build import SSPOptions
 from pixsed.sps.ssp import read_ssp
 
 
@@ -20,13 +23,11 @@ def test_ssp(run_cli, bc03_grid, tmp_path):
 
 
 def test_finer_bins(run_cli, bc03_grid, tmp_path):
-    from pixsed.sps.ssp import read_ssp
-
     result = run_cli("ssp", "--library", "bc03", "--refine", 2, "-o", tmp_path / "g.fits")
     assert result.exit_code == 0, result.output
     assert len(read_ssp(tmp_path / "g.fits").age_edges) == 62
     result = run_cli("ssp", "--library", "fsps", "--refine", 2, "-o", tmp_path / "f.fits")
-    assert "--refine is for --library bc03 only" in str(result.exception)
+    assert "--refine is not for --library fsps" in str(result.exception)
 
 
 def test_overwrite(run_cli, ssp_file, run_pixsed):
@@ -109,3 +110,40 @@ def test_log_u_is_not_a_word(run_cli, tmp_path):
 def test_options_of_the_other_library(run_pixsed, tmp_path):
     result = run_pixsed("ssp", "--library", "bc03", "--no-agb-dust", "-o", tmp_path / "g.fits")
     assert result.returncode == 1 and "for --library fsps only" in result.stderr
+
+
+@pytest.mark.parametrize("library", ["bc03", "fsps"])
+def test_spectra_of_another_library(run_cli, tmp_path, library):
+    result = run_cli("ssp", "--library", library, "--spectra", "x.fits", "-o", tmp_path / "g.fits")
+    assert "--spectra is for --library fsps-public only" in str(result.exception)
+
+
+def test_fsps_public_needs_spectra(run_pixsed, tmp_path):
+    result = run_pixsed("ssp", "--library", "fsps-public", "-o", tmp_path / "g.fits")
+    assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
+    assert "--library fsps-public needs --spectra FILE" in result.stderr
+
+
+def test_fsps_public_has_one_imf(run_cli, tmp_path):
+    options = ("--library", "fsps-public", "--spectra", "x.fits", "--imf", "kroupa")
+    result = run_cli("ssp", *options, "-o", tmp_path / "g.fits")
+    assert "emulated spectra of FSPS have a Chabrier IMF, got kroupa" in str(result.exception)
+
+
+@pytest.mark.parametrize("option", [("--sps-home", "home"), ("--no-agb-dust",)])
+def test_fsps_public_has_no_options_of_fsps(run_cli, tmp_path, option):
+    options = ("--library", "fsps-public", "--spectra", "x.fits", *option)
+    result = run_cli("ssp", *options, "-o", tmp_path / "g.fits")
+    assert "--sps-home and --no-agb-dust are for --library fsps only" in str(result.exception)
+
+
+def test_fsps_public_without_the_file(run_pixsed, tmp_path):
+    options = ("--library", "fsps-public", "--spectra", tmp_path / "none.fits")
+    result = run_pixsed("ssp", *options, "-o", tmp_path / "g.fits")
+    assert result.returncode == 1 and not list(tmp_path.iterdir())
+    assert len(result.stderr.splitlines()) == 1 and "none.fits: no such file" in result.stderr
+
+
+def test_unknown_library():
+    with pytest.raises(PixsedError, match="must be bc03, fsps or fsps-public, got 'maraston'"):
+        SSPOptions("maraston")

@@ -1,6 +1,9 @@
+import importlib.util
+import os
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,6 +149,41 @@ def test_gas_equals_that_of_the_files(axis):
         np.testing.assert_allclose(
             axis.lines[axis.log_u == u][0, 4, :10], table[1:11, 1:], rtol=1e-6, err_msg=str(u)
         )
+
+
+def test_gas_equals_that_of_bagpipes(axis, tmp_path):
+    """Two log U between the nodes: lines, and the light of stars and gas with them."""
+    needed = "bagpipes sedpy corner h5py matplotlib msgpack nautilus pandas spectres".split()
+    for name in needed:
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"Bagpipes cannot run: {name} is not installed")
+    values = np.array([-3.2, -1.6])
+    script = Path(__file__).with_name("bagpipes_gas.py")
+    subprocess.run(
+        [sys.executable, script, "out.npz", *map(str, values)],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        timeout=300,
+        env=dict(os.environ, MPLBACKEND="Agg"),
+    )
+    with np.load(tmp_path / "out.npz") as saved:
+        out = dict(saved)
+    upper, metal = 10**-2.05, 3
+    edges, young = axis.age_edges, axis.nebular.shape[2]
+    mass = np.clip(np.minimum(edges[1:], upper) - edges[:-1], 0, None) / upper
+    mix = axis.log_u_weights(values)
+    lines = np.einsum("nu,ual,a->nl", mix, axis.lines[:, metal], mass[:young])
+    np.testing.assert_allclose(lines, out["lines"], rtol=1e-6)
+    light = mass @ axis.spectra[metal].astype(float)
+    light = light + np.einsum("nu,uaw,a->nw", mix, axis.nebular[:, metal], mass[:young])
+    for low, high in ((915, 1100), (1300, 3000), (3000, 3600), (4000, 5500), (5500, 9000)):
+        wave = np.arange(low, high, 0.5)
+        for i in range(len(values)):
+            lit = (axis.line_wave > low) & (axis.line_wave < high)
+            ours = np.trapezoid(np.interp(wave, axis.wave, light[i]), wave) + lines[i, lit].sum()
+            theirs = np.trapezoid(np.interp(wave, out["wave"], out["spectra"][i]), wave)
+            assert ours == pytest.approx(theirs, rel=3e-3), (values[i], low)
 
 
 def test_chabrier_turns_the_masses(bc03_grid):

@@ -229,6 +229,50 @@ def test_gas_takes_the_ionising_light(grid):
     assert grid.lines.shape[2] == grid.nebular.shape[2] <= (~old).sum()
 
 
+def test_axis_of_log_u(grid, sps_home):
+    """At log U = -2 it is the grid of that value; stars do not depend on it, and lines do."""
+    axis = build(sps_home, log_u=None)
+    assert axis.log_u.tolist() == [-4.0, -3.5, -3.0, -2.5, -2.0, -1.5, -1.0]
+    assert axis.meta["LOGU"] == "-4 to -1" and grid.meta["LOGU"] == -2.0
+    np.testing.assert_array_equal(axis.spectra, grid.spectra)
+    # A difference of spectra is as exact as the brighter one.
+    np.testing.assert_allclose(axis.nebular[4], grid.nebular[0], rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(axis.lines[4], grid.lines[0], rtol=1e-5, atol=1e-12)
+    oiii, hbeta = (np.argmin(np.abs(axis.line_wave - wave)) for wave in (5008.2, 4862.7))
+    ratio = axis.lines[:, 8, 5, oiii] / axis.lines[:, 8, 5, hbeta]
+    assert np.all(np.diff(ratio) > 0) and ratio[-1] > 10 * ratio[0]
+
+
+def test_gas_of_fsps(grid, sps_home, tmp_path):
+    """Stars and gas together are FSPS's own spectrum with nebular emission, in every bin."""
+    script = (
+        "import sys, numpy as np, fsps; sp = fsps.StellarPopulation(zcontinuous=0, sfh=0, "
+        "imf_type=1, add_agb_dust_model=False, add_neb_emission=True, nebemlineinspec=False, "
+        "gas_logu=-2.0, add_dust_emission=False, dust2=0.0); sp.params['gas_logz'] = -0.5; "
+        "wave, s = sp.get_spectrum(zmet=9, tage=0.0); "
+        "np.savez(sys.argv[1], s=s, lines=sp.emline_luminosity, log_age=sp.ssp_ages)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "out.npz"],
+        env=dict(os.environ, SPS_HOME=str(sps_home)),
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    with np.load(tmp_path / "out.npz") as saved:
+        average = fsps_grid.log_average_matrix(10.0 ** (saved["log_age"] - 9), grid.age_edges)
+        light = average @ saved["s"] * C / grid.wave**2
+        lines = average @ saved["lines"]
+    young = grid.nebular.shape[2]
+    both = grid.spectra[8].astype(float)
+    both[:young] += grid.nebular[0, 8]
+    np.testing.assert_allclose(both, light, rtol=1e-5, atol=1e-12)
+    np.testing.assert_allclose(grid.lines[0, 8], lines[:young], rtol=1e-6, atol=1e-12)
+    # The first bins hold all gas: FSPS gives it to stars below 20 Myr.
+    assert lines[young:].max() < 1e-60 < lines[:young].sum(axis=-1).min()
+    assert 0.0199 < grid.age_edges[young] < 0.026
+
+
 def test_masses(grid):
     """Living stars and remnants (Renzini & Ciotti 1993) are within physical limits."""
     assert np.all(np.diff(grid.living, axis=1)[:, 20:] < 1e-6)

@@ -140,3 +140,12 @@ def test_populations(key, row):
 )
 def test_differences(meta, other, expected):
     assert physics_differences(meta, other) == expected
+
+
+def test_two_libraries_and_turned_masses():
+    second = {"LIBRARY2": "FSPS", "ISOCHRO2": "MIST", "SPECLIB2": "MILES", "EMULATO2": "by X"}
+    found = text(metadata_of("broad", MASSCONV="Kroupa mass x 0.94", **second))
+    assert "FSPS, isochrones MIST, spectra MILES; by X" in line(found, "blended with")
+    assert "Kroupa mass x 0.94" in line(found, "IMF")
+    assert "Beta(1/2, 1/2)" in line(found, "LIBRARY")
+    assert "blended" not in text(metadata_of("tau"))

@@ -17,7 +17,7 @@ _Z_SCALE = 5.0
 class BroadPrior(Prior):
     """Populations with a free attenuation law, ionisation, stellar library and history.
 
-    The history has a constant rate in nine bins of lookback time; `mass_fractions` draws their
+    The history has a constant rate in ten bins of lookback time; `mass_fractions` draws their
     masses from a mixture of smooth, bursty, quenched and rejuvenated histories. The density of
     the redshift falls as 1 / (5 + z).
     """
@@ -29,7 +29,7 @@ class BroadPrior(Prior):
     Z_RANGE = (0.0, 15.0)
     COORDINATES = (
         *COMMON,
-        Uniform("DUSTSLOPE", -1.2, 0.4, "", "slope delta of the attenuation curve (Salim+18)"),
+        Uniform("DUSTSLOPE", -1.4, 0.5, "", "slope delta of the attenuation curve (Salim+18)"),
         Uniform("LOGU", -4.0, -1.0, "", "log10 of the ionisation parameter"),
         Uniform("BUMP", 0.0, 5.0, "", "amplitude B of the 2175 Angstrom bump (Salim+18)"),
         Uniform("BIRTH", 1.0, 3.0, "", "AV of stars below 10 Myr and their gas over AV"),

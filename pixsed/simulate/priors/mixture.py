@@ -9,9 +9,9 @@ fractions have a density.
 import numpy as np
 
 #: Number of time bins.
-N_BINS = 9
-#: Upper edge of the first bin, Gyr.
-_FIRST = 0.01
+N_BINS = 10
+#: Upper edge of the first bin, Gyr, and lower edge of the last, over the age of the Universe.
+FIRST, LAST = 0.01, 0.8
 #: Smallest mass fraction of a bin, and the range above it, in dex.
 SMALLEST, _SPREAD = 1e-7, 1.5
 #: Fractions of the histories with each base: similar rates in adjacent bins; random times by
@@ -19,7 +19,7 @@ SMALLEST, _SPREAD = 1e-7, 1.5
 BASES = {"continuity": 0.35, "times": 0.25, "period": 0.4}
 #: Fractions of the histories with each change. The onset is for the base "continuity" only.
 ONSET, QUENCHED, BURST, RECENT = 0.5, 0.3, 0.4, 0.25
-# Latents: base, scale, walk (8), onset (2), quenching (3), burst (3), recent rate (2), floors (9).
+# Latents: base, scale, walk, onset, quenching, burst, recent rate, floors.
 _SIZES = {
     "base": 1,
     "scale": 1,
@@ -37,8 +37,8 @@ LATENTS = sum(_SIZES.values())
 def bin_edges(at_z):
     """Return the edges of the time bins.
 
-    The first bin is the last 10 Myr. Eight bins of equal width in log time follow, up to the
-    age of the Universe.
+    The first bin is the last 10 Myr, and the last one the first fifth of the age of the
+    Universe. Eight bins of equal width in log time are between them.
 
     Parameters
     ----------
@@ -51,9 +51,8 @@ def bin_edges(at_z):
         Lookback times, Gyr, ascending from 0.
     """
     at_z = np.asarray(at_z, dtype=float)
-    rest = np.geomspace(np.full_like(at_z, _FIRST), at_z, N_BINS, axis=1)
-    rest[:, -1] = at_z
-    return np.column_stack([np.zeros_like(at_z), rest])
+    inner = np.geomspace(np.full_like(at_z, FIRST), LAST * at_z, N_BINS - 1, axis=1)
+    return np.column_stack([np.zeros_like(at_z), inner, at_z])
 
 
 def mass_fractions(latents, at_z):
@@ -98,7 +97,7 @@ def mass_fractions(latents, at_z):
     inside = np.minimum((where * N_BINS).astype(int), N_BINS - 1)[:, None] == np.arange(N_BINS)
     mass = (1.0 - fraction) * mass + fraction * inside
     flag, rate = u["recent"].T
-    recent = 10.0 ** (-11.5 + 4.0 * rate) * _FIRST * 1e9
+    recent = 10.0 ** (-11.5 + 4.0 * rate) * FIRST * 1e9
     factor = (1.0 - recent) / np.maximum(mass[:, 1:].sum(axis=1), 1e-30)
     replaced = np.column_stack([recent, mass[:, 1:] * factor[:, None]])
     mass = np.where((flag < RECENT)[:, None], replaced, mass)

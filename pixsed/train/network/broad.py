@@ -8,14 +8,12 @@ from torch import nn
 
 from pixsed import cosmology
 from pixsed.simulate.priors import PRIORS
-from pixsed.simulate.priors.mixture import N_BINS, bin_edges
+from pixsed.simulate.priors.mixture import FIRST, LAST, N_BINS, bin_edges
 from pixsed.sps.sfh import LOG_SSFR_FLOOR, SFR_TIME, Binned
 from pixsed.train.network import physics
 from pixsed.train.network.space import Space
 from pixsed.train.options import NetworkSizes
 
-#: Upper edge of the youngest time bin, Gyr.
-_FIRST = 0.01
 #: Largest logit of the fraction of a time bin in its mass and that of all older bins.
 _LOGIT = 17.0
 #: Redshift at which the density of the prior has fallen to half of that at 0.
@@ -25,7 +23,7 @@ _Z_NODES, _METAL_NODES = 97, 28
 
 
 class BroadSpace(Space):
-    """Histories in nine time bins, free dust, ionisation and blend of two libraries.
+    """Histories in ten time bins, free dust, ionisation and blend of two libraries.
 
     The mass fraction of each time bin is divided by the sum of those of this and all older bins.
     The logits of these ratios, the youngest first, are uniform numbers of the coordinates. The
@@ -114,7 +112,7 @@ class BroadSpace(Space):
         edges = time_edges(at_z)
         found["AGE"] = (0.5 * (edges[..., 1:] + edges[..., :-1]) * formed).sum(dim=-1)
         found["T50LB"] = half_mass_time(formed, edges)
-        for name, time in (("LOGSFR", SFR_TIME), ("LOGSFR10", _FIRST)):
+        for name, time in (("LOGSFR", SFR_TIME), ("LOGSFR10", FIRST)):
             share = (formed * fraction_since(edges, time)).sum(dim=-1)
             specific = torch.log10(torch.clamp(share, min=1e-30)) - math.log10(time * 1e9)
             found[name] = mass + torch.clamp(specific, min=LOG_SSFR_FLOOR)
@@ -139,10 +137,10 @@ def mass_fractions(coordinates):
 
 def time_edges(at_z):
     """Return the edges (..., N_BINS + 1) of the time bins, Gyr, for ages (...) of the Universe."""
-    steps = torch.arange(N_BINS, dtype=at_z.dtype, device=at_z.device) / (N_BINS - 1.0)
-    growth = torch.log(at_z / _FIRST).unsqueeze(-1)
-    edges = _FIRST * torch.exp(growth * steps)
-    return torch.cat([torch.zeros_like(growth), edges], dim=-1)
+    steps = torch.arange(N_BINS - 1, dtype=at_z.dtype, device=at_z.device) / (N_BINS - 2.0)
+    growth = torch.log(LAST * at_z / FIRST).unsqueeze(-1)
+    edges = FIRST * torch.exp(growth * steps)
+    return torch.cat([torch.zeros_like(growth), edges, at_z.unsqueeze(-1)], dim=-1)
 
 
 def fraction_since(edges, time):

@@ -57,7 +57,7 @@ def decoded(space, coordinates, z):
 
 def test_coordinates_give_the_columns_back(space, simulations):
     own = space.coordinates(simulations)
-    assert own.shape == (2000, 16) and np.isfinite(own).all() and space.dim == 17
+    assert own.shape == (2000, 17) and np.isfinite(own).all() and space.dim == 18
     coordinates = np.column_stack([np.zeros(len(own)), own])
     columns = simulations.columns
     found = decoded(space, coordinates, columns["REDSHIFT"])
@@ -78,7 +78,7 @@ def test_coordinates_give_the_columns_back(space, simulations):
 def test_no_coordinate_leaves_the_prior(space, value):
     z = np.array([0.0, 1e-3, 0.5, 3.0, 15.0])
     rng = np.random.default_rng(0)
-    for signs in (np.ones(17), rng.choice([-1.0, 1.0], 17), rng.choice([-1.0, 1.0], 17)):
+    for signs in (np.ones(18), rng.choice([-1.0, 1.0], 18), rng.choice([-1.0, 1.0], 18)):
         found = decoded(space, np.tile(value * signs, (len(z), 1)), z)
         for one in PRIOR.COORDINATES:
             assert (found[one.name] >= one.low).all(), one.name
@@ -99,7 +99,7 @@ def test_surviving_mass_at_any_redshift_and_metallicity(grids):
     rng = np.random.default_rng(7)
     n = 3000
     z, metal, library = rng.uniform(0, 15, n), rng.uniform(-2.3, 0.4, n), rng.random(n)
-    formed = rng.dirichlet(np.full(9, 0.3), n)
+    formed = rng.dirichlet(np.full(10, 0.3), n)
     at_z = cosmology.age(z)
     history = Binned(broad.bin_edges(at_z), formed, at_z)
     left = 0.0
@@ -125,7 +125,7 @@ def test_redshift_of_a_probability(space):
 def test_description_restores_the_space(space, simulations):
     again = BroadSpace.from_description(space.describe())
     again.load_state_dict(space.state_dict())
-    coordinates = np.random.default_rng(1).standard_normal((40, 17))
+    coordinates = np.random.default_rng(1).standard_normal((40, 18))
     z = simulations.columns["REDSHIFT"][:40]
     for a, b in zip(
         decoded(space, coordinates, z).values(),
