@@ -103,7 +103,7 @@ def test_extreme_draws_are_finite(decoder, grids, value):
     space = BroadSpace.fit(None, grids, 1)
     z = torch.tensor([[0.0], [1e-3], [6.0], [15.0]])
     with torch.no_grad():
-        found = decoder(space.decoded(torch.full((4, 1, 17), value), z))
+        found = decoder(space.decoded(torch.full((4, 1, 18), value), z))
     assert torch.isfinite(found).all() and (found >= 0).all()
     assert torch.allclose(found.sum(dim=-1), torch.ones(4, 1))
 
@@ -117,3 +117,45 @@ def test_checkpoint_can_be_read_without_pickled_objects(saved, tmp_path):
     torch.save(saved, tmp_path / "a.ckpt")
     again = torch.load(tmp_path / "a.ckpt", weights_only=True)
     assert again["sizes"] == saved["sizes"]
+
+
+class Populations(torch.nn.Module):
+    """The part of an exported model that follows the flow."""
+
+    def __init__(self, space, decoder):
+        super().__init__()
+        self.space, self.decoder = space, decoder
+
+    def forward(self, coordinates, z, flux, flux_err):
+        drawn = self.space.decoded(coordinates, z)
+        return drawn, self.decoder.best(drawn, flux, flux_err)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_onnxruntime_agrees_for_any_number_of_pixels(decoder, grids):
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name, reason=f"export needs {name}")
+    import onnxruntime
+
+    whole = Populations(BroadSpace.fit(None, grids, 1), decoder).eval()
+    generator = torch.Generator().manual_seed(4)
+
+    def inputs(n, s):
+        flux = 1.0 + torch.rand(n, len(BANDS), generator=generator)
+        z = 15.0 * torch.rand(n, s, generator=generator)
+        return torch.randn(n, s, 18, generator=generator), z, flux, 0.1 * flux
+
+    n, s = torch.export.Dim("N"), torch.export.Dim("S")
+    shapes = ({0: n, 1: s}, {0: n, 1: s}, {0: n}, {0: n})
+    names = ["coordinates", "z", "flux", "flux_err"]
+    program = torch.onnx.export(
+        whole, inputs(7, 5), dynamo=True, input_names=names, dynamic_shapes=shapes, verbose=False
+    )
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    for count in ((3, 40), (50, 6), (1, 1)):
+        given = inputs(*count)
+        found = session.run(None, {k: v.numpy() for k, v in zip(names, given, strict=True)})
+        with torch.no_grad():
+            expected = [values.numpy() for values in whole(*given)]
+        np.testing.assert_allclose(found[0], expected[0], rtol=2e-4, atol=2e-5)
+        np.testing.assert_allclose(found[1], expected[1], rtol=5e-3, atol=1e-5)
