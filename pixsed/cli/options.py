@@ -308,3 +308,17 @@ def noise(default, help):
 def examples(*lines):
     """Return the epilog of a `--help`: the examples, kept line by line."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def pairs(option, texts):
+    """Return a dict of the NAME=VALUE of an option; NAME is in upper case."""
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name, value = name.strip().upper(), value.strip()
+        if not (name and equals and value):
+            raise click.UsageError(f"{option} {text!r} must be NAME=VALUE.")
+        if name in found:
+            raise click.UsageError(f"{option} {name} is given twice; give each band once.")
+        found[name] = value
+    return found

@@ -8,6 +8,7 @@ from pixsed.cli.options import (
     examples,
     jobs,
     output,
+    pairs,
     quiet_verbose,
     say,
     scheduler,
@@ -138,25 +139,11 @@ def command(ssp_paths, resume, output, overwrite, **options):
     )
 
 
-def _pairs(option, texts):
-    """Return a dict of the NAME=VALUE of an option; NAME is in upper case."""
-    found = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        name, value = name.strip().upper(), value.strip()
-        if not (name and equals and value):
-            raise click.UsageError(f"{option} {text!r} must be NAME=VALUE.")
-        if name in found:
-            raise click.UsageError(f"{option} {name} is given twice; give each band once.")
-        found[name] = value
-    return found
-
-
 def _own_filters(filters, depths):
     """Return the `OwnFilter` of each --filter."""
     from pixsed.sps.own_filters import read_own_filter
 
-    filters, depths = _pairs("--filter", filters), _pairs("--depth", depths)
+    filters, depths = pairs("--filter", filters), pairs("--depth", depths)
     if lone := [name for name in depths if name not in filters]:
         raise click.UsageError(f"--depth {lone[0]} needs --filter {lone[0]}=FILE.")
     found = []

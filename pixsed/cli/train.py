@@ -3,7 +3,17 @@
 import click
 from click.core import ParameterSource
 
-from pixsed.cli.options import FiniteRange, examples, jobs, noise, output, quiet_verbose, say, seed
+from pixsed.cli.options import (
+    FiniteRange,
+    examples,
+    jobs,
+    noise,
+    output,
+    pairs,
+    quiet_verbose,
+    say,
+    seed,
+)
 
 _CHECKPOINTS = (".ckpt", ".pt", ".pth")
 _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
@@ -35,6 +45,14 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
     type=click.Path(),
     help="SSP grid of the simulations; several times, in their order, for those of several "
     "grids. Not for maf-paper.",
+)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="Curve of a band of your own, as for 'pixsed simulate'; for the prior broad. May be "
+    "repeated.",
 )
 @noise(
     default="wide",
@@ -162,6 +180,7 @@ def command(context, **options):
             f"training needs {error.name}, which is not installed; try: pip install 'pixsed[train]'"
         ) from None
     simulations = read_simulations(options["simulations"])
+    _add_curves(simulations, options["filters"])
     noise_model = choose_noise(
         options["noise"],
         simulations.bands,
@@ -263,6 +282,16 @@ def _train(simulations, noise_model, options):
         from pixsed.plots.learning_curve import write_curve
 
         write_curve(histories, options["curve"], overwrite=options["overwrite"])
+
+
+def _add_curves(simulations, texts):
+    """Add the curves of --filter to simulations, in place."""
+    from pixsed.sps.own_filters import read_own_filter
+    from pixsed.train.filter_curves import add_curves
+
+    given = pairs("--filter", texts)
+    # The depth is that in the simulations.
+    add_curves(simulations, [read_own_filter(name, path, 1.0) for name, path in given.items()])
 
 
 def _read_grids(options):
