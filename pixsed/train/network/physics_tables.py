@@ -20,12 +20,12 @@ OLD, YOUNG = 14, 10
 _STEPS = 1440
 #: Groups of bands: largest width in ln(wavelength), and number of steps between rows of old and
 #: of young light. Lines and the Lyman break enter narrow bands abruptly.
-_GROUPS = ((0.04, 2, 2), (0.16, 4, 3), (np.inf, 8, 6))
+_GROUPS = ((0.04, 2, 2), (0.16, 4, 3), (np.inf, 9, 6))
 #: Widths above which a band has 2, 3, 4, 5 or 6 nodes.
 _NODES = (0.02, 0.08, 0.2, 0.4, 0.5)
 #: Steps between rows of the emission of dust; nodes of the mixtures of old populations in
 #: ln(1 + z), and cells of the absorbed energy.
-_EMISSION, _Z_NODES, _CELLS = 8, 24, 25
+_EMISSION, _Z_NODES, _CELLS = 8, 20, 25
 #: Quantile of the coefficients that is their typical size.
 _TYPICAL = 0.9
 #: Power of the mean spectrum by which wavelengths are weighted for the choice of the basis.
