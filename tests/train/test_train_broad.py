@@ -80,3 +80,12 @@ def test_sizes_of_the_space_are_the_default(broad_simulations, broad_grids):
 def test_wrong_number_of_grids(broad_simulations, broad_grids, tmp_path):
     with pytest.raises(PixsedError, match="SSP grids must be 2 for the prior broad, got 1; give"):
         train(broad_simulations, broad_grids[:1], DEPTH, tmp_path / "a.ckpt", options())
+
+
+def test_matrices_fit_in_float16(checkpoint):
+    network = load_network(checkpoint)
+    head = load_marginals(checkpoint, network)
+    trained = [part for part in head.parameters() if part.requires_grad]
+    flow = (network.conditioners, network.recalibration, network.trunk, network.encoder)
+    for part in (*trained, *(one for module in flow for one in module.parameters())):
+        assert part.ndim != 2 or torch.equal(part, part.half().to(part.dtype))

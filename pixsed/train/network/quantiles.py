@@ -252,9 +252,6 @@ def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=Non
         return value
 
     minimise(trained, loss, steps, _RATE, clip=5.0)
-    for part in trained:  # models store matrices as float16
-        if part.ndim == 2:
-            part.data = part.data.half().float()
     return {"state": head.own_state(), "rows": steps * BATCH, "seed": seed, **head.described()}
 
 
@@ -272,4 +269,8 @@ def load_marginals(checkpoint, network):
         return None
     head = Marginals(network, saved["state"]["first.bias"].shape[0])
     head.load_state_dict(saved["state"], strict=False)
+    if not network.direct:  # like the matrices of the network, see `PixelFlow.refine`
+        for part in head.parameters():
+            if part.requires_grad and part.ndim == 2:
+                part.data = part.data.half().float()
     return head.eval()
