@@ -13,9 +13,9 @@ import numpy as np
 #: Largest relative error of the transmitted fraction at the worst wavelength of a band, for a
 #: power law of wavelength with the slope `SLOPE`. The error of the flux is much smaller.
 TOLERANCE = 5e-4
-#: Slope of ln(transmitted fraction) with ln(wavelength) for which the nodes suffice: that of
-#: A_V = 4 at 2000 Angstrom with the curve of Calzetti+00.
-SLOPE = 10.0
+#: Slope of ln(transmitted fraction) with ln(wavelength) for which the nodes suffice. With the curve
+#: of Calzetti+00 and A_V = 4 it is 9 at 1200 Angstrom.
+SLOPE = 13.0
 # Half the range of the logarithm that one set of nodes covers. In larger ranges float32 rounding
 # would matter, because the polynomials have both signs.
 _HALF_RANGE = 2.5

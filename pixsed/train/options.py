@@ -95,7 +95,8 @@ class TrainOptions(ResumableOptions):
     seed : int
         Seed of the random numbers.
     sizes : `NetworkSizes` or None
-        None: the default of the prior's space.
+        None: those of the checkpoint that is continued or started from, or else the default of
+        the prior's space.
     infer_redshift : bool
         Train a network that ignores the observed redshift and infers it.
     encoder_fraction : float

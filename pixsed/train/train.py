@@ -29,7 +29,7 @@ from pixsed.train.initialise import build_network, start_from
 from pixsed.train.loss import held_out_terms
 from pixsed.train.network import spline
 from pixsed.train.network.decoders import check_decodable
-from pixsed.train.options import TrainOptions, member_paths
+from pixsed.train.options import NetworkSizes, TrainOptions, member_paths
 from pixsed.train.schedule import Schedule
 from pixsed.train.trainer import Trainer, parts_of
 
@@ -97,7 +97,7 @@ def train(
     check_decodable(simulations, ssp)
     options = options or TrainOptions()
     if options.sizes is None:
-        options = replace(options, sizes=space_of(simulations.prior).SIZES)
+        options = replace(options, sizes=_default_sizes(simulations, resume or start))
     saved = None
     if resume is not None:
         saved = _read_resumed(resume, simulations, noise, options)
@@ -163,6 +163,15 @@ def train_ensemble(simulations, ssp, noise, output, options, *, members, **argum
     for i, path in enumerate(member_paths(output, members)):
         own = replace(options, seed=options.seed + i)
         yield path, train(simulations, ssp, noise, path, own, **arguments)
+
+
+def _default_sizes(simulations, path):
+    """Return the sizes of the network of a checkpoint; without one, those of the prior."""
+    if path is None:
+        return space_of(simulations.prior).SIZES
+    sizes = dict(read_checkpoint(path)["sizes"])
+    sizes.pop("infer_redshift")
+    return NetworkSizes(**sizes)
 
 
 def _check_trainable(simulations):

@@ -458,9 +458,8 @@ def smeared(comparison, grid):
     )
     profile = np.exp(-0.5 * ((wave - lines[:, None]) / width[:, None]) ** 2)
     profile *= (lines**2 / wave[:, None] ** 2).T / (np.sqrt(2 * np.pi) * width)[:, None]
-    return replace(
-        grid, spectra=(grid.spectra + grid.lines @ profile).astype(np.float32), lines=0 * grid.lines
-    )
+    nebular = (grid.nebular + grid.lines @ profile).astype(np.float32)
+    return replace(grid, nebular=nebular, lines=0 * grid.lines)
 
 
 def compare(comparison, full, stars, monkeypatch):

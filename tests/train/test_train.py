@@ -135,6 +135,9 @@ def test_start_loads_the_weights_of_another_training(run, simulations, ssp_grid,
     assert other["mass_offset"] == whole["mass_offset"]
     assert other["training"]["started_from"][0]["epochs"] == 2
     assert "encoder_alone" not in other["training"]["started_from"][0]
+    same = start("same.ckpt", replace(options, sizes=None))
+    assert same["sizes"] == whole["sizes"]
+    assert "encoder_alone" not in same["training"]["started_from"][0]
     options = replace(options, sizes=replace(SIZES, flow_width=24))
     with pytest.warns(PixsedWarning, match="two.ckpt holds a flow of another shape; only its enc"):
         flow = start("f.ckpt", options)

@@ -62,7 +62,7 @@ def choose_noise(text, bands, *, wide=False, floor=0.0, own=None):
         model = NOISE_MODELS[text]
         depths(bands, own or {})  # raise an error now if a band has no depth
         return replace(model, base=DepthTable(own=own)) if own else model
-    if not Path(text).is_file():
+    if not Path(text).exists():  # the reader refuses folders, pipes and devices
         raise PixsedError(
             f"--noise {text}: no such file, and not one of {', '.join(NOISE_MODELS)}; "
             "measure the noise of your cubes with 'pixsed noise CUBE... -o noise.fits'"
