@@ -32,7 +32,7 @@ COMMANDS = {
     "simulate": "Simulate photometry of stellar populations drawn from a prior.",
     "train": "Train a flow on simulations.",
     "export": "Export a trained flow to ONNX.",
-    "validate": "Test a model on simulations, or on galaxies of another code: accuracy and calibration.",
+    "validate": "Test a model on simulations or tables of truths: accuracy, calibration.",
 }
 
 

@@ -174,7 +174,7 @@ def parse_coverage(ctx, param, value):
 @jobs
 @quiet_verbose
 def command(model, simulations, plot, card, output, overwrite, **options):
-    """Test a model on simulations, or on galaxies of another code: accuracy and calibration.
+    """Test a model on simulations or tables of truths: accuracy, calibration.
 
     For each property: R^2 of the posterior medians beside the paper's, offsets, posterior
     over prior width, coverage of 50, 68 and 95 % intervals, ranks, draws outside the prior;
