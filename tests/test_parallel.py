@@ -267,7 +267,8 @@ def test_no_process_outlives_its_parent(signal_name, tmp_path):
         number = getattr(signal, signal_name)
         # A terminal sends Ctrl-C to all processes of the group.
         (os.killpg if signal_name == "SIGINT" else os.kill)(parent.pid, number)
-        assert parent.wait(60) == (3 if signal_name == "SIGINT" else -number)
+        expected = 3 if signal_name == "SIGINT" else -number
+        assert parent.wait(60) == expected, parent.stderr.read()
         assert len(pids) == 2
         deadline = time.monotonic() + 60
         while any(runs(pid) for pid in pids):
