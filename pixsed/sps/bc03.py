@@ -27,6 +27,7 @@ from pixsed.sps.imf import (
     remnant_fraction,
     turnoff_mass,
 )
+from pixsed.sps.library import BIRTH_CLOUD
 from pixsed.sps.ssp import SSPGrid, log_u_card
 
 _PREFIX = "bc03_miles_"
@@ -49,8 +50,6 @@ _QPAH = np.array([0.10, 0.47, 0.75, 1.12, 1.49, 1.77, 2.37, 2.50, 3.19, 3.90, 4.
 _UMIN = np.array(
     "0.1 0.15 0.2 0.3 0.4 0.5 0.7 0.8 1 1.2 1.5 2 2.5 3 4 5 7 8 10 12 15 20".split(), dtype=float
 )
-#: Age below which populations ionise their gas, Gyr.
-BIRTH_CLOUD = 0.01
 # Age above which bins may be cut finer, Gyr.
 _REFINED = 0.2
 

@@ -111,8 +111,6 @@ def smc(wave):
 
 #: R_V of Calzetti+00.
 _RV = 4.05
-#: Largest slope of `salim`: at a slope of 0.99 its R_V has a pole.
-SALIM_SLOPE_MAX = 0.8
 #: Centre and width of the bump of `salim`, Angstrom.
 _BUMP, _BUMP_WIDTH = 2175.0, 350.0
 
@@ -151,7 +149,7 @@ def salim(wave, slope, bump):
     wave : `~numpy.ndarray`, shape (W,)
         Rest-frame wavelength, Angstrom.
     slope : `~numpy.ndarray`, shape (N,)
-        delta; negative for curves steeper than Calzetti's, at most `SALIM_SLOPE_MAX`.
+        delta; negative for curves steeper than Calzetti's, below 0.99, where R_V has a pole.
     bump : `~numpy.ndarray`, shape (N,)
         Amplitude B of the bump in A(lambda) / E(B - V), at least 0.
 

@@ -7,7 +7,7 @@ from pixsed.sps.constants import C_ANGSTROM
 from pixsed.sps.filters import cumulative_average
 
 _LYMAN_ALPHA = 1215.67
-#: Age below which stars are in their birth clouds, Gyr.
+#: Age below which stars are in their birth clouds and ionise their gas, Gyr.
 BIRTH_CLOUD = 0.01
 #: Unit of luminosities, erg/s; float32 numbers are then of order one.
 LUMINOSITY = 1e33

@@ -245,7 +245,7 @@ class PhotometryModel:
             depth = self._depth(absorbed.wave, dust) * self._times(screen, dust)
             energy = energy + absorbed(mix, depth)
         # Rows of populations without mass, such as old stars at high redshift, are left out.
-        used = [np.flatnonzero(mix.any(axis=0)) for mix in mixes]
+        used = [_used(mix) for mix in mixes]
         mixes = [np.ascontiguousarray(mix[:, rows]) for mix, rows in zip(mixes, used, strict=True)]
         below = steps.astype(int)
         fraction = (steps - below).astype(np.float32)
@@ -266,3 +266,9 @@ class PhotometryModel:
             weight = np.where(below[here] == step, 1 - fraction[here], fraction[here])
             out[here] += weight[:, None] * flux
         return out
+
+
+def _used(mix):
+    """Return the columns of `mix` that are not zero; a slice, which copies nothing, if all are."""
+    used = mix.any(axis=0)
+    return slice(None) if used.all() else np.flatnonzero(used)

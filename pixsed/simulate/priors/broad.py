@@ -6,12 +6,12 @@ from pixsed.cosmology import age
 from pixsed.errors import PixsedError
 from pixsed.simulate.priors.base import COMMON, Prior
 from pixsed.simulate.priors.coordinates import Arcsine, Uniform
-from pixsed.simulate.priors.mixture import LATENTS, N_BINS, bin_edges, mass_fractions
+from pixsed.simulate.priors.mixture import FIRST, LATENTS, N_BINS, bin_edges, mass_fractions
 from pixsed.sps.photometry import Dust
 from pixsed.sps.sfh import Binned
 
 #: Redshift at which the prior of the redshift has fallen to half of its density at 0.
-_Z_SCALE = 5.0
+Z_SCALE = 5.0
 
 
 class BroadPrior(Prior):
@@ -67,13 +67,13 @@ class BroadPrior(Prior):
     @staticmethod
     def redshift_from(probability):
         """Return the redshift of a cumulative probability."""
-        top = np.log1p(BroadPrior.Z_RANGE[1] / _Z_SCALE)
-        return _Z_SCALE * np.expm1(top * np.asarray(probability))
+        top = np.log1p(BroadPrior.Z_RANGE[1] / Z_SCALE)
+        return Z_SCALE * np.expm1(top * np.asarray(probability))
 
     @staticmethod
     def redshift_probability(z):
         """Return the cumulative probability of a redshift."""
-        return np.log1p(np.asarray(z) / _Z_SCALE) / np.log1p(BroadPrior.Z_RANGE[1] / _Z_SCALE)
+        return np.log1p(np.asarray(z) / Z_SCALE) / np.log1p(BroadPrior.Z_RANGE[1] / Z_SCALE)
 
     def history(self, z, unit):
         """Return the star-formation histories, `~pixsed.sps.sfh.Binned`."""
@@ -92,7 +92,7 @@ class BroadPrior(Prior):
         known = values | {
             "LOGMSTAR": mass + np.log10(surviving),
             "LOGSFR": mass + history.log_sfr(),
-            "LOGSFR10": mass + history.log_sfr(0.01),
+            "LOGSFR10": mass + history.log_sfr(FIRST),
             "REDSHIFT": z,
             "AGE": history.mass_weighted_age(),
             "T50LB": (1.0 - history.formation_time(0.5)) * history.age,

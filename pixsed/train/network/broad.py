@@ -8,6 +8,7 @@ from torch import nn
 
 from pixsed import cosmology
 from pixsed.simulate.priors import PRIORS
+from pixsed.simulate.priors.broad import Z_SCALE
 from pixsed.simulate.priors.mixture import FIRST, LAST, N_BINS, bin_edges
 from pixsed.sps.sfh import LOG_SSFR_FLOOR, SFR_TIME, Binned
 from pixsed.train.network import physics
@@ -16,8 +17,6 @@ from pixsed.train.options import NetworkSizes
 
 #: Largest logit of the fraction of a time bin in its mass and that of all older bins.
 _LOGIT = 17.0
-#: Redshift at which the density of the prior has fallen to half of that at 0.
-_Z_SCALE = 5.0
 # Nodes of the table of surviving masses in ln(1 + z) and in [M/H].
 _Z_NODES, _METAL_NODES = 97, 28
 
@@ -93,8 +92,8 @@ class BroadSpace(Space):
 
     def redshift_from(self, probability):
         """Return the redshift of a cumulative prior probability, for tensors of any shape."""
-        top = math.log1p(self.z_max / _Z_SCALE)
-        return _Z_SCALE * (torch.exp(top * probability) - 1.0)
+        top = math.log1p(self.z_max / Z_SCALE)
+        return Z_SCALE * (torch.exp(top * probability) - 1.0)
 
     def parameters(self, coordinates, z):
         return self.decoded(coordinates, z)[..., : len(self.OUTPUTS)]
