@@ -135,8 +135,8 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
 @click.option(
     "--start",
     type=click.Path(),
-    help="Start with the weights of a checkpoint that was trained on other simulations of the "
-    "same prior.",
+    help="Start with the weights of a checkpoint or a model (.onnx, or the name of a shipped one) "
+    "that was trained on other simulations of the same prior.",
 )
 @click.option(
     "--mixed/--single",

@@ -23,6 +23,7 @@ from pixsed.train.network.ensemble import Ensemble, check_members
 from pixsed.train.network.quantiles import load_marginals
 from pixsed.train.onnx_file import forget_inner, forget_source, keep_silu, store_once, store_small
 from pixsed.train.ood import score_table
+from pixsed.train.weights import described_sizes
 
 INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
 #: Largest differences allowed between onnxruntime and torch, over max(1, |value|): the 99.9th
@@ -65,6 +66,7 @@ def metadata(checkpoint, name):
         "cosmology": cosmology.NAME,
         "noise": checkpoint["noise"],
         "training": checkpoint["training"],
+        "network": described_sizes(checkpoint["sizes"], checkpoint["mass_offset"]),
         "calibration": {},
     }
     if filters := checkpoint.get("filters"):

@@ -9,15 +9,18 @@ from pixsed import cosmology
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.simulate.priors import PRIORS
 from pixsed.train.batches import space_of
-from pixsed.train.checkpoint import check_same_simulations, read_checkpoint
 from pixsed.train.network.flow import NEUTRAL_REDSHIFT, PixelFlow
 from pixsed.train.network.space import MASSES
+from pixsed.train.weights import read_weights
 
 #: Number of simulations from which the units of the outputs are estimated.
 _ROWS = 20_000
-#: Prefixes of the weights that are specific to the simulations or fitted at the end.
-_NOT_TAKEN = ("space.", "recalibration.")
+#: Prefixes of the weights that are taken from another training. The others are specific to the
+#: simulations or fitted at the end.
 _FLOW = ("trunk.", "conditioners.")
+_TAKEN = ("encoder.", *_FLOW, "target_")
+#: Those that exported models lack, because their graphs do not use them.
+_OPTIONAL = ("encoder.predict.", "target_")
 
 
 def build_network(simulations, ssp, sizes=None, *, seed=42, infer_redshift=False):
@@ -86,7 +89,7 @@ def _log_mass(flux, z):
 
 
 def start_from(network, path, simulations):
-    """Load the weights of a checkpoint into a network.
+    """Load the weights of a trained network into a network, in place.
 
     The network keeps its recalibration, and the tables and emulators that depend on the
     simulations.
@@ -95,7 +98,7 @@ def start_from(network, path, simulations):
     ----------
     network : `~pixsed.train.network.flow.PixelFlow`
     path : path-like
-        The checkpoint.
+        Argument of `~pixsed.train.weights.read_weights`.
     simulations : `~pixsed.simulate.table.Simulations`
 
     Returns
@@ -106,18 +109,21 @@ def start_from(network, path, simulations):
     Raises
     ------
     PixsedError
-        If the checkpoint has other bands, another prior, or an encoder of another shape.
+        If the weights are for other bands, another prior, or an encoder of another shape, or
+        some are missing.
 
     Warns
     -----
     PixsedWarning
         If the flow has another shape; only the encoder is then loaded.
     """
-    saved = read_checkpoint(path)
-    check_same_simulations(saved, simulations, path)
-    weights = {k: v for k, v in saved["average"].items() if not k.startswith(_NOT_TAKEN)}
+    saved = read_weights(path)
+    saved.check_same_simulations(simulations, path)
     own = network.state_dict()
+    weights = {k: v for k, v in saved.state.items() if k.startswith(_TAKEN)}
     other = {k for k, v in weights.items() if k not in own or own[k].shape != v.shape}
+    other |= {k for k in own if k.startswith(_TAKEN) and k not in weights}
+    other = {k for k in other if k in weights or not k.startswith(_OPTIONAL)}
     encoder_alone = bool(other) and all(key.startswith(_FLOW) for key in other)
     if other and not encoder_alone:
         raise PixsedError(f"{path} holds a network of another shape; train again")
@@ -129,8 +135,8 @@ def start_from(network, path, simulations):
         )
         weights = {key: v for key, v in weights.items() if not key.startswith(_FLOW)}
     network.load_state_dict(weights, strict=False)
-    network.mass_offset = saved["mass_offset"]
-    before = saved["training"]
+    network.mass_offset = saved.mass_offset
+    before = saved.training
     last = {key: before[key] for key in ("simulations", "epochs", "seed")}
     if encoder_alone:
         last["encoder_alone"] = True

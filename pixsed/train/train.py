@@ -29,9 +29,10 @@ from pixsed.train.initialise import build_network, start_from
 from pixsed.train.loss import held_out_terms
 from pixsed.train.network import spline
 from pixsed.train.network.decoders import check_decodable
-from pixsed.train.options import NetworkSizes, TrainOptions, member_paths
+from pixsed.train.options import TrainOptions, member_paths
 from pixsed.train.schedule import Schedule
 from pixsed.train.trainer import Trainer, parts_of
+from pixsed.train.weights import read_weights
 
 #: Seconds between checkpoints of a training by the clock.
 _BETWEEN_WRITES = 20.0
@@ -67,8 +68,8 @@ def train(
     resume : path-like, optional
         Checkpoint of the same training to continue.
     start : path-like, optional
-        Checkpoint whose weights are the starting point, trained on other simulations of the
-        same prior.
+        Checkpoint or model whose weights are the starting point, trained on other simulations
+        of the same prior; argument of `~pixsed.train.weights.read_weights`.
     report : callable, optional
         Called with a dict after each epoch.
     threads : int, optional
@@ -166,12 +167,8 @@ def train_ensemble(simulations, ssp, noise, output, options, *, members, **argum
 
 
 def _default_sizes(simulations, path):
-    """Return the sizes of the network of a checkpoint; without one, those of the prior."""
-    if path is None:
-        return space_of(simulations.prior).SIZES
-    sizes = dict(read_checkpoint(path)["sizes"])
-    sizes.pop("infer_redshift")
-    return NetworkSizes(**sizes)
+    """Return the sizes of a trained network; without a path, those of the prior."""
+    return space_of(simulations.prior).SIZES if path is None else read_weights(path).sizes
 
 
 def _check_trainable(simulations):
