@@ -194,8 +194,7 @@ def simulate(ssps, options, *, start=0):
     >>> for rows in simulate(read_ssp("bc03.fits"), options):  # doctest: +SKIP
     ...     print(rows["LOGMSTAR"].mean(), rows["FLUX"].shape)
     """
-    ssps = list(ssps) if isinstance(ssps, list | tuple) else [ssps]
-    ssps = grids_of(ssps, options)
+    ssps = grids_of(list(ssps) if isinstance(ssps, list | tuple) else [ssps], options)
     jobs, scheduler = options.jobs, options.scheduler
     tasks = list(range(start // options.batch, -(-options.number // options.batch)))
     # Read the curves only once: sedpy's reader takes a quarter of a second for 29 bands.

@@ -9,7 +9,7 @@ from pixsed.cosmology import age
 from pixsed.errors import PixsedError
 from pixsed.simulate.batches import grids_of, simulate, ssp_cards
 from pixsed.simulate.options import SimulateOptions
-from pixsed.simulate.priors import BroadPrior
+from pixsed.simulate.priors import PRIORS, BroadPrior
 from pixsed.simulate.priors.mixture import LATENTS, N_BINS, SMALLEST, bin_edges, mass_fractions
 
 N = 20_000
@@ -172,3 +172,12 @@ def test_one_imf(grids):
 def test_options_that_do_not_suit_the_prior(options, message):
     with pytest.raises(PixsedError, match=message):
         SimulateOptions(bands=BANDS, number=5, **options)
+
+
+@pytest.mark.parametrize("name", ["LOGMFORM", "AV", "DUSTSLOPE", "LIBRARY"])
+def test_to_unit_inverts_from_unit(name):
+    one = next(c for c in PRIORS["broad"].COORDINATES if c.name == name)
+    u = np.linspace(0.0, 1.0, 11)
+    np.testing.assert_allclose(one.to_unit(one.from_unit(u)), u, atol=1e-12)
+    tau = next(c for c in PRIORS["tau"].COORDINATES if c.name == "TAU")
+    np.testing.assert_allclose(tau.to_unit(tau.from_unit(u)), u, atol=1e-12)

@@ -33,7 +33,7 @@ class BroadPrior(Prior):
         Uniform("LOGU", -4.0, -1.0, "", "log10 of the ionisation parameter"),
         Uniform("BUMP", 0.0, 5.0, "", "amplitude B of the 2175 Angstrom bump (Salim+18)"),
         Uniform("BIRTH", 1.0, 3.0, "", "AV of stars below 10 Myr and their gas over AV"),
-        Arcsine("LIBRARY", 0.0, 1.0, "", "fraction of the second library of stars"),
+        Arcsine("LIBRARY", "", "fraction of the second library of stars"),
     )
     HISTORY = tuple(f"SFH{i}" for i in range(1, N_BINS + 1))
     PARAMETERS = {

@@ -31,6 +31,11 @@ class Uniform:
         value = self.low + (self.high - self.low) * u
         return 10.0**value if self.log else value
 
+    def to_unit(self, value):
+        """Return the cumulative probability (0 to 1) of the parameter."""
+        value = np.log10(value) if self.log else np.asarray(value)
+        return (value - self.low) / (self.high - self.low)
+
     def value(self, u, age):
         """Return the parameter in physical units; `age` of the Universe in Gyr, (n,)."""
         return self.from_unit(u)
@@ -46,18 +51,22 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Arcsine:
-    """A fraction between `low` and `high`, distributed as Beta(1/2, 1/2): both ends are likely."""
+    """A fraction from 0 to 1, distributed as Beta(1/2, 1/2): both ends are likely."""
 
     name: str
-    low: float
-    high: float
     unit: str
     description: str
+    low: float = 0.0
+    high: float = 1.0
     log: bool = False
 
     def from_unit(self, u):
         """Map cumulative probability (0 to 1) to the parameter."""
-        return self.low + (self.high - self.low) * np.sin(0.5 * np.pi * np.asarray(u)) ** 2
+        return np.sin(0.5 * np.pi * np.asarray(u)) ** 2
+
+    def to_unit(self, value):
+        """Return the cumulative probability (0 to 1) of the parameter."""
+        return np.arcsin(np.sqrt(np.clip(value, 0.0, 1.0))) / (0.5 * np.pi)
 
     def value(self, u, age):
         """Return the parameter; `age` is not used."""
@@ -110,6 +119,17 @@ class Stick:
         return -np.expm1(np.log1p(-u) / self.pieces)
 
 
+def student_t2(q):
+    """Return the quantile function of Student's t distribution with 2 degrees of freedom.
+
+    Parameters
+    ----------
+    q : float or `~numpy.ndarray`
+        Twice the cumulative probability, minus 1; within -1 to 1.
+    """
+    return q * np.sqrt(2.0 / (1.0 - q**2))
+
+
 @dataclass(frozen=True)
 class StudentT:
     """A parameter with a Student's t distribution, 2 degrees of freedom, truncated at +-`bound`."""
@@ -129,7 +149,7 @@ class StudentT:
     def from_unit(self, u):
         """Map cumulative probability (0 to 1) to the parameter."""
         q = (2.0 * np.asarray(u) - 1.0) * self._edge
-        return np.clip(self.scale * q * np.sqrt(2.0 / (1.0 - q**2)), -self.bound, self.bound)
+        return np.clip(self.scale * student_t2(q), -self.bound, self.bound)
 
     def value(self, u, age):
         """Return the parameter; `age` is not used."""

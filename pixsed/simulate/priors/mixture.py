@@ -8,6 +8,8 @@ fractions have a density.
 
 import numpy as np
 
+from pixsed.simulate.priors.coordinates import student_t2
+
 #: Number of time bins.
 N_BINS = 10
 #: Upper edge of the first bin, Gyr, and lower edge of the last, over the age of the Universe.
@@ -140,7 +142,7 @@ def _base(u, edges):
 def _continuity(u, scale):
     """Return rates in the bins, in any unit, from a walk in log10 of the rate."""
     q = np.clip(2.0 * u - 1.0, -1.0 + 1e-4, 1.0 - 1e-4)
-    steps = 0.03 ** (1.0 - scale) * q * np.sqrt(2.0 / (1.0 - q**2))
+    steps = 0.03 ** (1.0 - scale) * student_t2(q)
     log_rate = np.cumsum(np.pad(np.clip(steps, -5.0, 5.0), ((0, 0), (1, 0))), axis=1)
     log_rate -= log_rate.max(axis=1, keepdims=True)
     return 10.0 ** np.maximum(log_rate, -9.0)

@@ -71,10 +71,7 @@ class BroadSpace(Space):
             rest = sum(np.asarray(columns[one], dtype=float) for one in older)
             return (np.log(columns[name] / rest) + _LOGIT) / (2.0 * _LOGIT)
         coordinate = PRIORS[cls.PRIOR].COORDINATES[names.index(name)]
-        u = (columns[name] - coordinate.low) / (coordinate.high - coordinate.low)
-        if name == "LIBRARY":
-            return np.arcsin(np.sqrt(np.clip(u, 0.0, 1.0))) / (0.5 * np.pi)
-        return u
+        return coordinate.to_unit(columns[name])
 
     @classmethod
     def fit(cls, simulations, ssp, seed):
@@ -104,8 +101,10 @@ class BroadSpace(Space):
         found = {"LOGMFORM": mass, "AV": av, "METAL": metal, "REDSHIFT": z}
         for one in PRIORS[self.PRIOR].COORDINATES[3:]:
             u = physics.normal_cdf(at[one.name])
-            u = torch.sin(0.5 * math.pi * u) ** 2 if one.name == "LIBRARY" else u
-            found[one.name] = one.low + (one.high - one.low) * u
+            if one.name == "LIBRARY":  # an `Arcsine`, whose map is numpy's
+                found[one.name] = torch.sin(0.5 * math.pi * u) ** 2
+            else:
+                found[one.name] = one.from_unit(u)
         formed = mass_fractions(torch.stack([at[name] for name in self.HISTORY[:-1]], dim=-1))
         at_z = physics.age(z)
         edges = time_edges(at_z)
