@@ -1,6 +1,7 @@
 """`pixsed cutout`: cut galaxies out of mosaics, one cube each."""
 
 import functools
+import math
 from pathlib import Path
 
 import click
@@ -39,7 +40,8 @@ EPILOG = examples(
     "--all",
     "all_ids",
     is_flag=True,
-    help="Cut out every galaxy of the segmentation map that has a redshift in the catalogue.",
+    help="Cut out every galaxy of the segmentation map; with a catalogue, every one that has a "
+    "redshift in it.",
 )
 @click.option(
     "--redshift",
@@ -51,6 +53,11 @@ EPILOG = examples(
     type=FiniteRange(min=0),
     metavar="FLOAT",
     help="1-sigma error of --redshift.  [default: 0, exact]",
+)
+@click.option(
+    "--no-redshift",
+    is_flag=True,
+    help="Redshifts are not known: make cubes without one, for a model that infers it.",
 )
 @catalog_columns
 @click.option(
@@ -157,7 +164,8 @@ def _summary(cube):
     number = f"{len(cube.bands)} bands"
     if without := bands_without_data(cube):
         number = f"{len(cube.bands) - len(without)} of {number} with data"
-    return f"{number}, {nx} x {ny} pixels, z = {cube.redshift:g}"
+    redshift = "unknown" if math.isnan(cube.redshift) else f"{cube.redshift:g}"
+    return f"{number}, {nx} x {ny} pixels, z = {redshift}"
 
 
 def _split_ids(values):

@@ -37,7 +37,7 @@ class CutoutOptions:
     """Selection of galaxies, and options of their cutouts.
 
     Give exactly one of `segmap` (with `ids` or `all_ids`), `position` (with `size`) and `region`,
-    and exactly one of `redshift` and `catalog`.
+    and exactly one of `redshift`, `catalog` and `no_redshift`.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class CutoutOptions:
     ids : tuple of int, optional
         Galaxies to cut out, by their id in `segmap`. With `position`, the id of the galaxy.
     all_ids : bool, optional
-        Cut out every galaxy of `segmap` that has a redshift in `catalog`.
+        Cut out every galaxy of `segmap`; with `catalog`, every one that has a redshift in it.
     position : `~astropy.coordinates.SkyCoord` or (float, float), optional
         Centre of the cutout; RA and Dec in degrees.
     size : `~astropy.units.Quantity` or float, optional
@@ -55,6 +55,8 @@ class CutoutOptions:
         File of DS9 regions, one cube for each.
     redshift, redshift_err : float, optional
         Redshift of the galaxy and its 1-sigma error.
+    no_redshift : bool, optional
+        Cut out galaxies without a redshift, for models that infer it.
     catalog : str, optional
         Table of ids and redshifts.
     id_col, z_col, zerr_col : str, optional
@@ -81,6 +83,7 @@ class CutoutOptions:
     region: str | None = None
     redshift: float | None = None
     redshift_err: float | None = None
+    no_redshift: bool = False
     catalog: str | None = None
     id_col: str | None = None
     z_col: str | None = None
@@ -105,8 +108,9 @@ class CutoutOptions:
             self._check_segmap()
         if self.size is not None and self.position is None:
             raise PixsedError("--size goes with --position; else, --pad")
-        if (self.redshift is None) == (self.catalog is None):
-            raise PixsedError("give either --redshift or --catalog")
+        given = [self.redshift is not None, self.catalog is not None, self.no_redshift]
+        if sum(given) != 1:
+            raise PixsedError("give one of --redshift, --catalog and --no-redshift")
         if self.redshift_err is not None and self.redshift is None:
             raise PixsedError("--redshift-err goes with --redshift")
         if self.neighbours == "mask" and not self.segmap:
@@ -115,8 +119,11 @@ class CutoutOptions:
     def _check_position(self):
         if self.segmap or self.all_ids or self.catalog or self.region:
             raise PixsedError("--position goes without --segmap, --catalog, --all, --region")
-        if self.size is None or self.redshift is None or len(self.ids) > 1:
-            raise PixsedError("--position needs --size and --redshift, and takes one --id")
+        known = self.redshift is not None or self.no_redshift
+        if self.size is None or not known or len(self.ids) > 1:
+            raise PixsedError(
+                "--position needs --size and --redshift or --no-redshift, and takes one --id"
+            )
         check_number("size", self.size_arcsec, above=0)
         ra, dec = self.position_degrees
         check_number("the right ascension of position", ra)

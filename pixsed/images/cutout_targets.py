@@ -1,5 +1,6 @@
 """Galaxies to cut out: by position, by DS9 regions, or by segments of a segmentation map."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ _PAD = 10
 
 @dataclass(frozen=True)
 class Target:
-    """Name, redshift and 1-sigma redshift error of a galaxy to cut out."""
+    """Name, redshift (NaN = unknown) and 1-sigma redshift error of a galaxy to cut out."""
 
     name: str
     redshift: float
@@ -57,7 +58,7 @@ def find_jobs(mosaics, options):
     """
     redshift_of = _redshift_lookup(options)
     if options.position is not None:
-        return [_job_at_position(mosaics, options)]
+        return [_job_at_position(mosaics, options, redshift_of)]
     if options.region is not None:
         return _jobs_of_regions(mosaics, options, redshift_of)
     return _jobs_of_segments(mosaics, options, redshift_of)
@@ -65,6 +66,8 @@ def find_jobs(mosaics, options):
 
 def _redshift_lookup(options):
     """Return a function of an id that gives (redshift, error); NaN and 0 if it has none."""
+    if options.no_redshift:
+        return lambda number: (math.nan, 0.0)
     if options.catalog is None:
         pair = options.redshift, options.redshift_err or 0.0
         check_redshift(*pair, None, "--redshift")
@@ -82,7 +85,7 @@ def _redshift_lookup(options):
     return redshift_of
 
 
-def _job_at_position(mosaics, options):
+def _job_at_position(mosaics, options, redshift_of):
     from astropy.coordinates import SkyCoord
 
     ra, dec = options.position_degrees
@@ -93,7 +96,7 @@ def _job_at_position(mosaics, options):
         hours = sky.ra.to_string("hour", sep="", precision=2, pad=True)
         degrees = sky.dec.to_string("deg", sep="", precision=1, pad=True, alwayssign=True)
         name = f"J{hours}{degrees}"
-    target = Target(name, options.redshift, options.redshift_err or 0.0)
+    target = Target(name, *redshift_of(name))
     return Job(target, mosaics.box_at(ra, dec, options.size_arcsec))
 
 
@@ -101,7 +104,7 @@ def _jobs_of_regions(mosaics, options, redshift_of):
     jobs = []
     for region in read_regions(options.region, mosaics.wcs):
         pair = redshift_of(region.number)
-        if redshift_dq(*pair):
+        if redshift_dq(*pair) and not options.no_redshift:
             raise PixsedError(
                 f"{options.catalog} has no redshift of region {region.number}, or one with a bad "
                 "error; mend it, or give --redshift"
@@ -117,7 +120,7 @@ def _jobs_of_regions(mosaics, options, redshift_of):
 
 
 def _jobs_of_segments(mosaics, options, redshift_of):
-    """Return the `Job` of each galaxy requested or, for all, of each that has a redshift."""
+    """Return the `Job` of each galaxy requested or, for all, of each with a usable redshift."""
     segmap, ids, catalog = mosaics.segmap, options.ids, options.catalog
     boxes = segmap.boxes(ids or None)
     numbers = list(ids) or sorted(boxes)
@@ -127,14 +130,18 @@ def _jobs_of_segments(mosaics, options, redshift_of):
                 f"id {number} is not in {segmap.name}; is it the map's own numbering?"
             )
     pairs = [redshift_of(number) for number in numbers]
-    if ids:
+    if options.no_redshift:
+        usable = [True] * len(numbers)
+    elif ids:
         for number, pair in zip(numbers, pairs, strict=True):
             if redshift_dq(*pair):
                 raise PixsedError(
                     f"{catalog} has no redshift of id {number}, or one with a bad error; mend it, "
                     "or give --redshift"
                 )
-    usable = check_redshifts(numbers, pairs, segmap.name, catalog)
+        usable = [True] * len(numbers)
+    else:
+        usable = check_redshifts(numbers, pairs, segmap.name, catalog)
     one = len(ids) == 1
     return [
         Job(

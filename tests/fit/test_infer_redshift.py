@@ -14,6 +14,7 @@ from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
 from pixsed.fit.table import fit_table
 from pixsed.fit.total import mass_row
+from pixsed.io.formats.cube import write_cube
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,22 @@ def test_every_pixel_has_its_own_redshift(blind, model):
     middle = maps.planes["REDSHIFT_P50"][fitted]
     np.testing.assert_allclose(middle, 3.75, atol=0.3)
     assert "REDSHIFT" not in fit_cube(fakes.make_cube(), model, FitOptions(samples=50)).properties
+
+
+def test_cube_of_unknown_redshift(blind, model, tmp_path):
+    """It is fitted by a model that infers the redshift, and refused by the others."""
+    cube = fakes.make_cube(redshift=np.nan)
+    write_cube(cube, tmp_path / "cube.fits")
+    maps = fit_cube(tmp_path / "cube.fits", blind, FitOptions(samples=50))
+    assert maps.nfit > 50 and np.isfinite(maps.planes["LOGSIGMA_P50"]).sum() == maps.nfit
+    same = fit_cube(fakes.make_cube(), blind, FitOptions(samples=50))
+    np.testing.assert_array_equal(maps.planes["LOGMSTAR_P50"], same.planes["LOGMSTAR_P50"])
+    with pytest.raises(
+        PixsedError, match="cube.fits: redshift nan gives no distance: .*--redshift"
+    ):
+        fit_cube(tmp_path / "cube.fits", model, FitOptions(samples=50))
+    known = fit_cube(tmp_path / "cube.fits", model, FitOptions(samples=50, redshift=2.0))
+    assert known.nfit > 50
 
 
 def test_a_table_needs_no_redshift(blind, model):

@@ -17,7 +17,7 @@ from pixsed.images.mosaics import Mosaics
 from pixsed.images.noise.error_scale import median_error, sky_rms
 from pixsed.images.reproject import reproject_plane
 from pixsed.images.segmap import SegmentationMap
-from pixsed.io.formats.cube import read_cube
+from pixsed.io.formats.cube import read_cube, write_cube
 from pixsed.io.image import ImageFile
 from pixsed.io.locate import open_fits, parse_location
 
@@ -367,12 +367,52 @@ def test_cutout_takes_astropy_types(field, opened):
 
 
 @pytest.mark.parametrize(
+    ("select", "names"),
+    [
+        ({"ids": (8,)}, ["8"]),
+        ({"all_ids": True}, ["7", "8", "9"]),
+        ({"position": True, "size": 0.6}, None),
+        ({"region": "image;circle(75,55,6) # text={5}"}, ["5"]),
+    ],
+)
+def test_galaxies_without_a_redshift(select, names, field, opened, tmp_path):
+    """Whatever selects them, and in a file: the card has no value, as FITS writes it."""
+    select = dict(select)
+    if select.get("position"):
+        select["position"] = opened.wcs.pixel_to_world(70.2, 60.1)
+    elif "region" in select:
+        pytest.importorskip("regions", reason="regions are read by that package")
+        region = tmp_path / "r.reg"
+        region.write_text(select["region"] + "\n")
+        select["region"] = str(region)
+    else:
+        select["segmap"] = field[2]
+    image = (field[0]["F444W"][0], {"err": "sky"})
+    cubes = cutout([image], CutoutOptions(no_redshift=True, **select))
+    assert names is None or sorted(cube.object_id for cube in cubes) == names
+    for cube in cubes:
+        assert np.isnan(cube.redshift) and cube.redshift_err == 0
+    write_cube(cubes[0], tmp_path / "cube.fits")
+    header = fits.getheader(tmp_path / "cube.fits")
+    assert "REDSHIFT" in header and header["REDSHIFT"] is None
+    assert np.isnan(read_cube(tmp_path / "cube.fits").redshift)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({}, "give --segmap with --id or --all"),
         ({"segmap": "s"}, "say which galaxies"),
         ({"segmap": "s", "ids": (1, 2), "redshift": 1.0}, "--redshift is of one galaxy"),
-        ({"segmap": "s", "ids": (1,)}, "give either --redshift or --catalog"),
+        ({"segmap": "s", "ids": (1,)}, "give one of --redshift, --catalog and --no-redshift"),
+        (
+            {"segmap": "s", "ids": (1,), "redshift": 1.0, "no_redshift": True},
+            "give one of --redshift, --catalog and --no-redshift",
+        ),
+        (
+            {"region": "r", "catalog": "c", "no_redshift": True},
+            "give one of --redshift, --catalog and --no-redshift",
+        ),
         ({"region": "r", "ids": (1,)}, "--region goes without"),
         ({"region": "r", "catalog": "c", "neighbours": "mask"}, "mask needs --segmap"),
         ({"region": "r", "catalog": "c", "neighbours": "x"}, "neighbours must be one of"),

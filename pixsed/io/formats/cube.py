@@ -52,7 +52,7 @@ class Cube:
     header : `~astropy.io.fits.Header` or `~astropy.wcs.WCS`
         Celestial WCS, or the header that has it.
     redshift : float
-        Redshift of the galaxy, 0 or more.
+        Redshift of the galaxy, 0 or more; NaN = unknown, for models that infer it.
     object_id : str
         Id of the galaxy; an integer if there is a segmentation map.
     redshift_err : float
@@ -83,7 +83,7 @@ class Cube:
     ------
     PixsedError
         If the shapes of the arrays do not agree, a band comes twice, or the redshift is negative or
-        not finite.
+        infinite.
 
     Examples
     --------
@@ -151,8 +151,8 @@ class Cube:
             raise PixsedError(f"table must have the columns {', '.join(missing)}")
         if [str(band) for band in self.table["band"]] != self.bands:
             raise PixsedError("table must have one row per band, in the order of bands")
-        if not (np.isfinite(self.redshift) and self.redshift >= 0):
-            raise PixsedError(f"redshift must be 0 or more, got {self.redshift}")
+        if not (np.isnan(self.redshift) or (np.isfinite(self.redshift) and self.redshift >= 0)):
+            raise PixsedError(f"redshift must be 0 or more, or NaN, got {self.redshift}")
         if not (np.isfinite(self.redshift_err) and self.redshift_err >= 0):
             raise PixsedError(f"redshift_err must be 0 or more, got {self.redshift_err}")
 
@@ -254,7 +254,7 @@ def write_cube(
         safe_cards(
             {
                 "OBJECT": (str(cube.object_id), "galaxy"),
-                "REDSHIFT": (float(cube.redshift), "redshift"),
+                "REDSHIFT": (float(cube.redshift), "redshift, no value = unknown"),
                 "ZERR": (float(cube.redshift_err), "1-sigma error of the redshift, 0 = known"),
                 "PIXAR_A2": (float(cube.pixar_a2), "[arcsec2] area of a pixel, from the WCS"),
             }
@@ -363,7 +363,7 @@ def read_description(hdulist, path):
     if len(shapes) > 1:
         raise PixsedError(f"{path}: its bands have different shapes, {sorted(shapes)}; {MAKE_CUBE}")
     arguments = dict(
-        redshift=header_number(primary, "REDSHIFT", path),
+        redshift=_redshift_in(primary, path),
         redshift_err=header_number(primary, "ZERR", path) if "ZERR" in primary else 0.0,
         bands=bands,
         header=celestial_header(hdulist[bands[0]].header, path) if bands else fits.Header(),
@@ -375,6 +375,13 @@ def read_description(hdulist, path):
     if bands:
         celestial_wcs(arguments["header"], path)
     return arguments, planes
+
+
+def _redshift_in(primary, path):
+    """Return the redshift of a primary header; NaN if its card has no value."""
+    if "REDSHIFT" in primary and primary["REDSHIFT"] is None:
+        return np.nan
+    return header_number(primary, "REDSHIFT", path)
 
 
 def _check_plane(hdu, path):
