@@ -186,16 +186,18 @@ def _planes(wanted, there, planes, quantiles, std, path):
             if plane == name and suffix != "P50":  # such a plane has no quantiles
                 continue
             if plane not in planes or plane == "MAPS":
-                others = [
-                    p for p in planes[1:] if p != "MAPS" and p.rpartition("_")[0] not in there
-                ]
-                raise PixsedError(
-                    f"{path} has no map {plane}; its properties are {', '.join(there)}, its other "
-                    f"planes {', '.join(others) or 'none'}"
-                )
+                raise PixsedError(f"{path} has no map {plane}; {_choice(name, there, planes)}")
             colours = _STD_COLOUR if suffix == "STD" else _COLOURS.get(name, _OTHER_COLOUR)
             groups[-1].append((plane, label, colours))
     return groups
+
+
+def _choice(name, there, planes):
+    """Return the names that are there in place of a wrong one, for a message."""
+    if name in there:
+        return f"it has {', '.join(p for p in planes if p.rpartition('_')[0] == name)}"
+    others = [p for p in planes[1:] if p != "MAPS" and p.rpartition("_")[0] not in there]
+    return f"choose from {', '.join([*there, *others])}"
 
 
 def read_all(paths, properties=None, *, quantiles=(), std=False):

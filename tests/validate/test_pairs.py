@@ -128,7 +128,11 @@ class TestMaps:
         ([masses(), masses((7, 8))], {}, r"no ID in common \(1, 2, 3; 7, 8\)"),
         ([masses(), masses((1, 1))], {}, "ID '1' is in rows 1 and 2; ids must be unique"),
         ([masses(), masses()], {"id_col": "NAME"}, "no column 'NAME' to match rows by"),
-        ([masses(), masses()], {"properties": ["AV"]}, "no AV to compare; choose from RES_LOGMSTAR"),
+        (
+            [masses(), masses()],
+            {"properties": ["AV"]},
+            "no AV to compare; choose from RES_LOGMSTAR",
+        ),
         ([masses()], {}, "has no <PROPERTY>_TRUE beside <PROPERTY>_P50"),
         ([masses(), masses()], {"resolved_integrated": True}, "one table with itself"),
         ([Table({"ID": [1]})], {"resolved_integrated": True}, "make them with pixsed sum-mass"),
