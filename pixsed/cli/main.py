@@ -72,6 +72,7 @@ def cli():
     pixel, from JWST and HST images: FITS in, FITS out.
 
     From images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, merge, sum-mass.
+    To look at maps, and to compare them: plot, ds9, compare.
     To a model of your own: ssp, simulate, train, export, validate.
     """
 
