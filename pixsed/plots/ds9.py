@@ -40,6 +40,7 @@ _WIDTH, _HEIGHT, _PANEL, _BAR = 1400, 850, 200, 50
 # Pixels of the screen that are left free around the fitted pixels, for the label above them, and
 # the width of a letter and the height of a line of the label.
 _FREE, _LETTER, _LINE = 40, 9, 15
+_NOT_STARTED = "initialization failed", "Unable to initialize", "Error in startup script"
 _LABEL = 'color=black font="helvetica 11 bold roman" textrotate=0 select=0'
 
 
@@ -162,13 +163,23 @@ def read_frames(path, properties=None, *, quantiles=(), std=False, name=""):
         raise PixsedError(f"{path}: no pixel was fitted; try pixsed fit with a lower --snr-min")
     frames = [
         [
-            Frame(path, plane, label, name, colours, values[np.isfinite(values)])
+            Frame(path, plane, label + _unit(maps, plane), name, colours, _finite(values))
             for plane, label, colours in group
             for values in [maps.planes[plane]]
         ]
         for group in groups
     ]
     return frames, _window(maps.wcs, fitted)
+
+
+def _finite(values):
+    return values[np.isfinite(values)]
+
+
+def _unit(maps, plane):
+    """Return a unit for a label. That of a logarithm is too long; DS9 shows it above the frames."""
+    unit = maps.units.get(plane.rpartition("_")[0], "")
+    return f" [{unit}]" if unit and not unit.startswith("dex") else ""
 
 
 def _planes(wanted, there, planes, quantiles, std, path):
@@ -235,14 +246,17 @@ def read_all(paths, properties=None, *, quantiles=(), std=False):
 
 def _window(wcs, fitted):
     rows, columns = (np.flatnonzero(fitted.any(axis=axis)) for axis in (1, 0))
+    some = fitted[rows]
     x = np.array([columns[0] - 0.5, columns[-1] + 0.5])[[0, 1, 1, 0]]
     y = np.array([rows[0] - 0.5, rows[-1] + 0.5])[[0, 0, 1, 1]]
     centre = wcs.pixel_to_world(x.mean(), y.mean()).icrs
-    y_all, x_all = np.nonzero(fitted)
-    east, north = centre.spherical_offsets_to(wcs.pixel_to_world(x_all, y_all).icrs)
+    # The first and the last pixel of each row enclose the others.
+    ends = np.r_[some.argmax(axis=1), fitted.shape[1] - 1 - some[:, ::-1].argmax(axis=1)]
+    east, north = centre.spherical_offsets_to(wcs.pixel_to_world(ends, np.tile(rows, 2)).icrs)
     middle = centre.spherical_offsets_by(*((v.max() + v.min()) / 2 for v in (east, north)))
-    width, height = (max(float(np.ptp(v.arcsec)), 0.1) for v in (east, north))
     pixel = float(np.sqrt(pixel_area_arcsec2(wcs)))
+    # Half a diagonal of a pixel on either side, since its centre is at its position.
+    width, height = (float(np.ptp(v.arcsec)) + np.sqrt(2) * pixel for v in (east, north))
     return Window(middle, width, height, wcs.pixel_to_world(x, y).icrs, pixel)
 
 
@@ -347,6 +361,7 @@ def run(words):
         If it fails, for example without a screen.
     """
     done = subprocess.run(words, capture_output=True, text=True)
-    if done.returncode:
+    # It ends with status 0 if it cannot start.
+    if done.returncode or any(text in done.stderr for text in _NOT_STARTED):
         said = " ".join(done.stderr.split())[:200] or f"status {done.returncode}"
         raise PixsedError(f"{words[0]} failed ({said}); print the command without --run, and try")

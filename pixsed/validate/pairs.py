@@ -11,9 +11,9 @@ from astropy.table import Table
 from pixsed.errors import PixsedError, listed
 from pixsed.io.columns import same_name, texts
 from pixsed.io.formats.kinds import is_maps
-from pixsed.io.formats.maps import Maps, read_maps
+from pixsed.io.formats.maps import Maps, maps_of_hdulist, property_names
 from pixsed.io.headers import grid_offset
-from pixsed.io.locate import parse_location
+from pixsed.io.locate import open_fits, parse_location
 from pixsed.io.tables import read_table
 from pixsed.properties import PROPERTIES, ordered, unit_and_description
 from pixsed.validate.outside import SUFFIX, property_values
@@ -98,7 +98,7 @@ def read_pairs(a, b=None, properties=None, *, resolved_integrated=False, id_col=
         if kinds[0] != kinds[1]:
             maps, table = names if kinds[0] else names[::-1]
             raise PixsedError(f"{maps} has maps and {table} does not; give two of one kind")
-        found = _of_maps(a, b) if kinds[0] else _of_tables(a, b, id_col)
+        found = _of_maps(a, b, properties) if kinds[0] else _of_tables(a, b, id_col)
         both = f"{names[0]} and {names[1]}"
     found = _chosen(found, properties, both)
     if empty := [pair.name for pair in found if not len(pair.a)]:
@@ -291,9 +291,9 @@ def _pair(name, prop, values, redshift, names, unit=None, pixels=False):
 # Maps.
 
 
-def _of_maps(a, b):
+def _of_maps(a, b, properties):
     """Return the pairs of two Maps on one grid, of the pixels that are fitted in both."""
-    a, b = (x if isinstance(x, Maps) else read_maps(x) for x in (a, b))
+    a, b = (x if isinstance(x, Maps) else _read_maps(str(x), properties) for x in (a, b))
     if a.shape != b.shape:
         raise PixsedError(
             f"{a.name} and {b.name} must have one grid, got shapes {a.shape} and {b.shape}; fit "
@@ -305,12 +305,24 @@ def _of_maps(a, b):
             "apart on the sky; fit the same cube twice"
         )
     found = []
-    for prop in (p for p in a.properties if p in b.properties):
+    for prop in (p for p in a.properties if all(f"{p}_P50" in x.planes for x in (a, b))):
         values = [_plane(maps, prop) for maps in (a, b)]
         redshift = _redshift_plane(a, b)
         names = a.name, b.name
         found.append(_pair(prop, prop, values, redshift, names, a.units.get(prop), pixels=True))
     return found
+
+
+def _read_maps(path, properties):
+    """Return the Maps of a file, with only the planes that are compared."""
+    with open_fits(path) as hdulist:
+        there = property_names(hdulist, path)
+        wanted = {name.upper() for name in properties or there} & set(there) or set(there)
+        ends = "P50", *_ENDS
+        names = [f"{prop}_{end}" for prop in there if prop in wanted for end in ends]
+        planes = {hdu.name for hdu in hdulist}
+        names = [name for name in {**dict.fromkeys(names), "REDSHIFT_P50": None} if name in planes]
+        return maps_of_hdulist(hdulist, path, names)
 
 
 def _plane(maps, prop):

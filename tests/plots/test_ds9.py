@@ -35,6 +35,7 @@ def write_maps(path, properties=UNITS, fitted=True):
                 CRPIX2=20.0,
                 CDELT1=-0.03 / 3600,
                 CDELT2=0.03 / 3600,
+                BUNIT={"AGE": "Gyr", "METAL": "dex"}.get(name, "dex(solMass kpc-2)"),
             )
             hdus.append(hdu)
     fits.HDUList(hdus).writeto(path)
@@ -107,6 +108,7 @@ class TestFrames:
         assert centre.ra.deg == pytest.approx((sky.ra.deg.max() + sky.ra.deg.min()) / 2, abs=1e-6)
         [text] = [text for kind, text in after(words, "-regions", 2) if kind == "command"]
         kind, _, dec = text.split()[1:4]
+        assert 'text="AGE median [Gyr]"' in text
         assert kind == "text" and float(dec) > sky.dec.deg.max()
 
     def test_planes_without_quantiles(self, maps):
@@ -203,9 +205,17 @@ class TestCommand:
         result = run_cli("ds9", maps, "--run", "--program", program)
         assert result.exit_code == 0, result.output
         assert f"{maps}[AGE_P50]" in (tmp_path / "said").read_text().splitlines()
-        program.write_text("#!/bin/sh\necho no display >&2\nexit 3\n")
+
+    @pytest.mark.parametrize(
+        "text, status", [("no display", 3), ("application-specific initialization failed", 0)]
+    )
+    def test_a_failure_of_ds9(self, run_cli, maps, tmp_path, text, status):
+        # DS9 itself ends with status 0 if there is no screen.
+        program = tmp_path / "fake"
+        program.write_text(f"#!/bin/sh\necho {text} >&2\nexit {status}\n")
+        program.chmod(0o755)
         result = run_cli("ds9", maps, "--run", "--program", program)
-        assert "failed (no display); print the command without --run" in str(result.exception)
+        assert f"failed ({text}); print the command without --run" in str(result.exception)
 
     def test_without_ds9(self, run_cli, maps, monkeypatch):
         monkeypatch.setenv("PATH", tempfile.gettempdir())
