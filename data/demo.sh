@@ -24,5 +24,5 @@ run pixsed sum-mass "$out"/cubes/*.fits --model tau --overwrite -o "$out/masses.
 echo
 echo "Maps:    $out/maps_1.fits maps_2.fits maps_3.fits, and a picture of each (.png)"
 echo "Masses:  $out/masses.ecsv (the truth: $data/mock_truth.fits[MASSES])"
-echo "Look at the first map:       ds9 '$out/maps_1.fits[LOGMSTAR_P50]'"
-echo "Look at all maps in frames:  ds9 -multiframe $out/maps_1.fits"
+echo "Look at one map:         ds9 '$out/maps_1.fits[LOGMSTAR_P50]'"
+echo "Look at maps in frames:  pixsed ds9 $out/maps_1.fits --run"

@@ -176,8 +176,8 @@ class Names(click.ParamType):
         return [word.upper() for word in words] if self._upper else words
 
 
-def output(help="Output file; - for standard output.", **kwargs):
-    """Add `-o/--output` (required) and `--overwrite`; refuse to overwrite an input."""
+def output(help="Output file; - for standard output.", required=True, **kwargs):
+    """Add `-o/--output` and `--overwrite`; refuse to overwrite an input."""
 
     def decorate(function):
         @functools.wraps(function)
@@ -193,7 +193,12 @@ def output(help="Output file; - for standard output.", **kwargs):
             "--overwrite", is_flag=True, help="Replace the output if it exists."
         )(protected)
         return click.option(
-            "-o", "--output", required=True, type=click.Path(allow_dash=True), help=help, **kwargs
+            "-o",
+            "--output",
+            required=required,
+            type=click.Path(allow_dash=True),
+            help=help,
+            **kwargs,
         )(protected)
 
     return decorate

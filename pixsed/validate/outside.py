@@ -130,18 +130,39 @@ def _truths(table, model, path):
             f"name them as LOGMSTAR{SUFFIX}"
         )
     return {
-        name[: -len(SUFFIX)].upper(): _truth(table, name, model, path)
+        name[: -len(SUFFIX)].upper(): property_values(
+            table, name, name[: -len(SUFFIX)].upper(), path, model
+        )
         for name in names
         if table[name].dtype.kind in "fiu"
     }
 
 
-def _truth(table, name, model, path):
+def property_values(table, name, prop, path, model=None):
+    """Return a column as float64, shape (N,), in the unit of a property.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    name, prop : str
+        Column, and the property that it holds. Without a unit, the column has that of the property.
+    path : path-like
+        File name, for messages.
+    model : `~pixsed.fit.model.Model`, optional
+        As in `~pixsed.properties.unit_and_description`.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        NaN where a value is missing.
+
+    Raises
+    ------
+    PixsedError
+        If the column does not hold numbers, or has a unit that cannot be converted.
+    """
     values = np.asarray(numbers(table[name], name, "", path), dtype=float)
-    unit, wanted = (
-        unit_of(table[name]),
-        unit_and_description(name[: -len(SUFFIX)].upper(), model)[0],
-    )
+    unit, wanted = unit_of(table[name]), unit_and_description(prop, model)[0]
     if not unit or wanted not in ("Gyr", "mag"):  # logarithms have no other unit
         return values
     try:

@@ -192,18 +192,16 @@ def _accuracy(values, name, prior):
     residual = median - truth
     with np.errstate(divide="ignore", invalid="ignore"):
         reduced = residual / std
-    q25, q50, q75 = np.quantile(residual, (0.25, 0.5, 0.75))
     numbers = (
         *r_squared(truth, median),
-        q50,
-        # Standard error of a median, from the interquartile range.
-        1.2533 * (q75 - q25) / 1.349 / np.sqrt(len(truth)),
+        np.median(residual),
+        median_error(residual),
         residual.mean(),
         residual.std(),
-        _mad(residual),
+        mad(residual),
         std.mean(),
         np.median(values["half"]),
-        _mad(reduced),
+        mad(reduced),
         *_width(values, name, prior),
         values["leak"].mean(),
     )
@@ -211,7 +209,13 @@ def _accuracy(values, name, prior):
     return {"N": len(truth)} | found
 
 
-def _mad(values):
+def median_error(values):
+    """Return the standard error of a median, from the interquartile range of a normal."""
+    q25, q75 = np.quantile(values, (0.25, 0.75))
+    return 1.2533 * (q75 - q25) / 1.349 / np.sqrt(len(values))
+
+
+def mad(values):
     """Return the standard deviation of a normal distribution of the same median deviation."""
     return 1.4826 * np.median(np.abs(values - np.median(values)))
 

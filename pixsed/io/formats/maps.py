@@ -278,12 +278,16 @@ def maps_layout(
     binned : bool, optional
         Whether pixels are binned; a plane BINMAP is then added.
     cards : dict, optional
-        Keyword -> value or (value, comment), for the primary header.
+        Keyword -> value or (value, comment), for the primary header. OBJECT goes into the header
+        of every plane too.
     **provenance
         inputs, history and command; see `pixsed.io.provenance.stamp`.
     """
     planes, rows = {}, []
+    cards = safe_cards(cards or {})
     wcs = celestial_header(header)
+    if "OBJECT" in cards:  # viewers of images show it, and it labels a plane that is copied out
+        wcs["OBJECT"] = cards["OBJECT"]
     flux_errors = {f"{band}_MODEL": error for band, error in (flux_errors or {}).items()}
     for name, prop, quantile, unit, description in [
         *_property_rows(properties, quantiles, units),
@@ -298,7 +302,7 @@ def maps_layout(
         planes[name] = _TYPES.get(name, "f4"), head
         number = quantile if isinstance(quantile, float) else np.nan
         rows.append((name, prop, number, unit, description))
-    primary = _primary_header(cards or {}, provenance)
+    primary = _primary_header(cards, provenance)
     return MapsLayout(primary, planes, _maps_table(rows))
 
 
@@ -343,7 +347,7 @@ def _dq_cards(unset):
 
 def _primary_header(cards, provenance):
     primary = fits.PrimaryHDU().header
-    cards = safe_cards(cards)
+    cards = dict(cards)
     for key in ("OBJECT", "REDSHIFT", "ZERR", "PIXAR_A2"):
         if key in cards:
             primary[key] = cards.pop(key)

@@ -13,7 +13,7 @@ from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
 from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
 from pixsed.io.writers.planes import PlacedPlanes, gzip_to, plane_header
 
-_FORMAT = 1
+_FORMAT = 2  # since 2, OBJECT is in the headers of all planes
 
 
 def hidden_paths(path):

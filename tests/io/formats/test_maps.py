@@ -115,6 +115,7 @@ def test_headers(maps_file):
             assert hdulist[f"{name}_STD"].header["QUANTILE"] == "STD"
         assert hdulist["DQ"].header["DQBIT0"].startswith("1: outside")
         assert hdulist["DQ"].header["DQBIT5"].startswith("32: redshift")
+        assert {hdu.header["OBJECT"] for hdu in hdulist[:-1]} == {"531"}
         primary = hdulist[0].header
         assert primary["MODELSHA"] == "f" * 64
         assert len(primary["FITBANDS"].split(",")) == 29
