@@ -26,7 +26,8 @@ COMMANDS = {
     "fit": "Fit cubes, mosaics or a table of photometry: maps of posterior quantiles.",
     "sum-mass": "Total stellar mass of galaxies, resolved and integrated.",
     "merge": "Put maps that were fitted in parts, or tables, together.",
-    "plot": "Draw maps as a picture.",
+    "rgb": "Draw an RGB image, by the method of Lupton et al. (2004).",
+    "plot": "Draw maps as pictures.",
     "models": "List the shipped models and their cards.",
     "ssp": "Make a grid of simple stellar populations.",
     "simulate": "Simulate photometry of stellar populations drawn from a prior.",
@@ -70,6 +71,7 @@ def cli():
     pixel, from JWST and HST images: FITS in, FITS out.
 
     From images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, merge, sum-mass.
+    Pictures: rgb, plot.
     To a model of your own: ssp, simulate, train, export, validate.
     """
 
