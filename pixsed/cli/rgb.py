@@ -46,10 +46,10 @@ def _image(colour):
     "--scale",
     type=FiniteRange(min=0, min_open=True),
     nargs=3,
-    default=(1.0, 1.0, 1.0),
+    default=None,
     metavar="R G B",
-    help="Factors of the red, green and blue fluxes.  [default: 1 1 1, a source with a flat f_nu "
-    "is white]",
+    help="Factors of the red, green and blue fluxes.  [default: a source with a flat nu f_nu is "
+    "white]",
 )
 @click.option("--bare", is_flag=True, help="Only the pixels, without axes, as .png.")
 @psf_fwhm
@@ -90,7 +90,11 @@ def command(cube, red, green, blue, bands, bare, psf_fwhm, dpi, output, overwrit
             write_pixels(composite, temporary)
         else:
             figure.savefig(temporary, dpi=dpi, format=kind)
-    say(f"{output}: {composite.text}; stretch {composite.stretch:.3g} nJy, Q {composite.q:g}")
+    factors = ", ".join(f"{factor:.3g}" for factor in composite.scale)
+    say(
+        f"{output}: {composite.text}, times {factors}; stretch {composite.stretch:.3g} nJy, "
+        f"Q {composite.q:g}"
+    )
 
 
 def _check_inputs(cube, images, bands):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixsed.cosmology import kpc_per_arcsec
+from pixsed.plots.sky_axes import round_length
 
 _FONT = 7  # points
 _GAP = 4  # points between the parts, and between them and the edge
@@ -46,18 +47,9 @@ class Scale:
         return self.psf_fwhm / self.pixel if self.psf_fwhm else 0.0
 
 
-def round_length(goal):
-    """Return the largest of 1, 2 and 5 times a power of ten that is not above `goal`."""
-    power = 10.0 ** np.floor(np.log10(goal))
-    # A goal of 0.2 may be 0.19999999999999998.
-    return float(power * max(step for step in (1, 2, 5) if step * power <= goal * (1 + 1e-9)))
-
-
-def annotate(axes, galaxy, scale, *, others=(), on_dark=False):
-    """Draw the scale bars and the PSF circle, where they do not lie on the galaxy.
-
-    They are put into the corner with the fewest pixels of the galaxy. If it has any, a strip is
-    added to the picture, below it. Call this when all else is drawn, for the sizes of texts.
+@dataclass
+class Corner:
+    """A picture of a galaxy, in a corner of which its scales are drawn.
 
     Parameters
     ----------
@@ -71,34 +63,89 @@ def annotate(axes, galaxy, scale, *, others=(), on_dark=False):
     on_dark : bool, optional
         White instead of black.
     """
-    axes.figure.draw_without_rendering()  # fixes the layout
-    ny, nx = galaxy.shape
-    bars = scale.bars(nx)
-    texts = [axes.text(0, 0, text, fontsize=_FONT) for _, text in bars]
-    # Repeated, since a strip changes the size of the pixels.
-    for _ in range(3):
-        axes.figure.draw_without_rendering()
-        point = axes.figure.dpi / 72 / _display_per_pixel(axes)  # in pixels of the image
-        gap, sizes = _GAP * point, [_text_size(axes, text) for text in texts]
-        widths = [length + gap + size[0] for (length, _), size in zip(bars, sizes, strict=True)]
-        height = max(size[1] for size in sizes)
-        rows = len(bars) * height + (len(bars) - 1) * gap / 2
-        circle = scale.diameter + 2 * gap if scale.diameter else 0.0
-        box = circle + max(widths) + 2 * gap, max(rows, scale.diameter) + 2 * gap
-        x, y, strip = find_place(galaxy, box)
-        if not strip:
-            break
-        for each in (axes, *others):
+
+    axes: object
+    galaxy: np.ndarray
+    scale: Scale
+    others: tuple = ()
+    on_dark: bool = False
+
+    def __post_init__(self):
+        self.bars = self.scale.bars(self.galaxy.shape[1])
+        self.texts = [self.axes.text(0, 0, text, fontsize=_FONT) for _, text in self.bars]
+
+    def find(self):
+        """Find the place of the scales in the present layout; return the strip that it needs."""
+        self.axes.apply_aspect()
+        per_pixel = _display_per_pixel(self.axes)
+        extents = [text.get_window_extent() for text in self.texts]
+        self.gap = _GAP * self.axes.figure.dpi / 72 / per_pixel  # in pixels of the image
+        self.line = max(extent.height for extent in extents) / per_pixel
+        self.rows = len(self.bars) * self.line + (len(self.bars) - 1) * self.gap / 2
+        width = max(
+            length + self.gap + extent.width / per_pixel
+            for (length, _), extent in zip(self.bars, extents, strict=True)
+        )
+        diameter = self.scale.diameter
+        self.indent = diameter + 2 * self.gap if diameter else 0.0
+        self.box = self.indent + width + 2 * self.gap, max(self.rows, diameter) + 2 * self.gap
+        self.x, self.y, strip = find_place(self.galaxy, self.box)
+        return strip
+
+    def extend(self, strip):
+        """Add a strip below the pictures."""
+        ny, nx = self.galaxy.shape
+        for each in (self.axes, *self.others):
             each.set_ylim(-0.5 - strip, ny - 0.5)
-            each.set_xlim(-0.5, max(box[0], nx) - 0.5)
-    x, y = x + gap, y + 0.5 * box[1]
-    _draw_circle(axes, (x + 0.5 * scale.diameter, y), scale.diameter, on_dark)
-    x, y = x + circle, y - 0.5 * rows + 0.5 * height
-    colour = "white" if on_dark else "black"
-    for (length, _), text in zip(bars, texts, strict=True):
-        axes.plot([x, x + length], [y, y], color=colour, lw=1.5, solid_capstyle="butt")
-        text.set(position=(x + length + gap, y), color=colour, va="center", ha="left")
-        y += height + gap / 2
+            each.set_xlim(-0.5, max(self.box[0], nx) - 0.5)
+
+    def draw(self):
+        """Draw the circle, the bars and their lengths."""
+        diameter = self.scale.diameter
+        x, y = self.x + self.gap, self.y + 0.5 * self.box[1]
+        _draw_circle(self.axes, (x + 0.5 * diameter, y), diameter, self.on_dark)
+        x, y = x + self.indent, y - 0.5 * self.rows + 0.5 * self.line
+        colour = "white" if self.on_dark else "black"
+        for (length, _), text in zip(self.bars, self.texts, strict=True):
+            self.axes.plot([x, x + length], [y, y], color=colour, lw=1.5, solid_capstyle="butt")
+            text.set(position=(x + length + self.gap, y), color=colour, va="center", ha="left")
+            y += self.line + self.gap / 2
+
+
+def annotate(figure, corners, *, rows=1):
+    """Draw scale bars and PSF circles, where they do not lie on the galaxies.
+
+    They are put into the corner of a picture with none of the galaxy's pixels. If there is none, a
+    strip is added below the picture, and the figure grows. Call this when all else is drawn.
+
+    Parameters
+    ----------
+    figure : `~matplotlib.figure.Figure`
+    corners : sequence of `Corner`
+        One per galaxy.
+    rows : int, optional
+        Rows of panels per galaxy, each of which gets a strip.
+    """
+    strips = _strips(figure, corners)
+    if any(strips):
+        more = 0.0
+        for corner, strip in zip(corners, strips, strict=True):
+            if strip:
+                more += rows * strip * _display_per_pixel(corner.axes) / figure.dpi
+                corner.extend(strip)
+        figure.set_figheight(figure.get_figheight() + more)
+        # A strip changes the size of the pixels, and with it that of the texts.
+        for corner, strip in zip(corners, _strips(figure, corners), strict=True):
+            if strip:
+                corner.extend(strip)
+    for corner in corners:
+        corner.draw()
+
+
+def _strips(figure, corners):
+    """Return the strip that each galaxy needs, by a new layout."""
+    figure.get_layout_engine().execute(figure)
+    return [corner.find() for corner in corners]
 
 
 def find_place(galaxy, box):
@@ -134,13 +181,6 @@ def _display_per_pixel(axes):
     """Return the width of a pixel of the image in pixels of the screen."""
     low, high = axes.get_xlim()
     return axes.get_window_extent().width / (high - low)
-
-
-def _text_size(axes, text):
-    """Return the width and height of a text in pixels of the image."""
-    extent = text.get_window_extent()
-    per_pixel = _display_per_pixel(axes)
-    return extent.width / per_pixel, extent.height / per_pixel
 
 
 def _draw_circle(axes, centre, diameter, on_dark):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pixsed.errors import PixsedError
-from pixsed.plots.annotations import Scale, annotate
+from pixsed.plots.annotations import Corner, Scale, annotate
 from pixsed.plots.figure import new_figure
 from pixsed.plots.lupton import show
 from pixsed.plots.maps import draw_plane, title_of
@@ -51,10 +51,12 @@ def draw_sheet(galaxies, *, std=False, psf_fwhm=None):
         places = [grid[row, column] for column in range(columns)]
         rows.append(_row(figure, places, panels, composite, std=std, first=first, named=row == 0))
     figure.suptitle("standard deviation" if std else "posterior median", fontsize=9)
+    corners = []
     for axes, (panels, composite) in zip(rows, galaxies, strict=True):
         scale = Scale(panels.pixel, panels.redshift, psf_fwhm)
         galaxy = panels.fitted if composite is None else panels.fitted | composite.galaxy
-        annotate(axes[0], galaxy, scale, others=axes[1:], on_dark=composite is not None)
+        corners.append(Corner(axes[0], galaxy, scale, axes[1:], on_dark=composite is not None))
+    annotate(figure, corners)
     return figure
 
 
@@ -84,11 +86,11 @@ def _row(figure, places, panels, composite, *, std, first, named):
     """Draw the panels of one galaxy and return their axes."""
     found = []
     if composite is not None:
-        axes = sky_axes(figure, places[0], panels.wcs, size=5)
+        axes = sky_axes(figure, places[0], panels.wcs, panels.fitted.shape, size=5)
         show(axes, composite, size=6)
         found.append(axes)
     for number, place in enumerate(places[first:]):
-        axes = sky_axes(figure, place, panels.wcs, left=not found, size=5)
+        axes = sky_axes(figure, place, panels.wcs, panels.fitted.shape, left=not found, size=5)
         draw_plane(axes, panels, number, std=std, named=named)
         found.append(axes)
     found[0].text(

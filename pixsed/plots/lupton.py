@@ -13,8 +13,10 @@ Q = 8.0
 SKY_STRETCH = 12.0
 #: Grey of pixels without data in one of the bands.
 NO_DATA = 128
-# Summed S/N that a band of a default choice must have, if three bands have it.
+# Summed S/N that a band of a default choice must have, if three bands have it: as a number, and as
+# a fraction of that of the best band. The noise of fainter bands would colour the sky.
 _DETECTED = 10.0
+_OF_BEST = 0.1
 # Multiple of the scatter of the sky above which a pixel is part of a galaxy.
 _SOURCE = 3.0
 # Largest offset in pixels of images on the same grid.
@@ -32,7 +34,9 @@ class Composite:
     bands : tuple of str
         Bands shown as red, green and blue.
     stretch, q : float
-        Parameters of the asinh; `stretch` in nJy.
+        Parameters of the asinh; `stretch` in nJy, after the factors.
+    scale : tuple of float
+        Factors of the red, green and blue fluxes.
     galaxy : `~numpy.ndarray`, shape (ny, nx), bool
         Pixels of galaxies, which scale bars must not cover.
     wcs : `~astropy.wcs.WCS`
@@ -48,6 +52,7 @@ class Composite:
     bands: tuple
     stretch: float
     q: float
+    scale: tuple
     galaxy: np.ndarray
     wcs: WCS
     pixel: float
@@ -64,8 +69,8 @@ def choose_bands(cube):
     """Return three bands of a cube for red, green and blue.
 
     They are the reddest, the bluest, and the one nearest to the middle of both in log wavelength,
-    of the bands in which the galaxy has a summed S/N of at least 10. If fewer than three have it,
-    of all bands with data.
+    of the bands in which the galaxy has a summed S/N of at least 10, and of a tenth of that in the
+    best band. If fewer than three have it, of all bands with data.
 
     Parameters
     ----------
@@ -86,7 +91,8 @@ def choose_bands(cube):
     variance = np.sum(np.where(good, err, 0) ** 2, axis=1)
     snr = np.sum(np.where(good, flux, 0), axis=1) / np.sqrt(np.where(variance > 0, variance, 1))
     there = np.flatnonzero(good.any(axis=1))
-    detected = [i for i in there if snr[i] >= _DETECTED]
+    least = max(_DETECTED, _OF_BEST * snr.max())
+    detected = [i for i in there if snr[i] >= least]
     usable = detected if len(detected) >= 3 else list(there)
     if len(usable) < 3:
         raise PixsedError(
@@ -99,6 +105,27 @@ def choose_bands(cube):
     distance = np.abs(pivot - 0.5 * (pivot[0] + pivot[-1]))
     middle = 1 + int(np.argmin(distance[1:-1]))
     return tuple(cube.bands[i] for i in (usable[-1], usable[middle], usable[0]))
+
+
+def equal_energy(pivots):
+    """Return the factors of three fluxes with which a source of flat nu f_nu is white.
+
+    Fluxes in f_nu would show most galaxies in red and yellow, since the bands of an image may be
+    apart by a factor of 10 in wavelength.
+
+    Parameters
+    ----------
+    pivots : `~numpy.ndarray`, shape (3,)
+        Pivot wavelengths of red, green and blue, in micron.
+
+    Returns
+    -------
+    tuple of float
+        Pivot of green over each pivot; 1 if one of them is not known.
+    """
+    if not np.isfinite(pivots).all():
+        return 1.0, 1.0, 1.0
+    return tuple(float(value) for value in pivots[1] / pivots)
 
 
 def compose(images, *, stretch, q=Q):
@@ -157,7 +184,7 @@ def _default_stretch(scatter, name):
     return SKY_STRETCH * scatter
 
 
-def composite_of_cube(cube, bands=None, *, stretch=None, q=Q, scale=(1, 1, 1), name="cube"):
+def composite_of_cube(cube, bands=None, *, stretch=None, q=Q, scale=None, name="cube"):
     """Return the `Composite` of a cube.
 
     Parameters
@@ -170,7 +197,7 @@ def composite_of_cube(cube, bands=None, *, stretch=None, q=Q, scale=(1, 1, 1), n
     q : float, optional
         Softening of the asinh.
     scale : sequence of float, optional
-        Factors of the red, green and blue fluxes.
+        Factors of the red, green and blue fluxes; by default those of `equal_energy`.
     name : str, optional
         File, for messages.
 
@@ -188,9 +215,10 @@ def composite_of_cube(cube, bands=None, *, stretch=None, q=Q, scale=(1, 1, 1), n
         raise PixsedError(
             f"{name} has no band {', '.join(unknown)}; it has {', '.join(cube.bands)}"
         )
-    images = np.stack(
-        [cube.flux[cube.bands.index(b)] * factor for b, factor in zip(bands, scale, strict=True)]
-    )
+    order = [cube.bands.index(band) for band in bands]
+    if scale is None:
+        scale = equal_energy(np.asarray(cube.table["pivot_um"], dtype=float)[order])
+    images = np.stack([cube.flux[i] * factor for i, factor in zip(order, scale, strict=True)])
     sky = None if cube.segmap is None else cube.segmap == 0
     scatter = sky_scatter(images, sky)
     stretch = _default_stretch(scatter, name) if stretch is None else stretch
@@ -199,6 +227,7 @@ def composite_of_cube(cube, bands=None, *, stretch=None, q=Q, scale=(1, 1, 1), n
         bands=bands,
         stretch=stretch,
         q=q,
+        scale=tuple(scale),
         galaxy=_sources(images, scatter) if sky is None else ~sky,
         wcs=cube.wcs,
         pixel=float(np.sqrt(cube.pixar_a2)),
@@ -207,7 +236,7 @@ def composite_of_cube(cube, bands=None, *, stretch=None, q=Q, scale=(1, 1, 1), n
     )
 
 
-def composite_of_images(red, green, blue, *, stretch=None, q=Q, scale=(1, 1, 1)):
+def composite_of_images(red, green, blue, *, stretch=None, q=Q, scale=None):
     """Return the `Composite` of three images on one grid.
 
     Parameters
@@ -225,8 +254,8 @@ def composite_of_images(red, green, blue, *, stretch=None, q=Q, scale=(1, 1, 1))
     from pixsed.io.headers import grid_offset, pixel_area_arcsec2
     from pixsed.io.image import ImageFile
 
-    planes, bands, first = [], [], None
-    for text, factor in zip((red, green, blue), scale, strict=True):
+    planes, bands, pivots, first = [], [], [], None
+    for text in (red, green, blue):
         with ImageFile(text, measure_sky=False) as image:
             if first is None:
                 first = image.name, image.shape, image.wcs
@@ -236,9 +265,11 @@ def composite_of_images(red, green, blue, *, stretch=None, q=Q, scale=(1, 1, 1))
                     f"{image.name} is not on the pixel grid of {name}; put the images on one grid, "
                     "or cut a cube with pixsed cutout"
                 )
-            planes.append(image.read()[0] * factor)
+            planes.append(image.read()[0])
             bands.append(image.band_or_none or "")
-    images = np.stack(planes)
+            pivots.append(image.pivot_um if bands[-1] else np.nan)
+    scale = equal_energy(np.array(pivots)) if scale is None else scale
+    images = np.stack([plane * factor for plane, factor in zip(planes, scale, strict=True)])
     scatter = sky_scatter(images)
     stretch = _default_stretch(scatter, name) if stretch is None else stretch
     return Composite(
@@ -246,6 +277,7 @@ def composite_of_images(red, green, blue, *, stretch=None, q=Q, scale=(1, 1, 1))
         bands=tuple(band or f"image {number}" for number, band in enumerate(bands, 1)),
         stretch=stretch,
         q=q,
+        scale=tuple(scale),
         galaxy=_sources(images, scatter),
         wcs=wcs,
         pixel=float(np.sqrt(pixel_area_arcsec2(wcs))),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pixsed.plots.annotations import Scale, annotate
+from pixsed.plots.annotations import Corner, Scale, annotate
 from pixsed.plots.colour_limits import colour_limits
 from pixsed.plots.figure import new_figure
 from pixsed.plots.labels import LABELS, STD_COLOURS, colours, label
@@ -57,23 +57,29 @@ def draw(panels, *, composite=None, psf_fwhm=None):
     first = bool(wide)
     found = []
     if composite is not None:
-        axes = sky_axes(figure, grid[:, 0], panels.wcs)
+        axes = sky_axes(figure, grid[:, 0], panels.wcs, panels.fitted.shape)
         show(axes, composite, size=8)
         found.append(axes)
     jobs = [(row, column, i) for column, i in enumerate(pairs) for row in (0, 1)]
     jobs += [(k % rows, len(pairs) + k // rows, i) for k, i in enumerate(single)]
     for row, column, i in jobs:
-        # The last of an odd number of planes has the column for itself.
-        alone = rows == 2 and i == single[-1:] and row == 0
-        place = grid[:, column + first] if alone else grid[row, column + first]
-        low = row == rows - 1 or (i in single and i == single[-1])
-        axes = sky_axes(figure, place, panels.wcs, left=column == 0 and not first, bottom=low)
+        place = grid[row, column + first]
+        low = row == rows - 1 or i in single[-1:]
+        axes = sky_axes(
+            figure,
+            place,
+            panels.wcs,
+            panels.fitted.shape,
+            left=column == 0 and not first,
+            bottom=low,
+        )
         draw_plane(axes, panels, i, std=row == 1 and i in pairs)
         found.append(axes)
     figure.suptitle(title_of(panels, legend=bool(pairs)), fontsize=9)
     scale = Scale(panels.pixel, panels.redshift, psf_fwhm)
     galaxy = panels.fitted if composite is None else panels.fitted | composite.galaxy
-    annotate(found[0], galaxy, scale, others=found[1:], on_dark=composite is not None)
+    corner = Corner(found[0], galaxy, scale, found[1:], on_dark=composite is not None)
+    annotate(figure, [corner], rows=1 if composite is not None else rows)
     return figure
 
 
@@ -102,8 +108,12 @@ def draw_plane(axes, panels, number, *, std=False, named=True):
     named : bool, optional
         Whether the colour bar has the name of the property. It always says where it is cut.
     """
-    name = panels.properties[number]
+    from matplotlib.ticker import MaxNLocator
+
+    name, text = panels.properties[number], label(panels.properties[number], panels.units[number])
     plane = panels.std[number] if std else panels.median[number]
+    if name == "SNR":
+        plane, text = np.log10(np.where(plane > 0, plane, np.nan)), r"$\log$ mean S/N"
     limits = colour_limits(plane, from_zero=std, fixed=None if std else _FIXED.get(name))
     axes.set_facecolor("0.93")
     image = axes.imshow(
@@ -114,11 +124,10 @@ def draw_plane(axes, panels, number, *, std=False, named=True):
         vmin=limits.low,
         vmax=limits.high,
     )
+    ticks = MaxNLocator(nbins=5, integer=name == "NBANDS", min_n_ticks=1)
     bar = axes.figure.colorbar(
-        image, ax=axes, location="top", pad=0.02, aspect=25, extend=limits.extend
+        image, ax=axes, location="top", pad=0.02, aspect=25, extend=limits.extend, ticks=ticks
     )
-    text = label(name, panels.units[number])
     parts = [rf"$\sigma$: {text}" if std else text] if named else []
     bar.set_label(", ".join([*parts, limits.note] if limits.note else parts), fontsize=7)
     bar.ax.tick_params(labelsize=6)
-    bar.ax.locator_params(nbins=5)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pixsed.plots.annotations import Scale, annotate
+from pixsed.plots.annotations import Corner, Scale, annotate
 from pixsed.plots.figure import new_figure
 from pixsed.plots.lupton import show
 from pixsed.plots.sky_axes import sky_axes
@@ -28,7 +28,7 @@ def draw_rgb(composite, *, psf_fwhm=None):
     """
     ny, nx = composite.galaxy.shape
     figure = new_figure(figsize=(5.0, 5.0 * float(np.clip(ny / nx, 0.4, 2.0)) + 0.3))
-    axes = sky_axes(figure, figure.add_gridspec(1, 1)[0], composite.wcs, size=8)
+    axes = sky_axes(figure, figure.add_gridspec(1, 1)[0], composite.wcs, (ny, nx), size=8)
     show(axes, composite, size=9)
     parts = [f"object {composite.object_id}"] if composite.object_id else []
     if np.isfinite(composite.redshift):
@@ -36,7 +36,7 @@ def draw_rgb(composite, *, psf_fwhm=None):
     if parts:
         figure.suptitle(", ".join(parts), fontsize=10)
     scale = Scale(composite.pixel, composite.redshift, psf_fwhm)
-    annotate(axes, composite.galaxy, scale, on_dark=True)
+    annotate(figure, [Corner(axes, composite.galaxy, scale, on_dark=True)])
     return figure
 
 
