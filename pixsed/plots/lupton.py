@@ -6,6 +6,7 @@ import numpy as np
 from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError
+from pixsed.io.formats.psfmatch import warn_of_psfs
 
 #: Softening of the asinh, for bright pixels.
 Q = 8.0
@@ -147,7 +148,9 @@ def compose(images, *, stretch, q=Q):
     from astropy.visualization import make_lupton_rgb
 
     missing = ~np.isfinite(images).all(axis=0)
-    pixels = make_lupton_rgb(*np.where(missing, 0.0, images).astype(float), stretch=stretch, Q=q)
+    images = np.where(missing, 0.0, images).astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where the mean flux is 0
+        pixels = make_lupton_rgb(*images, stretch=stretch, Q=q)
     pixels[missing] = NO_DATA
     return pixels
 
@@ -201,6 +204,11 @@ def composite_of_cube(cube, bands=None, *, stretch=None, q=Q, scale=None, name="
     name : str, optional
         File, for messages.
 
+    Warns
+    -----
+    PixsedWarning
+        If the bands are not known to have one PSF.
+
     Raises
     ------
     PixsedError
@@ -215,6 +223,7 @@ def composite_of_cube(cube, bands=None, *, stretch=None, q=Q, scale=None, name="
         raise PixsedError(
             f"{name} has no band {', '.join(unknown)}; it has {', '.join(cube.bands)}"
         )
+    warn_of_psfs({band: cube.psfmatch[band] for band in bands})
     order = [cube.bands.index(band) for band in bands]
     if scale is None:
         scale = equal_energy(np.asarray(cube.table["pivot_um"], dtype=float)[order])
@@ -285,8 +294,14 @@ def composite_of_images(red, green, blue, *, stretch=None, q=Q, scale=None):
 
 
 def _sources(images, scatter):
-    """Return the pixels that are well above the sky; none if its scatter is not known."""
-    return images.mean(axis=0) > _SOURCE * scatter
+    """Return the pixels of sources: groups above the sky that are not noise of a few pixels.
+
+    There are none if the scatter of the sky is not known.
+    """
+    from scipy.ndimage import binary_opening, binary_propagation
+
+    above = images.mean(axis=0) > _SOURCE * scatter
+    return binary_propagation(binary_opening(above, np.ones((3, 3))), mask=above)
 
 
 def composite_of_panels(path, panels, **settings):
