@@ -26,7 +26,7 @@ COMMANDS = {
     "fit": "Fit cubes, mosaics or a table of photometry: maps of posterior quantiles.",
     "sum-mass": "Total stellar mass of galaxies, resolved and integrated.",
     "merge": "Put maps that were fitted in parts, or tables, together.",
-    "rgb": "Draw an RGB image, by the method of Lupton et al. (2004).",
+    "rgb": "Draw an RGB image of a cube or of three images.",
     "plot": "Draw maps as pictures.",
     "models": "List the shipped models and their cards.",
     "ssp": "Make a grid of simple stellar populations.",

@@ -63,10 +63,11 @@ def _image(colour):
 @output("Output picture: .png, .pdf or .svg; - for a PNG on standard output.")
 @quiet_verbose
 def command(cube, red, green, blue, bands, bare, psf_fwhm, dpi, output, overwrite, **mapping):
-    """Draw an RGB image, by the method of Lupton et al. (2004).
+    """Draw an RGB image of a cube or of three images.
 
-    The picture has RA, Dec, scale bars in arcsec and kpc, and a circle with the FWHM of the
-    PSF if --psf-fwhm gives it. None of them lies on the galaxy. Pixels without data are grey.
+    Colours are those of Lupton et al. (2004). The picture has RA, Dec, scale bars in arcsec
+    and kpc, and a circle with the FWHM of the PSF if --psf-fwhm gives it. None of them lies
+    on the galaxy. Pixels without data are grey.
     Needs matplotlib: pip install 'pixsed[plot]'.
     """
     from pixsed.cli.options import say
