@@ -26,7 +26,8 @@ COMMANDS = {
     "fit": "Fit cubes, mosaics or a table of photometry: maps of posterior quantiles.",
     "sum-mass": "Total stellar mass of galaxies, resolved and integrated.",
     "merge": "Put maps that were fitted in parts, or tables, together.",
-    "plot": "Draw maps as a picture.",
+    "rgb": "Draw an RGB image of a cube or of three images.",
+    "plot": "Draw maps as pictures.",
     "compare": "Compare two tables or maps: offsets, scatter and outliers.",
     "ds9": "Print or run the command that shows maps in DS9.",
     "models": "List the shipped models and their cards.",
@@ -72,7 +73,7 @@ def cli():
     pixel, from JWST and HST images: FITS in, FITS out.
 
     From images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, merge, sum-mass.
-    To look at maps, and to compare them: plot, ds9, compare.
+    To look at maps, and to compare them: rgb, plot, ds9, compare.
     To a model of your own: ssp, simulate, train, export, validate.
     """
 

@@ -276,6 +276,13 @@ model = click.option(
 )
 
 
+psf_fwhm = click.option(
+    "--psf-fwhm",
+    type=FiniteRange(min=0, min_open=True),
+    metavar="ARCSEC",
+    help="FWHM of the PSF, drawn as a circle; without it there is no circle.",
+)
+
 error_floor = click.option(
     "--error-floor",
     type=FiniteRange(min=0, max=1),

@@ -7,7 +7,7 @@ from scipy.stats import binom
 
 from pixsed.errors import PixsedError
 from pixsed.plots.figure import new_figure
-from pixsed.plots.maps import LABELS
+from pixsed.plots.labels import LABELS
 from pixsed.validate.bins import bin_name
 
 NAMES = ("residuals", "ranks", "coverage", "widths")

@@ -32,6 +32,8 @@ COMMANDS = {
     "fit --model": "fit cube.fits --model @ -o o.fits",
     "sum-mass": "sum-mass @ -o o.fits",
     "merge": "merge @ -o o.fits",
+    "rgb": "rgb @ -o o.png",
+    "rgb --red": "rgb --red @ --green im.fits --blue im.fits -o o.png",
     "plot": "plot @ -o o.png",
     "simulate": "simulate --ssp @ --prior tau -n 10 --jobs 1 -o o.fits",
     "validate": "validate tau @ -o o.fits",

@@ -29,6 +29,7 @@ LATER = {
 }
 #: Commands whose output is not FITS, with a suffix that they accept.
 OTHERS = {
+    "rgb": ("rgb cube.fits", ".png"),
     "plot": ("plot maps.fits", ".png"),
     "export": ("export a.ckpt", ".onnx"),
     "train": ("train no.fits --ssp no.fits", ".ckpt"),
