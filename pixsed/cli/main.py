@@ -27,6 +27,8 @@ COMMANDS = {
     "sum-mass": "Total stellar mass of galaxies, resolved and integrated.",
     "merge": "Put maps that were fitted in parts, or tables, together.",
     "plot": "Draw maps as a picture.",
+    "corner": "Draw posteriors of pixels, regions or table rows as a corner plot.",
+    "sfh": "Recover star-formation histories of pixels, regions or table rows.",
     "models": "List the shipped models and their cards.",
     "ssp": "Make a grid of simple stellar populations.",
     "simulate": "Simulate photometry of stellar populations drawn from a prior.",
@@ -70,6 +72,7 @@ def cli():
     pixel, from JWST and HST images: FITS in, FITS out.
 
     From images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, merge, sum-mass.
+    Of single pixels and regions: corner, sfh.
     To a model of your own: ssp, simulate, train, export, validate.
     """
 

@@ -17,6 +17,10 @@ from pixsed.fit.select import select
 from pixsed.fit.table import rows_of
 from pixsed.fit.table_input import TableColumns, read_photometry
 from pixsed.fit.total import summed_photometry
+from pixsed.io.formats.cube import read_cube
+from pixsed.io.formats.photometry import band_columns
+from pixsed.io.formats.psfmatch import warn_of_psfs
+from pixsed.io.tables import read_table
 from pixsed.models import redshift_advice
 from pixsed.redshifts import check_redshift, redshift_dq, trouble_text
 
@@ -159,6 +163,43 @@ def draw_table(table, model, ids, options=None, columns=None, *, name="table"):
         _check_bands(np.isfinite(seen.flux[:, row]).sum(), f"{name}: ID {known[row]}")
     rows = rows_of(seen, index, len(model.bands))
     return _draw_rows(model, options, rows, [f"ID {known[row]}" for row in index], 0, None)
+
+
+def draw_file(path, model, where, options=None, columns=None):
+    """Return the posteriors of places of a cube file, or of rows of a table file.
+
+    Parameters
+    ----------
+    path : str
+        Cube, or table if `where` holds ids.
+    model : `~pixsed.fit.model.Model`
+    where : `Places` or sequence of str
+        Places of the cube, or ids of rows of the table.
+    options : `~pixsed.fit.options.FitOptions`, optional
+    columns : `~pixsed.fit.table_input.TableColumns`, optional
+        Names and units of columns of the table.
+
+    Returns
+    -------
+    posteriors : list of `Posterior`
+    galaxy : str
+        Name of the galaxy of a cube; empty for a table.
+
+    Raises
+    ------
+    PixsedError
+        As for `draw_places` and `draw_table`, or if the file cannot be read.
+    """
+    path = str(path)
+    if isinstance(where, Places):
+        cube = read_cube(path)
+        warn_of_psfs(cube.psfmatch)
+        return draw_places(cube, model, where, options, name=path), str(cube.object_id)
+    columns = columns or TableColumns()
+    table = read_table(
+        path, hdu=columns.hdu, wanted=lambda names: band_columns(names, model.bands, path)
+    )
+    return draw_table(table, model, where, options, columns, name=path), ""
 
 
 def draw_options(options=None):
