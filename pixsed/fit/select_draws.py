@@ -13,6 +13,7 @@ from pixsed.errors import PixsedError, listed
 from pixsed.fit.draws import global_indices, key_of_name
 from pixsed.fit.options import DEFAULT_SNR_MIN, FitOptions
 from pixsed.fit.posterior import Rows, draw
+from pixsed.fit.quantiles import of_draws
 from pixsed.fit.select import select
 from pixsed.fit.table import rows_of
 from pixsed.fit.table_input import TableColumns, read_photometry
@@ -78,6 +79,11 @@ class Posterior:
     chi2: float = np.nan
     ood: float = np.nan
     area: float | None = None
+
+    def quantiles(self, name, levels):
+        """Return quantiles of a property, as the maps have them (`pixsed.fit.quantiles`)."""
+        values = np.sort(np.asarray(self.samples[name], dtype=np.float32))
+        return [float(level[0]) for level in of_draws(values[None], levels)]
 
 
 def draw_places(cube, model, places, options=None, *, name="cube"):

@@ -171,7 +171,6 @@ def prior_histogram(values, low, high):
 
 def _drawn(values, name):
     values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values)] if name == "LOGSIGMA" else values
     return np.log10(values) if name in LOGARITHMIC else values
 
 
@@ -215,7 +214,8 @@ def _diagonal(axis, columns, limits, corner, name):
         axis.stairs(density, edges, color=colour, lw=1.3)
         top = max(top, density.max())
     if len(columns) == 1:
-        low, middle, high = np.quantile(columns[0], (0.16, 0.5, 0.84))
+        levels = corner.posteriors[0].quantiles(name, (0.16, 0.5, 0.84))
+        low, middle, high = _drawn(levels, name)
         for value in (low, middle, high):
             axis.axvline(value, color=COLOURS[0], lw=0.8, ls="--")
         text = rf"${middle:.2f}^{{+{high - middle:.2f}}}_{{-{middle - low:.2f}}}$"

@@ -79,7 +79,7 @@ def _panel(axis, history, log_time, log_sfr):
         axis.set_xscale("log")
     axis.set_xlim(edges[-1], edges[0])
     top = float(np.max(history.sfr[0.975]))
-    if log_sfr:
+    if log_sfr and top > 0:
         least = min(float(np.min(history.sfr[0.025])), 0.1 * top)
         axis.set_yscale("log")
         axis.set_ylim(max(0.5 * least, 1e-3 * top), 2.0 * top)

@@ -46,9 +46,7 @@ def test_cube_of_unknown_redshift(blind, model, tmp_path):
     assert maps.nfit > 50 and np.isfinite(maps.planes["LOGSIGMA_P50"]).sum() == maps.nfit
     same = fit_cube(fakes.make_cube(), blind, FitOptions(samples=50))
     np.testing.assert_array_equal(maps.planes["LOGMSTAR_P50"], same.planes["LOGMSTAR_P50"])
-    with pytest.raises(
-        PixsedError, match="cube.fits: redshift nan gives no distance: "
-    ):
+    with pytest.raises(PixsedError, match="cube.fits: redshift nan gives no distance: "):
         fit_cube(tmp_path / "cube.fits", model, FitOptions(samples=50))
     known = fit_cube(tmp_path / "cube.fits", model, FitOptions(samples=50, redshift=2.0))
     assert known.nfit > 50
