@@ -44,7 +44,7 @@ def command(file, properties, truths, dpi, output, overwrite, **values):
     of the draws does not.
     """
     from pixsed.fit.draws_table import draws_table, write_draws
-    from pixsed.fit.prior_draws import prior_draws
+    from pixsed.fit.prior_draws import common_prior
     from pixsed.io.outputs import check_output
 
     form = picture_format(output)
@@ -61,7 +61,7 @@ def command(file, properties, truths, dpi, output, overwrite, **values):
     from pixsed.plots.corner import Corner, chosen_properties, draw
 
     names = chosen_properties(found, wanted)
-    prior = prior_draws(model, found[0], names)
+    prior = common_prior(model, found, names)
     figure = draw(Corner(names, found, prior, truths, model.units, title))
     write_picture(figure, output, form=form, overwrite=overwrite, dpi=dpi)
     say(f"{what}, of {', '.join(names)}")

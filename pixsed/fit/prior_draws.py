@@ -52,6 +52,20 @@ def prior_draws(model, posterior, properties, *, seed=42):
     return {name: found[name] for name in properties if name in found}
 
 
+def common_prior(model, posteriors, properties, *, seed=42):
+    """Return the `prior_draws` that several posteriors have in common.
+
+    There are none if the redshifts of the posteriors differ, and none of LOGSIGMA if their areas
+    do. The parameters are those of `prior_draws`, with a list of posteriors.
+    """
+    first = posteriors[0]
+    if len({repr((one.redshift, one.redshift_err)) for one in posteriors}) > 1:
+        return {}
+    if len({one.area for one in posteriors}) > 1:
+        properties = [name for name in properties if name != "LOGSIGMA"]
+    return prior_draws(model, first, properties, seed=seed)
+
+
 def _redshifts(z, model, posterior, rng):
     """Return the redshifts of the draws: those of the prior, or as the posterior was given."""
     if not np.isfinite(posterior.redshift):

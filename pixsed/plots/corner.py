@@ -193,11 +193,9 @@ def _extent(column, corner, name):
     low, high = low - margin, high + margin
     # LOGMSTAR is drawn with the prior of LOGMFORM, which ends elsewhere.
     if name in corner.prior and name not in ("LOGMSTAR", "LOGSIGMA"):
-        prior = _drawn(corner.prior[name], name)
-        low, high = (
-            max(low, min(prior.min(), column.min())),
-            min(high, max(prior.max(), column.max())),
-        )
+        both = np.concatenate([_drawn(corner.prior[name], name), column])
+        margin = 0.01 * (high - low)  # so that the end has a tick
+        low, high = max(low, both.min() - margin), min(high, both.max() + margin)
     return float(low), float(high)
 
 
@@ -279,7 +277,7 @@ def _label(corner, name):
 
 
 def _legend(figure, axis, corner):
-    """Draw the legend into the free corner, or above a single panel."""
+    """Draw the legend into the free corner, or above the panels if it is narrow."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -292,7 +290,7 @@ def _legend(figure, axis, corner):
     if any(name in corner.truths for name in corner.properties):
         handles.append(Line2D([], [], color="k", lw=1, label="truth"))
     place = {"loc": "upper right", "frameon": False, "fontsize": 9, "title_fontsize": 9}
-    if len(corner.properties) > 1:
+    if len(corner.properties) > 2:
         legend = axis.legend(handles=handles, title=corner.title, borderaxespad=0.0, **place)
         legend.set_in_layout(False)  # it may be wider than its panel
     else:

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import beta, kstest, uniform
 
 from pixsed import cosmology
-from pixsed.fit.prior_draws import prior_draws
+from pixsed.fit.prior_draws import common_prior, prior_draws
 from pixsed.fit.select_draws import Posterior
 
 ALL = ("LOGMSTAR", "LOGMFORM", "LOGSIGMA", "LOGSFR", "METAL", "AV", "AGE", "T50LB", "REDSHIFT")
@@ -89,6 +89,16 @@ def test_redshifts(redshift, err):
 )
 def test_a_prior_that_is_not_known_is_left_out(model):
     assert prior_draws(model, posterior(), ALL) == {}
+
+
+def test_a_prior_in_common():
+    names = ("AV", "LOGSIGMA")
+    one, other, wide = posterior(area=0.01), posterior(area=0.01), posterior(area=0.09)
+    assert list(common_prior(fake("tau"), [one, other], names)) == ["AV", "LOGSIGMA"]
+    assert list(common_prior(fake("tau"), [one, wide], names)) == ["AV"]
+    assert common_prior(fake("tau"), [one, posterior(3.0, area=0.01)], names) == {}
+    unknown = posterior(np.nan, float("nan"))
+    assert list(common_prior(fake("tau"), [unknown, unknown], ("AV",))) == ["AV"]
 
 
 @pytest.mark.parametrize("name", ["tau", "dirichlet"])

@@ -103,10 +103,16 @@ class TestPicture:
         one.samples["AV"][:] = np.abs(one.samples["AV"] - 5)
         prior = {"AV": np.linspace(0, 4, 10_000)}
         figure = draw(Corner(["LOGMSTAR", "AV"], [one], prior))
-        assert figure.axes[3].get_xlim()[0] == 0.0
+        low, high = figure.axes[3].get_xlim()
+        assert -0.02 * (high - low) < low <= 0.0
 
-    def test_one_property(self, tmp_path):
-        draw(Corner(["AV"], [posterior()], title="here")).savefig(tmp_path / "a.png", dpi=30)
+    @pytest.mark.parametrize("names", [["AV"], ["AV", "TAU"]])
+    def test_the_legend_of_few_panels_is_above_them(self, names, tmp_path):
+        figure = draw(Corner(names, [posterior()], title="here"))
+        figure.savefig(tmp_path / "a.png", dpi=30)
+        [legend] = figure.legends
+        bottom = legend.get_window_extent().y0
+        assert all(axis.get_window_extent().y1 <= bottom for axis in figure.axes)
 
     def test_faults(self):
         many = [posterior(label=str(i)) for i in range(len(COLOURS) + 1)]
