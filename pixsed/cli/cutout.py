@@ -16,6 +16,7 @@ from pixsed.cli.mosaics import (
     units,
 )
 from pixsed.cli.options import FiniteRange, examples, hdu, output, quiet_verbose
+from pixsed.cli.sky_position import sky_position
 
 EPILOG = examples(
     "pixsed cutout 'F*=JOF_531_F*.fits[SCI_PSFM]' --segmap JOF_531_seg.fits --id 531 "
@@ -105,7 +106,7 @@ def command(images, ids, pad, position, hdu, output, overwrite, **options):
     the * matches.
     """
     ids, pad = tuple(_split_ids(ids)), _parse_pad(pad)
-    position = _parse_position(position) if position else None
+    position = sky_position(position, "--position") if position else None
 
     from tqdm import tqdm
 
@@ -187,43 +188,3 @@ def _parse_pad(pad):
     if not pad.isdecimal():
         raise click.BadParameter(f"{pad!r} must be a number of pixels, or full", param_hint="--pad")
     return int(pad)
-
-
-def _parse_position(position):
-    """Return RA and Dec in degrees."""
-    ra, dec = (
-        _parse_angle(text, unit, position)
-        for text, unit in zip(position, ("hourangle", "deg"), strict=True)
-    )
-    if not -180 <= ra <= 360 or not -90 <= dec <= 90:
-        swapped = "; RA comes first, then Dec" if -90 <= ra <= 90 else ""
-        raise click.BadParameter(
-            f"{' '.join(position)!r} is RA {ra:g}, Dec {dec:g}: they must be within 0 to 360 and "
-            f"-90 to 90 degrees{swapped}",
-            param_hint="--position",
-        )
-    return ra, dec
-
-
-def _parse_angle(text, unit, position):
-    """Return an angle in degrees, given as a number or with colons or letters in `unit`."""
-    import math
-    import warnings
-
-    try:
-        value = float(text)
-    except ValueError:
-        from astropy.coordinates import Angle
-
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # astropy warns of 60 seconds
-                value = float(Angle(text, unit).deg)
-        except (ValueError, TypeError):
-            value = math.nan
-    if not math.isfinite(value):
-        raise click.BadParameter(
-            f"{' '.join(position)!r} must be two numbers in degrees, or as 3:32:26 -27:51:34",
-            param_hint="--position",
-        )
-    return value

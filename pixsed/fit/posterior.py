@@ -231,6 +231,53 @@ def summarise(model, rows, options, *, pixel_area=None, flux_bands=(), jobs=1, p
     return result
 
 
+def draw(model, rows, options, *, pixel_area=None):
+    """Return the draws of rows of photometry: those of which `summarise` gives the quantiles.
+
+    Parameters
+    ----------
+    model : `~pixsed.fit.model.Model`
+    rows : `Rows`
+        N rows.
+    options : `~pixsed.fit.options.FitOptions`
+        Only samples, which must be a number S, and seed are used.
+    pixel_area : float, optional
+        arcsec^2; without it there is no LOGSIGMA.
+
+    Returns
+    -------
+    dict of str to `~numpy.ndarray`, shape (N, S), float32
+        Draws by property, and CHI2 and OOD of shape (N,), as in `summarise`. REDSHIFT is the
+        redshift of the row where it is exact.
+    """
+    if model.infers_redshift:
+        rows = rows.at_middle_redshift(model)
+    result = {}
+    work = partial(_draw_batch, model, rows, options, pixel_area)
+    for index, found in run_batches(work, rows.key_y, rows.key_x):
+        for key, values in found.items():
+            if key not in result:
+                result[key] = np.empty((len(rows), *values.shape[1:]), dtype=np.float32)
+            result[key][index] = values
+    return result
+
+
+def _draw_batch(model, rows, options, pixel_area, index, keep):
+    """Return the draws of one batch by property, with CHI2 and OOD."""
+    batch = rows[index]
+    base = base_normals(options.seed, batch.key_y, batch.key_x, options.samples, model.base_dim)
+    draws, flux_model = model.sample(
+        batch.flux, batch.err, batch.redshift, batch.redshift_err, base
+    )
+    batch = batch[keep]
+    found = _by_property(model, draws[keep], batch, pixel_area)
+    flux_model = None if flux_model is None else flux_model[keep]
+    found["CHI2"], found["OOD"] = model.score(
+        batch.flux, batch.err, flux_model, batch.redshift, batch.redshift_err
+    )
+    return found
+
+
 def posterior_dq(found):
     """Return the DQ bits that follow from the columns of `summarise`, shape (N,), int32."""
     with np.errstate(invalid="ignore"):
@@ -252,17 +299,8 @@ def unset_bits(model, options):
     return unset
 
 
-def _summarise_draws(fluxes, model, rows, options, pixel_area, index, keep):
-    """Return the columns of `summarise` for one batch, from draws of the flow.
-
-    `fluxes` has the columns of predicted fluxes: name -> index of the band.
-    """
-    batch, samples = rows[index], options.samples
-    base = base_normals(options.seed, batch.key_y, batch.key_x, samples, model.base_dim)
-    draws, flux_model = model.sample(
-        batch.flux, batch.err, batch.redshift, batch.redshift_err, base
-    )
-    draws, batch = draws[keep], batch[keep]
+def _by_property(model, draws, batch, pixel_area):
+    """Return draws of shape (n, S, P) as a dict, per pixel, with derived properties added."""
     # Work on one property at a time, with its draws contiguous in memory.
     columns = dict(
         zip(model.parameters, np.ascontiguousarray(draws.transpose(2, 0, 1)), strict=True)
@@ -274,7 +312,22 @@ def _summarise_draws(fluxes, model, rows, options, pixel_area, index, keep):
     redshift = batch.redshift[:, None]
     if uncertain.any() and "REDSHIFT" in columns:
         redshift = np.where(uncertain[:, None], columns["REDSHIFT"], redshift)
-    columns |= derive(columns, model.sfh, redshift, pixel_area)
+    return columns | derive(columns, model.sfh, redshift, pixel_area)
+
+
+def _summarise_draws(fluxes, model, rows, options, pixel_area, index, keep):
+    """Return the columns of `summarise` for one batch, from draws of the flow.
+
+    `fluxes` has the columns of predicted fluxes: name -> index of the band.
+    """
+    batch, samples = rows[index], options.samples
+    base = base_normals(options.seed, batch.key_y, batch.key_x, samples, model.base_dim)
+    draws, flux_model = model.sample(
+        batch.flux, batch.err, batch.redshift, batch.redshift_err, base
+    )
+    draws, batch = draws[keep], batch[keep]
+    columns = _by_property(model, draws, batch, pixel_area)
+    uncertain = batch.redshift_err > 0
     found = {}
     for name, values in columns.items():
         values = np.sort(values.astype(np.float32), axis=1)

@@ -145,7 +145,7 @@ def _fit_rows(table, model, options, columns, name, jobs, bar):
     _warn_of_redshifts(redshift_bits, seen.ids, model, name)
     warn_of_codes(count_codes(seen.code, seen.bands), name, "rows")
     index = np.flatnonzero((dq & NOT_FITTED) == 0)
-    rows = _rows(seen, index, len(model.bands))
+    rows = rows_of(seen, index, len(model.bands))
     flux_bands = seen.bands if options.model_fluxes else []
     with_error = bool((rows.redshift_err > 0).any())
     names = output_names(model, options, name, fit_redshift=with_error, with_area=False)
@@ -161,7 +161,7 @@ def _fit_rows(table, model, options, columns, name, jobs, bar):
     return result, len(index)
 
 
-def _rows(seen, index, nbands):
+def rows_of(seen, index, nbands):
     """Return the `~pixsed.fit.posterior.Rows` of the rows `index` of a table."""
     flux, err = (np.full((len(index), nbands), np.nan, dtype=np.float32) for _ in range(2))
     for target, values in ((flux, seen.flux), (err, seen.err)):

@@ -1,1 +1,1 @@
-"""Pictures of maps, learning curves and validation reports."""
+"""Pictures of maps, posteriors, histories, learning curves and validation reports."""
