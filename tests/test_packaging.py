@@ -207,6 +207,8 @@ def test_what_is_installed_is_imported(name):
     [
         "settings/dask.yaml",
         "settings/astropy/astropy.cfg",
+        "models/broad.onnx",
+        "models/broad.md",
         "models/tau.onnx",
         "models/tau.md",
         "models/dirichlet.onnx",
