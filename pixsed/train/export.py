@@ -66,7 +66,6 @@ def metadata(checkpoint, name):
         "cosmology": cosmology.NAME,
         "noise": checkpoint["noise"],
         "training": checkpoint["training"],
-        "network": described_sizes(checkpoint["sizes"], checkpoint["mass_offset"]),
         "calibration": {},
     }
     if filters := checkpoint.get("filters"):
@@ -164,6 +163,7 @@ def _describe(checkpoints, name, simulations):
     networks = [load_network(one) for one in checkpoints]
     network = networks[0] if len(networks) == 1 else Ensemble(networks)
     description = metadata(checkpoint, name)
+    description["network"] = described_sizes(checkpoint["sizes"], checkpoint["mass_offset"])
     seeds = [one["training"]["seed"] for one in checkpoints]
     description["training"] = description["training"] | {"members": len(networks), "seeds": seeds}
     if network.decoder is not None:
