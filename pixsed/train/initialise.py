@@ -11,7 +11,6 @@ from pixsed.simulate.priors import PRIORS
 from pixsed.train.batches import space_of
 from pixsed.train.network.flow import NEUTRAL_REDSHIFT, PixelFlow
 from pixsed.train.network.space import MASSES
-from pixsed.train.weights import read_weights
 
 #: Number of simulations from which the units of the outputs are estimated.
 _ROWS = 20_000
@@ -88,7 +87,7 @@ def _log_mass(flux, z):
     return np.log10(flux) + 2 * np.log10(distance) - np.log10(1 + z)
 
 
-def start_from(network, path, simulations):
+def start_from(network, saved, simulations):
     """Load the weights of a trained network into a network, in place.
 
     The network keeps its recalibration, and the tables and emulators that depend on the
@@ -97,8 +96,7 @@ def start_from(network, path, simulations):
     Parameters
     ----------
     network : `~pixsed.train.network.flow.PixelFlow`
-    path : path-like
-        Argument of `~pixsed.train.weights.read_weights`.
+    saved : `~pixsed.train.weights.Weights`
     simulations : `~pixsed.simulate.table.Simulations`
 
     Returns
@@ -117,8 +115,7 @@ def start_from(network, path, simulations):
     PixsedWarning
         If the flow has another shape; only the encoder is then loaded.
     """
-    saved = read_weights(path)
-    saved.check_same_simulations(simulations, path)
+    saved.check_same_simulations(simulations)
     own = network.state_dict()
     weights = {k: v for k, v in saved.state.items() if k.startswith(_TAKEN)}
     other = {k for k, v in weights.items() if k not in own or own[k].shape != v.shape}
@@ -126,10 +123,10 @@ def start_from(network, path, simulations):
     other = {k for k in other if k in weights or not k.startswith(_OPTIONAL)}
     encoder_alone = bool(other) and all(key.startswith(_FLOW) for key in other)
     if other and not encoder_alone:
-        raise PixsedError(f"{path} holds a network of another shape; train again")
+        raise PixsedError(f"{saved.path} holds a network of another shape; train again")
     if encoder_alone:
         warnings.warn(
-            f"{path} holds a flow of another shape; only its encoder is used",
+            f"{saved.path} holds a flow of another shape; only its encoder is used",
             PixsedWarning,
             stacklevel=3,
         )

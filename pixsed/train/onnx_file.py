@@ -2,6 +2,9 @@
 
 import numpy as np
 
+#: Suffix of the names of weights that `store_small` has stored in a smaller type.
+SMALL = "_small"
+
 
 def forget_source(proto):
     """Remove the exporter's stack traces, which contain local paths, in place."""
@@ -77,8 +80,8 @@ def store_small(proto):
         if small.dtype == values.dtype:
             continue
         name, to = tensor.name, tensor.data_type
-        tensor.CopyFrom(numpy_helper.from_array(small, f"{name}_small"))
-        casts.append(helper.make_node("Cast", [f"{name}_small"], [name], to=to))
+        tensor.CopyFrom(numpy_helper.from_array(small, f"{name}{SMALL}"))
+        casts.append(helper.make_node("Cast", [f"{name}{SMALL}"], [name], to=to))
     nodes = list(proto.graph.node)
     del proto.graph.node[:]
     proto.graph.node.extend(casts + nodes)

@@ -97,8 +97,11 @@ def train(
     _check_trainable(simulations)
     check_decodable(simulations, ssp)
     options = options or TrainOptions()
+    weights = None if start is None else read_weights(start)
     if options.sizes is None:
-        options = replace(options, sizes=_default_sizes(simulations, resume or start))
+        first = read_weights(resume) if resume is not None else weights
+        sizes = space_of(simulations.prior).SIZES if first is None else first.sizes
+        options = replace(options, sizes=sizes)
     saved = None
     if resume is not None:
         saved = _read_resumed(resume, simulations, noise, options)
@@ -115,7 +118,7 @@ def train(
         seed=options.seed,
         infer_redshift=options.infer_redshift,
     )
-    started_from = [] if start is None else start_from(network, start, simulations)
+    started_from = [] if weights is None else start_from(network, weights, simulations)
     training = _Training(network, simulations, noise, options, started_from, started_at)
     training.start(parts, threads)
     if saved is not None:
@@ -164,11 +167,6 @@ def train_ensemble(simulations, ssp, noise, output, options, *, members, **argum
     for i, path in enumerate(member_paths(output, members)):
         own = replace(options, seed=options.seed + i)
         yield path, train(simulations, ssp, noise, path, own, **arguments)
-
-
-def _default_sizes(simulations, path):
-    """Return the sizes of a trained network; without a path, those of the prior."""
-    return space_of(simulations.prior).SIZES if path is None else read_weights(path).sizes
 
 
 def _check_trainable(simulations):

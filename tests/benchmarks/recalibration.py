@@ -37,6 +37,7 @@ from pixsed.train.network.flow import PixelFlow
 from pixsed.train.network.recalibration import Recalibration
 from pixsed.train.network.spaces import TauSpace
 from pixsed.train.recalibrate import recalibrate
+from pixsed.train.weights import state_of_graph
 from pixsed.validate.cases import CASES, observe_case
 from pixsed.validate.sampling import ModelSampler, assess
 from pixsed.validate.statistics import JOINT, summarise
@@ -63,15 +64,7 @@ def restore(path, ssp):
         infer_redshift=model.infers_redshift,
     )
     state = network.state_dict()
-    for name, values in weights.items():
-        key = name.removesuffix("_small").removeprefix("network.")
-        if key in state:
-            state[key] = torch.from_numpy(values.astype(np.float32))
-    # The exporter gives these biases a shape (H, 1, 1) and other names, in the order of use.
-    used = dict.fromkeys(name for node in proto.graph.node for name in node.input)
-    biases = [n for n in used if n in weights and weights[n].shape[1:] == (1, 1)]
-    for d, name in enumerate(biases):
-        state[f"conditioners.{d}.second.bias"] = torch.from_numpy(weights[name].ravel().copy())
+    state |= {name: v for name, v in state_of_graph(proto.graph).items() if name in state}
     network.load_state_dict(state)
     network.error_floor = model.metadata["noise"]["fraction_low"]
     network.refine().eval()

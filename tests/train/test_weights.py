@@ -37,8 +37,9 @@ def test_network_started_from_a_file_has_its_density(
 ):
     path = {"checkpoint": checkpoint_file, "model": model_file}[kind]
     simulations = read_simulations(simulations_file)
-    network = build_network(simulations, ssp_grid, read_weights(path).sizes, seed=3)
-    before = start_from(network, path, simulations)
+    weights = read_weights(path)
+    network = build_network(simulations, ssp_grid, weights.sizes, seed=3)
+    before = start_from(network, weights, simulations)
     assert before[-1]["seed"] == read_checkpoint(checkpoint_file)["training"]["seed"]
     saved = load_network(read_checkpoint(checkpoint_file))
     saved.recalibration, saved.error_floor = network.recalibration, 0.0
@@ -84,16 +85,16 @@ def test_model_of_other_bands(model_file, simulations_file, ssp_grid, tmp_path):
 
     path = _changed(model_file, tmp_path / "other.onnx", fewer)
     simulations = read_simulations(simulations_file)
-    network = build_network(simulations, ssp_grid, read_weights(path).sizes)
+    weights = read_weights(path)
+    network = build_network(simulations, ssp_grid, weights.sizes)
     with pytest.raises(PixsedError, match="other.onnx was trained on other bands or another prior"):
-        start_from(network, path, simulations)
+        start_from(network, weights, simulations)
 
 
-def test_model_without_some_weights(model_file, simulations_file, ssp_grid, monkeypatch):
+def test_model_without_some_weights(model_file, simulations_file, ssp_grid):
     simulations = read_simulations(simulations_file)
     weights = read_weights(model_file)
     network = build_network(simulations, ssp_grid, weights.sizes)
     weights.state.pop("encoder.trunk.norm.weight")
-    monkeypatch.setattr("pixsed.train.initialise.read_weights", lambda path: weights)
     with pytest.raises(PixsedError, match="holds a network of another shape; train again"):
-        start_from(network, model_file, simulations)
+        start_from(network, weights, simulations)
