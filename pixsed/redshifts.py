@@ -12,6 +12,22 @@ NO_DISTANCE = 1e-3
 _ROUNDING = 1e-6
 
 
+def given_redshift(redshift, redshift_err, given, given_err):
+    """Return the redshift and error of a galaxy, with those that a user gives in their place.
+
+    Parameters
+    ----------
+    redshift, redshift_err : float
+        From the file.
+    given, given_err : float or None
+        From the user. The error in the file belongs to the redshift in the file, so a given
+        redshift without an error is exact.
+    """
+    if given is not None:
+        redshift, redshift_err = given, 0.0
+    return redshift, redshift_err if given_err is None else given_err
+
+
 def redshift_dq(redshift, redshift_err, model=None):
     """Return the DQ bits of redshifts; 0 where a redshift can be fitted.
 

@@ -4,11 +4,11 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table, vstack
 
-from pixsed.errors import PixsedError
 from pixsed.fit.record import model_cards
+from pixsed.fit.select_draws import common_properties
 from pixsed.io.locate import parse_location
 from pixsed.io.writers.tables import write_table
-from pixsed.properties import ordered, unit_and_description
+from pixsed.properties import unit_and_description
 
 
 def draws_table(posteriors, model, properties=()):
@@ -31,15 +31,11 @@ def draws_table(posteriors, model, properties=()):
     PixsedError
         If a posterior lacks a property.
     """
-    there = set.intersection(*(set(one.samples) for one in posteriors))
-    if unknown := [name for name in properties if name not in there]:
-        raise PixsedError(
-            f"there are no draws of {', '.join(unknown)}; there are of {', '.join(ordered(there))}"
-        )
+    names = common_properties(posteriors, properties)
     parts = []
     for one in posteriors:
         part = Table({"PLACE": np.full(len(one.samples["LOGMSTAR"]), one.label)})
-        for name in properties or ordered(there):
+        for name in names:
             unit, text = unit_and_description(name, model)
             part[name] = one.samples[name]
             part[name].unit = u.Unit(unit) if unit else None

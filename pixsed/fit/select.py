@@ -1,7 +1,7 @@
 """Selection of the pixels to fit, and of the bands to fit them in."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,7 @@ from pixsed.fit.options import DEFAULT_SNR_MIN, FitOptions
 from pixsed.io.formats.cube import Binning
 from pixsed.io.formats.source import CubeSource
 from pixsed.nodata import count_codes, usable, warn_of_codes
-from pixsed.redshifts import redshift_dq, trouble_text
+from pixsed.redshifts import given_redshift, redshift_dq, trouble_text
 from pixsed.snr import mean_snr, snr_bands
 
 
@@ -170,6 +170,16 @@ def quality(flux, code, snr, snr_min):
     dq[nbands < len(flux)] |= DQ.BAND_MISSING
     dq[(code > 0).any(axis=0)] |= DQ.NO_INFORMATION
     return dq, nbands
+
+
+def with_redshift(cube, options):
+    """Return a cube with the redshift and error of the options, where they are given."""
+    if options.redshift is None and options.redshift_err is None:
+        return cube
+    z, error = given_redshift(
+        cube.redshift, cube.redshift_err, options.redshift, options.redshift_err
+    )
+    return replace(cube, redshift=z, redshift_err=error)
 
 
 def select(cube, model, options=None, name="cube"):

@@ -10,19 +10,20 @@ import numpy as np
 
 from pixsed.dq import MIN_BANDS, count_reasons, reasons_text
 from pixsed.errors import PixsedError, listed
-from pixsed.fit.draws import global_indices, key_of_name
+from pixsed.fit.draws import global_indices
 from pixsed.fit.options import DEFAULT_SNR_MIN, FitOptions
 from pixsed.fit.posterior import Rows, draw
 from pixsed.fit.quantiles import of_draws
-from pixsed.fit.select import select
+from pixsed.fit.select import select, with_redshift
 from pixsed.fit.table import rows_of
 from pixsed.fit.table_input import TableColumns, read_photometry
-from pixsed.fit.total import summed_photometry
+from pixsed.fit.total import row_of_sum, summed_photometry
 from pixsed.io.formats.cube import read_cube
 from pixsed.io.formats.photometry import band_columns
 from pixsed.io.formats.psfmatch import warn_of_psfs
 from pixsed.io.tables import read_table
 from pixsed.models import redshift_advice
+from pixsed.properties import ordered
 from pixsed.redshifts import check_redshift, redshift_dq, trouble_text
 
 #: Default number of draws of a picture, more than a fit needs for its quantiles.
@@ -86,6 +87,28 @@ class Posterior:
         return [float(level[0]) for level in of_draws(values[None], levels)]
 
 
+def common_properties(posteriors, wanted=()):
+    """Return the properties of which all posteriors have draws.
+
+    Parameters
+    ----------
+    posteriors : list of `Posterior`
+    wanted : sequence of str, optional
+        Return these, each once; by default all, in the order of a Maps file.
+
+    Raises
+    ------
+    PixsedError
+        If a posterior lacks one that is wanted.
+    """
+    there = ordered(set.intersection(*(set(one.samples) for one in posteriors)))
+    if unknown := [name for name in wanted if name not in there]:
+        raise PixsedError(
+            f"there are no draws of {', '.join(unknown)}; there are of {', '.join(there)}"
+        )
+    return list(dict.fromkeys(wanted)) or there
+
+
 def draw_places(cube, model, places, options=None, *, name="cube"):
     """Return the posteriors of pixels and regions of a cube.
 
@@ -112,7 +135,7 @@ def draw_places(cube, model, places, options=None, *, name="cube"):
         a binned cube, or the redshift cannot be fitted.
     """
     options = draw_options(options).with_defaults(snr_min=DEFAULT_SNR_MIN)
-    cube = _with_redshift(cube, options)
+    cube = with_redshift(cube, options)
     if not model.infers_redshift:
         advice = redshift_advice(", or use ")
         check_redshift(cube.redshift, cube.redshift_err, model, name, advice)
@@ -216,15 +239,6 @@ def draw_options(options=None):
     return options
 
 
-def _with_redshift(cube, options):
-    """Return a cube with the redshift of the options, if one is given."""
-    if options.redshift is not None:
-        cube = replace(cube, redshift=options.redshift, redshift_err=0.0)
-    if options.redshift_err is not None:
-        cube = replace(cube, redshift_err=options.redshift_err)
-    return cube
-
-
 def _pixel(x, y, shape, name):
     """Return (row, column) of the pixel at FITS coordinates x, y."""
     column, row = (int(np.floor(value + 0.5)) - 1 for value in (x, y))
@@ -318,10 +332,7 @@ def _sum(cube, model, selection, mask, label, key, name):
         )
     flux, err = summed_photometry(cube, replace(selection, chosen=chosen))
     _check_bands(np.isfinite(flux).sum(), f"{name}: {label}")
-    wide = np.full((2, 1, len(model.bands)), np.nan, dtype=np.float32)
-    wide[0, 0, selection.columns], wide[1, 0, selection.columns] = flux, err
-    redshift = np.array([cube.redshift], float), np.array([cube.redshift_err], float)
-    rows = Rows(*wide, *redshift, np.zeros(1, np.int64), np.array([key_of_name(key)]))
+    rows = row_of_sum(flux, err, cube, model, selection, key)
     area = count * cube.pixar_a2
     return rows, [f"{label}, {count} pixels"], [count], area
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from astropy import units as u
@@ -17,7 +17,7 @@ from pixsed.fit.cube import load_for
 from pixsed.fit.options import DEFAULT_SNR_MIN, FitOptions
 from pixsed.fit.progress import NoProgress, Progress
 from pixsed.fit.record import model_cards
-from pixsed.fit.select import select
+from pixsed.fit.select import select, with_redshift
 from pixsed.fit.total import mass_row
 from pixsed.io.columns import integers_or_texts
 from pixsed.io.formats.cube import Cube, read_cube
@@ -165,7 +165,7 @@ def _sum_one(cube, model, options, jobs, progress, keep_errors):
     try:
         if not isinstance(cube, Cube):
             cube = read_cube(name)
-        cube = _with_redshift(cube, options)
+        cube = with_redshift(cube, options)
         warn_of_psfs(cube.psfmatch)
         selection = select(cube, model, options, name)
     except (PixsedError, OSError) as error:
@@ -175,15 +175,6 @@ def _sum_one(cube, model, options, jobs, progress, keep_errors):
     with progress(int(selection.fitted.sum())) as bar:
         row = mass_row(cube, model, selection, options, jobs=jobs, progress=bar.done)
     return MassOutcome(name, row, reasons_text(count_reasons(selection.dq)))
-
-
-def _with_redshift(cube, options):
-    """Return a cube with the redshift of the options, if one is given."""
-    if options.redshift is not None:
-        cube = replace(cube, redshift=options.redshift, redshift_err=0.0)
-    if options.redshift_err is not None:
-        cube = replace(cube, redshift_err=options.redshift_err)
-    return cube
 
 
 def _table(rows):

@@ -156,6 +156,24 @@ def summed_photometry(cube, selection):
     return sums, np.hypot(errors, selection.error_floor * sums)
 
 
+def row_of_sum(flux, err, cube, model, selection, name):
+    """Return the `~pixsed.fit.posterior.Rows` of the photometry of `summed_photometry`.
+
+    Parameters
+    ----------
+    flux, err : `~numpy.ndarray`, shape (B,)
+        In the bands of `selection`.
+    cube, model, selection
+        As for `summed_photometry`.
+    name : str
+        Name that determines the base normals.
+    """
+    wide = np.full((2, 1, len(model.bands)), np.nan, dtype=np.float32)
+    wide[0, 0, selection.columns], wide[1, 0, selection.columns] = flux, err
+    redshift = np.array([cube.redshift], dtype=float), np.array([cube.redshift_err], dtype=float)
+    return Rows(*wide, *redshift, np.zeros(1, np.int64), np.array([key_of_name(name)]))
+
+
 def mass_row(cube, model, selection, options, *, jobs=1, progress=None):
     """Return a row of the table of masses: the resolved and integrated mass of a galaxy.
 
@@ -228,15 +246,7 @@ def _integrated(cube, model, selection, options):
         flag |= Flag.BAND_LEFT_OUT
     if present.sum() < MIN_BANDS:
         return {}, flag | Flag.FEW_BANDS
-    wide = np.full((2, 1, len(model.bands)), np.nan, dtype=np.float32)
-    wide[0, 0, selection.columns], wide[1, 0, selection.columns] = flux, err
-    rows = Rows(
-        *wide,
-        np.array([cube.redshift]),
-        np.array([cube.redshift_err]),
-        np.zeros(1, np.int64),
-        np.array([key_of_name(cube.object_id)]),
-    )
+    rows = row_of_sum(flux, err, cube, model, selection, cube.object_id)
     found = summarise(model, rows, replace(options, quantiles=LEVELS + _Z_LEVELS))
     if found["OOD"][0] < OOD_LIMIT:
         flag |= Flag.SUM_OOD

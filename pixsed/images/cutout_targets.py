@@ -85,6 +85,11 @@ def _redshift_lookup(options):
     return redshift_of
 
 
+def _unusable(pair, options):
+    """Return whether a redshift that should be known cannot be fitted."""
+    return not options.no_redshift and bool(redshift_dq(*pair))
+
+
 def _job_at_position(mosaics, options, redshift_of):
     from astropy.coordinates import SkyCoord
 
@@ -104,7 +109,7 @@ def _jobs_of_regions(mosaics, options, redshift_of):
     jobs = []
     for region in read_regions(options.region, mosaics.wcs):
         pair = redshift_of(region.number)
-        if redshift_dq(*pair) and not options.no_redshift:
+        if _unusable(pair, options):
             raise PixsedError(
                 f"{options.catalog} has no redshift of region {region.number}, or one with a bad "
                 "error; mend it, or give --redshift"
@@ -130,17 +135,14 @@ def _jobs_of_segments(mosaics, options, redshift_of):
                 f"id {number} is not in {segmap.name}; is it the map's own numbering?"
             )
     pairs = [redshift_of(number) for number in numbers]
-    if options.no_redshift:
-        usable = [True] * len(numbers)
-    elif ids:
-        for number, pair in zip(numbers, pairs, strict=True):
-            if redshift_dq(*pair):
-                raise PixsedError(
-                    f"{catalog} has no redshift of id {number}, or one with a bad error; mend it, "
-                    "or give --redshift"
-                )
-        usable = [True] * len(numbers)
-    else:
+    for number, pair in zip(ids, pairs, strict=False):  # without ids, all that are usable
+        if _unusable(pair, options):
+            raise PixsedError(
+                f"{catalog} has no redshift of id {number}, or one with a bad error; mend it, "
+                "or give --redshift"
+            )
+    usable = [True] * len(numbers)
+    if catalog is not None:
         usable = check_redshifts(numbers, pairs, segmap.name, catalog)
     one = len(ids) == 1
     return [

@@ -89,9 +89,10 @@ def read_pairs(a, b=None, properties=None, *, resolved_integrated=False, id_col=
     if b is None or resolved_integrated:
         if b is not None:
             raise PixsedError("--resolved-integrated compares one table with itself; give one")
-        table, name = _table(a)
-        found = _of_one(table, name, resolved_integrated)
-        both = name
+        if not isinstance(a, Table) and _has_maps(a):
+            raise PixsedError(f"{a} has maps; give another Maps file of the same pixels to compare")
+        table, both = _table(a)
+        found = _of_one(table, both, resolved_integrated)
     else:
         names = _name(a), _name(b)
         kinds = [isinstance(x, Maps) or (not isinstance(x, Table) and _has_maps(x)) for x in (a, b)]
@@ -122,8 +123,6 @@ def _name(x):
 def _table(x):
     if isinstance(x, Table):
         return x, "table"
-    if _has_maps(x):
-        raise PixsedError(f"{x} has maps; give another Maps file of the same pixels to compare")
     wanted = lambda names: any(_COLUMN.fullmatch(name) for name in names)  # noqa: E731
     return read_table(str(x), wanted=wanted), str(x)
 
@@ -304,10 +303,9 @@ def _of_maps(a, b, properties):
             f"{a.name} and {b.name} must have one grid, got pixels up to {offset:.3g} pixels "
             "apart on the sky; fit the same cube twice"
         )
-    found = []
+    found, redshift = [], _redshift_plane(a, b)
     for prop in (p for p in a.properties if all(f"{p}_P50" in x.planes for x in (a, b))):
         values = [_plane(maps, prop) for maps in (a, b)]
-        redshift = _redshift_plane(a, b)
         names = a.name, b.name
         found.append(_pair(prop, prop, values, redshift, names, a.units.get(prop), pixels=True))
     return found

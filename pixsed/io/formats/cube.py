@@ -151,7 +151,7 @@ class Cube:
             raise PixsedError(f"table must have the columns {', '.join(missing)}")
         if [str(band) for band in self.table["band"]] != self.bands:
             raise PixsedError("table must have one row per band, in the order of bands")
-        if not (np.isnan(self.redshift) or (np.isfinite(self.redshift) and self.redshift >= 0)):
+        if self.redshift < 0 or np.isinf(self.redshift):
             raise PixsedError(f"redshift must be 0 or more, or NaN, got {self.redshift}")
         if not (np.isfinite(self.redshift_err) and self.redshift_err >= 0):
             raise PixsedError(f"redshift_err must be 0 or more, got {self.redshift_err}")

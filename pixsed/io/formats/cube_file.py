@@ -15,6 +15,7 @@ from pixsed.io.formats.psfmatch import warn_of_psfs
 from pixsed.io.formats.source import Pixels
 from pixsed.io.locate import open_fits
 from pixsed.io.rows import RowReader, strips, to_float32
+from pixsed.redshifts import given_redshift
 
 # Pixels of the segmentation map in memory at once, when the whole map is searched.
 _STRIP_PIXELS = 1_000_000
@@ -94,12 +95,9 @@ class CubeFile(FileOwner):
                 raise PixsedError(f"{path}: {error}; make it with pixsed cutout") from error
             self.bands, self.header, self.pixar_a2 = cube.bands, cube.header, cube.pixar_a2
             self.object_id, self.psfmatch = cube.object_id, cube.psfmatch
-            self.redshift, self.redshift_err = cube.redshift, cube.redshift_err
-            if redshift is not None:
-                # The error in the file belongs to the redshift in the file.
-                self.redshift, self.redshift_err = redshift, 0.0
-            if redshift_err is not None:
-                self.redshift_err = redshift_err
+            self.redshift, self.redshift_err = given_redshift(
+                cube.redshift, cube.redshift_err, redshift, redshift_err
+            )
             self.shape = hdulist[self.bands[0]].shape
             self._rows = [
                 [RowReader(hdulist[band + suffix]) for band in self.bands]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
+from pixsed.redshifts import given_redshift
+
 if TYPE_CHECKING:
     from astropy.io import fits
 
@@ -144,10 +146,11 @@ class CubeSource:
         self.header, self.binning = cube.header, cube.binning
         self.pixar_a2 = cast(float, cube.pixar_a2)  # a Cube takes it from the WCS
         self.object_id: str | None = str(cube.object_id)
-        self.redshift: float = cube.redshift if redshift is None else redshift
-        self.redshift_err: float = cube.redshift_err if redshift is None else 0.0
-        if redshift_err is not None:
-            self.redshift_err = redshift_err
+        self.redshift: float
+        self.redshift_err: float
+        self.redshift, self.redshift_err = given_redshift(
+            cube.redshift, cube.redshift_err, redshift, redshift_err
+        )
         everything = np.ones(cube.shape, dtype=bool)
         self._inside = everything if all_pixels else cube.segment(name)
         self.npix = int(self._inside.sum())
