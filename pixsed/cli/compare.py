@@ -2,7 +2,8 @@
 
 import click
 
-from pixsed.cli.options import FiniteFloat, FiniteRange, Names, examples, output, quiet_verbose
+from pixsed.cli.options import FiniteFloat, FiniteRange, examples, output, properties, quiet_verbose
+from pixsed.cli.pictures import ENDINGS_TEXT, KINDS, write_picture
 
 EPILOG = examples(
     "pixsed compare tau_masses.ecsv dirichlet_masses.ecsv --plot priors.png",
@@ -14,14 +15,9 @@ EPILOG = examples(
 @click.command("compare", epilog=EPILOG)
 @click.argument("a", metavar="A")
 @click.argument("b", required=False, metavar="[B]")
-@click.option(
-    "--property",
-    "properties",
-    multiple=True,
-    type=Names(upper=True),
-    metavar="PROP",
-    help="Property to compare, such as LOGMSTAR or RES_LOGMSTAR; repeat it, or separate by commas."
-    "  [default: all that A and B have]",
+@properties(
+    "Property to compare, such as LOGMSTAR or RES_LOGMSTAR; repeat it, or separate by commas."
+    "  [default: all that A and B have]"
 )
 @click.option(
     "--resolved-integrated",
@@ -47,7 +43,7 @@ EPILOG = examples(
     help="Difference beyond which a value is an outlier: in dex for logarithms, else in the unit.",
 )
 @click.option(
-    "--plot", type=click.Path(), metavar="FILE", help="Also draw a picture: .png, .pdf or .svg."
+    "--plot", type=click.Path(), metavar="FILE", help=f"Also draw a picture: {ENDINGS_TEXT}."
 )
 @output("Table to write (.fits, .ecsv or .csv).", required=False)
 @quiet_verbose
@@ -72,11 +68,11 @@ def command(a, b, properties, resolved_integrated, id_col, split, outlier, plot,
     if output:
         check_table_output(output, overwrite)
     if plot:
-        if Path(plot).suffix.lower() not in (".png", ".pdf", ".svg"):
-            raise PixsedError(f"--plot {plot}: the name must end in .png, .pdf or .svg")
+        kind = Path(plot).suffix.lower()[1:]
+        if kind not in KINDS:
+            raise PixsedError(f"--plot {plot}: the name must end in {ENDINGS_TEXT}")
         check_output(plot, overwrite)
-    names = [name for group in properties for name in group]
-    pairs = read_pairs(a, b, names, resolved_integrated=resolved_integrated, id_col=id_col)
+    pairs = read_pairs(a, b, properties, resolved_integrated=resolved_integrated, id_col=id_col)
     table = compare(pairs, split=split, outlier=outlier)
     for line in lines(table, pairs[0].a_name, pairs[0].b_name):
         click.echo(line, err=output == "-")
@@ -93,15 +89,6 @@ def command(a, b, properties, resolved_integrated, id_col, split, outlier, plot,
             OUTLIER=(outlier, "difference beyond which a value is an outlier"),
         )
     if plot:
-        _draw(pairs, table, plot, overwrite)
+        from pixsed.plots.compare import draw
 
-
-def _draw(pairs, table, plot, overwrite):
-    from pathlib import Path
-
-    from pixsed.io.atomic import atomic_path
-    from pixsed.plots.compare import draw
-
-    figure = draw(pairs, table)
-    with atomic_path(plot, overwrite) as temporary:
-        figure.savefig(temporary, dpi=150, format=Path(plot).suffix[1:].lower())
+        write_picture(draw(pairs, table), plot, kind, overwrite=overwrite)

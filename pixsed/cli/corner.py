@@ -2,8 +2,9 @@
 
 import click
 
-from pixsed.cli.options import Names, examples, output, pairs, quiet_verbose, say
-from pixsed.cli.places import dpi, picture_format, place_options, read_posteriors, write_picture
+from pixsed.cli.options import examples, output, pairs, properties, quiet_verbose, say
+from pixsed.cli.pictures import dpi, write_picture
+from pixsed.cli.places import picture_or_table, place_options, read_posteriors
 
 EPILOG = examples(
     "pixsed corner 531.fits --pixel 33 31 -o corner.png",
@@ -16,14 +17,9 @@ EPILOG = examples(
 @click.command(epilog=EPILOG)
 @click.argument("file", metavar="CUBE|TABLE")
 @place_options(samples=2048)
-@click.option(
-    "--property",
-    "properties",
-    multiple=True,
-    type=Names(upper=True),
-    metavar="PROP",
-    help="Property to draw; repeat it, or separate by commas.  "
-    "[default: LOGMSTAR LOGSFR METAL AV AGE, and REDSHIFT if it is uncertain]",
+@properties(
+    "Property to draw; repeat it, or separate by commas.  "
+    "[default: LOGMSTAR LOGSFR METAL AV AGE, and REDSHIFT if it is uncertain]"
 )
 @click.option(
     "--truth",
@@ -47,23 +43,22 @@ def command(file, properties, truths, dpi, output, overwrite, **values):
     from pixsed.fit.prior_draws import common_prior
     from pixsed.io.outputs import check_output
 
-    form = picture_format(output)
+    kind = picture_or_table(output)
     check_output(output, overwrite)
     truths = _truths(truths)
     found, model, options, title = read_posteriors(file, values)
-    wanted = [name for names in properties for name in names]
     what = f"{output}: {len(found)} posterior{'s' * (len(found) > 1)}, {options.samples} draws each"
-    if form is None:
-        table = draws_table(found, model, wanted)
+    if kind is None:
+        table = draws_table(found, model, properties)
         write_draws(table, output, model, options, "corner", inputs=[file], overwrite=overwrite)
         say(what)
         return
     from pixsed.plots.corner import Corner, chosen_properties, draw
 
-    names = chosen_properties(found, wanted)
+    names = chosen_properties(found, properties)
     prior = common_prior(model, found, names)
     figure = draw(Corner(names, found, prior, truths, model.units, title))
-    write_picture(figure, output, form=form, overwrite=overwrite, dpi=dpi)
+    write_picture(figure, output, kind, overwrite=overwrite, dpi=dpi)
     say(f"{what}, of {', '.join(names)}")
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from pixsed.cli.options import FiniteRange, Names, examples, quiet_verbose, say
+from pixsed.cli.options import FiniteRange, examples, properties, quiet_verbose, say
 
 EPILOG = examples(
     "pixsed ds9 maps.fits --std --run",
@@ -12,14 +12,9 @@ EPILOG = examples(
 
 @click.command("ds9", epilog=EPILOG)
 @click.argument("maps", nargs=-1, required=True, metavar="MAPS...")
-@click.option(
-    "--property",
-    "properties",
-    multiple=True,
-    type=Names(upper=True),
-    metavar="PROP",
-    help="Property to show, such as LOGMSTAR, or another plane, such as SNR; repeat it, or "
-    "separate by commas.  [default: LOGSIGMA LOGSFR AGE METAL AV]",
+@properties(
+    "Property to show, such as LOGMSTAR, or another plane, such as SNR; repeat it, or "
+    "separate by commas.  [default: LOGSIGMA LOGSFR AGE METAL AV]"
 )
 @click.option(
     "--quantile",
@@ -62,8 +57,7 @@ def command(maps, properties, quantiles, std, segmap, regions, overwrite, start,
     from pixsed.plots.ds9 import ds9_command, find_program, overlap, program_name, read_all, run
 
     program = find_program(program) if start else program_name(program)
-    names = [name for group in properties for name in group]
-    frames, windows = read_all(maps, names, quantiles=quantiles, std=std)
+    frames, windows = read_all(maps, properties, quantiles=quantiles, std=std)
     if segmap or regions:
         _regions(segmap, regions, maps, windows, overwrite)
     if not overlap(list(windows.values())):

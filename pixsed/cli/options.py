@@ -176,6 +176,23 @@ class Names(click.ParamType):
         return [word.upper() for word in words] if self._upper else words
 
 
+def properties(help):
+    """Add the option --property, whose value is the list of all the names that are given."""
+
+    def together(ctx, param, value):
+        return [name for names in value for name in names]
+
+    return click.option(
+        "--property",
+        "properties",
+        multiple=True,
+        type=Names(upper=True),
+        metavar="PROP",
+        callback=together,
+        help=help,
+    )
+
+
 def output(help="Output file; - for standard output.", required=True, **kwargs):
     """Add `-o/--output` and `--overwrite`; refuse to overwrite an input."""
 

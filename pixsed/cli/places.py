@@ -5,11 +5,10 @@ import click
 from pixsed.checks import MAX_SAMPLES
 from pixsed.cli.mosaics import catalog_columns, split_bands, units
 from pixsed.cli.options import FiniteFloat, FiniteRange, error_floor, hdu, model, seed
+from pixsed.cli.pictures import ENDINGS, picture_kind
 
-_PICTURES = (".png", ".pdf", ".svg")
 _OF_CUBES = ("pixels", "positions", "region", "segment", "all_pixels", "snr_min")
 _OF_TABLES = ("ids", "units", "id_col", "z_col", "zerr_col", "hdu")
-_ENDINGS = (*_PICTURES, ".fits", ".ecsv", ".csv")
 
 
 def place_options(samples):
@@ -79,14 +78,6 @@ _FITS = (
     catalog_columns,
     hdu,
     seed,
-)
-
-dpi = click.option(
-    "--dpi",
-    type=click.IntRange(min=10, max=1200),
-    default=150,
-    show_default=True,
-    help="Dots per inch of a picture.",
 )
 
 
@@ -174,32 +165,19 @@ def _title(posteriors, model, galaxy):
     return ", ".join([*parts, f"model {model.name}"])
 
 
-def picture_format(output):
-    """Return ``"png"``, ``"pdf"`` or ``"svg"`` of the name of an output; None for a table.
-
-    Standard output takes a PNG.
+def picture_or_table(output):
+    """Return the format of a picture by its name, as `picture_kind`; None for a table.
 
     Raises
     ------
     PixsedError
         If the ending is that of neither a picture nor a table.
     """
-    from pathlib import Path
+    from pixsed.io.outputs import check_ending
 
-    from pixsed.io.outputs import check_ending, is_stream
-
-    suffix = Path(output).suffix.lower()
-    if suffix in _PICTURES:
-        return suffix[1:]
-    if is_stream(output) and not suffix:
-        return "png"
-    check_ending(output, (*_ENDINGS, ".fits.gz"), "a picture or table is")
-    return None
-
-
-def write_picture(figure, output, *, form, overwrite, dpi):
-    """Write a figure, atomically."""
-    from pixsed.io.atomic import atomic_path
-
-    with atomic_path(output, overwrite) as temporary:
-        figure.savefig(temporary, dpi=dpi, format=form)
+    kind = picture_kind(output)
+    if kind is None:
+        check_ending(
+            output, (*ENDINGS, ".fits", ".ecsv", ".csv", ".fits.gz"), "a picture or table is"
+        )
+    return kind

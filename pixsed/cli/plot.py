@@ -2,8 +2,8 @@
 
 import click
 
-from pixsed.cli.options import Names, examples, output, psf_fwhm, quiet_verbose
-from pixsed.cli.pictures import KINDS, check_picture
+from pixsed.cli.options import examples, output, properties, psf_fwhm, quiet_verbose
+from pixsed.cli.pictures import KINDS, check_picture, dpi, write_picture
 
 EPILOG = examples(
     "pixsed plot maps.fits -o maps.png",
@@ -14,14 +14,9 @@ EPILOG = examples(
 
 @click.command(epilog=EPILOG)
 @click.argument("maps", metavar="MAPS...", nargs=-1, required=True)
-@click.option(
-    "--property",
-    "properties",
-    multiple=True,
-    type=Names(),
-    metavar="PROP",
-    help="Property to draw, such as LOGMSTAR; repeat it, or separate by commas. Also LOGSSFR, "
-    "LOGSIGMA_SFR, SNR, NBANDS, OOD, CHI2.  [default: LOGSIGMA LOGSFR AGE METAL AV]",
+@properties(
+    "Property to draw, such as LOGMSTAR; repeat it, or separate by commas. Also LOGSSFR, "
+    "LOGSIGMA_SFR, SNR, NBANDS, OOD, CHI2.  [default: LOGSIGMA LOGSFR AGE METAL AV]"
 )
 @click.option(
     "--rgb",
@@ -48,13 +43,7 @@ EPILOG = examples(
     show_default=True,
     help="Format of the pictures in a folder.",
 )
-@click.option(
-    "--dpi",
-    type=click.IntRange(min=10, max=1200),
-    default=150,
-    show_default=True,
-    help="Dots per inch.",
-)
+@dpi
 @output(
     "Output picture: .png, .pdf or .svg; for several MAPS a folder of <MAPS>.png; - for a PNG on "
     "standard output."
@@ -72,7 +61,6 @@ def command(maps, properties, cubes, contact_sheet, std, kind, output, overwrite
     from pixsed.cli.fit_options import is_folder
     from pixsed.plots.pictures import cubes_by_object
 
-    properties = [name for names in properties for name in names]
     if std and not contact_sheet:
         raise click.UsageError("--std is for --contact-sheet; other pictures have both.")
     if contact_sheet:
@@ -92,7 +80,7 @@ def _draw_one(path, properties, cubes, kind, output, overwrite, look):
 
     panels, composite = read_galaxy(path, properties, cubes)
     figure = draw(panels, composite=composite, psf_fwhm=look["psf_fwhm"])
-    _save(figure, output, kind, overwrite, look)
+    write_picture(figure, output, kind, overwrite=overwrite, dpi=look["dpi"])
     ny, nx = panels.fitted.shape
     more = "" if composite is None else f"; RGB: {composite.text}"
     say(f"{output}: {len(panels.properties)} properties, {nx} x {ny} pixels{more}")
@@ -128,12 +116,5 @@ def _draw_sheet(maps, properties, cubes, std, kind, output, overwrite, look):
 
     galaxies = [read_galaxy(path, properties, cubes) for path in maps]
     figure = draw_sheet(galaxies, std=std, psf_fwhm=look["psf_fwhm"])
-    _save(figure, output, kind, overwrite, look)
+    write_picture(figure, output, kind, overwrite=overwrite, dpi=look["dpi"])
     say(f"{output}: {len(galaxies)} galaxies, {len(galaxies[0][0].properties)} properties")
-
-
-def _save(figure, output, kind, overwrite, look):
-    from pixsed.io.atomic import atomic_path
-
-    with atomic_path(output, overwrite) as temporary:
-        figure.savefig(temporary, dpi=look["dpi"], format=kind)

@@ -3,6 +3,7 @@
 import click
 
 from pixsed.cli.options import FiniteRange, Names, examples, output, psf_fwhm, quiet_verbose
+from pixsed.cli.pictures import check_picture, dpi, write_picture
 
 EPILOG = examples(
     "pixsed rgb 531.fits -o rgb.png",
@@ -53,13 +54,7 @@ def _image(colour):
 )
 @click.option("--bare", is_flag=True, help="Only the pixels, without axes, as .png.")
 @psf_fwhm
-@click.option(
-    "--dpi",
-    type=click.IntRange(min=10, max=1200),
-    default=150,
-    show_default=True,
-    help="Dots per inch.",
-)
+@dpi
 @output("Output picture: .png, .pdf or .svg; - for a PNG on standard output.")
 @quiet_verbose
 def command(cube, red, green, blue, bands, bare, psf_fwhm, dpi, output, overwrite, **mapping):
@@ -71,7 +66,6 @@ def command(cube, red, green, blue, bands, bare, psf_fwhm, dpi, output, overwrit
     Needs matplotlib: pip install 'pixsed[plot]'.
     """
     from pixsed.cli.options import say
-    from pixsed.cli.pictures import check_picture
     from pixsed.io.atomic import atomic_path
     from pixsed.io.formats.cube import read_cube
     from pixsed.plots.lupton import composite_of_cube, composite_of_images
@@ -85,12 +79,12 @@ def command(cube, red, green, blue, bands, bare, psf_fwhm, dpi, output, overwrit
         composite = composite_of_cube(read_cube(cube), bands, name=cube, **mapping)
     else:
         composite = composite_of_images(red, green, blue, **mapping)
-    figure = None if bare else draw_rgb(composite, psf_fwhm=psf_fwhm)
-    with atomic_path(output, overwrite) as temporary:
-        if figure is None:
+    if bare:
+        with atomic_path(output, overwrite) as temporary:
             write_pixels(composite, temporary)
-        else:
-            figure.savefig(temporary, dpi=dpi, format=kind)
+    else:
+        figure = draw_rgb(composite, psf_fwhm=psf_fwhm)
+        write_picture(figure, output, kind, overwrite=overwrite, dpi=dpi)
     factors = ", ".join(f"{factor:.3g}" for factor in composite.scale)
     say(
         f"{output}: {composite.text}, times {factors}; stretch {composite.stretch:.3g} nJy, "

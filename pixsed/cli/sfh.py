@@ -3,7 +3,8 @@
 import click
 
 from pixsed.cli.options import examples, output, quiet_verbose, say
-from pixsed.cli.places import dpi, picture_format, place_options, read_posteriors, write_picture
+from pixsed.cli.pictures import dpi, write_picture
+from pixsed.cli.places import picture_or_table, place_options, read_posteriors
 
 EPILOG = examples(
     "pixsed sfh 531.fits --pixel 33 31 -o sfh.png",
@@ -32,17 +33,17 @@ def command(file, log_time, log_sfr, dpi, output, overwrite, **values):
     from pixsed.fit.histories import history_table, recover
     from pixsed.io.outputs import check_output
 
-    form = picture_format(output)
+    kind = picture_or_table(output)
     check_output(output, overwrite)
     found, model, options, title = read_posteriors(file, values)
     histories = [recover(one, model, log_time=log_time) for one in found]
     what = f"{output}: {len(found)} star-formation histor{'ies' if len(found) > 1 else 'y'}"
-    if form is None:
+    if kind is None:
         table = history_table(histories)
         write_draws(table, output, model, options, "sfh", inputs=[file], overwrite=overwrite)
     else:
         from pixsed.plots.histories import draw
 
         figure = draw(histories, title=title, log_time=log_time, log_sfr=log_sfr)
-        write_picture(figure, output, form=form, overwrite=overwrite, dpi=dpi)
+        write_picture(figure, output, kind, overwrite=overwrite, dpi=dpi)
     say(f"{what}, {options.samples} draws{' each' * (len(found) > 1)}")

@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 
 from pixsed.plots.figure import new_figure
-from pixsed.plots.maps import LABELS
+from pixsed.plots.labels import label
 from pixsed.validate.compare import difference_unit
 
 _COLUMNS = 4
@@ -112,9 +112,9 @@ def _panel(above, below, pair, limits):
     above.set(xlim=(low, high), ylim=(low, high))
     reach = _reach(pair)
     below.set(xlim=(low, high), ylim=(-reach, reach))
-    label = LABELS.get(pair.prop, f"{pair.prop} [{pair.unit}]" if pair.unit else pair.prop)
-    above.set_ylabel(f"B: {label}", fontsize=7)
-    below.set_xlabel(f"A: {label}", fontsize=7)
+    text = label(pair.prop, pair.unit)
+    above.set_ylabel(f"B: {text}", fontsize=7)
+    below.set_xlabel(f"A: {text}", fontsize=7)
     unit = difference_unit(pair.unit)
     below.set_ylabel("B - A" + (f" [{unit}]" if unit else ""), fontsize=7)
     above.tick_params(labelsize=6, labelbottom=False)

@@ -5,8 +5,9 @@ import numpy as np
 from pixsed.errors import PixsedError
 from pixsed.plots.annotations import Corner, Scale, annotate
 from pixsed.plots.figure import new_figure
+from pixsed.plots.labels import galaxy_title
 from pixsed.plots.lupton import show
-from pixsed.plots.maps import draw_plane, title_of
+from pixsed.plots.maps import draw_plane
 from pixsed.plots.sky_axes import sky_axes
 
 _INCHES = 2.2
@@ -96,7 +97,7 @@ def _row(figure, places, panels, composite, *, std, first, named):
     found[0].text(
         -0.42,
         0.5,
-        title_of(panels).replace(", ", "\n"),
+        galaxy_title(panels.object_id, panels.redshift).replace(", ", "\n"),
         transform=found[0].transAxes,
         rotation=90,
         ha="right",

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pixsed.errors import PixsedError
+from pixsed.fit.select_draws import common_properties
 from pixsed.plots.figure import new_figure
-from pixsed.plots.maps import LABELS
+from pixsed.plots.labels import label
 
 #: Properties that are drawn by default.
 DEFAULT = ("LOGMSTAR", "LOGSFR", "METAL", "AV", "AGE", "REDSHIFT")
@@ -65,16 +66,8 @@ def chosen_properties(posteriors, wanted=()):
     PixsedError
         If a posterior lacks one.
     """
-    there = [
-        name for name in posteriors[0].samples if all(name in one.samples for one in posteriors)
-    ]
-    if not wanted:
-        return [name for name in DEFAULT if name in there]
-    if unknown := [name for name in wanted if name not in there]:
-        raise PixsedError(
-            f"there are no draws of {', '.join(unknown)}; there are of {', '.join(there)}"
-        )
-    return list(dict.fromkeys(wanted))
+    there = common_properties(posteriors, wanted)
+    return there if wanted else [name for name in DEFAULT if name in there]
 
 
 def draw(corner):
@@ -272,8 +265,7 @@ def _decorate(axis, i, j, count, corner):
 def _label(corner, name):
     if name in LOGARITHMIC:
         return LOGARITHMIC[name]
-    unit = corner.units.get(name, "")
-    return LABELS.get(name) or _TIMES.get(name) or (f"{name} [{unit}]" if unit else name)
+    return _TIMES.get(name) or label(name, corner.units.get(name, ""))
 
 
 def _legend(figure, axis, corner):

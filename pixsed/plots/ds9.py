@@ -14,13 +14,12 @@ import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning, listed
 from pixsed.io.headers import pixel_area_arcsec2
-from pixsed.plots.maps import DEFAULT
+from pixsed.plots.colour_limits import PERCENTILES
+from pixsed.plots.panels import default_properties
 from pixsed.properties import quantile_name
 
 #: Names of the program, in the order in which they are looked for.
 PROGRAMS = ("ds9", "saods9")
-#: Percentiles of the pixels at which the colour scales end.
-PERCENTILES = (1, 99)
 # All are in DS9 since version 8, and increase in brightness.
 _COLOURS = {
     "LOGMSTAR": "inferno",
@@ -151,8 +150,7 @@ def read_frames(path, properties=None, *, quantiles=(), std=False, name=""):
 
     with open_fits(path) as hdulist:
         there = property_names(hdulist, path)
-        wanted = [text.upper() for text in properties or ()]
-        wanted = wanted or [prop for prop in DEFAULT if prop in there] or there[:5]
+        wanted = [text.upper() for text in properties or ()] or default_properties(there)
         planes = [hdu.name for hdu in hdulist]
         groups = _planes(wanted, there, planes, quantiles, std, path)
         first = f"{there[0]}_P50"

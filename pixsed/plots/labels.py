@@ -1,5 +1,7 @@
 """Labels and colour maps of properties and of planes of quality."""
 
+import math
+
 #: Labels of the axes and colour bars.
 LABELS = {
     "LOGMSTAR": r"$\log M_*$ [M$_\odot$]",
@@ -39,6 +41,14 @@ _COLOURS = {
 }
 #: Colour map of standard deviations.
 STD_COLOURS = "cividis"
+
+
+def galaxy_title(object_id, redshift):
+    """Return the title of a galaxy: its id, if it has one, and its redshift, if it is finite."""
+    parts = [f"object {object_id}"] if object_id else []
+    if math.isfinite(redshift):
+        parts.append(f"z = {redshift:.4g}")
+    return ", ".join(parts)
 
 
 def label(name, unit=""):

@@ -5,12 +5,9 @@ import numpy as np
 from pixsed.plots.annotations import Corner, Scale, annotate
 from pixsed.plots.colour_limits import colour_limits
 from pixsed.plots.figure import new_figure
-from pixsed.plots.labels import LABELS, STD_COLOURS, colours, label
+from pixsed.plots.labels import STD_COLOURS, colours, galaxy_title, label
 from pixsed.plots.lupton import show
-from pixsed.plots.panels import DEFAULT, Panels, read_panels
 from pixsed.plots.sky_axes import sky_axes
-
-__all__ = ["DEFAULT", "LABELS", "Panels", "draw", "draw_plane", "read_panels", "title_of"]
 
 #: Width of a panel.
 INCHES = 2.4
@@ -25,7 +22,7 @@ def draw(panels, *, composite=None, psf_fwhm=None):
 
     Parameters
     ----------
-    panels : `Panels`
+    panels : `~pixsed.plots.panels.Panels`
     composite : `~pixsed.plots.lupton.Composite`, optional
         RGB image of the same pixels, as `~pixsed.plots.lupton.composite_of_panels` gives it; drawn
         first.
@@ -75,23 +72,15 @@ def draw(panels, *, composite=None, psf_fwhm=None):
         )
         draw_plane(axes, panels, i, std=row == 1 and i in pairs)
         found.append(axes)
-    figure.suptitle(title_of(panels, legend=bool(pairs)), fontsize=9)
+    lines = [galaxy_title(panels.object_id, panels.redshift)]
+    if pairs:
+        lines.append("posterior median (above), standard deviation (below)")
+    figure.suptitle("\n".join(filter(None, lines)), fontsize=9)
     scale = Scale(panels.pixel, panels.redshift, psf_fwhm)
     galaxy = panels.fitted if composite is None else panels.fitted | composite.galaxy
     corner = Corner(found[0], galaxy, scale, found[1:], on_dark=composite is not None)
     annotate(figure, [corner], rows=1 if composite is not None else rows)
     return figure
-
-
-def title_of(panels, *, legend=False):
-    """Return the title of a galaxy: its id and redshift; with `legend`, the order of the rows."""
-    parts = [f"object {panels.object_id}"] if panels.object_id else []
-    if np.isfinite(panels.redshift):
-        parts.append(f"z = {panels.redshift:.4g}")
-    lines = [", ".join(parts)] if parts else []
-    if legend:
-        lines.append("posterior median (above), standard deviation (below)")
-    return "\n".join(lines)
 
 
 def draw_plane(axes, panels, number, *, std=False, named=True):
@@ -100,7 +89,7 @@ def draw_plane(axes, panels, number, *, std=False, named=True):
     Parameters
     ----------
     axes : `~astropy.visualization.wcsaxes.WCSAxes`
-    panels : `Panels`
+    panels : `~pixsed.plots.panels.Panels`
     number : int
         Number of the property.
     std : bool, optional

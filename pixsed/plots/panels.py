@@ -127,10 +127,15 @@ def read_panels(path, properties=None, *, margin=2):
     )
 
 
+def default_properties(names):
+    """Return the properties that are drawn by default, of those of a file."""
+    return [name for name in DEFAULT if name in names] or names[:5]
+
+
 def _chosen(names, there, properties, path):
     """Return the planes to draw, out of the properties and the extensions of a file."""
     if not properties:
-        return [name for name in DEFAULT if name in names] or names[:5]
+        return default_properties(names)
     wanted = [name.upper() for name in properties]
     drawn = [*names, *(name for name in QUALITY if name in there)]
     drawn += [name for name, needs in DERIVED.items() if set(needs) <= set(names)]

@@ -4,6 +4,7 @@ import numpy as np
 
 from pixsed.plots.annotations import Corner, Scale, annotate
 from pixsed.plots.figure import new_figure
+from pixsed.plots.labels import galaxy_title
 from pixsed.plots.lupton import show
 from pixsed.plots.sky_axes import sky_axes
 
@@ -30,11 +31,8 @@ def draw_rgb(composite, *, psf_fwhm=None):
     figure = new_figure(figsize=(5.0, 5.0 * float(np.clip(ny / nx, 0.4, 2.0)) + 0.3))
     axes = sky_axes(figure, figure.add_gridspec(1, 1)[0], composite.wcs, (ny, nx), size=8)
     show(axes, composite, size=9)
-    parts = [f"object {composite.object_id}"] if composite.object_id else []
-    if np.isfinite(composite.redshift):
-        parts.append(f"z = {composite.redshift:.4g}")
-    if parts:
-        figure.suptitle(", ".join(parts), fontsize=10)
+    if title := galaxy_title(composite.object_id, composite.redshift):
+        figure.suptitle(title, fontsize=10)
     scale = Scale(composite.pixel, composite.redshift, psf_fwhm)
     annotate(figure, [Corner(axes, composite.galaxy, scale, on_dark=True)])
     return figure

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from pixsed.errors import PixsedError
 from pixsed.io.formats.cube import Cube, write_cube
 from pixsed.plots.contact_sheet import draw_sheet
-from pixsed.plots.maps import DEFAULT, draw, read_panels
+from pixsed.plots.maps import draw
+from pixsed.plots.panels import DEFAULT, read_panels
 from pixsed.plots.pictures import cubes_by_object, picture_paths, read_galaxy
 
 UNITS = {
