@@ -123,14 +123,15 @@ def test_no_keyword_of_an_input(keyword):
     assert not is_input_keyword(keyword)
 
 
-@pytest.mark.parametrize("count", [1, 99, 100, 105, 1000, 12000])
+@pytest.mark.parametrize("count", [1, 99, 100, 105, 1000, 3000])
 def test_many_inputs(count):
     names = [f"dir/{i}.fits" for i in range(count)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         header = stamp(fits.PrimaryHDU().header, inputs=names)
         again = fits.Header.fromstring(header.tostring())
-    assert [again[input_keyword(i + 1)] for i in range(count)] == [
+    values = {card.keyword: card.value for card in again.cards}  # astropy's lookup is slow
+    assert [values[input_keyword(i + 1)] for i in range(count)] == [
         f"{i}.fits" for i in range(count)
     ]
     if count < 2000:  # astropy's lookup makes longer ones slow
