@@ -45,11 +45,12 @@ def ellipse():
     return np.hypot((x - 25) / 1.5, y - 18)
 
 
-def write_maps(path, *, fitted=True, properties=UNITS, redshift=2.1, name="17"):
+def write_maps(path, *, fitted=True, properties=UNITS, redshift=2.1, name="17", **cards):
     r = ellipse()
     inside = (r < 12) & fitted
     primary = fits.PrimaryHDU()
     primary.header["OBJECT"] = name
+    primary.header.update(cards)
     if redshift is not None:
         primary.header["REDSHIFT"] = redshift
     hdus = [primary]
@@ -102,6 +103,13 @@ class TestPanels:
         assert panels.units[0] == "dex(solMass kpc-2)"
         assert (panels.object_id, panels.redshift) == ("17", 2.1)
         assert panels.pixel == pytest.approx(0.03)
+
+    @pytest.mark.parametrize(
+        ("cards", "fwhm"), [({"PSFFWHM": 0.155}, 0.155), ({}, np.nan), ({"PSFFWHM": -1}, np.nan)]
+    )
+    def test_psf_of_the_header(self, tmp_path, cards, fwhm):
+        panels = read_panels(write_maps(tmp_path / "maps.fits", **cards))
+        np.testing.assert_equal(panels.psf_fwhm, fwhm)
 
     def test_cropped_to_the_fitted_pixels(self, maps):
         panels = read_panels(maps, margin=0)
