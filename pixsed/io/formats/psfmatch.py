@@ -12,6 +12,8 @@ KEPT_BANDS = ("F460M", "F480M")
 #: FWHM over that of the others up to which such a band is accepted unmatched. F480M has 1.09 times
 #: the FWHM of F444W, in proportion to the wavelength.
 KEPT_WIDTH = 1.15
+#: Message if `says_nothing`.
+NO_PSFMATCH = "none of the bands says to which PSF it is matched (no PSFMATCH)"
 # Values of PSFMATCH that are not bands: not matched, not known, different from cube to cube.
 _NO_BAND = ("none", "unknown", "mixed")
 
@@ -53,7 +55,7 @@ def common_psf(psfmatch, fwhm):
     Returns
     -------
     band : str
-        ``"unknown"`` if the PSF of every band is unknown.
+        ``"unknown"`` if no band says it, ``"none"`` if none is matched and one says so.
     fwhm : float
         Median of the bands with that PSF, in arcsec; NaN if not known.
     """
@@ -63,7 +65,8 @@ def common_psf(psfmatch, fwhm):
         for band, name in psfmatch.items()
         if target and name == target and fwhm.get(band, math.nan) > 0
     ]
-    return target or "unknown", statistics.median(known) if known else math.nan
+    nothing = "none" if set(psfmatch.values()) - {"unknown"} else "unknown"
+    return target or nothing, statistics.median(known) if known else math.nan
 
 
 def bands_apart(psfmatch, fwhm=None):

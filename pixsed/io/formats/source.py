@@ -89,7 +89,7 @@ class PixelSource(Protocol):
 
     @property
     def common_psf(self) -> tuple[str, float]:
-        """Band whose PSF most bands have, and its FWHM in arcsec: ``"unknown"`` and NaN if not."""
+        """Band whose PSF most bands have, or none, unknown; and its FWHM in arcsec, or NaN."""
 
     @property
     def npix(self) -> int:

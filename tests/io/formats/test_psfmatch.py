@@ -63,12 +63,13 @@ def test_a_band_left_must_be_about_as_wide(widths, listed):
 def test_common_psf():
     psfmatch = {"F200W": "F444W", "F277W": "F444W", "F444W": "F444W", "F480M": "none"}
     widths = {"F200W": 0.15, "F277W": 0.14, "F480M": 0.3, "F444W": np.nan}
-    assert common_psf(psfmatch, widths) == ("F444W", 0.145)
+    assert common_psf(psfmatch, widths) == ("F444W", pytest.approx(0.145))
     for known in ({}, {"F480M": 0.3}):
         band, width = common_psf(psfmatch, known)
         assert band == "F444W" and np.isnan(width)
-    band, width = common_psf({"F200W": "unknown", "F480M": "none"}, widths)
-    assert band == "unknown" and np.isnan(width)
+    for others in ("none", "unknown"):
+        band, width = common_psf({"F200W": "unknown", "F480M": others}, widths)
+        assert band == others and np.isnan(width)
 
 
 @pytest.mark.parametrize(("psfmatch", "target", "listed"), APART)
@@ -134,6 +135,8 @@ def test_commands_tell(images, run_cli, tmp_path, others, warned):
         run_cli(*fit, tmp_path / "field.fits", *paths, "--segmap", seg),
         run_cli("sum-mass", cube, "--samples", "20", "-o", tmp_path / "mass.fits"),
     ]
+    for result in done[1:3]:  # the fits
+        assert ("none of the bands says" in result.stderr) == (others in (None, "unknown"))
     for result in done:
         assert result.exit_code == 0, (result.output, result.exception)
         assert sum("not known to be matched to" in text for text in result.warned) == warned
