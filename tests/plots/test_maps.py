@@ -180,9 +180,16 @@ class TestPicture:
         images = [axis for axis in figure.axes if axis.images]
         assert len(images) == 2 * len(DEFAULT)
 
-    def test_planes_without_a_deviation_come_last(self, maps):
+    def test_planes_without_a_deviation_come_last(self, tmp_path):
+        from matplotlib.patches import Circle
+
+        maps = write_maps(tmp_path / "maps.fits", PSFFWHM=0.15)
         figure = draw(read_panels(maps, ["OOD", "AGE", "CHI2"]))
         assert len([axis for axis in figure.axes if axis.images]) == 4
+        # The PSF of the header: 0.15 arcsec on pixels of 0.03.
+        patches = [patch for axis in figure.axes for patch in axis.patches]
+        [circle] = [patch for patch in patches if isinstance(patch, Circle)]
+        assert circle.radius == pytest.approx(2.5)
 
     def test_rgb_image_first(self, maps, tmp_path):
         cubes = {"17": write_galaxy(tmp_path / "17.fits")}

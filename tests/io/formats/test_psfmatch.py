@@ -142,8 +142,8 @@ def test_commands_tell(images, run_cli, tmp_path, others, warned):
         assert sum("not known to be matched to" in text for text in result.warned) == warned
     assert fits.getheader(cube, "F444W")["PSFMATCH"] == (psfmatch["F444W"] or "unknown")
     # The FWHM goes from the images to the cube and to the maps, and from there to pictures.
-    matched = "F444W" in psfmatch.values()
+    target = main_target({band: name or "unknown" for band, name in psfmatch.items()})
     assert fits.getheader(cube, "F444W").get("PSFFWHM") == (0.15 if psfmatch["F444W"] else None)
     for path in (cube, tmp_path / "maps.fits", tmp_path / "field.fits"):
-        assert fits.getheader(path).get("PSFFWHM") == (0.15 if matched else None)
-    assert fits.getheader(tmp_path / "maps.fits").get("PSFMATCH") == ("F444W" if matched else None)
+        assert fits.getheader(path).get("PSFFWHM") == (0.15 if target else None)
+    assert fits.getheader(tmp_path / "maps.fits").get("PSFMATCH") == target
