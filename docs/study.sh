@@ -11,7 +11,7 @@ bands=${STUDY_BANDS:-F435W F606W F814W F115W F150W F200W F277W F356W F410M F444W
 ids=${STUDY_IDS:-1 2 3}
 samples=${STUDY_SAMPLES:-128}
 sims=${STUDY_SIMS:-4000}
-run() { echo "+ pixsed $*"; pixsed "$@"; }
+run() { echo "+ pixsed $*" >&2; pixsed "$@"; }
 step() { echo; echo "== $*"; }
 cubes() { for id in $ids; do echo "$out/cubes/$id.fits"; done; }
 
