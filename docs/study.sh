@@ -79,10 +79,10 @@ step "Predictive checks (Fig 14) and radial profiles (Fig 15)"
 # Fig 15: run profile "$out/cubes/$first.fits" --model tau --overwrite -o "$out/figures/fig15_profile.png"
 
 step "Accuracy and calibration on simulations (Table 3, Figs 1, 2, 9-12, 16)"
-if run ssp --library bc03 --overwrite -o "$out/bc03.fits"; then
+if run ssp --library bc03 --refine 3 --overwrite -o "$out/bc03.fits"; then
     for prior in tau dirichlet; do
-        run simulate --ssp "$out/bc03.fits" --prior "$prior" -n "$sims" --seed 7 --overwrite \
-            -o "$out/sims_$prior.fits"
+        run simulate --ssp "$out/bc03.fits" --prior "$prior" -n "$sims" --bands basic --seed 7 \
+            --overwrite -o "$out/sims_$prior.fits"
     done
     number=$((sims / 4))
     for prior in tau dirichlet; do
