@@ -66,6 +66,8 @@ for prior in tau dirichlet; do
         -o "$out/masses_$prior.fits"
     run compare "$out/masses_$prior.fits" --resolved-integrated --property LOGMSTAR \
         --plot "$out/figures/fig07_$prior.png" --overwrite -o "$out/fig07_$prior.ecsv"
+    run compare "$data/mock_truth.fits[MASSES]" "$out/masses_$prior.fits" \
+        --property LOGMSTAR --overwrite -o "$out/truth_$prior.ecsv"
 done
 
 step "Differences between the priors (6.2, Fig 16): masses, and pixels of one galaxy"
