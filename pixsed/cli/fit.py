@@ -185,6 +185,7 @@ def command(inputs, output, **values):
     from pixsed.fit.inputs import kind_of_inputs
     from pixsed.fit.table import fit_table, table_text
     from pixsed.fit.to_file import fit_to_file, pixel_options
+    from pixsed.io.formats.psfmatch import NO_PSFMATCH
 
     chosen.check_engine(values)
     mosaics = any(values[name] for name in ("segmap", "redshift_map", "catalog"))
@@ -210,4 +211,6 @@ def command(inputs, output, **values):
         files = chosen.source_files(kind, inputs, options, values)
         bar = fit_report.PixelBar
         report = fit_to_file(files, model, output, options, execution, progress=bar)
+        if report.psf_unknown:
+            say(NO_PSFMATCH)
         say(fit_report.report_line(output, report, options, execution.resume))

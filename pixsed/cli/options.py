@@ -297,7 +297,8 @@ psf_fwhm = click.option(
     "--psf-fwhm",
     type=FiniteRange(min=0, min_open=True),
     metavar="ARCSEC",
-    help="FWHM of the PSF, drawn as a circle; without it there is no circle.",
+    help="FWHM of the PSF, drawn as a circle.  [default: PSFFWHM of the header, from psfmatch; "
+    "without it, no circle]",
 )
 
 error_floor = click.option(

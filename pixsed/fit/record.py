@@ -5,6 +5,7 @@ from pathlib import Path
 from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError
 from pixsed.io.fingerprint import file_digest, fingerprint
+from pixsed.io.formats.cube_parts import psf_fwhm_card
 from pixsed.io.locate import open_fits
 
 # Cards that best describe the difference between two fits.
@@ -109,8 +110,12 @@ def fit_cards(fitter, key):
     if source.redshift is not None and not model.infers_redshift:
         cards["REDSHIFT"] = (float(source.redshift), "redshift")
         cards["ZERR"] = (float(source.redshift_err), "1-sigma error of the redshift, 0 = exact")
+    band, fwhm = source.common_psf
+    if band not in ("none", "unknown"):
+        cards["PSFMATCH"] = (band, "band whose PSF most bands have")
     return cards | {
         "PIXAR_A2": (float(source.pixar_a2), "[arcsec2] area of a pixel"),
+        **psf_fwhm_card(fwhm),
         **model_cards(model, options),
         "FITKEY": (fingerprint(key), "of inputs, model and options"),
         "SNRMIN": (options.snr_min, "minimum mean S/N of a fitted pixel"),

@@ -222,7 +222,7 @@ def draw_file(path, model, where, options=None, columns=None):
     path = str(path)
     if isinstance(where, Places):
         cube = read_cube(path)
-        warn_of_psfs(cube.psfmatch)
+        warn_of_psfs(cube.psfmatch, cube.psf_fwhm)
         return draw_places(cube, model, where, options, name=path), str(cube.object_id)
     columns = columns or TableColumns()
     table = read_table(

@@ -166,7 +166,7 @@ def _sum_one(cube, model, options, jobs, progress, keep_errors):
         if not isinstance(cube, Cube):
             cube = read_cube(name)
         cube = with_redshift(cube, options)
-        warn_of_psfs(cube.psfmatch)
+        warn_of_psfs(cube.psfmatch, cube.psf_fwhm)
         selection = select(cube, model, options, name)
     except (PixsedError, OSError) as error:
         if not keep_errors:

@@ -15,7 +15,7 @@ from pixsed.images.cutout_targets import Job, find_jobs
 from pixsed.images.mosaics import Mosaics
 from pixsed.images.quantity import to_number
 from pixsed.images.segmap import open_segmap
-from pixsed.io.formats.psfmatch import warn_of_psfs
+from pixsed.io.formats.psfmatch import psfs_of_images, warn_of_psfs
 from pixsed.io.image import open_images
 from pixsed.io.locate import Location, expand_locations, parse_location
 
@@ -269,7 +269,7 @@ def open_cutouts(images: Iterable[Image], options: CutoutOptions) -> Iterator[Cu
             segmap = stack.enter_context(open_segmap(options.segmap))
             inputs.append(segmap.location.path)
         mosaics = Mosaics(files, segmap)
-        warn_of_psfs({image.band: image.psfmatch for image in files})
+        warn_of_psfs(*psfs_of_images(files))
         if options.catalog:
             inputs.append(parse_location(options.catalog).path)
         if options.region:

@@ -5,6 +5,7 @@ import numpy as np
 from pixsed.errors import PixsedError
 from pixsed.images.noise.error_scale import median_error, sky_rms
 from pixsed.io.formats.cube import Cube, bands_table, cube_segmap
+from pixsed.io.formats.psfmatch import psfs_of_images
 from pixsed.io.headers import shifted_header
 from pixsed.nodata import MAX_ERR
 
@@ -64,6 +65,7 @@ def cut_cube(mosaics, target, box, *, segmap=None, mask_neighbours=False, rescal
         for plane in (*flux, *err):
             plane[others] = np.nan
         history.append("cutout: pixels of other segments masked")
+    psfmatch, psf_fwhm = psfs_of_images(mosaics.images)
     cube = Cube(
         bands=mosaics.bands,
         flux=np.stack(flux),
@@ -74,7 +76,8 @@ def cut_cube(mosaics, target, box, *, segmap=None, mask_neighbours=False, rescal
         redshift_err=target.redshift_err,
         segmap=segmap,
         table=table,
-        psfmatch={b: im.psfmatch for b, im in zip(mosaics.bands, mosaics.images, strict=True)},
+        psfmatch=psfmatch,
+        psf_fwhm=psf_fwhm,
     )
     return cube, history
 

@@ -15,19 +15,22 @@ from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import write_hdulist
-from pixsed.io.bandnames import check_band_name, filter_name
-from pixsed.io.cards import safe_cards
+from pixsed.io.bandnames import check_band_name
+from pixsed.io.cards import positive_number, safe_cards
 from pixsed.io.formats.cube_parts import (
     COLUMNS,
     MAKE_CUBE,
     Binning,
+    band_cards,
     bands_table,
     binning_cards,
     header_number,
+    psf_fwhm_card,
     read_binning,
     read_cube_table,
     table_hdu,
 )
+from pixsed.io.formats.psfmatch import common_psf
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import open_fits
 from pixsed.io.provenance import stamp
@@ -66,6 +69,8 @@ class Cube:
         By default that of `bands_table`.
     psfmatch : dict, optional
         Band -> band whose PSF it was convolved to, ``"none"`` or ``"unknown"`` (the default).
+    psf_fwhm : dict, optional
+        Band -> FWHM of its PSF in arcsec; NaN (the default) = unknown.
     binning : `Binning`, optional
         Bins of the pixels. `flux` and `err` are then those of the bin divided by its number of
         pixels, and noise_corr of `table` is for a sum of bins.
@@ -103,6 +108,7 @@ class Cube:
     table: Table = None  # type: ignore[assignment]
     psfmatch: dict = field(default_factory=dict)
     binning: Binning | None = None
+    psf_fwhm: dict = field(default_factory=dict)
 
     def __post_init__(self):
         self.bands = [check_band_name(band, "band") for band in self.bands]
@@ -117,6 +123,7 @@ class Cube:
         if self.pixar_a2 is None:
             self.pixar_a2 = pixel_area_arcsec2(self.wcs)
         self.psfmatch = {band: self.psfmatch.get(band, "unknown") for band in self.bands}
+        self.psf_fwhm = {b: positive_number(self.psf_fwhm.get(b)) for b in self.bands}
         pivot = np.asarray(self.table["pivot_um"], dtype=float)
         order = np.argsort(pivot, kind="stable")  # NaN sorts last
         if not np.array_equal(order, np.arange(len(order))):
@@ -257,6 +264,7 @@ def write_cube(
                 "REDSHIFT": (float(cube.redshift), "redshift, no value = unknown"),
                 "ZERR": (float(cube.redshift_err), "1-sigma error of the redshift, 0 = known"),
                 "PIXAR_A2": (float(cube.pixar_a2), "[arcsec2] area of a pixel, from the WCS"),
+                **psf_fwhm_card(common_psf(cube.psfmatch, cube.psf_fwhm)[1]),
             }
         )
     )
@@ -266,16 +274,8 @@ def write_cube(
     hdus = [primary]
     for i, band in enumerate(cube.bands):
         header = cube.header.copy()
-        header.update(
-            safe_cards(
-                {
-                    "BUNIT": ("nJy", "flux density a pixel"),
-                    "FILTER": (filter_name(band), "filter"),
-                    "INSTRUME": (str(cube.table["instrument"][i]), "instrument"),
-                    "PSFMATCH": (cube.psfmatch[band], "band whose PSF this one has"),
-                }
-            )
-        )
+        header["BUNIT"] = ("nJy", "flux density a pixel")
+        header.update(safe_cards(band_cards(cube, i)))
         hdus.append(fits.ImageHDU(cube.flux[i], header, name=band))
         header = header.copy()
         header["BUNIT"] = ("nJy", "1-sigma error of the flux density a pixel")
@@ -337,8 +337,8 @@ def read_description(hdulist, path):
     Returns
     -------
     arguments : dict
-        Arguments of `Cube`: bands, header, redshift, object_id, redshift_err, pixar_a2, table and
-        psfmatch.
+        Arguments of `Cube`: bands, header, redshift, object_id, redshift_err, pixar_a2, table,
+        psfmatch and psf_fwhm.
     planes : tuple of list of str
         Names of the extensions of fluxes, and of those of errors, one per band.
 
@@ -371,6 +371,7 @@ def read_description(hdulist, path):
         pixar_a2=header_number(primary, "PIXAR_A2", path) if "PIXAR_A2" in primary else None,
         table=table,
         psfmatch={b: str(hdulist[b].header.get("PSFMATCH", "unknown")) for b in bands},
+        psf_fwhm={b: hdulist[b].header.get("PSFFWHM") for b in bands},
     )
     if bands:
         celestial_wcs(arguments["header"], path)

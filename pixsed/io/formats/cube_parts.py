@@ -10,7 +10,7 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError
-from pixsed.io.bandnames import instrument_name, pivot_um
+from pixsed.io.bandnames import filter_name, instrument_name, pivot_um
 
 MAKE_CUBE = "make it with pixsed cutout"
 COLUMNS = ("band", "instrument", "pivot_um", "depth_1sigma_njy", "sky_rms_njy", "noise_corr")
@@ -101,6 +101,22 @@ def bands_table(
         if name in _UNITS:
             table[name].unit = _UNITS[name]
     return table
+
+
+def band_cards(cube, number):
+    """Return the cards of the planes of a band, beside BUNIT: keyword -> (value, comment)."""
+    band = cube.bands[number]
+    cards = {
+        "FILTER": (filter_name(band), "filter"),
+        "INSTRUME": (str(cube.table["instrument"][number]), "instrument"),
+        "PSFMATCH": (cube.psfmatch[band], "band whose PSF this one has"),
+    }
+    return cards | psf_fwhm_card(cube.psf_fwhm[band])
+
+
+def psf_fwhm_card(fwhm):
+    """Return the card PSFFWHM as a dict; empty if the FWHM is NaN."""
+    return {"PSFFWHM": (fwhm, "[arcsec] FWHM of the PSF, from its area")} if fwhm > 0 else {}
 
 
 def binning_cards(binning):
