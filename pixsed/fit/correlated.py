@@ -11,8 +11,6 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 
 from pixsed.fit.draws import key_of_name
 
-#: Number of draws whose normals are made together.
-_TOGETHER = 25
 #: Largest base normal, as in `pixsed.fit.draws`.
 _LIMIT = 5.2
 
@@ -45,17 +43,19 @@ class CorrelatedNormals:
         self._padded = [next_fast_len(n + reach, real=True) for n in self.shape]
         self._filter = _filter(autocorrelation, self._padded)
 
-    def draws(self, y, x, common, samples):
+    def draws(self, y, x, common, samples, together=100):
         """Yield the normals of some pixels, a few draws at a time.
 
         Parameters
         ----------
         y, x : `~numpy.ndarray`, shape (N,), int
             Pixels of the box.
-        common : `~numpy.ndarray`, shape (N,)
+        common : `~numpy.ndarray`, shape (N,) or (N, D)
             Common fraction of the variance, 0 to 1.
         samples : int
             Number of draws, S.
+        together : int, optional
+            Number of draws at a time; the numbers do not depend on it.
 
         Yields
         ------
@@ -63,19 +63,20 @@ class CorrelatedNormals:
             Draws.
         normals : `~numpy.ndarray`, shape (N, draws, D), float32
         """
-        common = np.asarray(common, dtype=np.float32)[:, None, None]
-        for start in range(0, samples, _TOGETHER):
-            stop = min(start + _TOGETHER, samples)
-            # Each group of draws has its own stream, so their number does not change them.
-            rng = np.random.Generator(np.random.Philox(key=self._key, counter=[0, 0, 0, start]))
-            shared = rng.standard_normal((stop - start, self.dim), dtype=np.float32)
-            own = np.empty((len(y), stop - start, self.dim), dtype=np.float32)
-            for draw in range(stop - start):
+        common = np.asarray(common, dtype=np.float32)
+        common = common if common.ndim == 2 else common[:, None]
+        for start in range(0, samples, together):
+            stop = min(start + together, samples)
+            found = np.empty((len(y), stop - start, self.dim), dtype=np.float32)
+            for draw in range(start, stop):
+                # Each draw has its own stream, so their number does not change them.
+                rng = np.random.Generator(np.random.Philox(key=self._key, counter=[0, 0, 0, draw]))
+                shared = rng.standard_normal(self.dim, dtype=np.float32)
                 white = rng.standard_normal((self.dim, *self._padded), dtype=np.float32)
                 field = irfft2(rfft2(white) * self._filter, self._padded)
-                own[:, draw] = field[:, y, x].T
-            found = np.sqrt(common) * shared + np.sqrt(1.0 - common) * own
-            yield slice(start, stop), np.clip(found, -_LIMIT, _LIMIT)
+                own = field[:, y, x].T
+                found[:, draw - start] = np.sqrt(common) * shared + np.sqrt(1.0 - common) * own
+            yield slice(start, stop), np.clip(found, -_LIMIT, _LIMIT, out=found)
 
 
 def _filter(autocorrelation, shape):
