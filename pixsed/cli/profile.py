@@ -87,6 +87,14 @@ EPILOG = examples(
     "--normalise", is_flag=True, help="Add columns relative to the central pixel, draw by draw."
 )
 @click.option(
+    "--noise",
+    type=click.Choice(("correlated", "independent", "common")),
+    default="correlated",
+    show_default=True,
+    help="Correlation of the draws of different pixels: that of the noise and the prior; none "
+    "but that of --error-floor; or complete, an upper bound of the errors.",
+)
+@click.option(
     "--samples",
     type=click.IntRange(2, MAX_SAMPLES),
     default=500,
@@ -116,7 +124,7 @@ EPILOG = examples(
 @dpi
 @output("Table (.fits, .ecsv or .csv), one row per annulus; - for standard output.")
 @quiet_verbose
-def command(cube, model, properties, plot, dpi, output, overwrite, jobs, **values):
+def command(cube, model, properties, noise, plot, dpi, output, overwrite, jobs, **values):
     """Radial profile of a galaxy, in elliptical annuli.
 
     For each annulus the surface densities of mass and SFR, mass-weighted AGE, A_V and the
@@ -143,6 +151,7 @@ def command(cube, model, properties, plot, dpi, output, overwrite, jobs, **value
         options,
         annuli,
         properties=properties,
+        noise=noise,
         output=output,
         overwrite=overwrite,
         jobs=jobs,

@@ -1,14 +1,17 @@
-"""Elliptical annuli of a galaxy: its shape, the weights of pixels, and curves of growth."""
+"""Elliptical annuli of a galaxy: its shape, the weights of pixels, and half radii."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
+from scipy.optimize import brentq
 
 from pixsed.errors import PixsedError
 
-# Number of ellipses of a curve of growth.
-_STEPS = 200
+# Accuracy of a half radius in pixels.
+_ACCURACY = 1e-4
+# Weights below this are rounding errors of the difference of two ellipses.
+_NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ class Ellipse:
         for row, inner, outer in zip(found, edges[:-1], edges[1:], strict=True):
             image = self.annulus(inner, outer).to_mask(method="exact").to_image(shape)
             if image is not None:  # the annulus is on the image
-                row[:] = image[y, x]
+                values = image[y, x]
+                row[:] = np.where(values > _NOTHING, values, 0.0)
         return found
 
 
@@ -129,16 +133,15 @@ def half_radius(image, inside, ellipse):
         return np.nan
     # A pixel ends half a diagonal beyond its centre, along the minor axis at most.
     end = ellipse.radius(y, x).max() + np.sqrt(0.5) / ellipse.axis_ratio
-    radii = np.linspace(0.0, end, _STEPS + 1)
-    growth = [0.0] + [_sum(ellipse.annulus(0.0, radius), image) for radius in radii[1:]]
     half = 0.5 * image.sum()
-    first = int(np.argmax(np.asarray(growth) >= half))
-    return float(np.interp(half, growth[first - 1 : first + 1], radii[first - 1 : first + 1]))
 
+    def excess(radius):
+        if radius == 0.0:
+            return -half
+        found = ellipse.annulus(0.0, radius).to_mask(method="exact").multiply(image)
+        return (0.0 if found is None else found.sum()) - half
 
-def _sum(aperture, image):
-    found = aperture.to_mask(method="exact").multiply(image)
-    return 0.0 if found is None else float(found.sum())
+    return float(brentq(excess, 0.0, end, xtol=_ACCURACY))
 
 
 def position_angle(wcs, ellipse):

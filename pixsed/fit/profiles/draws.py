@@ -10,6 +10,7 @@ from pixsed.fit.derived import derive
 from pixsed.fit.draws import global_indices
 from pixsed.fit.posterior import BATCH, EXTENSIVE, Rows, draw, run_batches
 from pixsed.fit.quantiles import of_draws
+from pixsed.fit.total import _last_only, _overlap
 
 # Number of pixels whose draws are in memory together in `mass_planes`.
 _TOGETHER = 2048
@@ -44,8 +45,7 @@ def sum_draws(
     """Return the posterior draws of the properties of annuli.
 
     Masses and SFRs are sums over the pixels. Other properties are means over the pixels, weighted
-    by their surviving mass in the same draw; AGE and the times are weighted by the mass formed,
-    if the model has it.
+    by the mass formed (the surviving mass, if the model has no other) in the same draw.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ def sum_draws(
         From `fitted_weights`.
     options : `~pixsed.fit.options.FitOptions`
         Only samples, S, is used.
-    normals : callable
-        ``normals(rows)`` returns the base normals of some of the fitted pixels, shape
-        (len(rows), S, D); their correlation between pixels sets the errors of the annuli.
+    normals : object
+        From `pixsed.fit.galaxy_normals.galaxy_normals`. The correlation of the normals of
+        different pixels sets the errors of the annuli.
     redshifts : sequence of (float, slice)
         Redshifts, and the draws that belong to each; common to all pixels.
     jobs : int, optional
@@ -76,35 +76,43 @@ def sum_draws(
         Fraction of the pixels that are out of distribution; NaN where no score is known.
     """
     y, x = np.nonzero(selection.fitted)
-    key_y, key_x = global_indices(cube.header, cube.shape)
-    middle = len(redshifts) // 2
+    keys = tuple(key[at] for key, at in zip(_keys(cube), (y, x), strict=True))
+    middle = redshifts[len(redshifts) // 2][1].start
     exact = np.zeros(BATCH)
+    totals, counts = {}, np.zeros((2, len(weights)))
+    for where, base in normals.parts(y, x):
+        inside = [(z, _overlap(part, where)) for z, part in redshifts]
+        inside = [(z, part) for z, part in inside if part.stop > part.start]
 
-    def sum_batch(rows, keep):
-        flux, err = selection.photometry(model, y[rows], x[rows])
-        base = normals(rows)
-        npix = selection.npix(y[rows[keep]], x[rows[keep]])
-        weight = weights[:, rows[keep]]
-        parts = []
-        for number, (z, part) in enumerate(redshifts):
-            draws, predicted = model.sample(flux, err, exact + z, exact, base[:, part])
-            parts.append(_sums(model, draws[keep], z, npix, weight))
-            if number == middle:
-                flux_model = predicted
-        ood = model.score(flux, err, flux_model, exact, exact)[1][keep]
-        with np.errstate(invalid="ignore"):
-            counts = np.stack([weight @ np.isfinite(ood), weight @ (ood < OOD_LIMIT)])
-        return {name: np.hstack([one[name] for one in parts]) for name in parts[0]}, counts
+        def sum_batch(rows, keep, base=base, start=where.start, inside=inside):
+            flux, err = selection.photometry(model, y[rows], x[rows])
+            mine, kept = base(rows), rows[keep]
+            npix, weight = selection.npix(y[kept], x[kept]), weights[:, kept]
+            sums, scored = [], 0.0
+            for z, part in inside:
+                local = slice(part.start - start, part.stop - start)
+                draws, predicted = model.sample(flux, err, exact + z, exact, mine[:, local])
+                sums.append((part, _sums(model, draws[keep], z, npix, weight)))
+                if part.start <= middle < part.stop:  # the median redshift
+                    ood = model.score(flux, err, predicted, exact, exact)[1][keep]
+                    with np.errstate(invalid="ignore"):
+                        scored = np.stack([weight @ np.isfinite(ood), weight @ (ood < OOD_LIMIT)])
+            return sums, scored
 
-    totals, counts = {}, 0.0
-    batches = run_batches(sum_batch, key_y[y], key_x[x], jobs, progress)
-    for _, (sums, batch_counts) in batches:
-        counts = counts + batch_counts
-        for name, values in sums.items():
-            totals[name] = totals.get(name, 0.0) + values
+        report = _last_only(progress, where, options.samples)
+        for _, (sums, scored) in run_batches(sum_batch, *keys, jobs, report):
+            counts += scored
+            for part, found in sums:
+                for name, values in found.items():
+                    shape = len(weights), options.samples
+                    totals.setdefault(name, np.zeros(shape))[:, part] += values
     with np.errstate(divide="ignore", invalid="ignore"):
         area = _areas(weights, cube, redshifts, options.samples)
         return _properties(totals, area), counts[1] / counts[0]
+
+
+def _keys(cube):
+    return global_indices(cube.header, cube.shape)
 
 
 def _sums(model, draws, z, npix, weight):
@@ -114,24 +122,19 @@ def _sums(model, draws, z, npix, weight):
     their products with the mass.
     """
     columns = dict(zip(model.parameters, np.moveaxis(draws, 2, 0).astype(float), strict=True))
-    if npix is not None:
-        log_npix = np.log10(npix)[:, None]
-        columns |= {name: columns[name] - log_npix for name in EXTENSIVE if name in columns}
     columns |= derive(columns, model.sfh, np.full((len(draws), 1), z))
-    linear = {name: 10.0 ** columns.pop(name) for name in EXTENSIVE if name in columns}
     columns.pop("REDSHIFT", None)
+    linear = {name: 10.0 ** columns.pop(name) for name in EXTENSIVE if name in columns}
+    if npix is not None:
+        linear = {name: values / npix[:, None] for name, values in linear.items()}
+    mass = linear[weighting(linear)]
     found = {name: weight @ values for name, values in linear.items()}
-    for name, values in columns.items():
-        found[name] = weight @ (values * linear[weighting(name, linear)])
-    return found
+    return found | {name: weight @ (values * mass) for name, values in columns.items()}
 
 
-def weighting(name, there):
-    """Return the mass that weights a property in a mean: LOGMFORM for times, else LOGMSTAR."""
-    return "LOGMFORM" if name in _TIMES and "LOGMFORM" in there else "LOGMSTAR"
-
-
-_TIMES = ("AGE", "T50LB", "TAU", "TSTART", "T25", "T50", "T75")
+def weighting(there):
+    """Return the mass that weights the other properties in means."""
+    return "LOGMFORM" if "LOGMFORM" in there else "LOGMSTAR"
 
 
 def _areas(weights, cube, redshifts, samples):
@@ -149,7 +152,7 @@ def _properties(totals, area):
         if name in EXTENSIVE:
             found[name] = np.log10(np.where(values > 0, values, np.nan))
         else:
-            found[name] = values / totals[weighting(name, totals)]
+            found[name] = values / totals[weighting(totals)]
     area = np.log10(area)
     found["LOGSIGMA"] = found["LOGMSTAR"] - area
     if "LOGSFR" in found:
@@ -177,7 +180,7 @@ def mass_planes(cube, model, selection, options):
         part of the mass of the bin.
     """
     y, x = np.nonzero(selection.fitted)
-    key_y, key_x = global_indices(cube.header, cube.shape)
+    key_y, key_x = _keys(cube)
     options = replace(options, samples=_MAP_SAMPLES)
     values = np.empty((2, len(y)))
     for start in range(0, len(y), _TOGETHER):

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.table import Table
-from scipy.special import ndtri
 
-from pixsed.checks import check_number, check_path
+from pixsed.checks import check_choice, check_number, check_path
 from pixsed.dq import count_reasons, reasons_text
 from pixsed.errors import PixsedError
 from pixsed.fit.cube import load_for
-from pixsed.fit.draws import global_indices
+from pixsed.fit.galaxy_normals import NOISE, galaxy_normals
 from pixsed.fit.options import DEFAULT_SNR_MIN, FitOptions
 from pixsed.fit.profiles.draws import sum_draws
 from pixsed.fit.profiles.geometry import find_geometry
@@ -23,22 +22,20 @@ from pixsed.fit.profiles.table import chosen_properties, profile_table
 from pixsed.fit.progress import NoProgress, Progress
 from pixsed.fit.record import model_cards
 from pixsed.fit.select import select, with_redshift
-from pixsed.fit.total import _divide as divide
-from pixsed.fit.total import _normals as pixel_normals
+from pixsed.fit.total import _divide, _integrated
+from pixsed.fit.total import _redshifts as _redshifts_of
 from pixsed.io.formats.cube import Cube, read_cube
 from pixsed.io.formats.psfmatch import warn_of_psfs
 from pixsed.io.outputs import protected_arguments
 from pixsed.io.writers.tables import check_table_output, write_table
 from pixsed.models import redshift_advice
-from pixsed.redshifts import NO_DISTANCE, check_redshift
+from pixsed.redshifts import check_redshift
 
 if TYPE_CHECKING:
     from pixsed.fit.model import Model
 
 #: Default number of draws.
 DEFAULT_SAMPLES = 500
-# Quantiles of an uncertain redshift, which stand for it.
-_Z_LEVELS = (np.arange(16) + 0.5) / 16
 
 
 def profile(
@@ -48,6 +45,7 @@ def profile(
     annuli: ProfileOptions | None = None,
     *,
     properties: Sequence[str] = (),
+    noise: str = "correlated",
     output: Any = None,
     overwrite: bool = False,
     jobs: int = 1,
@@ -70,6 +68,9 @@ def profile(
         Centre, shape and radii of the annuli.
     properties : sequence of str, optional
         Properties, as in maps, and LOGSIGMA_SFR and LOGSSFR; by default all.
+    noise : {"correlated", "independent", "common"}, optional
+        Correlation of the draws of different pixels: that of the noise of neighbours and of the
+        prior; none, except for the error floor; or complete, an upper bound of the errors.
     output : path-like, optional
         Table to write too (.fits, .ecsv or .csv), with a record of the fit.
     overwrite : bool, optional
@@ -104,6 +105,7 @@ def profile(
     annuli = annuli or ProfileOptions()
     if options.engine != "flow":
         raise PixsedError(f"engine must be 'flow', which has draws, got {options.engine!r}")
+    check_choice("noise", noise, NOISE)
     check_number("jobs", jobs, 1, whole=True)
     if not isinstance(cube, Cube):
         cube = check_path("cube", cube, " or a Cube")
@@ -116,7 +118,8 @@ def profile(
     selection = _selected(cube, model, options, name)
     geometry = find_geometry(cube, model, selection, options, annuli, name)
     with progress(int(selection.fitted.sum())) as bar:
-        work = {"jobs": jobs, "progress": bar.done}
+        normals = galaxy_normals(cube, model, selection, options, noise)
+        work = {"normals": normals, "jobs": jobs, "progress": bar.done}
         draws, centre, odd = _draws(cube, model, selection, geometry, options, annuli, name, work)
     names = chosen_properties(draws, properties)
     table = profile_table(cube, geometry, draws, odd, model, options, names=names, centre=centre)
@@ -132,6 +135,7 @@ def profile(
             history=[f"profile: {len(table)} annuli, {options.samples} draws per pixel"],
             **cards,
             **model_cards(model, options),
+            NOISECOR=(noise, "correlation of the draws of different pixels"),
             SNRMIN=(options.snr_min, "minimum mean S/N of a pixel"),
         )
     return table
@@ -164,12 +168,17 @@ def _draws(cube, model, selection, geometry, options, annuli, name, work):
         selection,
         weights,
         options,
-        normals=_normals_of(cube, model, selection, options),
-        redshifts=divide(options.samples, _redshifts(cube, model)),
+        redshifts=_redshifts(cube, model, selection, options),
         **work,
     )
     centre = {key: values[-1] for key, values in draws.items()} if annuli.normalise else None
     return {key: values[:count] for key, values in draws.items()}, centre, odd[:count]
+
+
+def _redshifts(cube, model, selection, options):
+    """Return the redshifts of the galaxy and their draws, as `pixsed.fit.total.mass_row` does."""
+    found = _integrated(cube, model, selection, options)[0] if cube.redshift_err > 0 else {}
+    return _divide(options.samples, _redshifts_of(cube, model, found))
 
 
 def _centre_weights(ellipse, selection, name):
@@ -185,22 +194,6 @@ def _centre_weights(ellipse, selection, name):
         return ((y == row) & (x == column)).astype(float)
     binmap = selection.binning.binmap
     return (binmap[y, x] == binmap[row, column]).astype(float)
-
-
-def _normals_of(cube, model, selection, options):
-    """Return the function that gives the base normals of fitted rows, for `sum_draws`."""
-    normals = pixel_normals(cube, model, selection, options)
-    y, x = np.nonzero(selection.fitted)
-    key_y, key_x = global_indices(cube.header, cube.shape)
-    return lambda rows: normals(y[rows], x[rows], key_y[y[rows]], key_x[x[rows]])
-
-
-def _redshifts(cube, model):
-    """Return equally likely redshifts of the galaxy, which are common to all pixels."""
-    if not cube.redshift_err > 0:
-        return [cube.redshift]
-    drawn = cube.redshift + cube.redshift_err * ndtri(_Z_LEVELS)
-    return np.maximum(drawn, max(model.redshift_range[0], 2 * NO_DISTANCE)).tolist()
 
 
 def geometry_cards(cube, geometry):

@@ -103,7 +103,7 @@ def profile_table(cube, geometry, draws, odd, model, options, *, names, centre=N
     for name in names:
         unit, text = property_unit(name, model)
         if name not in _SUMS:
-            mass = "mass formed" if weighting(name, draws) == "LOGMFORM" else "surviving mass"
+            mass = "mass formed" if weighting(draws) == "LOGMFORM" else "surviving mass"
             text = f"{text}, mean weighted by {mass}"
         _add_quantiles(table, name, draws[name], levels, unit, text)
     for name in names if centre is not None else ():
