@@ -138,7 +138,7 @@ def command(cube, model, properties, noise, plot, dpi, output, overwrite, jobs, 
     from pixsed.fit.profiles.options import ProfileOptions
     from pixsed.fit.profiles.profile import profile
 
-    kind = _picture(plot, overwrite)
+    kind = _picture(plot, properties, overwrite)
     values["centre"], values["reff"] = _centre(values["centre"]), _reff(values["reff"])
     values["radii"] = _radii(values["radii"], values["width"])
     annuli, options = (
@@ -165,17 +165,22 @@ def command(cube, model, properties, noise, plot, dpi, output, overwrite, jobs, 
         write_picture(figure, plot, kind, overwrite=overwrite, dpi=dpi)
 
 
-def _picture(plot, overwrite):
-    """Return the format of the picture; None without one."""
+def _picture(plot, properties, overwrite):
+    """Return the format of the picture, None without one; check that it can be drawn."""
     if not plot:
         return None
     from pixsed.cli.pictures import picture_kind
     from pixsed.io.outputs import check_output
+    from pixsed.plots.figure import new_figure
+    from pixsed.plots.profile import MOST
 
     kind = picture_kind(plot)
     if kind is None:
         raise click.BadParameter(f"{plot!r} must end in {ENDINGS_TEXT}", param_hint="--plot")
+    if len(properties) > MOST:
+        raise click.UsageError(f"--property: a picture has {MOST} panels at most")
     check_output(plot, overwrite)
+    new_figure()  # raises if matplotlib is not installed
     return kind
 
 

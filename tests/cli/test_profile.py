@@ -62,13 +62,14 @@ def test_options(run, folder):
     ("args", "match"),
     [
         (("--centre", "middle"), "'middle' must be mass, light, or RA,DEC"),
-        (("--centre", "91,200"), "RA comes first"),
+        (("--centre", "91,200"), "they must be within 0 to 360 and"),
         (("--reff", "big"), "'big' must be light, mass, or a radius in arcsec"),
         (("--radii", "0,x"), "'0,x' must be numbers separated by commas"),
         (("--radii", "0,1", "--width", 1), "--radii and --width cannot both be given"),
         (("--plot", "p.gif"), "'p.gif' must end in .png, .pdf or .svg"),
-        (("--plot", "x.fits"), "--output and --plot are both x.fits"),
+        (("--plot", "x.fits"), "--plot and -o are both x.fits"),
         (("--axis-ratio", 0), "axis-ratio"),
+        (("--plot", "p.png", "--property", "A,B,C,D,E,F,G,H,I"), "--property: a picture has 8"),
     ],
 )
 def test_wrong_usage(run, args, match):

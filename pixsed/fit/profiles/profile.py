@@ -15,10 +15,11 @@ from pixsed.errors import PixsedError
 from pixsed.fit.cube import load_for
 from pixsed.fit.galaxy_normals import NOISE, galaxy_normals
 from pixsed.fit.options import DEFAULT_SNR_MIN, FitOptions
+from pixsed.fit.posterior import output_names
 from pixsed.fit.profiles.draws import sum_draws
 from pixsed.fit.profiles.geometry import find_geometry
 from pixsed.fit.profiles.options import ProfileOptions
-from pixsed.fit.profiles.table import chosen_properties, profile_table
+from pixsed.fit.profiles.table import OWN, chosen_properties, profile_table
 from pixsed.fit.progress import NoProgress, Progress
 from pixsed.fit.record import model_cards
 from pixsed.fit.select import select, with_redshift
@@ -114,6 +115,7 @@ def profile(
             check_table_output(output, overwrite)
     model, options = load_for(model, options)
     name, inputs = ("cube", []) if isinstance(cube, Cube) else (str(cube), [cube])
+    names = chosen_properties(_there(model, options, name), properties)
     cube = with_redshift(cube if isinstance(cube, Cube) else read_cube(name), options)
     selection = _selected(cube, model, options, name)
     geometry = find_geometry(cube, model, selection, options, annuli, name)
@@ -121,7 +123,6 @@ def profile(
         normals = galaxy_normals(cube, model, selection, options, noise)
         work = {"normals": normals, "jobs": jobs, "progress": bar.done}
         draws, centre, odd = _draws(cube, model, selection, geometry, options, annuli, name, work)
-    names = chosen_properties(draws, properties)
     table = profile_table(cube, geometry, draws, odd, model, options, names=names, centre=centre)
     cards = geometry_cards(cube, geometry)
     table.meta = {key: value for key, (value, _) in cards.items()}
@@ -139,6 +140,13 @@ def profile(
             SNRMIN=(options.snr_min, "minimum mean S/N of a pixel"),
         )
     return table
+
+
+def _there(model, options, name):
+    """Return the properties of which `sum_draws` gives draws."""
+    found = output_names(model, options, name, fit_redshift=False, with_area=True)
+    found = [one for one in found if one != "REDSHIFT"]
+    return found + (list(OWN) if "LOGSFR" in found else [])
 
 
 def _selected(cube, model, options, name):
