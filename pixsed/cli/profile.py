@@ -77,7 +77,8 @@ EPILOG = examples(
     "--psf-fwhm",
     type=FiniteRange(min=0, min_open=True),
     metavar="ARCSEC",
-    help="FWHM of the PSF; radii below half of it are marked. Without it they cannot be.",
+    help="FWHM of the PSF; radii below half of it are marked.  [default: PSFFWHM of the cube's "
+    "header; without it they are not marked]",
 )
 @properties(
     "Property of the table and the picture; repeat it, or separate by commas. Also LOGSIGMA_SFR "

@@ -51,7 +51,8 @@ class ProfileOptions:
         segment in the reference bands, or half of the mass of the fitted pixels, or a value in
         arcsec.
     psf_fwhm : float, optional
-        FWHM of the PSF in arcsec.
+        FWHM of the PSF in arcsec; by default PSFFWHM in the header of the cube's file, if it has
+        one.
     normalise : bool, optional
         Add columns relative to the pixel at the centre, draw by draw.
 

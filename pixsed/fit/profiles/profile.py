@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from pixsed.fit.total import _divide, _integrated
 from pixsed.fit.total import _redshifts as _redshifts_of
 from pixsed.io.formats.cube import Cube, read_cube
 from pixsed.io.formats.psfmatch import warn_of_psfs
+from pixsed.io.locate import open_fits
 from pixsed.io.outputs import protected_arguments
 from pixsed.io.writers.tables import check_table_output, write_table
 from pixsed.models import redshift_advice
@@ -116,7 +118,10 @@ def profile(
     model, options = load_for(model, options)
     name, inputs = ("cube", []) if isinstance(cube, Cube) else (str(cube), [cube])
     names = chosen_properties(_there(model, options, name), properties)
-    cube = with_redshift(cube if isinstance(cube, Cube) else read_cube(name), options)
+    if not isinstance(cube, Cube):
+        annuli = _with_fwhm(annuli, name)
+        cube = read_cube(name)
+    cube = with_redshift(cube, options)
     selection = _selected(cube, model, options, name)
     geometry = find_geometry(cube, model, selection, options, annuli, name)
     with progress(int(selection.fitted.sum())) as bar:
@@ -140,6 +145,16 @@ def profile(
             SNRMIN=(options.snr_min, "minimum mean S/N of a pixel"),
         )
     return table
+
+
+def _with_fwhm(annuli, path):
+    """Return options with the FWHM of the PSF in the header of a cube, if none is given."""
+    if annuli.psf_fwhm is not None:
+        return annuli
+    with open_fits(path) as hdulist:
+        value = hdulist[0].header.get("PSFFWHM")
+    known = isinstance(value, int | float) and np.isfinite(value) and value > 0
+    return replace(annuli, psf_fwhm=float(value)) if known else annuli
 
 
 def _there(model, options, name):

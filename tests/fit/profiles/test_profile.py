@@ -172,6 +172,15 @@ class TestGeometry:
         np.testing.assert_allclose(table[column], [0.35, 0.75])
         assert table.meta["REFFKIND"] == "given"
 
+    def test_width_of_the_psf_in_the_header(self, model, tmp_path):
+        path = tmp_path / "cube.fits"
+        write_cube(fakes.make_cube(), path)
+        with fits.open(path, mode="update") as hdulist:
+            hdulist[0].header["PSFFWHM"] = 0.2
+        annuli = ProfileOptions(radii=(0, 0.1, 0.2), axis_ratio=1, pa=0, centre="light")
+        table = profile(path, model, OPTIONS, annuli, noise="independent")
+        assert table.meta["PSFFWHM"] == 0.2 and table["IN_PSF"].tolist() == [1, 0]
+
     def test_given_shape_and_centres(self, model):
         cube = fakes.make_cube()
         sky = cube.wcs.pixel_to_world(11.0, 9.0)
