@@ -162,7 +162,7 @@ def command(cube, model, properties, noise, plot, dpi, output, overwrite, jobs, 
     if plot:
         from pixsed.plots.profile import draw
 
-        figure = draw(table, properties, unit=annuli.unit, title=f"model {model}")
+        figure = draw(table, properties, unit=annuli.unit)
         write_picture(figure, plot, kind, overwrite=overwrite, dpi=dpi)
 
 

@@ -49,7 +49,7 @@ def drawn_properties(table, wanted=()):
     return found
 
 
-def draw(table, properties=(), *, unit="arcsec", title=""):
+def draw(table, properties=(), *, unit="arcsec"):
     """Draw a profile, one panel per property, with one axis of radii.
 
     Points are medians, with error bars from the quantiles at 16 and 84 %. Grey: radii below half
@@ -64,8 +64,6 @@ def draw(table, properties=(), *, unit="arcsec", title=""):
         By default those of `DEFAULT` that the table has.
     unit : {"arcsec", "kpc", "reff", "psf"}, optional
         Unit of the axis of radii.
-    title : str, optional
-        Added to the galaxy and its redshift.
 
     Returns
     -------
@@ -89,7 +87,7 @@ def draw(table, properties=(), *, unit="arcsec", title=""):
     _second_axis(axes[0], table, unit, scale)
     handles, labels = _legend(axes, table)
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=7.5)
-    figure.suptitle("\n".join(_title(table, title)), fontsize=8.5)
+    figure.suptitle("\n".join(_title(table)), fontsize=8.5)
     return figure
 
 
@@ -164,10 +162,13 @@ def _legend(axes, table):
     return list(found.values()), list(found)
 
 
-def _title(table, title):
+def _title(table):
     """Return the lines above the picture."""
     meta = table.meta
-    first = [galaxy_title(str(meta.get("OBJECT", "")), float(table["REDSHIFT"][0])), title]
+    first = [galaxy_title(str(meta.get("OBJECT", "")), float(table["REDSHIFT"][0]))]
+    first.append(f"model {meta['MODEL']}")
+    if meta["NOISECOR"] != "correlated":
+        first.append(f"draws of pixels: {meta['NOISECOR']}")
     shape = f"b/a = {meta['AXRATIO']:.2f}, PA = {meta['PA']:.0f}° ({meta['SHAPE']})"
     lines = [", ".join(part for part in first if part), f"{shape}, centre: {meta['CENTRE']}"]
     if not meta.get("PSFFWHM"):

@@ -23,11 +23,12 @@ def make_table(fwhm=0.16, names=("LOGSIGMA", "AGE", "AV", "LOGSSFR"), relative=F
             table[f"{name}_{level}"] = value + np.linspace(1.0, 0.5, 5)
             table[f"{name}_{level}"].unit = u.Gyr if name == "AGE" else None
     table.meta = dict(OBJECT="7", PSFFWHM=fwhm, REFF=0.2, REFFKIND="half-light", CENTRE="given")
-    return Table(table, meta=table.meta | dict(AXRATIO=0.7, PA=31.2, SHAPE="measured"))
+    table.meta |= dict(AXRATIO=0.7, PA=31.2, SHAPE="measured", MODEL="tau", NOISECOR="correlated")
+    return table
 
 
 def test_panels_share_the_radius(tmp_path):
-    figure = draw(make_table(), title="model tau")
+    figure = draw(make_table())
     axes = figure.axes
     labels = [axis.get_ylabel() for axis in axes]
     assert len(axes) == 4 and "Sigma" in labels[0] and "age" in labels[1] and "sSFR" in labels[3]
@@ -65,7 +66,10 @@ def test_units(unit, label, end):
 
 
 def test_relative_and_without_a_psf():
-    figure = draw(make_table(fwhm=None, relative=True))
+    table = make_table(fwhm=None, relative=True)
+    table.meta["NOISECOR"] = "independent"
+    figure = draw(table)
+    assert "model tau, draws of pixels: independent" in figure.get_suptitle()
     assert [axis.get_ylabel() for axis in figure.axes][1:3] == [r"age / age$_0$", r"$A_V$ [mag]"]
     assert "FWHM of the PSF unknown" in figure.get_suptitle()
     assert not figure.axes[0].patches

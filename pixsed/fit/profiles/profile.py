@@ -88,7 +88,8 @@ def profile(
     `~astropy.table.Table`
         One row per annulus: ID, REDSHIFT, ANNULUS, R_IN, R_OUT, R [arcsec], R_KPC, R_REFF, R_PSF,
         IN_PSF, NPIX, AREA, COVERAGE, OOD_FRACTION, and quantiles such as ``LOGSIGMA_P50``. Radii
-        are semi-major axes. NaN without a fitted pixel. ``meta`` has the geometry.
+        are semi-major axes. NaN without a fitted pixel. ``meta`` has the geometry and
+        the model.
 
     Raises
     ------
@@ -131,6 +132,7 @@ def profile(
     table = profile_table(cube, geometry, draws, odd, model, options, names=names, centre=centre)
     cards = geometry_cards(cube, geometry)
     table.meta = {key: value for key, (value, _) in cards.items()}
+    table.meta |= {"MODEL": model.name, "NOISECOR": noise, "NSAMP": options.samples}
     if output is not None:
         write_table(
             table,
