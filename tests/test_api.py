@@ -17,7 +17,7 @@ from pixsed.io.formats.cube import write_cube
 
 FUNCTIONS = (
     "read_cube load_model fit_cube fit_table read_maps sum_mass bin_cube match_psf "
-    "subtract_background cutout"
+    "subtract_background cutout profile"
 ).split()
 
 

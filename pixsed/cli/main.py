@@ -25,6 +25,7 @@ COMMANDS = {
     "bin": "Bin the pixels of a galaxy to a target S/N.",
     "fit": "Fit cubes, mosaics or a table of photometry: maps of posterior quantiles.",
     "sum-mass": "Total stellar mass of galaxies, resolved and integrated.",
+    "profile": "Radial profile of a galaxy, in elliptical annuli.",
     "merge": "Put maps that were fitted in parts, or tables, together.",
     "rgb": "Draw an RGB image of a cube or of three images.",
     "plot": "Draw maps as pictures.",
@@ -76,7 +77,7 @@ def cli():
 
     From images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, merge, sum-mass.
     To look at maps, and to compare them: rgb, plot, ds9, compare.
-    Of single pixels and regions: corner, sfh.
+    Of single pixels, regions and annuli: corner, sfh, profile.
     To a model of your own: ssp, simulate, train, export, validate.
     """
 

@@ -166,6 +166,11 @@ class ImageFile(FileOwner):
         value = positive_number(self._all_cards.get("NOISECOR"))
         return value if value > 0 else 1.0
 
+    @property
+    def knows_noise_corr(self):
+        """True if the header gives `noise_corr`."""
+        return positive_number(self._all_cards.get("NOISECOR")) > 0
+
     @cached_property
     def wcs(self):
         """Celestial WCS; raises `PixsedError` if there is none."""
