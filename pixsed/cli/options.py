@@ -310,6 +310,14 @@ error_floor = click.option(
     "matching and models; 0.05 is usual.",
 )
 
+zero_points = click.option(
+    "--zero-points",
+    metavar="TABLE",
+    help="Corrections of the data by band: columns BAND, OFFSET (mag, added to the observed "
+    "magnitudes) or FACTOR (of the observed fluxes), and FLOOR (fraction added to the errors). "
+    "'pixsed ppc --propose' writes such a table.",
+)
+
 
 def noise(default, help):
     """Add `--noise` and `--noise-floor`."""

@@ -4,7 +4,15 @@ import click
 
 from pixsed.checks import MAX_SAMPLES
 from pixsed.cli.mosaics import catalog_columns, split_bands, units
-from pixsed.cli.options import FiniteFloat, FiniteRange, error_floor, hdu, model, seed
+from pixsed.cli.options import (
+    FiniteFloat,
+    FiniteRange,
+    error_floor,
+    hdu,
+    model,
+    seed,
+    zero_points,
+)
 from pixsed.cli.pictures import ENDINGS, picture_kind
 
 _OF_CUBES = ("pixels", "positions", "region", "segment", "all_pixels", "snr_min")
@@ -65,6 +73,7 @@ _FITS = (
         help="Minimum mean S/N of a pixel, alone or in a sum.",
     ),
     error_floor,
+    zero_points,
     click.option("--all-pixels", is_flag=True, help="Use pixels outside the segment too."),
     click.option(
         "--redshift", type=FiniteRange(min=0), help="Redshift, in place of the one in the file."

@@ -99,13 +99,13 @@ def _divide(samples, redshifts):
 def _normals(cube, model, selection, options):
     """Return a function that gives the base normals of the pixels at y, x and their keys."""
     seed, samples = options.seed, options.samples
-    if selection.error_floor:
+    if np.any(selection.error_floor):
         name = np.array([key_of_name(cube.object_id)])
         shared = independent_normals(seed, name, np.zeros(1, int), samples, model.base_dim)
 
     def normals(y, x, key_y, key_x):
         own = independent_normals(seed, key_y, key_x, samples, model.base_dim)
-        if not selection.error_floor:
+        if not np.any(selection.error_floor):
             return own
         common = 1.0 - (selection.bare[:, y, x] / selection.err[:, y, x]) ** 2
         common = np.clip(np.nanmedian(common, axis=0), 0.0, 1.0)[:, None, None]
