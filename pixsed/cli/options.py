@@ -221,7 +221,7 @@ def output(help="Output file; - for standard output.", required=True, **kwargs):
     return decorate
 
 
-_OUTPUTS = ("output", "plot", "card", "curve")
+_OUTPUTS = ("output", "plot", "card", "curve", "propose")
 #: Options that do not name an input.
 _NO_INPUTS = (*_OUTPUTS, "overwrite", "resume")
 

@@ -119,11 +119,8 @@ def read_posteriors(file, values):
         Galaxy, redshift and model.
     """
     from pixsed.cli.sky_position import sky_position
-    from pixsed.fit.cube import load_for
     from pixsed.fit.inputs import kind_of_inputs
-    from pixsed.fit.options import FitOptions
     from pixsed.fit.select_draws import Places, draw_file
-    from pixsed.fit.table_input import TableColumns
 
     kind = kind_of_inputs([file], values["hdu"])
     _check_usage(kind, file, values)
@@ -133,6 +130,30 @@ def read_posteriors(file, values):
         region=values["region"],
         segment=values["segment"],
     )
+    model, options, columns = model_and_options(values)
+    where = places if kind == "cube" else values["ids"]
+    found, galaxy = draw_file(file, model, where, options, columns)
+    return found, model, options, _title(found, model, galaxy)
+
+
+def model_and_options(values):
+    """Return the model, the options of its fits, and those of columns of a table.
+
+    Parameters
+    ----------
+    values : dict
+        Values of the options of `place_options`.
+
+    Returns
+    -------
+    model : `~pixsed.fit.model.Model`
+    options : `~pixsed.fit.options.FitOptions`
+    columns : `~pixsed.fit.table_input.TableColumns`
+    """
+    from pixsed.fit.cube import load_for
+    from pixsed.fit.options import FitOptions
+    from pixsed.fit.table_input import TableColumns
+
     columns = TableColumns(
         units=split_bands(values["units"]),
         **{name: values[name] for name in ("id_col", "z_col", "zerr_col", "hdu")},
@@ -140,10 +161,7 @@ def read_posteriors(file, values):
     options = FitOptions(
         **{name: values[name] for name in FitOptions.__dataclass_fields__ if name in values}
     )
-    model, options = load_for(values["model"], options)
-    where = places if kind == "cube" else values["ids"]
-    found, galaxy = draw_file(file, model, where, options, columns)
-    return found, model, options, _title(found, model, galaxy)
+    return *load_for(values["model"], options), columns
 
 
 def _check_usage(kind, file, values):

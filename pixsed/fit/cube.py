@@ -112,7 +112,8 @@ def load_for(model: Model | str | os.PathLike, options: FitOptions) -> tuple[Mod
     """Return a model, loaded if it is given as a name or a path, and the options.
 
     The model is checked for the engine and the predicted fluxes that the options ask for, and the
-    zero points for bands that are not known. The options come back with the provider on which the model runs.
+    zero points for bands that are not known. The options come back with the provider on which the
+    model runs.
     """
     if not isinstance(model, Model):
         model = load_model(model, provider=options.provider)

@@ -136,7 +136,7 @@ def fit_table(
 
 
 def _fit_rows(table, model, options, columns, name, jobs, bar):
-    """Return a table with the columns of its fit added, the number of rows fitted, and the bands."""
+    """Return a table with the columns of its fit added, its number of rows, and the bands."""
     seen = read_photometry(table, model, options, columns, name)
     snr = mean_snr(seen.flux, seen.err, seen.bands).astype(np.float32)
     dq, nbands = quality(seen.flux, seen.code, snr, options.snr_min)

@@ -96,8 +96,8 @@ def read_zero_points(path):
     columns = {key: same_name(names, key, path) for key in ("OFFSET", "FACTOR", "FLOOR")}
     if columns["OFFSET"] is None and columns["FACTOR"] is None:
         raise PixsedError(
-            f"{path} has neither a column OFFSET (mag, added to the observed magnitudes) nor FACTOR "
-            f"(of the observed fluxes); it has {listed(names)}"
+            f"{path} has neither a column OFFSET (mag, added to the observed magnitudes) nor "
+            f"FACTOR (of the observed fluxes); it has {listed(names)}"
         )
     values = {
         key: None if name is None else numbers(table[name], name, "", path)
