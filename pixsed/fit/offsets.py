@@ -10,6 +10,7 @@ from pixsed.fit.residuals import MAG, SNR_MIN, Residuals
 
 #: Number of bootstrap samples of the galaxies.
 BOOTSTRAPS = 200
+_TOGETHER = 20  # of them, at a time
 #: Smallest number of galaxies for which the scatter between them gives errors.
 MIN_GALAXIES = 5
 # Steps of the alternating medians, and the change in mag at which they end.
@@ -70,29 +71,30 @@ def by_band(mag, fixed=None):
 
     Parameters
     ----------
-    mag : `~numpy.ndarray`, shape (N, B)
+    mag : `~numpy.ndarray`, shape (..., N, B)
         Residuals in mag; NaN = none.
     fixed : int, optional
         Band whose residual is 0; by default, the mean over the bands is.
 
     Returns
     -------
-    bands : `~numpy.ndarray`, shape (B,)
+    bands : `~numpy.ndarray`, shape (..., B)
         NaN for a band without residuals.
-    galaxies : `~numpy.ndarray`, shape (N,)
+    galaxies : `~numpy.ndarray`, shape (..., N)
         NaN for a galaxy without residuals.
     """
-    bands = np.zeros(mag.shape[1])
-    there = np.isfinite(mag).any(axis=0)
+    there = np.isfinite(mag).any(axis=-2)
+    bands = np.zeros(there.shape)
     for _ in range(_STEPS):
-        galaxies = _median(mag - bands, axis=1)
-        new = np.where(there, _median(mag - galaxies[:, None], axis=0), 0.0)
-        new -= new[there].mean() if fixed is None else new[fixed]
+        galaxies = _median(mag - bands[..., None, :], axis=-1)
+        new = np.where(there, _median(mag - galaxies[..., None], axis=-2), 0.0)
+        zero = new.sum(axis=-1) / there.sum(axis=-1) if fixed is None else new[..., fixed]
+        new -= zero[..., None]
         done = np.abs(new - bands).max() < _SMALL
         bands = new
         if done:
             break
-    galaxies = _median(mag - bands, axis=1)
+    galaxies = _median(mag - bands[..., None, :], axis=-1)
     return np.where(there, bands, np.nan), galaxies
 
 
@@ -175,12 +177,11 @@ def _errors(residuals, fixed, seed):
     if len(mag) < MIN_GALAXIES:
         return noise
     draws = []
-    for _ in range(BOOTSTRAPS):
-        again = mag[rng.integers(0, len(mag), len(mag))]
-        if fixed is None or np.isfinite(again[:, fixed]).any():
-            draws.append(by_band(again, fixed)[0])
-    drawn = np.array(draws)
-    enough = (np.isfinite(drawn).sum(axis=0) >= 0.5 * len(drawn)) & (number >= MIN_GALAXIES)
+    for _ in range(0, BOOTSTRAPS, _TOGETHER):
+        again = mag[rng.integers(0, len(mag), (_TOGETHER, len(mag)))]
+        draws.append(by_band(again, fixed)[0])
+    drawn = np.concatenate(draws)
+    enough = (np.isfinite(drawn).sum(axis=0) > 0.5 * len(drawn)) & (number >= MIN_GALAXIES)
     return np.where(enough, np.nanstd(np.where(enough, drawn, 0.0), axis=0), noise)
 
 

@@ -104,7 +104,7 @@ def residuals_of_maps(cube, maps, zero_points, name):
         )
     bands = [cube.bands[i] for i in index]
     given = zero_point_cards(zero_points, bands).get("ZEROPTS", ("none",))[0]
-    made = maps.primary.get("ZEROPTS", "none")
+    made = (maps.primary or {}).get("ZEROPTS", "none")
     if given != made:
         raise PixsedError(
             f"{name} was made with zero points {made}, now they are {given}; give --zero-points "
