@@ -54,7 +54,7 @@ def draw(predictions, *, title=""):
         below.set_xlim(above.get_xlim())
         if column == 0:
             above.set_ylabel(r"$f_\nu$ [nJy]", fontsize=9)
-            below.set_ylabel("residual / error", fontsize=9)
+            below.set_ylabel(r"residual [$\sigma$]", fontsize=9)
     for axis in axes[2 * (lines - 1) :, len(predictions) - columns * (lines - 1) :].ravel():
         axis.axis("off")
     handles = _handles(axes[0::2].ravel())
