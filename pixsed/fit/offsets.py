@@ -17,6 +17,8 @@ MIN_GALAXIES = 5
 _STEPS, _SMALL = 20, 1e-4
 #: Offsets whose step is below this, in mag, have converged.
 CONVERGED = 1e-3
+#: Standard deviation of the prior of an offset in the iteration, mag.
+PRIOR = 0.05
 
 
 @dataclass
@@ -223,7 +225,10 @@ def iterate(model, rows, names, options, *, reference=None, most=20, jobs=1):
     """Return the `Offsets` of galaxies that are fitted anew with the offsets found so far.
 
     A fit partly follows a wrong zero point, so that the residuals of one fit are smaller than
-    the offset. The iteration ends when no step exceeds `CONVERGED`.
+    the offset. The iteration ends when no step exceeds `CONVERGED`. A combination of offsets
+    that the fit follows entirely, such as a slope with wavelength, would grow without end: each
+    offset has a Gaussian prior of width `PRIOR`, which matters where the error of the residuals
+    is not small against it.
 
     Parameters
     ----------
@@ -239,21 +244,24 @@ def iterate(model, rows, names, options, *, reference=None, most=20, jobs=1):
     PixsedError
         As for `predicted` and `estimate`.
     """
-    total = first = index = None
+    total = result = None
     for step in range(1, most + 1):
         factor = np.ones(len(model.bands), dtype=np.float32)
-        if total is not None:
-            factor[index] = np.exp(-total / MAG)
+        if result is not None:
+            factor[[model.bands.index(band) for band in result.bands]] = np.exp(-total / MAG)
         shifted = replace(rows, flux=rows.flux * factor, err=rows.err * factor)
         found = predicted(model, shifted, names, options, jobs=jobs)
-        residual, _ = by_band(found.mag, _fixed(found, reference))
-        if total is None:
-            index = [model.bands.index(band) for band in found.bands]
-            first, total = found, np.zeros(len(residual))
-        if step == most or (step > 1 and np.nanmax(np.abs(residual)) < CONVERGED):
+        fixed = _fixed(found, reference)
+        residual, _ = by_band(found.mag, fixed)
+        if result is None:
+            result = estimate(found, reference, seed=options.seed)
+            total = np.zeros(len(residual))
+            prior = 1.0 + (np.nan_to_num(result.error) / PRIOR) ** 2
+        new = (total - np.nan_to_num(residual)) / prior
+        new -= new[np.isfinite(residual)].mean() if fixed is None else new[fixed]
+        if step == most or (step > 1 and np.abs(new - total).max() < CONVERGED):
             break
-        total = total - np.nan_to_num(residual)
-    result = estimate(first, reference, seed=options.seed)
+        total = new
     if step == 1:
         return result
     offset = np.where(np.isfinite(residual), total, np.nan)

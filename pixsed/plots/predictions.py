@@ -129,6 +129,7 @@ def _fluxes(axis, one):
             x[~seen], upper[~seen], marker="v", s=26, color="k", lw=0, label="upper limit", zorder=5
         )
     axis.set_yscale("log")
+    axis.tick_params(axis="y", which="both", labelsize=8)
     _limits(axis, one, np.where(seen, one.flux, upper), best)
     _wavelengths(axis, x, labels=False)
     axis.set_title(

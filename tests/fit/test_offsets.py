@@ -106,7 +106,7 @@ def test_iteration_follows_a_model_that_follows_the_data(model, monkeypatch):
     wanted = TRUE.mean() - TRUE
     np.testing.assert_allclose(one.offset, wanted / 2, atol=0.004)
     np.testing.assert_allclose(many.offset, wanted, atol=0.006)
-    assert 5 < many.steps < 15 and np.abs(many.left).max() < 1e-3
+    assert 5 < many.steps < 15 and np.abs(many.left).max() < 1.5e-3
     np.testing.assert_allclose(many.residual, one.residual)
     more = added(many, [ZeroPoint("F115W", 0.3)])
     np.testing.assert_allclose(more.offset - many.offset, [0.3, 0, 0, 0, 0])
