@@ -26,6 +26,7 @@ from pixsed.cli.options import (
     say,
     scheduler,
     seed,
+    zero_points,
 )
 
 EPILOG = examples(
@@ -117,6 +118,7 @@ def parse_part(ctx, param, value):
     "three reddest bands with data where none of these has any.",
 )
 @error_floor
+@zero_points
 @click.option("--all-pixels", is_flag=True, help="Fit pixels outside the galaxies' segments too.")
 @click.option(
     "--redshift",

@@ -31,6 +31,7 @@ COMMANDS = {
     "plot": "Draw maps as pictures.",
     "corner": "Draw posteriors of pixels, regions or table rows as a corner plot.",
     "sfh": "Recover star-formation histories of pixels, regions or table rows.",
+    "ppc": "Compare the photometry of posterior draws with the data.",
     "compare": "Compare two tables or maps: offsets, scatter and outliers.",
     "ds9": "Print or run the command that shows maps in DS9.",
     "models": "List the shipped models and their cards.",
@@ -77,7 +78,7 @@ def cli():
 
     From images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, merge, sum-mass.
     To look at maps, and to compare them: rgb, plot, ds9, compare.
-    Of single pixels, regions and annuli: corner, sfh, profile.
+    Of single pixels, regions and annuli: corner, sfh, ppc, profile.
     To a model of your own: ssp, simulate, train, export, validate.
     """
 

@@ -221,7 +221,7 @@ def output(help="Output file; - for standard output.", required=True, **kwargs):
     return decorate
 
 
-_OUTPUTS = ("output", "plot", "card", "curve")
+_OUTPUTS = ("output", "plot", "card", "curve", "propose")
 #: Options that do not name an input.
 _NO_INPUTS = (*_OUTPUTS, "overwrite", "resume")
 
@@ -309,6 +309,14 @@ error_floor = click.option(
     metavar="FRACTION",
     help="Fraction of the flux added to the errors in quadrature, for errors of zero points, PSF "
     "matching and models; 0.05 is usual.",
+)
+
+zero_points = click.option(
+    "--zero-points",
+    metavar="TABLE",
+    help="Corrections of the data by band: columns BAND, OFFSET (mag, added to the observed "
+    "magnitudes) or FACTOR (of the observed fluxes), and FLOOR (fraction added to the errors). "
+    "'pixsed ppc --propose' writes such a table.",
 )
 
 

@@ -13,6 +13,7 @@ from pixsed.cli.options import (
     quiet_verbose,
     say,
     seed,
+    zero_points,
 )
 
 EPILOG = examples(
@@ -40,6 +41,7 @@ EPILOG = examples(
     "reddest bands with data where none of these has any.",
 )
 @error_floor
+@zero_points
 @click.option("--all-pixels", is_flag=True, help="Add pixels outside the galaxy's segment too.")
 @seed
 @jobs

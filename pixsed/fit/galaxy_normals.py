@@ -54,7 +54,7 @@ class _Independent:
             if self._all_common:
                 return np.broadcast_to(self._shared, (len(rows), *self._shared.shape[1:]))
             own = independent_normals(seed, key_y[rows], key_x[rows], samples, self._dim)
-            if not self._selection.error_floor:
+            if not np.any(self._selection.error_floor):
                 return own
             common = floor_fraction(self._selection, y[rows], x[rows])[:, None, None]
             return np.sqrt(common) * self._shared + np.sqrt(1.0 - common) * own
@@ -112,7 +112,7 @@ def floor_fraction(selection, y, x):
 
     The median over the bands; 0 without an error floor.
     """
-    if not selection.error_floor:
+    if not np.any(selection.error_floor):
         return np.zeros(len(y))
     common = 1.0 - (selection.bare[:, y, x] / selection.err[:, y, x]) ** 2
     return np.clip(np.nanmedian(common, axis=0), 0.0, 1.0)

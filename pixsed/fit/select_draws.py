@@ -70,6 +70,8 @@ class Posterior:
         As in the maps; NaN if the model has none.
     area : float or None
         Area in arcsec^2 to which LOGSIGMA belongs; None without a LOGSIGMA.
+    rows : `~pixsed.fit.posterior.Rows` or None
+        The one row of photometry that was fitted.
     """
 
     label: str
@@ -80,6 +82,7 @@ class Posterior:
     chi2: float = np.nan
     ood: float = np.nan
     area: float | None = None
+    rows: Rows | None = field(default=None, repr=False)
 
     def quantiles(self, name, levels):
         """Return quantiles of a property, as the maps have them (`pixsed.fit.quantiles`)."""
@@ -356,6 +359,6 @@ def _draw_rows(model, options, rows, labels, npix, area):
         elif not error > 0:
             samples.pop("REDSHIFT", None)
         chi2, ood = float(score["CHI2"][i]), float(score["OOD"][i])
-        posterior = Posterior(label, samples, redshift, error, int(npix[i]), chi2, ood, area)
-        found.append(posterior)
+        one = rows[i : i + 1]
+        found.append(Posterior(label, samples, redshift, error, int(npix[i]), chi2, ood, area, one))
     return found

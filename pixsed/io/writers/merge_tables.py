@@ -23,6 +23,8 @@ _SAME = (
     "NSAMP",
     "SNRMIN",
     "ERRFLOOR",
+    "ZEROPTS",
+    "ZPFLOOR",
     "IMF",
     "SPSLIB",
     "CRCOSMO",
