@@ -47,7 +47,7 @@ def rows_of_cubes(paths, model, options):
     rows, names = [], []
     for path in paths:
         cube = with_redshift(read_cube(path), options)
-        warn_of_psfs(cube.psfmatch)
+        warn_of_psfs(cube.psfmatch, cube.psf_fwhm)
         selection = select(cube, model, options, path)
         if not selection.chosen.any():
             continue

@@ -27,8 +27,7 @@ from pixsed.fit.select import select, with_redshift
 from pixsed.fit.total import _divide, _integrated
 from pixsed.fit.total import _redshifts as _redshifts_of
 from pixsed.io.formats.cube import Cube, read_cube
-from pixsed.io.formats.psfmatch import warn_of_psfs
-from pixsed.io.locate import open_fits
+from pixsed.io.formats.psfmatch import common_psf, warn_of_psfs
 from pixsed.io.outputs import protected_arguments
 from pixsed.io.writers.tables import check_table_output, write_table
 from pixsed.models import redshift_advice
@@ -120,8 +119,8 @@ def profile(
     name, inputs = ("cube", []) if isinstance(cube, Cube) else (str(cube), [cube])
     names = chosen_properties(_there(model, options, name), properties)
     if not isinstance(cube, Cube):
-        annuli = _with_fwhm(annuli, name)
         cube = read_cube(name)
+    annuli = _with_fwhm(annuli, cube)
     cube = with_redshift(cube, options)
     selection = _selected(cube, model, options, name)
     geometry = find_geometry(cube, model, selection, options, annuli, name)
@@ -149,14 +148,11 @@ def profile(
     return table
 
 
-def _with_fwhm(annuli, path):
-    """Return options with the FWHM of the PSF in the header of a cube, if none is given."""
-    if annuli.psf_fwhm is not None:
-        return annuli
-    with open_fits(path) as hdulist:
-        value = hdulist[0].header.get("PSFFWHM")
-    known = isinstance(value, int | float) and np.isfinite(value) and value > 0
-    return replace(annuli, psf_fwhm=float(value)) if known else annuli
+def _with_fwhm(annuli, cube):
+    """Return options with the FWHM of the PSF that most bands have, if none is given."""
+    fwhm = common_psf(cube.psfmatch, cube.psf_fwhm)[1]
+    known = annuli.psf_fwhm is None and np.isfinite(fwhm)
+    return replace(annuli, psf_fwhm=fwhm) if known else annuli
 
 
 def _there(model, options, name):
@@ -174,7 +170,7 @@ def _selected(cube, model, options, name):
             "make profiles with a model that takes a redshift, such as tau"
         )
     check_redshift(cube.redshift, cube.redshift_err, model, name, redshift_advice(", or use "))
-    warn_of_psfs(cube.psfmatch)
+    warn_of_psfs(cube.psfmatch, cube.psf_fwhm)
     selection = select(cube, model, options, name)
     if not selection.chosen.any():
         why = reasons_text(count_reasons(selection.dq))
