@@ -15,9 +15,9 @@ from pixsed.fit.options import DEFAULT_SNR_MIN, FitOptions
 from pixsed.fit.posterior import Rows, draw
 from pixsed.fit.quantiles import of_draws
 from pixsed.fit.select import select, with_redshift
+from pixsed.fit.summed import row_of_sum, summed_photometry
 from pixsed.fit.table import rows_of
 from pixsed.fit.table_input import TableColumns, read_photometry
-from pixsed.fit.total import row_of_sum, summed_photometry
 from pixsed.io.formats.cube import read_cube
 from pixsed.io.formats.photometry import band_columns
 from pixsed.io.formats.psfmatch import warn_of_psfs

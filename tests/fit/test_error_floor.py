@@ -10,7 +10,7 @@ from pixsed.fit.model import Model
 from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
 from pixsed.fit.table import fit_table
-from pixsed.fit.total import mass_row, resolved_mass, summed_photometry
+from pixsed.fit.total import mass_row, summed_photometry, total_draws
 from pixsed.io.formats.cube import Cube, bands_table
 from pixsed.models import resolve
 
@@ -82,10 +82,10 @@ def test_the_integrated_mass_is_that_of_the_sum_as_a_row(shipped):
 def test_the_scatter_of_a_total(model, noise, floor, expected):
     """The fake model is log-normal, 0.1 dex wide; the common part does not average down."""
     cube = uniform(10, noise=noise)
-    total, _ = resolved_mass(
-        cube, model, select(cube, model, FitOptions(error_floor=floor)), FitOptions(samples=4000)
-    )
-    width = np.log(total).std() / (0.1 * np.log(10))
+    selection = select(cube, model, FitOptions(error_floor=floor))
+    options = FitOptions(samples=4000)
+    total = total_draws(cube, model, selection, options, noise="independent").draws["LOGMSTAR"]
+    width = np.log(10.0**total).std() / (0.1 * np.log(10))
     own = np.sqrt(1 - expected**2) / 10 if floor else 0.1
     assert width == pytest.approx(np.hypot(expected if floor else 0, own), rel=0.06)
 
@@ -93,13 +93,14 @@ def test_the_scatter_of_a_total(model, noise, floor, expected):
 def test_without_a_floor_nothing_changes_and_draws_follow_seed_and_name(model):
     cube = uniform(4)
     plain, zero, one, other, again = (
-        resolved_mass(
+        total_draws(
             cube,
             model,
             select(cube, model, FitOptions(error_floor=floor)),
             FitOptions(samples=50, seed=seed),
+            noise="independent",
             jobs=jobs,
-        )[0]
+        ).draws["LOGMSTAR"]
         for floor, seed, jobs in ((0.0, 1, 1), (0, 1, 2), (0.1, 1, 1), (0.1, 2, 1), (0.1, 1, 3))
     )
     np.testing.assert_array_equal(plain, zero)
@@ -109,10 +110,17 @@ def test_without_a_floor_nothing_changes_and_draws_follow_seed_and_name(model):
 
 def test_a_floor_and_an_uncertain_redshift(model):
     cube = fakes.make_cube(redshift_err=0.1)
-    row = mass_row(
-        cube, model, select(cube, model, FitOptions(error_floor=0.1)), FitOptions(samples=200)
+    options = FitOptions(samples=200)
+    row, narrow = (
+        mass_row(
+            cube,
+            model,
+            select(cube, model, FitOptions(error_floor=floor)),
+            options,
+            noise="independent",
+        )
+        for floor in (0.1, 0.0)
     )
-    narrow = mass_row(cube, model, select(cube, model), FitOptions(samples=200))
     assert (
         row["RES_LOGMSTAR_P84"] - row["RES_LOGMSTAR_P16"]
         > narrow["RES_LOGMSTAR_P84"] - narrow["RES_LOGMSTAR_P16"]

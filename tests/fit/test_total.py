@@ -3,10 +3,19 @@ import numpy as np
 import pytest
 
 from pixsed.dq import Flag
+from pixsed.errors import PixsedError
+from pixsed.fit.common import common_fractions
+from pixsed.fit.derived import derive
 from pixsed.fit.draws import global_indices, independent_normals
 from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
-from pixsed.fit.total import mass_row, resolved_mass, summed_photometry
+from pixsed.fit.total import mass_row, summed_photometry, total_draws
+
+
+def resolved_mass(*args, **options):
+    """Return the draws of the sum of independent pixels, and the fraction out of distribution."""
+    found = total_draws(*args, **{"noise": "independent"} | options)
+    return 10.0 ** found.draws["LOGMSTAR"], found.ood_fraction
 
 
 def test_resolved_mass_against_a_direct_sum(model):
@@ -85,7 +94,7 @@ def test_summed_photometry(model):
 
 def test_row(model):
     cube = fakes.make_cube()
-    row = mass_row(cube, model, select(cube, model), FitOptions(samples=200))
+    row = mass_row(cube, model, select(cube, model), FitOptions(samples=200), noise="independent")
     assert list(row) == [
         "ID",
         "REDSHIFT",
@@ -203,3 +212,68 @@ def test_errors_of_a_sum_of_bins_with_correlated_noise(model):
     _, err = summed_photometry(cube, select(cube, model, FitOptions(snr_min=-np.inf)))
     _, expected = summed_photometry(whole, select(whole, model, FitOptions(snr_min=-np.inf)))
     np.testing.assert_allclose(err[1:], expected[1:], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("noise", "width"), [("independent", 0.1), ("common", 1.0)])
+def test_the_width_of_a_total_by_correlation(model, noise, width):
+    """The fake model is log-normal, 0.1 dex wide; there are 100 equal pixels."""
+    cube = uniform_cube()
+    selection, options = select(cube, model), FitOptions(samples=2000)
+    found = total_draws(cube, model, selection, options, noise=noise)
+    assert found.draws["LOGMSTAR"].std() == pytest.approx(0.1 * width, rel=0.06)
+    assert np.isnan(found.prior_fraction)
+
+
+def test_the_width_of_a_total_with_a_common_prior(model):
+    cube = uniform_cube()
+    selection, options = select(cube, model), FitOptions(samples=2000)
+    found = total_draws(cube, model, selection, options)
+    f = common_fractions(model, selection.snr[:1, 0])[0, 1]
+    expected = np.sqrt(f + (1 - f) / 100)
+    assert found.draws["LOGMSTAR"].std() == pytest.approx(0.1 * expected, rel=0.06)
+    assert found.prior_fraction == pytest.approx(f / expected**2, rel=0.12)
+    # Correlated noise: 36 pixels a correlation area.
+    cube.table["noise_corr"] = 6.0
+    wide = total_draws(cube, model, select(cube, model), options)
+    assert wide.draws["LOGMSTAR"].std() > found.draws["LOGMSTAR"].std()
+    assert wide.prior_fraction < found.prior_fraction
+
+
+def test_means_are_weighted_by_mass(model):
+    cube = fakes.make_cube()
+    selection, options = select(cube, model), FitOptions(samples=30)
+    draws = total_draws(cube, model, selection, options, noise="independent").draws
+    assert set(draws) == {"LOGMSTAR", "LOGMFORM", "LOGSFR", "LOGSSFR", "AGE", "METAL", "AV"}
+    y, x = np.nonzero(selection.chosen)
+    row, column = global_indices(cube.header, cube.shape)
+    base = independent_normals(42, row[y], column[x], 30, 6)
+    flux, err = selection.photometry(model, y, x)
+    n = len(y)
+    found, _ = model.sample(flux, err, np.full(n, 2.0), np.zeros(n), base)
+    at = {name: found[..., i].astype(float) for i, name in enumerate(model.parameters)}
+    weight = 10.0 ** at["LOGMFORM"]
+    for name in ("METAL", "AV"):
+        expected = (weight * at[name]).sum(axis=0) / weight.sum(axis=0)
+        np.testing.assert_allclose(draws[name], expected, rtol=1e-5)
+    age = derive(at, "tau", np.full((1, 1), 2.0))["AGE"]
+    np.testing.assert_allclose(
+        draws["AGE"], (weight * age).sum(axis=0) / weight.sum(axis=0), rtol=1e-5
+    )
+    np.testing.assert_allclose(draws["LOGSSFR"], draws["LOGSFR"] - draws["LOGMSTAR"])
+
+
+def test_draws_depend_neither_on_jobs_nor_on_memory(model, monkeypatch):
+    cube = fakes.make_cube()
+    selection, options = select(cube, model), FitOptions(samples=30)
+    whole = total_draws(cube, model, selection, options).draws["LOGMSTAR"]
+    monkeypatch.setattr("pixsed.fit.galaxy_normals._HELD", 5000)
+    done = []
+    parts = total_draws(cube, model, selection, options, jobs=2, progress=done.append)
+    np.testing.assert_allclose(parts.draws["LOGMSTAR"], whole, rtol=1e-9)
+    assert sum(done) == selection.fitted.sum()
+
+
+def test_an_unknown_correlation(model):
+    cube = fakes.make_cube()
+    with pytest.raises(PixsedError, match="noise must be one of"):
+        total_draws(cube, model, select(cube, model), FitOptions(samples=5), noise="none")
