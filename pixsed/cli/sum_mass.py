@@ -66,6 +66,14 @@ _OF_MOSAICS = {
     "reddest bands with data where none of these has any.",
 )
 @error_floor
+@click.option(
+    "--noise",
+    type=click.Choice(["correlated", "independent", "common"]),
+    default="correlated",
+    show_default=True,
+    help="Correlation of the draws of pixels: that of their noise and of the prior; none, as in "
+    "the paper; or complete, an upper bound of the errors.",
+)
 @click.option("--all-pixels", is_flag=True, help="Add pixels outside the galaxy's segment too.")
 @click.option(
     "--redshift",
@@ -121,6 +129,7 @@ def command(inputs, model, output, **values):
         galaxies,
         model,
         fit_options(values),
+        noise=values["noise"],
         output=output,
         execution=execution_options(values),
         progress=PixelBar,

@@ -172,7 +172,7 @@ class OpenMosaics:
 
     @property
     def key(self) -> dict[str, Any]:
-        """What the fluxes of all galaxies depend on."""
+        """Inputs and options that the fluxes of all galaxies depend on."""
         # Files are known by the hashes of their bytes.
         files = ("segmap", "catalog", "region", "ids", "all_ids")
         chosen = {k: str(v) for k, v in vars(self._galaxies.options).items() if k not in files}

@@ -11,7 +11,8 @@ from pixsed.errors import PixsedError
 from pixsed.fit.derived import derive
 from pixsed.fit.posterior import draw
 from pixsed.fit.quantiles import of_draws
-from pixsed.fit.total import row_of_sum, summed_photometry, total_draws
+from pixsed.fit.summed import row_of_sum, summed_photometry
+from pixsed.fit.total import total_draws
 from pixsed.properties import quantile_name
 from pixsed.redshifts import NO_DISTANCE
 from pixsed.snr import is_reference, snr_used
@@ -81,7 +82,7 @@ class _Sum:
     flag: Flag
 
 
-def galaxy_row(cube, model, selection, options, *, jobs=1, progress=None):
+def galaxy_row(cube, model, selection, options, *, noise="correlated", jobs=1, progress=None):
     """Return the row of a galaxy: its place, size, resolved and integrated totals, and quality.
 
     The resolved totals are those of `~pixsed.fit.total.total_draws`; the integrated ones are
@@ -96,6 +97,8 @@ def galaxy_row(cube, model, selection, options, *, jobs=1, progress=None):
     selection : `~pixsed.fit.select.Selection`
     options : `~pixsed.fit.options.FitOptions`
         Only samples and seed are used.
+    noise : {"correlated", "independent", "common"}, optional
+        Correlation of the draws of pixels, as for `~pixsed.fit.total.total_draws`.
     jobs : int, optional
         Number of threads.
     progress : callable, optional
@@ -123,12 +126,19 @@ def galaxy_row(cube, model, selection, options, *, jobs=1, progress=None):
         row |= _quantiles("INT", found.draws, ["REDSHIFT"], row)
     redshifts = _redshifts(cube, model, found.draws)
     totals = total_draws(
-        cube, model, selection, options, redshifts=redshifts, jobs=jobs, progress=progress
+        cube,
+        model,
+        selection,
+        options,
+        noise=noise,
+        redshifts=redshifts,
+        jobs=jobs,
+        progress=progress,
     )
     row |= _quantiles("RES", totals.draws, total_names(model), row)
     row |= _offset(row)
     row["FRAC_OOD"] = float(totals.ood_fraction)
-    row["FRAC_PRIOR"] = float(getattr(totals, "prior_fraction", np.nan))
+    row["FRAC_PRIOR"] = float(totals.prior_fraction)
     flag |= found.flag
     if totals.ood_fraction > _OOD_FRACTION:
         flag |= Flag.PIXELS_OOD

@@ -40,7 +40,10 @@ def test_a_table_of_galaxies(model_path, tmp_path):
         assert header["SNRMIN"] == 5.0
         column = hdulist["MASS"].columns["RES_LOGMSTAR_P50"]
         assert column.unit is None  # astropy warns of dex() there
-        assert "log10 of the resolved stellar mass / solMass" in hdulist["MASS"].header.values()
+        assert (
+            "median: log10 of the resolved stellar mass / solMass"
+            in hdulist["MASS"].header.values()
+        )
         np.testing.assert_array_equal(hdulist["MASS"].data["NPIX"], 193)
 
 

@@ -23,6 +23,7 @@ _SAME = (
     "NSAMP",
     "SNRMIN",
     "ERRFLOOR",
+    "PIXNOISE",
     "IMF",
     "SPSLIB",
     "CRCOSMO",
