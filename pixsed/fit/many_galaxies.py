@@ -20,6 +20,7 @@ from pixsed.fit.progress import NoProgress
 from pixsed.fit.record import model_cards
 from pixsed.fit.select import select, with_redshift
 from pixsed.io.fingerprint import fingerprint
+from pixsed.io.locate import open_fits
 from pixsed.io.outputs import is_stream
 from pixsed.io.tables import read_table
 from pixsed.io.writers.row_journal import RowJournal
@@ -232,9 +233,14 @@ class GalaxySums:
             return None
         if not Path(path).exists():
             return None
-        if table_format(path) != "csv":
+        form = table_format(path)
+        if form != "csv":  # which has no record of the run
             table = read_table(path)
-            if table.meta.get("FITKEY") == self._fingerprint():
+            cards = table.meta
+            if form == "fits":
+                with open_fits(path) as hdulist:
+                    cards = dict(hdulist[0].header)
+            if cards.get("FITKEY") == self._fingerprint():
                 return table
         if self._execution.overwrite:
             return None
