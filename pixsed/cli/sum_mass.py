@@ -135,6 +135,8 @@ def command(inputs, model, output, **values):
         progress=PixelBar,
         report=reported,
     )
+    if not reported.number:
+        say(f"{output}: done already")
     if reported.before:
         say(f"{reported.before} rows of an earlier run kept")
     if failed := reported.failed:
@@ -145,13 +147,14 @@ def command(inputs, model, output, **values):
 
 
 class _Report:
-    """Lines about galaxies, and numbers of those that failed or were done before."""
+    """Lines about galaxies, and their number, with those that failed or were done before."""
 
     def __init__(self):
-        self.failed = self.before = 0
+        self.number = self.failed = self.before = 0
 
     def __call__(self, outcome):
         """Write the line about a galaxy."""
+        self.number += 1
         if outcome.before:
             self.before += 1
         elif outcome.error is None:

@@ -170,7 +170,7 @@ def test_a_kill_loses_no_row(sum_mass, galaxies, model_path, tmp_path, monkeypat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.fits", "whole.fits"]
     # A run that is finished is not repeated, unless its galaxies differ.
     del made[:]
-    sum_mass(*cubes, "--resume")
+    assert "m.fits: done already" in sum_mass(*cubes, "--resume").stderr
     assert made == []
     result = sum_mass(*cubes[:2], "--resume", status=1)
     assert "m.fits exists, made from other galaxies" in str(result.exception)
