@@ -5,14 +5,12 @@ import numpy as np
 from pixsed.fit.common import common_fractions
 from pixsed.fit.correlated import CorrelatedNormals
 from pixsed.fit.draws import global_indices, independent_normals, key_of_name
-from pixsed.images.noise.covariance import correlation, correlation_width
+from pixsed.images.noise.covariance import autocorrelations
 
 #: Correlations of the draws of different pixels.
 NOISE = ("correlated", "independent", "common")
 # Number of base normals that are held in memory at a time.
 _HELD = 16_000_000
-# Gaussian correlations below this are ignored.
-_NEGLIGIBLE = 1e-3
 
 
 def galaxy_normals(cube, model, selection, options, noise):
@@ -73,12 +71,9 @@ class _Correlated:
 
     def __init__(self, cube, model, selection, options, all_common):
         self._model, self._selection, self._options = model, selection, options
-        y, x = np.nonzero(selection.chosen)
-        self._corner = y.min(), x.min()
-        shape = np.ptp(y) + 1, np.ptp(x) + 1
         rho = pixel_autocorrelation(cube, selection.bands)
         self._source = CorrelatedNormals(
-            shape, rho, model.base_dim, seed=options.seed, name=str(cube.object_id)
+            row_labels(selection), rho, model.base_dim, seed=options.seed, name=cube.object_id
         )
 
     def parts(self, y, x):
@@ -87,13 +82,29 @@ class _Correlated:
         prior = common_fractions(self._model, self._selection.snr[y, x])
         common = prior + (1.0 - prior) * floor
         together = max(1, _HELD // max(1, common.size))
-        at = y - self._corner[0], x - self._corner[1]
-        for where, found in self._source.draws(*at, common, self._options.samples, together):
+        for where, found in self._source.draws(common, self._options.samples, together):
             yield where, found.__getitem__
 
     def prior_part(self, y, x):
         """Return the fraction of LOGMSTAR of each pixel, shape (N,)."""
         return common_fractions(self._model, self._selection.snr[y, x])[:, 1]
+
+
+def row_labels(selection):
+    """Return the row of each pixel, from 1 in the order of `selection.fitted`, in the box of them.
+
+    The box does not depend on the size of the cutout, and so neither do the draws.
+    """
+    y, x = np.nonzero(selection.fitted)
+    labels = np.zeros(selection.chosen.shape, dtype=int)
+    labels[y, x] = np.arange(1, len(y) + 1)
+    if selection.binning is not None:
+        binmap = selection.binning.binmap
+        row_of_bin = np.zeros(binmap.max() + 1, dtype=int)
+        row_of_bin[binmap[y, x]] = labels[y, x]
+        labels = row_of_bin[binmap]
+    y, x = np.nonzero(labels)
+    return labels[y.min() : y.max() + 1, x.min() : x.max() + 1]
 
 
 def floor_fraction(selection, y, x):
@@ -110,7 +121,7 @@ def floor_fraction(selection, y, x):
 def pixel_autocorrelation(cube, bands):
     """Return the correlation of the noise of two pixels by lag, the mean over some bands.
 
-    That of a band is a Gaussian with the noise_corr of the cube's table.
+    That of a band is measured, or a Gaussian with the noise_corr of the cube's table.
 
     Parameters
     ----------
@@ -123,9 +134,9 @@ def pixel_autocorrelation(cube, bands):
     `~numpy.ndarray`, shape (2 n + 1, 2 n + 1)
         1 in the middle.
     """
-    corr = dict(zip(cube.bands, np.asarray(cube.table["noise_corr"], dtype=float), strict=True))
-    widths = np.array([correlation_width(corr[band]) for band in bands])
-    reach = int(np.ceil(2 * np.sqrt(-np.log(_NEGLIGIBLE)) * widths.max())) or 1
-    offsets = np.arange(-reach, reach + 1)
-    distance2 = offsets[:, None] ** 2 + offsets**2
-    return correlation(distance2, widths).mean(axis=0)
+    index = [cube.bands.index(band) for band in bands]
+    corr = np.asarray(cube.table["noise_corr"], dtype=float)[index]
+    if cube.binning is not None:
+        corr = np.ones(len(index))  # that of its table is of a sum of bins
+    measured = None if cube.autocorrelation is None else cube.autocorrelation[index]
+    return autocorrelations(corr, measured).mean(axis=0)

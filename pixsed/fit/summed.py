@@ -4,6 +4,7 @@ import numpy as np
 
 from pixsed.fit.draws import key_of_name
 from pixsed.fit.posterior import Rows
+from pixsed.images.noise.covariance import autocorrelations, total_variance
 from pixsed.snr import is_reference, snr_used
 
 # A band is left out if a larger fraction of the light is in pixels without data in the band.
@@ -25,31 +26,44 @@ def summed_photometry(cube, selection):
     Returns
     -------
     flux, err : `~numpy.ndarray`, shape (B,), float64
-        nJy, in the bands of `selection`; NaN = left out. The errors of the pixels are added in
-        quadrature and multiplied by noise_corr of the cube's table; the error floor of the sum
+        nJy, in the bands of `selection`; NaN = left out. The errors are those of a sum of pixels
+        with correlated noise (`pixsed.images.noise.covariance`); those of bins are added in
+        quadrature and multiplied by noise_corr of the cube's table. The error floor of the sum
         is added last.
     """
     where = np.nonzero(selection.fitted)
     count = selection.npix(*where)
-    flux, err = (
-        plane[:, *where].astype(float) * (1 if count is None else count)
-        for plane in (selection.flux, selection.bare)
-    )
+    flux = selection.flux[:, *where].astype(float) * (1 if count is None else count)
     present = np.isfinite(flux)
     used = snr_used(present, is_reference(selection.bands))
     light = np.where(used, flux, 0.0).sum(axis=0) / np.maximum(used.sum(axis=0), 1)
     total = light.sum()
-    corr = dict(zip(cube.bands, np.asarray(cube.table["noise_corr"], dtype=float), strict=True))
+    variance = _variances(cube, selection)
     sums, errors = np.full(len(flux), np.nan), np.full(len(flux), np.nan)
-    for i, band in enumerate(selection.bands):
+    for i in range(len(flux)):
         seen = light[present[i]].sum()
         if not present[i].all() and not seen >= (1.0 - _MISSING_LIGHT) * total:
             continue
         scale = 1.0 if present[i].all() else total / seen
-        factor = corr[band] if np.isfinite(corr[band]) and corr[band] > 0 else 1.0
         sums[i] = flux[i, present[i]].sum() * scale
-        errors[i] = np.sqrt((err[i, present[i]] ** 2).sum()) * factor * scale
+        errors[i] = np.sqrt(variance[i]) * scale
     return sums, np.hypot(errors, selection.error_floor * sums)
+
+
+def _variances(cube, selection):
+    """Return the variance of the sum of the chosen pixels or bins in each band, shape (B,)."""
+    index = [cube.bands.index(band) for band in selection.bands]
+    corr = np.asarray(cube.table["noise_corr"], dtype=float)[index]
+    err = np.where(selection.fitted, selection.bare, np.nan)
+    if selection.binning is None:
+        y, x = (np.flatnonzero(selection.fitted.any(axis=axis)) for axis in (1, 0))
+        err = err[:, y.min() : y.max() + 1, x.min() : x.max() + 1]
+        measured = None if cube.autocorrelation is None else cube.autocorrelation[index]
+        rho = autocorrelations(corr, measured)
+        pairs = zip(err, rho, strict=True)
+        return np.array([total_variance(plane, factor) for plane, factor in pairs])
+    factor = np.where(np.isfinite(corr) & (corr > 0), corr, 1.0)
+    return np.nansum((err * selection.binning.npix) ** 2, axis=(1, 2)) * factor**2
 
 
 def row_of_sum(flux, err, cube, model, selection, name):

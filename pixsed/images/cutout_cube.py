@@ -48,6 +48,7 @@ def cut_cube(mosaics, target, box, *, segmap=None, mask_neighbours=False, rescal
         values = mosaics.segmap.read(slice(y0, y1), slice(x0, x1))
         segmap = cube_segmap(values, mosaics.segmap.name)
     history = [f"cutout: pixels x {x0 + 1}:{x1}, y {y0 + 1}:{y1} of the first image, from 1"]
+    history += _noise_lines(mosaics)
     if rescale_errors:
         history += _rescale(err, mosaics.error_factors())
     sky = np.ones(flux[0].shape, dtype=bool) if segmap is None else segmap == 0
@@ -74,9 +75,26 @@ def cut_cube(mosaics, target, box, *, segmap=None, mask_neighbours=False, rescal
         redshift_err=target.redshift_err,
         segmap=segmap,
         table=table,
+        autocorrelation=mosaics.autocorrelation_planes(),
         psfmatch={b: im.psfmatch for b, im in zip(mosaics.bands, mosaics.images, strict=True)},
     )
     return cube, history
+
+
+def _noise_lines(mosaics):
+    """Return lines of the history about bands whose header tells no correlation of the noise."""
+    measured = mosaics.autocorrelations()
+    unknown = [
+        band
+        for band, image in zip(mosaics.bands, mosaics.images, strict=True)
+        if not image.knows_noise_corr and band not in measured
+    ]
+    lines = []
+    if measured:
+        lines.append(f"cutout: noise correlation measured on the sky: {', '.join(measured)}")
+    if unknown:
+        lines.append(f"cutout: noise correlation not known, taken as none: {', '.join(unknown)}")
+    return lines
 
 
 def _rescale(err, factors):

@@ -156,9 +156,13 @@ class ImageFile(FileOwner):
     @property
     def noise_corr(self):
         """Noise of a large sum over that of independent pixels (NOISECOR); 1 if not known."""
-        value = self._all_cards.get("NOISECOR", 1.0)
-        known = isinstance(value, int | float) and np.isfinite(value) and value > 0
-        return float(value) if known else 1.0
+        return float(self._all_cards["NOISECOR"]) if self.knows_noise_corr else 1.0
+
+    @property
+    def knows_noise_corr(self):
+        """True if the header gives `noise_corr`."""
+        value = self._all_cards.get("NOISECOR")
+        return isinstance(value, int | float) and bool(np.isfinite(value)) and value > 0
 
     @cached_property
     def wcs(self):

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from pixsed.fit.correlated import CorrelatedNormals
+from pixsed.images.noise.covariance import sum_variance
 
 SHAPE = (30, 26)
 Y, X = (plane.ravel() for plane in np.mgrid[: SHAPE[0], : SHAPE[1]])
+#: Each pixel is a row.
+PIXELS = np.arange(1, len(Y) + 1).reshape(SHAPE)
 
 
 def gaussian(width, reach=8):
@@ -21,9 +24,9 @@ WHITE[1, 1] = 1.0
 
 def normals(rho, common, samples=200, **changes):
     arguments = {"seed": 3, "name": "531"} | changes
-    source = CorrelatedNormals(SHAPE, rho, 2, **arguments)
+    source = CorrelatedNormals(PIXELS, rho, 2, **arguments)
     common = np.full(len(Y), common) if np.isscalar(common) else common
-    return np.concatenate([part for _, part in source.draws(Y, X, common, samples)], axis=1)
+    return np.concatenate([part for _, part in source.draws(common, samples)], axis=1)
 
 
 @pytest.mark.parametrize("rho", [WHITE, gaussian(1.0), gaussian(2.0, 10)])
@@ -72,12 +75,12 @@ def test_each_pixel_has_its_own_common_fraction():
 
 
 def test_draws_do_not_depend_on_their_number_or_on_the_pixels_chosen():
-    source = CorrelatedNormals(SHAPE, gaussian(1.0), 2, seed=3, name="531")
     whole = normals(gaussian(1.0), 0.5, 60)
     chosen = np.flatnonzero((Y + X) % 3 == 0)
-    some = np.concatenate(
-        [p for _, p in source.draws(Y[chosen], X[chosen], np.full(len(chosen), 0.5), 40, 7)], axis=1
-    )
+    labels = np.zeros(SHAPE, int)
+    labels.flat[chosen] = np.arange(1, len(chosen) + 1)
+    source = CorrelatedNormals(labels, gaussian(1.0), 2, seed=3, name="531")
+    some = np.concatenate([p for _, p in source.draws(np.full(len(chosen), 0.5), 40, 7)], axis=1)
     np.testing.assert_array_equal(some, whole[chosen][:, :40])
     for changed in ({"seed": 4}, {"name": "532"}):
         assert not np.array_equal(normals(gaussian(1.0), 0.5, 60, **changed), whole)
@@ -88,3 +91,18 @@ def test_measured_autocorrelation_with_negative_powers():
     rho[8, 0] = rho[8, 16] = -0.4
     found = normals(rho, 0.0)
     assert np.isfinite(found).all() and found.std() == pytest.approx(1.0, abs=0.03)
+
+
+def test_groups_of_pixels():
+    """Their normals are those of the sums of their pixels, scaled to unit variance."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    labels = 1 + (x >= 10) + 2 * (y >= 12)
+    rho = gaussian(1.2)
+    source = CorrelatedNormals(labels, rho, 2, seed=3, name="531")
+    found = np.concatenate([part for _, part in source.draws(np.zeros(4), 1500)], axis=1)
+    pixels = normals(rho, 0.0, 1500)
+    for row in range(4):
+        total = pixels[labels.ravel() == row + 1].sum(axis=0)
+        scale = np.sqrt(sum_variance(labels, np.ones((1, *SHAPE)), rho[None])[0, row])
+        np.testing.assert_allclose(found[row], total / scale, atol=2e-3)
+        assert found[row].std() == pytest.approx(1.0, abs=0.04)

@@ -161,3 +161,22 @@ def header_number(header, key, path):
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PixsedError(f"{path} has no number {key} in its PRIMARY header; {MAKE_CUBE}")
     return float(value)
+
+
+def redshift_in(primary, path):
+    """Return the redshift of a primary header; NaN if its card has no value."""
+    if "REDSHIFT" in primary and primary["REDSHIFT"] is None:
+        return np.nan
+    return header_number(primary, "REDSHIFT", path)
+
+
+def check_plane(hdu, path):
+    """Return the shape of the plane of a band; raise `PixsedError` if it is not in nJy."""
+    if not hdu.is_image or len(hdu.shape) != 2:
+        raise PixsedError(f"{path}[{hdu.name}] is not a 2-D image; {MAKE_CUBE}")
+    unit = str(hdu.header.get("BUNIT", "")).strip()
+    if unit != "nJy":
+        raise PixsedError(
+            f"{path}[{hdu.name}]: BUNIT must be nJy in a cube, got {unit!r}; {MAKE_CUBE}"
+        )
+    return hdu.shape
