@@ -9,8 +9,7 @@ from astropy import units as u
 from astropy.cosmology import FlatLambdaCDM
 
 from pixsed.dq import Flag
-from pixsed.errors import PixsedError
-from pixsed.fit.galaxy_row import LEVELS, check_sums, empty_row, galaxy_row, total_names
+from pixsed.fit.galaxy_row import LEVELS, empty_row, galaxy_row, total_names
 from pixsed.fit.options import FitOptions
 from pixsed.fit.posterior import draw
 from pixsed.fit.select import select
@@ -128,11 +127,3 @@ def test_without_data_in_a_segment(model):
     sky = cube.wcs.pixel_to_world(12, 10)
     np.testing.assert_allclose((row["RA"], row["DEC"]), (sky.ra.deg, sky.dec.deg), rtol=1e-9)
     assert np.isnan(row["FRAC_LIGHT"]) and row["FLAG"] == Flag.NO_PIXEL
-
-
-def test_a_model_that_infers_redshifts(tmp_path):
-    from pixsed.fit.model import Model
-
-    blind = Model(fakes.fake_model(tmp_path / "m.onnx", infer_redshift=True))
-    with pytest.raises(PixsedError, match="infers a redshift for each pixel.*such as tau"):
-        check_sums(blind)
