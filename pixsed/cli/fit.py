@@ -22,6 +22,7 @@ from pixsed.cli.options import (
     jobs,
     model,
     output,
+    parse_part,
     quiet_verbose,
     say,
     scheduler,
@@ -59,18 +60,6 @@ def parse_tile(ctx, param, value):
         raise click.BadParameter(f"{value!r} must be pixels per side, as 256, or NY,NX")
     sides = [int(part) for part in parts]
     return sides[0], sides[-1]
-
-
-def parse_part(ctx, param, value):
-    """Return (I, N) for ``I/N``; None if it is not given."""
-    if value is None:
-        return None
-    parts = value.split("/")
-    if len(parts) == 2 and all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts):
-        number, of = map(int, parts)
-        if 1 <= number <= of:
-            return number, of
-    raise click.BadParameter(f"{value!r} must be I/N, I from 1 to N, as 3/8")
 
 
 @click.command(epilog=EPILOG)

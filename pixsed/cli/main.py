@@ -24,7 +24,7 @@ COMMANDS = {
     "noise": "Measure the noise of pixels on cubes, for training.",
     "bin": "Bin the pixels of a galaxy to a target S/N.",
     "fit": "Fit cubes, mosaics or a table of photometry: maps of posterior quantiles.",
-    "sum-mass": "Total stellar mass of galaxies, resolved and integrated.",
+    "sum-mass": "Total masses and SFRs of galaxies, resolved and integrated.",
     "profile": "Radial profile of a galaxy, in elliptical annuli.",
     "merge": "Put maps that were fitted in parts, or tables, together.",
     "rgb": "Draw an RGB image of a cube or of three images.",

@@ -5,6 +5,7 @@ import functools
 import logging
 import math
 import os
+import re
 import sys
 import warnings
 
@@ -346,6 +347,18 @@ def noise(default, help):
 def examples(*lines):
     """Return the epilog of a `--help`: the examples, kept line by line."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def parse_part(ctx, param, value):
+    """Return (I, N) for ``I/N``; None if it is not given."""
+    if value is None:
+        return None
+    parts = value.split("/")
+    if len(parts) == 2 and all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts):
+        number, of = map(int, parts)
+        if 1 <= number <= of:
+            return number, of
+    raise click.BadParameter(f"{value!r} must be I/N, I from 1 to N, as 3/8")
 
 
 def pairs(option, texts):

@@ -15,6 +15,7 @@ from pixsed.cli.options import (
     quiet_verbose,
     say,
     seed,
+    zero_points,
 )
 from pixsed.cli.pictures import ENDINGS_TEXT, dpi
 
@@ -110,6 +111,7 @@ EPILOG = examples(
     help="Minimum mean S/N of a pixel.",
 )
 @error_floor
+@zero_points
 @click.option("--all-pixels", is_flag=True, help="Use pixels outside the galaxy's segment too.")
 @click.option(
     "--redshift", type=FiniteRange(min=0), help="Redshift, in place of the one in the file."

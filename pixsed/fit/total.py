@@ -1,34 +1,19 @@
-"""Resolved and integrated properties of a galaxy.
-
-The resolved mass is the sum of the masses of the pixels. The integrated mass is fitted to the
-summed fluxes of the pixels.
-"""
+"""Resolved properties of a galaxy: sums and means over the draws of its pixels."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtri
 
 from pixsed.checks import check_choice
-from pixsed.dq import MIN_BANDS, OOD_LIMIT, REDSHIFT_BITS, Flag
-from pixsed.errors import PixsedError
+from pixsed.dq import OOD_LIMIT
 from pixsed.fit.derived import derive
 from pixsed.fit.draws import global_indices
 from pixsed.fit.faint import faint_light
 from pixsed.fit.galaxy_normals import NOISE, galaxy_normals
-from pixsed.fit.posterior import BATCH, EXTENSIVE, run_batches, summarise
-from pixsed.fit.summed import row_of_sum, summed_photometry
-from pixsed.properties import quantile_name
-from pixsed.redshifts import NO_DISTANCE
+from pixsed.fit.posterior import BATCH, EXTENSIVE, run_batches
 
-#: Quantiles of the masses.
-LEVELS = (0.16, 0.5, 0.84)
 #: Properties of a galaxy that are means over its pixels, weighted by the mass formed.
 MEANS = ("AGE", "METAL", "AV")
-# Largest fraction of out-of-distribution pixels that does not set a flag.
-_OOD_FRACTION = 0.05
-# Quantiles of an uncertain redshift, which stand for its posterior.
-_Z_LEVELS = tuple((k + 0.5) / 16 for k in range(16))
 
 
 @dataclass(frozen=True)
@@ -121,13 +106,15 @@ def total_draws(
     y, x = np.nonzero(selection.fitted)
     row_key, column_key = global_indices(cube.header, cube.shape)
     keys = row_key[y], column_key[x]
-    groups = _divide(options.samples, [cube.redshift] if redshifts is None else list(redshifts))
+    groups = divide_draws(
+        options.samples, [cube.redshift] if redshifts is None else list(redshifts)
+    )
     middle = groups[len(groups) // 2][1].start
     sums = _Sums(model, options.samples, len(y))
     exact = np.zeros(BATCH)
     normals = galaxy_normals(cube, model, selection, options, noise)
     for where, base in normals.parts(y, x):
-        inside = [(z, _overlap(part, where)) for z, part in groups]
+        inside = [(z, overlap(part, where)) for z, part in groups]
         inside = [(z, part) for z, part in inside if part.stop > part.start]
 
         def draw_batch(rows, keep, base=base, start=where.start, inside=inside):
@@ -141,7 +128,7 @@ def total_draws(
                     ood = model.score(flux, err, predicted, exact, exact)[1][keep]
             return found, ood
 
-        report = _last_only(progress, where, options.samples)
+        report = last_only(progress, where, options.samples)
         for rows, (found, ood) in run_batches(draw_batch, *keys, jobs, report):
             sums.add(rows, found, ood)
     found = sums.result(normals.prior_part(y, x))
@@ -152,11 +139,12 @@ def total_draws(
     return replace(found, faint_light=light)
 
 
-def _overlap(one, other):
+def overlap(one, other):
+    """Return the part of a slice of draws that lies in another slice."""
     return slice(max(one.start, other.start), min(one.stop, other.stop))
 
 
-def _last_only(progress, where, samples):
+def last_only(progress, where, samples):
     """Return `progress` for the last of the draws, so that each pixel is reported once."""
     return progress if where.stop == samples else None
 
@@ -211,100 +199,9 @@ class _Sums:
         return Totals(draws, ood, fraction, bound)
 
 
-def _divide(samples, redshifts):
+def divide_draws(samples, redshifts):
     """Divide the draws among the redshifts; return a list of (redshift, slice of draws)."""
     ends = np.linspace(0, samples, len(redshifts) + 1).round().astype(int)
     return [
         (z, slice(a, b)) for z, a, b in zip(redshifts, ends[:-1], ends[1:], strict=True) if b > a
     ]
-
-
-def mass_row(cube, model, selection, options, *, noise="correlated", jobs=1, progress=None):
-    """Return a row of the table of masses: the resolved and integrated mass of a galaxy.
-
-    If the redshift has an error, the pixels are summed at the redshifts of the integrated fit.
-    The parameters are the same as those of `total_draws`.
-
-    Returns
-    -------
-    dict
-        ID, REDSHIFT, NPIX, RES_LOGMSTAR_P16 _P50 _P84, INT_LOGMSTAR_P16 _P50 _P84
-        [dex(solMass)], OFFSET (resolved - integrated medians, dex), FLAG (`~pixsed.dq.Flag`).
-        NaN where there is no mass.
-
-    Raises
-    ------
-    PixsedError
-        If the model infers the redshift.
-    """
-    if model.infers_redshift:
-        raise PixsedError(
-            f"model {model.name} infers a redshift for each pixel, but a galaxy has only one; "
-            "sum masses with a model that takes a redshift, such as tau"
-        )
-    names = [f"{kind}_LOGMSTAR_{quantile_name(q)}" for kind in ("RES", "INT") for q in LEVELS]
-    row = {
-        "ID": str(cube.object_id),
-        "REDSHIFT": float(cube.redshift),
-        "NPIX": int(selection.chosen.sum()),
-        **dict.fromkeys(names, np.nan),
-        "OFFSET": np.nan,
-        "FLAG": 0,
-    }
-    if (selection.dq & REDSHIFT_BITS).any():
-        row["FLAG"] |= Flag.REDSHIFT
-    if not row["NPIX"]:
-        row["FLAG"] = int(row["FLAG"] | Flag.NO_PIXEL)
-        return row
-    found, flag = _integrated(cube, model, selection, options)
-    row["FLAG"] |= flag
-    if found:
-        row.update((name, float(found[name[4:]][0])) for name in names[3:])
-    totals = total_draws(
-        cube,
-        model,
-        selection,
-        options,
-        noise=noise,
-        redshifts=_redshifts(cube, model, found),
-        jobs=jobs,
-        progress=progress,
-    )
-    row.update(zip(names[:3], np.quantile(totals.draws["LOGMSTAR"], LEVELS).tolist(), strict=True))
-    if totals.ood_fraction > _OOD_FRACTION:
-        row["FLAG"] |= Flag.PIXELS_OOD
-    if np.isnan(totals.ood_fraction):
-        row["FLAG"] |= Flag.NO_OOD
-    row["FLAG"] = int(row["FLAG"])
-    row["OFFSET"] = row["RES_LOGMSTAR_P50"] - row["INT_LOGMSTAR_P50"]
-    return row
-
-
-def _integrated(cube, model, selection, options):
-    """Return the fit of the summed photometry, as `summarise` does, and the bits of FLAG.
-
-    The fit is empty if too few bands are left.
-    """
-    flag = Flag(0)
-    flux, err = summed_photometry(cube, selection)
-    present = np.isfinite(flux)
-    if not present.all():
-        flag |= Flag.BAND_LEFT_OUT
-    if present.sum() < MIN_BANDS:
-        return {}, flag | Flag.FEW_BANDS
-    rows = row_of_sum(flux, err, cube, model, selection, cube.object_id)
-    found = summarise(model, rows, replace(options, quantiles=LEVELS + _Z_LEVELS))
-    if found["OOD"][0] < OOD_LIMIT:
-        flag |= Flag.SUM_OOD
-    return found, flag
-
-
-def _redshifts(cube, model, found):
-    """Return the redshifts at which to sum: from the integrated fit, or the cube's Gaussian."""
-    if not cube.redshift_err > 0:
-        return [cube.redshift]
-    names = [f"REDSHIFT_{quantile_name(q)}" for q in _Z_LEVELS]
-    if all(name in found for name in names):
-        return [float(found[name][0]) for name in names]
-    drawn = cube.redshift + cube.redshift_err * ndtri(np.array(_Z_LEVELS))
-    return np.maximum(drawn, max(model.redshift_range[0], 2 * NO_DISTANCE)).tolist()

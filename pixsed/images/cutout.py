@@ -216,29 +216,47 @@ class Cutouts:
             If a band has no data in a cube.
         """
         if self.several:
-            self._mosaics.read_ahead()
+            self.read_ahead()
         galaxies_without: dict[str, int] = {}
         for job in progress(self._jobs):
             try:
-                cube, history = cut_cube(
-                    self._mosaics,
-                    job.target,
-                    job.box,
-                    segmap=job.segmap,
-                    mask_neighbours=self._options.neighbours == "mask",
-                    rescale_errors=self._options.rescale_errors,
-                )
+                cut = self._cut(job)
             except PixsedError as error:
                 if not self.several:
                     raise
                 self.left_out.append(str(error))
                 continue
-            for band in bands_without_data(cube):
+            for band in bands_without_data(cut.cube):
                 galaxies_without[band] = galaxies_without.get(band, 0) + 1
-            yield Cutout(job.target.name, cube, history)
+            yield cut
         self._warn_of_bands(galaxies_without)
         if len(self.left_out) == len(self._jobs):
             raise PixsedError(self.left_out[0])
+
+    def read_ahead(self):
+        """Read rows ahead from now on, for galaxies that are cut out in the order of `names`."""
+        self._mosaics.read_ahead()
+
+    def cut_one(self, name: str) -> Cutout:
+        """Return the `Cutout` of a galaxy by its name, one of `names`.
+
+        Raises
+        ------
+        PixsedError
+            If it has no data in any band.
+        """
+        return self._cut(self._jobs[self.names.index(name)])
+
+    def _cut(self, job):
+        cube, history = cut_cube(
+            self._mosaics,
+            job.target,
+            job.box,
+            segmap=job.segmap,
+            mask_neighbours=self._options.neighbours == "mask",
+            rescale_errors=self._options.rescale_errors,
+        )
+        return Cutout(job.target.name, cube, history)
 
     def _warn_of_bands(self, galaxies_without):
         """Warn of bands without data; a dict of band to number of galaxies."""

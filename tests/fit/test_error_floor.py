@@ -6,11 +6,13 @@ import pytest
 from astropy import units as u
 from astropy.table import Table
 
+from pixsed.fit.galaxy_row import galaxy_row
 from pixsed.fit.model import Model
 from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
+from pixsed.fit.summed import summed_photometry
 from pixsed.fit.table import fit_table
-from pixsed.fit.total import mass_row, summed_photometry, total_draws
+from pixsed.fit.total import total_draws
 from pixsed.io.formats.cube import Cube, bands_table
 from pixsed.models import resolve
 
@@ -57,7 +59,7 @@ def test_correlated_noise_and_bins(model):
 
 def test_the_integrated_mass_is_that_of_the_sum_as_a_row(shipped):
     cube, floor = uniform(30), 0.05
-    row = mass_row(
+    row = galaxy_row(
         cube, shipped, select(cube, shipped, FitOptions(error_floor=floor)), FitOptions(samples=500)
     )
     table = Table({"ID": [531], "REDSHIFT": [1.0]})
@@ -114,7 +116,7 @@ def test_a_floor_and_an_uncertain_redshift(model):
     cube = fakes.make_cube(redshift_err=0.1)
     options = FitOptions(samples=200)
     row, narrow = (
-        mass_row(
+        galaxy_row(
             cube,
             model,
             select(cube, model, FitOptions(error_floor=floor)),
@@ -136,7 +138,7 @@ def test_masses_whose_ood_is_not_known(tmp_path):
         assert not model.has_ood
         cube = fakes.make_cube()
         assert (
-            mass_row(cube, model, select(cube, model), FitOptions(samples=20))["FLAG"]
+            galaxy_row(cube, model, select(cube, model), FitOptions(samples=20))["FLAG"]
             & (2 | 4 | 64)
             == 64
         )

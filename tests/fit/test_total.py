@@ -8,9 +8,11 @@ from pixsed.fit.common import common_fractions
 from pixsed.fit.derived import derive
 from pixsed.fit.draws import global_indices, independent_normals
 from pixsed.fit.galaxy_normals import NOISE
+from pixsed.fit.galaxy_row import galaxy_row
 from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
-from pixsed.fit.total import mass_row, summed_photometry, total_draws
+from pixsed.fit.summed import summed_photometry
+from pixsed.fit.total import total_draws
 from pixsed.images.noise.covariance import correlation_width
 
 
@@ -59,7 +61,7 @@ def test_pixels_share_a_redshift_that_is_not_known(model):
             seen.append((np.array(z), np.array(dz), base.shape[1]))
             return real(flux, err, z, dz, base)
 
-    row = mass_row(cube, Spy(), select(cube, model), FitOptions(samples=100))
+    row = galaxy_row(cube, Spy(), select(cube, model), FitOptions(samples=100))
     (first_z, first_dz, _), *rest = seen
     np.testing.assert_array_equal(first_dz, np.float64(0.1))  # the integrated fit
     assert all((dz == 0).all() and len(set(z)) == 1 for z, dz, _ in rest)
@@ -102,20 +104,7 @@ def test_summed_photometry(model):
 
 def test_row(model):
     cube = fakes.make_cube()
-    row = mass_row(cube, model, select(cube, model), FitOptions(samples=200), noise="independent")
-    assert list(row) == [
-        "ID",
-        "REDSHIFT",
-        "NPIX",
-        "RES_LOGMSTAR_P16",
-        "RES_LOGMSTAR_P50",
-        "RES_LOGMSTAR_P84",
-        "INT_LOGMSTAR_P16",
-        "INT_LOGMSTAR_P50",
-        "INT_LOGMSTAR_P84",
-        "OFFSET",
-        "FLAG",
-    ]
+    row = galaxy_row(cube, model, select(cube, model), FitOptions(samples=200), noise="independent")
     chosen = select(cube, model).chosen
     np.testing.assert_allclose(
         row["INT_LOGMSTAR_P50"],
@@ -131,7 +120,7 @@ def test_row(model):
 
 def test_flags(model):
     cube = fakes.make_cube()
-    row = mass_row(
+    row = galaxy_row(
         cube, model, select(cube, model, FitOptions(snr_min=1e9)), FitOptions(samples=500)
     )
     assert row["FLAG"] == 1
@@ -142,7 +131,7 @@ def test_flags(model):
     cube.flux[2, :, 13:] = np.nan
     cube.flux[4, :, 13:] = np.nan
     cube.flux[0, 9, 12] = np.nan
-    row = mass_row(cube, model, select(cube, model), FitOptions(samples=20))
+    row = galaxy_row(cube, model, select(cube, model), FitOptions(samples=20))
     assert row["FLAG"] & 8 and row["FLAG"] & 16
     assert np.isnan(row["INT_LOGMSTAR_P50"]) and np.isfinite(row["RES_LOGMSTAR_P50"])
 
@@ -174,7 +163,7 @@ def test_the_fraction_out_of_distribution_that_sets_a_flag(model, odd, flagged):
     selection = select(cube, model)
     _, fraction = resolved_mass(cube, Marked(), selection, FitOptions(samples=10))
     assert fraction == odd / 100
-    row = mass_row(cube, Marked(), selection, FitOptions(samples=10))
+    row = galaxy_row(cube, Marked(), selection, FitOptions(samples=10))
     assert bool(row["FLAG"] & Flag.PIXELS_OOD) == flagged
 
 
@@ -208,7 +197,7 @@ def test_bins_count_once(model):
     np.testing.assert_allclose(total.mean(), mean.sum() * np.exp(width**2 / 2), rtol=4e-3)
     expected = np.sqrt((mean**2 * np.exp(width**2) * np.expm1(width**2)).sum())
     np.testing.assert_allclose(total.std(), expected, rtol=0.06)
-    row = mass_row(cube, model, selection, FitOptions(samples=100))
+    row = galaxy_row(cube, model, selection, FitOptions(samples=100))
     assert row["NPIX"] == npix.sum()
 
 

@@ -10,7 +10,7 @@ from pixsed.fit.derived import derive
 from pixsed.fit.draws import global_indices
 from pixsed.fit.posterior import BATCH, EXTENSIVE, Rows, draw, run_batches
 from pixsed.fit.quantiles import of_draws
-from pixsed.fit.total import _last_only, _overlap
+from pixsed.fit.total import last_only, overlap
 
 # Number of pixels whose draws are in memory together in `mass_planes`.
 _TOGETHER = 2048
@@ -81,7 +81,7 @@ def sum_draws(
     exact = np.zeros(BATCH)
     totals, counts = {}, np.zeros((2, len(weights)))
     for where, base in normals.parts(y, x):
-        inside = [(z, _overlap(part, where)) for z, part in redshifts]
+        inside = [(z, overlap(part, where)) for z, part in redshifts]
         inside = [(z, part) for z, part in inside if part.stop > part.start]
 
         def sum_batch(rows, keep, base=base, start=where.start, inside=inside):
@@ -99,7 +99,7 @@ def sum_draws(
                         scored = np.stack([weight @ np.isfinite(ood), weight @ (ood < OOD_LIMIT)])
             return sums, scored
 
-        report = _last_only(progress, where, options.samples)
+        report = last_only(progress, where, options.samples)
         for _, (sums, scored) in run_batches(sum_batch, *keys, jobs, report):
             counts += scored
             for part, found in sums:

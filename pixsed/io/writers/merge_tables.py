@@ -25,6 +25,7 @@ _SAME = (
     "ERRFLOOR",
     "ZEROPTS",
     "ZPFLOOR",
+    "PIXNOISE",
     "IMF",
     "SPSLIB",
     "CRCOSMO",
