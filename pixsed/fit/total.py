@@ -1,6 +1,6 @@
 """Resolved properties of a galaxy: sums and means over the draws of its pixels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from pixsed.checks import check_choice
 from pixsed.dq import OOD_LIMIT
 from pixsed.fit.derived import derive
 from pixsed.fit.draws import global_indices
+from pixsed.fit.faint import faint_light
 from pixsed.fit.galaxy_normals import NOISE, galaxy_normals
 from pixsed.fit.posterior import BATCH, EXTENSIVE, run_batches
 
@@ -31,11 +32,25 @@ class Totals:
     prior_fraction : float
         Fraction of the variance of the total mass that comes from the prior; NaN if the noise is
         not ``"correlated"``.
+    bound : float
+        Standard deviation of LOGMSTAR [dex] if all pixels erred together: the mean of that of the
+        pixels, weighted by mass. Where it is 0.3 or more, the mass is mostly the prior's.
+    faint_light : float
+        Light of the pixels below the cut of S/N, over that of the pixels in the sums
+        (`pixsed.fit.faint`).
     """
 
     draws: dict
     ood_fraction: float
     prior_fraction: float
+    bound: float = np.nan
+    faint_light: float = 0.0
+
+    def scaled(self, more):
+        """Return a copy whose sums are multiplied by 1 + `more`, shape (S,), at least 0.1."""
+        factor = np.log10(np.maximum(1.0 + more, 0.1))
+        draws = {k: v + factor if k in EXTENSIVE else v for k, v in self.draws.items()}
+        return replace(self, draws=draws)
 
 
 def total_draws(
@@ -45,6 +60,7 @@ def total_draws(
     options,
     *,
     noise="correlated",
+    carry_faint=False,
     redshifts=None,
     jobs=1,
     progress=None,
@@ -66,6 +82,9 @@ def total_draws(
     noise : {"correlated", "independent", "common"}, optional
         Correlation of the draws: that of the noise of neighbours and of the prior; none, as in
         the paper, except for the error floor; or complete, an upper bound of the errors.
+    carry_faint : bool, optional
+        Multiply sums by 1 + `Totals.faint_light`: pixels of the segment below the cut of S/N then
+        count with the mean mass-to-light ratio of the others. The error of their light is included.
     redshifts : sequence of float, optional
         Equally likely redshifts of the galaxy; the draws are divided among them. By default,
         the redshift of the cube.
@@ -110,7 +129,12 @@ def total_draws(
         report = _last_only(progress, where, options.samples)
         for rows, (found, ood) in run_batches(draw_batch, *keys, jobs, report):
             sums.add(rows, found, ood)
-    return sums.result(normals.prior_part(y, x))
+    found = sums.result(normals.prior_part(y, x))
+    light, error = faint_light(cube, selection)
+    if carry_faint:
+        rng = np.random.default_rng([options.seed, 1])
+        found = found.scaled(light + error * rng.standard_normal(options.samples))
+    return replace(found, faint_light=light)
 
 
 def _overlap(one, other):
@@ -163,12 +187,13 @@ class _Sums:
             draws["LOGSSFR"] = draws["LOGSFR"] - draws["LOGMSTAR"]
         fraction = np.nan
         variance = totals["LOGMSTAR"].var()
+        mean, square = self._moments / self._samples
+        spread = np.sqrt(np.maximum(square - mean**2, 0.0))
+        bound = float(np.sqrt(np.log1p((spread.sum() / mean.sum()) ** 2)) / np.log(10))
         if prior is not None and variance > 0:
-            mean, square = self._moments / self._samples
-            spread = np.sqrt(np.maximum(square - mean**2, 0.0))
             fraction = min(1.0, float((spread * np.sqrt(prior)).sum() ** 2 / variance))
         ood = self._odd / self._scored if self._scored else np.nan
-        return Totals(draws, ood, fraction)
+        return Totals(draws, ood, fraction, bound)
 
 
 def _divide(samples, redshifts):

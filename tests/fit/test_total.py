@@ -7,6 +7,7 @@ from pixsed.errors import PixsedError
 from pixsed.fit.common import common_fractions
 from pixsed.fit.derived import derive
 from pixsed.fit.draws import global_indices, independent_normals
+from pixsed.fit.galaxy_normals import NOISE
 from pixsed.fit.galaxy_row import galaxy_row
 from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
@@ -273,3 +274,35 @@ def test_an_unknown_correlation(model):
     cube = fakes.make_cube()
     with pytest.raises(PixsedError, match="noise must be one of"):
         total_draws(cube, model, select(cube, model), FitOptions(samples=5), noise="none")
+
+
+def test_the_bound(model):
+    """The fake model is log-normal, 0.1 dex wide."""
+    cube = uniform_cube()
+    for noise in NOISE:
+        found = total_draws(cube, model, select(cube, model), FitOptions(samples=800), noise=noise)
+        assert found.bound == pytest.approx(0.1, rel=0.06)
+
+
+def test_light_below_the_cut_is_carried(model):
+    """The total of equal mass-to-light ratios does not depend on the cut of S/N."""
+    cube = fakes.make_cube()
+    options = FitOptions(samples=300)
+    found = {
+        cut: total_draws(
+            cube, model, select(cube, model, FitOptions(snr_min=cut)), options, carry_faint=True
+        )
+        for cut in (0.0, 10.0, 20.0)
+    }
+    medians = [np.median(one.draws["LOGMSTAR"]) for one in found.values()]
+    np.testing.assert_allclose(medians, medians[0], atol=0.02)
+    assert abs(found[0.0].faint_light) < found[10.0].faint_light < found[20.0].faint_light
+    high = select(cube, model, FitOptions(snr_min=20.0))
+    plain = total_draws(cube, model, high, options)
+    light = cube.flux[2:].mean(axis=0)
+    inside = cube.segmap == 531
+    expected = light[inside & ~high.chosen].sum() / light[high.chosen].sum()
+    assert plain.faint_light == pytest.approx(expected, rel=1e-4)
+    more = found[20.0].draws["LOGMSTAR"] - plain.draws["LOGMSTAR"]
+    assert more.mean() == pytest.approx(np.log10(1 + expected), abs=0.01) and more.std() > 0
+    np.testing.assert_array_equal(found[20.0].draws["AV"], plain.draws["AV"])
