@@ -203,6 +203,9 @@ def _galaxies(inputs, values):
 
 def _are_mosaics(inputs, values):
     """Return whether the inputs are images: the first one of a known kind decides."""
+    import glob
+    from pathlib import Path
+
     from pixsed.errors import PixsedError
     from pixsed.io.formats.kinds import kind_of
     from pixsed.io.locate import parse_location
@@ -211,7 +214,10 @@ def _are_mosaics(inputs, values):
         return True
     for text in inputs:
         try:
-            kind = kind_of(text, values["hdu"])
+            path = parse_location(text, values["hdu"]).path
+            if not Path(path).exists():  # a pattern in quotes, perhaps
+                text = next(glob.iglob(path), text)
+            kind = kind_of(text, values["hdu"]) if Path(path).exists() or text != path else "table"
         except PixsedError:  # reported when it is read
             continue
         if kind != "table":

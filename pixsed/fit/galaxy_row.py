@@ -25,6 +25,8 @@ TOTALS = ("LOGMSTAR", "LOGMFORM", "LOGSFR", "LOGSFR10", "LOGSSFR", "AGE", "METAL
 _OOD_FRACTION = 0.05
 # Smallest fraction of the segment's light in the sums that does not set a flag.
 _LIGHT_FRACTION = 0.5
+# Error of the resolved log mass, if all pixels err together, from which on it is the prior's.
+_PRIOR_BOUND = 0.3
 # Quantiles of an uncertain redshift, which stand for its posterior.
 _Z_LEVELS = tuple((k + 0.5) / 16 for k in range(16))
 
@@ -69,7 +71,8 @@ def empty_row(model):
         **dict.fromkeys(("RA", "DEC", "REDSHIFT", "REDSHIFT_ERR"), np.nan),
         "NPIX": 0,
         **dict.fromkeys(("AREA_ARCSEC2", "AREA_KPC2", "FRAC_SEGMENT", "FRAC_LIGHT"), np.nan),
-        **dict.fromkeys([*columns, "OFFSET", "OFFSET_ERR", "FRAC_OOD", "FRAC_PRIOR"], np.nan),
+        **dict.fromkeys([*columns, "OFFSET", "OFFSET_ERR"], np.nan),
+        **dict.fromkeys(("RES_LOGMSTAR_BOUND", "FAINT_LIGHT", "FRAC_OOD", "FRAC_PRIOR"), np.nan),
         "FLAG": 0,
     }
 
@@ -137,6 +140,8 @@ def galaxy_row(cube, model, selection, options, *, noise="correlated", jobs=1, p
     )
     row |= _quantiles("RES", totals.draws, total_names(model), row)
     row |= _offset(row)
+    row["RES_LOGMSTAR_BOUND"] = float(totals.bound)
+    row["FAINT_LIGHT"] = float(totals.faint_light)
     row["FRAC_OOD"] = float(totals.ood_fraction)
     row["FRAC_PRIOR"] = float(totals.prior_fraction)
     flag |= found.flag
@@ -144,6 +149,8 @@ def galaxy_row(cube, model, selection, options, *, noise="correlated", jobs=1, p
         flag |= Flag.PIXELS_OOD
     if np.isnan(totals.ood_fraction):
         flag |= Flag.NO_OOD
+    if totals.bound >= _PRIOR_BOUND:
+        flag |= Flag.PRIOR
     if row["FRAC_LIGHT"] < _LIGHT_FRACTION:
         flag |= Flag.LITTLE_LIGHT
     return row | {"FLAG": int(flag)}

@@ -50,6 +50,8 @@ _COLUMNS = {
         "dex",
         "half the P16-P84 widths of RES_ and INT_LOGMSTAR, in quadrature as if independent",
     ),
+    "RES_LOGMSTAR_BOUND": (float, "dex", "error of log10 resolved mass if all pixels err together"),
+    "FAINT_LIGHT": (float, "", "light of the segment below the S/N cut over that in the sums"),
     "FRAC_OOD": (float, "", "fraction of the pixels that are out of distribution"),
     "FRAC_PRIOR": (float, "", "fraction of the resolved mass's variance from the prior"),
     "FLAG": (
