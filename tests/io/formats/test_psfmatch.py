@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 
+import fakes
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -128,12 +129,15 @@ def test_commands_tell(images, run_cli, tmp_path, others, warned):
     cut = run_cli("cutout", *paths, "--segmap", seg, "--id", "1", "--redshift", "1", "-o", cube)
     nothing = "none of the bands says to which PSF it is matched" in cut.stderr
     assert nothing == (others in (None, "unknown"))
-    fit = ["fit", "--engine", "quantile", "--redshift", "1", "-o"]
+    model = fakes.fake_model(tmp_path / "fake.onnx", quantiles=True)
+    fit = ["fit", "--model", model, "--engine", "quantile", "--redshift", "1", "-o"]
     done = [
         cut,
         run_cli(*fit, tmp_path / "maps.fits", cube),
         run_cli(*fit, tmp_path / "field.fits", *paths, "--segmap", seg),
-        run_cli("sum-mass", cube, "--samples", "20", "-o", tmp_path / "mass.fits"),
+        run_cli(
+            "sum-mass", cube, "--model", model, "--samples", "20", "-o", tmp_path / "mass.fits"
+        ),
     ]
     for result in done[1:3]:  # the fits
         assert ("none of the bands says" in result.stderr) == (others in (None, "unknown"))
