@@ -20,7 +20,7 @@ _TOTALS = {
     "LOGMFORM": ("dex(solMass)", "log10 of the {} stellar mass formed"),
     "LOGSFR": ("dex(solMass yr-1)", "log10 of the {} SFR over the last 100 Myr"),
     "LOGSFR10": ("dex(solMass yr-1)", "log10 of the {} SFR over the last 10 Myr"),
-    "LOGSSFR": ("dex(yr-1)", "log10 of the {} SFR over 100 Myr a unit of surviving mass"),
+    "LOGSSFR": ("dex(yr-1)", "log10 of the {} specific SFR over 100 Myr"),
     "AGE": ("Gyr", "{} mass-weighted age"),
     "METAL": ("dex", "{} metallicity [M/H]"),
     "AV": ("mag", "{} V-band attenuation"),
