@@ -8,9 +8,9 @@ from pixsed.fit.options import DEFAULT_SNR_MIN
 from pixsed.fit.posterior import Rows
 from pixsed.fit.residuals import residuals_of_maps, together
 from pixsed.fit.select import quality, select, with_redshift
+from pixsed.fit.summed import row_of_sum, summed_photometry
 from pixsed.fit.table import rows_of
 from pixsed.fit.table_input import read_photometry
-from pixsed.fit.total import row_of_sum, summed_photometry
 from pixsed.io.formats.cube import read_cube
 from pixsed.io.formats.maps import read_maps
 from pixsed.io.formats.photometry import band_columns

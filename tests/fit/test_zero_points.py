@@ -13,8 +13,9 @@ from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
 from pixsed.fit.select_draws import Places, draw_places
 from pixsed.fit.sum_mass import sum_mass
+from pixsed.fit.summed import summed_photometry
 from pixsed.fit.table import fit_table
-from pixsed.fit.total import resolved_mass, summed_photometry
+from pixsed.fit.total import total_draws
 from pixsed.fit.zero_points import check_zero_points, corrected, read_zero_points
 
 OFFSETS = [("F115W", 0.1), ("F444W", -0.05, 0.02)]
@@ -163,6 +164,7 @@ class TestFloors:
         for zero_points in ((), wide):
             options = FitOptions(samples=500, zero_points=zero_points)
             cube = fakes.make_cube()
-            total, _ = resolved_mass(cube, model, select(cube, model, options), options)
-            widths.append(np.std(np.log10(total)))
+            chosen = select(cube, model, options)
+            found = total_draws(cube, model, chosen, options, noise="independent")
+            widths.append(np.std(found.draws["LOGMSTAR"]))
         assert widths[1] > 5 * widths[0]
