@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pixsed.fit.cube import fit_cube as fit_cube
     from pixsed.fit.model import load_model as load_model
     from pixsed.fit.options import FitOptions as FitOptions
+    from pixsed.fit.profiles.options import ProfileOptions as ProfileOptions
+    from pixsed.fit.profiles.profile import profile as profile
     from pixsed.fit.sum_mass import sum_mass as sum_mass
     from pixsed.fit.table import fit_table as fit_table
     from pixsed.fit.table_input import TableColumns as TableColumns
@@ -42,6 +44,7 @@ _HOMES = {
     "CutoutOptions": "pixsed.images.cutout",
     "FitOptions": "pixsed.fit.options",
     "MatchOptions": "pixsed.images.psf.match_plan",
+    "ProfileOptions": "pixsed.fit.profiles.options",
     "TableColumns": "pixsed.fit.table_input",
     "bin_cube": "pixsed.images.binning.bin_cube",
     "cutout": "pixsed.images.cutout",
@@ -49,6 +52,7 @@ _HOMES = {
     "fit_table": "pixsed.fit.table",
     "load_model": "pixsed.fit.model",
     "match_psf": "pixsed.images.psf.match",
+    "profile": "pixsed.fit.profiles.profile",
     "read_cube": "pixsed.io.formats.cube",
     "read_maps": "pixsed.io.formats.maps",
     "subtract_background": "pixsed.images.background",
@@ -62,6 +66,7 @@ __all__ = [
     "MatchOptions",
     "PixsedError",
     "PixsedWarning",
+    "ProfileOptions",
     "TableColumns",
     "__version__",
     "bin_cube",
@@ -70,6 +75,7 @@ __all__ = [
     "fit_table",
     "load_model",
     "match_psf",
+    "profile",
     "read_cube",
     "read_maps",
     "subtract_background",

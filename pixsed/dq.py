@@ -62,6 +62,8 @@ class Flag(Bits):
     FEW_BANDS = 16, f"fewer than {MIN_BANDS} bands in the sum: no integrated mass"
     REDSHIFT = 32, "redshift or its error missing or out of range: no mass"
     NO_OOD = 64, f"the model has no OOD: bits {PIXELS_OOD[0]} and {SUM_OOD[0]} cannot be set"
+    LITTLE_LIGHT = 128, "less than half of the segment's light in the sums"
+    PRIOR = 256, "resolved mass mostly the prior's: RES_LOGMSTAR_BOUND >= 0.3"
 
 
 #: Bits of a pixel or a row that is not fitted.

@@ -17,7 +17,7 @@ from pixsed.io.formats.cube import write_cube
 
 FUNCTIONS = (
     "read_cube load_model fit_cube fit_table read_maps sum_mass bin_cube match_psf "
-    "subtract_background cutout"
+    "subtract_background cutout profile"
 ).split()
 
 
@@ -150,7 +150,8 @@ def test_masses_by_path_in_memory_and_by_the_command(run_cli, cube_path, model_p
         Table.read(written),
     ):
         assert found.colnames == whole.colnames
-        assert [list(row) for row in found] == [list(row) for row in whole]
+        for name in set(whole.colnames) - {"FILE"}:  # a cube in memory has none
+            np.testing.assert_array_equal(found[name], whole[name], err_msg=name)
         assert found["RES_LOGMSTAR_P50"].unit == u.dex(u.solMass)
     with pytest.raises(PixsedError, match="engine must be 'flow'"):
         pixsed.sum_mass(cube, model_path, pixsed.FitOptions(engine="quantile"))

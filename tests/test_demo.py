@@ -140,6 +140,8 @@ def test_errors_after_the_demo_are_the_scatter(band, seg, run_cli, tmp_path):
         DATA / f"mock_psf_{band}.fits",
         "--target",
         DATA / "mock_psf_F444W.fits",
+        "--mask",
+        DATA / "mock_seg.fits",
         "-o",
         matched,
     )

@@ -114,7 +114,7 @@ def command(images, ids, pad, position, hdu, output, overwrite, **options):
     from pixsed.errors import PixsedError
     from pixsed.images.cutout import CutoutOptions, open_cutouts
     from pixsed.io.formats.cube import write_cube
-    from pixsed.io.formats.psfmatch import says_nothing
+    from pixsed.io.formats.psfmatch import NO_PSFMATCH, says_nothing
 
     per_image = [options.pop(name) for name in ("errors", "units", "err_kinds", "fills")]
     try:
@@ -124,7 +124,7 @@ def command(images, ids, pad, position, hdu, output, overwrite, **options):
     located = images_with_options(images, hdu, *per_image)
     with open_cutouts(located, options) as cutouts:
         if says_nothing(cutouts.psfmatch):
-            say("none of the bands says to which PSF it is matched (no PSFMATCH)")
+            say(NO_PSFMATCH)
         paths = _check_outputs(cutouts, output, overwrite)
         bar = functools.partial(
             tqdm, unit="galaxy", disable=not (cutouts.several and show_progress())

@@ -22,10 +22,12 @@ from pixsed.cli.options import (
     jobs,
     model,
     output,
+    parse_part,
     quiet_verbose,
     say,
     scheduler,
     seed,
+    zero_points,
 )
 
 EPILOG = examples(
@@ -58,18 +60,6 @@ def parse_tile(ctx, param, value):
         raise click.BadParameter(f"{value!r} must be pixels per side, as 256, or NY,NX")
     sides = [int(part) for part in parts]
     return sides[0], sides[-1]
-
-
-def parse_part(ctx, param, value):
-    """Return (I, N) for ``I/N``; None if it is not given."""
-    if value is None:
-        return None
-    parts = value.split("/")
-    if len(parts) == 2 and all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts):
-        number, of = map(int, parts)
-        if 1 <= number <= of:
-            return number, of
-    raise click.BadParameter(f"{value!r} must be I/N, I from 1 to N, as 3/8")
 
 
 @click.command(epilog=EPILOG)
@@ -117,6 +107,7 @@ def parse_part(ctx, param, value):
     "three reddest bands with data where none of these has any.",
 )
 @error_floor
+@zero_points
 @click.option("--all-pixels", is_flag=True, help="Fit pixels outside the galaxies' segments too.")
 @click.option(
     "--redshift",
@@ -185,6 +176,7 @@ def command(inputs, output, **values):
     from pixsed.fit.inputs import kind_of_inputs
     from pixsed.fit.table import fit_table, table_text
     from pixsed.fit.to_file import fit_to_file, pixel_options
+    from pixsed.io.formats.psfmatch import NO_PSFMATCH
 
     chosen.check_engine(values)
     mosaics = any(values[name] for name in ("segmap", "redshift_map", "catalog"))
@@ -210,4 +202,6 @@ def command(inputs, output, **values):
         files = chosen.source_files(kind, inputs, options, values)
         bar = fit_report.PixelBar
         report = fit_to_file(files, model, output, options, execution, progress=bar)
+        if report.psf_unknown:
+            say(NO_PSFMATCH)
         say(fit_report.report_line(output, report, options, execution.resume))

@@ -13,6 +13,7 @@ from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.fit.cube import load_for
 from pixsed.fit.many_cubes import fit_cubes, maps_paths
 from pixsed.fit.to_file import pixel_options
+from pixsed.io.formats.psfmatch import NO_PSFMATCH
 from pixsed.io.outputs import is_stream
 
 
@@ -121,7 +122,7 @@ def fit_many(inputs, output, model, options, execution):
 
 def _report_each(outcomes, number, options, resumed):
     """Write a line about each cube when it is done; return the number of failures."""
-    failed = fitted = 0
+    failed = fitted = unknown = 0
     bar = tqdm(outcomes, total=number, unit="cube", disable=not show_progress())
     with closing(outcomes), bar:
         for outcome in bar:
@@ -136,8 +137,11 @@ def _report_each(outcomes, number, options, resumed):
                 # -q does not silence errors.
                 click.echo(f"pixsed: error: {text}", err=True)
             else:
+                unknown += outcome.report.psf_unknown
                 fitted += outcome.report.counts.get("npix", 0)
                 say(report_line(outcome.path, outcome.report, options, resumed))
             elapsed = bar.format_dict["elapsed"]
             bar.set_postfix_str(f"{fitted / max(elapsed, 1e-9):,.0f} pix/s", refresh=False)
+    if unknown:
+        say(f"{NO_PSFMATCH}: {unknown} of {number} cubes")
     return failed

@@ -24,12 +24,14 @@ COMMANDS = {
     "noise": "Measure the noise of pixels on cubes, for training.",
     "bin": "Bin the pixels of a galaxy to a target S/N.",
     "fit": "Fit cubes, mosaics or a table of photometry: maps of posterior quantiles.",
-    "sum-mass": "Total stellar mass of galaxies, resolved and integrated.",
+    "sum-mass": "Total masses and SFRs of galaxies, resolved and integrated.",
+    "profile": "Radial profile of a galaxy, in elliptical annuli.",
     "merge": "Put maps that were fitted in parts, or tables, together.",
     "rgb": "Draw an RGB image of a cube or of three images.",
     "plot": "Draw maps as pictures.",
     "corner": "Draw posteriors of pixels, regions or table rows as a corner plot.",
     "sfh": "Recover star-formation histories of pixels, regions or table rows.",
+    "ppc": "Compare the photometry of posterior draws with the data.",
     "compare": "Compare two tables or maps: offsets, scatter and outliers.",
     "ds9": "Print or run the command that shows maps in DS9.",
     "models": "List the shipped models and their cards.",
@@ -76,7 +78,7 @@ def cli():
 
     From images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, merge, sum-mass.
     To look at maps, and to compare them: rgb, plot, ds9, compare.
-    Of single pixels and regions: corner, sfh.
+    Of single pixels, regions and annuli: corner, sfh, ppc, profile.
     To a model of your own: ssp, simulate, train, export, validate.
     """
 

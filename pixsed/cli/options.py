@@ -5,6 +5,7 @@ import functools
 import logging
 import math
 import os
+import re
 import sys
 import warnings
 
@@ -221,7 +222,7 @@ def output(help="Output file; - for standard output.", required=True, **kwargs):
     return decorate
 
 
-_OUTPUTS = ("output", "plot", "card", "curve")
+_OUTPUTS = ("output", "plot", "card", "curve", "propose")
 #: Options that do not name an input.
 _NO_INPUTS = (*_OUTPUTS, "overwrite", "resume")
 
@@ -297,7 +298,8 @@ psf_fwhm = click.option(
     "--psf-fwhm",
     type=FiniteRange(min=0, min_open=True),
     metavar="ARCSEC",
-    help="FWHM of the PSF, drawn as a circle; without it there is no circle.",
+    help="FWHM of the PSF, drawn as a circle.  [default: PSFFWHM of the header, from psfmatch; "
+    "without it, no circle]",
 )
 
 error_floor = click.option(
@@ -308,6 +310,14 @@ error_floor = click.option(
     metavar="FRACTION",
     help="Fraction of the flux added to the errors in quadrature, for errors of zero points, PSF "
     "matching and models; 0.05 is usual.",
+)
+
+zero_points = click.option(
+    "--zero-points",
+    metavar="TABLE",
+    help="Corrections of the data by band: columns BAND, OFFSET (mag, added to the observed "
+    "magnitudes) or FACTOR (of the observed fluxes), and FLOOR (fraction added to the errors). "
+    "'pixsed ppc --propose' writes such a table.",
 )
 
 
@@ -337,6 +347,18 @@ def noise(default, help):
 def examples(*lines):
     """Return the epilog of a `--help`: the examples, kept line by line."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def parse_part(ctx, param, value):
+    """Return (I, N) for ``I/N``; None if it is not given."""
+    if value is None:
+        return None
+    parts = value.split("/")
+    if len(parts) == 2 and all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts):
+        number, of = map(int, parts)
+        if 1 <= number <= of:
+            return number, of
+    raise click.BadParameter(f"{value!r} must be I/N, I from 1 to N, as 3/8")
 
 
 def pairs(option, texts):

@@ -4,7 +4,15 @@ import click
 
 from pixsed.checks import MAX_SAMPLES
 from pixsed.cli.mosaics import catalog_columns, split_bands, units
-from pixsed.cli.options import FiniteFloat, FiniteRange, error_floor, hdu, model, seed
+from pixsed.cli.options import (
+    FiniteFloat,
+    FiniteRange,
+    error_floor,
+    hdu,
+    model,
+    seed,
+    zero_points,
+)
 from pixsed.cli.pictures import ENDINGS, picture_kind
 
 _OF_CUBES = ("pixels", "positions", "region", "segment", "all_pixels", "snr_min")
@@ -65,6 +73,7 @@ _FITS = (
         help="Minimum mean S/N of a pixel, alone or in a sum.",
     ),
     error_floor,
+    zero_points,
     click.option("--all-pixels", is_flag=True, help="Use pixels outside the segment too."),
     click.option(
         "--redshift", type=FiniteRange(min=0), help="Redshift, in place of the one in the file."
@@ -110,11 +119,8 @@ def read_posteriors(file, values):
         Galaxy, redshift and model.
     """
     from pixsed.cli.sky_position import sky_position
-    from pixsed.fit.cube import load_for
     from pixsed.fit.inputs import kind_of_inputs
-    from pixsed.fit.options import FitOptions
     from pixsed.fit.select_draws import Places, draw_file
-    from pixsed.fit.table_input import TableColumns
 
     kind = kind_of_inputs([file], values["hdu"])
     _check_usage(kind, file, values)
@@ -124,6 +130,30 @@ def read_posteriors(file, values):
         region=values["region"],
         segment=values["segment"],
     )
+    model, options, columns = model_and_options(values)
+    where = places if kind == "cube" else values["ids"]
+    found, galaxy = draw_file(file, model, where, options, columns)
+    return found, model, options, _title(found, model, galaxy)
+
+
+def model_and_options(values):
+    """Return the model, the options of its fits, and those of columns of a table.
+
+    Parameters
+    ----------
+    values : dict
+        Values of the options of `place_options`.
+
+    Returns
+    -------
+    model : `~pixsed.fit.model.Model`
+    options : `~pixsed.fit.options.FitOptions`
+    columns : `~pixsed.fit.table_input.TableColumns`
+    """
+    from pixsed.fit.cube import load_for
+    from pixsed.fit.options import FitOptions
+    from pixsed.fit.table_input import TableColumns
+
     columns = TableColumns(
         units=split_bands(values["units"]),
         **{name: values[name] for name in ("id_col", "z_col", "zerr_col", "hdu")},
@@ -131,10 +161,7 @@ def read_posteriors(file, values):
     options = FitOptions(
         **{name: values[name] for name in FitOptions.__dataclass_fields__ if name in values}
     )
-    model, options = load_for(values["model"], options)
-    where = places if kind == "cube" else values["ids"]
-    found, galaxy = draw_file(file, model, where, options, columns)
-    return found, model, options, _title(found, model, galaxy)
+    return *load_for(values["model"], options), columns
 
 
 def _check_usage(kind, file, values):

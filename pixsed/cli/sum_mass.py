@@ -1,28 +1,55 @@
-"""`pixsed sum-mass`: total stellar masses of galaxies, resolved and integrated."""
+"""`pixsed sum-mass`: totals of galaxies, resolved and integrated: masses, SFRs, ages and more."""
 
 import click
 
 from pixsed.checks import MAX_SAMPLES
+from pixsed.cli.mosaics import (
+    catalog,
+    catalog_columns,
+    errors,
+    rescale_errors,
+    segmap,
+    units,
+)
 from pixsed.cli.options import (
     FiniteFloat,
+    FiniteRange,
     error_floor,
     examples,
+    hdu,
     jobs,
     model,
     output,
+    parse_part,
     quiet_verbose,
     say,
+    scheduler,
     seed,
+    zero_points,
 )
 
 EPILOG = examples(
-    "pixsed sum-mass 531.fits --model tau -o mass.fits",
-    "pixsed sum-mass cubes/*.fits --snr-min 3 -o masses.ecsv",
+    "pixsed sum-mass cubes/*.fits --model tau -o masses.fits",
+    "pixsed sum-mass *_psfm.fits --segmap seg.fits --catalog z.csv --resume -o masses.fits",
 )
+# Options that apply to mosaics only.
+_OF_MOSAICS = {
+    "segmap": "--segmap",
+    "catalog": "--catalog",
+    "id_col": "--id-col",
+    "z_col": "--z-col",
+    "zerr_col": "--zerr-col",
+    "errors": "--err",
+    "err_kinds": "--err-kind",
+    "fills": "--fill",
+    "units": "--unit",
+    "rescale_errors": "--rescale-errors",
+    "hdu": "--hdu",
+}
 
 
 @click.command("sum-mass", epilog=EPILOG)
-@click.argument("cubes", nargs=-1, required=True, metavar="CUBE...")
+@click.argument("inputs", nargs=-1, required=True, metavar="CUBE...|[BAND=]IMAGE...")
 @model
 @click.option(
     "--samples",
@@ -40,49 +67,103 @@ EPILOG = examples(
     "reddest bands with data where none of these has any.",
 )
 @error_floor
+@zero_points
+@click.option(
+    "--noise",
+    type=click.Choice(["correlated", "independent", "common"]),
+    default="correlated",
+    show_default=True,
+    help="Correlation of the draws of pixels: that of their noise and of the prior; none, as in "
+    "the paper; or complete, an upper bound of the errors.",
+)
 @click.option("--all-pixels", is_flag=True, help="Add pixels outside the galaxy's segment too.")
+@click.option(
+    "--redshift",
+    type=FiniteRange(min=0),
+    help="Redshift of every galaxy, in place of the one in the file.",
+)
+@click.option(
+    "--redshift-err",
+    type=FiniteRange(min=0),
+    help="1-sigma redshift error, in place of the one in the file; 0 = exact.",
+)
+@segmap
+@catalog
+@catalog_columns
+@errors
+@units
+@rescale_errors
+@hdu
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue a run that was stopped, or add galaxies that could not be read.",
+)
+@click.option(
+    "--part",
+    metavar="I/N",
+    callback=parse_part,
+    help="Sum the I-th of N parts of the galaxies; join the tables with pixsed merge.",
+)
 @seed
 @jobs
+@scheduler
 @output(help="Table to write (.fits, .ecsv or .csv); - for standard output.")
 @quiet_verbose
-def command(cubes, model, output, overwrite, jobs, **options):
-    """Total stellar mass of galaxies, resolved and integrated.
+def command(inputs, model, output, **values):
+    """Total masses and SFRs of galaxies, resolved and integrated.
 
-    Resolved: the sum of one draw per pixel, repeated for every draw. Noise is independent
-    between pixels; an --error-floor and the redshift are common to all.
-    Integrated: the fit of the photometry summed over the same pixels. OFFSET is the
-    difference of the medians; the bits of FLAG are in the table's header. ID is a number
-    where those of all galaxies are.
+    The table has one row per galaxy: quantiles of masses, SFRs, age, metallicity and attenuation,
+    resolved (RES_) and integrated (INT_), the place and size, and the bits of FLAG, which the
+    header names. Resolved: the sum of one draw per pixel, repeated for every draw. Integrated: the
+    fit of the photometry summed over the same pixels. OFFSET is resolved minus integrated.
+    Galaxies are cubes, or the segments of mosaics (--segmap with --catalog or --redshift). Rows
+    are kept as they are done.
     """
+    from pixsed.cli.fit_options import execution_options, fit_options
     from pixsed.cli.fit_report import PixelBar
     from pixsed.errors import PixsedError
-    from pixsed.fit.options import FitOptions
     from pixsed.fit.sum_mass import sum_mass
 
-    failed = []
-
-    def report(outcome):
-        if outcome.error is not None:
-            failed.append(outcome.name)
-            click.echo(f"pixsed: error: {outcome.error}", err=True)  # -q does not silence errors
-        else:
-            say(_line(outcome))
-
+    galaxies, what = _galaxies(inputs, values)
+    reported = _Report()
     table = sum_mass(
-        cubes,
+        galaxies,
         model,
-        FitOptions(**options),
+        fit_options(values),
+        noise=values["noise"],
         output=output,
-        overwrite=overwrite,
-        jobs=jobs,
+        execution=execution_options(values),
         progress=PixelBar,
-        report=report,
+        report=reported,
     )
-    if failed:
-        number = len(table) + len(failed)
+    if not reported.number:
+        say(f"{output}: done already")
+    if reported.before:
+        say(f"{reported.before} rows of an earlier run kept")
+    if failed := reported.failed:
         raise PixsedError(
-            f"{len(failed)} of {number} cubes could not be read; {output} has the others"
+            f"{failed} of {len(table) + failed} {what} could not be read; {output} has the "
+            "others: mend them, and add them with --resume"
         )
+
+
+class _Report:
+    """Lines about galaxies, and their number, with those that failed or were done before."""
+
+    def __init__(self):
+        self.number = self.failed = self.before = 0
+
+    def __call__(self, outcome):
+        """Write the line about a galaxy."""
+        self.number += 1
+        if outcome.before:
+            self.before += 1
+        elif outcome.error is None:
+            say(_line(outcome))
+        elif not outcome.left_out:
+            self.failed += 1
+            click.echo(f"pixsed: error: {outcome.error}", err=True)  # -q does not silence errors
 
 
 def _line(outcome):
@@ -95,3 +176,67 @@ def _line(outcome):
         f"{name}: {row['NPIX']} pixels, log10 M* resolved {row['RES_LOGMSTAR_P50']:.3f}, "
         f"integrated {row['INT_LOGMSTAR_P50']:.3f}, flag {row['FLAG']}"
     )
+
+
+def _galaxies(inputs, values):
+    """Return the cubes, or the `~pixsed.fit.galaxies.MosaicGalaxies`, and their name."""
+    if not _are_mosaics(inputs, values):
+        for name, spelling in _OF_MOSAICS.items():
+            if values[name]:
+                raise click.UsageError(f"{spelling} goes with mosaics, not with cubes")
+        return inputs, "cubes"
+    from pixsed.cli.mosaics import images_with_options
+    from pixsed.fit.galaxies import MosaicGalaxies
+    from pixsed.images.cutout import CutoutOptions
+
+    _check_mosaics(values)
+    per_image = [values[name] for name in ("errors", "units", "err_kinds", "fills")]
+    images = images_with_options(inputs, values["hdu"], *per_image)
+    names = ("segmap", "catalog", "id_col", "z_col", "zerr_col", "rescale_errors")
+    options = CutoutOptions(
+        all_ids=True,
+        no_redshift=values["catalog"] is None,
+        **{name: values[name] for name in names},
+    )
+    return MosaicGalaxies(images, options), "galaxies"
+
+
+def _are_mosaics(inputs, values):
+    """Return whether the inputs are images: the first one of a known kind decides."""
+    import glob
+    from pathlib import Path
+
+    from pixsed.errors import PixsedError
+    from pixsed.io.formats.kinds import kind_of
+    from pixsed.io.locate import parse_location
+
+    if values["segmap"] or any(parse_location(text, band=True).band for text in inputs):
+        return True
+    for text in inputs:
+        try:
+            path = parse_location(text, values["hdu"]).path
+            if not Path(path).exists():  # a pattern in quotes, perhaps
+                text = next(glob.iglob(path), text)
+            kind = kind_of(text, values["hdu"]) if Path(path).exists() or text != path else "table"
+        except PixsedError:  # reported when it is read
+            continue
+        if kind != "table":
+            return kind == "image"
+    return False
+
+
+def _check_mosaics(values):
+    """Raise `click.UsageError` if options of mosaics are missing or exclude each other."""
+    if not values["segmap"]:
+        raise click.UsageError("mosaics need --segmap, which says which pixels are a galaxy's")
+    if (values["catalog"] is None) == (values["redshift"] is None):
+        raise click.UsageError("mosaics need redshifts: --catalog, or --redshift for all galaxies")
+    if values["redshift_err"] is not None and values["redshift"] is None:
+        raise click.UsageError("--redshift-err of mosaics goes with --redshift")
+    if values["catalog"] is None and (names := [n for n in _COLUMNS if values[n]]):
+        raise click.UsageError(f"{_OF_MOSAICS[names[0]]} of mosaics goes with --catalog")
+    if values["all_pixels"]:
+        raise click.UsageError("--all-pixels goes with cubes, not with mosaics")
+
+
+_COLUMNS = ("id_col", "z_col", "zerr_col")

@@ -17,6 +17,7 @@ from pixsed.fit.progress import NoProgress, Progress
 from pixsed.fit.runtime import PROVIDERS
 from pixsed.fit.tiles import TileFitter, fit_tiles, tile_size, tiles
 from pixsed.fit.to_file import fit_to_file, pixel_options, warn_of_fit
+from pixsed.fit.zero_points import check_known
 from pixsed.io.formats.cube import Cube
 from pixsed.io.formats.cube_file import CubeName
 from pixsed.io.formats.maps import Maps, read_maps
@@ -110,12 +111,14 @@ def cube_files(cube: Cube | Any, options: FitOptions) -> SourceFiles:
 def load_for(model: Model | str | os.PathLike, options: FitOptions) -> tuple[Model, FitOptions]:
     """Return a model, loaded if it is given as a name or a path, and the options.
 
-    The model is checked for the engine and the predicted fluxes that the options ask for. The
-    options come back with the provider on which the model runs.
+    The model is checked for the engine and the predicted fluxes that the options ask for, and the
+    zero points for bands that are not known. The options come back with the provider on which the
+    model runs.
     """
     if not isinstance(model, Model):
         model = load_model(model, provider=options.provider)
     model.check_engine(options.engine)
+    check_known(options.zero_points, model)
     if options.model_fluxes and not model.has_flux_model:
         raise PixsedError(
             f"model {model.name} ({model.path}) predicts no fluxes; omit --model-fluxes, or export "

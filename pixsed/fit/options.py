@@ -15,6 +15,7 @@ from pixsed.checks import (
 )
 from pixsed.errors import PixsedError
 from pixsed.fit.runtime import PROVIDERS
+from pixsed.fit.zero_points import ZeroPoint, check_zero_points
 from pixsed.properties import check_quantiles
 
 #: Ways of fitting: draws of the flow, or the marginal quantiles of a second network in one pass.
@@ -65,6 +66,11 @@ class FitOptions:
         for pixels, and for no cut for the rows of a table.
     error_floor : float, optional
         Fraction of the flux added to the errors in quadrature.
+    zero_points : path-like, or sequence of (band, offset) or (band, offset, floor), optional
+        Corrections of the data by band: the offset in mag is added to the observed magnitudes,
+        and the floor, a fraction of the flux, to the errors in quadrature. A path is a table with
+        columns BAND, OFFSET or FACTOR, and FLOOR (`pixsed.fit.zero_points.read_zero_points`).
+        Bands without an entry are unchanged.
     seed : int, optional
         Seed of the draws.
     all_pixels : bool, optional
@@ -80,8 +86,8 @@ class FitOptions:
     Raises
     ------
     PixsedError
-        If the engine is unknown, a quantile, samples, error_floor or seed is out of range, or
-        model_fluxes are asked of the quantile engine.
+        If the engine is unknown, a quantile, samples, error_floor or seed is out of range, zero
+        points cannot be read, or model_fluxes are asked of the quantile engine.
 
     Examples
     --------
@@ -96,6 +102,7 @@ class FitOptions:
     provider: str = _option("cpu")
     snr_min: float | None = _option(None)
     error_floor: float = _option(0.0)
+    zero_points: Any = _option(())
     seed: int = _option(42, changes_data=("flow",))
     all_pixels: bool = _option(False)
     redshift: float | None = _option(None)
@@ -112,6 +119,8 @@ class FitOptions:
             raise PixsedError(
                 "model_fluxes goes with engine 'flow', got 'quantile', which predicts no fluxes"
             )
+        found: tuple[ZeroPoint, ...] = check_zero_points(self.zero_points)
+        object.__setattr__(self, "zero_points", found)
         check_numbers(self, _RANGES)  # JSON and headers take no numpy scalars
         for name in ("redshift", "redshift_err"):  # their range is in `pixsed.redshifts`
             object.__setattr__(self, name, plain_number(name, getattr(self, name)))

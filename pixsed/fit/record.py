@@ -4,7 +4,9 @@ from pathlib import Path
 
 from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError
+from pixsed.fit.zero_points import zero_point_cards
 from pixsed.io.fingerprint import file_digest, fingerprint
+from pixsed.io.formats.cube_parts import psf_fwhm_card
 from pixsed.io.locate import open_fits
 
 # Cards that best describe the difference between two fits.
@@ -15,6 +17,8 @@ _DIFFERENCES = (
     "NSAMP",
     "SNRMIN",
     "ERRFLOOR",
+    "ZEROPTS",
+    "ZPFLOOR",
     "MODFLUX",
     "REDSHIFT",
     "ZERR",
@@ -27,13 +31,15 @@ def method_text(options):
     return "marginal quantiles" if options.engine == "quantile" else f"{options.samples} draws each"
 
 
-def model_cards(model, options):
+def model_cards(model, options, bands=None):
     """Return the primary header cards that record the model, the draws and the errors.
 
     Parameters
     ----------
     model : `~pixsed.fit.model.Model`
     options : `~pixsed.fit.options.FitOptions`
+    bands : sequence of str, optional
+        Fitted bands, whose zero points are recorded; by default those of the model.
     """
     quantile = options.engine == "quantile"
     return {
@@ -43,13 +49,14 @@ def model_cards(model, options):
         "SEED": (options.seed, "seed of the draws"),
         "NSAMP": (0 if quantile else options.samples, "number of posterior draws per pixel"),
         "ERRFLOOR": (options.error_floor, "fraction of flux added to errors in quadrature"),
+        **zero_point_cards(options.zero_points, model.bands if bands is None else bands),
         "IMF": (model.text("sps.IMF"), "initial mass function"),
         "SPSLIB": (model.text("sps.LIBRARY", "sps.library"), "SPS library"),
         "CRCOSMO": (model.text("cosmology", default=cosmology.NAME), "cosmology"),
     }
 
 
-def table_cards(model, options, columns):
+def table_cards(model, options, columns, bands):
     """Return the primary header cards of a fitted table: `model_cards` and the given options.
 
     Parameters
@@ -57,8 +64,10 @@ def table_cards(model, options, columns):
     model : `~pixsed.fit.model.Model`
     options : `~pixsed.fit.options.FitOptions`
     columns : `~pixsed.fit.table_input.TableColumns`
+    bands : sequence of str
+        Fitted bands.
     """
-    cards = model_cards(model, options)
+    cards = model_cards(model, options, bands)
     for key, value, comment in (
         ("REDSHIFT", options.redshift, "redshift of every row"),
         ("ZERR", options.redshift_err, "1-sigma error of the redshifts, 0 = exact"),
@@ -109,9 +118,13 @@ def fit_cards(fitter, key):
     if source.redshift is not None and not model.infers_redshift:
         cards["REDSHIFT"] = (float(source.redshift), "redshift")
         cards["ZERR"] = (float(source.redshift_err), "1-sigma error of the redshift, 0 = exact")
+    band, fwhm = source.common_psf
+    if band not in ("none", "unknown"):
+        cards["PSFMATCH"] = (band, "band whose PSF most bands have")
     return cards | {
         "PIXAR_A2": (float(source.pixar_a2), "[arcsec2] area of a pixel"),
-        **model_cards(model, options),
+        **psf_fwhm_card(fwhm),
+        **model_cards(model, options, fitter.bands),
         "FITKEY": (fingerprint(key), "of inputs, model and options"),
         "SNRMIN": (options.snr_min, "minimum mean S/N of a fitted pixel"),
         "SNRBANDS": (",".join(fitter.snr_bands), "bands of mean S/N, else 3 reddest with data"),

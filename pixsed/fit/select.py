@@ -9,6 +9,7 @@ import numpy as np
 from pixsed.dq import DQ, MIN_BANDS, NOT_FITTED
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.fit.options import DEFAULT_SNR_MIN, FitOptions
+from pixsed.fit.zero_points import corrected, floors
 from pixsed.io.formats.cube import Binning
 from pixsed.io.formats.source import CubeSource
 from pixsed.nodata import count_codes, usable, warn_of_codes
@@ -27,7 +28,7 @@ class Selection:
         measurement (`pixsed.nodata.usable`).
     bare : `~numpy.ndarray`, shape (B, ny, nx), float32
         Errors without the error floor.
-    error_floor : float
+    error_floor : float or `~numpy.ndarray`, shape (B,)
         Fraction of the flux that is added to `err` in quadrature.
     columns : `~numpy.ndarray`, shape (B,), int
         Indices of these bands among those of the model.
@@ -52,7 +53,7 @@ class Selection:
     flux: np.ndarray
     err: np.ndarray
     bare: np.ndarray
-    error_floor: float
+    error_floor: float | np.ndarray
     columns: np.ndarray
     bands: list
     snr: np.ndarray
@@ -193,7 +194,7 @@ def select(cube, model, options=None, name="cube"):
     cube : `~pixsed.io.formats.cube.Cube`
     model : `~pixsed.fit.model.Model`
     options : `~pixsed.fit.options.FitOptions`, optional
-        Only snr_min, all_pixels, error_floor, redshift and redshift_err are used.
+        Only snr_min, all_pixels, error_floor, zero_points, redshift and redshift_err are used.
     name : str, optional
         File name, for messages.
 
@@ -242,11 +243,13 @@ def select_pixels(source, pixels, model, matched, options):
     matched : tuple of `~numpy.ndarray`
         Return value of `match_bands`.
     options : `~pixsed.fit.options.FitOptions`
-        Only snr_min and error_floor are used.
+        Only snr_min, error_floor and zero_points are used.
     """
     index, columns = matched
     flux, err, bare, code = usable(pixels.flux[index], pixels.err[index], options.error_floor)
     bands = [source.bands[i] for i in index]
+    # After the search for values that are codes, whose digits a factor would change.
+    flux, err, bare = corrected(options.zero_points, bands, flux, err, bare)
     snr = mean_snr(flux, err, bands).astype(np.float32)
     dq, nbands = quality(flux, code, snr, options.snr_min)
     dq[~pixels.inside] |= DQ.OUTSIDE
@@ -257,7 +260,7 @@ def select_pixels(source, pixels, model, matched, options):
         flux=flux,
         err=err,
         bare=bare,
-        error_floor=options.error_floor,
+        error_floor=floors(options.zero_points, bands, options.error_floor),
         columns=columns,
         bands=bands,
         snr=snr,

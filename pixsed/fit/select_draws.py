@@ -15,9 +15,9 @@ from pixsed.fit.options import DEFAULT_SNR_MIN, FitOptions
 from pixsed.fit.posterior import Rows, draw
 from pixsed.fit.quantiles import of_draws
 from pixsed.fit.select import select, with_redshift
+from pixsed.fit.summed import row_of_sum, summed_photometry
 from pixsed.fit.table import rows_of
 from pixsed.fit.table_input import TableColumns, read_photometry
-from pixsed.fit.total import row_of_sum, summed_photometry
 from pixsed.io.formats.cube import read_cube
 from pixsed.io.formats.photometry import band_columns
 from pixsed.io.formats.psfmatch import warn_of_psfs
@@ -70,6 +70,8 @@ class Posterior:
         As in the maps; NaN if the model has none.
     area : float or None
         Area in arcsec^2 to which LOGSIGMA belongs; None without a LOGSIGMA.
+    rows : `~pixsed.fit.posterior.Rows` or None
+        The one row of photometry that was fitted.
     """
 
     label: str
@@ -80,6 +82,7 @@ class Posterior:
     chi2: float = np.nan
     ood: float = np.nan
     area: float | None = None
+    rows: Rows | None = field(default=None, repr=False)
 
     def quantiles(self, name, levels):
         """Return quantiles of a property, as the maps have them (`pixsed.fit.quantiles`)."""
@@ -222,7 +225,7 @@ def draw_file(path, model, where, options=None, columns=None):
     path = str(path)
     if isinstance(where, Places):
         cube = read_cube(path)
-        warn_of_psfs(cube.psfmatch)
+        warn_of_psfs(cube.psfmatch, cube.psf_fwhm)
         return draw_places(cube, model, where, options, name=path), str(cube.object_id)
     columns = columns or TableColumns()
     table = read_table(
@@ -356,6 +359,6 @@ def _draw_rows(model, options, rows, labels, npix, area):
         elif not error > 0:
             samples.pop("REDSHIFT", None)
         chi2, ood = float(score["CHI2"][i]), float(score["OOD"][i])
-        posterior = Posterior(label, samples, redshift, error, int(npix[i]), chi2, ood, area)
-        found.append(posterior)
+        one = rows[i : i + 1]
+        found.append(Posterior(label, samples, redshift, error, int(npix[i]), chi2, ood, area, one))
     return found

@@ -120,7 +120,7 @@ def fit_table(
     if output is not None:
         check_columns(table, output, name, 50 + options.model_fluxes * len(model.bands))
     with progress(len(table)) as bar:
-        result, nfit = _fit_rows(table, model, options, columns, name, jobs, bar)
+        result, nfit, bands = _fit_rows(table, model, options, columns, name, jobs, bar)
     if output is not None:
         write_table(
             result,
@@ -129,14 +129,14 @@ def fit_table(
             inputs=[] if in_memory else [parse_location(name).path],
             history=[f"fit: {nfit} rows, {method_text(options)}"],
             name="POSTERIOR",
-            **table_cards(model, options, columns),
+            **table_cards(model, options, columns, bands),
             **DQ.cards("DQBIT"),
         )
     return result
 
 
 def _fit_rows(table, model, options, columns, name, jobs, bar):
-    """Return a table with the columns of its fit added, and the number of rows fitted."""
+    """Return a table with the columns of its fit added, its number of rows, and the bands."""
     seen = read_photometry(table, model, options, columns, name)
     snr = mean_snr(seen.flux, seen.err, seen.bands).astype(np.float32)
     dq, nbands = quality(seen.flux, seen.code, snr, options.snr_min)
@@ -158,7 +158,7 @@ def _fit_rows(table, model, options, columns, name, jobs, bar):
     if len(index):
         dq[index] |= posterior_dq(found)
     _add_quality(result, found, index, snr, nbands, dq)
-    return result, len(index)
+    return result, len(index), seen.bands
 
 
 def rows_of(seen, index, nbands):

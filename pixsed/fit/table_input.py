@@ -10,6 +10,7 @@ import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning, listed
 from pixsed.fit.select import match_bands
+from pixsed.fit.zero_points import corrected
 from pixsed.io.columns import find_column, numbers, same_name, texts
 from pixsed.io.formats.photometry import band_columns, band_njy
 from pixsed.io.redshift_columns import check_redshift_unit, unused_errors
@@ -90,7 +91,7 @@ def read_photometry(table, model, options, columns, name):
     table : `~astropy.table.Table`
     model : `~pixsed.fit.model.Model`
     options : `~pixsed.fit.options.FitOptions`
-        Only error_floor, redshift and redshift_err are used.
+        Only error_floor, zero_points, redshift and redshift_err are used.
     columns : `TableColumns`
     name : str
         File name, for messages.
@@ -106,7 +107,8 @@ def read_photometry(table, model, options, columns, name):
     fluxes.pop(z_col, None)
     names, bands, index = _match_bands(fluxes, model, name)
     flux, err = _band_values(table, names, columns.unit_of, model, name)
-    flux, err, _, code = usable(flux, err, options.error_floor)
+    flux, err, bare, code = usable(flux, err, options.error_floor)
+    flux, err, _ = corrected(options.zero_points, bands, flux, err, bare)
     redshift, redshift_err = _redshifts(table, model, options, (z_col, zerr_col), name)
     ids = _ids(table, columns.id_col, name)
     return TablePhotometry(flux, err, code, bands, index, redshift, redshift_err, ids)

@@ -41,11 +41,14 @@ class FitReport:
         Whether pixels are binned.
     seconds : float
         Wall-clock time.
+    psf_unknown : bool
+        Whether no band of several says to which PSF it is matched.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     binned: bool = False
     seconds: float = 0.0
+    psf_unknown: bool = False
 
     @property
     def text(self) -> str:
@@ -101,7 +104,8 @@ def fit_to_file(
         if resume and is_finished(path, cards, overwrite):
             return FitReport()
         start = time.monotonic()
-        report = FitReport(binned=source.binning is not None)
+        psf_unknown = len(source.bands) > 1 and source.common_psf[0] == "unknown"
+        report = FitReport(binned=source.binning is not None, psf_unknown=psf_unknown)
         shape = rows.stop - rows.start, source.shape[1]
         size = source.shape if report.binned else execution.tile or tile_size(source.shape)
         where = [

@@ -1,40 +1,76 @@
-"""Resolved and integrated stellar mass of a galaxy.
+"""Resolved properties of a galaxy: sums and means over the draws of its pixels."""
 
-The resolved mass is the sum of the masses of the pixels. The integrated mass is fitted to the
-summed fluxes of the pixels.
-"""
-
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtri
 
-from pixsed.dq import MIN_BANDS, OOD_LIMIT, REDSHIFT_BITS, Flag
-from pixsed.errors import PixsedError
-from pixsed.fit.draws import global_indices, independent_normals, key_of_name
-from pixsed.fit.posterior import BATCH, Rows, run_batches, summarise
-from pixsed.properties import quantile_name
-from pixsed.redshifts import NO_DISTANCE
-from pixsed.snr import is_reference, snr_used
+from pixsed.checks import check_choice
+from pixsed.dq import OOD_LIMIT
+from pixsed.fit.derived import derive
+from pixsed.fit.draws import global_indices
+from pixsed.fit.faint import faint_light
+from pixsed.fit.galaxy_normals import NOISE, galaxy_normals
+from pixsed.fit.posterior import BATCH, EXTENSIVE, run_batches
 
-#: Quantiles of the masses.
-LEVELS = (0.16, 0.5, 0.84)
-# Largest fraction of out-of-distribution pixels that does not set a flag.
-_OOD_FRACTION = 0.05
-# A band is left out if a larger fraction of the light is in pixels without data in the band.
-_MISSING_LIGHT = 0.1
-# Quantiles of an uncertain redshift, which stand for its posterior.
-_Z_LEVELS = tuple((k + 0.5) / 16 for k in range(16))
+#: Properties of a galaxy that are means over its pixels, weighted by the mass formed.
+MEANS = ("AGE", "METAL", "AV")
 
 
-def resolved_mass(cube, model, selection, options, *, redshifts=None, jobs=1, progress=None):
-    """Return posterior draws of the total surviving mass, with noise independent between pixels.
+@dataclass(frozen=True)
+class Totals:
+    """Posterior draws of the resolved properties of a galaxy.
 
-    Draw k of the total is the sum of draw k of every pixel, all at the same redshift: the
-    redshift error would average out if each pixel drew its own redshift. For the same reason
-    the error floor is common to all pixels: its fraction of the variance of each pixel (the
-    median over the bands) is drawn with the same numbers in all pixels. A bin counts as one
-    pixel.
+    Attributes
+    ----------
+    draws : dict of str to `~numpy.ndarray`, shape (S,), float64
+        Those of LOGMSTAR, LOGMFORM [log10 solMass], LOGSFR and LOGSFR10 [log10 solMass yr-1] that
+        the model has, log10 of sums over the pixels; AGE [Gyr], METAL and AV [mag], means weighted
+        by the mass formed; and LOGSSFR [log10 yr-1], LOGSFR - LOGMSTAR.
+    ood_fraction : float
+        Fraction out of distribution among the pixels with an OOD score; NaN if no pixel has
+        one.
+    prior_fraction : float
+        Fraction of the variance of the total mass that comes from the prior; NaN if the noise is
+        not ``"correlated"``.
+    bound : float
+        Standard deviation of LOGMSTAR [dex] if all pixels erred together: the mean of that of the
+        pixels, weighted by mass. Where it is 0.3 or more, the mass is mostly the prior's.
+    faint_light : float
+        Light of the pixels below the cut of S/N, over that of the pixels in the sums
+        (`pixsed.fit.faint`).
+    """
+
+    draws: dict
+    ood_fraction: float
+    prior_fraction: float
+    bound: float = np.nan
+    faint_light: float = 0.0
+
+    def scaled(self, more):
+        """Return a copy whose sums are multiplied by 1 + `more`, shape (S,), at least 0.1."""
+        factor = np.log10(np.maximum(1.0 + more, 0.1))
+        draws = {k: v + factor if k in EXTENSIVE else v for k, v in self.draws.items()}
+        return replace(self, draws=draws)
+
+
+def total_draws(
+    cube,
+    model,
+    selection,
+    options,
+    *,
+    noise="correlated",
+    carry_faint=False,
+    redshifts=None,
+    jobs=1,
+    progress=None,
+):
+    """Return posterior draws of the resolved properties of a galaxy.
+
+    Draw k of a total is the sum of draw k of every pixel, so its error depends on the correlation
+    of the draws of different pixels (`pixsed.fit.galaxy_normals`). All pixels have the same
+    redshift: its error would average out if each pixel drew its own. The error floor is common to
+    all pixels for the same reason. A bin counts as one pixel.
 
     Parameters
     ----------
@@ -42,7 +78,13 @@ def resolved_mass(cube, model, selection, options, *, redshifts=None, jobs=1, pr
     model : `~pixsed.fit.model.Model`
     selection : `~pixsed.fit.select.Selection`
     options : `~pixsed.fit.options.FitOptions`
-        Only samples and seed are used.
+        Only samples S and seed are used.
+    noise : {"correlated", "independent", "common"}, optional
+        Correlation of the draws: that of the noise of neighbours and of the prior; none, as in
+        the paper, except for the error floor; or complete, an upper bound of the errors.
+    carry_faint : bool, optional
+        Multiply sums by 1 + `Totals.faint_light`: pixels of the segment below the cut of S/N then
+        count with the mean mass-to-light ratio of the others. The error of their light is included.
     redshifts : sequence of float, optional
         Equally likely redshifts of the galaxy; the draws are divided among them. By default,
         the redshift of the cube.
@@ -53,212 +95,113 @@ def resolved_mass(cube, model, selection, options, *, redshifts=None, jobs=1, pr
 
     Returns
     -------
-    total : `~numpy.ndarray`, shape (S,), float64
-        solMass.
-    ood_fraction : float
-        Fraction out of distribution among the pixels with an OOD score; NaN if no pixel has
-        one.
+    `Totals`
+
+    Raises
+    ------
+    PixsedError
+        If noise is not one of the three.
     """
+    check_choice("noise", noise, NOISE)
     y, x = np.nonzero(selection.fitted)
     row_key, column_key = global_indices(cube.header, cube.shape)
-    key_y, key_x = row_key[y], column_key[x]
-    column = model.parameters.index("LOGMSTAR")
-    groups = _divide(options.samples, [cube.redshift] if redshifts is None else list(redshifts))
+    keys = row_key[y], column_key[x]
+    groups = divide_draws(
+        options.samples, [cube.redshift] if redshifts is None else list(redshifts)
+    )
+    middle = groups[len(groups) // 2][1].start
+    sums = _Sums(model, options.samples, len(y))
     exact = np.zeros(BATCH)
-    normals = _normals(cube, model, selection, options)
+    normals = galaxy_normals(cube, model, selection, options, noise)
+    for where, base in normals.parts(y, x):
+        inside = [(z, overlap(part, where)) for z, part in groups]
+        inside = [(z, part) for z, part in inside if part.stop > part.start]
 
-    def sum_batch(rows, keep):
-        flux, err = selection.photometry(model, y[rows], x[rows])
-        base = normals(y[rows], x[rows], key_y[rows], key_x[rows])
-        mass = np.empty(options.samples)
-        for number, (z, part) in enumerate(groups):
-            draws, predicted = model.sample(flux, err, exact + z, exact, base[:, part])
-            mass[part] = (10.0 ** draws[keep, :, column].astype(float)).sum(axis=0)
-            if number == len(groups) // 2:  # the median redshift
-                flux_model = predicted
-        ood = model.score(flux, err, flux_model, exact, exact)[1][keep]
-        with np.errstate(invalid="ignore"):
-            return mass, np.isfinite(ood).sum(), (ood < OOD_LIMIT).sum()
+        def draw_batch(rows, keep, base=base, start=where.start, inside=inside):
+            flux, err = selection.photometry(model, y[rows], x[rows])
+            mine, found, ood = base(rows), [], None
+            for z, part in inside:
+                local = slice(part.start - start, part.stop - start)
+                draws, predicted = model.sample(flux, err, exact + z, exact, mine[:, local])
+                found.append((z, part, draws[keep]))
+                if part.start <= middle < part.stop:  # the median redshift
+                    ood = model.score(flux, err, predicted, exact, exact)[1][keep]
+            return found, ood
 
-    total, scored, odd = np.zeros(options.samples), 0, 0
-    for _, (mass, batch_scored, batch_odd) in run_batches(sum_batch, key_y, key_x, jobs, progress):
-        total += mass
-        scored += int(batch_scored)
-        odd += int(batch_odd)
-    return total, odd / scored if scored else np.nan
+        report = last_only(progress, where, options.samples)
+        for rows, (found, ood) in run_batches(draw_batch, *keys, jobs, report):
+            sums.add(rows, found, ood)
+    found = sums.result(normals.prior_part(y, x))
+    light, error = faint_light(cube, selection)
+    if carry_faint:
+        rng = np.random.default_rng([options.seed, 1])
+        found = found.scaled(light + error * rng.standard_normal(options.samples))
+    return replace(found, faint_light=light)
 
 
-def _divide(samples, redshifts):
+def overlap(one, other):
+    """Return the part of a slice of draws that lies in another slice."""
+    return slice(max(one.start, other.start), min(one.stop, other.stop))
+
+
+def last_only(progress, where, samples):
+    """Return `progress` for the last of the draws, so that each pixel is reported once."""
+    return progress if where.stop == samples else None
+
+
+class _Sums:
+    """Sums over pixels of the draws of a galaxy."""
+
+    def __init__(self, model, samples, count):
+        self._model = model
+        self._columns = {name: i for i, name in enumerate(model.parameters)}
+        self._totals, self._samples = {}, samples
+        self._moments = np.zeros((2, count))
+        self._scored = self._odd = 0
+
+    def add(self, rows, found, ood):
+        """Add the draws of some pixels: a list of (redshift, slice of draws, draws)."""
+        for z, part, draws in found:
+            columns = {name: draws[..., i].astype(float) for name, i in self._columns.items()}
+            columns |= derive(columns, self._model.sfh, np.full((1, 1), z))
+            amounts = {name: 10.0 ** columns[name] for name in EXTENSIVE if name in columns}
+            weight = amounts.get("LOGMFORM", amounts["LOGMSTAR"])
+            amounts |= {name: weight * columns[name] for name in MEANS if name in columns}
+            amounts["weight"] = weight
+            for name, values in amounts.items():
+                total = self._totals.setdefault(name, np.zeros(self._samples))
+                total[part] += values.sum(axis=0)
+            mass = amounts["LOGMSTAR"]
+            self._moments[:, rows] += mass.sum(axis=1), (mass**2).sum(axis=1)
+        if ood is not None:
+            with np.errstate(invalid="ignore"):
+                self._scored += int(np.isfinite(ood).sum())
+                self._odd += int((ood < OOD_LIMIT).sum())
+
+    def result(self, prior):
+        """Return the `Totals`; `prior` is the prior's fraction of the variance of each pixel."""
+        totals = dict(self._totals)
+        weight = totals.pop("weight")
+        draws = {
+            name: values / weight if name in MEANS else np.log10(values)
+            for name, values in totals.items()
+        }
+        if "LOGSFR" in draws:
+            draws["LOGSSFR"] = draws["LOGSFR"] - draws["LOGMSTAR"]
+        fraction = np.nan
+        variance = totals["LOGMSTAR"].var()
+        mean, square = self._moments / self._samples
+        spread = np.sqrt(np.maximum(square - mean**2, 0.0))
+        bound = float(np.sqrt(np.log1p((spread.sum() / mean.sum()) ** 2)) / np.log(10))
+        if prior is not None and variance > 0:
+            fraction = min(1.0, float((spread * np.sqrt(prior)).sum() ** 2 / variance))
+        ood = self._odd / self._scored if self._scored else np.nan
+        return Totals(draws, ood, fraction, bound)
+
+
+def divide_draws(samples, redshifts):
     """Divide the draws among the redshifts; return a list of (redshift, slice of draws)."""
     ends = np.linspace(0, samples, len(redshifts) + 1).round().astype(int)
     return [
         (z, slice(a, b)) for z, a, b in zip(redshifts, ends[:-1], ends[1:], strict=True) if b > a
     ]
-
-
-def _normals(cube, model, selection, options):
-    """Return a function that gives the base normals of the pixels at y, x and their keys."""
-    seed, samples = options.seed, options.samples
-    if selection.error_floor:
-        name = np.array([key_of_name(cube.object_id)])
-        shared = independent_normals(seed, name, np.zeros(1, int), samples, model.base_dim)
-
-    def normals(y, x, key_y, key_x):
-        own = independent_normals(seed, key_y, key_x, samples, model.base_dim)
-        if not selection.error_floor:
-            return own
-        common = 1.0 - (selection.bare[:, y, x] / selection.err[:, y, x]) ** 2
-        common = np.clip(np.nanmedian(common, axis=0), 0.0, 1.0)[:, None, None]
-        return np.sqrt(common) * shared + np.sqrt(1.0 - common) * own
-
-    return normals
-
-
-def summed_photometry(cube, selection):
-    """Return the photometry summed over the chosen pixels.
-
-    If a band has no data in some pixels, its sum is scaled up by the fraction of the light in
-    the reference bands that the other pixels hold. If they hold less than nine tenths of the
-    light, the band is left out.
-
-    Parameters
-    ----------
-    cube : `~pixsed.io.formats.cube.Cube`
-    selection : `~pixsed.fit.select.Selection`
-
-    Returns
-    -------
-    flux, err : `~numpy.ndarray`, shape (B,), float64
-        nJy, in the bands of `selection`; NaN = left out. The errors of the pixels are added in
-        quadrature and multiplied by noise_corr of the cube's table; the error floor of the sum
-        is added last.
-    """
-    where = np.nonzero(selection.fitted)
-    count = selection.npix(*where)
-    flux, err = (
-        plane[:, *where].astype(float) * (1 if count is None else count)
-        for plane in (selection.flux, selection.bare)
-    )
-    present = np.isfinite(flux)
-    used = snr_used(present, is_reference(selection.bands))
-    light = np.where(used, flux, 0.0).sum(axis=0) / np.maximum(used.sum(axis=0), 1)
-    total = light.sum()
-    corr = dict(zip(cube.bands, np.asarray(cube.table["noise_corr"], dtype=float), strict=True))
-    sums, errors = np.full(len(flux), np.nan), np.full(len(flux), np.nan)
-    for i, band in enumerate(selection.bands):
-        seen = light[present[i]].sum()
-        if not present[i].all() and not seen >= (1.0 - _MISSING_LIGHT) * total:
-            continue
-        scale = 1.0 if present[i].all() else total / seen
-        factor = corr[band] if np.isfinite(corr[band]) and corr[band] > 0 else 1.0
-        sums[i] = flux[i, present[i]].sum() * scale
-        errors[i] = np.sqrt((err[i, present[i]] ** 2).sum()) * factor * scale
-    return sums, np.hypot(errors, selection.error_floor * sums)
-
-
-def row_of_sum(flux, err, cube, model, selection, name):
-    """Return the `~pixsed.fit.posterior.Rows` of the photometry of `summed_photometry`.
-
-    Parameters
-    ----------
-    flux, err : `~numpy.ndarray`, shape (B,)
-        In the bands of `selection`.
-    cube, model, selection
-        As for `summed_photometry`.
-    name : str
-        Name that determines the base normals.
-    """
-    wide = np.full((2, 1, len(model.bands)), np.nan, dtype=np.float32)
-    wide[0, 0, selection.columns], wide[1, 0, selection.columns] = flux, err
-    redshift = np.array([cube.redshift], dtype=float), np.array([cube.redshift_err], dtype=float)
-    return Rows(*wide, *redshift, np.zeros(1, np.int64), np.array([key_of_name(name)]))
-
-
-def mass_row(cube, model, selection, options, *, jobs=1, progress=None):
-    """Return a row of the table of masses: the resolved and integrated mass of a galaxy.
-
-    If the redshift has an error, the pixels are summed at the redshifts of the integrated fit.
-    The parameters are the same as those of `resolved_mass`.
-
-    Returns
-    -------
-    dict
-        ID, REDSHIFT, NPIX, RES_LOGMSTAR_P16 _P50 _P84, INT_LOGMSTAR_P16 _P50 _P84
-        [dex(solMass)], OFFSET (resolved - integrated medians, dex), FLAG (`~pixsed.dq.Flag`).
-        NaN where there is no mass.
-
-    Raises
-    ------
-    PixsedError
-        If the model infers the redshift.
-    """
-    if model.infers_redshift:
-        raise PixsedError(
-            f"model {model.name} infers a redshift for each pixel, but a galaxy has only one; "
-            "sum masses with a model that takes a redshift, such as tau"
-        )
-    names = [f"{kind}_LOGMSTAR_{quantile_name(q)}" for kind in ("RES", "INT") for q in LEVELS]
-    row = {
-        "ID": str(cube.object_id),
-        "REDSHIFT": float(cube.redshift),
-        "NPIX": int(selection.chosen.sum()),
-        **dict.fromkeys(names, np.nan),
-        "OFFSET": np.nan,
-        "FLAG": 0,
-    }
-    if (selection.dq & REDSHIFT_BITS).any():
-        row["FLAG"] |= Flag.REDSHIFT
-    if not row["NPIX"]:
-        row["FLAG"] = int(row["FLAG"] | Flag.NO_PIXEL)
-        return row
-    found, flag = _integrated(cube, model, selection, options)
-    row["FLAG"] |= flag
-    if found:
-        row.update((name, float(found[name[4:]][0])) for name in names[3:])
-    total, ood_fraction = resolved_mass(
-        cube,
-        model,
-        selection,
-        options,
-        redshifts=_redshifts(cube, model, found),
-        jobs=jobs,
-        progress=progress,
-    )
-    row.update(zip(names[:3], np.quantile(np.log10(total), LEVELS).tolist(), strict=True))
-    if ood_fraction > _OOD_FRACTION:
-        row["FLAG"] |= Flag.PIXELS_OOD
-    if np.isnan(ood_fraction):
-        row["FLAG"] |= Flag.NO_OOD
-    row["FLAG"] = int(row["FLAG"])
-    row["OFFSET"] = row["RES_LOGMSTAR_P50"] - row["INT_LOGMSTAR_P50"]
-    return row
-
-
-def _integrated(cube, model, selection, options):
-    """Return the fit of the summed photometry, as `summarise` does, and the bits of FLAG.
-
-    The fit is empty if too few bands are left.
-    """
-    flag = Flag(0)
-    flux, err = summed_photometry(cube, selection)
-    present = np.isfinite(flux)
-    if not present.all():
-        flag |= Flag.BAND_LEFT_OUT
-    if present.sum() < MIN_BANDS:
-        return {}, flag | Flag.FEW_BANDS
-    rows = row_of_sum(flux, err, cube, model, selection, cube.object_id)
-    found = summarise(model, rows, replace(options, quantiles=LEVELS + _Z_LEVELS))
-    if found["OOD"][0] < OOD_LIMIT:
-        flag |= Flag.SUM_OOD
-    return found, flag
-
-
-def _redshifts(cube, model, found):
-    """Return the redshifts at which to sum: from the integrated fit, or the cube's Gaussian."""
-    if not cube.redshift_err > 0:
-        return [cube.redshift]
-    names = [f"REDSHIFT_{quantile_name(q)}" for q in _Z_LEVELS]
-    if all(name in found for name in names):
-        return [float(found[name][0]) for name in names]
-    drawn = cube.redshift + cube.redshift_err * ndtri(np.array(_Z_LEVELS))
-    return np.maximum(drawn, max(model.redshift_range[0], 2 * NO_DISTANCE)).tolist()

@@ -7,7 +7,7 @@ import numpy as np
 
 from pixsed.dq import DQ
 from pixsed.errors import PixsedError, PixsedWarning, listed
-from pixsed.io.columns import find_column, integers, numbers
+from pixsed.io.columns import find_column, flat, integers, numbers, texts
 from pixsed.io.redshift_columns import check_redshift_unit, unused_errors
 from pixsed.io.tables import read_table
 from pixsed.redshifts import exact_text, redshift_dq
@@ -85,6 +85,29 @@ def read_redshifts(path, *, id_col=None, z_col=None, zerr_col=None):
             continue
         result[number] = None if number in result else (float(redshift), float(error))
     return result
+
+
+def ids_as_texts(path, *, id_col=None, z_col=None):
+    """Return the ids of a catalogue as it writes them, if its column of ids holds texts.
+
+    A table with these ids can be joined with the catalogue.
+
+    Parameters
+    ----------
+    path, id_col, z_col
+        As for `read_redshifts`.
+
+    Returns
+    -------
+    dict of int to str, or None
+        None if the column holds numbers.
+    """
+    table = read_table(path, wanted=lambda names: _has_redshifts(names, id_col, z_col))
+    id_col = find_column(table.colnames, id_col, _ID, "--id-col", path)
+    if flat(table[id_col], id_col, path).dtype.kind not in "US":
+        return None
+    found = integers(table[id_col], id_col, "--id-col", path)
+    return dict(zip(found, texts(table[id_col], id_col, path), strict=True))
 
 
 def check_redshifts(ids, redshifts, segmap, catalog):

@@ -15,7 +15,7 @@ from pixsed.images.cutout_targets import Job, find_jobs
 from pixsed.images.mosaics import Mosaics
 from pixsed.images.quantity import to_number
 from pixsed.images.segmap import open_segmap
-from pixsed.io.formats.psfmatch import warn_of_psfs
+from pixsed.io.formats.psfmatch import psfs_of_images, warn_of_psfs
 from pixsed.io.image import open_images
 from pixsed.io.locate import Location, expand_locations, parse_location
 
@@ -216,29 +216,47 @@ class Cutouts:
             If a band has no data in a cube.
         """
         if self.several:
-            self._mosaics.read_ahead()
+            self.read_ahead()
         galaxies_without: dict[str, int] = {}
         for job in progress(self._jobs):
             try:
-                cube, history = cut_cube(
-                    self._mosaics,
-                    job.target,
-                    job.box,
-                    segmap=job.segmap,
-                    mask_neighbours=self._options.neighbours == "mask",
-                    rescale_errors=self._options.rescale_errors,
-                )
+                cut = self._cut(job)
             except PixsedError as error:
                 if not self.several:
                     raise
                 self.left_out.append(str(error))
                 continue
-            for band in bands_without_data(cube):
+            for band in bands_without_data(cut.cube):
                 galaxies_without[band] = galaxies_without.get(band, 0) + 1
-            yield Cutout(job.target.name, cube, history)
+            yield cut
         self._warn_of_bands(galaxies_without)
         if len(self.left_out) == len(self._jobs):
             raise PixsedError(self.left_out[0])
+
+    def read_ahead(self):
+        """Read rows ahead from now on, for galaxies that are cut out in the order of `names`."""
+        self._mosaics.read_ahead()
+
+    def cut_one(self, name: str) -> Cutout:
+        """Return the `Cutout` of a galaxy by its name, one of `names`.
+
+        Raises
+        ------
+        PixsedError
+            If it has no data in any band.
+        """
+        return self._cut(self._jobs[self.names.index(name)])
+
+    def _cut(self, job):
+        cube, history = cut_cube(
+            self._mosaics,
+            job.target,
+            job.box,
+            segmap=job.segmap,
+            mask_neighbours=self._options.neighbours == "mask",
+            rescale_errors=self._options.rescale_errors,
+        )
+        return Cutout(job.target.name, cube, history)
 
     def _warn_of_bands(self, galaxies_without):
         """Warn of bands without data; a dict of band to number of galaxies."""
@@ -269,7 +287,7 @@ def open_cutouts(images: Iterable[Image], options: CutoutOptions) -> Iterator[Cu
             segmap = stack.enter_context(open_segmap(options.segmap))
             inputs.append(segmap.location.path)
         mosaics = Mosaics(files, segmap)
-        warn_of_psfs({image.band: image.psfmatch for image in files})
+        warn_of_psfs(*psfs_of_images(files))
         if options.catalog:
             inputs.append(parse_location(options.catalog).path)
         if options.region:

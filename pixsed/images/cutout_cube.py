@@ -5,6 +5,7 @@ import numpy as np
 from pixsed.errors import PixsedError
 from pixsed.images.noise.error_scale import median_error, sky_rms
 from pixsed.io.formats.cube import Cube, bands_table, cube_segmap
+from pixsed.io.formats.psfmatch import psfs_of_images
 from pixsed.io.headers import shifted_header
 from pixsed.nodata import MAX_ERR
 
@@ -48,6 +49,7 @@ def cut_cube(mosaics, target, box, *, segmap=None, mask_neighbours=False, rescal
         values = mosaics.segmap.read(slice(y0, y1), slice(x0, x1))
         segmap = cube_segmap(values, mosaics.segmap.name)
     history = [f"cutout: pixels x {x0 + 1}:{x1}, y {y0 + 1}:{y1} of the first image, from 1"]
+    history += _noise_lines(mosaics)
     if rescale_errors:
         history += _rescale(err, mosaics.error_factors())
     sky = np.ones(flux[0].shape, dtype=bool) if segmap is None else segmap == 0
@@ -64,6 +66,7 @@ def cut_cube(mosaics, target, box, *, segmap=None, mask_neighbours=False, rescal
         for plane in (*flux, *err):
             plane[others] = np.nan
         history.append("cutout: pixels of other segments masked")
+    psfmatch, psf_fwhm = psfs_of_images(mosaics.images)
     cube = Cube(
         bands=mosaics.bands,
         flux=np.stack(flux),
@@ -74,9 +77,27 @@ def cut_cube(mosaics, target, box, *, segmap=None, mask_neighbours=False, rescal
         redshift_err=target.redshift_err,
         segmap=segmap,
         table=table,
-        psfmatch={b: im.psfmatch for b, im in zip(mosaics.bands, mosaics.images, strict=True)},
+        autocorrelation=mosaics.autocorrelation_planes(),
+        psfmatch=psfmatch,
+        psf_fwhm=psf_fwhm,
     )
     return cube, history
+
+
+def _noise_lines(mosaics):
+    """Return lines of the history about bands whose header tells no correlation of the noise."""
+    measured = mosaics.autocorrelations()
+    unknown = [
+        band
+        for band, image in zip(mosaics.bands, mosaics.images, strict=True)
+        if not image.knows_noise_corr and band not in measured
+    ]
+    lines = []
+    if measured:
+        lines.append(f"cutout: noise correlation measured on the sky: {', '.join(measured)}")
+    if unknown:
+        lines.append(f"cutout: noise correlation not known, taken as none: {', '.join(unknown)}")
+    return lines
 
 
 def _rescale(err, factors):

@@ -7,6 +7,7 @@ import numpy as np
 from pixsed.dq import DQ
 from pixsed.errors import PixsedError, PixsedWarning, listed
 from pixsed.images.catalog import check_redshifts
+from pixsed.io.formats.psfmatch import common_psf, psfs_of_images
 from pixsed.io.formats.source import Pixels
 from pixsed.io.headers import pixel_area_arcsec2
 from pixsed.io.locate import choose_image, is_image
@@ -108,6 +109,7 @@ class Field:
         self.shape, self.header = mosaics.shape, mosaics.header
         self.pixar_a2 = pixel_area_arcsec2(mosaics.wcs)
         self.npix = self.shape[0] * self.shape[1]
+        self.common_psf = common_psf(*psfs_of_images(self._images))
         self._segmap, self._all_pixels = mosaics.segmap, all_pixels
         self._fill = (
             (np.nan, 0.0) if redshift is None else (float(redshift), float(redshift_err or 0.0))

@@ -8,7 +8,7 @@ from pixsed.images.catalog import read_redshifts
 from pixsed.images.field import Field, RedshiftMap
 from pixsed.images.mosaics import Mosaics
 from pixsed.images.segmap import open_segmap
-from pixsed.io.formats.psfmatch import warn_of_psfs
+from pixsed.io.formats.psfmatch import psfs_of_images, warn_of_psfs
 from pixsed.io.image import open_images
 from pixsed.io.locate import open_fits, parse_location
 
@@ -117,7 +117,7 @@ class FieldFiles:
             extensions = [place.extension for place in (*self.images, *others)]
             field.key = {"bands": field.bands, "extensions": extensions} | self.key
             if check:
-                warn_of_psfs({image.band: image.psfmatch for image in images})
+                warn_of_psfs(*psfs_of_images(images))
                 field.check(self.catalog)
                 if not self.rescale_errors:
                     mosaics.warn_of_errors()

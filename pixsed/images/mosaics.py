@@ -3,9 +3,11 @@
 import math
 import warnings
 
+import numpy as np
 from astropy.wcs import NoConvergence
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.images.noise.covariance import widened
 from pixsed.images.noise.error_scale import MOSAIC_LIMIT, is_off, mosaic_scatter
 from pixsed.images.reproject import reproject_plane
 from pixsed.io.headers import celestial_wcs, grid_offset, pixel_area_arcsec2
@@ -17,6 +19,8 @@ _MAP_TOLERANCE = 0.5
 # Number of rows that are read ahead, and the memory for the rows of all mosaics together.
 _AHEAD_ROWS = 256
 _AHEAD_BYTES = 512 << 20
+# Number of sky pixels on which the correlation of noise is measured, to about 0.002.
+_ENOUGH_SKY = 300_000
 
 
 class Mosaics:
@@ -77,7 +81,7 @@ class Mosaics:
             self._announce_reprojection(first)
         if segmap is not None:
             self.check_map(segmap, "give the segmentation map of the first image's grid")
-        self._scatter = None
+        self._scatter = self._noise = None
 
     def _by_band(self):
         by_band = {}
@@ -205,7 +209,8 @@ class Mosaics:
         Each mosaic on the first one's grid is then read about once from top to bottom, also if
         it is compressed. The rows that are read ahead take 0.5 GB at most in all.
         """
-        self.scatter_over_errors()  # reads rows far apart, so before anything is read ahead
+        self.scatter_over_errors()  # read rows far apart, so before anything is read ahead
+        self.autocorrelations()
         readers = [
             rows
             for band, image in zip(self.bands, self.images, strict=True)
@@ -240,11 +245,56 @@ class Mosaics:
         image = self.images[number]
         y0, y1, x0, x1 = box
         if self.bands[number] not in self._apart:
-            return *image.read(slice(y0, y1), slice(x0, x1)), image.noise_corr
+            return *image.read(slice(y0, y1), slice(x0, x1)), self._noise_corr(number)
         flux, err, factor = reproject_plane(
             image, celestial_wcs(header, image.name), (y1 - y0, x1 - x0)
         )
-        return flux, err, image.noise_corr * factor
+        return flux, err, self._noise_corr(number) * factor
+
+    # Correlation of the noise.
+
+    def autocorrelations(self):
+        """Return the autocorrelation of the noise of each band whose header does not tell it.
+
+        A dict of band to `~pixsed.images.noise.autocorrelation.Autocorrelation`, measured on the
+        sky of the image, on its own pixels; bands with too little sky are left out.
+        """
+        if self._noise is None:
+            from pixsed.images.noise.autocorrelation import measure_autocorrelation
+
+            found = {
+                band: measure_autocorrelation(
+                    image, None if band in self._apart else self.segmap, _ENOUGH_SKY
+                )
+                for band, image in zip(self.bands, self.images, strict=True)
+                if not image.knows_noise_corr
+            }
+            self._noise = {band: noise for band, noise in found.items() if noise is not None}
+        return self._noise
+
+    def autocorrelation_planes(self):
+        """Return the measured autocorrelations of the bands on the first image's grid.
+
+        Returns
+        -------
+        `~numpy.ndarray`, shape (B, 2 n + 1, 2 n + 1), or None
+            NaN in a band without one; None if no band has one.
+        """
+        found = {b: n for b, n in self.autocorrelations().items() if b not in self._apart}
+        if not found:
+            return None
+        reach = max(noise.reach for noise in found.values())
+        planes = np.full((len(self.bands), 2 * reach + 1, 2 * reach + 1), np.nan)
+        for band, noise in found.items():
+            extra = len(noise.rho) // 2 - reach
+            rho = noise.rho[extra:-extra, extra:-extra] if extra > 0 else noise.rho
+            planes[self.bands.index(band)] = widened(rho[None], reach)[0]
+        return planes
+
+    def _noise_corr(self, number):
+        """Return the noise of a large sum over that of independent pixels; 1 if not known."""
+        noise = self.autocorrelations().get(self.bands[number])
+        return self.images[number].noise_corr if noise is None else max(1.0, noise.large_sum)
 
     # Errors.
 

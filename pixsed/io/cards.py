@@ -147,6 +147,12 @@ def safe_cards(cards):
     }
 
 
+def positive_number(value):
+    """Return the value of a card as a float; NaN unless it is a finite number above 0."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if known and math.isfinite(value) and value > 0 else math.nan
+
+
 def input_keyword(number):
     """Return the keyword of the n-th input file, counted from 1.
 

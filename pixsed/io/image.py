@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.bandnames import band_name, band_name_or_none, instrument_name, pivot_um
-from pixsed.io.cards import copied_header, fits_card
+from pixsed.io.cards import copied_header, fits_card, positive_number
 from pixsed.io.error_plane import POWERS, power_of_unit, to_sigma, unit_ratio
 from pixsed.io.error_search import ErrorFinder
 from pixsed.io.file_owner import FileOwner
@@ -154,11 +154,22 @@ class ImageFile(FileOwner):
         return str(self._all_cards.get("PSFMATCH", "unknown")).strip() or "unknown"
 
     @property
+    def psf_fwhm(self):
+        """FWHM in arcsec of the PSF, that psfmatch wrote (PSFFWHM); NaN if not known."""
+        # The keyword is not standard: PSFMATCH tells that it is that of psfmatch.
+        value = self._all_cards.get("PSFFWHM") if "PSFMATCH" in self._all_cards else None
+        return positive_number(value)
+
+    @property
     def noise_corr(self):
         """Noise of a large sum over that of independent pixels (NOISECOR); 1 if not known."""
-        value = self._all_cards.get("NOISECOR", 1.0)
-        known = isinstance(value, int | float) and np.isfinite(value) and value > 0
-        return float(value) if known else 1.0
+        value = positive_number(self._all_cards.get("NOISECOR"))
+        return value if value > 0 else 1.0
+
+    @property
+    def knows_noise_corr(self):
+        """True if the header gives `noise_corr`."""
+        return positive_number(self._all_cards.get("NOISECOR")) > 0
 
     @cached_property
     def wcs(self):

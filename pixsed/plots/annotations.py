@@ -24,7 +24,7 @@ class Scale:
     redshift : float, optional
         For the bar in kpc; without one, or with NaN, there is no such bar.
     psf_fwhm : float, optional
-        FWHM of the PSF in arcsec; without one there is no circle.
+        FWHM of the PSF in arcsec; without one, or with NaN, there is no circle.
     """
 
     pixel: float
@@ -44,7 +44,7 @@ class Scale:
     @property
     def diameter(self):
         """Diameter of the PSF circle in pixels; 0 if there is none."""
-        return self.psf_fwhm / self.pixel if self.psf_fwhm else 0.0
+        return self.psf_fwhm / self.pixel if (self.psf_fwhm or 0.0) > 0 else 0.0
 
 
 @dataclass

@@ -87,8 +87,10 @@ def _title(pair, rows):
     found = [f"{pair.name}  (B - A)"]
     for row in rows:
         if row["N"]:
+            # One value has no scatter.
+            scatter = f"scatter {row['MAD']:.2f}, " if np.isfinite(row["MAD"]) else ""
             found.append(
-                f"{row['BIN']}: {row['OFFSET']:+.3f}, scatter {row['MAD']:.2f}, "
+                f"{row['BIN']}: {row['OFFSET']:+.3f}, {scatter}"
                 f"{row['N_OUT']} of {row['N']} outliers"
             )
     return "\n".join(found)

@@ -28,7 +28,7 @@ def draw_sheet(galaxies, *, std=False, psf_fwhm=None):
     std : bool, optional
         Draw standard deviations instead of medians.
     psf_fwhm : float, optional
-        FWHM of the PSF in arcsec, the diameter of a circle.
+        FWHM of the PSF in arcsec, the diameter of a circle; by default that of each galaxy.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def draw_sheet(galaxies, *, std=False, psf_fwhm=None):
     figure.suptitle("standard deviation" if std else "posterior median", fontsize=9)
     corners = []
     for axes, (panels, composite) in zip(rows, galaxies, strict=True):
-        scale = Scale(panels.pixel, panels.redshift, psf_fwhm)
+        scale = Scale(panels.pixel, panels.redshift, psf_fwhm or panels.psf_fwhm)
         galaxy = panels.fitted if composite is None else panels.fitted | composite.galaxy
         corners.append(Corner(axes[0], galaxy, scale, axes[1:], on_dark=composite is not None))
     annotate(figure, corners)

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError
-from pixsed.io.formats.psfmatch import warn_of_psfs
+from pixsed.io.formats.psfmatch import common_psf, warn_of_psfs
 
 #: Softening of the asinh, for bright pixels.
 Q = 8.0
@@ -47,6 +47,8 @@ class Composite:
         NaN if not known.
     object_id : str
         Empty if not known.
+    psf_fwhm : float
+        FWHM of the PSF in arcsec; NaN if not known.
     """
 
     pixels: np.ndarray
@@ -59,6 +61,7 @@ class Composite:
     pixel: float
     redshift: float = np.nan
     object_id: str = ""
+    psf_fwhm: float = np.nan
 
     @property
     def text(self):
@@ -223,7 +226,8 @@ def composite_of_cube(cube, bands=None, *, stretch=None, q=Q, scale=None, name="
         raise PixsedError(
             f"{name} has no band {', '.join(unknown)}; it has {', '.join(cube.bands)}"
         )
-    warn_of_psfs({band: cube.psfmatch[band] for band in bands})
+    psfmatch = {band: cube.psfmatch[band] for band in bands}
+    warn_of_psfs(psfmatch, cube.psf_fwhm)
     order = [cube.bands.index(band) for band in bands]
     if scale is None:
         scale = equal_energy(np.asarray(cube.table["pivot_um"], dtype=float)[order])
@@ -242,6 +246,7 @@ def composite_of_cube(cube, bands=None, *, stretch=None, q=Q, scale=None, name="
         pixel=float(np.sqrt(cube.pixar_a2)),
         redshift=float(cube.redshift),
         object_id=str(cube.object_id),
+        psf_fwhm=common_psf(psfmatch, cube.psf_fwhm)[1],
     )
 
 

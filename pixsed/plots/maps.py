@@ -27,7 +27,7 @@ def draw(panels, *, composite=None, psf_fwhm=None):
         RGB image of the same pixels, as `~pixsed.plots.lupton.composite_of_panels` gives it; drawn
         first.
     psf_fwhm : float, optional
-        FWHM of the PSF in arcsec, the diameter of a circle.
+        FWHM of the PSF in arcsec, the diameter of a circle; by default that of the panels.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def draw(panels, *, composite=None, psf_fwhm=None):
     if pairs:
         lines.append("posterior median (above), standard deviation (below)")
     figure.suptitle("\n".join(filter(None, lines)), fontsize=9)
-    scale = Scale(panels.pixel, panels.redshift, psf_fwhm)
+    scale = Scale(panels.pixel, panels.redshift, psf_fwhm or panels.psf_fwhm)
     galaxy = panels.fitted if composite is None else panels.fitted | composite.galaxy
     corner = Corner(found[0], galaxy, scale, found[1:], on_dark=composite is not None)
     annotate(figure, [corner], rows=1 if composite is not None else rows)

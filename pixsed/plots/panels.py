@@ -45,6 +45,8 @@ class Panels:
         Shape (ny, nx) of the planes of the file.
     name : str
         File, for messages.
+    psf_fwhm : float
+        FWHM of the PSF in arcsec, from PSFFWHM; NaN if the file does not tell it.
     """
 
     properties: list
@@ -59,6 +61,7 @@ class Panels:
     window: tuple
     shape: tuple
     name: str
+    psf_fwhm: float = np.nan
 
 
 def read_panels(path, properties=None, *, margin=2):
@@ -87,6 +90,7 @@ def read_panels(path, properties=None, *, margin=2):
         If the file has no maps, lacks a property, or has no fitted pixel; or if an area in kpc^2
         is needed and the redshift is not known.
     """
+    from pixsed.io.cards import positive_number
     from pixsed.io.formats.maps import maps_of_hdulist, property_names
     from pixsed.io.headers import pixel_area_arcsec2
     from pixsed.io.locate import open_fits
@@ -124,6 +128,7 @@ def read_panels(path, properties=None, *, margin=2):
         window=window,
         shape=fitted.shape,
         name=path,
+        psf_fwhm=positive_number(maps.primary.get("PSFFWHM")),
     )
 
 

@@ -16,7 +16,7 @@ def draw_rgb(composite, *, psf_fwhm=None):
     ----------
     composite : `~pixsed.plots.lupton.Composite`
     psf_fwhm : float, optional
-        FWHM of the PSF in arcsec, the diameter of a circle.
+        FWHM of the PSF in arcsec, the diameter of a circle; by default that of the composite.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def draw_rgb(composite, *, psf_fwhm=None):
     show(axes, composite, size=9)
     if title := galaxy_title(composite.object_id, composite.redshift):
         figure.suptitle(title, fontsize=10)
-    scale = Scale(composite.pixel, composite.redshift, psf_fwhm)
+    scale = Scale(composite.pixel, composite.redshift, psf_fwhm or composite.psf_fwhm)
     annotate(figure, [Corner(axes, composite.galaxy, scale, on_dark=True)])
     return figure
 

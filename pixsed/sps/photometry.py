@@ -17,6 +17,7 @@ from pixsed.errors import PixsedError
 from pixsed.sps.absorbed import AbsorbedEnergy
 from pixsed.sps.constants import CGS_NJY, MPC_CM
 from pixsed.sps.dust import attenuation_law
+from pixsed.sps.igm import IGM
 from pixsed.sps.library import LUMINOSITY, STEP, Library, dust_emission
 from pixsed.sps.wavelengths import wavelength_grid
 
@@ -102,7 +103,8 @@ class PhotometryModel:
         self.wave = grid.wave
         #: Stellar populations of each grid.
         self.libraries = [Library(ssp, self.law.has_birth_clouds) for ssp in grids]
-        emission = dust_emission(grids[0], grid.edges)
+        self._igm, self._edges = igm, grid.edges
+        emission = self._emission = dust_emission(grids[0], grid.edges)
         self._tables, self._energy = [], []
         for screen in range(len(self.libraries[0].screens)):
             spectra = np.vstack([one.spectra(screen, grid.edges) for one in self.libraries])
@@ -191,8 +193,48 @@ class PhotometryModel:
                 for screen in range(len(self._tables))
             ]
             out[rows] = self._sorted(steps[rows], mixes, dust.part(rows))
-        distance = luminosity_distance(z) * MPC_CM
-        return out * (LUMINOSITY * CGS_NJY * (1 + z) / (4 * np.pi * distance**2))[:, None]
+        return out * _dimming(z)[:, None]
+
+    def spectra(self, z, age_weights, mh, dust, wave, *, log_u=None, library=None):
+        """Return spectra for 1 Msun formed, as a picture needs them.
+
+        Every population is computed in every cell of `wave`, so a spectrum takes far longer than
+        the fluxes.
+
+        Parameters
+        ----------
+        z, age_weights, mh, dust, log_u, library
+            Those of `fluxes`.
+        wave : `~numpy.ndarray`, shape (W,)
+            Observed wavelength, Angstrom.
+
+        Returns
+        -------
+        `~numpy.ndarray`, shape (N, W), float64
+            f_nu in nJy per Msun, averaged over cells of `STEP` in ln(wavelength); 0 beyond the
+            wavelengths of the bands.
+
+        Raises
+        ------
+        PixsedError
+            As for `fluxes`.
+        """
+        z = np.asarray(z, dtype=float)
+        dust = self._check(z, dust).part(slice(None))
+        parts = self._blended(age_weights, len(z), library)
+        total, energy = 0.0, 0.0
+        for screen, absorbed in enumerate(self._energy):
+            mix = np.hstack([one.mix(screen, ages, mh, log_u, part) for one, ages, part in parts])
+            light = np.vstack([one.spectra(screen, self._edges) for one in self.libraries])
+            times = self._times(screen, dust)
+            total = total + (mix @ light) * np.exp(-self._depth(self.wave, dust) * times)
+            energy = energy + absorbed(mix, self._depth(absorbed.wave, dust) * times)
+        total = total + energy[:, None] * self._emission
+        out = np.empty((len(z), len(wave)))
+        for row, (light, redshift) in enumerate(zip(total, z, strict=True)):
+            seen = light * IGM[self._igm](self.wave, redshift)
+            out[row] = np.interp(wave / (1 + redshift), self.wave, seen, left=0.0, right=0.0)
+        return out * _dimming(z)[:, None]
 
     def _check(self, z, dust):
         """Return the dust, after checking it and the redshifts."""
@@ -266,6 +308,12 @@ class PhotometryModel:
             weight = np.where(below[here] == step, 1 - fraction[here], fraction[here])
             out[here] += weight[:, None] * flux
         return out
+
+
+def _dimming(z):
+    """Return the factor from `LUMINOSITY` / Hz to nJy at redshifts."""
+    distance = luminosity_distance(z) * MPC_CM
+    return LUMINOSITY * CGS_NJY * (1 + z) / (4 * np.pi * distance**2)
 
 
 def _used(mix):

@@ -60,6 +60,7 @@ def card_text(metadata, tests, *, noise, samples, snr_min, command, ood=(), engi
         lines += _case(tests, cases[0]) + _others(tests, cases[1:]) + _bins(tests)
     if ood:
         lines += _scores(ood)
+    lines += _common((metadata.get("calibration") or {}).get("common"))
     lines += card_lines(engines)
     return "\n".join(lines) + "\n"
 
@@ -220,6 +221,26 @@ def _scores(ood):
             f"| {r['KIND'].lower()} | {r['CASE']} | {edges} "
             f"| {r['N']:,} | {r['BELOW01']:.3f} | {r['OOD_P50']:.2g} |"
         )
+    return lines
+
+
+def _common(table):
+    """Return the table of the common fractions, if the model has one."""
+    if not table:
+        return []
+    lines = [
+        "",
+        "### Common part of errors",
+        "",
+        "Fraction of the variance of a pixel's posterior that comes from the prior, and that "
+        "pixels of similar populations share (`sum-mass`), measured on simulations that were "
+        "observed several times in the bands of the paper.",
+        "",
+        "| mean S/N | log M* | log SFR |",
+        "|---|---|---|",
+    ]
+    for snr, mass, rate in zip(table["snr"], table["LOGMSTAR"], table["LOGSFR"], strict=True):
+        lines.append(f"| {snr:.0f} | {mass:.2f} | {rate:.2f} |")
     return lines
 
 

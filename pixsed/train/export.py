@@ -1,6 +1,5 @@
 """Export of a trained flow to one .onnx file, from nJy to physical parameters."""
 
-import json
 import warnings
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import torch
 from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError
 from pixsed.fit import runtime
-from pixsed.fit.model import FORMAT, METADATA_KEY
+from pixsed.fit.model import FORMAT
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.noise import from_description
 from pixsed.simulate.priors import PRIORS
@@ -18,6 +17,7 @@ from pixsed.simulate.table import physics_differences
 from pixsed.sps.sfh import LOG_SSFR_FLOOR
 from pixsed.train.batches import space_of
 from pixsed.train.checkpoint import load_network
+from pixsed.train.common import add_common, set_metadata
 from pixsed.train.network.base_decoder import DRAWS
 from pixsed.train.network.ensemble import Ensemble, check_members
 from pixsed.train.network.quantiles import load_marginals
@@ -123,7 +123,8 @@ def export(checkpoints, output, *, name=None, simulations=None, overwrite=False)
         prior if the file is ``"-"``.
     simulations : `~pixsed.simulate.table.Simulations`, optional
         Simulations of the same kind as the training set, but independent of it, for the
-        calibration of the out-of-distribution score. Without them OOD is NaN.
+        calibration of the out-of-distribution score and the common fractions of
+        `pixsed.fit.common`. Without them OOD is NaN, and the fractions are those of ``tau``.
     overwrite : bool, optional
 
     Returns
@@ -146,6 +147,8 @@ def export(checkpoints, output, *, name=None, simulations=None, overwrite=False)
     network, description = _describe(checkpoints, name, simulations)
     proto = _as_onnx(network, description)
     with atomic_path(output, overwrite) as temporary:
+        if simulations is not None:
+            add_common(proto, temporary, simulations)
         temporary.write_bytes(proto.SerializeToString())
         difference, largest = compare(network, temporary)
         for found, allowed in ((difference, TOLERANCE), (largest, LARGEST)):
@@ -212,8 +215,7 @@ def _as_onnx(network, description):
     proto = program.model_proto
     for change in (forget_source, keep_silu, forget_inner, store_small, store_once):
         change(proto)
-    entry = proto.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, json.dumps(description)
+    set_metadata(proto, description)
     return proto
 
 

@@ -23,6 +23,7 @@ LATER = {
     "fit": "fit cube.fits",
     "fit of a mosaic": "fit im.fits --redshift 1",
     "sum-mass": "sum-mass cube.fits",
+    "profile": "profile cube.fits",
     "ssp": "ssp --library bc03",
     "simulate": "simulate --ssp no.fits --prior tau -n 10",
     "validate": "validate tau no.fits",

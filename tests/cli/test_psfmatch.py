@@ -5,6 +5,8 @@ from scipy.ndimage import uniform_filter
 from scipy.signal import fftconvolve
 from whole import read_image
 
+from pixsed.io.image import ImageFile
+
 
 def gaussian(size, sigma):
     y, x = np.indices((size, size)) - (size - 1) / 2
@@ -40,6 +42,7 @@ def test_psfs(files, run_cli, tmp_path, fitsverify):
         header = hdulist["SCI"].header
         assert header["PSFMATCH"] == "F444W"
         assert header["EERESID"] < 0.005
+        assert header["PSFFWHM"] == pytest.approx(2.3548 * 0.09, rel=0.01)
         kernel = hdulist["KERNEL"].data.astype(float)
         assert kernel.sum() == pytest.approx(1, abs=1e-5)
         assert header["NOISECOR"] == pytest.approx(1 / np.sqrt((kernel**2).sum()), rel=1e-4)
@@ -51,7 +54,9 @@ def test_psfs(files, run_cli, tmp_path, fitsverify):
         assert err[30, 30] == pytest.approx(0.01 * np.sqrt((kernel**2).sum()), rel=1e-3)
         assert np.isnan(data[5, 5]) and np.isnan(data).sum() == 1
         assert hdulist[0].header["INFILE2"] == "psf_F200W.fits"
-    # The cube reads both cards.
+    # The cube reads the three cards.
+    with ImageFile(str(out)) as image:
+        assert image.psf_fwhm == header["PSFFWHM"]
     image = read_image(str(out))
     assert image.psfmatch == "F444W" and image.noise_corr > 1
 
@@ -194,7 +199,20 @@ def test_kernel_of_an_output_gives_the_same(files, run_cli, tmp_path):
     with fits.open(first) as a, fits.open(second) as b:
         np.testing.assert_allclose(a["SCI"].data, b["SCI"].data, rtol=1e-4, atol=1e-6)
         assert b["SCI"].header["PSFMATCH"] == "F444W"
+        assert b["SCI"].header["PSFFWHM"] == a["SCI"].header["PSFFWHM"]
         assert "EERESID" not in b["SCI"].header
+
+
+def test_cards_of_an_earlier_match_are_left_out(files, write_fits, run_cli, tmp_path):
+    first, second = tmp_path / "a.fits", tmp_path / "b.fits"
+    run_cli(
+        "psfmatch", files["image"], "--psf", files["F200W"], "--target", files["F444W"], "-o", first
+    )
+    kernel = write_fits("k.fits", primary=(gaussian(21, 2.0), None))
+    assert run_cli("psfmatch", first, "--kernel", kernel, "-o", second).exit_code == 0
+    cards = [fits.getheader(path, "SCI") for path in (first, second)]
+    for keyword in ("PSFFWHM", "EERESID", "EE01", "EET03"):
+        assert keyword in cards[0] and keyword not in cards[1]
 
 
 def test_target_name(files, write_fits, run_cli, tmp_path):
@@ -211,7 +229,7 @@ def test_target_name(files, write_fits, run_cli, tmp_path):
         ("F444W", "F444W", "F444W", "F444W", ""),
         ("F200W", "F200W", "F200W", "F200W", ""),
         ("F460M", "F460M", "F444W", "none", "F460M is left as it is, PSFMATCH none"),
-        ("F480M", "F460M", "F200W", "none", "F480M is left as it is, PSFMATCH none"),
+        ("F480M", "F460M", "F444W", "none", "F480M is left as it is, PSFMATCH none"),
     ],
 )
 def test_unchanged(
@@ -232,7 +250,8 @@ def test_unchanged(
         out,
     )
     assert result.exit_code == 0
-    assert "unchanged" in result.stderr and result.stderr.count("\n") == 1
+    told = "not convolved, it is broader" if name == "none" else "unchanged, its PSF is the target"
+    assert told in result.stderr and result.stderr.count("\n") == 1
     assert len(result.warned) == bool(warned) and warned in "".join(result.warned)
     fitsverify(out)
     with fits.open(out) as hdulist, fits.open(files["image"]) as before:
@@ -244,6 +263,22 @@ def test_unchanged(
         assert hdulist["SCI"].header["PSFMATCH"] == name
         assert hdulist["SCI"].header["NOISECOR"] == 1
         assert hdulist["KERNEL"].data.sum() == 1
+
+
+def test_a_band_far_from_the_target_is_not_left(files, write_fits, run_cli, tmp_path):
+    """F480M is left beside F444W, but not if 0.36 of its light lies elsewhere."""
+    cards = fits.Header()
+    cards.update(PIXSCALE=0.02)
+    wide = write_fits("wide.fits", primary=(gaussian(150, 7.5), cards))
+    out = tmp_path / "out.fits"
+    arguments = ["--psf", wide, "--target", files["F444W"], "-o", out]
+    result = run_cli("psfmatch", f"F480M={files['image']}", *arguments)
+    assert "not convolved" not in result.stderr and "unchanged" not in result.stderr
+    # It is treated as any other band.
+    other = run_cli("psfmatch", f"F200W={files['image']}", *arguments, "--overwrite")
+    assert str(result.exception) == str(other.exception)
+    told = " ".join([*result.warned, str(result.exception)])
+    assert "is broader than the target's" in told and "off the target's" in told
 
 
 def test_psf_scale(files, write_fits, run_cli, tmp_path):

@@ -11,11 +11,11 @@ from astropy.table import Table
 from pixsed.dq import DQ, NOT_FITTED
 from pixsed.errors import PixsedWarning
 from pixsed.fit.cube import fit_cube
+from pixsed.fit.galaxy_row import galaxy_row
 from pixsed.fit.model import Model
 from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
 from pixsed.fit.table import fit_table, table_text
-from pixsed.fit.total import mass_row
 from pixsed.models import resolve
 
 BANDS = "F115W F150W F200W F277W F356W F444W".split()
@@ -138,7 +138,7 @@ def test_pixels_of_a_cube(tmp_path_factory, flux, err, engine):
             other = other & ~DQ.NO_INFORMATION
         np.testing.assert_array_equal(other, plane, err_msg=name)
     (row, wanted) = (
-        quiet(lambda c: mass_row(c, model, select(c, model), FitOptions(samples=20)), c)
+        quiet(lambda c: galaxy_row(c, model, select(c, model), FitOptions(samples=20)), c)
         for c in (cube, missing)
     )
     assert row == wanted

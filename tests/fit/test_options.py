@@ -22,6 +22,7 @@ OTHER = dict(
     provider="cuda",
     snr_min=4.0,
     error_floor=0.1,
+    zero_points=[("F115W", 0.1, 0.02)],
     seed=7,
     all_pixels=True,
     redshift=1.0,

@@ -11,10 +11,10 @@ from astropy.table import MaskedColumn, Table
 
 from pixsed.dq import DQ, NOT_FITTED
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.fit.galaxy_row import galaxy_row
 from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
 from pixsed.fit.table import fit_table, table_text
-from pixsed.fit.total import mass_row
 from pixsed.io.formats.cube import write_cube
 
 NONE, BAD, RANGE = DQ.NO_REDSHIFT, DQ.BAD_REDSHIFT_ERR, DQ.REDSHIFT_RANGE
@@ -149,7 +149,7 @@ def test_cubes(run_cli, model, model_path, tmp_path, redshift):
     # Another redshift can be fitted; a mass has a flag.
     assert run_cli("fit", bad, "--redshift", 1, *args, "-o", tmp_path / "o.fits").exit_code == 0
     with pytest.warns(PixsedWarning, match=f"redshift {redshift:g} "):
-        row = mass_row(cube, model, select(cube, model), FitOptions(samples=500))
+        row = galaxy_row(cube, model, select(cube, model), FitOptions(samples=500))
     assert row["FLAG"] == 32 | 1 and np.isnan(row["RES_LOGMSTAR_P50"])
 
 

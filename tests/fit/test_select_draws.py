@@ -7,12 +7,13 @@ from astropy.table import Table
 
 from pixsed.errors import PixsedError
 from pixsed.fit.cube import fit_cube
+from pixsed.fit.galaxy_row import LEVELS, galaxy_row
 from pixsed.fit.options import FitOptions
 from pixsed.fit.posterior import EXTENSIVE
 from pixsed.fit.select import select
 from pixsed.fit.select_draws import Places, draw_places, draw_table
+from pixsed.fit.summed import summed_photometry
 from pixsed.fit.table import fit_table
-from pixsed.fit.total import LEVELS, mass_row, summed_photometry
 from pixsed.properties import quantile_name
 
 OPTIONS = FitOptions(samples=64)
@@ -95,7 +96,7 @@ class TestPixels:
 class TestSums:
     def test_a_segment_has_the_integrated_mass_of_sum_mass(self, model):
         cube = fakes.make_cube(redshift_err=0.1)
-        row = mass_row(cube, model, select(cube, model), OPTIONS)
+        row = galaxy_row(cube, model, select(cube, model), OPTIONS)
         [found] = draw_places(cube, model, Places(segment=True), OPTIONS)
         assert found.label == f"galaxy 531, {row['NPIX']} pixels"
         wanted = [row[f"INT_LOGMSTAR_{quantile_name(level)}"] for level in LEVELS]

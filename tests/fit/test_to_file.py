@@ -14,7 +14,7 @@ from pixsed.fit.tiles import TILE_PIXELS, tile_size
 from pixsed.fit.to_file import fit_to_file, part_rows
 from pixsed.io.formats.cube import write_cube
 from pixsed.io.formats.cube_file import CubeName
-from pixsed.io.writers.maps import check_same
+from pixsed.io.writers.part_file import check_same
 
 OPTIONS = FitOptions(samples=30)
 

@@ -3,10 +3,23 @@ import numpy as np
 import pytest
 
 from pixsed.dq import Flag
+from pixsed.errors import PixsedError
+from pixsed.fit.common import common_fractions
+from pixsed.fit.derived import derive
 from pixsed.fit.draws import global_indices, independent_normals
+from pixsed.fit.galaxy_normals import NOISE
+from pixsed.fit.galaxy_row import galaxy_row
 from pixsed.fit.options import FitOptions
 from pixsed.fit.select import select
-from pixsed.fit.total import mass_row, resolved_mass, summed_photometry
+from pixsed.fit.summed import summed_photometry
+from pixsed.fit.total import total_draws
+from pixsed.images.noise.covariance import correlation_width
+
+
+def resolved_mass(*args, **options):
+    """Return the draws of the sum of independent pixels, and the fraction out of distribution."""
+    found = total_draws(*args, **{"noise": "independent"} | options)
+    return 10.0 ** found.draws["LOGMSTAR"], found.ood_fraction
 
 
 def test_resolved_mass_against_a_direct_sum(model):
@@ -48,7 +61,7 @@ def test_pixels_share_a_redshift_that_is_not_known(model):
             seen.append((np.array(z), np.array(dz), base.shape[1]))
             return real(flux, err, z, dz, base)
 
-    row = mass_row(cube, Spy(), select(cube, model), FitOptions(samples=100))
+    row = galaxy_row(cube, Spy(), select(cube, model), FitOptions(samples=100))
     (first_z, first_dz, _), *rest = seen
     np.testing.assert_array_equal(first_dz, np.float64(0.1))  # the integrated fit
     assert all((dz == 0).all() and len(set(z)) == 1 for z, dz, _ in rest)
@@ -72,7 +85,13 @@ def test_summed_photometry(model):
     chosen = selection.chosen
     np.testing.assert_allclose(flux[1:], cube.flux[1:, chosen].sum(axis=1), rtol=1e-5)
     n = chosen.sum()
-    np.testing.assert_allclose(err[1:], np.array([2.0, 1, 1, 1]) * 0.5 * np.sqrt(n), rtol=1e-5)
+    np.testing.assert_allclose(err[2:], 0.5 * np.sqrt(n), rtol=1e-5)
+    # Noise with a correlation of neighbours, which a large sum multiplies by 2.
+    y, x = np.nonzero(chosen)
+    distance2 = np.subtract.outer(y, y) ** 2 + np.subtract.outer(x, x) ** 2
+    pairs = np.exp(-distance2 / (4 * correlation_width(2.0) ** 2))
+    np.testing.assert_allclose(err[1], 0.5 * np.sqrt(pairs.sum()), rtol=1e-3)
+    assert 0.9 < err[1] / np.sqrt(n) < 1.0
     # F115W has no data in one pixel: its sum is scaled by the light of that pixel.
     light = cube.flux[2:].mean(axis=0)
     scale = light[chosen].sum() / (light[chosen].sum() - light[9, 12])
@@ -85,20 +104,7 @@ def test_summed_photometry(model):
 
 def test_row(model):
     cube = fakes.make_cube()
-    row = mass_row(cube, model, select(cube, model), FitOptions(samples=200))
-    assert list(row) == [
-        "ID",
-        "REDSHIFT",
-        "NPIX",
-        "RES_LOGMSTAR_P16",
-        "RES_LOGMSTAR_P50",
-        "RES_LOGMSTAR_P84",
-        "INT_LOGMSTAR_P16",
-        "INT_LOGMSTAR_P50",
-        "INT_LOGMSTAR_P84",
-        "OFFSET",
-        "FLAG",
-    ]
+    row = galaxy_row(cube, model, select(cube, model), FitOptions(samples=200), noise="independent")
     chosen = select(cube, model).chosen
     np.testing.assert_allclose(
         row["INT_LOGMSTAR_P50"],
@@ -114,7 +120,7 @@ def test_row(model):
 
 def test_flags(model):
     cube = fakes.make_cube()
-    row = mass_row(
+    row = galaxy_row(
         cube, model, select(cube, model, FitOptions(snr_min=1e9)), FitOptions(samples=500)
     )
     assert row["FLAG"] == 1
@@ -125,7 +131,7 @@ def test_flags(model):
     cube.flux[2, :, 13:] = np.nan
     cube.flux[4, :, 13:] = np.nan
     cube.flux[0, 9, 12] = np.nan
-    row = mass_row(cube, model, select(cube, model), FitOptions(samples=20))
+    row = galaxy_row(cube, model, select(cube, model), FitOptions(samples=20))
     assert row["FLAG"] & 8 and row["FLAG"] & 16
     assert np.isnan(row["INT_LOGMSTAR_P50"]) and np.isfinite(row["RES_LOGMSTAR_P50"])
 
@@ -157,7 +163,7 @@ def test_the_fraction_out_of_distribution_that_sets_a_flag(model, odd, flagged):
     selection = select(cube, model)
     _, fraction = resolved_mass(cube, Marked(), selection, FitOptions(samples=10))
     assert fraction == odd / 100
-    row = mass_row(cube, Marked(), selection, FitOptions(samples=10))
+    row = galaxy_row(cube, Marked(), selection, FitOptions(samples=10))
     assert bool(row["FLAG"] & Flag.PIXELS_OOD) == flagged
 
 
@@ -191,7 +197,7 @@ def test_bins_count_once(model):
     np.testing.assert_allclose(total.mean(), mean.sum() * np.exp(width**2 / 2), rtol=4e-3)
     expected = np.sqrt((mean**2 * np.exp(width**2) * np.expm1(width**2)).sum())
     np.testing.assert_allclose(total.std(), expected, rtol=0.06)
-    row = mass_row(cube, model, selection, FitOptions(samples=100))
+    row = galaxy_row(cube, model, selection, FitOptions(samples=100))
     assert row["NPIX"] == npix.sum()
 
 
@@ -203,3 +209,100 @@ def test_errors_of_a_sum_of_bins_with_correlated_noise(model):
     _, err = summed_photometry(cube, select(cube, model, FitOptions(snr_min=-np.inf)))
     _, expected = summed_photometry(whole, select(whole, model, FitOptions(snr_min=-np.inf)))
     np.testing.assert_allclose(err[1:], expected[1:], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("noise", "width"), [("independent", 0.1), ("common", 1.0)])
+def test_the_width_of_a_total_by_correlation(model, noise, width):
+    """The fake model is log-normal, 0.1 dex wide; there are 100 equal pixels."""
+    cube = uniform_cube()
+    selection, options = select(cube, model), FitOptions(samples=2000)
+    found = total_draws(cube, model, selection, options, noise=noise)
+    assert found.draws["LOGMSTAR"].std() == pytest.approx(0.1 * width, rel=0.06)
+    assert np.isnan(found.prior_fraction)
+
+
+def test_the_width_of_a_total_with_a_common_prior(model):
+    cube = uniform_cube()
+    selection, options = select(cube, model), FitOptions(samples=2000)
+    found = total_draws(cube, model, selection, options)
+    f = common_fractions(model, selection.snr[:1, 0])[0, 1]
+    expected = np.sqrt(f + (1 - f) / 100)
+    assert found.draws["LOGMSTAR"].std() == pytest.approx(0.1 * expected, rel=0.06)
+    assert found.prior_fraction == pytest.approx(f / expected**2, rel=0.12)
+    # Correlated noise: 36 pixels a correlation area.
+    cube.table["noise_corr"] = 6.0
+    wide = total_draws(cube, model, select(cube, model), options)
+    assert wide.draws["LOGMSTAR"].std() > found.draws["LOGMSTAR"].std()
+    assert wide.prior_fraction < found.prior_fraction
+
+
+def test_means_are_weighted_by_mass(model):
+    cube = fakes.make_cube()
+    selection, options = select(cube, model), FitOptions(samples=30)
+    draws = total_draws(cube, model, selection, options, noise="independent").draws
+    assert set(draws) == {"LOGMSTAR", "LOGMFORM", "LOGSFR", "LOGSSFR", "AGE", "METAL", "AV"}
+    y, x = np.nonzero(selection.chosen)
+    row, column = global_indices(cube.header, cube.shape)
+    base = independent_normals(42, row[y], column[x], 30, 6)
+    flux, err = selection.photometry(model, y, x)
+    n = len(y)
+    found, _ = model.sample(flux, err, np.full(n, 2.0), np.zeros(n), base)
+    at = {name: found[..., i].astype(float) for i, name in enumerate(model.parameters)}
+    weight = 10.0 ** at["LOGMFORM"]
+    for name in ("METAL", "AV"):
+        expected = (weight * at[name]).sum(axis=0) / weight.sum(axis=0)
+        np.testing.assert_allclose(draws[name], expected, rtol=1e-5)
+    age = derive(at, "tau", np.full((1, 1), 2.0))["AGE"]
+    np.testing.assert_allclose(
+        draws["AGE"], (weight * age).sum(axis=0) / weight.sum(axis=0), rtol=1e-5
+    )
+    np.testing.assert_allclose(draws["LOGSSFR"], draws["LOGSFR"] - draws["LOGMSTAR"])
+
+
+def test_draws_depend_neither_on_jobs_nor_on_memory(model, monkeypatch):
+    cube = fakes.make_cube()
+    selection, options = select(cube, model), FitOptions(samples=30)
+    whole = total_draws(cube, model, selection, options).draws["LOGMSTAR"]
+    monkeypatch.setattr("pixsed.fit.galaxy_normals._HELD", 5000)
+    done = []
+    parts = total_draws(cube, model, selection, options, jobs=2, progress=done.append)
+    np.testing.assert_allclose(parts.draws["LOGMSTAR"], whole, rtol=1e-9)
+    assert sum(done) == selection.fitted.sum()
+
+
+def test_an_unknown_correlation(model):
+    cube = fakes.make_cube()
+    with pytest.raises(PixsedError, match="noise must be one of"):
+        total_draws(cube, model, select(cube, model), FitOptions(samples=5), noise="none")
+
+
+def test_the_bound(model):
+    """The fake model is log-normal, 0.1 dex wide."""
+    cube = uniform_cube()
+    for noise in NOISE:
+        found = total_draws(cube, model, select(cube, model), FitOptions(samples=800), noise=noise)
+        assert found.bound == pytest.approx(0.1, rel=0.06)
+
+
+def test_light_below_the_cut_is_carried(model):
+    """The total of equal mass-to-light ratios does not depend on the cut of S/N."""
+    cube = fakes.make_cube()
+    options = FitOptions(samples=300)
+    found = {
+        cut: total_draws(
+            cube, model, select(cube, model, FitOptions(snr_min=cut)), options, carry_faint=True
+        )
+        for cut in (0.0, 20.0, 40.0)
+    }
+    medians = [np.median(one.draws["LOGMSTAR"]) for one in found.values()]
+    np.testing.assert_allclose(medians, medians[0], atol=0.02)
+    assert abs(found[0.0].faint_light) < found[20.0].faint_light < found[40.0].faint_light
+    high = select(cube, model, FitOptions(snr_min=40.0))
+    plain = total_draws(cube, model, high, options)
+    light = cube.flux[2:].mean(axis=0)
+    inside = cube.segmap == 531
+    expected = light[inside & ~high.chosen].sum() / light[high.chosen].sum()
+    assert plain.faint_light == pytest.approx(expected, rel=1e-4)
+    more = found[40.0].draws["LOGMSTAR"] - plain.draws["LOGMSTAR"]
+    assert more.mean() == pytest.approx(np.log10(1 + expected), abs=0.01) and more.std() > 0
+    np.testing.assert_array_equal(found[40.0].draws["AV"], plain.draws["AV"])

@@ -3,7 +3,7 @@ import pytest
 from astropy.table import MaskedColumn, Table
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.images.catalog import read_redshifts
+from pixsed.images.catalog import ids_as_texts, read_redshifts
 from pixsed.redshifts import redshift_dq
 
 
@@ -146,3 +146,13 @@ def test_limits_are_not_read(tmp_path):
     Table({"id": [1], "z": [1.0], "z_lo": [0.9], "z_hi": [1.1]}).write(path)
     with pytest.warns(PixsedWarning, match="taken as exact: z_lo, z_hi not read.*--zerr-col"):
         assert read_redshifts(str(path)) == {1: (1.0, 0.0)}
+
+
+def test_ids_that_are_texts(tmp_path):
+    path = tmp_path / "c.fits"
+    Table({"ID": ["007", "12"], "z": [1.0, 2.0]}).write(path)
+    assert ids_as_texts(str(path)) == {7: "007", 12: "12"}
+    Table({"ID": [7, 12], "z": [1.0, 2.0]}).write(path, overwrite=True)
+    assert ids_as_texts(str(path)) is None
+    Table({"N": ["1"], "z": [1.0]}).write(path, overwrite=True)
+    assert ids_as_texts(str(path), id_col="n") == {1: "1"}

@@ -8,6 +8,7 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
+from scipy.signal import fftconvolve
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.cutout import CutoutOptions, Cutouts, cutout
@@ -427,3 +428,32 @@ def test_galaxies_without_a_redshift(select, names, field, opened, tmp_path):
 def test_options_that_exclude_each_other(options, message):
     with pytest.raises(PixsedError, match=message):
         CutoutOptions(**options)
+
+
+def test_noise_correlation_that_no_header_tells(write_fits, wcs_header):
+    """It is measured on the sky; the header of the second band tells it."""
+    rng = np.random.default_rng(4)
+    noise = fftconvolve(rng.standard_normal((NY + 2, NX + 2)), np.ones((3, 3)) / 3, mode="valid")
+    planes = {
+        "F200W": (noise, {}),
+        "F444W": (rng.standard_normal((NY, NX)), {"NOISECOR": 2.0}),
+        "F606W": (rng.standard_normal((NY, NX)), {}),
+    }
+    files = [
+        write_fits(
+            f"{band}.fits",
+            SCI=(data, wcs_header(FILTER=band, BUNIT="nJy", **cards)),
+            ERR=(np.ones((NY, NX)), None),
+        )
+        for band, (data, cards) in planes.items()
+    ]
+    with ImageFile(files[0]) as a, ImageFile(files[1]) as b, ImageFile(files[2]) as c:
+        cube, history = cut_cube(Mosaics([a, b, c]), TARGET, (30, 60, 40, 80))
+    assert cube.bands == ["F606W", "F200W", "F444W"]
+    np.testing.assert_allclose(cube.table["noise_corr"], [1.0, 3.0, 2.0], rtol=0.1)
+    rho = cube.autocorrelation
+    assert np.isnan(rho[2]).all()
+    middle = rho.shape[1] // 2
+    np.testing.assert_allclose(rho[1, middle, middle : middle + 3], [1, 2 / 3, 1 / 3], atol=0.05)
+    assert rho[0].sum() == 1.0
+    assert any("noise correlation measured on the sky: F200W, F606W" in line for line in history)

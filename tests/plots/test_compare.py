@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pixsed.plots.compare import draw
+from pixsed.plots.compare import _title, draw
 from pixsed.validate.compare import compare
 from pixsed.validate.pairs import Pairs
 
@@ -48,6 +48,14 @@ def test_values_and_differences():
     order = np.argsort(found[:, 0])
     np.testing.assert_allclose(found[order, 1], (pair.b - pair.a)[np.argsort(pair.a)])
     assert above.get_xlim() == above.get_ylim() == below.get_xlim()
+
+
+def test_one_value_has_no_scatter():
+    pair = pairs(3, redshift=1.0)
+    pair.redshift[0] = 4.0
+    text = _title(pair, compare([pair])).splitlines()
+    assert ["scatter" in line for line in text] == [False, True, True, False]
+    assert text[3].endswith("0 of 1 outliers") and "nan" not in "".join(text)
 
 
 def test_colours_are_redshifts():

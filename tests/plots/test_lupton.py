@@ -83,8 +83,9 @@ class TestBands:
     def test_bands_with_different_psfs(self):
         cube = make_cube()
         cube.psfmatch.update(dict.fromkeys(BANDS, "F444W"), F115W="none")
+        cube.psf_fwhm.update(dict.fromkeys(BANDS, 0.15), F115W=0.06)
         with pytest.warns(PixsedWarning, match="not known to be matched.*F115W"):
-            composite_of_cube(cube)
+            assert composite_of_cube(cube).psf_fwhm == 0.15
 
     def test_unknown_band(self):
         with pytest.raises(PixsedError, match="7.fits has no band F090W; it has F435W, F814W"):

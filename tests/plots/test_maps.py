@@ -45,11 +45,12 @@ def ellipse():
     return np.hypot((x - 25) / 1.5, y - 18)
 
 
-def write_maps(path, *, fitted=True, properties=UNITS, redshift=2.1, name="17"):
+def write_maps(path, *, fitted=True, properties=UNITS, redshift=2.1, name="17", **cards):
     r = ellipse()
     inside = (r < 12) & fitted
     primary = fits.PrimaryHDU()
     primary.header["OBJECT"] = name
+    primary.header.update(cards)
     if redshift is not None:
         primary.header["REDSHIFT"] = redshift
     hdus = [primary]
@@ -102,6 +103,13 @@ class TestPanels:
         assert panels.units[0] == "dex(solMass kpc-2)"
         assert (panels.object_id, panels.redshift) == ("17", 2.1)
         assert panels.pixel == pytest.approx(0.03)
+
+    @pytest.mark.parametrize(
+        ("cards", "fwhm"), [({"PSFFWHM": 0.155}, 0.155), ({}, np.nan), ({"PSFFWHM": -1}, np.nan)]
+    )
+    def test_psf_of_the_header(self, tmp_path, cards, fwhm):
+        panels = read_panels(write_maps(tmp_path / "maps.fits", **cards))
+        np.testing.assert_equal(panels.psf_fwhm, fwhm)
 
     def test_cropped_to_the_fitted_pixels(self, maps):
         panels = read_panels(maps, margin=0)
@@ -172,9 +180,16 @@ class TestPicture:
         images = [axis for axis in figure.axes if axis.images]
         assert len(images) == 2 * len(DEFAULT)
 
-    def test_planes_without_a_deviation_come_last(self, maps):
+    def test_planes_without_a_deviation_come_last(self, tmp_path):
+        from matplotlib.patches import Circle
+
+        maps = write_maps(tmp_path / "maps.fits", PSFFWHM=0.15)
         figure = draw(read_panels(maps, ["OOD", "AGE", "CHI2"]))
         assert len([axis for axis in figure.axes if axis.images]) == 4
+        # The PSF of the header: 0.15 arcsec on pixels of 0.03.
+        patches = [patch for axis in figure.axes for patch in axis.patches]
+        [circle] = [patch for patch in patches if isinstance(patch, Circle)]
+        assert circle.radius == pytest.approx(2.5)
 
     def test_rgb_image_first(self, maps, tmp_path):
         cubes = {"17": write_galaxy(tmp_path / "17.fits")}

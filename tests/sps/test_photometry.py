@@ -341,3 +341,19 @@ def test_birth_clouds_need_an_edge_at_10_myr(ssp_grid):
     with pytest.raises(PixsedError, match="needs an SSP grid with an edge .* at 10 Myr"):
         PhotometryModel(grid, ["F444W"], attenuation="charlot-fall")
     PhotometryModel(grid, ["F444W"])
+
+
+@pytest.mark.parametrize("law", ["calzetti", "charlot-fall"])
+def test_spectra_have_the_fluxes(models, ssp_grid, law):
+    """The mean of a spectrum over a filter is the flux, within cells of the grid."""
+    z, weights, mh, av = draw(ssp_grid, 4, seed=9, z_low=1.0)
+    wave = np.geomspace(2000.0, 1e5, 6000)
+    spectra = models[law].spectra(z, weights, mh, av, wave)
+    fluxes = models[law].fluxes(z, weights, mh, av)
+    for name in ("F606W", "F115W", "F200W", "F356W", "F444W"):
+        x, transmission = load_curve(name)
+        seen = np.array([np.interp(x, wave, one) for one in spectra]) * transmission / x
+        found = np.trapezoid(seen, x, axis=1) / np.trapezoid(transmission / x, x)
+        expected = fluxes[:, NAMES.index(name)]
+        bright = expected > 1e-3 * fluxes.max(axis=1)
+        np.testing.assert_allclose(found[bright], expected[bright], rtol=0.03)

@@ -13,7 +13,12 @@ from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.binning.groups import Pixels, mean_snr
 from pixsed.images.binning.sed import sed_bins
 from pixsed.images.binning.voronoi import ENOUGH, voronoi_bins
-from pixsed.images.noise.covariance import correlation_width, sum_variance
+from pixsed.images.noise.covariance import (
+    autocorrelations,
+    correlation_width,
+    sum_variance,
+    total_variance,
+)
 from pixsed.io.formats.cube import Binning, Cube
 from pixsed.nodata import count_codes, usable, warn_of_codes
 from pixsed.snr import is_reference, snr_bands
@@ -191,8 +196,8 @@ def bin_sums(cube, binmap):
         times the area of the bin, and so is its error. Both are NaN if more than half of the
         pixels have no data. Errors include the correlation between neighbours that follows from
         noise_corr of the cube's table.
-    independent : `~numpy.ndarray`, shape (B, K), float64
-        Errors of independent pixels.
+    noise_corr : `~numpy.ndarray`, shape (B,)
+        Noise of the sum of all bins over that of independent bins.
     """
     cleaned, error, _, _ = usable(cube.flux, cube.err)
     good = np.isfinite(cleaned)
@@ -205,12 +210,18 @@ def bin_sums(cube, binmap):
     present = np.array([sums(plane) for plane in good])
     flux = np.array([sums(np.where(g, f, 0.0)) for g, f in zip(good, cleaned, strict=True)])
     corr = np.asarray(cube.table["noise_corr"], dtype=float)
-    variance = sum_variance(binmap, error, [correlation_width(c) for c in corr])
-    alone = sum_variance(binmap, error, np.zeros(len(corr)))
+    rho = autocorrelations(corr, cube.autocorrelation)
+    variance = sum_variance(binmap, error, rho)
+    inside = np.where(binmap > 0, error, np.nan)
+    total = np.array([total_variance(*pair) for pair in zip(inside, rho, strict=True)])
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.where(present >= (1 - MAX_MISSING) * npix, npix / present, np.nan)
     scale[~np.isfinite(scale)] = np.nan
-    return flux * scale, np.sqrt(variance) * scale, np.sqrt(alone) * scale
+    apart = variance.sum(axis=1)
+    between = np.sqrt(
+        np.divide(total, apart, out=np.ones(len(rho)), where=(apart > 0) & (total > 0))
+    )
+    return flux * scale, np.sqrt(np.maximum(variance, 0.0)) * scale, between
 
 
 def binned(cube, binmap, method, snr, snr_bands, by_data=False):
@@ -232,9 +243,9 @@ def binned(cube, binmap, method, snr, snr_bands, by_data=False):
     -------
     `~pixsed.io.formats.cube.Cube`
         The noise_corr of its table is the noise of the sum of all bins over that of independent
-        bins.
+        bins; its autocorrelation is that of the pixels.
     """
-    flux, err, alone = bin_sums(cube, binmap)
+    flux, err, between = bin_sums(cube, binmap)
     npix = np.bincount(binmap.ravel())[1:]
     y, x = np.nonzero(binmap)
     centre = [np.bincount(binmap[y, x], values)[1:] / npix for values in (x, y)]
@@ -250,10 +261,8 @@ def binned(cube, binmap, method, snr, snr_bands, by_data=False):
         }
     )
     bands = cube.table.copy()
-    corr = np.asarray(bands["noise_corr"], dtype=float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        within = np.sqrt(np.nansum(err**2, axis=1) / np.nansum(alone**2, axis=1))
-    bands["noise_corr"] = np.where(np.isfinite(within) & (corr > 1), corr / within, corr)
+    rho = autocorrelations(np.asarray(bands["noise_corr"], dtype=float), cube.autocorrelation)
+    bands["noise_corr"] = between
 
     def painted(values):
         plane = np.full((len(values), *cube.shape), np.nan, dtype=np.float32)
@@ -265,6 +274,7 @@ def binned(cube, binmap, method, snr, snr_bands, by_data=False):
         flux=painted(flux),
         err=painted(err),
         table=bands,
+        autocorrelation=rho if rho.shape[1] > 1 else cube.autocorrelation,
         binning=Binning(binmap, method, snr, tuple(snr_bands), table),
     )
 

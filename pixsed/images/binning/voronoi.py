@@ -10,7 +10,7 @@ S/N of a bin is that of its sum with correlated noise, averaged over bands.
 import numpy as np
 
 from pixsed.images.binning.groups import Group, contiguous, mean_snr
-from pixsed.images.noise.covariance import sum_variance
+from pixsed.images.noise.covariance import gaussian_autocorrelation, sum_variance
 
 #: Fraction of the target S/N that a complete bin must have.
 ENOUGH = 0.8
@@ -155,7 +155,7 @@ def _snr_of(pixels, divided, member, count):
     err = np.zeros((len(index), *pixels.shape))
     err[:, pixels.y, pixels.x] = pixels.err0[index]
     variance = np.zeros((len(index), count))
-    found = sum_variance(plane, err, pixels.width[index])
+    found = sum_variance(plane, err, gaussian_autocorrelation(pixels.width[index]))
     variance[:, : found.shape[1]] = found
     flux = np.array([np.bincount(member, pixels.flux0[i, divided], minlength=count) for i in index])
     return mean_snr(flux, variance, pixels.reference)

@@ -89,7 +89,7 @@ class Autocorrelation:
         return float(factor), float(factor * np.sqrt(spread / (2 * self.pixels)))
 
 
-def measure_autocorrelation(image, segmap=None):
+def measure_autocorrelation(image, segmap=None, enough=_ENOUGH):
     """Measure the autocorrelation of the noise of an image on tiles spread over it.
 
     Sources are masked, pixels are divided by their errors, and a running mean is subtracted. A
@@ -105,6 +105,8 @@ def measure_autocorrelation(image, segmap=None):
     segmap : `~pixsed.images.segmap.SegmentationMap`, optional
         Sources on the pixels of the image, to be masked and grown by 3 pixels. Peaks of the
         smoothed sky above 4 standard deviations are always masked, out to 2.
+    enough : int, optional
+        Number of sky pixels after which no more tiles are read.
 
     Returns
     -------
@@ -115,7 +117,7 @@ def measure_autocorrelation(image, segmap=None):
     sums = _Sums(reach + _BEYOND)
     for tile in _read_tiles(image, segmap):
         sums.add(*tile)
-        if sums.pixels >= _ENOUGH:
+        if sums.pixels >= enough:
             break
     return sums.result(reach)
 
@@ -248,7 +250,7 @@ def _flattened(data, err, mask):
     """Return the sky in units of its errors, with its level subtracted, and the mask of sky."""
     from astropy.stats import mad_std
 
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         noise = data.astype(float) / err
     good = np.isfinite(noise)
     if mask is not None:

@@ -77,7 +77,79 @@ def correlation(distance2, width):
         return np.where(distance2 == 0, 1.0, np.exp(-distance2 / (4 * width**2)))
 
 
-def sum_variance(labels, err, width):
+def gaussian_autocorrelation(width):
+    """Return the correlation of the noise of two pixels by lag, for each of B bands.
+
+    Parameters
+    ----------
+    width : sequence of float, shape (B,)
+        `correlation_width` of each band.
+
+    Returns
+    -------
+    `~numpy.ndarray`, shape (B, 2 n + 1, 2 n + 1)
+        1 in the middle; beyond n every correlation is below 1e-4.
+    """
+    width = np.asarray(width, dtype=float)
+    reach = int(np.ceil(2 * np.sqrt(-np.log(_NEGLIGIBLE)) * width.max(initial=0.0)))
+    offsets = np.arange(-reach, reach + 1)
+    return correlation(offsets[:, None] ** 2 + offsets**2, width)
+
+
+def autocorrelations(noise_corr, measured=None):
+    """Return the correlation of the noise of two pixels by lag, for each of B bands.
+
+    Parameters
+    ----------
+    noise_corr : sequence of float, shape (B,)
+        Noise of a large sum over that of independent pixels. It determines the Gaussian of a
+        band without a measured autocorrelation.
+    measured : `~numpy.ndarray`, shape (B, 2 m + 1, 2 m + 1), optional
+        Measured autocorrelation; NaN in a band without one.
+
+    Returns
+    -------
+    `~numpy.ndarray`, shape (B, 2 n + 1, 2 n + 1)
+    """
+    widths = np.array([correlation_width(value) for value in np.asarray(noise_corr, dtype=float)])
+    if measured is None:
+        return gaussian_autocorrelation(widths)
+    known = np.isfinite(measured).all(axis=(1, 2))
+    found = gaussian_autocorrelation(np.where(known, 0.0, widths))
+    reach = max(found.shape[1] // 2, measured.shape[1] // 2)
+    found, measured = (widened(rho, reach) for rho in (found, measured))
+    return np.where(known[:, None, None], measured, found)
+
+
+def widened(rho, reach):
+    """Return autocorrelations (B, 2 n + 1, 2 n + 1) with zeros around them, up to a reach."""
+    extra = reach - rho.shape[1] // 2
+    return np.pad(rho, ((0, 0), (extra, extra), (extra, extra)))
+
+
+def total_variance(err, rho):
+    """Return the variance of the sum of all pixels, with correlated noise.
+
+    Parameters
+    ----------
+    err : `~numpy.ndarray`, shape (ny, nx)
+        1-sigma errors; pixels with NaN are left out.
+    rho : `~numpy.ndarray`, shape (2 n + 1, 2 n + 1)
+        Correlation by lag.
+
+    Returns
+    -------
+    float
+    """
+    from scipy.signal import fftconvolve
+
+    err = np.nan_to_num(np.asarray(err, dtype=float))
+    if rho.size == 1:
+        return float((err**2).sum())
+    return float((err * fftconvolve(err, rho, mode="same")).sum())
+
+
+def sum_variance(labels, err, rho):
     """Return the variance of the sum over each group of pixels, with correlated noise.
 
     Parameters
@@ -86,8 +158,8 @@ def sum_variance(labels, err, width):
         Groups from 1 to K; 0 = in no group.
     err : `~numpy.ndarray`, shape (B, ny, nx)
         1-sigma errors of the pixels; pixels with NaN are left out of the sums.
-    width : sequence of float, shape (B,)
-        `correlation_width` of each band.
+    rho : `~numpy.ndarray`, shape (B, 2 n + 1, 2 n + 1)
+        Correlation by lag, from `autocorrelations`.
 
     Returns
     -------
@@ -103,12 +175,12 @@ def sum_variance(labels, err, width):
 
     variance = np.array([sums(labels, plane**2) for plane in err]).reshape(len(err), count)
     ny, nx = labels.shape
-    reach = 2 * np.sqrt(-np.log(_NEGLIGIBLE)) * np.asarray(width, dtype=float)
-    widest = int(reach.max(initial=0.0))
-    for dy in range(min(widest, ny - 1) + 1):
-        for dx in range(-min(widest, nx - 1), min(widest, nx - 1) + 1):
+    reach = rho.shape[1] // 2
+    for dy in range(min(reach, ny - 1) + 1):
+        for dx in range(-min(reach, nx - 1), min(reach, nx - 1) + 1):
             # Half of the neighbours: each pair is found once and counted twice.
-            bands = np.flatnonzero(dy**2 + dx**2 <= reach**2)
+            factor = rho[:, reach + dy, reach + dx]
+            bands = np.flatnonzero(np.abs(factor) >= _NEGLIGIBLE)
             if (dy == 0 and dx <= 0) or not len(bands):
                 continue
             here = np.s_[: ny - dy, max(0, -dx) : nx - max(0, dx)]
@@ -117,8 +189,7 @@ def sum_variance(labels, err, width):
             if not same.any():
                 continue
             groups = labels[here][same]
-            factor = correlation(dy**2 + dx**2, np.asarray(width)[bands])
-            for band, value in zip(bands, factor, strict=True):
+            for band in bands:
                 pairs = err[band][here][same] * err[band][there][same]
-                variance[band] += 2 * value * sums(groups, pairs)
+                variance[band] += 2 * factor[band] * sums(groups, pairs)
     return variance

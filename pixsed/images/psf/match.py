@@ -90,6 +90,8 @@ def open_match(
             segmap=segmap,
         )
         match.kernel_sum = given.sum if given else None
+        if given and given.fwhm > 0 and match.psfmatch == given.band:
+            match.fwhm = given.fwhm
         match.inputs = [*source.files, *(parse_location(str(name)).path for name in names)]
         _warn_of_errors(source.name, match.scatter_ratio)
         yield source, match

@@ -8,6 +8,8 @@ from pixsed.io.cards import safe_cards
 from pixsed.io.headers import pixel_area_arcsec2
 from pixsed.io.writers.mosaic import MosaicWriter
 
+# Cards of an earlier match that do not hold after this one.
+_EARLIER = ("PSFFWHM", "EERESID", *(f"{key}0{n}" for key in ("EE", "EET") for n in range(1, 6)))
 # Deviation of a kernel's sum from 1 that is reported.
 _SUM_TOLERANCE = 1e-3
 
@@ -36,6 +38,7 @@ def write_match(image, match, path, *, overwrite=False, progress=None):
         inputs=match.inputs,
         history=[f"psfmatch: {history}", f"psfmatch: {_describe_noise(match)}"],
         cards=cards,
+        drop=_EARLIER,
         after=_extra_hdus(match, cards, pixel_area_arcsec2(image.wcs) ** 0.5),
     ) as writer:
         for data, error in match.strips(image):
@@ -87,6 +90,8 @@ def _describe_noise(match):
 def _cards(match):
     """Return the cards of every extension: keyword -> (value, comment)."""
     cards = {"PSFMATCH": (match.psfmatch, "band whose PSF this one has")}
+    if match.fwhm is not None:
+        cards["PSFFWHM"] = (round(match.fwhm, 5), "[arcsec] FWHM of the PSF, from its area")
     if match.residual is not None:
         low, high = match.radii
         cards["EERESID"] = (

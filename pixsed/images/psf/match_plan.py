@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 CORRELATIONS = ("auto", "none")
 #: Difference up to which two PSFs are the same, in units of the peak and in encircled energy.
 SAME_PSF = 1e-3
+#: Encircled-energy residual up to which a band of `KEPT_BANDS` is left as it is. WebbPSF's F444W,
+#: stretched in proportion to the wavelength, differs from F444W by 0.026 (F460M), 0.048 (F480M).
+KEPT_RESIDUAL = 0.06
 # Number of pixels of a mosaic that are copied at once.
 _STRIP_PIXELS = 4_000_000
 # Relative uncertainty up to which a factor of the errors is applied.
@@ -127,6 +130,9 @@ class Match:
         PSFs.
     curve : `~pixsed.images.psf.kernel.EnergyCurve` or None
         Encircled energies; None without PSFs.
+    fwhm : float or None
+        FWHM in arcsec of the PSF of the matched image: of the target if `psfmatch` is not
+        ``"none"``, else of its own (`~pixsed.images.psf.profile.fwhm_arcsec`). None without PSFs.
     noise_corr : float
         Noise of a large sum over that of independent pixels with these errors.
     unchanged : str or None
@@ -153,6 +159,7 @@ class Match:
     curve: EnergyCurve | None
     noise_corr: float
     unchanged: str | None
+    fwhm: float | None = None
     err_factor: float = 1.0
     correlation: Autocorrelation | None = None
     radii: tuple | None = None
@@ -183,6 +190,8 @@ class Match:
 
     def describe(self):
         """Return a description of the processing of the image."""
+        if self.unchanged == _STAYS:
+            return f"not convolved, {self.unchanged} (PSFMATCH none)"
         if self.unchanged:
             return f"unchanged, {self.unchanged}"
         if self.psfmatch == "none":
@@ -195,7 +204,8 @@ def plan_match(image, options=None, *, psf=None, target=None, kernel=None, segma
 
     The PSFs decide, not the names of bands. An image is unchanged if its PSF is the target's (to
     within `SAME_PSF`), or if it is one of `~pixsed.io.formats.psfmatch.KEPT_BANDS` with a PSF
-    broader than the target's. A kernel that is given is applied.
+    broader than the target's, and not further from it than `KEPT_RESIDUAL`. A kernel that is given
+    is applied.
 
     Parameters
     ----------
@@ -255,6 +265,7 @@ def plan_match(image, options=None, *, psf=None, target=None, kernel=None, segma
         curve=found.curve,
         noise_corr=before * kernel_noise_corr(kernel) / err_factor,
         unchanged=unchanged,
+        fwhm=found.fwhm(matched),
         err_factor=err_factor,
         correlation=noise,
         radii=found.radii,
@@ -267,7 +278,7 @@ def plan_match(image, options=None, *, psf=None, target=None, kernel=None, segma
 class KernelFound:
     """Kernel of a match, and the fields of `Match` that follow from the PSFs.
 
-    `widths` are the FWHM of the PSF and of the target in arcsec.
+    `widths` are the FWHM of the PSF, of the target and of the convolved PSF in arcsec.
     """
 
     kernel: np.ndarray
@@ -277,15 +288,21 @@ class KernelFound:
     radii: tuple | None = None
     widths: tuple = ()
 
+    def fwhm(self, matched):
+        """Return the FWHM of the image after a match that is good or not; None if unknown."""
+        return self.widths[1 if matched else 2] if self.widths else None
+
 
 def _find_kernel(image, psf, target, options):
+    from scipy.signal import fftconvolve
+
     scale = float(np.sqrt(pixel_area_arcsec2(image.wcs)))
     warn_of_oversampling(image, (psf, target), scale)
     size = common_size(psf, target, scale)
     planes = tuple(resample_psf(p, scale, size, options.angle_degrees) for p in (psf, target))
     radii = compared_radii(size, scale)
     widths = tuple(fwhm_arcsec(p, scale) for p in planes)
-    unchanged = reason_unchanged(image.band_or_none, planes, widths, scale)
+    unchanged = reason_unchanged(image.band_or_none, planes, scale)
     kernel = np.ones((1, 1)) if unchanged else matching_kernel(*planes, **options.kernel_options)
     return KernelFound(
         kernel,
@@ -293,7 +310,7 @@ def _find_kernel(image, psf, target, options):
         energy_residual(planes[0], planes[1], kernel, scale),
         energy_curve(planes[0], planes[1], kernel, scale),
         radii,
-        widths,
+        (*widths, fwhm_arcsec(fftconvolve(planes[0], kernel, mode="same"), scale)),
     )
 
 
@@ -304,7 +321,7 @@ def _given_kernel(kernel):
     return KernelFound(kernel, None)
 
 
-def reason_unchanged(band, planes, widths, scale):
+def reason_unchanged(band, planes, scale):
     """Return the reason why an image should not be convolved, or None.
 
     Parameters
@@ -313,20 +330,15 @@ def reason_unchanged(band, planes, widths, scale):
         Band of the image.
     planes : sequence of `~numpy.ndarray`, shape (n, n)
         PSF of the image and target PSF, centred, on the same pixels.
-    widths : sequence of float
-        FWHM of both.
     scale : float
         Pixel scale in arcsec.
     """
     source, target = planes
-    if (
-        np.abs(source - target).max() <= SAME_PSF * target.max()
-        and energy_residual(source, target, np.ones((1, 1)), scale) <= SAME_PSF
-    ):
+    residual = energy_residual(source, target, np.ones((1, 1)), scale)
+    if np.abs(source - target).max() <= SAME_PSF * target.max() and residual <= SAME_PSF:
         return "its PSF is the target's"
-    if band in KEPT_BANDS and widths[0] >= widths[1]:
-        return _STAYS
-    return None
+    broader = fwhm_arcsec(source, scale) >= fwhm_arcsec(target, scale)
+    return _STAYS if band in KEPT_BANDS and broader and residual <= KEPT_RESIDUAL else None
 
 
 def _measure_noise(source, kernel, segmap):

@@ -10,6 +10,7 @@ from astropy.io import fits
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.images.psf.profile import Psf, centroid
 from pixsed.io.bandnames import band_name_or_none
+from pixsed.io.cards import positive_number
 from pixsed.io.headers import celestial_wcs, pixel_area_arcsec2
 from pixsed.io.image import merged_header
 from pixsed.io.locate import choose_image, is_image, open_fits, parse_location
@@ -197,11 +198,14 @@ class Kernel:
         Band of the target PSF, from its card PSFMATCH.
     sum : float
         Sum before it was normalised.
+    fwhm : float
+        FWHM of the target PSF in arcsec, from its card PSFFWHM; NaN if not known.
     """
 
     data: np.ndarray
     band: str | None
     sum: float
+    fwhm: float = np.nan
 
 
 def read_kernel(text, *, scale=None):
@@ -256,7 +260,9 @@ def read_kernel(text, *, scale=None):
         if shift > _MAX_SHIFT:
             raise PixsedError(f"{message}; centre it in an array of odd sides")
         warnings.warn(message, PixsedWarning, stacklevel=3)
-    return Kernel(kernel / total, str(header.get("PSFMATCH", "")).strip() or None, float(total))
+    band = str(header.get("PSFMATCH", "")).strip() or None
+    fwhm = positive_number(header.get("PSFFWHM")) if band else np.nan
+    return Kernel(kernel / total, band, float(total), fwhm)
 
 
 def _shift(kernel):

@@ -15,19 +15,29 @@ from astropy.wcs import WCS
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import write_hdulist
-from pixsed.io.bandnames import check_band_name, filter_name
-from pixsed.io.cards import safe_cards
+from pixsed.io.bandnames import check_band_name
+from pixsed.io.cards import positive_number, safe_cards
+from pixsed.io.formats.cube_noise import (
+    autocorrelation_hdu,
+    checked_autocorrelation,
+    read_autocorrelation,
+)
 from pixsed.io.formats.cube_parts import (
     COLUMNS,
     MAKE_CUBE,
     Binning,
+    band_cards,
     bands_table,
     binning_cards,
+    check_plane,
     header_number,
+    psf_fwhm_card,
     read_binning,
     read_cube_table,
+    redshift_in,
     table_hdu,
 )
+from pixsed.io.formats.psfmatch import common_psf
 from pixsed.io.headers import celestial_header, celestial_wcs, pixel_area_arcsec2
 from pixsed.io.locate import open_fits
 from pixsed.io.provenance import stamp
@@ -66,9 +76,14 @@ class Cube:
         By default that of `bands_table`.
     psfmatch : dict, optional
         Band -> band whose PSF it was convolved to, ``"none"`` or ``"unknown"`` (the default).
+    psf_fwhm : dict, optional
+        Band -> FWHM of its PSF in arcsec; NaN (the default) = unknown.
     binning : `Binning`, optional
         Bins of the pixels. `flux` and `err` are then those of the bin divided by its number of
         pixels, and noise_corr of `table` is for a sum of bins.
+    autocorrelation : `~numpy.ndarray`, shape (B, 2 n + 1, 2 n + 1), optional
+        Correlation of the noise of two pixels by lag in y and x, 1 in the middle; NaN in a band
+        where it is not measured. The pixels are those before binning.
 
     Attributes
     ----------
@@ -103,6 +118,8 @@ class Cube:
     table: Table = None  # type: ignore[assignment]
     psfmatch: dict = field(default_factory=dict)
     binning: Binning | None = None
+    psf_fwhm: dict = field(default_factory=dict)
+    autocorrelation: np.ndarray | None = None
 
     def __post_init__(self):
         self.bands = [check_band_name(band, "band") for band in self.bands]
@@ -113,16 +130,21 @@ class Cube:
             self.segmap = cube_segmap(self.segmap)
         if self.table is None:
             self.table = bands_table(self.bands)
+        if self.autocorrelation is not None:
+            self.autocorrelation = checked_autocorrelation(self.autocorrelation, len(self.bands))
         self._check()
         if self.pixar_a2 is None:
             self.pixar_a2 = pixel_area_arcsec2(self.wcs)
         self.psfmatch = {band: self.psfmatch.get(band, "unknown") for band in self.bands}
+        self.psf_fwhm = {b: positive_number(self.psf_fwhm.get(b)) for b in self.bands}
         pivot = np.asarray(self.table["pivot_um"], dtype=float)
         order = np.argsort(pivot, kind="stable")  # NaN sorts last
         if not np.array_equal(order, np.arange(len(order))):
             self.bands = [self.bands[i] for i in order]
             self.flux, self.err = self.flux[order], self.err[order]
             self.table = self.table[order]
+            if self.autocorrelation is not None:
+                self.autocorrelation = self.autocorrelation[order]
 
     def _check(self):
         if not self.bands:
@@ -257,6 +279,7 @@ def write_cube(
                 "REDSHIFT": (float(cube.redshift), "redshift, no value = unknown"),
                 "ZERR": (float(cube.redshift_err), "1-sigma error of the redshift, 0 = known"),
                 "PIXAR_A2": (float(cube.pixar_a2), "[arcsec2] area of a pixel, from the WCS"),
+                **psf_fwhm_card(common_psf(cube.psfmatch, cube.psf_fwhm)[1]),
             }
         )
     )
@@ -266,16 +289,8 @@ def write_cube(
     hdus = [primary]
     for i, band in enumerate(cube.bands):
         header = cube.header.copy()
-        header.update(
-            safe_cards(
-                {
-                    "BUNIT": ("nJy", "flux density a pixel"),
-                    "FILTER": (filter_name(band), "filter"),
-                    "INSTRUME": (str(cube.table["instrument"][i]), "instrument"),
-                    "PSFMATCH": (cube.psfmatch[band], "band whose PSF this one has"),
-                }
-            )
-        )
+        header["BUNIT"] = ("nJy", "flux density a pixel")
+        header.update(safe_cards(band_cards(cube, i)))
         hdus.append(fits.ImageHDU(cube.flux[i], header, name=band))
         header = header.copy()
         header["BUNIT"] = ("nJy", "1-sigma error of the flux density a pixel")
@@ -286,6 +301,8 @@ def write_cube(
         hdus.append(fits.ImageHDU(cube.binning.binmap, cube.header.copy(), name="BINMAP"))
         if cube.binning.table is not None:
             hdus.append(table_hdu(cube.binning.table, "BINS"))
+    if cube.autocorrelation is not None:
+        hdus.append(autocorrelation_hdu(cube.autocorrelation))
     hdus.append(table_hdu(cube.table[list(COLUMNS)], "BANDS"))
     write_hdulist(fits.HDUList(hdus), path, overwrite)
 
@@ -325,7 +342,12 @@ def read_cube(path: str | PathLike) -> Cube:
             segmap = hdulist["SEGMAP"].data
         try:
             return Cube(
-                flux=flux, err=err, segmap=segmap, binning=read_binning(hdulist, path), **arguments
+                flux=flux,
+                err=err,
+                segmap=segmap,
+                binning=read_binning(hdulist, path),
+                autocorrelation=read_autocorrelation(hdulist),
+                **arguments,
             )
         except PixsedError as error:
             raise PixsedError(f"{path}: {error}; {MAKE_CUBE}") from error
@@ -337,8 +359,8 @@ def read_description(hdulist, path):
     Returns
     -------
     arguments : dict
-        Arguments of `Cube`: bands, header, redshift, object_id, redshift_err, pixar_a2, table and
-        psfmatch.
+        Arguments of `Cube`: bands, header, redshift, object_id, redshift_err, pixar_a2, table,
+        psfmatch and psf_fwhm.
     planes : tuple of list of str
         Names of the extensions of fluxes, and of those of errors, one per band.
 
@@ -359,11 +381,11 @@ def read_description(hdulist, path):
             f"{path}: extension {', '.join(missing)} of its table BANDS is missing; {MAKE_CUBE}"
         )
     primary = hdulist[0].header
-    shapes = {_check_plane(hdulist[name], path) for part in planes for name in part}
+    shapes = {check_plane(hdulist[name], path) for part in planes for name in part}
     if len(shapes) > 1:
         raise PixsedError(f"{path}: its bands have different shapes, {sorted(shapes)}; {MAKE_CUBE}")
     arguments = dict(
-        redshift=_redshift_in(primary, path),
+        redshift=redshift_in(primary, path),
         redshift_err=header_number(primary, "ZERR", path) if "ZERR" in primary else 0.0,
         bands=bands,
         header=celestial_header(hdulist[bands[0]].header, path) if bands else fits.Header(),
@@ -371,26 +393,8 @@ def read_description(hdulist, path):
         pixar_a2=header_number(primary, "PIXAR_A2", path) if "PIXAR_A2" in primary else None,
         table=table,
         psfmatch={b: str(hdulist[b].header.get("PSFMATCH", "unknown")) for b in bands},
+        psf_fwhm={b: hdulist[b].header.get("PSFFWHM") for b in bands},
     )
     if bands:
         celestial_wcs(arguments["header"], path)
     return arguments, planes
-
-
-def _redshift_in(primary, path):
-    """Return the redshift of a primary header; NaN if its card has no value."""
-    if "REDSHIFT" in primary and primary["REDSHIFT"] is None:
-        return np.nan
-    return header_number(primary, "REDSHIFT", path)
-
-
-def _check_plane(hdu, path):
-    """Return the shape of the plane of a band; raise `PixsedError` if it is not in nJy."""
-    if not hdu.is_image or len(hdu.shape) != 2:
-        raise PixsedError(f"{path}[{hdu.name}] is not a 2-D image; {MAKE_CUBE}")
-    unit = str(hdu.header.get("BUNIT", "")).strip()
-    if unit != "nJy":
-        raise PixsedError(
-            f"{path}[{hdu.name}]: BUNIT must be nJy in a cube, got {unit!r}; {MAKE_CUBE}"
-        )
-    return hdu.shape

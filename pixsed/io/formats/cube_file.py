@@ -11,7 +11,7 @@ from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.file_owner import FileOwner
 from pixsed.io.formats.cube import Cube, read_description
 from pixsed.io.formats.cube_parts import read_binning
-from pixsed.io.formats.psfmatch import warn_of_psfs
+from pixsed.io.formats.psfmatch import common_psf, warn_of_psfs
 from pixsed.io.formats.source import Pixels
 from pixsed.io.locate import open_fits
 from pixsed.io.rows import RowReader, strips, to_float32
@@ -39,7 +39,7 @@ class CubeName:
             all_pixels=self.all_pixels,
         )
         if check:
-            warn_of_psfs(cube.psfmatch)
+            warn_of_psfs(cube.psfmatch, cube.psf_fwhm)
         return cube
 
     def absolute(self):
@@ -64,13 +64,13 @@ class CubeFile(FileOwner):
     ----------
     name : str
         File name, for messages.
-    bands, shape, header, redshift, redshift_err, object_id, pixar_a2, psfmatch
+    bands, shape, header, redshift, redshift_err, object_id, pixar_a2, psfmatch, psf_fwhm
         As in `~pixsed.io.formats.cube.Cube`.
     binning : `~pixsed.io.formats.cube_parts.Binning` or None
         Read whole, since a binned cube holds one galaxy.
     npix : int
         Number of pixels that may be fitted: those of the galaxy's segment.
-    files, key
+    common_psf, files, key
         As described in `pixsed.io.formats.source`.
 
     Raises
@@ -94,7 +94,9 @@ class CubeFile(FileOwner):
             except PixsedError as error:
                 raise PixsedError(f"{path}: {error}; make it with pixsed cutout") from error
             self.bands, self.header, self.pixar_a2 = cube.bands, cube.header, cube.pixar_a2
-            self.object_id, self.psfmatch = cube.object_id, cube.psfmatch
+            self.object_id = cube.object_id
+            self.psfmatch, self.psf_fwhm = cube.psfmatch, cube.psf_fwhm
+            self.common_psf = common_psf(self.psfmatch, self.psf_fwhm)
             self.redshift, self.redshift_err = given_redshift(
                 cube.redshift, cube.redshift_err, redshift, redshift_err
             )

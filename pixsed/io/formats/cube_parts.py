@@ -10,7 +10,7 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError
-from pixsed.io.bandnames import instrument_name, pivot_um
+from pixsed.io.bandnames import filter_name, instrument_name, pivot_um
 
 MAKE_CUBE = "make it with pixsed cutout"
 COLUMNS = ("band", "instrument", "pivot_um", "depth_1sigma_njy", "sky_rms_njy", "noise_corr")
@@ -103,6 +103,22 @@ def bands_table(
     return table
 
 
+def band_cards(cube, number):
+    """Return the cards of the planes of a band, beside BUNIT: keyword -> (value, comment)."""
+    band = cube.bands[number]
+    cards = {
+        "FILTER": (filter_name(band), "filter"),
+        "INSTRUME": (str(cube.table["instrument"][number]), "instrument"),
+        "PSFMATCH": (cube.psfmatch[band], "band whose PSF this one has"),
+    }
+    return cards | psf_fwhm_card(cube.psf_fwhm[band])
+
+
+def psf_fwhm_card(fwhm):
+    """Return the card PSFFWHM as a dict; empty if the FWHM is NaN."""
+    return {"PSFFWHM": (fwhm, "[arcsec] FWHM of the PSF, from its area")} if fwhm > 0 else {}
+
+
 def binning_cards(binning):
     """Return the cards of a primary header that describe a `Binning`."""
     return {
@@ -161,3 +177,22 @@ def header_number(header, key, path):
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PixsedError(f"{path} has no number {key} in its PRIMARY header; {MAKE_CUBE}")
     return float(value)
+
+
+def redshift_in(primary, path):
+    """Return the redshift of a primary header; NaN if its card has no value."""
+    if "REDSHIFT" in primary and primary["REDSHIFT"] is None:
+        return np.nan
+    return header_number(primary, "REDSHIFT", path)
+
+
+def check_plane(hdu, path):
+    """Return the shape of the plane of a band; raise `PixsedError` if it is not in nJy."""
+    if not hdu.is_image or len(hdu.shape) != 2:
+        raise PixsedError(f"{path}[{hdu.name}] is not a 2-D image; {MAKE_CUBE}")
+    unit = str(hdu.header.get("BUNIT", "")).strip()
+    if unit != "nJy":
+        raise PixsedError(
+            f"{path}[{hdu.name}]: BUNIT must be nJy in a cube, got {unit!r}; {MAKE_CUBE}"
+        )
+    return hdu.shape

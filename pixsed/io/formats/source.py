@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
+from pixsed.io.formats.psfmatch import common_psf, warn_of_psfs
 from pixsed.redshifts import given_redshift
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ class PixelSource(Protocol):
         """Name of the galaxy; None for a field of many galaxies."""
 
     @property
+    def common_psf(self) -> tuple[str, float]:
+        """Band whose PSF most bands have, or none, unknown; and its FWHM in arcsec, or NaN."""
+
+    @property
     def npix(self) -> int:
         """Number of pixels that may be fitted."""
 
@@ -146,6 +151,7 @@ class CubeSource:
         self.header, self.binning = cube.header, cube.binning
         self.pixar_a2 = cast(float, cube.pixar_a2)  # a Cube takes it from the WCS
         self.object_id: str | None = str(cube.object_id)
+        self.common_psf = common_psf(cube.psfmatch, cube.psf_fwhm)
         self.redshift: float
         self.redshift_err: float
         self.redshift, self.redshift_err = given_redshift(
@@ -185,9 +191,7 @@ class CubeSource:
     def open(self, check: bool = True) -> Iterator[CubeSource]:
         """Yield the source itself; with `check`, warn of PSFs that do not match."""
         if check:
-            from pixsed.io.formats.psfmatch import warn_of_psfs
-
-            warn_of_psfs(self._cube.psfmatch)
+            warn_of_psfs(self._cube.psfmatch, self._cube.psf_fwhm)
         yield self
 
     def absolute(self) -> CubeSource:

@@ -10,7 +10,13 @@ from astropy.io import fits
 from pixsed.errors import PixsedError, Stopped
 from pixsed.io.atomic import name_long_strings, named_error, place, send
 from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
-from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
+from pixsed.io.writers.part_file import (
+    check_same,
+    check_unfinished,
+    lock,
+    open_part,
+    raise_kept,
+)
 from pixsed.io.writers.planes import PlacedPlanes, gzip_to, plane_header
 
 _FORMAT = 2  # since 2, OBJECT is in the headers of all planes
@@ -32,32 +38,6 @@ def check_maps_output(path, *, overwrite=False, resume=False):
         As for `MapsWriter`.
     """
     check_unfinished(path, hidden_paths, overwrite=overwrite, resume=resume)
-
-
-def check_same(there, asked, what):
-    """Raise `PixsedError` if two runs differ; the message names the difference.
-
-    Parameters
-    ----------
-    there, asked : dict
-        Name of an option or input -> its value, or hash, in the earlier run and in this one.
-    what : str
-        Name of the earlier run, for the message.
-    """
-    for name in dict.fromkeys([*asked, *there]):
-        a, b = (json.loads(json.dumps(found.get(name))) for found in (there, asked))
-        if a == b:
-            continue
-        how = {
-            "inputs": f"{what} was made from other inputs",
-            "model": f"{what} was made with another model",
-        }.get(name, f"{what} was made with {name} = {_brief(a)}, now it is {_brief(b)}")
-        raise PixsedError(f"{how}; give the same as then, or start anew with --overwrite")
-
-
-def _brief(value):
-    text = "none" if value is None else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 class MapsWriter:

@@ -30,6 +30,8 @@ class MosaicWriter:
         Provenance (`pixsed.io.provenance.stamp`).
     cards : dict, optional
         Cards added to the header of every plane.
+    drop : sequence of str, optional
+        Keywords of the image's headers that are left out.
     after : sequence of HDUs, optional
         HDUs written after the planes: small ones, or ones on other grids.
 
@@ -40,11 +42,24 @@ class MosaicWriter:
     """
 
     def __init__(
-        self, image, names, path, *, overwrite=False, inputs=(), history=(), cards=None, after=()
+        self,
+        image,
+        names,
+        path,
+        *,
+        overwrite=False,
+        inputs=(),
+        history=(),
+        cards=None,
+        drop=(),
+        after=(),
     ):
         self._shape = image.shape
         self._path, self._overwrite = path, overwrite
         self._primary, shared = output_headers(image, inputs=inputs, history=history)
+        for header in (self._primary, shared):
+            for keyword in drop:
+                header.remove(keyword, ignore_missing=True)
         name_long_strings(self._primary)
         shared.update(safe_cards(cards or {}))
         self._after = list(after)

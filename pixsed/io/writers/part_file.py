@@ -1,5 +1,6 @@
 """Unfinished output files: opening, locking, checks for conflicts, and support of `--resume`."""
 
+import json
 import os
 
 from pixsed.errors import PixsedError, Stopped
@@ -57,6 +58,14 @@ def check_unfinished(path, find, *, overwrite=False, resume=False, gzip=True):
         Whether the output may be compressed.
     """
     check_fits_output(path, overwrite, gzip=gzip)
+    check_left(path, find, overwrite=overwrite, resume=resume)
+
+
+def check_left(path, find, *, overwrite=False, resume=False):
+    """Raise `PixsedError` if an unfinished file of an earlier run is there.
+
+    The parameters are those of `check_unfinished`.
+    """
     if is_stream(path):
         if resume:
             raise PixsedError("--resume needs a file; give its name with -o")
@@ -80,3 +89,29 @@ def raise_kept(error, kept):
         raise Stopped(error.signal, kept) from None
     if isinstance(error, PixsedError | OSError | MemoryError):
         raise PixsedError(f"{error or type(error).__name__}; {kept}") from error
+
+
+def check_same(there, asked, what):
+    """Raise `PixsedError` if two runs differ; the message names the difference.
+
+    Parameters
+    ----------
+    there, asked : dict
+        Name of an option or input -> its value, or hash, in the earlier run and in this one.
+    what : str
+        Name of the earlier run, for the message.
+    """
+    for name in dict.fromkeys([*asked, *there]):
+        a, b = (json.loads(json.dumps(found.get(name))) for found in (there, asked))
+        if a == b:
+            continue
+        how = {
+            "inputs": f"{what} was made from other inputs",
+            "model": f"{what} was made with another model",
+        }.get(name, f"{what} was made with {name} = {_brief(a)}, now it is {_brief(b)}")
+        raise PixsedError(f"{how}; give the same as then, or start anew with --overwrite")
+
+
+def _brief(value):
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

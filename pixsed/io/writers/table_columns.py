@@ -121,12 +121,15 @@ def unit_in(unit, form):
 
 def describe_units(table, form):
     """Move units that a format cannot hold into the descriptions of the columns, in place."""
+    known = {}  # astropy takes milliseconds for a unit, and many columns have the same
     for column in table.itercols():
         unit = getattr(column, "unit", None)
         if not isinstance(column, Column) or unit is None:
             continue
         text = str(unit).strip()
-        column.unit = unit_in(unit, form)
+        if text not in known:
+            known[text] = unit_in(unit, form)
+        column.unit = known[text]
         if column.unit is not None:
             continue
         if not text:

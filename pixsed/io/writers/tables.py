@@ -168,7 +168,7 @@ def write_table(table, path, *, overwrite=False, inputs=(), history=(), name="PI
     meta = {}
     if form == "ecsv":
         meta = {
-            card.keyword: card.value
+            card.keyword: None if isinstance(card.value, fits.card.Undefined) else card.value
             for card in header.cards
             if card.keyword not in ("HISTORY", "COMMENT", "")
         }

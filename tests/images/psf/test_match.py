@@ -288,11 +288,10 @@ def test_convolution_errors(kernel, err, match):
 
 
 def test_reasons_to_leave_an_image():
-    sharp, broad = gaussian(61, 2.0), gaussian(61, 2.5)
+    sharp, broad, broader = (gaussian(61, sigma) for sigma in (2.0, 2.15, 2.5))
 
     def reason(band, source, target):
-        widths = [source.max() ** -0.5, target.max() ** -0.5]
-        return reason_unchanged(band, (source, target), widths, 0.03)
+        return reason_unchanged(band, (source, target), 0.03)
 
     for band in (None, "F444W", "F200W", "F480M"):
         assert reason(band, sharp, sharp) == "its PSF is the target's"
@@ -300,6 +299,9 @@ def test_reasons_to_leave_an_image():
         assert reason(band, sharp, broad) is None  # whatever the names are
     for band in ("F460M", "F480M"):
         assert "broader" in reason(band, broad, sharp)
+        # Broader than such a band is: 0.16 of the light is elsewhere.
+        assert energy_residual(broader, sharp, np.ones((1, 1)), 0.03) > 0.15
+        assert reason(band, broader, sharp) is None
     assert reason("F444W", broad, sharp) is None
     # Off by 1 % of the peak, or in the wings alone.
     assert reason("F200W", sharp, sharp + 0.01 * sharp.max() * (sharp == sharp.max())) is None
@@ -363,12 +365,12 @@ def test_match_image_of_psfs_on_other_pixels(image_path):
 def test_match_image_by_kernel(image_path):
     with ImageFile(image_path) as image:
         match = match_image(image, kernel=gaussian(21, 2.0), target_band="F444W")
-    assert match.residual is None
+    assert match.residual is None and match.fwhm is None
     assert match.psfmatch == "F444W"
 
 
 @pytest.mark.parametrize(
-    ("band", "sigma", "psfmatch"), [("F444W", 2.0, "F444W"), ("F480M", 2.5, "none")]
+    ("band", "sigma", "psfmatch"), [("F444W", 2.0, "F444W"), ("F480M", 2.15, "none")]
 )
 def test_match_image_unchanged(image_path, band, sigma, psfmatch):
     psf, target = Psf(gaussian(99, sigma), 0.03), Psf(gaussian(99, 2.0), 0.03, "F444W")
@@ -380,6 +382,7 @@ def test_match_image_unchanged(image_path, band, sigma, psfmatch):
     np.testing.assert_array_equal(match.data, data)
     np.testing.assert_array_equal(match.err, err)
     assert match.noise_corr == 1.5
+    assert match.fwhm == pytest.approx(2.3548 * sigma * 0.03, rel=0.01)
     # What being left alone leaves: the largest difference of two Gaussians' energies.
     r = np.arange(0.1, 0.5, 0.01) / 0.03
     expected = np.abs(np.exp(-(r**2) / 2 / sigma**2) - np.exp(-(r**2) / 8)).max()
@@ -397,8 +400,10 @@ def test_match_image_unchanged(image_path, band, sigma, psfmatch):
         ("F460M", 2.0, 2.6, "MIRI_F770W", "MIRI_F770W", ""),
         ("F480M", 2.6, 2.6, "F444W", "F444W", ""),
         ("F200W", 2.6, 2.6, "F444W", "F444W", ""),
-        ("F480M", 2.6, 2.0, "F444W", "none", "F480M is left as it is, PSFMATCH none"),
-        ("F460M", 2.6, 2.0, "F480M", "none", "F460M is left as it is, PSFMATCH none"),
+        ("F480M", 2.15, 2.0, "F444W", "none", "F480M is left as it is, PSFMATCH none"),
+        ("F460M", 2.15, 2.0, "F480M", "none", "F460M is left as it is, PSFMATCH none"),
+        # Too broad to be left: treated as any other band.
+        ("F480M", 2.6, 2.0, "F444W", "none", "PSFMATCH is none, unless a larger --max-residual"),
         ("F444W", 2.6, 2.0, "F200W", "none", "is broader than the target's"),
     ],
 )
@@ -409,6 +414,11 @@ def test_psfs_decide(image_path, band, source, target, target_band, psfmatch, wa
             match = plan_match(image, psf=psf, target=wanted)
         assert match.psfmatch == psfmatch
         assert bool(match.unchanged) == (source == target or "is left as it is" in warned)
+        # The PSF that the image has: the target's, or its own.
+        if match.psfmatch != "none":
+            assert match.fwhm == pytest.approx(2.3548 * target * 0.03, rel=0.01)
+        elif match.unchanged:
+            assert match.fwhm == pytest.approx(2.3548 * source * 0.03, rel=0.01)
         residual = match.residual
         if residual < 1e-3:
             plan_match(image, psf=psf, target=Psf(gaussian(99, target), 0.03), max_residual=0.01)

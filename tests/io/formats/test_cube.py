@@ -38,6 +38,7 @@ def cube(wcs_header):
         segmap=segmap,
         table=table,
         psfmatch={"F444W": "F444W", "F606W": "none"},
+        psf_fwhm={"F444W": 0.145, "F606W": 0.11, "HSC_G": None},
     )
 
 
@@ -51,6 +52,8 @@ def test_bands_are_put_in_order(cube):
         "F444W": "F444W",
         "HSC_G": "unknown",
     }
+    assert (cube.psf_fwhm["F606W"], cube.psf_fwhm["F444W"]) == (0.11, 0.145)
+    assert np.isnan(cube.psf_fwhm["HSC_G"]) and np.isnan(cube.psf_fwhm["UVIS_F275W"])
 
 
 def test_a_cube_speaks_astropy(cube, wcs_header):
@@ -88,6 +91,7 @@ def test_round_trip(cube, tmp_path):
     assert (back.redshift, back.redshift_err, back.object_id) == (5.24, 0.1, "531")
     assert back.pixar_a2 == pytest.approx(0.0009, rel=1e-9)
     assert back.psfmatch == cube.psfmatch
+    np.testing.assert_equal(back.psf_fwhm, cube.psf_fwhm)
     assert not back.table.has_masked_values
     for name in cube.table.colnames:
         np.testing.assert_array_equal(back.table[name], cube.table[name])

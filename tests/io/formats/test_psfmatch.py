@@ -1,11 +1,14 @@
 """Warnings of bands that are not matched to one PSF, in cubes and mosaics."""
 
+from contextlib import nullcontext
+
+import fakes
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from pixsed.errors import PixsedWarning
-from pixsed.io.formats.psfmatch import bands_apart, main_target, warn_of_psfs
+from pixsed.io.formats.psfmatch import bands_apart, common_psf, main_target, warn_of_psfs
 
 ALIKE = [
     {"F200W": "F444W", "F277W": "F444W", "F444W": "F444W"},
@@ -38,6 +41,38 @@ def test_alike(psfmatch):
     warn_of_psfs(psfmatch)
 
 
+@pytest.mark.parametrize(
+    ("widths", "listed"),
+    [
+        ({"F444W": 0.145, "F480M": 0.158}, ""),  # 1.09 times as wide, as it is
+        ({"F444W": 0.145, "F480M": 0.166}, ""),
+        ({"F444W": 0.145, "F480M": 0.168}, "F480M (none)"),
+        ({"F444W": 0.145, "F480M": 0.31}, "F480M (none)"),
+        ({"F200W": 0.145, "F444W": 0.145}, "F480M (none)"),
+        ({"F444W": 0.145, "F480M": np.nan}, "F480M (none)"),
+        ({"F444W": np.nan, "F480M": 0.31}, ""),  # nothing to compare it with
+        (None, ""),
+    ],
+)
+def test_a_band_left_must_be_about_as_wide(widths, listed):
+    psfmatch = {"F200W": "F444W", "F444W": "F444W", "F480M": "none"}
+    assert bands_apart(psfmatch, widths) == listed
+    with pytest.warns(PixsedWarning, match="F480M") if listed else nullcontext():
+        warn_of_psfs(psfmatch, widths)
+
+
+def test_common_psf():
+    psfmatch = {"F200W": "F444W", "F277W": "F444W", "F444W": "F444W", "F480M": "none"}
+    widths = {"F200W": 0.15, "F277W": 0.14, "F480M": 0.3, "F444W": np.nan}
+    assert common_psf(psfmatch, widths) == ("F444W", pytest.approx(0.145))
+    for known in ({}, {"F480M": 0.3}):
+        band, width = common_psf(psfmatch, known)
+        assert band == "F444W" and np.isnan(width)
+    for others in ("none", "unknown"):
+        band, width = common_psf({"F200W": "unknown", "F480M": others}, widths)
+        assert band == others and np.isnan(width)
+
+
 @pytest.mark.parametrize(("psfmatch", "target", "listed"), APART)
 def test_apart(psfmatch, target, listed):
     assert listed in bands_apart(psfmatch)
@@ -61,7 +96,7 @@ def images(write_fits, wcs_header):
         for band, name in psfmatch.items():
             header = wcs_header(BUNIT="nJy", FILTER=band, INSTRUME="NIRCAM")
             if name:
-                header["PSFMATCH"] = name
+                header["PSFMATCH"], header["PSFFWHM"] = name, 0.15
             data = rng.normal(0, 0.1, (40, 40))
             data[10:30, 10:30] += 30
             paths.append(
@@ -94,14 +129,25 @@ def test_commands_tell(images, run_cli, tmp_path, others, warned):
     cut = run_cli("cutout", *paths, "--segmap", seg, "--id", "1", "--redshift", "1", "-o", cube)
     nothing = "none of the bands says to which PSF it is matched" in cut.stderr
     assert nothing == (others in (None, "unknown"))
-    fit = ["fit", "--engine", "quantile", "--redshift", "1", "-o"]
+    model = fakes.fake_model(tmp_path / "fake.onnx", quantiles=True)
+    fit = ["fit", "--model", model, "--engine", "quantile", "--redshift", "1", "-o"]
     done = [
         cut,
         run_cli(*fit, tmp_path / "maps.fits", cube),
         run_cli(*fit, tmp_path / "field.fits", *paths, "--segmap", seg),
-        run_cli("sum-mass", cube, "--samples", "20", "-o", tmp_path / "mass.fits"),
+        run_cli(
+            "sum-mass", cube, "--model", model, "--samples", "20", "-o", tmp_path / "mass.fits"
+        ),
     ]
+    for result in done[1:3]:  # the fits
+        assert ("none of the bands says" in result.stderr) == (others in (None, "unknown"))
     for result in done:
         assert result.exit_code == 0, (result.output, result.exception)
         assert sum("not known to be matched to" in text for text in result.warned) == warned
     assert fits.getheader(cube, "F444W")["PSFMATCH"] == (psfmatch["F444W"] or "unknown")
+    # The FWHM goes from the images to the cube and to the maps, and from there to pictures.
+    target = main_target({band: name or "unknown" for band, name in psfmatch.items()})
+    assert fits.getheader(cube, "F444W").get("PSFFWHM") == (0.15 if psfmatch["F444W"] else None)
+    for path in (cube, tmp_path / "maps.fits", tmp_path / "field.fits"):
+        assert fits.getheader(path).get("PSFFWHM") == (0.15 if target else None)
+    assert fits.getheader(tmp_path / "maps.fits").get("PSFMATCH") == target

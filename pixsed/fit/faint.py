@@ -1,0 +1,43 @@
+"""Light of the pixels of a galaxy that are too faint to be fitted."""
+
+import numpy as np
+
+from pixsed.dq import DQ, NOT_FITTED
+from pixsed.images.noise.covariance import autocorrelations, total_variance
+from pixsed.snr import is_reference, snr_used
+
+
+def faint_light(cube, selection):
+    """Return the light of the pixels below the cut of S/N over that of the fitted pixels.
+
+    The light of a pixel is its mean flux over the reference bands (`pixsed.snr.snr_used`). The
+    pixels below the cut are those of the segment that nothing else excludes.
+
+    Parameters
+    ----------
+    cube : `~pixsed.io.formats.cube.Cube`
+    selection : `~pixsed.fit.select.Selection`
+
+    Returns
+    -------
+    ratio, error : float
+        The ratio is negative where the sum of faint pixels is; 0 and 0 if there is no such pixel,
+        or no light in the fitted pixels. The error is that of the noise of the faint pixels, equal
+        in all bands.
+    """
+    low = (selection.dq & NOT_FITTED) == int(DQ.LOW_SNR)
+    if not low.any():
+        return 0.0, 0.0
+    used = snr_used(np.isfinite(selection.flux), is_reference(selection.bands))
+    count = np.maximum(used.sum(axis=0), 1)
+    light = np.where(used, selection.flux, 0.0).sum(axis=0, dtype=float) / count
+    bright = light[selection.chosen].sum()
+    if not bright > 0:
+        return 0.0, 0.0
+    index = [cube.bands.index(band) for band in selection.bands]
+    corr = np.asarray(cube.table["noise_corr"], dtype=float)[index]
+    measured = None if cube.autocorrelation is None else cube.autocorrelation[index]
+    err = np.where(used & low, selection.bare / count, 0.0)
+    pairs = zip(err, autocorrelations(corr, measured), strict=True)
+    variance = sum(total_variance(*pair) for pair in pairs)
+    return float(light[low].sum() / bright), float(np.sqrt(max(variance, 0.0)) / bright)

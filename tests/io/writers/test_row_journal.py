@@ -1,0 +1,111 @@
+import json
+import math
+
+import pytest
+
+from pixsed.errors import PixsedError, Stopped
+from pixsed.io.writers.row_journal import RowJournal, check_rows_output
+
+KEY = {"--seed": 42, "model": "abc"}
+
+
+def write(path, names, key=KEY, error=None, **options):
+    """Append rows; raise `error` after them. Return the rows of earlier runs."""
+    with RowJournal(path, key, **options) as journal:
+        before = dict(journal.rows)
+        for name in names:
+            journal.append(name, {"ID": name, "X": 1.5, "N": 3, "NOTHING": math.nan})
+        if error is not None:
+            raise error
+    return before
+
+
+def test_rows_stay_after_an_error_and_go_after_success(tmp_path):
+    path, part = tmp_path / "t.ecsv", tmp_path / "t.ecsv.part"
+    with pytest.raises(PixsedError, match="no.*; 2 rows are kept in .*t.ecsv.part: go on with --r"):
+        write(path, "ab", error=PixsedError("no"))
+    before = write(path, "c", resume=True, error=None)
+    assert list(before) == ["a", "b"] and before["a"]["X"] == 1.5
+    assert math.isnan(before["b"]["NOTHING"])
+    assert not part.exists()
+
+
+@pytest.mark.parametrize(
+    "error", [Stopped(15), KeyboardInterrupt(), OSError("disk"), PixsedError("x")]
+)
+def test_the_message_says_what_is_kept(tmp_path, error):
+    kind = Stopped if isinstance(error, Stopped) else PixsedError
+    with pytest.raises(kind) as found:
+        write(tmp_path / "t.fits", "a", error=error)
+    said = found.value.kept if kind is Stopped else str(found.value)
+    assert "1 row is kept" in said and "--resume" in said
+    # Nothing is left of a run that has no row, and its error is its own.
+    other = tmp_path / "u.fits"
+    with pytest.raises(type(error)):
+        write(other, "", error=error)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.fits.part"]
+
+
+def test_a_line_that_was_cut_short(tmp_path):
+    path, part = tmp_path / "t.fits", tmp_path / "t.fits.part"
+    with pytest.raises(PixsedError):
+        write(path, "abc", error=PixsedError("x"))
+    whole = part.read_bytes()
+    for cut in (1, 20, len(whole.splitlines()[-1])):
+        part.write_bytes(whole[:-cut])
+        with pytest.raises(PixsedError):
+            assert list(write(path, "", resume=True, error=PixsedError("x"))) == ["a", "b"]
+        assert part.read_bytes() == b"".join(whole.splitlines(True)[:3])
+    # Even the first line may be cut short.
+    part.write_bytes(whole[:5])
+    with pytest.raises(PixsedError):
+        assert write(path, "d", resume=True, error=PixsedError("x")) == {}
+    assert json.loads(part.read_text().splitlines()[0])["key"] == KEY
+
+
+def test_other_options_and_other_files(tmp_path):
+    path, part = tmp_path / "t.fits", tmp_path / "t.fits.part"
+    with pytest.raises(PixsedError):
+        write(path, "a", error=PixsedError("x"))
+    with pytest.raises(PixsedError, match="--seed = 42, now it is 43; give the same as then"):
+        write(path, "", KEY | {"--seed": 43}, resume=True)
+    with pytest.raises(PixsedError, match="made with another model"):
+        write(path, "", KEY | {"model": "b"}, resume=True)
+    for text in ("[]\n", "nothing\n", '{"format": 99, "key": {}}\n', '{"format": 1}\n'):
+        part.write_text(text)
+        with pytest.raises(PixsedError, match="cannot be read; start anew with --overwrite"):
+            write(path, "", resume=True)
+    write(path, "z")  # without resume, it begins anew
+    assert not part.exists()
+
+
+def test_nothing_is_kept_for_streams(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in (None, "-"):
+        with pytest.raises(PixsedError, match="^x$"):
+            write(path, "a", error=PixsedError("x"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_run_at_a_time(tmp_path):
+    path = tmp_path / "t.fits"
+    with RowJournal(path, KEY) as journal:
+        journal.append("a", {})
+        with pytest.raises(PixsedError, match="is being written by another run"):
+            write(path, "b")
+        with pytest.raises(PixsedError, match="is being written by another run"):
+            write(path, "b", resume=True)
+
+
+def test_checks_before_the_work(tmp_path):
+    path = tmp_path / "t.csv"
+    check_rows_output(path)
+    (tmp_path / "t.csv.part").touch()
+    with pytest.raises(PixsedError, match="from a run that was stopped; go on with it by --resume"):
+        check_rows_output(path)
+    for option in ("overwrite", "resume"):
+        check_rows_output(path, **{option: True})
+    with pytest.raises(PixsedError, match="--resume needs a file; give its name with -o"):
+        check_rows_output("/dev/null", resume=True)
+    with pytest.raises(PixsedError, match="a table is written as"):
+        check_rows_output(tmp_path / "t.png")
