@@ -82,7 +82,7 @@ def sum_mass(
         One row per galaxy: FILE, ID, RA, DEC, REDSHIFT, REDSHIFT_ERR, NPIX, areas and fractions,
         RES_<PROP>_P025 _P16 _P50 _P84 _P975 (resolved) and INT_<PROP>_... (integrated) of
         LOGMSTAR, LOGMFORM, LOGSFR, LOGSFR10, LOGSSFR, AGE, METAL and AV as far as the model has
-        them, INT_REDSHIFT_..., OFFSET (resolved - integrated medians of LOGMSTAR) and OFFSET_ERR
+        them, ``INT_REDSHIFT_*``, OFFSET (resolved - integrated medians of LOGMSTAR) and OFFSET_ERR
         [dex], and FLAG (bits of `~pixsed.dq.Flag`). NaN where there is no value. The descriptions
         of the columns say more.
 

@@ -173,10 +173,10 @@ class TestGeometry:
         assert table.meta["REFFKIND"] == "given"
 
     def test_width_of_the_psf_in_the_header(self, model, tmp_path):
-        path = tmp_path / "cube.fits"
-        write_cube(fakes.make_cube(), path)
-        with fits.open(path, mode="update") as hdulist:
-            hdulist[0].header["PSFFWHM"] = 0.2
+        path, cube = tmp_path / "cube.fits", fakes.make_cube()
+        cube.psfmatch = dict.fromkeys(cube.bands, "F444W")
+        cube.psf_fwhm = dict.fromkeys(cube.bands, 0.2)
+        write_cube(cube, path)
         annuli = ProfileOptions(radii=(0, 0.1, 0.2), axis_ratio=1, pa=0, centre="light")
         table = profile(path, model, OPTIONS, annuli, noise="independent")
         assert table.meta["PSFFWHM"] == 0.2 and table["IN_PSF"].tolist() == [1, 0]
