@@ -77,8 +77,11 @@ run compare "$out/tau/$first.fits" "$out/dirichlet/$first.fits" --property LOGMS
     --plot "$out/figures/priors_pixels.png" --overwrite -o "$out/priors_pixels.ecsv"
 
 step "Predictive checks (Fig 14) and radial profiles (Fig 15)"
-# Fig 14: run ppc "$out/cubes/$first.fits" --model tau --overwrite -o "$out/figures/fig14_ppc.png"
-# Fig 15: run profile "$out/cubes/$first.fits" --model tau --overwrite -o "$out/figures/fig15_profile.png"
+# shellcheck disable=SC2086
+run ppc "$out/cubes/$first.fits" --radec $radec --segment --model tau --overwrite \
+    --plot "$out/figures/fig14_ppc.png" -o "$out/fig14_ppc.ecsv"
+run profile "$out/cubes/$first.fits" --model tau --samples "$samples" --overwrite \
+    --plot "$out/figures/fig15_profile.png" -o "$out/fig15_profile.ecsv"
 
 step "Accuracy and calibration on simulations (Table 3, Figs 1, 2, 9-12, 16)"
 if run ssp --library bc03 --refine 3 --overwrite -o "$out/bc03.fits"; then

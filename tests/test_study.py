@@ -42,8 +42,8 @@ def test_command_lines(tmp_path):
     lines = [line.split("\037")[:-1] for line in record.read_text().splitlines()]
     names = {name for name, *_ in lines}
     assert names >= set(
-        "bkg psfmatch cutout fit rgb plot ds9 corner sfh sum-mass compare ssp simulate "
-        "validate".split()
+        "bkg psfmatch cutout fit rgb plot ds9 corner sfh sum-mass compare ppc profile ssp "
+        "simulate validate".split()
     )
     assert len(lines) == len(set(map(tuple, lines))) > 40
     for name, *arguments in lines:
@@ -73,6 +73,7 @@ def test_whole_study(tmp_path):
         for prior in ("tau", "dirichlet")
     }
     expected |= {"priors_masses.png", "priors_pixels.png", "ds9_1.sh"}
+    expected |= {"fig14_ppc.png", "fig15_profile.png"}
     if find_spec("bagpipes"):
         expected |= {
             f"validate_{prior}_{kind}.png"
