@@ -173,8 +173,9 @@ def test_columns_that_are_named(fit):
     table.rename_columns(["ID", "REDSHIFT"], ["NUMBER", "z"])
     table["ez"] = [0.1, 0.0]
     result, _ = fit(table)
-    assert "no column REDSHIFT; add one, or give --redshift or --z-col; it has NUMBER, z" in said(
-        result
+    assert (
+        "no column REDSHIFT; add one, or give --redshift or --z-col, or --model broad-z, which "
+        "infers it; it has NUMBER, z" in said(result)
     )
     _, found = fit(table, "--z-col", "z", "--zerr-col", "ez", "--id-col", "NUMBER")
     assert found.meta["ZCOL"] == "z" and found.meta["IDCOL"] == "NUMBER"
