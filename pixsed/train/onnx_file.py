@@ -16,10 +16,14 @@ def forget_source(proto):
 
 
 def forget_inner(proto):
-    """Remove names of nodes, and shapes of intermediate values, which are not needed, in place."""
+    """Remove shapes of intermediate values, and shorten the names of nodes, in place.
+
+    Only nodes that take parts of arrays keep a name: onnxruntime 1.20 derives from it the names
+    of nodes that it fuses, and cannot load a file where two of these are equal.
+    """
     del proto.graph.value_info[:]
-    for node in proto.graph.node:
-        node.name = ""
+    for number, node in enumerate(proto.graph.node):
+        node.name = f"g{number}" if node.op_type in ("Gather", "Slice") else ""
 
 
 def keep_silu(proto):

@@ -91,6 +91,9 @@ def test_a_shipped_file_alone_loads(name):
     assert plain(content).get_outputs()[0].name == "samples"
     proto = onnx.load_from_string(content)
     assert proto.ir_version <= 10 and proto.opset_import[0].version <= 18
+    if name.startswith("broad"):  # two Gathers of one array, which onnxruntime 1.20 fuses
+        parts = [node.name for node in proto.graph.node if node.op_type in ("Gather", "Slice")]
+        assert len(set(parts)) == len(parts)
     # No float64 product of x and its sigmoid, which onnxruntime would fuse: see `keep_silu`.
     made = {out: node for node in proto.graph.node for out in node.output}
     typed = onnx.shape_inference.infer_shapes(proto).graph
