@@ -7,10 +7,10 @@ import numpy as np
 from pixsed.checks import check_choice
 from pixsed.dq import OOD_LIMIT
 from pixsed.fit.derived import derive
-from pixsed.fit.draws import global_indices
 from pixsed.fit.faint import faint_light
 from pixsed.fit.galaxy_normals import NOISE, galaxy_normals
-from pixsed.fit.posterior import BATCH, EXTENSIVE, run_batches
+from pixsed.fit.pixel_draws import divide_draws, pixel_draws
+from pixsed.fit.posterior import EXTENSIVE
 
 #: Properties of a galaxy that are means over its pixels, weighted by the mass formed.
 MEANS = ("AGE", "METAL", "AV")
@@ -104,49 +104,29 @@ def total_draws(
     """
     check_choice("noise", noise, NOISE)
     y, x = np.nonzero(selection.fitted)
-    row_key, column_key = global_indices(cube.header, cube.shape)
-    keys = row_key[y], column_key[x]
-    groups = divide_draws(
-        options.samples, [cube.redshift] if redshifts is None else list(redshifts)
-    )
-    middle = groups[len(groups) // 2][1].start
     sums = _Sums(model, options.samples, len(y))
-    exact = np.zeros(BATCH)
     normals = galaxy_normals(cube, model, selection, options, noise)
-    for where, base in normals.parts(y, x):
-        inside = [(z, overlap(part, where)) for z, part in groups]
-        inside = [(z, part) for z, part in inside if part.stop > part.start]
-
-        def draw_batch(rows, keep, base=base, start=where.start, inside=inside):
-            flux, err = selection.photometry(model, y[rows], x[rows])
-            mine, found, ood = base(rows), [], None
-            for z, part in inside:
-                local = slice(part.start - start, part.stop - start)
-                draws, predicted = model.sample(flux, err, exact + z, exact, mine[:, local])
-                found.append((z, part, draws[keep]))
-                if part.start <= middle < part.stop:  # the median redshift
-                    ood = model.score(flux, err, predicted, exact, exact)[1][keep]
-            return found, ood
-
-        report = last_only(progress, where, options.samples)
-        for rows, (found, ood) in run_batches(draw_batch, *keys, jobs, report):
-            sums.add(rows, found, ood)
+    batches = pixel_draws(
+        cube,
+        model,
+        selection,
+        options.samples,
+        normals=normals,
+        redshifts=divide_draws(
+            options.samples, [cube.redshift] if redshifts is None else list(redshifts)
+        ),
+        use=lambda *batch: batch,
+        jobs=jobs,
+        progress=progress,
+    )
+    for batch in batches:
+        sums.add(*batch)
     found = sums.result(normals.prior_part(y, x))
     light, error = faint_light(cube, selection)
     if carry_faint:
         rng = np.random.default_rng([options.seed, 1])
         found = found.scaled(light + error * rng.standard_normal(options.samples))
     return replace(found, faint_light=light)
-
-
-def overlap(one, other):
-    """Return the part of a slice of draws that lies in another slice."""
-    return slice(max(one.start, other.start), min(one.stop, other.stop))
-
-
-def last_only(progress, where, samples):
-    """Return `progress` for the last of the draws, so that each pixel is reported once."""
-    return progress if where.stop == samples else None
 
 
 class _Sums:
@@ -197,11 +177,3 @@ class _Sums:
             fraction = min(1.0, float((spread * np.sqrt(prior)).sum() ** 2 / variance))
         ood = self._odd / self._scored if self._scored else np.nan
         return Totals(draws, ood, fraction, bound)
-
-
-def divide_draws(samples, redshifts):
-    """Divide the draws among the redshifts; return a list of (redshift, slice of draws)."""
-    ends = np.linspace(0, samples, len(redshifts) + 1).round().astype(int)
-    return [
-        (z, slice(a, b)) for z, a, b in zip(redshifts, ends[:-1], ends[1:], strict=True) if b > a
-    ]

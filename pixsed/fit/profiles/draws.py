@@ -8,9 +8,9 @@ from pixsed import cosmology
 from pixsed.dq import OOD_LIMIT
 from pixsed.fit.derived import derive
 from pixsed.fit.draws import global_indices
-from pixsed.fit.posterior import BATCH, EXTENSIVE, Rows, draw, run_batches
+from pixsed.fit.pixel_draws import pixel_draws
+from pixsed.fit.posterior import EXTENSIVE, Rows, draw
 from pixsed.fit.quantiles import of_draws
-from pixsed.fit.total import last_only, overlap
 
 # Number of pixels whose draws are in memory together in `mass_planes`.
 _TOGETHER = 2048
@@ -76,43 +76,37 @@ def sum_draws(
         Fraction of the pixels that are out of distribution; NaN where no score is known.
     """
     y, x = np.nonzero(selection.fitted)
-    keys = tuple(key[at] for key, at in zip(_keys(cube), (y, x), strict=True))
-    middle = redshifts[len(redshifts) // 2][1].start
-    exact = np.zeros(BATCH)
+    npix = selection.npix(y, x)
+
+    def sum_batch(rows, found, ood):
+        weight, count = weights[:, rows], None if npix is None else npix[rows]
+        sums = [(part, _sums(model, draws, z, count, weight)) for z, part, draws in found]
+        if ood is None:
+            return sums, 0.0
+        with np.errstate(invalid="ignore"):
+            return sums, np.stack([weight @ np.isfinite(ood), weight @ (ood < OOD_LIMIT)])
+
+    batches = pixel_draws(
+        cube,
+        model,
+        selection,
+        options.samples,
+        normals=normals,
+        redshifts=redshifts,
+        use=sum_batch,
+        jobs=jobs,
+        progress=progress,
+    )
     totals, counts = {}, np.zeros((2, len(weights)))
-    for where, base in normals.parts(y, x):
-        inside = [(z, overlap(part, where)) for z, part in redshifts]
-        inside = [(z, part) for z, part in inside if part.stop > part.start]
-
-        def sum_batch(rows, keep, base=base, start=where.start, inside=inside):
-            flux, err = selection.photometry(model, y[rows], x[rows])
-            mine, kept = base(rows), rows[keep]
-            npix, weight = selection.npix(y[kept], x[kept]), weights[:, kept]
-            sums, scored = [], 0.0
-            for z, part in inside:
-                local = slice(part.start - start, part.stop - start)
-                draws, predicted = model.sample(flux, err, exact + z, exact, mine[:, local])
-                sums.append((part, _sums(model, draws[keep], z, npix, weight)))
-                if part.start <= middle < part.stop:  # the median redshift
-                    ood = model.score(flux, err, predicted, exact, exact)[1][keep]
-                    with np.errstate(invalid="ignore"):
-                        scored = np.stack([weight @ np.isfinite(ood), weight @ (ood < OOD_LIMIT)])
-            return sums, scored
-
-        report = last_only(progress, where, options.samples)
-        for _, (sums, scored) in run_batches(sum_batch, *keys, jobs, report):
-            counts += scored
-            for part, found in sums:
-                for name, values in found.items():
-                    shape = len(weights), options.samples
-                    totals.setdefault(name, np.zeros(shape))[:, part] += values
+    for sums, scored in batches:
+        counts += scored
+        for part, found in sums:
+            for name, values in found.items():
+                shape = len(weights), options.samples
+                totals.setdefault(name, np.zeros(shape))[:, part] += values
     with np.errstate(divide="ignore", invalid="ignore"):
         area = _areas(weights, cube, redshifts, options.samples)
         return _properties(totals, area), counts[1] / counts[0]
-
-
-def _keys(cube):
-    return global_indices(cube.header, cube.shape)
 
 
 def _sums(model, draws, z, npix, weight):
@@ -180,7 +174,7 @@ def mass_planes(cube, model, selection, options):
         part of the mass of the bin.
     """
     y, x = np.nonzero(selection.fitted)
-    key_y, key_x = _keys(cube)
+    key_y, key_x = global_indices(cube.header, cube.shape)
     options = replace(options, samples=_MAP_SAMPLES)
     values = np.empty((2, len(y)))
     for start in range(0, len(y), _TOGETHER):

@@ -17,6 +17,7 @@ from pixsed.fit.cube import load_for
 from pixsed.fit.galaxy_normals import NOISE, galaxy_normals
 from pixsed.fit.galaxy_row import integrated_fit, redshifts_of
 from pixsed.fit.options import DEFAULT_SNR_MIN, FitOptions
+from pixsed.fit.pixel_draws import divide_draws
 from pixsed.fit.posterior import output_names
 from pixsed.fit.profiles.draws import sum_draws
 from pixsed.fit.profiles.geometry import find_geometry
@@ -25,7 +26,6 @@ from pixsed.fit.profiles.table import OWN, chosen_properties, profile_table
 from pixsed.fit.progress import NoProgress, Progress
 from pixsed.fit.record import model_cards
 from pixsed.fit.select import select, with_redshift
-from pixsed.fit.total import divide_draws
 from pixsed.io.formats.cube import Cube, read_cube
 from pixsed.io.formats.psfmatch import common_psf, warn_of_psfs
 from pixsed.io.outputs import protected_arguments
@@ -197,7 +197,7 @@ def _draws(cube, model, selection, geometry, options, annuli, name, work):
 
 
 def _redshifts(cube, model, selection, options):
-    """Return the redshifts of the galaxy and their draws, as `pixsed.fit.total.mass_row` does."""
+    """Return the redshifts of the galaxy and their draws, as `pixsed.fit.galaxy_row` does."""
     found = integrated_fit(cube, model, selection, options).draws if cube.redshift_err > 0 else {}
     return divide_draws(options.samples, redshifts_of(cube, model, found))
 
