@@ -66,3 +66,25 @@ def mean_snr(flux, err, bands):
         ratio = np.asarray(flux) / err
         used = snr_used(np.isfinite(ratio), is_reference(bands))
         return np.where(used, ratio, 0).sum(axis=0) / used.sum(axis=0)
+
+
+def reference_light(flux, bands):
+    """Return the mean flux of each pixel over the bands of `snr_used`.
+
+    Parameters
+    ----------
+    flux : `~numpy.ndarray`, shape (B, ...)
+        NaN = no data.
+    bands : sequence of str
+        In order of ascending wavelength.
+
+    Returns
+    -------
+    light : `~numpy.ndarray`, shape (...), float64
+        0 where no band has data.
+    used : `~numpy.ndarray` of bool, shape (B, ...)
+        The bands of each pixel.
+    """
+    used = snr_used(np.isfinite(flux), is_reference(bands))
+    light = np.where(used, flux, 0.0).sum(axis=0, dtype=float)
+    return light / np.maximum(used.sum(axis=0), 1), used

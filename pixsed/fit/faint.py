@@ -3,8 +3,8 @@
 import numpy as np
 
 from pixsed.dq import DQ, NOT_FITTED
-from pixsed.images.noise.covariance import autocorrelations, total_variance
-from pixsed.snr import is_reference, snr_used
+from pixsed.images.noise.covariance import cube_autocorrelations, total_variance
+from pixsed.snr import reference_light
 
 
 def faint_light(cube, selection):
@@ -28,16 +28,11 @@ def faint_light(cube, selection):
     low = (selection.dq & NOT_FITTED) == int(DQ.LOW_SNR)
     if not low.any():
         return 0.0, 0.0
-    used = snr_used(np.isfinite(selection.flux), is_reference(selection.bands))
-    count = np.maximum(used.sum(axis=0), 1)
-    light = np.where(used, selection.flux, 0.0).sum(axis=0, dtype=float) / count
+    light, used = reference_light(selection.flux, selection.bands)
     bright = light[selection.chosen].sum()
     if not bright > 0:
         return 0.0, 0.0
-    index = [cube.bands.index(band) for band in selection.bands]
-    corr = np.asarray(cube.table["noise_corr"], dtype=float)[index]
-    measured = None if cube.autocorrelation is None else cube.autocorrelation[index]
-    err = np.where(used & low, selection.bare / count, 0.0)
-    pairs = zip(err, autocorrelations(corr, measured), strict=True)
+    err = np.where(used & low, selection.bare / np.maximum(used.sum(axis=0), 1), 0.0)
+    pairs = zip(err, cube_autocorrelations(cube, selection.bands), strict=True)
     variance = sum(total_variance(*pair) for pair in pairs)
     return float(light[low].sum() / bright), float(np.sqrt(max(variance, 0.0)) / bright)

@@ -5,7 +5,7 @@ import numpy as np
 from pixsed.fit.common import common_fractions
 from pixsed.fit.correlated import CorrelatedNormals
 from pixsed.fit.draws import global_indices, independent_normals, key_of_name
-from pixsed.images.noise.covariance import autocorrelations
+from pixsed.images.noise.covariance import cube_autocorrelations
 
 #: Correlations of the draws of different pixels.
 NOISE = ("correlated", "independent", "common")
@@ -134,9 +134,4 @@ def pixel_autocorrelation(cube, bands):
     `~numpy.ndarray`, shape (2 n + 1, 2 n + 1)
         1 in the middle.
     """
-    index = [cube.bands.index(band) for band in bands]
-    corr = np.asarray(cube.table["noise_corr"], dtype=float)[index]
-    if cube.binning is not None:
-        corr = np.ones(len(index))  # that of its table is of a sum of bins
-    measured = None if cube.autocorrelation is None else cube.autocorrelation[index]
-    return autocorrelations(corr, measured).mean(axis=0)
+    return cube_autocorrelations(cube, bands).mean(axis=0)

@@ -15,7 +15,7 @@ from pixsed.fit.summed import row_of_sum, summed_photometry
 from pixsed.fit.total import total_draws
 from pixsed.properties import quantile_name
 from pixsed.redshifts import NO_DISTANCE
-from pixsed.snr import is_reference, snr_used
+from pixsed.snr import reference_light
 
 #: Quantiles of the totals.
 LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)
@@ -31,12 +31,12 @@ _PRIOR_BOUND = 0.3
 _Z_LEVELS = tuple((k + 0.5) / 16 for k in range(16))
 
 
-def check_sums(model):
-    """Raise `PixsedError` if the totals of a galaxy cannot be drawn from a model."""
+def check_sums(model, purpose="sum masses"):
+    """Raise `PixsedError` if draws of pixels cannot be summed because each has its redshift."""
     if model.infers_redshift:
         raise PixsedError(
             f"model {model.name} infers a redshift for each pixel, but a galaxy has only one; "
-            "sum masses with a model that takes a redshift, such as tau"
+            f"{purpose} with a model that takes a redshift, such as tau"
         )
 
 
@@ -156,21 +156,14 @@ def galaxy_row(cube, model, selection, options, *, noise="correlated", jobs=1, p
     return row | {"FLAG": int(flag)}
 
 
-def _light(selection):
-    """Return the mean flux of each pixel over its reference bands, (ny, nx); 0 without data."""
-    present = np.isfinite(selection.flux)
-    used = snr_used(present, is_reference(selection.bands))
-    light = np.where(used, selection.flux, 0.0).sum(axis=0, dtype=float)
-    return light / np.maximum(used.sum(axis=0), 1)
-
-
 def _place(cube, selection):
     """Return RA and DEC: the centre of the segment, weighted by its light if there is any."""
     inside = (selection.dq & DQ.OUTSIDE) == 0
     y, x = np.nonzero(inside)
     if not len(y):
         return {}
-    weight = np.maximum(_light(selection)[inside], 0.0)
+    light, _ = reference_light(selection.flux, selection.bands)
+    weight = np.maximum(light[inside], 0.0)
     if not weight.sum() > 0:
         weight = np.ones(len(y))
     x, y = (np.average(values, weights=weight) for values in (x, y))
@@ -181,7 +174,8 @@ def _place(cube, selection):
 def _size(cube, selection):
     """Return NPIX, the area, and the fractions of the segment and of its light."""
     inside = (selection.dq & DQ.OUTSIDE) == 0
-    chosen, light = selection.chosen, _light(selection)
+    chosen = selection.chosen
+    light, _ = reference_light(selection.flux, selection.bands)
     count, whole = int(chosen.sum()), light[inside].sum()
     area = count * float(cube.pixar_a2)
     return {

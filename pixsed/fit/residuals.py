@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pixsed.errors import PixsedError
+from pixsed.fit.select import fitted_pixels
 from pixsed.fit.zero_points import corrected, zero_point_cards
+from pixsed.images.noise.covariance import noise_factors
 from pixsed.io.bandnames import pivot_um
 from pixsed.nodata import usable
 
@@ -116,31 +118,20 @@ def residuals_of_maps(cube, maps, zero_points, name):
     chosen = np.isfinite(model).any(axis=0)
     if not chosen.any():
         raise PixsedError(f"{name}: no pixel was fitted; try pixsed fit with a lower --snr-min")
-    y, x, count = _rows(cube, chosen)
+    y, x = np.nonzero(fitted_pixels(chosen, cube.binning))
+    count = 1 if cube.binning is None else cube.binning.npix[y, x]
     values = (part[:, y, x].astype(float) * count for part in (flux, err, model))
     flux, err, model = values
     there = np.isfinite(flux) & np.isfinite(err) & np.isfinite(model)
-    corr = np.asarray(cube.table["noise_corr"], dtype=float)[index]
-    corr = np.where(np.isfinite(corr) & (corr > 0), corr, 1.0)
     sums = np.array(
         [
             np.where(there, flux, 0.0).sum(axis=1),
-            corr * np.sqrt(np.where(there, err**2, 0.0).sum(axis=1)),
+            noise_factors(cube, bands) * np.sqrt(np.where(there, err**2, 0.0).sum(axis=1)),
             np.where(there, model, 0.0).sum(axis=1),
         ]
     )
     sums[:, ~there.any(axis=1)] = np.nan
     return bands, sums
-
-
-def _rows(cube, chosen):
-    """Return rows and columns of the chosen pixels, or of the first of each bin, and counts."""
-    if cube.binning is None:
-        y, x = np.nonzero(chosen)
-        return y, x, 1
-    labels, first = np.unique(np.where(chosen, cube.binning.binmap, 0), return_index=True)
-    y, x = np.unravel_index(first[labels > 0], chosen.shape)
-    return y, x, cube.binning.npix[y, x]
 
 
 def together(names, parts):

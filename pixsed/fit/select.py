@@ -69,12 +69,7 @@ class Selection:
     @cached_property
     def fitted(self):
         """(ny, nx) bool: pixels passed to the model, i.e. `chosen` or the first of each bin."""
-        if self.binning is None:
-            return self.chosen
-        labels, index = np.unique(np.where(self.chosen, self.binning.binmap, 0), return_index=True)
-        found = np.zeros(self.chosen.shape, dtype=bool)
-        found.flat[index[labels > 0]] = True
-        return found
+        return fitted_pixels(self.chosen, self.binning)
 
     def npix(self, y, x):
         """Return the number of pixels in the bin of each pixel, shape (N,); None if unbinned."""
@@ -171,6 +166,16 @@ def quality(flux, code, snr, snr_min):
     dq[nbands < len(flux)] |= DQ.BAND_MISSING
     dq[(code > 0).any(axis=0)] |= DQ.NO_INFORMATION
     return dq, nbands
+
+
+def fitted_pixels(chosen, binning):
+    """Return a mask of the chosen pixels, or of the first one of each bin."""
+    if binning is None:
+        return chosen
+    labels, index = np.unique(np.where(chosen, binning.binmap, 0), return_index=True)
+    found = np.zeros(chosen.shape, dtype=bool)
+    found.flat[index[labels > 0]] = True
+    return found
 
 
 def with_redshift(cube, options):

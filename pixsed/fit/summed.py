@@ -4,8 +4,8 @@ import numpy as np
 
 from pixsed.fit.draws import key_of_name
 from pixsed.fit.posterior import Rows
-from pixsed.images.noise.covariance import autocorrelations, total_variance
-from pixsed.snr import is_reference, snr_used
+from pixsed.images.noise.covariance import cube_autocorrelations, noise_factors, total_variance
+from pixsed.snr import reference_light
 
 # A band is left out if a larger fraction of the light is in pixels without data in the band.
 _MISSING_LIGHT = 0.1
@@ -35,8 +35,7 @@ def summed_photometry(cube, selection):
     count = selection.npix(*where)
     flux = selection.flux[:, *where].astype(float) * (1 if count is None else count)
     present = np.isfinite(flux)
-    used = snr_used(present, is_reference(selection.bands))
-    light = np.where(used, flux, 0.0).sum(axis=0) / np.maximum(used.sum(axis=0), 1)
+    light, _ = reference_light(flux, selection.bands)
     total = light.sum()
     variance = _variances(cube, selection)
     sums, errors = np.full(len(flux), np.nan), np.full(len(flux), np.nan)
@@ -52,18 +51,14 @@ def summed_photometry(cube, selection):
 
 def _variances(cube, selection):
     """Return the variance of the sum of the chosen pixels or bins in each band, shape (B,)."""
-    index = [cube.bands.index(band) for band in selection.bands]
-    corr = np.asarray(cube.table["noise_corr"], dtype=float)[index]
     err = np.where(selection.fitted, selection.bare, np.nan)
     if selection.binning is None:
         y, x = (np.flatnonzero(selection.fitted.any(axis=axis)) for axis in (1, 0))
         err = err[:, y.min() : y.max() + 1, x.min() : x.max() + 1]
-        measured = None if cube.autocorrelation is None else cube.autocorrelation[index]
-        rho = autocorrelations(corr, measured)
-        pairs = zip(err, rho, strict=True)
+        pairs = zip(err, cube_autocorrelations(cube, selection.bands), strict=True)
         return np.array([total_variance(plane, factor) for plane, factor in pairs])
-    factor = np.where(np.isfinite(corr) & (corr > 0), corr, 1.0)
-    return np.nansum((err * selection.binning.npix) ** 2, axis=(1, 2)) * factor**2
+    variance = np.nansum((err * selection.binning.npix) ** 2, axis=(1, 2))
+    return variance * noise_factors(cube, selection.bands) ** 2
 
 
 def row_of_sum(flux, err, cube, model, selection, name):

@@ -163,8 +163,7 @@ class ImageFile(FileOwner):
     @property
     def noise_corr(self):
         """Noise of a large sum over that of independent pixels (NOISECOR); 1 if not known."""
-        value = positive_number(self._all_cards.get("NOISECOR"))
-        return value if value > 0 else 1.0
+        return float(self._all_cards["NOISECOR"]) if self.knows_noise_corr else 1.0
 
     @property
     def knows_noise_corr(self):

@@ -15,7 +15,7 @@ from pixsed.images.ellipses import (
     position_angle,
 )
 from pixsed.redshifts import NO_DISTANCE
-from pixsed.snr import is_reference, snr_used
+from pixsed.snr import reference_light
 
 #: Least fitted fraction of the area of the last annulus, if radii are not given.
 LEAST_COVERAGE = 0.5
@@ -80,10 +80,8 @@ def light_image(cube):
 
     These are the bands of the mean S/N (`pixsed.snr.snr_used`).
     """
-    used = snr_used(np.isfinite(cube.flux), is_reference(cube.bands))
-    count = used.sum(axis=0)
-    total = np.where(used, cube.flux, 0.0).sum(axis=0, dtype=float)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    light, used = reference_light(cube.flux, cube.bands)
+    return np.where(used.any(axis=0), light, np.nan)
 
 
 def find_geometry(cube, model, selection, options, profile, name="cube"):

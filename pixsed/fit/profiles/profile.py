@@ -15,7 +15,7 @@ from pixsed.dq import count_reasons, reasons_text
 from pixsed.errors import PixsedError
 from pixsed.fit.cube import load_for
 from pixsed.fit.galaxy_normals import NOISE, galaxy_normals
-from pixsed.fit.galaxy_row import integrated_fit, redshifts_of
+from pixsed.fit.galaxy_row import check_sums, integrated_fit, redshifts_of
 from pixsed.fit.options import DEFAULT_SNR_MIN, FitOptions
 from pixsed.fit.pixel_draws import divide_draws
 from pixsed.fit.posterior import output_names
@@ -164,11 +164,7 @@ def _there(model, options, name):
 
 def _selected(cube, model, options, name):
     """Return the `~pixsed.fit.select.Selection` of a cube; raise if no pixel can be fitted."""
-    if model.infers_redshift:
-        raise PixsedError(
-            f"model {model.name} infers a redshift for each pixel, but a galaxy has only one; "
-            "make profiles with a model that takes a redshift, such as tau"
-        )
+    check_sums(model, "make profiles")
     check_redshift(cube.redshift, cube.redshift_err, model, name, redshift_advice(", or use "))
     warn_of_psfs(cube.psfmatch, cube.psf_fwhm)
     selection = select(cube, model, options, name)

@@ -14,8 +14,8 @@ from pixsed.images.binning.groups import Pixels, mean_snr
 from pixsed.images.binning.sed import sed_bins
 from pixsed.images.binning.voronoi import ENOUGH, voronoi_bins
 from pixsed.images.noise.covariance import (
-    autocorrelations,
     correlation_width,
+    cube_autocorrelations,
     sum_variance,
     total_variance,
 )
@@ -209,8 +209,7 @@ def bin_sums(cube, binmap):
     npix = sums(np.ones(binmap.shape))
     present = np.array([sums(plane) for plane in good])
     flux = np.array([sums(np.where(g, f, 0.0)) for g, f in zip(good, cleaned, strict=True)])
-    corr = np.asarray(cube.table["noise_corr"], dtype=float)
-    rho = autocorrelations(corr, cube.autocorrelation)
+    rho = cube_autocorrelations(cube, cube.bands)
     variance = sum_variance(binmap, error, rho)
     inside = np.where(binmap > 0, error, np.nan)
     total = np.array([total_variance(*pair) for pair in zip(inside, rho, strict=True)])
@@ -261,7 +260,7 @@ def binned(cube, binmap, method, snr, snr_bands, by_data=False):
         }
     )
     bands = cube.table.copy()
-    rho = autocorrelations(np.asarray(bands["noise_corr"], dtype=float), cube.autocorrelation)
+    rho = cube_autocorrelations(cube, cube.bands)
     bands["noise_corr"] = between
 
     def painted(values):

@@ -121,6 +121,34 @@ def autocorrelations(noise_corr, measured=None):
     return np.where(known[:, None, None], measured, found)
 
 
+def cube_autocorrelations(cube, bands):
+    """Return the correlation of the noise of two pixels of a cube by lag, for each of B bands.
+
+    That of a band is measured, or a Gaussian with the noise_corr of the cube's table. For a
+    binned cube the table has the noise of a sum of bins instead, which does not count here.
+
+    Parameters
+    ----------
+    cube : `~pixsed.io.formats.cube.Cube`
+    bands : sequence of str
+
+    Returns
+    -------
+    `~numpy.ndarray`, shape (B, 2 n + 1, 2 n + 1)
+    """
+    index = [cube.bands.index(band) for band in bands]
+    corr = np.ones(len(index)) if cube.binning is not None else noise_factors(cube, bands)
+    measured = None if cube.autocorrelation is None else cube.autocorrelation[index]
+    return autocorrelations(corr, measured)
+
+
+def noise_factors(cube, bands):
+    """Return noise_corr of bands of a cube, shape (B,); 1 where it is not known."""
+    index = [cube.bands.index(band) for band in bands]
+    corr = np.asarray(cube.table["noise_corr"], dtype=float)[index]
+    return np.where(np.isfinite(corr) & (corr > 0), corr, 1.0)
+
+
 def widened(rho, reach):
     """Return autocorrelations (B, 2 n + 1, 2 n + 1) with zeros around them, up to a reach."""
     extra = reach - rho.shape[1] // 2
