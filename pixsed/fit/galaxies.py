@@ -124,7 +124,7 @@ class MosaicGalaxies:
     @property
     def paths(self) -> list[Any]:
         """Files that are read, as they are named."""
-        places = [image[0] if isinstance(image, tuple) else image for image in self.images]
+        places = [place for place, _ in map(_image, self.images)]
         others = self.options.segmap, self.options.catalog, self.options.region
         return [str(place) for place in (*places, *others) if place is not None]
 
@@ -140,8 +140,7 @@ class MosaicGalaxies:
         """Return a copy with absolute paths, for processes in other folders."""
         images = []
         for image in self.images:
-            place, settings = image if isinstance(image, tuple) else (image, {})
-            place = parse_location(place, band=True) if isinstance(place, str) else place
+            place, settings = _located(image)
             err = settings.get("err")
             settings = settings | ({"err": _absolute(err)} if err else {})
             images.append((place.absolute(), settings))
@@ -178,8 +177,7 @@ class OpenMosaics:
         chosen = {k: str(v) for k, v in vars(self._galaxies.options).items() if k not in files}
         images = []
         for image in self._galaxies.images:
-            place, settings = image if isinstance(image, tuple) else (image, {})
-            place = parse_location(place, band=True) if isinstance(place, str) else place
+            place, settings = _located(image)
             images.append([place.band, place.extension, {k: str(v) for k, v in settings.items()}])
         inputs = [file_digest(path) for path in dict.fromkeys(self._cutouts.inputs)]
         return {"inputs": inputs, "images": images, "cutouts": chosen}
@@ -219,6 +217,17 @@ class OpenMosaics:
         """
         number = galaxy if self._ids is None else self._ids.get(int(galaxy), galaxy)
         return self._cutouts.cut_one(galaxy).cube, number
+
+
+def _image(image):
+    """Return an image of `MosaicGalaxies` as it is named, and its options."""
+    return image if isinstance(image, tuple) else (image, {})
+
+
+def _located(image):
+    """Return the `~pixsed.io.locate.Location` of an image of `MosaicGalaxies`, and its options."""
+    place, settings = _image(image)
+    return (parse_location(place, band=True) if isinstance(place, str) else place), settings
 
 
 def _read(path):

@@ -26,3 +26,12 @@ def new_figure(**settings):
             "try: pip install 'pixsed[plot]'"
         ) from None
     return Figure(layout="constrained", **settings)
+
+
+def legend_entries(axes):
+    """Return what the legend of some axes shows, each text once: a dict of text to artist."""
+    found = {}
+    for axis in axes:
+        for artist, text in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(text, artist)
+    return found

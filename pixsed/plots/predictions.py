@@ -4,7 +4,7 @@ import numpy as np
 
 from pixsed.errors import PixsedError
 from pixsed.fit.predictions import BEST, LEVELS
-from pixsed.plots.figure import new_figure
+from pixsed.plots.figure import legend_entries, new_figure
 
 #: Largest number of places in one picture.
 MOST = 6
@@ -75,9 +75,7 @@ def _handles(axes):
     """Return the entries of the legend of all panels, the data first: text -> handle."""
     from matplotlib.lines import Line2D
 
-    found = {}
-    for axis in axes:
-        found |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    found = legend_entries(axes)
     if "draws" in found:  # single draws are too pale for a legend
         found["draws"] = Line2D([], [], ls="", marker="o", ms=4, color=_DRAW)
     order = ("data", "upper limit", "draws", "median, 68 %", "best draw", "median spectrum")

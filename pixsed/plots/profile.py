@@ -3,7 +3,7 @@
 import numpy as np
 
 from pixsed.errors import PixsedError
-from pixsed.plots.figure import new_figure
+from pixsed.plots.figure import legend_entries, new_figure
 from pixsed.plots.labels import galaxy_title, label
 
 #: Properties that are drawn by default.
@@ -85,8 +85,9 @@ def draw(table, properties=(), *, unit="arcsec"):
     axes[-1].set_xlim(0.0, 1.03 * float(table["R_OUT"][-1]) * scale)
     axes[-1].set_xlabel(text.format(kind=table.meta.get("REFFKIND", "effective")), fontsize=9)
     _second_axis(axes[0], table, unit, scale)
-    handles, labels = _legend(axes, table)
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=7.5)
+    entries = legend_entries(axes)
+    place = {"loc": "outside lower center", "ncols": 2}
+    figure.legend(entries.values(), entries.keys(), frameon=False, fontsize=7.5, **place)
     figure.suptitle("\n".join(_title(table)), fontsize=8.5)
     return figure
 
@@ -151,15 +152,6 @@ def _second_axis(axis, table, unit, scale):
     top = axis.secondary_xaxis("top", functions=(lambda r: r * factor, lambda r: r / factor))
     top.set_xlabel("arcsec" if unit == "kpc" else "kpc", fontsize=9)
     top.tick_params(labelsize=8, direction="in")
-
-
-def _legend(axes, table):
-    """Return the handles and texts of what is drawn in any panel."""
-    found = {}
-    for axis in axes:
-        for handle, text in zip(*axis.get_legend_handles_labels(), strict=True):
-            found.setdefault(text, handle)
-    return list(found.values()), list(found)
 
 
 def _title(table):
