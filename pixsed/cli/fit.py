@@ -5,6 +5,7 @@ import re
 import click
 
 from pixsed.checks import MAX_SAMPLES
+from pixsed.cli.draw_options import given_redshift
 from pixsed.cli.mosaics import (
     catalog,
     catalog_columns,
@@ -15,7 +16,6 @@ from pixsed.cli.mosaics import (
 )
 from pixsed.cli.options import (
     FiniteFloat,
-    FiniteRange,
     error_floor,
     examples,
     hdu,
@@ -109,16 +109,9 @@ def parse_tile(ctx, param, value):
 @error_floor
 @zero_points
 @click.option("--all-pixels", is_flag=True, help="Fit pixels outside the galaxies' segments too.")
-@click.option(
-    "--redshift",
-    type=FiniteRange(min=0),
-    help="Redshift, in place of the one in the file. For mosaics: of every pixel, or with "
-    "--catalog and --all-pixels of the pixels outside the segments.",
-)
-@click.option(
-    "--redshift-err",
-    type=FiniteRange(min=0),
-    help="1-sigma redshift error, in place of the one in the file; 0 = exact.",
+@given_redshift(
+    "Redshift, in place of the one in the file. For mosaics: of every pixel, or with "
+    "--catalog and --all-pixels of the pixels outside the segments."
 )
 @segmap
 @catalog

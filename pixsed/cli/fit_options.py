@@ -40,16 +40,17 @@ _NAMES = {"cube": "cubes", "image": "mosaics", "table": "tables"}
 
 def fit_options(values):
     """Return the `~pixsed.fit.options.FitOptions` from the command's option values."""
-    return FitOptions(**_those_of(FitOptions, values))
+    return FitOptions(**fields_of(FitOptions, values))
 
 
 def execution_options(values):
     """Return the `~pixsed.fit.options.ExecutionOptions` from the command's option values."""
     # The command line of this process, not of a worker.
-    return ExecutionOptions(command=command_line(), **_those_of(ExecutionOptions, values))
+    return ExecutionOptions(command=command_line(), **fields_of(ExecutionOptions, values))
 
 
-def _those_of(kind, values):
+def fields_of(kind, values):
+    """Return the option values that are fields of a dataclass, as a dict."""
     return {name: values[name] for name in kind.__dataclass_fields__ if name in values}
 
 

@@ -3,10 +3,10 @@
 import click
 
 from pixsed.checks import MAX_SAMPLES
-from pixsed.cli.mosaics import catalog_columns, split_bands, units
+from pixsed.cli.draw_options import given_redshift
+from pixsed.cli.mosaics import catalog_columns, units
 from pixsed.cli.options import (
     FiniteFloat,
-    FiniteRange,
     error_floor,
     hdu,
     model,
@@ -75,14 +75,7 @@ _FITS = (
     error_floor,
     zero_points,
     click.option("--all-pixels", is_flag=True, help="Use pixels outside the segment too."),
-    click.option(
-        "--redshift", type=FiniteRange(min=0), help="Redshift, in place of the one in the file."
-    ),
-    click.option(
-        "--redshift-err",
-        type=FiniteRange(min=0),
-        help="1-sigma redshift error, in place of the one in the file; 0 = exact.",
-    ),
+    given_redshift(),
     units,
     catalog_columns,
     hdu,
@@ -150,18 +143,11 @@ def model_and_options(values):
     options : `~pixsed.fit.options.FitOptions`
     columns : `~pixsed.fit.table_input.TableColumns`
     """
+    from pixsed.cli.fit_options import fit_options, table_columns
     from pixsed.fit.cube import load_for
-    from pixsed.fit.options import FitOptions
-    from pixsed.fit.table_input import TableColumns
 
-    columns = TableColumns(
-        units=split_bands(values["units"]),
-        **{name: values[name] for name in ("id_col", "z_col", "zerr_col", "hdu")},
-    )
-    options = FitOptions(
-        **{name: values[name] for name in FitOptions.__dataclass_fields__ if name in values}
-    )
-    return *load_for(values["model"], options), columns
+    columns = table_columns(values)
+    return *load_for(values["model"], fit_options(values)), columns
 
 
 def _check_usage(kind, file, values):

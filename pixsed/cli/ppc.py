@@ -148,12 +148,14 @@ def _bands(files, maps, propose, output, overwrite, with_picture, values):
     for line in lines(found):
         click.echo(line, err="-" in (output, propose))
     inputs = [*files, *maps]
-    for path, name, make in ((output, "RESIDUALS", residual_table), (propose, "ZEROPTS", None)):
+    number, steps = len(found.first), found.steps
+    for path, name, make, what in (
+        (output, "RESIDUALS", residual_table, found.first),
+        (propose, "ZEROPTS", offset_table, found),
+    ):
         if path:
-            table = offset_table(found) if make is None else make(found.first)
-            number, steps = len(found.first), found.steps
             write_table(
-                table,
+                make(what),
                 path,
                 overwrite=overwrite,
                 name=name,
@@ -166,7 +168,6 @@ def _bands(files, maps, propose, output, overwrite, with_picture, values):
         return None
     from pixsed.plots.predictions import draw_offsets
 
-    number = len(found.first)
     zero = f"{found.reference} = 0" if found.reference else "mean over bands = 0"
     title = f"{number} galax{'ies' if number > 1 else 'y'}, {zero}"
     return draw_offsets(found, title=title)

@@ -2,7 +2,7 @@
 
 import click
 
-from pixsed.checks import MAX_SAMPLES
+from pixsed.cli.draw_options import given_redshift, pixel_noise, summed_samples
 from pixsed.cli.options import (
     FiniteFloat,
     FiniteRange,
@@ -88,21 +88,11 @@ EPILOG = examples(
 @click.option(
     "--normalise", is_flag=True, help="Add columns relative to the central pixel, draw by draw."
 )
-@click.option(
-    "--noise",
-    type=click.Choice(("correlated", "independent", "common")),
-    default="correlated",
-    show_default=True,
-    help="Correlation of the draws of different pixels: that of the noise and the prior; none "
-    "but that of --error-floor; or complete, an upper bound of the errors.",
+@pixel_noise(
+    "Correlation of the draws of different pixels: that of the noise and the prior; none "
+    "but that of --error-floor; or complete, an upper bound of the errors."
 )
-@click.option(
-    "--samples",
-    type=click.IntRange(2, MAX_SAMPLES),
-    default=500,
-    show_default=True,
-    help="Number of posterior draws per pixel.",
-)
+@summed_samples
 @click.option(
     "--snr-min",
     type=FiniteFloat(),
@@ -113,14 +103,7 @@ EPILOG = examples(
 @error_floor
 @zero_points
 @click.option("--all-pixels", is_flag=True, help="Use pixels outside the galaxy's segment too.")
-@click.option(
-    "--redshift", type=FiniteRange(min=0), help="Redshift, in place of the one in the file."
-)
-@click.option(
-    "--redshift-err",
-    type=FiniteRange(min=0),
-    help="1-sigma redshift error, in place of the one in the file; 0 = exact.",
-)
+@given_redshift()
 @seed
 @jobs
 @click.option("--plot", type=click.Path(), metavar="FILE.png", help="Also draw a picture.")
@@ -135,23 +118,20 @@ def command(cube, model, properties, noise, plot, dpi, output, overwrite, jobs, 
     from draw k of all its pixels. All radii are semi-major axes. A pixel counts by the
     fraction of its area inside. The picture needs matplotlib: pip install 'pixsed[plot]'.
     """
+    from pixsed.cli.fit_options import fields_of, fit_options
     from pixsed.cli.fit_report import PixelBar
     from pixsed.cli.pictures import write_picture
-    from pixsed.fit.options import FitOptions
     from pixsed.fit.profiles.options import ProfileOptions
     from pixsed.fit.profiles.profile import profile
 
     kind = _picture(plot, properties, overwrite)
     values["centre"], values["reff"] = _centre(values["centre"]), _reff(values["reff"])
     values["radii"] = _radii(values["radii"], values["width"])
-    annuli, options = (
-        made(**{name: values[name] for name in made.__dataclass_fields__ if name in values})
-        for made in (ProfileOptions, FitOptions)
-    )
+    annuli = ProfileOptions(**fields_of(ProfileOptions, values))
     table = profile(
         cube,
         model,
-        options,
+        fit_options(values),
         annuli,
         properties=properties,
         noise=noise,

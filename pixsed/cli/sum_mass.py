@@ -2,7 +2,7 @@
 
 import click
 
-from pixsed.checks import MAX_SAMPLES
+from pixsed.cli.draw_options import given_redshift, pixel_noise, summed_samples
 from pixsed.cli.mosaics import (
     catalog,
     catalog_columns,
@@ -13,7 +13,6 @@ from pixsed.cli.mosaics import (
 )
 from pixsed.cli.options import (
     FiniteFloat,
-    FiniteRange,
     error_floor,
     examples,
     hdu,
@@ -51,13 +50,7 @@ _OF_MOSAICS = {
 @click.command("sum-mass", epilog=EPILOG)
 @click.argument("inputs", nargs=-1, required=True, metavar="CUBE...|[BAND=]IMAGE...")
 @model
-@click.option(
-    "--samples",
-    type=click.IntRange(2, MAX_SAMPLES),
-    default=500,
-    show_default=True,
-    help="Number of posterior draws per pixel.",
-)
+@summed_samples
 @click.option(
     "--snr-min",
     type=FiniteFloat(),
@@ -68,25 +61,12 @@ _OF_MOSAICS = {
 )
 @error_floor
 @zero_points
-@click.option(
-    "--noise",
-    type=click.Choice(["correlated", "independent", "common"]),
-    default="correlated",
-    show_default=True,
-    help="Correlation of the draws of pixels: that of their noise and of the prior; none, as in "
-    "the paper; or complete, an upper bound of the errors.",
+@pixel_noise(
+    "Correlation of the draws of pixels: that of their noise and of the prior; none, as in "
+    "the paper; or complete, an upper bound of the errors."
 )
 @click.option("--all-pixels", is_flag=True, help="Add pixels outside the galaxy's segment too.")
-@click.option(
-    "--redshift",
-    type=FiniteRange(min=0),
-    help="Redshift of every galaxy, in place of the one in the file.",
-)
-@click.option(
-    "--redshift-err",
-    type=FiniteRange(min=0),
-    help="1-sigma redshift error, in place of the one in the file; 0 = exact.",
-)
+@given_redshift("Redshift of every galaxy, in place of the one in the file.")
 @segmap
 @catalog
 @catalog_columns
