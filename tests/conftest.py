@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from click.testing import CliRunner
+from once import made_once
 
 
 def pytest_addoption(parser):
@@ -211,27 +212,12 @@ def simulations_file(ssp_file, few_bands, tmp_path_factory):
     pytest.importorskip("sedpy", reason="filter curves come from astro-sedpy")
     from pixsed.cli.main import cli
 
-    path = tmp_path_factory.mktemp("sims") / "sims.fits"
-    args = [
-        "simulate",
-        "--ssp",
-        ssp_file,
-        "--prior",
-        "tau",
-        "-n",
-        "3000",
-        "--seed",
-        "3",
-        "--bands",
-        ",".join(few_bands),
-        "--jobs",
-        "1",
-        "-q",
-        "-o",
-        str(path),
-    ]
-    CliRunner().invoke(cli, args, catch_exceptions=False)
-    return str(path)
+    def make(folder):
+        args = ["simulate", "--ssp", ssp_file, "--prior", "tau", "-n", "3000", "--seed", "3"]
+        args += ["--bands", ",".join(few_bands), "--jobs", "1", "-q", "-o"]
+        CliRunner().invoke(cli, [*args, str(folder / "sims.fits")], catch_exceptions=False)
+
+    return str(made_once(tmp_path_factory, "sims", make) / "sims.fits")
 
 
 @pytest.fixture(scope="session")
@@ -243,18 +229,20 @@ def checkpoint_file(simulations_file, ssp_grid, tmp_path_factory):
     from pixsed.train.options import NetworkSizes, TrainOptions
     from pixsed.train.train import train
 
-    path = tmp_path_factory.mktemp("train") / "small.ckpt"
-    sizes = NetworkSizes(width=24, blocks=1, context=16, hidden=12, bins=4)
-    options = TrainOptions(epochs=1, batch=256, sizes=sizes)
-    checkpoint = train(
-        read_simulations(simulations_file), ssp_grid, DEPTH, path, options, threads=1
-    )
-    generator = torch.Generator().manual_seed(0)
-    for name, value in checkpoint["average"].items():
-        if ".last." in name:
-            value += 0.3 * torch.randn(value.shape, generator=generator)
-    torch.save(checkpoint, path)
-    return str(path)
+    def make(folder):
+        path = folder / "small.ckpt"
+        sizes = NetworkSizes(width=24, blocks=1, context=16, hidden=12, bins=4)
+        options = TrainOptions(epochs=1, batch=256, sizes=sizes)
+        checkpoint = train(
+            read_simulations(simulations_file), ssp_grid, DEPTH, path, options, threads=1
+        )
+        generator = torch.Generator().manual_seed(0)
+        for name, value in checkpoint["average"].items():
+            if ".last." in name:
+                value += 0.3 * torch.randn(value.shape, generator=generator)
+        torch.save(checkpoint, path)
+
+    return str(made_once(tmp_path_factory, "train", make) / "small.ckpt")
 
 
 @pytest.fixture(scope="session")
@@ -264,19 +252,11 @@ def model_file(checkpoint_file, simulations_file, tmp_path_factory):
         pytest.importorskip(name, reason=f"export needs {name}")
     from pixsed.cli.main import cli
 
-    path = tmp_path_factory.mktemp("model") / "small.onnx"
-    args = [
-        "export",
-        checkpoint_file,
-        "--sims",
-        simulations_file,
-        "--name",
-        "small",
-        "-q",
-        "-o",
-        str(path),
-    ]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        CliRunner().invoke(cli, args, catch_exceptions=False)
-    return str(path)
+    def make(folder):
+        args = ["export", checkpoint_file, "--sims", simulations_file, "--name", "small", "-q"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            args += ["-o", str(folder / "small.onnx")]
+            CliRunner().invoke(cli, args, catch_exceptions=False)
+
+    return str(made_once(tmp_path_factory, "model", make) / "small.onnx")

@@ -15,6 +15,8 @@ import pixsed
 from pixsed import environment
 from pixsed.io.formats.cube import write_cube
 
+pytestmark = pytest.mark.machine
+
 PLACE = str(Path(pixsed.__file__).parents[1])
 #: Variables that a user may have set; the tests set or remove them.
 NAMES = (
@@ -152,7 +154,7 @@ def maps_file(cube_file):
     return cube_file.parent / "maps.fits"
 
 
-@pytest.mark.parametrize("kind", ["unset", "absent", "empty", "read-only", "file", "in a file"])
+@pytest.mark.parametrize("kind", ["unset", "empty"])
 def test_matplotlib_writes_to_a_temporary_folder(kind, places, maps_file, tmp_path):
     pytest.importorskip("matplotlib")
     (tmp_path / "temporary").mkdir()
@@ -170,10 +172,36 @@ def test_matplotlib_writes_to_a_temporary_folder(kind, places, maps_file, tmp_pa
         )
     )
     left = set(tmp_path.rglob("*")) - before
-    # A user's own folder is used if it can be; as root even a read-only one.
     own = tmp_path / kind
     assert {path for path in left if own not in path.parents} == {tmp_path / "maps.png"}
     assert kind != "empty" or any(own.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["unset", "absent", "empty", "read-only", "file", "in a file"])
+def test_folder_of_matplotlib(kind, places, tmp_path):
+    pytest.importorskip("matplotlib")
+    code = """
+from pixsed import environment
+environment.prepare_command()
+environment.prepare_matplotlib()
+import matplotlib
+print(matplotlib.get_cachedir())
+"""
+    (tmp_path / "temporary").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        env=environ(TMPDIR=tmp_path / "temporary", MPLCONFIGDIR=places[kind]),
+    )
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    # A user's own folder is used if it can be; as root even a read-only one.
+    usable = kind == "empty" or (kind == "read-only" and os.access(places[kind], os.W_OK))
+    within = places[kind] if usable else tmp_path / "temporary"
+    assert Path(done.stdout.strip()).is_relative_to(within)
+    assert not any((tmp_path / "temporary").iterdir())
 
 
 @pytest.mark.parametrize("command", ["models", "fit", "fit with processes"])

@@ -7,6 +7,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from click.testing import CliRunner
+from once import made_once
 
 from pixsed.errors import PixsedError
 from pixsed.simulate.table import read_simulations
@@ -141,20 +142,24 @@ def trained(ssp_file, ssp_grid, curve, tmp_path_factory):
         pytest.importorskip(name, reason=f"export needs {name}")
     from pixsed.cli.main import cli
 
-    folder = tmp_path_factory.mktemp("own")
-    sims, checkpoint, model = (folder / name for name in ("s.fits", "c.ckpt", "m.onnx"))
-    steps = [
-        *("simulate", "--ssp", ssp_file, "--prior", "tau", "-n", 1500, "--jobs", 1, "-o", sims),
-        *("--bands", "F090W,F115W,F150W,F200W"),
-        *("--filter", f"HAWKI_KS={curve}", "--depth", "HAWKI_KS=0.5"),
-    ]
-    export = ["export", checkpoint, "--sims", sims, "-o", model]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        CliRunner().invoke(cli, [str(arg) for arg in steps], catch_exceptions=False)
-        _train(sims, ssp_grid, checkpoint)
-        CliRunner().invoke(cli, [str(arg) for arg in export], catch_exceptions=False)
-    return sims, checkpoint, model
+    names = "s.fits", "c.ckpt", "m.onnx"
+
+    def make(folder):
+        sims, checkpoint, model = (folder / name for name in names)
+        steps = [
+            *("simulate", "--ssp", ssp_file, "--prior", "tau", "-n", 1500, "--jobs", 1, "-o", sims),
+            *("--bands", "F090W,F115W,F150W,F200W"),
+            *("--filter", f"HAWKI_KS={curve}", "--depth", "HAWKI_KS=0.5"),
+        ]
+        export = ["export", checkpoint, "--sims", sims, "-o", model]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            CliRunner().invoke(cli, [str(arg) for arg in steps], catch_exceptions=False)
+            _train(sims, ssp_grid, checkpoint)
+            CliRunner().invoke(cli, [str(arg) for arg in export], catch_exceptions=False)
+
+    folder = made_once(tmp_path_factory, "own", make)
+    return tuple(folder / name for name in names)
 
 
 def _train(path, ssp_grid, output):

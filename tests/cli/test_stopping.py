@@ -20,7 +20,10 @@ from pixsed.io.formats.cube import write_cube
 from pixsed.io.writers.part_file import raise_kept
 from pixsed.signals import postponed, signal_name, stopping
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+pytestmark = [
+    pytest.mark.machine,
+    pytest.mark.skipif(os.name != "posix", reason="signals of POSIX"),
+]
 LINES = {"SIGTERM": "stopped by SIGTERM", "SIGHUP": "stopped by SIGHUP", "SIGINT": "stopped"}
 
 
