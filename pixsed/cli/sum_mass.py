@@ -65,6 +65,14 @@ _OF_MOSAICS = {
     "Correlation of the draws of pixels: that of their noise and of the prior; none, as in "
     "the paper; or complete, an upper bound of the errors."
 )
+@click.option(
+    "--faint",
+    type=click.Choice(("carry", "leave")),
+    default="carry",
+    show_default=True,
+    help="Pixels of the segment below --snr-min. carry: count their light, with the mean "
+    "mass-to-light ratio of the others; leave: leave them out of all sums, as the paper does.",
+)
 @click.option("--all-pixels", is_flag=True, help="Add pixels outside the galaxy's segment too.")
 @given_redshift("Redshift of every galaxy, in place of the one in the file.")
 @segmap
@@ -96,9 +104,9 @@ def command(inputs, model, output, **values):
     The table has one row per galaxy: quantiles of masses, SFRs, age, metallicity and attenuation,
     resolved (RES_) and integrated (INT_), the place and size, and the bits of FLAG, which the
     header names. Resolved: the sum of one draw per pixel, repeated for every draw. Integrated: the
-    fit of the photometry summed over the same pixels. OFFSET is resolved minus integrated.
-    Galaxies are cubes, or the segments of mosaics (--segmap with --catalog or --redshift). Rows
-    are kept as they are done.
+    fit of the summed photometry. Both have the light of faint pixels too (--faint). OFFSET is
+    resolved minus integrated. Galaxies are cubes, or the segments of mosaics (--segmap with
+    --catalog or --redshift). Rows are kept as they are done.
     """
     from pixsed.cli.fit_options import execution_options, fit_options
     from pixsed.cli.fit_report import PixelBar
@@ -112,6 +120,7 @@ def command(inputs, model, output, **values):
         model,
         fit_options(values),
         noise=values["noise"],
+        faint=values["faint"],
         output=output,
         execution=execution_options(values),
         progress=PixelBar,

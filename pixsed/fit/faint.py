@@ -1,10 +1,25 @@
-"""Light of the pixels of a galaxy that are too faint to be fitted."""
+"""Pixels of a galaxy that are too faint to be fitted, and their light."""
+
+from dataclasses import replace
 
 import numpy as np
 
 from pixsed.dq import DQ, NOT_FITTED
 from pixsed.images.noise.covariance import cube_autocorrelations, total_variance
 from pixsed.snr import reference_light
+
+#: What is done with pixels below the cut of S/N: their light is carried into the totals, or left.
+FAINT = ("carry", "leave")
+
+
+def faint_pixels(selection):
+    """Return a mask of the pixels inside that only the cut of S/N excludes, (ny, nx) bool."""
+    return (selection.dq & NOT_FITTED) == int(DQ.LOW_SNR)
+
+
+def with_faint_pixels(selection):
+    """Return a copy of a `~pixsed.fit.select.Selection` in which they are chosen too."""
+    return replace(selection, chosen=selection.chosen | faint_pixels(selection))
 
 
 def faint_light(cube, selection):
@@ -25,7 +40,7 @@ def faint_light(cube, selection):
         or no light in the fitted pixels. The error is that of the noise of the faint pixels, equal
         in all bands.
     """
-    low = (selection.dq & NOT_FITTED) == int(DQ.LOW_SNR)
+    low = faint_pixels(selection)
     if not low.any():
         return 0.0, 0.0
     light, used = reference_light(selection.flux, selection.bands)

@@ -9,6 +9,7 @@ from pixsed import cosmology
 from pixsed.dq import DQ, MIN_BANDS, OOD_LIMIT, REDSHIFT_BITS, Flag
 from pixsed.errors import PixsedError
 from pixsed.fit.derived import derive
+from pixsed.fit.faint import with_faint_pixels
 from pixsed.fit.posterior import draw
 from pixsed.fit.quantiles import of_draws
 from pixsed.fit.summed import row_of_sum, summed_photometry
@@ -85,11 +86,21 @@ class IntegratedFit:
     flag: Flag
 
 
-def galaxy_row(cube, model, selection, options, *, noise="correlated", jobs=1, progress=None):
+def galaxy_row(
+    cube,
+    model,
+    selection,
+    options,
+    *,
+    noise="correlated",
+    faint="carry",
+    jobs=1,
+    progress=None,
+):
     """Return the row of a galaxy: its place, size, resolved and integrated totals, and quality.
 
     The resolved totals are those of `~pixsed.fit.total.total_draws`; the integrated ones are
-    fitted to the photometry summed over the same pixels. If the redshift has an error, the pixels
+    fitted to the summed photometry. If the redshift has an error, the pixels
     are summed at the redshifts of the integrated fit.
 
     Parameters
@@ -102,6 +113,10 @@ def galaxy_row(cube, model, selection, options, *, noise="correlated", jobs=1, p
         Only samples and seed are used.
     noise : {"correlated", "independent", "common"}, optional
         Correlation of the draws of pixels, as for `~pixsed.fit.total.total_draws`.
+    faint : {"carry", "leave"}, optional
+        Pixels below the cut of S/N. carry: resolved sums have their light, with the mean
+        mass-to-light ratio of the others, and the integrated fit has their photometry; leave: they
+        count in neither.
     jobs : int, optional
         Number of threads.
     progress : callable, optional
@@ -123,7 +138,9 @@ def galaxy_row(cube, model, selection, options, *, noise="correlated", jobs=1, p
     flag = Flag.REDSHIFT if (selection.dq & REDSHIFT_BITS).any() else Flag(0)
     if not row["NPIX"]:
         return row | {"FLAG": int(flag | Flag.NO_PIXEL)}
-    found = integrated_fit(cube, model, selection, options)
+    carried = faint == "carry"
+    whole = with_faint_pixels(selection) if carried else selection
+    found = integrated_fit(cube, model, whole, options)
     row |= _quantiles("INT", found.draws, total_names(model), row)
     if cube.redshift_err > 0:
         row |= _quantiles("INT", found.draws, ["REDSHIFT"], row)
@@ -134,6 +151,7 @@ def galaxy_row(cube, model, selection, options, *, noise="correlated", jobs=1, p
         selection,
         options,
         noise=noise,
+        carry_faint=carried,
         redshifts=redshifts,
         jobs=jobs,
         progress=progress,

@@ -61,16 +61,18 @@ class MassOutcome:
 
 @dataclass(frozen=True)
 class Method:
-    """Way of summing: model, options and correlation of the draws of pixels."""
+    """Way of summing: model, options, correlation of the draws of pixels, and faint pixels."""
 
     model: Any
     options: FitOptions
     noise: str
+    faint: str = "carry"
 
     @property
     def key(self):
         """Everything that rows depend on, except for galaxies, in JSON types."""
-        key = {"pixsed": __version__, "model": self.model.sha256, "--noise": self.noise}
+        key = {"pixsed": __version__, "model": self.model.sha256}
+        key |= {"--noise": self.noise, "--faint": self.faint}
         return key | self.options.key | {"columns": list(empty_row(self.model))}
 
     @property
@@ -78,6 +80,7 @@ class Method:
         """Cards that record the method."""
         cards = model_cards(self.model, self.options)
         cards["PIXNOISE"] = (self.noise, "correlation of the draws of pixels")
+        cards["FAINT"] = (self.faint, "pixels below SNRMIN: their light carried, or left out")
         cards["SNRMIN"] = (self.options.snr_min, "minimum mean S/N of a pixel")
         for key, value, comment in (
             ("REDSHIFT", self.options.redshift, "redshift of every galaxy"),
@@ -279,8 +282,8 @@ def _sum_one(opened, method, jobs, progress, keep_errors, galaxy):
         cube = with_redshift(cube, options)
         selection = select(cube, model, options, name)
         with progress(int(selection.fitted.sum())) as bar:
-            settings = {"noise": method.noise, "jobs": jobs, "progress": bar.done}
-            row = galaxy_row(cube, model, selection, options, **settings)
+            settings = {"noise": method.noise, "faint": method.faint, "jobs": jobs}
+            row = galaxy_row(cube, model, selection, options, progress=bar.done, **settings)
     except (PixsedError, OSError) as error:
         if not (keep_errors or left_out):
             raise

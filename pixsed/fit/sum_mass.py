@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from astropy.table import Table
 
-from pixsed.checks import check_choice, check_number
+from pixsed.checks import check_choice
 from pixsed.errors import PixsedError
 from pixsed.fit.cube import load_for
+from pixsed.fit.faint import FAINT
 from pixsed.fit.galaxies import CubeGalaxies, MosaicGalaxies
 from pixsed.fit.galaxy_normals import NOISE
 from pixsed.fit.galaxy_row import check_sums
@@ -34,9 +35,9 @@ def sum_mass(
     options: FitOptions | None = None,
     *,
     noise: str = "correlated",
+    faint: str = "carry",
     output: Any = None,
     overwrite: bool = False,
-    jobs: int = 1,
     execution: ExecutionOptions | None = None,
     progress: Callable[[int], Progress] = NoProgress,
     report: Callable[[MassOutcome], Any] | None = None,
@@ -44,8 +45,8 @@ def sum_mass(
     """Return the total masses, SFRs and mean properties of galaxies, resolved and integrated.
 
     The command ``pixsed sum-mass`` runs the same code. A resolved total is the sum of one draw
-    per pixel, repeated for every draw; the integrated one is the fit of the photometry summed
-    over the same pixels. Galaxies are read one after another.
+    per pixel, repeated for every draw; the integrated one is the fit of the summed photometry.
+    Galaxies are read one after another.
 
     Parameters
     ----------
@@ -60,16 +61,18 @@ def sum_mass(
         Correlation of the draws of pixels: that of the noise of neighbours and of the prior;
         none, as in the paper, except for the error floor; or complete, an upper bound of the
         errors.
+    faint : {"carry", "leave"}, optional
+        Pixels of the segment below the cut of S/N. carry: resolved sums have their light, with the
+        mean mass-to-light ratio of the others, and the integrated fit has their photometry; leave:
+        they count in neither.
     output : path-like, optional
         Table to write too (.fits, .ecsv or .csv), with a record of the fit. Rows that are done are
         kept in ``NAME.part`` until all are.
     overwrite : bool, optional
         Replace `output` if it exists.
-    jobs : int, optional
-        Number of threads.
     execution : `~pixsed.fit.options.ExecutionOptions`, optional
-        In place of overwrite and jobs, with resume, part and scheduler; tile and command are
-        ignored. Each worker of the scheduler fits one galaxy at a time.
+        In place of overwrite, with jobs, the number of threads, resume, part and scheduler; tile
+        and command are ignored. Each worker of the scheduler fits one galaxy at a time.
     progress : callable, optional
         Takes the number of pixels of a galaxy; returns a `~pixsed.fit.progress.Progress`.
     report : callable, optional
@@ -105,9 +108,9 @@ def sum_mass(
         raise PixsedError(
             f"engine must be 'flow' to sum masses draw by draw, got {options.engine!r}"
         )
-    check_number("jobs", jobs, 1, whole=True)
     check_choice("noise", noise, NOISE)
-    execution = execution or ExecutionOptions(jobs=jobs, overwrite=overwrite)
+    check_choice("faint", faint, FAINT)
+    execution = execution or ExecutionOptions(overwrite=overwrite)
     galaxies = cubes if isinstance(cubes, MosaicGalaxies) else CubeGalaxies(cubes)
     if output is not None:
         with protected_arguments(*galaxies.paths, model):
@@ -115,5 +118,6 @@ def sum_mass(
     model, options = load_for(model, options)
     check_sums(model)
     with galaxies.open(ahead=execution.scheduler is None) as opened:
-        sums = GalaxySums(galaxies, opened, Method(model, options, noise), execution, output)
+        method = Method(model, options, noise, faint)
+        sums = GalaxySums(galaxies, opened, method, execution, output)
         return sums.table(progress, report)

@@ -32,7 +32,8 @@ def selection(cube, model):
 
 @pytest.fixture(scope="module")
 def row(cube, model, selection):
-    return galaxy_row(cube, model, selection, OPTIONS)
+    """The row of the fitted pixels alone."""
+    return galaxy_row(cube, model, selection, OPTIONS, faint="leave")
 
 
 def test_the_columns(row, model):
@@ -99,9 +100,41 @@ def test_the_noise_of_pixels(row, cube, model, selection):
     widths = [
         other["RES_LOGMSTAR_P84"] - other["RES_LOGMSTAR_P16"]
         for noise in ("independent", "common")
-        for other in [galaxy_row(cube, model, selection, OPTIONS, noise=noise)]
+        for other in [galaxy_row(cube, model, selection, OPTIONS, noise=noise, faint="leave")]
     ]
     assert widths[0] < row["RES_LOGMSTAR_P84"] - row["RES_LOGMSTAR_P16"] <= 1.2 * widths[1]
+
+
+def test_faint_pixels_are_carried(row, cube, model, selection):
+    """Resolved sums grow by the light below the cut; the integrated fit has its photometry."""
+    carried = galaxy_row(cube, model, selection, OPTIONS)
+    low = (cube.segmap == 531) & ~selection.chosen
+    light = cube.flux[2:].astype(float).mean(axis=0)
+    ratio = light[low].sum() / light[selection.chosen].sum()
+    assert ratio > 0.05
+    np.testing.assert_allclose(carried["FAINT_LIGHT"], ratio, rtol=1e-5)
+    for name in ("LOGMSTAR", "LOGMFORM", "LOGSFR"):
+        more = carried[f"RES_{name}_P50"] - row[f"RES_{name}_P50"]
+        np.testing.assert_allclose(more, np.log10(1 + ratio), atol=0.01)
+    for name in ("LOGSSFR", "AGE", "METAL", "AV"):
+        assert carried[f"RES_{name}_P50"] == row[f"RES_{name}_P50"]
+    whole = replace(selection, chosen=cube.segmap == 531)
+    rows = row_of_sum(*summed_photometry(cube, whole), cube, model, whole, cube.object_id)
+    draws = draw(model, rows, OPTIONS)["LOGMSTAR"][0]
+    np.testing.assert_allclose(
+        carried["INT_LOGMSTAR_P50"], np.median(draws), atol=0.15 * np.std(draws)
+    )
+    assert carried["NPIX"] == row["NPIX"] and carried["FRAC_LIGHT"] == row["FRAC_LIGHT"]
+
+
+@pytest.mark.parametrize("cut", [10, 20, 60])
+def test_the_total_does_not_drift_with_the_cut(cube, model, cut):
+    """The model of the tests has one mass-to-light ratio, so carried totals must agree."""
+    reference = galaxy_row(cube, model, select(cube, model, FitOptions(snr_min=2)), OPTIONS)
+    row = galaxy_row(cube, model, select(cube, model, FitOptions(snr_min=cut)), OPTIONS)
+    assert row["NPIX"] <= reference["NPIX"]
+    off = row["RES_LOGMSTAR_P50"] - reference["RES_LOGMSTAR_P50"]
+    assert abs(off) < 0.03, off
 
 
 def test_a_galaxy_without_a_pixel(cube, model):
