@@ -1,9 +1,10 @@
 """Make the mock field of this folder: three model galaxies seen by HST and JWST.
 
-    python data/make_mock_field.py --output data
+    pixsed ssp --library fsps-public --spectra emulated.fits --refine 3 -o fsps.fits
+    python data/make_mock_field.py --ssp fsps.fits --output data
 
-needs ``pip install 'pixsed[sps]'``. The same versions of the packages and the same
-seed give the same bytes.
+needs ``pip install 'pixsed[sps]'`` and the spectra of docs/ssp.rst. The same grid, versions of the
+packages and seed give the same bytes.
 
 Every pixel of a galaxy is a stellar population with a tau-delayed history, put
 through pixsed's own forward model; the planes are convolved with analytic PSFs
@@ -220,7 +221,7 @@ def populate(galaxy, part, model):
         (part.start[0] + part.start[1] * x).clip(0, 0.97) * universe,
         universe,
     )
-    weights = history.weights(model.ssp.age_edges)
+    weights = model.weights(history)
     mh = (part.mh[0] + part.mh[1] * x).clip(-2.3, 0.4)
     av = part.av[0] + part.av[1] * -np.expm1(-x) / -np.expm1(-1.0)
     av = av.clip(0, 4)
@@ -453,17 +454,19 @@ def truth_hdus(truth, seg, cards):
         header["BUNIT"] = unit
         hdus.append(fits.ImageHDU(maps[name], header, name=name))
     names = "ID REDSHIFT NPIX LOGMFORM LOGMSTAR LOGSFR TOT_LOGMFORM TOT_LOGMSTAR".split()
-    # Columns by hand: astropy's tables do not write dex(solMass) to FITS.
+    # FITS has no unit for logarithms; the comments of the columns tell theirs.
     columns = [
         fits.Column(
             name,
             "J" if name in ("ID", "NPIX") else "D",
-            unit=TRUTH_MAPS.get(name.removeprefix("TOT_")),
             array=np.array(values),
         )
         for name, values in zip(names, zip(*rows, strict=True), strict=True)
     ]
     table = fits.BinTableHDU.from_columns(columns, name="MASSES")
+    for number, name in enumerate(names, 1):
+        if unit := TRUTH_MAPS.get(name.removeprefix("TOT_")):
+            table.header[f"TCOMM{number}"] = f"log10, {unit}"
     return fits.HDUList([*hdus, table])
 
 

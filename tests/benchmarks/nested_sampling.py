@@ -66,7 +66,7 @@ class Forward:
     def fluxes(self, z, unit):
         """Return noiseless fluxes in nJy (N, B), and the columns of the populations."""
         history = self.prior.history(z, unit)
-        weights = history.weights(self.photometry.ssp.age_edges)
+        weights = self.photometry.weights(history)
         values = self.prior.values(z, unit)
         flux = self.photometry.fluxes(z, weights, values["METAL"], values["AV"])
         return flux * 10.0 ** values["LOGMFORM"][:, None], (history, weights, values)
