@@ -1,6 +1,7 @@
 """Coverage of the totals of mock galaxies of known mass.
 
-    python tests/benchmarks/mock_totals.py --ssp bc03.fits --model tau -n 60 --seed 3
+    python tests/benchmarks/mock_totals.py --ssp fsps.fits --model tau -n 60 --seed 11
+    python tests/benchmarks/mock_totals.py --ssp fsps.fits --model tau --model dirichlet --seed 11
 
 The galaxies are those of mock_galaxies.py, with the PSF of F444W in all bands. The noise of a band
 is white noise through the kernel of drizzling and a Gaussian that matches the band to F444W, and
@@ -11,7 +12,9 @@ have one population, as the histories of the model have: a test of the integrate
 
 Prints, for log M* and log SFR, below and above z = 3 and a median S/N of 10, the number of
 galaxies, the median offset and the rms from the truth [dex], half the 68 % interval [dex], and the
-coverage of the 68 and 95 % intervals.
+coverage of the 68 and 95 % intervals. Then, below and above z = 3, the median of the resolved minus
+the integrated log mass of each model, less that of the truths (they differ because the resolved
+masses are of --pixels pixels), and of the second model minus the first.
 
 Needs the packages of pixsed[sps].
 """
@@ -136,6 +139,36 @@ def report(rows):
                     )
 
 
+def report_offsets(rows):
+    """Print the resolved minus the integrated mass of each model, and between models.
+
+    Parameters
+    ----------
+    rows : dict of str to list of dict
+        Results of `measure` by model, for the same galaxies.
+    """
+    masses = {}
+    for name, found in rows.items():
+        z = np.array([row["z"] for row in found])
+        off = {
+            kind: np.array([row[kind][0][2] - row[f"{kind}_true"][0] for row in found])
+            for kind in ("resolved", "integrated")
+        }
+        masses[name] = off
+        _print_offset(f"{name}: resolved - integrated", z, off["resolved"] - off["integrated"])
+    if len(masses) == 2:
+        first, second = masses
+        for kind in ("resolved", "integrated"):
+            off = masses[second][kind] - masses[first][kind]
+            _print_offset(f"{second} - {first}, {kind}", z, off)
+
+
+def _print_offset(label, z, off):
+    """Print medians below and above z = 3, and the number of offsets above 1 dex."""
+    low, high = (np.median(off[use]) for use in (z < 3, z >= 3))
+    print(f"{label:40} {low:+.3f} {high:+.3f}, above 1 dex: {(np.abs(off) > 1).sum()}")
+
+
 def main():
     """Make galaxies and measure them."""
     from pixsed.simulate.priors import PRIORS
@@ -144,7 +177,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ssp", required=True)
     parser.add_argument("--prior", default="tau", choices=list(PRIORS))
-    parser.add_argument("--model", default="tau")
+    parser.add_argument("--model", action="append", help="default: tau; a second one to compare")
     parser.add_argument("-n", type=int, default=60)
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--gradient", type=float, default=0.1)
@@ -155,7 +188,8 @@ def main():
     parser.add_argument("--noise", default="correlated")
     given = parser.parse_args()
     rng = np.random.default_rng(given.seed)
-    prior, model, grid = PRIORS[given.prior](), load_model(given.model), read_ssp(given.ssp)
+    models = {name: load_model(name) for name in given.model or ["tau"]}
+    prior, grid = PRIORS[given.prior](), read_ssp(given.ssp)
     if not any(c.name == "LOGU" for c in prior.COORDINATES) and len(grid.log_u) > 1:
         grid = grid.at_log_u(prior.LOG_U)
     if given.single:
@@ -163,14 +197,20 @@ def main():
         mock.units_of_galaxy = lambda *arguments: several(*arguments)[[0, 0, 0, 0]]
     populations = mock.Populations(prior, grid, list(PAPER_BANDS))
     kernels = [noise_kernel(band) for band in PAPER_BANDS]
-    psf, rows = mock.moffat(mock.fwhm_of("F444W")), []
+    psf, rows = mock.moffat(mock.fwhm_of("F444W")), {name: [] for name in models}
     for number, z in enumerate(rng.uniform(0.3, 6.5, given.n), 1):
         galaxy = mock.make_galaxy(populations, z, given.gradient, rng)
         galaxy = mock.scaled(galaxy, list(PAPER_BANDS), psf, rng)
         cube, true = make_cube(galaxy, number, kernels, rng)
-        if (row := measure(cube, true, model, given, rng)) is not None:
-            rows.append(row)
-    report(rows)
+        state = rng.bit_generator.state
+        for name, model in models.items():
+            rng.bit_generator.state = state  # the same pixels
+            if (row := measure(cube, true, model, given, rng)) is not None:
+                rows[name].append(row)
+    for name, found in rows.items():
+        print(name)
+        report(found)
+    report_offsets(rows)
 
 
 if __name__ == "__main__":
