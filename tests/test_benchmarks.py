@@ -1,4 +1,4 @@
-"""The scripts of tests/benchmarks and data, which CI does not run: they load, and use what exists."""
+"""The scripts of tests/benchmarks and data, which CI does not run, load and use what exists."""
 
 import importlib
 import sys
