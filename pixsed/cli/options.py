@@ -13,6 +13,7 @@ import click
 
 from pixsed import __version__
 from pixsed.checks import MAX_SEED
+from pixsed.environment import NO_VERIFY, variables
 from pixsed.models import DEFAULT
 
 _state = {"verbose": 0, "quiet": False}
@@ -53,6 +54,12 @@ def _set_quiet(ctx, param, value):
     _state["quiet"] = value
     if value:
         warnings.simplefilter("ignore")
+
+
+def _set_no_verify(ctx, param, value):
+    """Set the variable, which worker processes inherit, until the command ends."""
+    if value:
+        ctx.with_resource(variables(**{NO_VERIFY: "1"}))
 
 
 def _set_verbose(ctx, param, value):
@@ -107,7 +114,7 @@ def _shown(value):
 
 
 def quiet_verbose(function):
-    """Add `-q` and `-v`; refuse empty texts; with `-v`, report versions and options."""
+    """Add `-q`, `-v` and `--no-verify`; refuse empty texts; with `-v`, report the options."""
 
     @functools.wraps(function)
     def wrapped(*args, **kwargs):
@@ -117,6 +124,14 @@ def quiet_verbose(function):
             _report_options(context)
         return function(*args, **kwargs)
 
+    wrapped = click.option(
+        "--no-verify",
+        is_flag=True,
+        expose_value=False,
+        callback=_set_no_verify,
+        help="Read FITS files whose checksums do not verify, or that go on after the last HDU, and "
+        "shipped models that differ.",
+    )(wrapped)
     wrapped = click.option(
         "-v",
         "--verbose",

@@ -13,7 +13,7 @@ from pixsed.checks import check_choice, check_path
 from pixsed.errors import PixsedError
 from pixsed.fit import graph, ood, runtime
 from pixsed.io.bandnames import pivot_um
-from pixsed.models import resolve
+from pixsed.models import check_shipped, resolve
 
 #: Key of the custom metadata that holds the JSON, and the format of the JSON.
 METADATA_KEY, FORMAT = "pixsed", 2
@@ -107,6 +107,7 @@ class Model:
         self._threads = threads
         content = self._read_content()
         self.sha256 = hashlib.sha256(content).hexdigest()
+        check_shipped(self.path, self.sha256)
         outputs, self._session = self._start_flow(content)
         if self.provider not in self._session.get_providers():
             raise PixsedError(

@@ -19,6 +19,7 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError
 from pixsed.io.inputs import check_input
+from pixsed.io.verify import verify_fits
 
 _EXTENSION = re.compile(r"^(?P<path>.+)\[(?P<ext>[^\[\]]*)\]$")
 _READ = 1 << 20
@@ -230,7 +231,8 @@ def open_fits(path, *, memmap=None):
     Raises
     ------
     PixsedError
-        If there is no such file, or it is not a complete FITS file.
+        If there is no such file, it is not a complete FITS file, or its checksums do not verify
+        (`pixsed.io.verify`).
     """
     check_input(path)
     _log.info("reading %s", path)
@@ -251,6 +253,7 @@ def open_fits(path, *, memmap=None):
                 f"{path} cannot be read as FITS ({' '.join(str(trouble).split())}); "
                 "check that it is a complete FITS file"
             )
+        verify_fits(plain, path)
         yield hdulist
 
 

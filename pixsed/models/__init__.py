@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from pixsed.environment import verifying
 from pixsed.errors import PixsedError
 from pixsed.io.inputs import check_input
 
@@ -10,6 +11,9 @@ from pixsed.io.inputs import check_input
 DEFAULT = "tau"
 #: Ending of the name of a model that infers the redshift: ``broad-z`` for ``broad``.
 INFERS = "-z"
+
+# Digests of the shipped models, in the form of sha256sum.
+_SUMS = "SHA256SUMS"
 
 _log = logging.getLogger("pixsed")
 
@@ -68,6 +72,36 @@ def resolve(name_or_path):
         f"model {name_or_path}: no such file, and no such shipped model "
         f"({_listing(found)}); give one of these, or an .onnx file"
     )
+
+
+def check_shipped(path, sha256):
+    """Check that a model file is the one that pixsed ships, if it is in the folder of these.
+
+    No-op for other files, and without `~pixsed.environment.verifying`.
+
+    Parameters
+    ----------
+    path : `~pathlib.Path`
+    sha256 : str
+        Hexadecimal digest of the file.
+
+    Raises
+    ------
+    PixsedError
+        If the digest is not that of the table ``SHA256SUMS``.
+    """
+    folder = _folder()
+    table = folder / _SUMS
+    if not verifying() or path.parent != folder or not table.is_file():
+        return
+    lines = (line.split() for line in table.read_text(encoding="ascii").splitlines())
+    expected = {name: digest for digest, name in lines}
+    if expected.get(path.name, sha256) != sha256:
+        raise PixsedError(
+            f"{path} is not the model that pixsed ships (its SHA-256 differs): it is damaged, or "
+            "was replaced; install pixsed again, keep a model of your own in another folder, or "
+            "use --no-verify"
+        )
 
 
 def card(name):

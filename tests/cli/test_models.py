@@ -1,3 +1,4 @@
+import hashlib
 import shutil
 
 import click.testing
@@ -7,7 +8,7 @@ import pytest
 import pixsed.models
 from pixsed.cli.models import command
 from pixsed.errors import PixsedError
-from pixsed.models import DEFAULT, card, resolve, shipped
+from pixsed.models import DEFAULT, card, check_shipped, resolve, shipped
 
 
 @pytest.fixture
@@ -59,3 +60,24 @@ def test_models_of_the_package():
     found = shipped()
     assert {DEFAULT, "tau", "dirichlet"} <= found.keys()
     assert all(card(name).startswith("# ") for name in found)
+
+
+def test_shipped_models_are_those_of_the_table():
+    from pixsed.models import _SUMS, _folder
+
+    lines = [line.split() for line in (_folder() / _SUMS).read_text().splitlines()]
+    found = {name: hashlib.sha256((_folder() / name).read_bytes()).hexdigest() for _, name in lines}
+    assert found == {name: digest for digest, name in lines}
+    assert found.keys() == {path.name for path in _folder().glob("*.onnx")}
+
+
+def test_a_shipped_model_that_was_changed(folder, monkeypatch):
+    (folder / "SHA256SUMS").write_text(f"{'0' * 64}  tau.onnx\n")
+    path = resolve("tau")
+    with pytest.raises(PixsedError, match="not the model that pixsed ships .*install pixsed again"):
+        check_shipped(path, "1" * 64)
+    check_shipped(path, "0" * 64)
+    check_shipped(folder / "mine.onnx", "1" * 64)
+    check_shipped(folder.parent / "tau.onnx", "1" * 64)
+    monkeypatch.setenv("PIXSED_NO_VERIFY", "1")
+    check_shipped(path, "1" * 64)

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from pixsed.io.atomic import name_long_strings
-from pixsed.io.writers.checksum import encode_checksum, ones_sum
+from pixsed.io.checksum import encode_checksum, ones_sum
 
 _FITS_BLOCK = 2880
 _BITPIX = {"i2": 16, "i4": 32, "f4": -32}

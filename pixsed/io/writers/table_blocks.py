@@ -12,8 +12,8 @@ import numpy as np
 
 from pixsed.errors import PixsedError, Stopped
 from pixsed.io.atomic import name_long_strings, named_error, place, send
+from pixsed.io.checksum import encode_checksum, ones_sum
 from pixsed.io.outputs import is_stream, resolve_output
-from pixsed.io.writers.checksum import encode_checksum, ones_sum
 from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
 
 _FITS_BLOCK = 2880

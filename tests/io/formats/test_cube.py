@@ -225,7 +225,7 @@ def test_damaged_files(cube, tmp_path, damage, match):
     write_cube(cube, whole)
     with fits.open(whole) as hdulist:
         damage(hdulist)
-        hdulist.writeto(path)
+        hdulist.writeto(path, checksum=True)
     with pytest.raises(PixsedError, match=match) as info:
         read_cube(path)
     assert str(path) in str(info.value)
@@ -272,7 +272,7 @@ def test_damaged_bins(binned, tmp_path):
     def damaged(damage):
         with fits.open(whole) as hdulist:
             damage(hdulist)
-            hdulist.writeto(path, overwrite=True)
+            hdulist.writeto(path, overwrite=True, checksum=True)
         return path
 
     with pytest.raises(PixsedError, match="b.fits is a binned cube without its extension BINMAP"):

@@ -43,7 +43,7 @@ def test_bands_in_order_of_wavelength(path):
     """Bands are in the order of `Cube`, for any order in the file."""
     with fits.open(path) as hdulist:
         hdulist["BANDS"].data[:] = hdulist["BANDS"].data[::-1].copy()
-        hdulist.writeto(path, overwrite=True)
+        hdulist.writeto(path, overwrite=True, checksum=True)
     cube = read_cube(path)
     with CubeFile(path) as found:
         assert found.bands == cube.bands == "F115W F200W F277W F356W F444W".split()
@@ -70,6 +70,6 @@ def test_what_is_no_cube(path, tmp_path):
     ):
         with fits.open(path) as hdulist:
             change(hdulist)
-            hdulist.writeto(tmp_path / "bad.fits", overwrite=True)
+            hdulist.writeto(tmp_path / "bad.fits", overwrite=True, checksum=True)
         with pytest.raises(PixsedError, match=text):
             CubeFile(tmp_path / "bad.fits")

@@ -102,7 +102,7 @@ def test_another_file(made, tmp_path, write_fits):
     write_noise(made, path)
     with fits.open(path) as hdus:
         hdus["NOISE"].columns.del_col("NPIX")
-        hdus.writeto(tmp_path / "c.fits")
+        hdus.writeto(tmp_path / "c.fits", checksum=True)
     with pytest.raises(PixsedError, match="c.fits.*NPIX.*make it with pixsed noise"):
         read_noise(tmp_path / "c.fits")
     with pytest.raises(PixsedError, match="one mean and one std per bin, and one more edge"):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pixsed.io.writers.checksum import encode_checksum, ones_sum
+from pixsed.io.checksum import encode_checksum, ones_sum
 
 
 def test_ones_sum_word_by_word():
