@@ -128,6 +128,8 @@ def _varint(data, at):
     """Return an integer of variable length, and the position of its end."""
     value = shift = 0
     while True:
+        if shift >= 70:  # without a limit, a damaged file takes a time that grows with its square
+            raise ValueError("an integer must have 10 bytes at most")
         byte = data[at]
         value |= (byte & 0x7F) << shift
         at, shift = at + 1, shift + 7

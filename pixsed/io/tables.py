@@ -5,6 +5,7 @@ import gzip
 import io
 import logging
 import lzma
+import re
 import warnings
 from pathlib import Path
 
@@ -20,7 +21,11 @@ from pixsed.io.text_tables import decode, read_text
 
 _log = logging.getLogger("pixsed")
 _TABLES = (fits.BinTableHDU, fits.TableHDU)
-_UNPACK = {b"\x1f\x8b": gzip.decompress, b"BZ": bz2.decompress, b"\xfd7": lzma.decompress}
+_UNPACK = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+# Largest size of a packed table of text, unpacked.
+_LARGEST = 1 << 30
+# Data of a VOTable that are elsewhere.
+_ELSEWHERE = re.compile(rb"<(?:\w+:)?STREAM\b[^>]*\bhref\s*=\s*[\"']([^\"']*)", re.IGNORECASE)
 
 
 def read_table(text, *, hdu=None, wanted=None):
@@ -139,10 +144,16 @@ def _table_number(hdulist, place, wanted):
 
 def _read_other(path, wanted):
     content = path.read_bytes()
-    unpack = _UNPACK.get(content[:2])
+    packed = _UNPACK.get(content[:2])
     suffix = path.suffix.lower()
-    if unpack is not None:
-        content, suffix = unpack(content), Path(path.stem).suffix.lower()
+    if packed is not None:
+        with packed(io.BytesIO(content)) as file:
+            content, suffix = file.read(_LARGEST + 1), Path(path.stem).suffix.lower()
+        if len(content) > _LARGEST:
+            raise PixsedError(
+                f"{path} unpacks to more than {_LARGEST >> 20} MB of text; unpack it if that is "
+                "right, or save the table as FITS"
+            )
     start = content[:400].lstrip(b"\xef\xbb\xbf \r\n\t").lower()
     if start.startswith(b"<?xml") or start.startswith(b"<votable"):
         return _read_votable(content, path, wanted)
@@ -152,6 +163,11 @@ def _read_other(path, wanted):
 def _read_votable(content, path, wanted):
     from astropy.io import votable
 
+    if elsewhere := _ELSEWHERE.search(content):
+        raise PixsedError(
+            f"{path}: its data are not in it but at {elsewhere[1].decode(errors='replace')!r}, and "
+            "pixsed opens no connection; save the table with its data inside, for example as FITS"
+        )
     found = [table for table in votable.parse(io.BytesIO(content)).iter_tables() if table.fields]
     if len(found) > 1 and wanted is not None:
         found = [t for t in found if wanted([f.name for f in t.fields])] or found

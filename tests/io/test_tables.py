@@ -246,3 +246,27 @@ def test_several_tables_of_a_votable(tmp_path):
     assert read_table(tmp_path / "t.xml", wanted=lambda names: "q" in names)["q"][0] == 2
     with pytest.raises(PixsedError, match="holds 2 tables"):
         read_table(tmp_path / "t.xml")
+
+
+@pytest.mark.parametrize("place", ["http://127.0.0.1:9/x", "file:///etc/passwd", "data.bin"])
+def test_a_votable_whose_data_are_elsewhere(tmp_path, place, monkeypatch):
+    """No connection is opened, and no other file is read."""
+    monkeypatch.setattr("socket.socket.connect", None)
+    (tmp_path / "t.vot").write_text(
+        '<?xml version="1.0"?><VOTABLE version="1.3"><RESOURCE><TABLE>'
+        '<FIELD name="id" datatype="int"/><DATA><BINARY>'
+        f'<STREAM encoding="base64"\n href = "{place}"/>'
+        "</BINARY></DATA></TABLE></RESOURCE></VOTABLE>"
+    )
+    with pytest.raises(PixsedError, match="t.vot: its data are not in it but at .*opens no conn"):
+        read_table(tmp_path / "t.vot")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_packed_table_that_is_too_large(tmp_path, pack, monkeypatch):
+    text = "a,b\n" + "1,2\n" * 1000
+    (tmp_path / "t.csv.gz").write_bytes(pack(text.encode()))
+    assert len(read_table(tmp_path / "t.csv.gz")) == 1000
+    monkeypatch.setattr("pixsed.io.tables._LARGEST", 2000)
+    with pytest.raises(PixsedError, match="t.csv.gz unpacks to more than 0 MB of text; unpack it"):
+        read_table(tmp_path / "t.csv.gz")
