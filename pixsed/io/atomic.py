@@ -106,8 +106,20 @@ def place(temporary, path, overwrite=False):
         os.umask(umask)
         mode = 0o666 & ~umask
     os.chmod(temporary, mode)
+    _sync(temporary)
     os.replace(temporary, target)
+    with contextlib.suppress(OSError):  # not all file systems can do this for folders
+        _sync(target.absolute().parent)
     _log.info("wrote %s", target)
+
+
+def _sync(path):
+    """Have the content of a file or folder written to the disk, so that no power cut loses it."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 @contextlib.contextmanager

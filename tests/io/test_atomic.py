@@ -416,3 +416,20 @@ def test_what_can_be_told_before_the_work(tmp_path):
     check_output(tmp_path / "a.txt")
     with pytest.raises(OSError, match="too long"):
         check_output(tmp_path / ("x" * 300))
+
+
+def test_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """File, name, folder: in another order, a power cut could leave an empty file."""
+    done = []
+    sync, replace = os.fsync, os.replace
+
+    def fsync(number):
+        done.append("folder" if stat.S_ISDIR(os.fstat(number).st_mode) else "file")
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", lambda *args: [done.append("name"), replace(*args)])
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("x")
+    assert done == ["file", "name", "folder"]
+    assert (tmp_path / "a.txt").read_text() == "x"
