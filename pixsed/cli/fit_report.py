@@ -7,7 +7,7 @@ import click
 from tqdm import tqdm
 
 from pixsed.cli.fit_options import source_files
-from pixsed.cli.options import say, show_progress
+from pixsed.cli.options import complain, say, show_progress
 from pixsed.dq import ood_text, reasons_text
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.fit.cube import load_for
@@ -135,7 +135,7 @@ def _report_each(outcomes, number, options, resumed):
                 if outcome.cube not in text:
                     text = f"{outcome.cube}: {text}"
                 # -q does not silence errors.
-                click.echo(f"pixsed: error: {text}", err=True)
+                complain(text)
             else:
                 unknown += outcome.report.psf_unknown
                 fitted += outcome.report.counts.get("npix", 0)

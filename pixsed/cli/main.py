@@ -84,7 +84,11 @@ def cli():
 
 
 def _tell(text):
-    """Write a line to stderr, if it can be written to."""
+    """Write a line to stderr, if it can be written to, and to the file of `--log`."""
+    from pixsed.cli.log_file import record
+
+    with contextlib.suppress(OSError):
+        record(text)
     with contextlib.suppress(OSError):
         click.echo(f"pixsed: {' '.join(text.split())}", err=True)
 

@@ -11,8 +11,9 @@ import warnings
 
 import click
 
-from pixsed import __version__
 from pixsed.checks import MAX_SEED
+from pixsed.cli.described import described_options
+from pixsed.cli.log_file import FileLog, log_option, logging_to_file, record
 from pixsed.environment import NO_VERIFY, variables
 from pixsed.models import DEFAULT
 
@@ -30,7 +31,18 @@ def show_progress():
 
 
 def say(message):
-    """Write a progress message to stderr, unless `-q` is given."""
+    """Write a progress message to stderr, unless `-q` is given, and to the file of `--log`."""
+    record(message)
+    _show(message)
+
+
+def complain(message):
+    """Write the message of an error to stderr, which `-q` does not silence, and to `--log`."""
+    record(f"error: {message}")
+    click.echo(f"pixsed: error: {message}", err=True)
+
+
+def _show(message):
     if not _state["quiet"]:
         with contextlib.suppress(OSError):  # a closed stderr does not stop the work
             click.echo(message, err=True)
@@ -47,7 +59,7 @@ class _Log(logging.Handler):
         text = record.getMessage()
         if text not in self._said:
             self._said.add(text)
-            say(f"pixsed: {text}")
+            _show(f"pixsed: {text}")
 
 
 def _set_quiet(ctx, param, value):
@@ -67,30 +79,11 @@ def _set_verbose(ctx, param, value):
     log = logging.getLogger("pixsed")
     log.setLevel({0: logging.WARNING, 1: logging.INFO}.get(value, logging.DEBUG))
     log.handlers = [_Log()] if value else []
+    if logging_to_file():
+        log.setLevel(min(log.level, logging.INFO))
+        log.handlers.append(FileLog())
     if value and not _state["quiet"] and not sys.warnoptions:
         warnings.simplefilter("default")
-
-
-def _report_options(context):
-    """Report versions, and the options of a command with their sources."""
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    versions = [f"pixsed {__version__}", f"Python {platform.python_version()}"]
-    for package in ("numpy", "astropy", "onnxruntime"):
-        with contextlib.suppress(PackageNotFoundError):
-            versions.append(f"{package} {version(package)}")
-    say("pixsed: " + ", ".join(versions))
-    for param in context.command.params:
-        if param.name in context.params:
-            source = context.get_parameter_source(param.name)
-            name = param.opts[0] if param.param_type_name == "option" else param.human_readable_name
-            how = "" if source is None else f"  [{source.name.lower().replace('_', ' ')}]"
-            value = context.params[param.name]
-            default = getattr(param, "show_default", None)
-            if value is None and isinstance(default, str):
-                value = default  # depends on the input
-            say(f"pixsed: {context.info_name} {name} = {_shown(value)}{how}")
 
 
 def _refuse_empty(context):
@@ -105,25 +98,21 @@ def _refuse_empty(context):
                 raise click.UsageError(f"{name} is given without a value (an empty text)")
 
 
-def _shown(value):
-    if isinstance(value, list | tuple):
-        words = [str(word) for word in value]
-        more = f" ... ({len(words)} in all)" if len(words) > 10 else ""
-        return " ".join(words[:10]) + more
-    return "none" if value is None else str(value)
-
-
 def quiet_verbose(function):
-    """Add `-q`, `-v` and `--no-verify`; refuse empty texts; with `-v`, report the options."""
+    """Add `-q`, `-v`, `--log` and `--no-verify`; refuse empty texts; report the options."""
 
     @functools.wraps(function)
     def wrapped(*args, **kwargs):
         context = click.get_current_context()
         _refuse_empty(context)
-        if _state["verbose"]:
-            _report_options(context)
+        if _state["verbose"] or logging_to_file():
+            for line in described_options(context):
+                record(line)
+                if _state["verbose"]:
+                    _show(f"pixsed: {line}")
         return function(*args, **kwargs)
 
+    wrapped = log_option(wrapped)
     wrapped = click.option(
         "--no-verify",
         is_flag=True,

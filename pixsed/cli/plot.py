@@ -90,6 +90,7 @@ def _draw_many(maps, properties, cubes, kind, folder, overwrite, look):
     """Draw one picture per maps file; report files that cannot be drawn, and go on."""
     from pathlib import Path
 
+    from pixsed.cli.options import complain
     from pixsed.errors import PixsedError
     from pixsed.io.outputs import check_output
     from pixsed.plots.pictures import picture_paths
@@ -104,7 +105,7 @@ def _draw_many(maps, properties, cubes, kind, folder, overwrite, look):
             _draw_one(path, properties, cubes, kind, picture, overwrite, look)
         except PixsedError as error:
             failed += 1
-            click.echo(f"pixsed: error: {error}", err=True)  # -q does not silence errors
+            complain(error)
     if failed:
         raise PixsedError(f"{failed} of {len(maps)} maps could not be drawn; {folder} has the rest")
 

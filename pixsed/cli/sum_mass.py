@@ -13,6 +13,7 @@ from pixsed.cli.mosaics import (
 )
 from pixsed.cli.options import (
     FiniteFloat,
+    complain,
     error_floor,
     examples,
     hdu,
@@ -152,7 +153,7 @@ class _Report:
             say(_line(outcome))
         elif not outcome.left_out:
             self.failed += 1
-            click.echo(f"pixsed: error: {outcome.error}", err=True)  # -q does not silence errors
+            complain(outcome.error)
 
 
 def _line(outcome):

@@ -51,7 +51,7 @@ def test_resume(run_cli, model_path, tmp_path, options, another):
 
 def test_every_option_has_a_place():
     """An option of the command that no dataclass takes would be ignored."""
-    names = {option.name for option in command.params} - {"verbose", "quiet", "no_verify"}
+    names = {option.name for option in command.params} - {"verbose", "quiet", "no_verify", "log"}
     library = {*FitOptions.__dataclass_fields__, *ExecutionOptions.__dataclass_fields__}
     reading = {name for name, kinds in KINDS_OF.items() if "image" in kinds}
     assert names - library - reading == {"inputs", "model", "output"}
