@@ -1,5 +1,6 @@
 """The file of `--log`: what a command says, with the time of each line."""
 
+import contextlib
 import logging
 import re
 from datetime import UTC, datetime
@@ -16,8 +17,9 @@ def record(text):
     """Write a line to the file of `--log`, if there is one, with the time in UTC."""
     if _state["file"] is not None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        _state["file"].write(f"{now} {' '.join(str(text).split())}\n")
-        _state["file"].flush()
+        with contextlib.suppress(OSError):  # a full disk does not stop the work
+            _state["file"].write(f"{now} {' '.join(str(text).split())}\n")
+            _state["file"].flush()
 
 
 class FileLog(logging.Handler):

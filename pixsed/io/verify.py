@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 
 from astropy.io import fits
 
@@ -37,7 +38,8 @@ def verify_fits(plain, name):
     key = os.path.realpath(plain), status.st_size, status.st_mtime_ns, status.st_ino
     if key in _checked:
         return
-    with open(plain, "rb") as file:
+    with open(plain, "rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of cards, which the reader gives
         number = 0
         while (start := file.tell()) < status.st_size:
             _verify_hdu(file, number, status.st_size - start, name)
