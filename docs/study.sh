@@ -2,7 +2,9 @@
 # The figures of the paper on the mock field of data/: sh docs/study.sh [FOLDER]
 #
 # docs/study.rst says which figure each step stands for. These variables make it shorter:
-# STUDY_BANDS and STUDY_IDS (lists), STUDY_SAMPLES (draws), STUDY_SIMS (simulations).
+# STUDY_BANDS and STUDY_IDS (lists), STUDY_SAMPLES (draws), STUDY_SIMS (simulations). STUDY_SSP is
+# the SSP grid of the models (docs/ssp.rst); without it, the simulations are of BC03, whose stars
+# are not those of the models.
 set -eu
 root=$(dirname "$0")/..
 data=$root/data
@@ -84,9 +86,10 @@ run profile "$out/cubes/$first.fits" --model tau --samples "$samples" --overwrit
     --plot "$out/figures/fig15_profile.png" -o "$out/fig15_profile.ecsv"
 
 step "Accuracy and calibration on simulations (Table 3, Figs 1, 2, 9-12, 16)"
-if run ssp --library bc03 --refine 3 --overwrite -o "$out/bc03.fits"; then
+ssp=${STUDY_SSP:-$out/bc03.fits}
+if [ -n "${STUDY_SSP:-}" ] || run ssp --library bc03 --imf chabrier --refine 3 --overwrite -o "$ssp"; then
     for prior in tau dirichlet; do
-        run simulate --ssp "$out/bc03.fits" --prior "$prior" -n "$sims" --bands basic --seed 7 \
+        run simulate --ssp "$ssp" --prior "$prior" -n "$sims" --bands basic --seed 7 \
             --overwrite -o "$out/sims_$prior.fits"
     done
     number=$((sims / 4))
