@@ -16,11 +16,13 @@ from pixsed.io.tables import read_table
 
 
 def write(path, *, checksum=True, compressed=False):
-    """Write a file with an image, an image of bytes, and a table with a heap."""
+    """Write a file with an image, an image of bytes, and a table.
+
+    A compressed image has a heap. One in a table would not do: astropy 7.0 writes a wrong sum.
+    """
     rng = np.random.default_rng(0)
     kind = fits.CompImageHDU if compressed else fits.ImageHDU
     table = Table({"A": np.arange(5), "B": ["x", "yy", "zzz", "", "v"]})
-    table["C"] = np.array([np.arange(i + 1) for i in range(5)], dtype=object)
     hdus = [
         fits.PrimaryHDU(),
         kind(rng.normal(size=(40, 31)).astype("f4"), name="SCI"),
@@ -93,9 +95,11 @@ def test_a_changed_value_with_datasum_alone(tmp_path):
     refused(path, r" DATASUM of HDU 1 \(SCI\) does not verify")
 
 
-@pytest.mark.parametrize("rest", [b"x" * 10, b"\0" * 2880, b"XTENSION= 'IMAGE   '".ljust(1500)])
+@pytest.mark.parametrize("kind", ["text", "zeros", "header"])
 @pytest.mark.filterwarnings("ignore")
-def test_bytes_after_the_last_hdu(path, rest):
+def test_bytes_after_the_last_hdu(path, kind):
+    header = b"XTENSION= 'IMAGE   '".ljust(1500)
+    rest = {"text": b"x" * 10, "zeros": b"\0" * 2880, "header": header}[kind]
     with open(path, "ab") as file:
         file.write(rest)
     refused(path, f"{len(rest)} bytes after its first 4 HDUs")
