@@ -22,18 +22,18 @@ def record(text):
             _state["file"].flush()
 
 
-class FileLog(logging.Handler):
-    """Handler that writes each line of the log ``pixsed`` to the file of `--log` once."""
+class OnceHandler(logging.Handler):
+    """Handler that passes each text of the log ``pixsed`` to a function once."""
 
-    def __init__(self):
+    def __init__(self, write):
         super().__init__()
-        self._said = set()
+        self._write, self._said = write, set()
 
     def emit(self, item):
         text = item.getMessage()
         if text not in self._said:
             self._said.add(text)
-            record(text)
+            self._write(text)
 
 
 def logging_to_file():

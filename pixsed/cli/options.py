@@ -13,7 +13,7 @@ import click
 
 from pixsed.checks import MAX_SEED
 from pixsed.cli.described import described_options
-from pixsed.cli.log_file import FileLog, log_option, logging_to_file, record
+from pixsed.cli.log_file import OnceHandler, log_option, logging_to_file, record
 from pixsed.environment import NO_VERIFY, variables
 from pixsed.models import DEFAULT
 
@@ -48,20 +48,6 @@ def _show(message):
             click.echo(message, err=True)
 
 
-class _Log(logging.Handler):
-    """Handler that writes each line of the log `pixsed` to stderr once."""
-
-    def __init__(self):
-        super().__init__()
-        self._said = set()
-
-    def emit(self, record):
-        text = record.getMessage()
-        if text not in self._said:
-            self._said.add(text)
-            _show(f"pixsed: {text}")
-
-
 def _set_quiet(ctx, param, value):
     _state["quiet"] = value
     if value:
@@ -78,10 +64,10 @@ def _set_verbose(ctx, param, value):
     _state["verbose"] = value
     log = logging.getLogger("pixsed")
     log.setLevel({0: logging.WARNING, 1: logging.INFO}.get(value, logging.DEBUG))
-    log.handlers = [_Log()] if value else []
+    log.handlers = [OnceHandler(lambda text: _show(f"pixsed: {text}"))] if value else []
     if logging_to_file():
         log.setLevel(min(log.level, logging.INFO))
-        log.handlers.append(FileLog())
+        log.handlers.append(OnceHandler(record))
     if value and not _state["quiet"] and not sys.warnoptions:
         warnings.simplefilter("default")
 
