@@ -30,6 +30,27 @@ class PixsedWarning(UserWarning):
     """Warning about a problem that does not stop the command."""
 
 
+def failure_text(error):
+    """Return the message of an exception in one line; of one that is a bug, with its class.
+
+    Parameters
+    ----------
+    error : Exception
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, PixsedError):
+        return text
+    if isinstance(error, OSError):
+        said = error.strerror or text or type(error).__name__
+        return f"{error.filename}: {said}" if error.filename else said
+    if isinstance(error, MemoryError):
+        return f"no memory left ({text})" if text else "no memory left"
+    return (
+        f"internal error: {type(error).__name__}: {text} (run again with -vv for the traceback, "
+        "and please report it)"
+    )
+
+
 def listed(names, most=30):
     """Return the first `most` names or numbers, and the number of the remaining ones, as text."""
     shown = ", ".join(str(name) for name in names[:most])

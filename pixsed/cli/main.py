@@ -185,11 +185,11 @@ def _call(args, came):
 
 def _text(error):
     """Return the message of an error, without its error number."""
+    from pixsed.errors import failure_text
+
     if isinstance(error, OSError) and error.errno == errno.EBADF:
         return "standard output is closed"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error).strip() or type(error).__name__
+    return failure_text(error)
 
 
 def _status_of(work):
@@ -220,10 +220,7 @@ def _status_of(work):
     except Exception as error:  # a bug in pixsed, not in the user's files
         if verbosity() >= 2:
             traceback.print_exc()
-        _tell(
-            f"internal error: {type(error).__name__}: {error} "
-            "(run again with -vv for the traceback, and please report it)"
-        )
+        _tell(_text(error))
         return 1
 
 

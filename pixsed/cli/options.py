@@ -262,7 +262,7 @@ def _cores():
 
 jobs = click.option(
     "--jobs",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=10_000),
     default=_cores,
     show_default="the cores it may use",
     help="Number of processes or threads.",

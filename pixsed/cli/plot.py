@@ -91,7 +91,7 @@ def _draw_many(maps, properties, cubes, kind, folder, overwrite, look):
     from pathlib import Path
 
     from pixsed.cli.options import complain
-    from pixsed.errors import PixsedError
+    from pixsed.errors import PixsedError, failure_text
     from pixsed.io.outputs import check_output
     from pixsed.plots.pictures import picture_paths
 
@@ -103,9 +103,9 @@ def _draw_many(maps, properties, cubes, kind, folder, overwrite, look):
     for path, picture in zip(maps, paths, strict=True):
         try:
             _draw_one(path, properties, cubes, kind, picture, overwrite, look)
-        except PixsedError as error:
+        except Exception as error:  # whatever it is, the other maps are drawn
             failed += 1
-            complain(error)
+            complain(failure_text(error))
     if failed:
         raise PixsedError(f"{failed} of {len(maps)} maps could not be drawn; {folder} has the rest")
 

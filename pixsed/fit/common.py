@@ -35,8 +35,7 @@ def common_fractions(model, snr):
     `~numpy.ndarray`, shape (N, D)
         Interpolated in ln S/N, and constant beyond the ends of the table.
     """
-    calibration = model.metadata.get("calibration")
-    table = (calibration.get("common") if isinstance(calibration, dict) else None) or DEFAULT
+    table = model.metadata.get("calibration", {}).get("common") or DEFAULT
     with np.errstate(invalid="ignore"):
         at = np.log(np.maximum(np.nan_to_num(snr), 1e-3))
     nodes = np.log(table["snr"])

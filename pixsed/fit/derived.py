@@ -57,7 +57,7 @@ def _formation_times(ratio):
     """
     at = (np.log(ratio) - _FIRST) * ((_NODES - 1) / (_LAST - _FIRST))
     at = np.clip(at, 0.0, _NODES - 1.0)
-    low = np.minimum(at.astype(np.int32), _NODES - 2)
+    low = np.minimum(np.nan_to_num(at).astype(np.int32), _NODES - 2)  # NaN stays in the weight
     weight = at - low
     return [row[low] + weight * (row[low + 1] - row[low]) for row in _table()]
 

@@ -59,8 +59,7 @@ class ForwardModel:
                 f"--ssp: model {model.name} needs {prior.LIBRARIES} SSP grid, got {len(ssps)}; "
                 "give --ssp once"
             )
-        described = model.metadata.get("sps")
-        self._sps = described if isinstance(described, dict) else {}
+        self._sps = model.metadata.get("sps", {})
         [ssp] = ssps
         for key in _SAME:
             own, other = self._sps.get(key), ssp.meta.get(key)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.errors import PixsedError, PixsedWarning, failure_text
 from pixsed.fit.to_file import FitReport, fit_to_file
 from pixsed.io.formats.kinds import kind_of
 from pixsed.io.outputs import check_fits_output, check_folder
@@ -125,7 +125,7 @@ def _fit_one(state, task):
             if kind_of(cube.path) != "cube":
                 raise PixsedError(f"{cube.path} is not a cube; make it with pixsed cutout")
             outcome.report = fit_to_file(cube, model, path, options, execution)
-        except (PixsedError, OSError) as error:
-            outcome.error = " ".join(str(error).split())
+        except Exception as error:  # whatever it is, the other cubes are fitted
+            outcome.error = failure_text(error)
     outcome.warnings = [str(w.message) for w in caught if issubclass(w.category, PixsedWarning)]
     return outcome

@@ -12,7 +12,7 @@ from typing import Any
 
 from pixsed import __version__
 from pixsed.dq import Flag, count_reasons, reasons_text
-from pixsed.errors import PixsedError, PixsedWarning, listed
+from pixsed.errors import PixsedError, PixsedWarning, failure_text, listed
 from pixsed.fit.galaxy_row import empty_row, galaxy_row
 from pixsed.fit.galaxy_table import galaxy_table
 from pixsed.fit.options import FitOptions
@@ -284,10 +284,10 @@ def _sum_one(opened, method, jobs, progress, keep_errors, galaxy):
         with progress(int(selection.fitted.sum())) as bar:
             settings = {"noise": method.noise, "faint": method.faint, "jobs": jobs}
             row = galaxy_row(cube, model, selection, options, progress=bar.done, **settings)
-    except (PixsedError, OSError) as error:
-        if not (keep_errors or left_out):
+    except Exception as error:  # whatever it is, the other galaxies are summed
+        if not (keep_errors or left_out and isinstance(error, PixsedError)):
             raise
-        return MassOutcome(name, error=" ".join(str(error).split()), left_out=left_out)
+        return MassOutcome(name, error=failure_text(error), left_out=left_out)
     row["ID"] = number
     return MassOutcome(name, row, reasons_text(count_reasons(selection.dq)))
 

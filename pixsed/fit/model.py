@@ -1,7 +1,6 @@
 """Trained model, read from one .onnx file and run by onnxruntime."""
 
 import hashlib
-import json
 import os
 import threading
 from pathlib import Path
@@ -10,15 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pixsed.checks import check_choice, check_path
+from pixsed.environment import verifying
 from pixsed.errors import PixsedError
 from pixsed.fit import graph, ood, runtime
+from pixsed.fit.graph_check import check_digest, check_graph
+from pixsed.fit.metadata import METADATA_KEY, read_metadata, value_at
 from pixsed.io.bandnames import pivot_um
+from pixsed.io.reading import reading
 from pixsed.models import check_shipped, resolve
 
-#: Key of the custom metadata that holds the JSON, and the format of the JSON.
-METADATA_KEY, FORMAT = "pixsed", 2
 _INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
 _ADVICE = "give a file made by pixsed export"
+_LARGEST = 1 << 29  # bytes of a file; the shipped ones have 8 MB
 
 
 def load_model(name_or_path: str | os.PathLike, *, provider: str = "cpu") -> "Model":
@@ -65,7 +67,7 @@ class Model:
         Number of threads inside one call. With 1, results do not depend on the number of
         simultaneous calls.
     provider : {"cpu", "cuda"}, optional
-        Where the network runs. Results agree to rounding errors, not to the bit.
+        As for `load_model`.
 
     Attributes
     ----------
@@ -114,21 +116,24 @@ class Model:
                 f"--provider {provider} could not be started; check the driver and the CUDA "
                 "libraries that onnxruntime-gpu needs, or use --provider cpu"
             )
-        self.metadata = self._read_metadata()
+        with reading(self.path, "a model", _ADVICE):
+            text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        self.metadata = read_metadata(text, self.path)
         self._score = ood.Score(self.metadata, self.path)
-        self.name = str(self.metadata.get("name", self.path.stem))
-        self.bands = [str(band) for band in self.metadata["bands"]]
-        own = {str(f["name"]): float(f["pivot_um"]) for f in self.metadata.get("filters", [])}
+        self.name = self.metadata.get("name", self.path.stem)
+        self.bands = self.metadata["bands"]
+        own = {f["name"]: float(f["pivot_um"]) for f in self.metadata.get("filters", [])}
         self.pivots = [own.get(band, pivot_um(band)) for band in self.bands]
         parameters = self.metadata["parameters"]
-        self.parameters = [str(item["name"]) for item in parameters]
-        self.units = {str(p["name"]): str(p.get("unit", "")) for p in parameters}
-        self.descriptions = {str(p["name"]): str(p.get("description", "")) for p in parameters}
-        self.base_dim = int(self.metadata["base_dim"])
-        self._check_graph()
+        self.parameters = [item["name"] for item in parameters]
+        self.units = {p["name"]: p.get("unit", "") for p in parameters}
+        self.descriptions = {p["name"]: p.get("description", "") for p in parameters}
+        self.base_dim = self.metadata["base_dim"]
         self.quantile_levels, self.quantile_properties = (), []
         if "quantiles" in outputs:
             self.quantile_levels, self.quantile_properties = self._read_quantiles()
+        self._check_graph()
+        if self.quantile_levels:
             # The session of the quantiles is started when it is first needed.
             self._content, self._quantile_session, self._lock = content, None, threading.Lock()
 
@@ -137,15 +142,18 @@ class Model:
 
     def _read_content(self):
         try:
+            if (size := self.path.stat().st_size) > _LARGEST:
+                raise PixsedError(f"{self.path} is too large for a model ({size >> 20} MB)")
             return self.path.read_bytes()
         except OSError as error:
-            raise PixsedError(
-                f"{self.path} cannot be read ({error.strerror}); check the name"
-            ) from None
+            raise PixsedError(f"{self.path} cannot be read ({error.strerror})") from None
 
     def _start_flow(self, content):
         """Start a session without the quantiles; return it after the names of all outputs."""
         try:
+            check_graph(content, self.path)
+            if verifying():
+                check_digest(content, self.path)
             outputs = graph.outputs_of(content)
             if "quantiles" in outputs:
                 content = graph.part(content, [name for name in outputs if name != "quantiles"])
@@ -163,52 +171,47 @@ class Model:
                 f"{_ADVICE}"
             ) from error
 
-    def _read_metadata(self):
-        text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        if text is None:
-            raise PixsedError(f"{self.path} has no metadata {METADATA_KEY!r}; {_ADVICE}")
-        try:
-            metadata = json.loads(text)
-            missing = [k for k in ("bands", "parameters", "base_dim") if k not in metadata]
-            if not missing:
-                [item["name"] for item in metadata["parameters"]]
-                int(metadata["base_dim"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise PixsedError(f"{self.path}: its metadata cannot be read; {_ADVICE}") from error
-        if missing:
-            raise PixsedError(f"{self.path}: its metadata lacks {', '.join(missing)}; {_ADVICE}")
-        if metadata.get("format") != FORMAT:
-            raise PixsedError(
-                f"{self.path}: the model format must be {FORMAT}, got {metadata.get('format')}; "
-                "update pixsed, or export the model again"
-            )
-        return metadata
-
     def _check_graph(self):
-        inputs = {item.name: item for item in self._session.get_inputs()}
-        outputs = [item.name for item in self._session.get_outputs()]
-        missing = [name for name in ("flux", "base") if name not in inputs]
-        missing += [name for name in ("samples",) if name not in outputs]
-        if missing:
+        """Raise `PixsedError` if the inputs or outputs are not those of a model of pixsed."""
+        bands, number = len(self.bands), len(self.parameters)
+        shapes = {
+            "flux": (bands,),
+            "flux_err": (bands,),
+            "redshift": (),
+            "redshift_err": (),
+            "base": (None, self.base_dim),
+            "samples": (None, number),
+            "flux_model": (bands,),
+            "quantiles": (len(self.quantile_properties), len(self.quantile_levels)),
+        }
+        items = [*self._session.get_inputs(), *self._session.get_outputs()]
+        found = {item.name: item for item in items}
+        if missing := [name for name in ("flux", "base", "samples") if name not in found]:
             raise PixsedError(f"{self.path}: the graph lacks {', '.join(missing)}; {_ADVICE}")
-        self.has_flux_model = "flux_model" in outputs
-        if "LOGMSTAR" not in self.parameters:
-            raise PixsedError(f"{self.path}: its parameters lack LOGMSTAR; {_ADVICE}")
+        for name, item in found.items():
+            if name not in shapes:
+                raise PixsedError(f"{self.path}: the graph has an unknown {name}; {_ADVICE}")
+            wanted = (None, *shapes[name])
+            if item.type != "tensor(float)" or not _agree(item.shape, wanted):
+                text = " x ".join("any" if n is None else str(n) for n in wanted)
+                raise PixsedError(
+                    f"{self.path}: {name} of the graph must be float with shape {text}, got "
+                    f"{item.type} with {item.shape}; {_ADVICE}"
+                )
+        self.has_flux_model = "flux_model" in found
 
     def _read_quantiles(self):
         """Return the levels and properties of the quantiles, from the metadata."""
-        try:
-            described = self.metadata["quantiles"]
-            levels = tuple(float(level) for level in described["levels"])
-            return levels, [str(name) for name in described["properties"]]
-        except (KeyError, TypeError, ValueError) as error:
+        described = self.metadata.get("quantiles", {})
+        if not {"levels", "properties"} <= set(described):
             raise PixsedError(
                 f"{self.path}: its metadata do not describe its quantiles; export the model again"
-            ) from error
+            )
+        return tuple(float(level) for level in described["levels"]), described["properties"]
 
     @property
     def engines(self) -> tuple[str, ...]:
-        """Names of the engines of the file: ``flow``, and ``quantile`` if it has quantiles."""
+        """Engines of the file: ``flow``, and ``quantile`` if it has quantiles."""
         return ("flow", "quantile") if self.quantile_levels else ("flow",)
 
     def check_engine(self, engine: str) -> None:
@@ -222,10 +225,7 @@ class Model:
     @property
     def has_ood(self) -> bool:
         """True if samples come with an out-of-distribution score."""
-        calibration = self.metadata.get("calibration")
-        return (
-            self.has_flux_model and isinstance(calibration, dict) and bool(calibration.get("score"))
-        )
+        return self.has_flux_model and bool(self.metadata.get("calibration", {}).get("score"))
 
     @property
     def flux_model_error(self) -> dict[str, float]:
@@ -236,8 +236,7 @@ class Model:
     @property
     def sfh(self) -> str:
         """Name of the prior on star-formation histories, such as ``tau``; may be empty."""
-        prior = self.metadata.get("prior")
-        return str(prior.get("sfh", "")) if isinstance(prior, dict) else ""
+        return self.metadata.get("prior", {}).get("sfh", "")
 
     @property
     def redshift_range(self) -> tuple[float, float]:
@@ -248,7 +247,7 @@ class Model:
     @property
     def infers_redshift(self) -> bool:
         """True if the redshift is a parameter of the posterior rather than an input."""
-        return bool(self.metadata.get("infer_redshift", False))
+        return self.metadata.get("infer_redshift", False)
 
     @property
     def redshift_err_max(self) -> float:
@@ -265,9 +264,7 @@ class Model:
         default : str, optional
         """
         for key in keys:
-            value = self.metadata
-            for step in key.split("."):
-                value = value.get(step) if isinstance(value, dict) else None
+            value, _ = value_at(self.metadata, key)
             if value is not None and not isinstance(value, dict | list):
                 return str(value)
         return default
@@ -377,6 +374,12 @@ class Model:
         """
         relative = np.asarray(redshift_err) / (1.0 + np.asarray(redshift))
         return self._score(flux, flux_err, flux_model, relative)
+
+
+def _agree(shape, wanted):
+    """Return whether a shape of a graph, with names for free axes, is the one that is wanted."""
+    pairs = zip(shape, wanted, strict=False)
+    return len(shape) == len(wanted) and all(not isinstance(a, int) or a == b for a, b in pairs)
 
 
 def _brief(error):

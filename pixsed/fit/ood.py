@@ -117,7 +117,7 @@ class Calibration:
     """
 
     def __init__(self, calibration, path):
-        table = calibration.get("score") if isinstance(calibration, dict) else None
+        table = calibration.get("score") if calibration else None
         self._table = _read_table(table, path) if table else None
 
     def survival(self, chi2, nbands, snr, redshift_err):
@@ -171,6 +171,10 @@ def _read_table(table, path):
             for key in ("redshift_err", "nbands", "snr", "probability", "value")
         )
         value = value.reshape(len(classes), len(counts), len(levels), len(p))
+        if not value.size or len(p) < 2:
+            raise ValueError
+        if not all(np.isfinite(part).all() for part in (classes, counts, levels, p, value)):
+            raise ValueError
     except (KeyError, TypeError, ValueError):
         raise PixsedError(
             f"{path}: its calibration table cannot be read; export the model again"

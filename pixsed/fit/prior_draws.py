@@ -81,7 +81,7 @@ def _redshifts(z, model, posterior, rng):
 def _same_coordinates(model, kind):
     """Return whether the model was trained on the prior as it is defined now."""
     described = model.metadata.get("prior", {}).get("coordinates")
-    if not isinstance(described, list):
+    if described is None:
         return True  # nothing contradicts the name
     for coordinate, text in zip(kind.COORDINATES, described, strict=False):
         if text.get("name") != coordinate.name:

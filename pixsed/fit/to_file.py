@@ -113,7 +113,8 @@ def fit_to_file(
         ]
         key |= {"tile": list(size), "part": execution.part and list(execution.part)}
         layout = _layout(fitter, cards, execution, rows)
-        with MapsWriter(path, layout, shape, key, overwrite=overwrite, resume=resume) as writer:
+        kept = {"overwrite": overwrite, "resume": resume}
+        with MapsWriter(path, layout, shape, len(where), key, **kept) as writer:
             report.counts = fit_tiles(
                 fitter,
                 writer,

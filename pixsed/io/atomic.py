@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from pixsed.errors import PixsedError
+from pixsed.io.cards import name_last_extension
 from pixsed.io.outputs import (
     check_fits_output,
     check_no_input,
@@ -193,7 +194,7 @@ def name_long_strings(header):
 
 
 def write_hdulist(hdulist, path, overwrite=False):
-    """Write an `~astropy.io.fits.HDUList` atomically, with CHECKSUM and DATASUM.
+    """Write an `~astropy.io.fits.HDUList` atomically, with LASTEXT, CHECKSUM and DATASUM.
 
     Raises
     ------
@@ -201,6 +202,7 @@ def write_hdulist(hdulist, path, overwrite=False):
         As for `~pixsed.io.outputs.check_fits_output`.
     """
     check_fits_output(path, overwrite)
+    name_last_extension(hdulist[0].header, hdulist[-1].name if len(hdulist) > 1 else "")
     for hdu in hdulist:
         name_long_strings(hdu.header)
     with atomic_path(path, overwrite) as temporary:

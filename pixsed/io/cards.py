@@ -168,6 +168,16 @@ def is_input_keyword(keyword):
     return _INPUT_KEYWORD.fullmatch(keyword) is not None
 
 
+def name_last_extension(header, name):
+    """Add LASTEXT, the name of the last extension, to a primary header, in place.
+
+    `pixsed.io.verify` looks for this extension, since a file that was cut off between two HDUs
+    looks complete.
+    """
+    if name:
+        header["LASTEXT"] = (name, "last extension of the complete file")
+
+
 def input_cards(names):
     """Return the cards of input files: keyword -> name from `fits_text`.
 

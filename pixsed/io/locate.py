@@ -19,6 +19,7 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError
 from pixsed.io.inputs import check_input
+from pixsed.io.reading import FAULTS, reading
 from pixsed.io.verify import verify_fits
 
 _EXTENSION = re.compile(r"^(?P<path>.+)\[(?P<ext>[^\[\]]*)\]$")
@@ -231,8 +232,10 @@ def open_fits(path, *, memmap=None):
     Raises
     ------
     PixsedError
-        If there is no such file, it is not a complete FITS file, or its checksums do not verify
-        (`pixsed.io.verify`).
+        If there is no such file, it is not a complete FITS file, its checksums do not verify
+        (`pixsed.io.verify`), or its headers cannot be used (`pixsed.io.header_check`). An error of
+        the block that a content of another kind causes becomes a `PixsedError` too
+        (`~pixsed.io.reading.reading`).
     """
     check_input(path)
     _log.info("reading %s", path)
@@ -243,18 +246,19 @@ def open_fits(path, *, memmap=None):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 plain = stack.enter_context(_unpacked(path))
+                verify_fits(plain, path)
                 hdulist = stack.enter_context(fits.open(plain, memmap=memmap))
                 len(hdulist)  # reads every header
             trouble = next((w.message for w in caught if "truncated" in str(w.message)), None)
-        except (OSError, fits.VerifyError, ValueError, EOFError, zlib.error) as error:
+        except (OSError, EOFError, MemoryError, zlib.error, *FAULTS) as error:
             trouble = error
         if trouble is not None:
             raise PixsedError(
                 f"{path} cannot be read as FITS ({' '.join(str(trouble).split())}); "
                 "check that it is a complete FITS file"
             )
-        verify_fits(plain, path)
-        yield hdulist
+        with reading(path):
+            yield hdulist
 
 
 @contextlib.contextmanager

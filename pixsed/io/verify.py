@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import warnings
 
 from astropy.io import fits
@@ -9,16 +10,21 @@ from astropy.io import fits
 from pixsed.environment import verifying
 from pixsed.errors import PixsedError
 from pixsed.io.checksum import ones_sum
+from pixsed.io.header_check import check_header
 
 _BLOCK, _READ = 2880, 1 << 24
+_LONGEST = 1 << 25  # bytes of a header
+# A card END, at the beginning of a card of a block.
+_END = re.compile(rb"(?s)\A(?:.{80})*?END {77}")
 # Files of this process that have been checked: path, size, time and inode.
 _checked = set()
 
 
 def verify_fits(plain, name):
-    """Check the checksums of a FITS file, where it has any, and that its last HDU ends it.
+    """Check the headers of a FITS file, its checksums, and that its last HDU ends it.
 
-    A file that has not changed since is not read again. No-op with ``--no-verify``.
+    A file that has not changed since is not read again. With ``--no-verify``, only the headers are
+    checked, which astropy could not read. No-op for a file that does not begin with a header.
 
     Parameters
     ----------
@@ -30,39 +36,70 @@ def verify_fits(plain, name):
     Raises
     ------
     PixsedError
-        If a sum does not verify, or bytes are left over.
+        If a header cannot be used, a sum does not verify, or bytes are left over.
     """
-    if not verifying():
-        return
     status = os.stat(plain)
-    key = os.path.realpath(plain), status.st_size, status.st_mtime_ns, status.st_ino
+    verify = verifying()
+    key = os.path.realpath(plain), status.st_size, status.st_mtime_ns, status.st_ino, verify
     if key in _checked:
         return
     with open(plain, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of cards, which the reader gives
-        number = 0
+        headers = []
         while (start := file.tell()) < status.st_size:
-            _verify_hdu(file, number, status.st_size - start, name)
-            number += 1
+            header = _read_header(file, f"{name}, HDU {len(headers)}")
+            if header is None or headers and "XTENSION" not in header:
+                if headers and verify:
+                    raise _left_over(name, len(headers), status.st_size - start)
+                return
+            headers.append(header)
+            end = _end_of_data(file, header)
+            if verify:
+                _verify_hdu(file, header, len(headers) - 1, (start, end, status.st_size), name)
+            file.seek(end)
+    if verify:
+        _verify_last(headers, name)
     _checked.add(key)
 
 
-def _verify_hdu(file, number, left, name):
-    """Check the HDU that begins at the position of a file, and move behind it."""
-    start = file.tell()
-    try:
-        header = fits.Header.fromfile(file, padding=False)
-        size = _data_size(header)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, fits.VerifyError):
-        header = None
-    if header is None or number and "XTENSION" not in header:
+def _left_over(name, number, left):
+    return PixsedError(
+        f"{name}: {left} bytes after its first {number} HDUs are not an HDU: it was cut off inside "
+        "a header, or something was appended; copy it again, or read what is there with --no-verify"
+    )
+
+
+def _read_header(file, label):
+    """Return the header at the position of a file, and move behind it; None if there is none."""
+    text = b""
+    while block := file.read(_BLOCK):
+        text += block
+        if _END.search(block):
+            break
+        begins = text.startswith((b"SIMPLE  =", b"XTENSION"))
+        if len(block) < _BLOCK or len(text) > _LONGEST or not begins:
+            return None
+    if not text.startswith((b"SIMPLE  =", b"XTENSION")) or not _END.search(text):
+        return None
+    cards = text.decode("latin-1")
+    check_header(cards, label)
+    return fits.Header.fromstring(cards[: cards.rindex("END" + 77 * " ")])
+
+
+def _end_of_data(file, header):
+    """Return the end of the blocks of an HDU, whose header ends at the position of the file."""
+    return file.tell() + -(-_data_size(header) // _BLOCK) * _BLOCK
+
+
+def _verify_hdu(file, header, number, places, name):
+    """Check the sums of an HDU whose header ends at the position of a file."""
+    start, end, size = places
+    data = file.tell()
+    if data + _data_size(header) > size:
         raise PixsedError(
-            f"{name}: {left} bytes after its first {number} HDUs are not an HDU: it was cut off "
-            "inside a header, or something was appended; copy it again, or read what is there "
-            "with --no-verify"
+            f"{name} is truncated: HDU {number} has fewer bytes than its header says; check that "
+            "it is a complete FITS file"
         )
-    data = -(-file.tell() // _BLOCK) * _BLOCK
-    end = data + -(-size // _BLOCK) * _BLOCK
     expected = {key: str(header.get(key, "")).strip() for key in ("DATASUM", "CHECKSUM")}
     if any(expected.values()):
         total = _sum(file, data, end)
@@ -76,25 +113,32 @@ def _verify_hdu(file, number, left, name):
                 "or was changed by a program that does not update the sum (astropy does with "
                 "checksum=True); copy it again, or read it all the same with --no-verify"
             )
-    file.seek(end)
+
+
+def _verify_last(headers, name):
+    """Check that a file that pixsed wrote has its last extension."""
+    if not str(headers[0].get("CREATOR")).startswith("pixsed"):
+        return
+    last = headers[0].get("LASTEXT")
+    if last is not None and last not in [header.get("EXTNAME") for header in headers]:
+        raise PixsedError(
+            f"{name} lacks its last extension, {last}: it was cut off, or the extension was "
+            "removed; copy it again, or read what is there with --no-verify"
+        )
 
 
 def _data_size(header):
     """Return the size in bytes of the data of an HDU, without padding (FITS 4.0, section 4.4).
 
-    `astropy.io.fits.Header.data_size` is wrong for random groups. Raises `ValueError` if the size
-    is negative, with which the reading would never end.
+    `astropy.io.fits.Header.data_size` is wrong for random groups. The cards have been checked.
     """
-    axes = [int(header[f"NAXIS{i}"]) for i in range(1, int(header["NAXIS"]) + 1)]
+    axes = [header[f"NAXIS{i}"] for i in range(1, header["NAXIS"] + 1)]
     if not axes:
         return 0
     if axes[0] == 0 and header.get("GROUPS", False):  # random groups
         axes = axes[1:]
-    count = int(header.get("PCOUNT", 0)) + math.prod(axes)
-    size = abs(int(header["BITPIX"])) // 8 * int(header.get("GCOUNT", 1)) * count
-    if size < 0:
-        raise ValueError(f"the size of the data must be 0 or more, got {size}")
-    return size
+    count = header.get("PCOUNT", 0) + math.prod(axes)
+    return abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * count
 
 
 def _sum(file, start, end, total=0):

@@ -292,7 +292,7 @@ def read_ssp(path):
             for attribute, name, _, _ in _IMAGES
         }
         age = hdus["AGE"].data
-        return SSPGrid(
+        grid = SSPGrid(
             wave=np.array(hdus["WAVE"].data["WAVE"], dtype=float),
             age_edges=np.append(age["AGE_LO"][0], age["AGE_HI"]).astype(float),
             metallicity=np.array(hdus["METAL"].data["LOGZSOL"], dtype=float),
@@ -303,3 +303,35 @@ def read_ssp(path):
             meta={key: header[key] for key in (*POPULATION_KEYS, "LSUN") if key in header},
             **images,
         )
+    _check(grid, path)
+    return grid
+
+
+def _check(grid, path):
+    """Raise `PixsedError` unless the axes and the images of a grid fit together and are finite."""
+    young = grid.nebular.shape[2] if grid.nebular.ndim == 4 else 0
+    metals, ages, waves = len(grid.metallicity), len(grid.age_edges) - 1, len(grid.wave)
+    shapes = {
+        "spectra": (metals, ages, waves),
+        "nebular": (len(grid.log_u), metals, young, waves),
+        "lines": (len(grid.log_u), metals, young, len(grid.line_wave)),
+        "living": (metals, ages),
+        "remnant": (metals, ages),
+        "dust_spectrum": grid.dust_wave.shape,
+    }
+    advice = "make it anew with 'pixsed ssp'"
+    for name, shape in shapes.items():
+        found = getattr(grid, name)
+        if found.shape != shape or young > ages:
+            raise PixsedError(
+                f"{path}: {name} of the SSP grid must have shape {shape}, got {found.shape}; "
+                f"{advice}"
+            )
+        if not np.isfinite(found).all():
+            raise PixsedError(
+                f"{path}: {name} of the SSP grid has values that are not finite; {advice}"
+            )
+    for name in ("wave", "age_edges", "metallicity", "log_u", "dust_wave"):
+        axis = getattr(grid, name)
+        if not len(axis) or not (np.isfinite(axis).all() and (np.diff(axis) > 0).all()):
+            raise PixsedError(f"{path}: {name} of the SSP grid must ascend; {advice}")

@@ -6,14 +6,33 @@ import torch
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path
-from pixsed.io.inputs import check_input
+from pixsed.io.reading import reading
 from pixsed.train.batches import space_of
 from pixsed.train.network import spline
 from pixsed.train.network.decoders import decoder_of
 from pixsed.train.network.flow import PixelFlow
 from pixsed.train.options import NetworkSizes
+from pixsed.train.saved_file import read_saved
 
 CHECKPOINT_FORMAT = 5
+# What a checkpoint has, and its types.
+_TYPES = {
+    "epoch": int,
+    "network": dict,
+    "average": dict,
+    "optimiser": dict,
+    "history": list,
+    "stage_ends": list,
+    "options": dict,
+    "sizes": dict,
+    "mass_offset": float,
+    "bands": list,
+    "prior": str,
+    "sps": dict,
+    "noise": dict,
+    "space": dict,
+    "training": dict,
+}
 
 
 def read_checkpoint(path):
@@ -32,16 +51,21 @@ def read_checkpoint(path):
     PixsedError
         If the file is not a checkpoint of this format.
     """
-    check_input(path, "a checkpoint", "make one with 'pixsed train'")
-    try:
-        saved = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises many kinds of errors for other formats
-        raise PixsedError(
-            f"{path} is not a checkpoint of 'pixsed train' ({type(error).__name__})"
-        ) from None
-    if not isinstance(saved, dict) or saved.get("format") != CHECKPOINT_FORMAT:
-        raise PixsedError(f"{path} is not a checkpoint of this version of 'pixsed train'")
+    saved = read_saved(path, CHECKPOINT_FORMAT, _TYPES, "pixsed train")
+    with reading_checkpoint(path):
+        try:
+            load_network(saved)
+        except PixsedError as error:
+            raise PixsedError(f"{path}: {error}") from None
+        [(row["train"], row["held_out"]) for row in saved["history"]]
+        [saved["training"][key] for key in ("simulations", "photo_z_max", "started_from")]
+        saved["noise"]["name"], saved["options"]["epochs"], saved["stage_ends"][1]
     return saved
+
+
+def reading_checkpoint(path):
+    """Context manager: raise a `PixsedError` that names a checkpoint if its content is wrong."""
+    return reading(path, "a checkpoint", "train again")
 
 
 def write_checkpoint(checkpoint, path):

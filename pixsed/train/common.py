@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from pixsed.fit.model import METADATA_KEY, Model
+from pixsed.fit.graph_check import signed
+from pixsed.fit.metadata import METADATA_KEY
+from pixsed.fit.model import Model
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.table import read_simulations
 from pixsed.validate.common import common_table
@@ -61,4 +63,4 @@ def add_common_to_file(model, simulations, output, *, overwrite=False):
     proto = onnx.load(str(Path(model)))
     with atomic_path(output, overwrite) as temporary:
         add_common(proto, temporary, read_simulations(simulations, _ROWS))
-        temporary.write_bytes(proto.SerializeToString())
+        temporary.write_bytes(signed(proto.SerializeToString()))

@@ -9,7 +9,8 @@ import torch
 from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError
 from pixsed.fit import runtime
-from pixsed.fit.model import FORMAT
+from pixsed.fit.graph_check import signed
+from pixsed.fit.metadata import FORMAT
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.noise import from_description
 from pixsed.simulate.priors import PRIORS
@@ -149,7 +150,7 @@ def export(checkpoints, output, *, name=None, simulations=None, overwrite=False)
     with atomic_path(output, overwrite) as temporary:
         if simulations is not None:
             add_common(proto, temporary, simulations)
-        temporary.write_bytes(proto.SerializeToString())
+        temporary.write_bytes(signed(proto.SerializeToString()))
         difference, largest = compare(network, temporary)
         for found, allowed in ((difference, TOLERANCE), (largest, LARGEST)):
             if found > allowed:

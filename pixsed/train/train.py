@@ -21,6 +21,7 @@ from pixsed.train.checkpoint import (
     CHECKPOINT_FORMAT,
     check_same_simulations,
     read_checkpoint,
+    reading_checkpoint,
     warn_of_noise,
     write_checkpoint,
 )
@@ -122,7 +123,8 @@ def train(
     training = _Training(network, simulations, noise, options, started_from, started_at)
     training.start(parts, threads)
     if saved is not None:
-        training.restore(saved)
+        with reading_checkpoint(resume):
+            training.restore(saved)
     checkpoint, written = saved, -math.inf
     while not training.is_over():
         row = training.run_epoch()

@@ -60,7 +60,7 @@ def test_files_that_are_not_models(tmp_path):
     for other in (1, 3, None):
         with pytest.raises(PixsedError, match=f"format must be 2, got {other}; update pixsed, or"):
             Model(fakes.fake_model(tmp_path / "b.onnx", format=other))
-    with pytest.raises(PixsedError, match="metadata cannot be read"):
+    with pytest.raises(PixsedError, match="parameters of its metadata must be a list of different"):
         Model(fakes.fake_model(tmp_path / "c.onnx", parameters=["x"]))
     with pytest.raises(PixsedError, match="lack LOGMSTAR"):
         Model(fakes.fake_model(tmp_path / "d.onnx", parameters=[{"name": "AV"}]))

@@ -52,7 +52,7 @@ def test_survival_of_one_class():
 
 def test_survival_without_a_table():
     one = np.ones(3)
-    for calibration in ({}, None, "nothing", {"score": {}}):
+    for calibration in ({}, None, {"score": {}}):
         assert np.isnan(survival(calibration, "m", one, 4 * one, one, one)).all()
 
 

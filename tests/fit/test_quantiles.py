@@ -159,7 +159,8 @@ def test_metadata_must_describe_them(tmp_path):
 
 
 def test_properties_that_the_network_lacks_are_left_out(tmp_path):
-    names = ["OTHER" if name in ("AV", "T50LB") else name for name in fakes.PROPERTIES]
+    others = {"AV": "OTHER", "T50LB": "ANOTHER"}
+    names = [others.get(name, name) for name in fakes.PROPERTIES]
     described = {"levels": fakes.LEVELS, "properties": names}
     model = Model(fakes.fake_model(tmp_path / "m.onnx", quantiles=described))
     table = Table({"ID": [1], "REDSHIFT": [1.0]})

@@ -1,7 +1,5 @@
 """Fit of a cube on disk; tests/cli/test_fit_scale.py tests the command."""
 
-import json
-
 import fakes
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from pixsed.fit.tiles import TILE_PIXELS, tile_size
 from pixsed.fit.to_file import fit_to_file, part_rows
 from pixsed.io.formats.cube import write_cube
 from pixsed.io.formats.cube_file import CubeName
+from pixsed.io.writers.journal import journal_line
 from pixsed.io.writers.part_file import check_same
 
 OPTIONS = FitOptions(samples=30)
@@ -74,16 +73,18 @@ def test_journal_of_another_program(files, model, tmp_path):
     journal = tmp_path / ".maps.fits.journal"
     resume = ExecutionOptions(resume=True)
     for text in (
-        "{}\n{}\n",
-        "no JSON\nat all\n",
-        "1\n2\n",
-        '{"format": 7, "key": {}}\n{"done": 1}\n',
+        b"{}\n{}\n",
+        b"no JSON\nat all\n",
+        journal_line({}) * 2,
+        journal_line({"format": 7, "key": {}}) + journal_line({"done": 1}),
     ):
-        journal.write_text(text)
-        with pytest.raises(PixsedError, match="cannot be read; start anew with --overwrite"):
+        journal.write_bytes(text)
+        with pytest.raises(
+            PixsedError, match="is damaged, so --resume cannot go on with it; start"
+        ):
             fit_to_file(files, model, tmp_path / "maps.fits", OPTIONS, resume)
     # A fit that was killed before anything was finished.
-    journal.write_text(json.dumps({"format": 1, "key": {"seed": 1}}) + "\n")
+    journal.write_bytes(journal_line({"format": 1, "key": {"seed": 1}}))
     report = fit_to_file(files, model, tmp_path / "maps.fits", OPTIONS, resume)
     assert report.counts["npix"] == 193 and not journal.exists()
 

@@ -52,7 +52,7 @@ def by_rows(path, wcs, **kwargs):
 
 def by_boxes(path, wcs, **kwargs):
     layout = maps_layout(["AV"], [0.5], header=wcs, units={"AV": ("mag", "A_V")})
-    with MapsWriter(path, layout, (2, 3), {}, **kwargs) as writer:
+    with MapsWriter(path, layout, (2, 3), 2, {}, **kwargs) as writer:
         writer.place("AV_P50", np.ones((2, 3)))
         writer.commit({})
 

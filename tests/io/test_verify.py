@@ -11,6 +11,7 @@ from astropy.table import Table
 from pixsed.environment import NO_VERIFY
 from pixsed.errors import PixsedError
 from pixsed.io import verify
+from pixsed.io.atomic import write_hdulist
 from pixsed.io.locate import open_fits
 from pixsed.io.tables import read_table
 
@@ -139,11 +140,11 @@ def test_no_verify(path, monkeypatch):
 def test_read_once(path, monkeypatch):
     with open_fits(path):
         pass
-    monkeypatch.setattr(verify, "_verify_hdu", None)  # would fail
+    monkeypatch.setattr(verify, "_read_header", None)  # would fail
     with open_fits(path):
         pass
     os.utime(path, ns=(1, 1))
-    with pytest.raises(TypeError), open_fits(path):
+    with pytest.raises(PixsedError, match="NoneType"), open_fits(path):
         pass
 
 
@@ -185,5 +186,37 @@ def test_a_negative_size_is_no_hdu(tmp_path, size):
     card = f"NAXIS1  = {size:20d}".encode()
     at = content.index(b"NAXIS1  =")
     (tmp_path / "n.fits").write_bytes(content[:at] + card + content[at + len(card) :])
-    with pytest.raises(PixsedError, match="are not an HDU"):
+    with pytest.raises(PixsedError, match=f"NAXIS1 must be 0 or more, got {size}; correct the"):
         verify.verify_fits(tmp_path / "n.fits", tmp_path / "n.fits")
+
+
+def made_by_pixsed(path):
+    """Write a file as pixsed does, and return the beginning of its last HDU."""
+    primary = fits.PrimaryHDU(header=fits.Header({"CREATOR": "pixsed 0.1"}))
+    planes = [fits.ImageHDU(np.ones((3, 4), "f4"), name=name) for name in ("A", "B", "MAPS")]
+    write_hdulist(fits.HDUList([primary, *planes]), path)
+    with fits.open(path) as hdulist:
+        assert hdulist[0].header["LASTEXT"] == "MAPS"
+        return hdulist["MAPS"].fileinfo()["hdrLoc"]
+
+
+def test_a_file_of_pixsed_cut_between_two_hdus(tmp_path, monkeypatch):
+    """All that is left is whole, and only the name of the last extension tells."""
+    path = tmp_path / "m.fits"
+    at = made_by_pixsed(path)
+    os.truncate(path, at)
+    with pytest.raises(PixsedError, match="m.fits lacks its last extension, MAPS"), open_fits(path):
+        pass
+    monkeypatch.setenv(NO_VERIFY, "1")
+    with open_fits(path) as hdulist:
+        assert len(hdulist) == 3
+
+
+def test_the_name_in_files_of_other_programs_tells_nothing(tmp_path):
+    """Other programs copy the header of a file to one with fewer extensions."""
+    made_by_pixsed(tmp_path / "m.fits")
+    with fits.open(tmp_path / "m.fits") as hdulist:
+        del hdulist[0].header["CREATOR"]
+        hdulist[:2].writeto(tmp_path / "c.fits", checksum=True)
+    with open_fits(tmp_path / "c.fits") as hdulist:
+        assert len(hdulist) == 2

@@ -229,7 +229,9 @@ def test_finished_or_other_training_is_not_resumed(run, simulations, tmp_path):
     with pytest.warns(PixsedWarning, match="trained under other noise"):
         resume(longer, noise=WIDE, name="b")
     torch.save({"x": 1}, tmp_path / "x.ckpt")
-    with pytest.raises(PixsedError, match="x.ckpt is not a checkpoint of 'pixsed train --net maf"):
+    with pytest.raises(
+        PixsedError, match="x.ckpt is not a checkpoint of this version of 'pixsed train --net maf"
+    ):
         read_checkpoint(tmp_path / "x.ckpt")
     with pytest.raises(PixsedError, match="none.ckpt: no such file"):
         read_checkpoint(tmp_path / "none.ckpt")

@@ -11,6 +11,7 @@ onnx = pytest.importorskip("onnx", reason="models are read by onnx")
 pytest.importorskip("onnxscript", reason="export needs onnxscript")
 
 from pixsed.errors import PixsedError
+from pixsed.fit.graph_check import signed
 from pixsed.simulate.table import read_simulations
 from pixsed.train.checkpoint import load_network, read_checkpoint
 from pixsed.train.initialise import build_network, start_from
@@ -62,7 +63,7 @@ def _changed(path, output, change):
     metadata = json.loads(entry.value)
     change(metadata)
     entry.value = json.dumps(metadata)
-    onnx.save(proto, output)
+    output.write_bytes(signed(proto.SerializeToString()))
     return output
 
 
@@ -81,7 +82,7 @@ def test_models_from_which_no_training_starts(change, message, model_file, tmp_p
 
 def test_model_of_other_bands(model_file, simulations_file, ssp_grid, tmp_path):
     def fewer(metadata):
-        metadata["bands"] = metadata["bands"][:-1] + ["F090W"]
+        metadata["bands"] = metadata["bands"][:-1] + ["F435W"]
 
     path = _changed(model_file, tmp_path / "other.onnx", fewer)
     simulations = read_simulations(simulations_file)

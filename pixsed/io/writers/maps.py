@@ -1,15 +1,19 @@
 """Writing of a Maps file in boxes, so that another run can continue it after a stop."""
 
 import contextlib
-import json
 import os
 import warnings
+import zlib
 
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, Stopped
 from pixsed.io.atomic import name_long_strings, named_error, place, send
+from pixsed.io.cards import name_last_extension
+from pixsed.io.checksum import ones_sum
 from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
+from pixsed.io.reading import FAULTS
+from pixsed.io.writers.journal import damaged, has_lines, journal_line, open_kept, read_journal
 from pixsed.io.writers.part_file import (
     check_same,
     check_unfinished,
@@ -19,7 +23,7 @@ from pixsed.io.writers.part_file import (
 )
 from pixsed.io.writers.planes import PlacedPlanes, gzip_to, plane_header
 
-_FORMAT = 2  # since 2, OBJECT is in the headers of all planes
+_FORMAT = 3  # since 3, lines have checksums, of themselves and of the pixels
 
 
 def hidden_paths(path):
@@ -37,7 +41,13 @@ def check_maps_output(path, *, overwrite=False, resume=False):
     overwrite, resume : bool, optional
         As for `MapsWriter`.
     """
-    check_unfinished(path, hidden_paths, overwrite=overwrite, resume=resume)
+    check_unfinished(path, _begun, overwrite=overwrite, resume=resume)
+
+
+def _begun(path):
+    """Return `hidden_paths`, or none of them if the journal says that no step was done."""
+    paths = hidden_paths(path)
+    return paths if has_lines(paths[1], 2) or paths[1].is_symlink() else []
 
 
 class MapsWriter:
@@ -56,6 +66,8 @@ class MapsWriter:
         Headers and table. The primary header must have its final length; values may change later.
     shape : tuple of int
         Shape (ny, nx) of the planes.
+    steps : int
+        Number of calls of `commit` of a whole file.
     key : dict
         Everything that determines the pixel values, in JSON types; a run with another key is not
         continued.
@@ -78,13 +90,13 @@ class MapsWriter:
         another key; or if another process writes it.
     """
 
-    def __init__(self, path, layout, shape, key, *, overwrite=False, resume=False):
+    def __init__(self, path, layout, shape, steps, key, *, overwrite=False, resume=False):
         check_maps_output(path, overwrite=overwrite, resume=resume)
         self.path, self._layout, self._shape, self._key = path, layout, shape, key
-        self._overwrite, self._resume = overwrite, resume
+        self._steps, self._overwrite, self._resume = steps, overwrite, resume
         self._stream = is_stream(path)
         self.done, self.counts = 0, {}
-        self._journal = None
+        self._journal, self._boxes, self._crc = None, [], 0
 
     def __enter__(self):
         headers = {
@@ -93,6 +105,7 @@ class MapsWriter:
         }
         primary = self._layout.primary
         name_long_strings(primary)
+        name_last_extension(primary, self._layout.table.name)
         part, self._journal_path = (None, None) if self._stream else hidden_paths(self.path)
         self._file, self.part = open_part(part)
         begun = False
@@ -109,8 +122,8 @@ class MapsWriter:
                 self._planes.begin()
                 self._start_journal()
             else:
-                self._planes.sums.update(said["sums"])
-                self._journal = open(self._journal_path, "a", encoding="utf-8")
+                self._check_boxes(said)
+                self._planes.sums.update(said[-1]["sums"])
         except BaseException as error:
             self._close(remove=begun)
             if (named := named_error(error, self.path)) is not error:
@@ -128,35 +141,50 @@ class MapsWriter:
                     path.unlink(missing_ok=True)
 
     def _read_journal(self):
-        """Return the last complete line of a journal with the same key; None if there is none."""
+        """Return the lines of the steps of a journal with the same key; None if there are none."""
         try:
-            text = self._journal_path.read_text(encoding="utf-8")
+            self._journal = open_kept(self._journal_path)
         except FileNotFoundError:
             return None
-        lines = text.split("\n")[:-1]  # no newline: truncated when the process was killed
+        lines, end = read_journal(self._journal, self._journal_path)
+        if len(lines) < 2:
+            return None
+        first, *steps = lines
         try:
-            first, *others = [json.loads(line) for line in lines] or [None]
-            if first is None or not others:
-                return None
-            last = others[-1]
-            done, counts = int(last["done"]), dict(last["counts"])
-            check_same(first["key"], self._key, str(self.part))
-            if first["format"] != _FORMAT or set(last["sums"]) != set(self._layout.planes):
+            if first["format"] != _FORMAT:
                 raise ValueError
+            check_same(first["key"], self._key, str(self.part))
+            for number, line in enumerate(steps, 1):
+                if int(line["done"]) != number or set(line["sums"]) != set(self._layout.planes):
+                    raise ValueError
+            if len(steps) > self._steps:
+                raise ValueError
+            counts = {str(name): int(count) for name, count in steps[-1]["counts"].items()}
         except PixsedError:
             if self._overwrite:
                 return None
             raise
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise PixsedError(
-                f"{self._journal_path} cannot be read; start anew with --overwrite, without "
-                "--resume"
-            ) from None
+            raise damaged(self._journal_path) from None
         # Remove a line that was cut short.
-        with open(self._journal_path, "r+b") as file:
-            file.truncate(len("\n".join([*lines, ""]).encode()))
-        self.done, self.counts = done, counts
-        return last
+        self._journal.seek(end)
+        self._journal.truncate()
+        self.done, self.counts = len(steps), counts
+        return steps
+
+    def _check_boxes(self, steps):
+        """Raise `PixsedError` unless the part has the pixels that its journal says."""
+        if not self._planes.has_all_bytes():
+            raise damaged(self.part)
+        for line in steps:
+            crc = 0
+            try:
+                for box in line["boxes"]:
+                    crc = zlib.crc32(self._planes.read(*box), crc)
+            except (ValueError, KeyError, TypeError):
+                raise damaged(self._journal_path) from None
+            if crc != line["crc"]:
+                raise damaged(self.part)
 
     def _take_up(self):
         """Return the primary header of the unfinished file, with its date and command."""
@@ -165,27 +193,35 @@ class MapsWriter:
                 warnings.simplefilter("ignore")
                 self._file.seek(0)
                 there = fits.Header.fromfile(self._file)
-            if len(there.tostring()) != self._file.tell():
+            size = self._file.tell()
+            self._file.seek(0)
+            if ones_sum(self._file.read(size)) not in (0, 0xFFFFFFFF):
                 raise ValueError
-        except (OSError, EOFError, ValueError, fits.VerifyError):
-            raise PixsedError(
-                f"{self.part} is not the beginning of maps; start anew with --overwrite"
-            ) from None
+            if len(there.tostring()) != size or "CHECKSUM" not in there:
+                raise ValueError
+        except (OSError, EOFError, *FAULTS):
+            raise damaged(self.part) from None
         return there
 
     def _start_journal(self):
         if self._journal_path is None:
             return
-        self._journal = open(self._journal_path, "w", encoding="utf-8")
+        if self._journal is None:
+            self._journal = open_kept(self._journal_path, create=True)
+        self._journal.seek(0)
+        self._journal.truncate()
         self._write_journal({"format": _FORMAT, "key": self._key})
 
     def _write_journal(self, line):
-        self._journal.write(json.dumps(line) + "\n")
+        self._journal.write(journal_line(line))
         self._journal.flush()
 
     def place(self, name, data, y=0, x=0):
         """Write an (n, m) array into a plane, its first pixel at row `y` and column `x`."""
-        self._planes.place(name, data, y, x)
+        written = self._planes.place(name, data, y, x)
+        if self._journal is not None:
+            self._boxes.append([name, y, x, *data.shape])
+            self._crc = zlib.crc32(written, self._crc)
 
     def commit(self, counts):
         """Record that another step is done, with `counts`, a dict of str to int."""
@@ -195,7 +231,9 @@ class MapsWriter:
         self._file.flush()
         # The data must be on the disk before the journal says so, in case of a power cut.
         os.fsync(self._file.fileno())
-        self._write_journal({"done": self.done, "counts": self.counts, "sums": self._planes.sums})
+        line = {"done": self.done, "counts": self.counts, "sums": self._planes.sums}
+        self._write_journal(line | {"boxes": self._boxes, "crc": self._crc})
+        self._boxes, self._crc = [], 0
 
     def _finish(self):
         self._planes.finish(self.primary, after=[self._layout.table])

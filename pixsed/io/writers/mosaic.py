@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 from pixsed.io.atomic import atomic_path, name_long_strings
-from pixsed.io.cards import safe_cards
+from pixsed.io.cards import name_last_extension, safe_cards
 from pixsed.io.image import output_headers
 from pixsed.io.outputs import check_fits_output
 from pixsed.io.writers.planes import PlacedPlanes, gzip_to, plane_header
@@ -63,6 +63,7 @@ class MosaicWriter:
         name_long_strings(self._primary)
         shared.update(safe_cards(cards or {}))
         self._after = list(after)
+        name_last_extension(self._primary, self._after[-1].name if self._after else names[-1])
         self._headers = {name: plane_header(name, shared, "f4", self._shape) for name in names}
         self._done = 0
         self._stack = contextlib.ExitStack()

@@ -6,6 +6,7 @@ import os
 from pixsed.errors import PixsedError, Stopped
 from pixsed.io.atomic import temporary_file
 from pixsed.io.outputs import check_fits_output, is_stream
+from pixsed.io.writers.journal import open_kept
 
 
 def lock(handle, part):
@@ -26,6 +27,18 @@ def lock(handle, part):
         raise PixsedError(f"{part} is being written by another run; wait until it ends") from None
     except OSError:  # a file system without locks
         pass
+    _check_there(handle, part)
+
+
+def _check_there(handle, part):
+    """Raise `PixsedError` if another run has renamed or removed the file before it was locked."""
+    mine = os.fstat(handle.fileno())
+    try:
+        found = os.lstat(part)
+    except FileNotFoundError:
+        found = None
+    if found is None or (found.st_dev, found.st_ino) != (mine.st_dev, mine.st_ino):
+        raise PixsedError(f"another run has just ended the work on {part}; look at its output")
 
 
 def open_part(path):
@@ -39,8 +52,7 @@ def open_part(path):
     """
     if path is None:
         return temporary_file(".fits")
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-    return open(handle, "r+b"), path
+    return open_kept(path, create=True), path
 
 
 def check_unfinished(path, find, *, overwrite=False, resume=False, gzip=True):
@@ -71,7 +83,7 @@ def check_left(path, find, *, overwrite=False, resume=False):
             raise PixsedError("--resume needs a file; give its name with -o")
         return
     left = find(path)
-    if any(part.exists() for part in left) and not (overwrite or resume):
+    if any(os.path.lexists(part) for part in left) and not (overwrite or resume):
         raise PixsedError(
             f"{left[0]} is there, from a run that was stopped; go on with it by --resume, or "
             "start anew with --overwrite"

@@ -87,8 +87,30 @@ class PlacedPlanes:
             self._file.write(header.tostring().encode("ascii"))
         self._file.truncate(self._end)  # pixels that are not written are zeros
 
+    def has_all_bytes(self):
+        """Return whether the file has the size of the headers and planes."""
+        self._file.seek(0, io.SEEK_END)
+        return self._file.tell() >= self._end
+
+    def read(self, name, y, x, ny, nx):
+        """Return the bytes of a box of a plane, row by row."""
+        kind, width = self._kinds[name], self._shape[1]
+        if min(y, x) < 0 or y + ny > self._shape[0] or x + nx > width:
+            raise ValueError(f"{name}: the box must lie within the plane")
+        parts = []
+        for i in range(ny):
+            self._file.seek(self._at[name][1] + kind.itemsize * (width * (y + i) + x))
+            parts.append(self._file.read(kind.itemsize * nx))
+        return b"".join(parts)
+
     def place(self, name, data, y=0, x=0):
-        """Write an (n, m) array into a plane, its first pixel at row `y` and column `x`."""
+        """Write an (n, m) array into a plane, its first pixel at row `y` and column `x`.
+
+        Returns
+        -------
+        `~numpy.ndarray`
+            What was written: the array in the type of the plane.
+        """
         kind = self._kinds[name]
         data = np.ascontiguousarray(data, dtype=kind)
         ends = y + data.shape[0], x + data.shape[1]
@@ -103,6 +125,7 @@ class PlacedPlanes:
                 self._file.seek(start + kind.itemsize * (nx * (y + i) + x))
                 self._file.write(row)
         self.sums[name] = self._add(data, y, x, self.sums[name])
+        return data
 
     def _add(self, data, y, x, total):
         """Return the checksum of a plane after a box was written."""

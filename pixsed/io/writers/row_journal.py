@@ -1,21 +1,22 @@
 """Rows of a table that are kept on the disk as they are done, until the whole table is written.
 
-Until then they are lines of JSON in ``NAME.part`` next to the table's final name: first what the
-rows depend on, then one line per row. A line that was cut short by a kill is ignored.
+Until then they are lines (`pixsed.io.writers.journal`) in ``NAME.part`` next to the table's final
+name: first what the rows depend on, then one line per row. A line that was cut short by a kill is
+ignored.
 """
 
 import contextlib
-import json
 import os
 
 from pixsed.errors import PixsedError
 from pixsed.io.atomic import named_error
 from pixsed.io.outputs import is_stream
+from pixsed.io.writers.journal import journal_line, read_journal
 from pixsed.io.writers.part_file import check_left, check_same, lock, open_part, raise_kept
 from pixsed.io.writers.table_blocks import part_path
 from pixsed.io.writers.tables import check_table_output
 
-_FORMAT = 1
+_FORMAT = 2  # since 2, lines have checksums
 
 
 def check_rows_output(path, *, overwrite=False, resume=False):
@@ -88,9 +89,9 @@ class RowJournal:
 
     def _take_up(self):
         """Read the rows of an earlier run, and cut off a line that is not complete."""
-        lines = self._file.read().split(b"\n")[:-1]  # no newline: cut short by a kill
+        lines, end = read_journal(self._file, self.part)
+        first, *others = lines or [None]
         try:
-            first, *others = [json.loads(line) for line in lines] or [None]
             if first is not None:
                 if first["format"] != _FORMAT:
                     raise ValueError
@@ -101,14 +102,14 @@ class RowJournal:
                 f"{self.part} cannot be read; start anew with --overwrite, without --resume"
             ) from None
         self.rows = rows
-        self._file.seek(sum(len(line) + 1 for line in lines))
+        self._file.seek(end)
         self._file.truncate()
         if first is None:
             self._write({"format": _FORMAT, "key": self._key})
 
     def _write(self, line):
         # Flushed lines survive a kill of the process.
-        self._file.write(json.dumps(line).encode() + b"\n")
+        self._file.write(journal_line(line))
         self._file.flush()
 
     def append(self, name, row):

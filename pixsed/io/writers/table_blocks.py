@@ -1,19 +1,23 @@
 """Writing of a FITS table in blocks of rows, with limited memory.
 
 Until it is complete, the table is ``NAME.part`` next to its final name: the headers, then the
-rows. A run that was stopped leaves that file, and another run can continue it.
+rows. ``.NAME.journal`` has the sums of the blocks. A run that was stopped leaves both files, and
+another run can continue them.
 """
 
 import contextlib
 import os
 import warnings
+import zlib
 
 import numpy as np
 
-from pixsed.errors import PixsedError, Stopped
+from pixsed.errors import PixsedError, PixsedWarning, Stopped
 from pixsed.io.atomic import name_long_strings, named_error, place, send
+from pixsed.io.cards import name_last_extension
 from pixsed.io.checksum import encode_checksum, ones_sum
 from pixsed.io.outputs import is_stream, resolve_output
+from pixsed.io.writers.journal import damaged, has_lines, journal_line, open_kept, read_journal
 from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
 
 _FITS_BLOCK = 2880
@@ -37,6 +41,17 @@ def part_path(path):
     """Return the path of the unfinished table of `path`: ``NAME.part`` next to it."""
     path = resolve_output(path)
     return path.with_name(path.name + ".part")
+
+
+def journal_path(path):
+    """Return the path of the sums of the blocks of an unfinished table: ``.NAME.journal``."""
+    path = resolve_output(path)
+    return path.with_name(f".{path.name}.journal")
+
+
+def _begun(path):
+    """Return the path of the unfinished table, or nothing if its journal has no block."""
+    return [part_path(path)] if has_lines(journal_path(path), 1) else []
 
 
 class TableWriter:
@@ -78,40 +93,58 @@ class TableWriter:
         self.path, self.block, self.overwrite = path, block, overwrite
         self._stream = is_stream(path)
         self._primary, self._table = primary.copy(), table.copy()
+        name_last_extension(self._primary, self._table.get("EXTNAME"))
         for header in (self._primary, self._table):
             name_long_strings(header)
         self._table["DATASUM"] = ("0" * 10, "data unit checksum")
         self._table["CHECKSUM"] = ("0" * 16, "HDU checksum")
         self.rows, self._row = table["NAXIS2"], table["NAXIS1"]
-        self.done = self._sum = 0
-        self._handle = None
+        self.done = self._sum = self._blocks = 0
+        self._handle = self._journal = None
         self.part = None if self._stream else part_path(path)
+        self._journal_path = None if self._stream else journal_path(path)
         if resume and self.part.exists():
             self._take_up()
 
     def _take_up(self):
         """Open the part of an earlier run, and count its complete blocks."""
-        self._handle = open(self.part, "r+b")
+        self._handle = open_kept(self.part)
         try:
             lock(self._handle, self.part)
             self._compare()
             self._start = self._handle.tell()
-            left = self.rows
-            while left:
-                size = min(self.block, left) * self._row
-                data = self._handle.read(size)
-                # A row of zeros was not yet on the disk at a power cut.
-                rows = np.frombuffer(data[: len(data) // self._row * self._row], np.uint8)
-                if len(data) < size or not rows.reshape(-1, self._row).any(axis=1).all():
-                    break
-                self._sum = ones_sum(data, self._sum)
-                self.done += len(data) // self._row
-                left = self.rows - self.done
+            self._journal = open_kept(self._journal_path, create=True)
+            lines, end = read_journal(self._journal, self._journal_path)
+            if not all(self._take_block(line) for line in lines):
+                warnings.warn(
+                    f"{self.part}: rows are damaged from {self.done + 1} on, and are made again",
+                    PixsedWarning,
+                    stacklevel=4,
+                )
+                end = sum(len(journal_line(line)) for line in lines[: self._blocks])
             self._handle.seek(self._start + self.done * self._row)
             self._handle.truncate()
+            self._journal.seek(end)
+            self._journal.truncate()
         except BaseException:
-            self._handle.close()
+            self._close()
             raise
+
+    def _take_block(self, line):
+        """Count a block that the journal says is done; return False if it is not the same."""
+        try:
+            rows, crc = int(line["rows"]), int(line["crc"])
+        except (KeyError, TypeError, ValueError):
+            raise damaged(self._journal_path) from None
+        if not 0 < rows <= min(self.block, self.rows - self.done):
+            raise damaged(self._journal_path)
+        data = self._handle.read(rows * self._row)
+        if len(data) < rows * self._row or zlib.crc32(data) != crc:
+            return False
+        self._sum = ones_sum(data, self._sum)
+        self.done += rows
+        self._blocks += 1
+        return True
 
     def _compare(self):
         """Read the headers of the part, and raise if it has other rows."""
@@ -150,13 +183,16 @@ class TableWriter:
         handle, self.part = open_part(None if self._stream else self.part)
         try:
             lock(handle, self.part)
-            if not self.overwrite and os.fstat(handle.fileno()).st_size:
+            if not self.overwrite and not self._stream and _begun(self.path):
                 raise PixsedError(f"{self.part} appeared meanwhile; nothing was replaced")
         except PixsedError:  # the file of another run is not removed
             handle.close()
             raise
         self._handle = handle
         self._handle.truncate()
+        if self._journal_path is not None:
+            self._journal = open_kept(self._journal_path, create=True)
+            self._journal.truncate()
         fits.PrimaryHDU(header=self._primary).writeto(self._handle, checksum=True)
         self._handle.seek(0, os.SEEK_END)
         self._table_start = self._handle.tell()
@@ -172,8 +208,16 @@ class TableWriter:
             raise ValueError("rows of another layout, or more than the header says")
         self._handle.write(data)
         self._handle.flush()
+        if self._journal is not None:
+            self._journal.write(journal_line({"rows": len(rows), "crc": zlib.crc32(data)}))
+            self._journal.flush()
         self._sum = ones_sum(data, self._sum)
         self.done += len(rows)
+
+    def _close(self):
+        for file in filter(None, (self._handle, self._journal)):
+            with contextlib.suppress(OSError):  # a full disk has already been reported
+                file.close()
 
     def _finish(self):
         if self._handle is None:
@@ -195,17 +239,20 @@ class TableWriter:
 
     def __exit__(self, kind, error, trace):
         raised = error
+        finished = False
         try:
             if error is None:
                 self._finish()
+                finished = True
         except (PixsedError, OSError, Stopped) as trouble:
             error = trouble
         finally:
             if self._handle is not None:
-                with contextlib.suppress(OSError):  # a full disk has already been reported
-                    self._handle.close()
+                self._close()
                 if self._stream or not self.done:
                     self.part.unlink(missing_ok=True)
+                if self._journal is not None and (finished or not self.done):
+                    self._journal_path.unlink(missing_ok=True)
         if error is None:
             return
         error = named_error(error, self.path)
@@ -225,6 +272,4 @@ def check_blocks_output(path, *, overwrite=False, resume=False):
     overwrite, resume : bool, optional
         As for `TableWriter`.
     """
-    check_unfinished(
-        path, lambda path: [part_path(path)], overwrite=overwrite, resume=resume, gzip=False
-    )
+    check_unfinished(path, _begun, overwrite=overwrite, resume=resume, gzip=False)

@@ -3,11 +3,26 @@
 import torch
 from sbi.neural_nets import posterior_nn
 
-from pixsed.errors import PixsedError
-from pixsed.io.inputs import check_input
+from pixsed.io.reading import reading
 from pixsed.train.maf_paper.options import SIZES
+from pixsed.train.saved_file import read_saved
 
 FORMAT = "maf-paper-2"
+# What a checkpoint has, and its types.
+_TYPES = {
+    "epoch": int,
+    "network": dict,
+    "best": dict,
+    "optimiser": dict,
+    "history": list,
+    "options": dict,
+    "sizes": dict,
+    "bands": list,
+    "outputs": list,
+    "prior": str,
+    "noise": dict,
+    "training": dict,
+}
 
 
 def build_network(theta, x, sizes=None):
@@ -33,13 +48,9 @@ def read_checkpoint(path):
     PixsedError
         If the file is not a checkpoint of this network.
     """
-    check_input(path, "a checkpoint", "make one with 'pixsed train --net maf-paper'")
-    try:
-        saved = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception:  # torch raises many kinds of errors for other formats
-        saved = None
-    if not isinstance(saved, dict) or saved.get("format") != FORMAT:
-        raise PixsedError(f"{path} is not a checkpoint of 'pixsed train --net maf-paper'")
+    saved = read_saved(path, FORMAT, _TYPES, "pixsed train --net maf-paper")
+    with reading(path, "a checkpoint", "train again"):
+        load_network(saved)
     return saved
 
 

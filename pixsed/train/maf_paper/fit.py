@@ -14,6 +14,7 @@ import torch
 
 from pixsed import __version__
 from pixsed.errors import PixsedError
+from pixsed.io.reading import reading
 from pixsed.simulate.noise import depths
 from pixsed.simulate.observe import measure
 from pixsed.train.checkpoint import warn_of_noise, write_checkpoint
@@ -103,7 +104,8 @@ def train(simulations, noise, output, options=None, *, resume=None, report=None,
         torch.set_num_threads(threads)
     training = _Training(simulations, noise, options)
     if saved is not None:
-        training.restore(saved)
+        with reading(resume, "a checkpoint", "train again"):
+            training.restore(saved)
     checkpoint = None
     while not training.is_over():
         row = training.run_epoch()

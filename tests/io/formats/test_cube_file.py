@@ -70,6 +70,7 @@ def test_what_is_no_cube(path, tmp_path):
     ):
         with fits.open(path) as hdulist:
             change(hdulist)
+            hdulist[0].header.remove("LASTEXT")  # of a file that was cut off
             hdulist.writeto(tmp_path / "bad.fits", overwrite=True, checksum=True)
         with pytest.raises(PixsedError, match=text):
             CubeFile(tmp_path / "bad.fits")

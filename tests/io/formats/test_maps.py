@@ -32,7 +32,7 @@ def write_maps(path, planes, header, **options):
         **options,
     )
     shape = next(iter(planes.values())).shape
-    with MapsWriter(path, layout, shape, {}) as writer:
+    with MapsWriter(path, layout, shape, 1, {}) as writer:
         for name, plane in planes.items():
             writer.place(name, plane)
         writer.commit({})

@@ -1,9 +1,10 @@
-import json
+import io
 import math
 
 import pytest
 
 from pixsed.errors import PixsedError, Stopped
+from pixsed.io.writers.journal import journal_line, read_journal
 from pixsed.io.writers.row_journal import RowJournal, check_rows_output
 
 KEY = {"--seed": 42, "model": "abc"}
@@ -60,7 +61,7 @@ def test_a_line_that_was_cut_short(tmp_path):
     part.write_bytes(whole[:5])
     with pytest.raises(PixsedError):
         assert write(path, "d", resume=True, error=PixsedError("x")) == {}
-    assert json.loads(part.read_text().splitlines()[0])["key"] == KEY
+    assert read_journal(io.BytesIO(part.read_bytes()), part)[0][0]["key"] == KEY
 
 
 def test_other_options_and_other_files(tmp_path):
@@ -71,8 +72,17 @@ def test_other_options_and_other_files(tmp_path):
         write(path, "", KEY | {"--seed": 43}, resume=True)
     with pytest.raises(PixsedError, match="made with another model"):
         write(path, "", KEY | {"model": "b"}, resume=True)
-    for text in ("[]\n", "nothing\n", '{"format": 99, "key": {}}\n', '{"format": 1}\n'):
-        part.write_text(text)
+    whole = part.read_bytes()
+    for text in (b"nothing\n", b"[] 1234abcd\n", whole.replace(b"43", b"44"), whole[:-2] + b"x\n"):
+        if text == whole:
+            continue
+        part.write_bytes(text)
+        with pytest.raises(
+            PixsedError, match="is damaged, so --resume cannot go on with it; start"
+        ):
+            write(path, "", resume=True)
+    for line in ({"format": 99, "key": {}}, {"format": 2}):
+        part.write_bytes(journal_line(line))
         with pytest.raises(PixsedError, match="cannot be read; start anew with --overwrite"):
             write(path, "", resume=True)
     write(path, "z")  # without resume, it begins anew

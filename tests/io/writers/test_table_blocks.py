@@ -5,8 +5,14 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pixsed.errors import PixsedError
-from pixsed.io.writers.table_blocks import TableWriter, check_blocks_output, part_path
+from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.writers.journal import journal_line
+from pixsed.io.writers.table_blocks import (
+    TableWriter,
+    check_blocks_output,
+    journal_path,
+    part_path,
+)
 
 DTYPE = np.dtype([("A", ">f8"), ("V", ">f4", (3,))])
 BLOCK = 100
@@ -87,7 +93,7 @@ def test_a_stopped_run_goes_on(tmp_path, error, fitsverify):
     what = {KeyboardInterrupt: "stopped"}.get(type(error), str(error))
     with pytest.raises(PixsedError, match=f"{what}; 300 of 1050 rows are kept in .*--resume"):
         write(path, 1050, stop_at=300, error=error)
-    assert os.listdir(tmp_path) == ["t.fits.part"]
+    assert sorted(os.listdir(tmp_path)) == [".t.fits.journal", "t.fits.part"]
     assert write(path, 1050, resume=True) == 300
     assert content(path).tobytes() == made(1050).tobytes()
     assert os.listdir(tmp_path) == ["t.fits"]
@@ -97,7 +103,7 @@ def test_a_stopped_run_goes_on(tmp_path, error, fitsverify):
 def test_a_defect_is_not_dressed_up(tmp_path):
     with pytest.raises(ZeroDivisionError):
         write(tmp_path / "t.fits", 1050, stop_at=300, error=ZeroDivisionError())
-    assert os.listdir(tmp_path) == ["t.fits.part"]
+    assert sorted(os.listdir(tmp_path)) == [".t.fits.journal", "t.fits.part"]
 
 
 def test_nothing_is_left_where_nothing_was_done(tmp_path):
@@ -114,28 +120,65 @@ def test_whole_blocks_are_kept(tmp_path, cut):
         write(path, 1000, stop_at=600, error=ZeroDivisionError())
     part = part_path(path)
     os.truncate(part, part.stat().st_size - cut)
-    assert write(path, 1000, resume=True) == (600 - -(-cut // 20)) // BLOCK * BLOCK
+    with pytest.warns(PixsedWarning, match="t.fits.part: rows are damaged from .* made again"):
+        assert write(path, 1000, resume=True) == (600 - -(-cut // 20)) // BLOCK * BLOCK
     assert content(path).tobytes() == made(1000).tobytes()
 
 
-def test_a_run_killed_before_it_took_its_name(tmp_path):
+def test_a_run_killed_before_it_took_its_name(tmp_path, monkeypatch):
     path = tmp_path / "t.fits"
-    write(path, 250)
-    os.rename(path, part_path(path))
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr("pixsed.io.writers.table_blocks.place", lambda *args: 1 / 0)
+        write(path, 250)
     assert write(path, 250, resume=True) == 250
     assert content(path).tobytes() == made(250).tobytes()
 
 
-def test_rows_of_zeros_are_made_again(tmp_path):
+@pytest.mark.parametrize("damage", [bytes(500), b"x"])
+def test_damaged_rows_are_made_again(tmp_path, damage):
     """Blocks that a power cut kept from the disk read as zeros."""
     path = tmp_path / "t.fits"
     with pytest.raises(ZeroDivisionError):
         write(path, 1000, stop_at=600, error=ZeroDivisionError())
     with open(part_path(path), "r+b") as file:
         file.seek(-2500, os.SEEK_END)
-        file.write(bytes(500))
-    assert write(path, 1000, resume=True) == 400
+        file.write(damage)
+    with pytest.warns(PixsedWarning, match="t.fits.part: rows are damaged from 401 on"):
+        assert write(path, 1000, resume=True) == 400
     assert content(path).tobytes() == made(1000).tobytes()
+
+
+def test_a_journal_that_is_lost_or_damaged(tmp_path):
+    path = tmp_path / "t.fits"
+    with pytest.raises(ZeroDivisionError):
+        write(path, 1000, stop_at=600, error=ZeroDivisionError())
+    journal = journal_path(path)
+    lines = journal.read_bytes()
+    more = journal_line({"rows": BLOCK, "crc": 0})
+    for text in (lines.replace(b"100", b"900"), b"nothing at all\n", more * 11, lines + b"{} 1\n"):
+        journal.write_bytes(text)
+        if text == more * 11:  # rows that were never written
+            continue
+        with pytest.raises(PixsedError, match=r"t.fits.journal is damaged, so --resume cannot go"):
+            write(path, 1000, resume=True)
+    journal.write_bytes(journal_line({"rows": 101, "crc": 0}))
+    with pytest.raises(PixsedError, match=r"t.fits.journal is damaged"):
+        write(path, 1000, resume=True)
+    journal.unlink()
+    assert write(path, 1000, resume=True) == 0
+    assert content(path).tobytes() == made(1000).tobytes()
+
+
+def test_links_are_not_followed(tmp_path):
+    path, other = tmp_path / "t.fits", tmp_path / "other"
+    other.write_text("mine")
+    for link in (part_path(path), journal_path(path)):
+        link.symlink_to(other)
+        with pytest.raises(PixsedError, match="is a link, and is not followed; delete it"):
+            write(path, 1000, overwrite=True)
+        assert other.read_text() == "mine"
+        link.unlink()
+        part_path(path).unlink(missing_ok=True)
 
 
 def test_resume_where_nothing_was_begun(tmp_path):

@@ -1,0 +1,85 @@
+"""Lines of JSON in a file that grows, each with a checksum, for work that another run continues.
+
+A line is the JSON, a space and the CRC-32 of the JSON in eight hexadecimal digits.
+"""
+
+import json
+import os
+import zlib
+
+from pixsed.errors import PixsedError
+
+
+def journal_line(content):
+    """Return a line, bytes, of a dict in JSON types."""
+    text = json.dumps(content).encode()
+    return text + b" %08x\n" % zlib.crc32(text)
+
+
+def read_journal(file, path):
+    """Return the lines of a journal, and the position of its end, without a line that is cut short.
+
+    Parameters
+    ----------
+    file : file
+        Open for reading bytes, at its beginning.
+    path : path-like
+        Its name, for the message.
+
+    Returns
+    -------
+    lines : list of dict
+    end : int
+
+    Raises
+    ------
+    PixsedError
+        If a whole line fails its checksum.
+    """
+    lines, end = [], 0
+    for line in file.read().split(b"\n")[:-1]:  # no newline: cut short by a kill
+        text, _, crc = line.rpartition(b" ")
+        if crc != b"%08x" % zlib.crc32(text):
+            raise damaged(path)
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise damaged(path)
+        lines.append(content)
+        end += len(line) + 1
+    return lines, end
+
+
+def has_lines(path, number):
+    """Return whether a journal has at least this number of complete lines."""
+    try:
+        return path.read_bytes().count(b"\n") >= number
+    except OSError:
+        return False
+
+
+def damaged(path):
+    """Return the `PixsedError` of an unfinished file, or its journal, that is damaged."""
+    return PixsedError(
+        f"{path} is damaged, so --resume cannot go on with it; start anew with --overwrite, "
+        "without --resume"
+    )
+
+
+def open_kept(path, *, create=False):
+    """Open a file beside an output for reading and writing bytes, without following a link.
+
+    Parameters
+    ----------
+    path : `~pathlib.Path`
+    create : bool, optional
+        Make the file if it does not exist.
+
+    Raises
+    ------
+    PixsedError
+        If `path` is a link, which could lead to a file that is not ours.
+    """
+    flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    if path.is_symlink():
+        raise PixsedError(f"{path} is a link, and is not followed; delete it")
+    return open(os.open(path, flags | (os.O_CREAT if create else 0), 0o666), "r+b")
