@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pixsed.temporary import prefix, remove_leftovers
+
 #: If set, files are read although their checksums do not verify. Child processes inherit it.
 NO_VERIFY = "PIXSED_NO_VERIFY"
 _SETTINGS = Path(__file__).parent / "settings"
@@ -73,7 +75,8 @@ def prepare_matplotlib():
     global _folder
     if not _command or "matplotlib" in sys.modules or _writable(os.environ.get("MPLCONFIGDIR")):
         return
-    _folder = tempfile.TemporaryDirectory(prefix="pixsed-matplotlib-")  # removed at exit
+    remove_leftovers(tempfile.gettempdir())
+    _folder = tempfile.TemporaryDirectory(prefix=prefix())  # removed at exit
     os.environ["MPLCONFIGDIR"] = os.environ["XDG_CACHE_HOME"] = _folder.name
 
 

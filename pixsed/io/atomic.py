@@ -24,6 +24,7 @@ from pixsed.io.outputs import (
     resolve_output,
     stream_name,
 )
+from pixsed.temporary import prefix, remove_leftovers
 
 _BLOCK = 1 << 20
 _log = logging.getLogger("pixsed")
@@ -68,7 +69,8 @@ def _open_stream(path):
 
 def temporary_file(suffix=""):
     """Return a new temporary file, open for reading and writing bytes, and its path."""
-    handle, name = tempfile.mkstemp(prefix=".pixsed-", suffix=suffix)
+    remove_leftovers(tempfile.gettempdir(), hidden=True)
+    handle, name = tempfile.mkstemp(prefix=prefix(hidden=True), suffix=suffix)
     return open(handle, "r+b"), Path(name)
 
 
@@ -143,7 +145,8 @@ def atomic_path(path, overwrite=False):
     stream = is_stream(path)
     suffix = "" if str(path) == "-" else "".join(Path(path).suffixes[-2:]).lower()
     folder = None if stream else resolve_output(path).absolute().parent
-    handle, name = tempfile.mkstemp(prefix=".pixsed-", suffix=suffix, dir=folder)
+    remove_leftovers(folder or tempfile.gettempdir(), hidden=True)
+    handle, name = tempfile.mkstemp(prefix=prefix(hidden=True), suffix=suffix, dir=folder)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -8,7 +8,6 @@ import gzip
 import logging
 import os
 import re
-import shutil
 import tempfile
 import warnings
 import zlib
@@ -21,9 +20,12 @@ from pixsed.errors import PixsedError
 from pixsed.io.inputs import check_input
 from pixsed.io.reading import FAULTS, reading
 from pixsed.io.verify import verify_fits
+from pixsed.temporary import prefix, remove_leftovers
 
 _EXTENSION = re.compile(r"^(?P<path>.+)\[(?P<ext>[^\[\]]*)\]$")
 _READ = 1 << 20
+# Largest size of what a gzipped file holds: in bytes, or as a multiple of its size if that is more.
+_LARGEST, _MOST = 1 << 30, 100
 _log = logging.getLogger("pixsed")
 _BAND = re.compile(r"^(?P<band>[A-Za-z0-9_*?-]+)=(?P<rest>.+)$", re.DOTALL)
 
@@ -261,6 +263,18 @@ def open_fits(path, *, memmap=None):
             yield hdulist
 
 
+def _copy(source, target, path):
+    """Copy what a gzipped file holds, unless it is far more than an image packs away."""
+    largest = max(_LARGEST, _MOST * os.path.getsize(path))
+    while block := source.read(_READ):
+        if target.tell() + len(block) > largest:
+            raise PixsedError(
+                f"{path} unpacks to more than {largest >> 20} MB, over {_MOST} times its size; "
+                "gunzip it, and give the result, if that is right"
+            )
+        target.write(block)
+
+
 @contextlib.contextmanager
 def _unpacked(path):
     """Yield `path`, or the path of a temporary copy if it is gzipped."""
@@ -268,11 +282,12 @@ def _unpacked(path):
         if file.read(2) != b"\x1f\x8b":
             yield path
             return
-    with tempfile.TemporaryDirectory(prefix="pixsed-") as folder:
+    remove_leftovers(tempfile.gettempdir())
+    with tempfile.TemporaryDirectory(prefix=prefix()) as folder:
         plain = Path(folder) / "plain.fits"
         try:
             with gzip.open(path) as source, open(plain, "wb") as target:
-                shutil.copyfileobj(source, target, _READ)
+                _copy(source, target, path)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise

@@ -16,6 +16,7 @@ import pixsed
 from pixsed.errors import PixsedError
 from pixsed.sps import fsps_worker
 from pixsed.sps.fsps_data import missing_files
+from pixsed.temporary import prefix, remove_leftovers
 
 #: FSPS's names of isochrones that have a choice of IMF and nebular emission.
 ISOCHRONES = {"mist": "MIST", "pdva": "Padova 2007", "prsc": "PARSEC"}
@@ -79,7 +80,8 @@ def run_fsps(home, options, progress=None):
     path = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     env = dict(os.environ, SPS_HOME=str(home), PYTHONPATH=os.pathsep.join([*path, root]))
     printed, errors, libraries = [], [], ()
-    with tempfile.TemporaryDirectory(prefix="pixsed-fsps-") as folder:
+    remove_leftovers(tempfile.gettempdir())
+    with tempfile.TemporaryDirectory(prefix=prefix()) as folder:
         output = Path(folder) / "ssp.npz"
         child = subprocess.Popen(
             [sys.executable, "-m", fsps_worker.__name__, str(output), json.dumps(options)],

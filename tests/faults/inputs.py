@@ -16,7 +16,7 @@ cutout im.fits F200W=im2.fits --segmap seg.fits --id 531 --redshift 1 -o o.fits
 cutout im.fits F200W=im2.fits --segmap seg.fits --all --catalog cat.fits -o cubes
 cutout F444W=im.fits.gz F200W=im2.fits --segmap seg.fits --id 531 --catalog cat.csv -o o.fits
 cutout F444W=im.fits.fz F200W=im2.fits --segmap seg.fits --id 531 --catalog cat.ecsv -o o.fits
-cutout im.fits F200W=im2.fits --position 53.12309 -27.79999 --size 0.3 --redshift 1 -o o.fits
+cutout im.fits F200W=im2.fits --position 53.12343 -27.80000 --size 0.3 --redshift 1 -o o.fits
 noise cube.fits -o o.fits
 bin cube.fits --snr 20 -o o.fits
 fit cube.fits --model fake.onnx --samples 8 -o o.fits
@@ -56,11 +56,10 @@ ds9 maps.fits
 models
 simulate --ssp ssp.fits --prior tau --bands F200W,F444W -n 20 --jobs 1 -o o.fits
 simulate --ssp ssp.fits --prior tau --bands OWN,F444W --filter OWN=own.dat -n 20 --jobs 1 -o o.fits
-validate fake.onnx sims.fits -n 100 --samples 50 --jobs 1 --cases paper -o o.fits
 validate small.onnx sims.fits -n 100 --samples 50 --jobs 1 --cases paper,ood -o o.fits
 validate fake.onnx truth.fits -n 100 --samples 50 --jobs 1 -o o.fits
 validate small.onnx sims.fits --noise noise.fits -n 100 --samples 50 --jobs 1 \
---cases paper -o o.fits
+--cases ood -o o.fits
 train sims.fits --ssp ssp.fits --epochs 1 --jobs 1 --resume small.ckpt -o o.ckpt
 train sims.fits --ssp ssp.fits --epochs 1 --jobs 1 --finish small.ckpt --recalibrate -o o.ckpt
 export small.ckpt --sims sims.fits -o o.onnx

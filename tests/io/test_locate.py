@@ -255,3 +255,13 @@ def test_equals_signs_in_names(text, band, path, ext, tmp_path, monkeypatch):
         (tmp_path / name).touch()
     (found,) = expand_locations([text])
     assert found == Location(path, ext, None, band)
+
+
+def test_a_gzipped_flood(tmp_path, monkeypatch):
+    """What unpacks to far more than an image packs away is refused before it fills the disk."""
+    path = tmp_path / "bomb.fits.gz"
+    path.write_bytes(gzip.compress(b"SIMPLE  =" + bytes(30_000_000)))
+    monkeypatch.setattr("pixsed.io.locate._LARGEST", 5 << 20)
+    with pytest.raises(PixsedError, match="bomb.fits.gz unpacks to more than 5 MB, over 100 times"):
+        with open_fits(path):
+            pass

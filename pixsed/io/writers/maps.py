@@ -107,6 +107,7 @@ class MapsWriter:
         name_long_strings(primary)
         name_last_extension(primary, self._layout.table.name)
         part, self._journal_path = (None, None) if self._stream else hidden_paths(self.path)
+        new = part is not None and not os.path.lexists(part)
         self._file, self.part = open_part(part)
         begun = False
         try:
@@ -126,6 +127,8 @@ class MapsWriter:
                 self._planes.sums.update(said[-1]["sums"])
         except BaseException as error:
             self._close(remove=begun)
+            if new:  # it would block the next run
+                self.part.unlink(missing_ok=True)
             if (named := named_error(error, self.path)) is not error:
                 raise named from error
             raise

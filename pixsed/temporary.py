@@ -1,0 +1,66 @@
+"""Names of temporary files and folders, and removal of those that a killed run has left.
+
+A name has the machine and the process that made it, so that another run knows whether that process
+still lives.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+#: Seconds for which a leftover is kept, in case that its process is seen by another name.
+_AGE = 60
+
+
+def _machine():
+    name = os.uname().nodename if hasattr(os, "uname") else ""
+    return re.sub(r"[^A-Za-z0-9]", "", name)[:24] or "here"
+
+
+def prefix(hidden=False):
+    """Return the beginning of the name of a temporary file or folder of this process."""
+    return f"{'.' if hidden else ''}pixsed-{_machine()}-{os.getpid()}-"
+
+
+def remove_leftovers(folder, hidden=False):
+    """Remove what killed runs on this machine have left in a folder; no-op if that is not possible.
+
+    Parameters
+    ----------
+    folder : path-like
+    hidden : bool, optional
+        As for `prefix`.
+    """
+    if not hasattr(os, "getuid"):  # on Windows, whether a process lives cannot be asked like this
+        return
+    pattern = re.compile(rf"{'[.]' if hidden else ''}pixsed-{_machine()}-(\d+)-")
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            match = pattern.match(entry.name)
+            if match and not _is_alive(int(match[1])) and _is_ours(entry):
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path)
+                    else:
+                        Path(entry.path).unlink()
+
+
+def _is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # of another user
+        return True
+    return True
+
+
+def _is_ours(entry):
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    return status.st_uid == os.getuid() and time.time() - status.st_mtime > _AGE
