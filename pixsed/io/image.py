@@ -93,7 +93,7 @@ class ImageFile(FileOwner):
         with self._opening() as stack:
             self._hdulist = stack.enter_context(open_fits(location.path, memmap=False))
             self.files = [location.path]
-            self._hdu = choose_image(self._hdulist, location)
+            self._hdu = choose_image(self._hdulist, location, science=True)
             self.shape = self._hdu.shape
             self.header = self._hdu.header
             self.primary = self._hdulist[0].header

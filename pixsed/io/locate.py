@@ -24,6 +24,8 @@ from pixsed.temporary import prefix, remove_leftovers
 
 _EXTENSION = re.compile(r"^(?P<path>.+)\[(?P<ext>[^\[\]]*)\]$")
 _READ = 1 << 20
+# Names of extensions that go with a science image.
+_NO_SCIENCE = re.compile(r"(ERR|WHT|DQ|I?VAR|RMS|WEIGHT|MASK|FLAG|SEG)[_A-Z]*|CON|CTX|EXP|NSAMP")
 # Largest size of what a gzipped file holds: in bytes, or as a multiple of its size if that is more.
 _LARGEST, _MOST = 1 << 30, 100
 _log = logging.getLogger("pixsed")
@@ -311,10 +313,17 @@ def is_image(hdu):
     return bool(hdu.is_image) and len(hdu.shape) == 2
 
 
-def choose_image(hdulist, location):
+def choose_image(hdulist, location, *, science=False):
     """Return the image HDU of a `Location`.
 
     This is the extension that is given; else the first one named SCI; else the only 2-D image.
+
+    Parameters
+    ----------
+    hdulist : `~astropy.io.fits.HDUList`
+    location : `Location`
+    science : bool, optional
+        Leave out images that are named as errors, weights or flags, unless one is given.
 
     Raises
     ------
@@ -333,12 +342,17 @@ def choose_image(hdulist, location):
         if not is_image(hdu):
             raise PixsedError(f"{location} is not a 2-D image; {listing}; {how}")
         return hdu
-    candidates = [hdu for hdu in hdulist if is_image(hdu)]
+    images = [hdu for hdu in hdulist if is_image(hdu)]
+    candidates = [hdu for hdu in images if not (science and _NO_SCIENCE.fullmatch(hdu.name))]
     for hdu in candidates:
         if hdu.name == "SCI":
             return hdu
     if len(candidates) == 1:
         return candidates[0]
-    if not candidates:
+    if images and not candidates:
+        raise PixsedError(
+            f"{location}: none of its images is the science image by its name; {listing}; {how}"
+        )
+    if not images:
         raise PixsedError(f"{location}: no 2-D image in the file; give another file")
     raise PixsedError(f"{location}: which extension is the image? {listing}; {how}")

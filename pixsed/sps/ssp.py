@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pixsed.errors import PixsedError
+from pixsed.io.cards import positive_number
 
 # Rounding of log U that is within the grid.
 _LOG_U_TOLERANCE = 1e-6
@@ -320,6 +321,8 @@ def _check(grid, path):
         "dust_spectrum": grid.dust_wave.shape,
     }
     advice = "make it anew with 'pixsed ssp'"
+    if not positive_number(grid.meta.get("LSUN")) > 0:
+        raise PixsedError(f"{path}: LSUN of the SSP grid must be a number above 0; {advice}")
     for name, shape in shapes.items():
         found = getattr(grid, name)
         if found.shape != shape or young > ages:

@@ -1,6 +1,5 @@
 import errno
 import gzip
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -180,7 +179,7 @@ def test_no_room_to_unpack(zipped, monkeypatch):
     def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copyfileobj", full)
+    monkeypatch.setattr("pixsed.io.locate._copy", full)
     with pytest.raises(PixsedError, match="no room to unpack it .* TMPDIR"), open_fits(zipped):
         pass
 
@@ -265,3 +264,26 @@ def test_a_gzipped_flood(tmp_path, monkeypatch):
     with pytest.raises(PixsedError, match="bomb.fits.gz unpacks to more than 5 MB, over 100 times"):
         with open_fits(path):
             pass
+
+
+@pytest.mark.parametrize("name", ["ERR", "WHT", "DQ", "VAR_POISSON", "RMS", "SEGMAP", "CTX"])
+def test_an_image_of_errors_is_not_taken_for_science(tmp_path, name):
+    """Unless it is named; in a file that lost its SCI, it is the only image."""
+    path = tmp_path / "e.fits"
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(np.ones((3, 4)), name=name)]
+    fits.HDUList(hdus).writeto(path)
+    with open_fits(path) as hdulist:
+        with pytest.raises(PixsedError, match=f"e.fits: none of its images is .* 1 .{name}.; name"):
+            choose_image(hdulist, parse_location(str(path)), science=True)
+        named = parse_location(f"{path}[{name}]")
+        assert choose_image(hdulist, named, science=True).name == name
+        assert choose_image(hdulist, parse_location(str(path))).name == name
+
+
+def test_an_image_of_another_name_is_science(tmp_path):
+    path = tmp_path / "e.fits"
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(np.ones((3, 4)), name="IMAGE")]
+    hdus.append(fits.ImageHDU(np.ones((3, 4)), name="WHT"))
+    fits.HDUList(hdus).writeto(path)
+    with open_fits(path) as hdulist:
+        assert choose_image(hdulist, parse_location(str(path)), science=True).name == "IMAGE"
