@@ -10,6 +10,8 @@ from pixsed.errors import PixsedError
 def chi_square(flux, err, flux_model):
     """Return chi^2 per available band, shape (N,); NaN if no band is available.
 
+    It is at most the largest float32, with which the maps hold it.
+
     Parameters
     ----------
     flux, err, flux_model : `~numpy.ndarray`, shape (N, B)
@@ -18,7 +20,8 @@ def chi_square(flux, err, flux_model):
     pulls = ((flux.astype(float) - flux_model) / err) ** 2
     present = np.isfinite(flux) & np.isfinite(err)
     with np.errstate(invalid="ignore"):
-        return np.where(present, pulls, 0.0).sum(axis=1) / present.sum(axis=1)
+        chi2 = np.where(present, pulls, 0.0).sum(axis=1) / present.sum(axis=1)
+    return np.minimum(chi2, float(np.finfo(np.float32).max))
 
 
 def typical_snr(flux, err):
