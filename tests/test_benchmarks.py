@@ -60,3 +60,13 @@ def test_populations_of_the_mock_field(script, ssp_grid):
     assert images.shape == (2, *field.SHAPE) and (images.max(axis=(1, 2)) > 0).all()
     assert np.log10(planes["MFORM"].sum()) == pytest.approx(galaxy.parts[0].log_mass, abs=1e-3)
     assert 0 < planes["MSTAR"].sum() < planes["MFORM"].sum()
+
+
+@pytest.mark.parametrize("name", ["tau", "broad"])
+def test_single_precision_is_enough(script, name):
+    """Draws and medians in float32 and float64 differ by less than 1e-3 of the width."""
+    pytest.importorskip("onnx", reason="the graph is converted with onnx")
+    rows = list(script("double_precision").differences(name, 40, 32))
+    assert len(rows) >= 8
+    for _, parameter, _, draws, _, _, _, medians in rows:
+        assert draws < 1e-3 and medians < 1e-3, parameter

@@ -73,7 +73,8 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
 @click.option(
     "--minutes",
     type=FiniteRange(min=0, min_open=True),
-    help="Train for this time instead of --epochs; the learning rate falls with the clock.",
+    help="Train for this time instead of --epochs, final stages included; the learning rate falls "
+    "with the clock.",
 )
 @click.option(
     "--batch",
@@ -272,6 +273,7 @@ def _train(simulations, noise_model, options):
         resume=options["resume"],
         start=options["start"],
         report=_report_epoch,
+        report_stage=say,
         threads=options["jobs"],
     )
     histories = []
@@ -331,7 +333,7 @@ def _finish(simulations, noise_model, options):
         ssp=_read_grids(options),
         seed=options["seed"],
         recalibrate_again=options["recalibrate"],
-        report=lambda stage: say(f"{options['finish']}: {stage}"),
+        report=say,
         threads=options["jobs"],
     )
     say(f"{options['output']}: finished")

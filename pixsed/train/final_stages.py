@@ -1,5 +1,7 @@
 """Final stages of the training, which fit small networks to the output of the trained one."""
 
+import time
+
 import torch
 
 from pixsed.train.checkpoint import (
@@ -11,20 +13,23 @@ from pixsed.train.checkpoint import (
 from pixsed.train.network.decoders import check_decodable, fit_decoder
 from pixsed.train.network.quantiles import fit_quantiles
 from pixsed.train.recalibrate import recalibrate
+from pixsed.train.stage import Stage
 
 #: Keys in the checkpoint of the results of the stages, in order.
 STAGES = ("recalibration", "decoder", "quantiles")
 
 
-def _run(key, network, simulations, noise, ssp, seed):
+def _run(key, network, simulations, noise, ssp, seed, stage):
     """Return the result of a stage."""
     if key == "decoder":
-        return fit_decoder(simulations, type(network.space), ssp, seed=seed)
-    stage = {"recalibration": recalibrate, "quantiles": fit_quantiles}[key]
-    return stage(network, simulations, noise, seed=seed)
+        return fit_decoder(simulations, type(network.space), ssp, seed=seed, stage=stage)
+    fit = {"recalibration": recalibrate, "quantiles": fit_quantiles}[key]
+    return fit(network, simulations, noise, seed=seed, stage=stage)
 
 
-def add_final_stages(checkpoint, simulations, noise, *, ssp=None, seed=42, again=(), report=None):
+def add_final_stages(
+    checkpoint, simulations, noise, *, ssp=None, seed=42, again=(), report=None, until=None
+):
     """Add the results of the `STAGES` that a checkpoint lacks, in place.
 
     Parameters
@@ -38,7 +43,9 @@ def add_final_stages(checkpoint, simulations, noise, *, ssp=None, seed=42, again
     again : sequence of str, optional
         Keys of `STAGES` that are fitted again where they exist.
     report : callable, optional
-        Called with the key of each stage before it runs.
+        Called with texts: that a stage begins, how long it will take, and how long it took.
+    until : float, optional
+        Time of `time.monotonic` at which the stages are to end; they share what is left.
 
     Raises
     ------
@@ -47,13 +54,18 @@ def add_final_stages(checkpoint, simulations, noise, *, ssp=None, seed=42, again
     """
     if "decoder" not in checkpoint or "decoder" in again:
         check_decodable(simulations, ssp)
-    for key in STAGES:
-        if key not in checkpoint or key in again:
-            if report:
-                report(key)
-            checkpoint.pop(key, None)  # a stage must not start from its previous result
-            network = load_network(checkpoint)
-            checkpoint[key] = _run(key, network, simulations, noise, ssp, seed)
+    report = report or (lambda text: None)
+    left = [key for key in STAGES if key not in checkpoint or key in again]
+    for number, key in enumerate(left, 1):
+        report(f"{key}, stage {number} of {len(left)} after the training")
+        seconds = None
+        if until is not None:
+            seconds = max(0.0, until - time.monotonic()) / (len(left) - number + 1)
+        stage = Stage(key, seconds=seconds, report=report)
+        checkpoint.pop(key, None)  # a stage must not start from its previous result
+        network = load_network(checkpoint)
+        checkpoint[key] = _run(key, network, simulations, noise, ssp, seed, stage)
+        report(f"{key}: took {stage.elapsed:.0f} s")
 
 
 def finish_checkpoint(
@@ -85,7 +97,7 @@ def finish_checkpoint(
     recalibrate_again : bool, optional
         Fit the recalibration again if the checkpoint has one.
     report : callable, optional
-        Called with the key of each stage before it runs.
+        As for `add_final_stages`.
     threads : int, optional
         Threads of torch.
 

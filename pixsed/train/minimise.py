@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from pixsed.train.stage import Stage
+
 
 def cosine_rate(rate, progress, rise=1.0):
     """Return a learning rate that falls from `rate` as half a cosine.
@@ -20,7 +22,7 @@ def cosine_rate(rate, progress, rise=1.0):
     return rate * rise * (0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))) + 1e-6
 
 
-def minimise(parameters, loss, steps, rate, *, warm=1, clip=None):
+def minimise(parameters, loss, steps, rate, *, warm=1, clip=None, stage=None):
     """Minimise a loss with Adam and a learning rate that falls as half a cosine.
 
     Parameters
@@ -35,12 +37,18 @@ def minimise(parameters, loss, steps, rate, *, warm=1, clip=None):
         Number of steps over which the rate rises.
     clip : float, optional
         Largest norm of the gradient.
+    stage : `~pixsed.train.stage.Stage`, optional
+        Clock that may end it before all steps are done. One step is taken in any case.
     """
+    stage = stage or Stage()
     parameters = list(parameters)
     optimiser = torch.optim.Adam(parameters, lr=rate)
     for step in range(steps):
+        progress = stage.progress(step, steps)
+        if step and progress >= 1.0:
+            break
         for group in optimiser.param_groups:
-            group["lr"] = cosine_rate(rate, step / steps, min(1.0, (step + 1) / warm))
+            group["lr"] = cosine_rate(rate, progress, min(1.0, (step + 1) / warm))
         value = loss()
         optimiser.zero_grad()
         value.backward()

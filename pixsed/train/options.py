@@ -106,8 +106,9 @@ class TrainOptions(ResumableOptions):
         End a stage after this number of epochs without a smaller held-out loss.
     minutes : float or None
         Train for this time instead of `epochs`; the learning rate then falls with time. The
-        time includes the preparation before the first epoch, but not the stages after the last.
-        The result depends on the speed of the machine, and the training cannot be resumed.
+        time includes the preparation before the first epoch, and a quarter of it is kept for the
+        stages after the last, which end earlier if it is short. The result depends on the speed
+        of the machine, and the training cannot be resumed.
     mixed : bool or None
         Evaluate the residual networks in bfloat16; None = on cuda only.
     device : str

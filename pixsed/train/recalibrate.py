@@ -10,6 +10,7 @@ from pixsed.simulate.noise import nominal
 from pixsed.train.batches import Observer
 from pixsed.train.loss import pinball
 from pixsed.train.minimise import minimise
+from pixsed.train.stage import Stage
 
 #: Number of simulations and of steps, rows per step, and learning rate.
 ROWS, STEPS, BATCH, RATE = 500_000, 1000, 8192, 2e-3
@@ -19,7 +20,7 @@ LEVELS = (0.025, 0.16, 0.25, 0.5, 0.75, 0.84, 0.975)
 _BLOCK = 4096
 
 
-def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS):
+def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS, stage=None):
     """Fit `PixelFlow.recalibration` to simulations; the rest of the network does not change.
 
     A correct flow maps each truth to independent standard normals. The map is fitted to the
@@ -36,6 +37,8 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS)
     seed : int, optional
     rows, steps : int, optional
         Number of simulations and of steps.
+    stage : `~pixsed.train.stage.Stage`, optional
+        Clock that may end it earlier.
 
     Returns
     -------
@@ -47,15 +50,15 @@ def recalibrate(network, simulations, noise, *, seed=42, rows=ROWS, steps=STEPS)
     torch.set_num_threads(1)  # the order of a sum affects its last digits
     try:
         network = copy.deepcopy(network).float().requires_grad_(False)
-        return _fit(network, simulations, noise, seed, rows, steps)
+        return _fit(network, simulations, noise, seed, rows, steps, stage or Stage())
     finally:
         torch.set_num_threads(threads)
 
 
-def _fit(network, simulations, noise, seed, rows, steps):
+def _fit(network, simulations, noise, seed, rows, steps, stage):
     rng = np.random.default_rng([seed, 77])
     chosen = rng.permutation(len(simulations))[:rows]
-    inputs, latent = _observe(network, simulations, noise, chosen, rng)
+    inputs, latent = _observe(network, simulations, noise, chosen, rng, stage)
     module = network.recalibration.requires_grad_(True)
     count = len(latent)
 
@@ -64,19 +67,22 @@ def _fit(network, simulations, noise, seed, rows, steps):
         return quantile_loss(latent[rows], module, module(inputs[rows]))
 
     steps = min(steps, max(100, count // 100))  # fewer steps for few simulations
-    minimise(module.parameters(), loss, steps, RATE)
+    minimise(module.parameters(), loss, steps, RATE, stage=stage)
     return module.state_dict()
 
 
 @torch.no_grad()
-def _observe(network, simulations, noise, chosen, rng):
+def _observe(network, simulations, noise, chosen, rng, stage):
     """Observe simulations once; return the inputs of the map (n, K) and the latents (n, D)."""
     observer = Observer(simulations, noise, np.arange(len(simulations)), network.infer_redshift)
     nominal_observer = copy.copy(observer)
     nominal_observer.noise = nominal(noise)
     inputs, latents = [], []
-    for one, rows in zip((observer, nominal_observer), np.array_split(chosen, 2), strict=True):
+    halves = zip((observer, nominal_observer), np.array_split(chosen, 2), (0.25, 0.5), strict=True)
+    for one, rows, share in halves:
         for start in range(0, len(rows), _BLOCK):
+            if start and stage.spent(share):
+                break
             batch = one.batch(rows[start : start + _BLOCK], rng)
             z, z_err = batch["z"], batch["z_err"]
             encoded = network.encode(batch["flux"], batch["flux_err"], z, z_err)

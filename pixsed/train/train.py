@@ -35,6 +35,8 @@ from pixsed.train.schedule import Schedule
 from pixsed.train.trainer import Trainer, parts_of
 from pixsed.train.weights import read_weights
 
+# Fraction of the minutes of a training that its final stages may take.
+_FINAL_SHARE = 0.25
 #: Seconds between checkpoints of a training by the clock.
 _BETWEEN_WRITES = 20.0
 #: Smallest number of simulations, and largest number that is held out.
@@ -51,6 +53,7 @@ def train(
     resume=None,
     start=None,
     report=None,
+    report_stage=None,
     threads=None,
 ):
     """Train the default network and write a checkpoint after each epoch.
@@ -73,6 +76,9 @@ def train(
         of the same prior; argument of `~pixsed.train.weights.read_weights`.
     report : callable, optional
         Called with a dict after each epoch.
+    report_stage : callable, optional
+        Called with texts about the stages after the last epoch
+        (`~pixsed.train.final_stages.add_final_stages`).
     threads : int, optional
         Number of threads; on cuda, number of threads that observe the simulations.
 
@@ -139,7 +145,15 @@ def train(
         checkpoint = training.checkpoint()
         write_checkpoint(checkpoint, output)
     torch.set_num_threads(threads)
-    add_final_stages(checkpoint, simulations, noise, ssp=ssp, seed=options.seed)
+    add_final_stages(
+        checkpoint,
+        simulations,
+        noise,
+        ssp=ssp,
+        seed=options.seed,
+        report=report_stage,
+        until=None if options.minutes is None else started_at + 60.0 * options.minutes,
+    )
     write_checkpoint(checkpoint, output)
     return checkpoint
 
@@ -228,7 +242,7 @@ class _Training:
         self.schedule = Schedule(
             options.epochs,
             options.encoder_fraction,
-            minutes=options.minutes,
+            minutes=options.minutes and (1.0 - _FINAL_SHARE) * options.minutes,
             since=started_at,
             patience=options.patience,
         )

@@ -116,7 +116,7 @@ class Decoder(BaseDecoder):
         return light.reshape(*z.shape, self.bands)
 
 
-def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, **sizes):
+def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, stage=None, **sizes):
     """Train a decoder on noiseless simulations.
 
     Parameters
@@ -127,6 +127,8 @@ def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, **sizes):
     seed : int, optional
     rows, steps : int, optional
         Number of simulations, of which a fiftieth is held out, and number of steps.
+    stage : `~pixsed.train.stage.Stage`, optional
+        Clock that may end it earlier.
     **sizes
         Arguments of `Decoder`.
 
@@ -174,7 +176,7 @@ def fit(simulations, space, *, seed=42, rows=ROWS, steps=STEPS, **sizes):
         return torch.sqrt(_KNEE**2 + off * off).mean()
 
     steps = min(steps, max(200, len(chosen) // 20))
-    minimise(decoder.parameters(), loss, steps, 3e-3, warm=100)
+    minimise(decoder.parameters(), loss, steps, 3e-3, warm=100, stage=stage)
     with torch.no_grad():
         parts = [decoder(part) for part in parameters[:held].split(2000)]
     decoder.error = relative_error(torch.cat(parts).numpy(), light[:held])

@@ -14,7 +14,7 @@ def decoder_of(prior):
     return _DECODERS.get(prior, Decoder)
 
 
-def fit_decoder(simulations, space, ssp, *, seed):
+def fit_decoder(simulations, space, ssp, *, seed, stage=None):
     """Return a decoder of simulations, as sizes and state for a checkpoint.
 
     Parameters
@@ -25,6 +25,8 @@ def fit_decoder(simulations, space, ssp, *, seed):
     ssp : sequence of `~pixsed.sps.ssp.SSPGrid`, or None
         The grids of the simulations, which only `PhysicsDecoder` needs.
     seed : int
+    stage : `~pixsed.train.stage.Stage`, optional
+        Clock that may end a training earlier.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def fit_decoder(simulations, space, ssp, *, seed):
         If the decoder needs grids or filter curves that are not given.
     """
     if decoder_of(space.PRIOR) is Decoder:
-        return decoder.fit(simulations, space, seed=seed)
+        return decoder.fit(simulations, space, seed=seed, stage=stage)
     check_decodable(simulations, ssp)
     return physics_tables.fit(simulations, ssp)
 

@@ -193,7 +193,7 @@ class Marginals(nn.Module):
         return self.from_numbers(self.numbers(*self.encode(flux, flux_err, z, z_err)), z, z_err)
 
 
-def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=None):
+def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=None, stage=None):
     """Fit `Marginals` to simulations with new bands, errors and noise in each pass.
 
     The loss is the pinball loss of each property divided by its predicted width, which gives
@@ -210,6 +210,8 @@ def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=Non
     seed, rows : int, optional
     report : callable, optional
         Called with (step, steps, mean loss) every hundred steps.
+    stage : `~pixsed.train.stage.Stage`, optional
+        Clock that may end it earlier.
 
     Returns
     -------
@@ -251,8 +253,13 @@ def fit_quantiles(network, simulations, noise, *, seed=42, rows=ROWS, report=Non
             report(len(losses), steps, float(np.mean(losses[-100:])))
         return value
 
-    minimise(trained, loss, steps, _RATE, clip=5.0)
-    return {"state": head.own_state(), "rows": steps * BATCH, "seed": seed, **head.described()}
+    minimise(trained, loss, steps, _RATE, clip=5.0, stage=stage)
+    return {
+        "state": head.own_state(),
+        "rows": len(losses) * BATCH,
+        "seed": seed,
+        **head.described(),
+    }
 
 
 def load_marginals(checkpoint, network):
