@@ -249,3 +249,22 @@ def test_maps_cannot_be_summed(sum_mass, run_cli, galaxies, model_path, tmp_path
     result = sum_mass(maps, status=1)
     said = str(result.exception)
     assert "has maps: quantiles of pixels do not add up" in said and said.endswith("give 3.fits")
+
+
+def test_whatever_fails_in_one_galaxy_leaves_the_others(sum_mass, galaxies, tmp_path, monkeypatch):
+    from pixsed.fit import many_galaxies
+
+    calls = []
+
+    def broken(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 1:
+            raise KeyError("BINMAP")
+        return row(*args, **kwargs)
+
+    row = many_galaxies.galaxy_row
+    monkeypatch.setattr(many_galaxies, "galaxy_row", broken)
+    cubes = [galaxies / f"{number}.fits" for number in (3, 4, 9)]
+    result = sum_mass(*cubes, out="o.ecsv", status=1)
+    assert "internal error: KeyError: 'BINMAP'" in result.stderr
+    assert list(Table.read(tmp_path / "o.ecsv")["ID"]) == [4, 9]

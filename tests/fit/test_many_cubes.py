@@ -6,6 +6,7 @@ import pytest
 from pixsed.errors import PixsedError
 from pixsed.fit.many_cubes import fit_cubes, maps_paths
 from pixsed.fit.options import ExecutionOptions, FitOptions
+from pixsed.fit.to_file import fit_to_file
 from pixsed.io.formats.cube import write_cube
 from pixsed.io.formats.cube_file import CubeName
 
@@ -38,3 +39,34 @@ def test_a_cube_that_fails_does_not_stop_the_others(model, tmp_path):
     assert again.error is None and not again.report.counts
     with pytest.raises(PixsedError, match="exists already"):
         fit_cubes(cubes[:1], paths[:1], model, options, ExecutionOptions())
+
+
+@pytest.mark.parametrize("error", [KeyError("BINMAP"), MemoryError(), ZeroDivisionError("x")])
+def test_whatever_fails_in_one_cube_leaves_the_others(model, tmp_path, monkeypatch, error):
+    for name in "abc":
+        write_cube(fakes.make_cube(), tmp_path / f"{name}.fits")
+    cubes = [CubeName(str(tmp_path / f"{name}.fits")) for name in "abc"]
+    paths = [str(tmp_path / f"{i}.fits") for i in range(3)]
+
+    def broken(cube, *args, **kwargs):
+        if cube is cubes[1]:
+            raise error
+        return fit_to_file(cube, *args, **kwargs)
+
+    monkeypatch.setattr("pixsed.fit.many_cubes.fit_to_file", broken)
+    outcomes = list(fit_cubes(cubes, paths, model, FitOptions(samples=20), ExecutionOptions()))
+    assert [outcome.error is None for outcome in outcomes] == [True, False, True]
+    said = "no memory left" if isinstance(error, MemoryError) else f"{type(error).__name__}: "
+    assert said in outcomes[1].error and "\n" not in outcomes[1].error
+
+
+def test_maps_that_are_damaged_are_not_finished(model, tmp_path):
+    """--resume looks at what is there, and does not call a file finished that was cut off."""
+    write_cube(fakes.make_cube(), tmp_path / "a.fits")
+    arguments = [CubeName(str(tmp_path / "a.fits"))], [str(tmp_path / "m.fits")], model
+    options = FitOptions(samples=20)
+    list(fit_cubes(*arguments, options, ExecutionOptions()))
+    maps = tmp_path / "m.fits"
+    maps.write_bytes(maps.read_bytes()[:-5760])
+    (outcome,) = fit_cubes(*arguments, options, ExecutionOptions(resume=True))
+    assert "m.fits" in outcome.error and outcome.report is None
