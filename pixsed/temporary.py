@@ -13,6 +13,9 @@ from pathlib import Path
 
 #: Seconds for which a leftover is kept, in case that its process is seen by another name.
 _AGE = 60
+# Folders in which this process has looked: a look at each of many outputs would take a time that
+# grows with the square of their number.
+_seen = set()
 
 
 def _machine():
@@ -26,7 +29,9 @@ def prefix(hidden=False):
 
 
 def remove_leftovers(folder, hidden=False):
-    """Remove what killed runs on this machine have left in a folder; no-op if that is not possible.
+    """Remove what killed runs on this machine have left in a folder, once per process and folder.
+
+    No-op if that is not possible.
 
     Parameters
     ----------
@@ -34,8 +39,11 @@ def remove_leftovers(folder, hidden=False):
     hidden : bool, optional
         As for `prefix`.
     """
-    if not hasattr(os, "getuid"):  # on Windows, whether a process lives cannot be asked like this
+    key = os.path.abspath(folder), hidden
+    # On Windows, whether a process lives cannot be asked like this.
+    if key in _seen or not hasattr(os, "getuid"):
         return
+    _seen.add(key)
     pattern = re.compile(rf"{'[.]' if hidden else ''}pixsed-{_machine()}-(\d+)-")
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):

@@ -49,12 +49,23 @@ def read_journal(file, path):
     return lines, end
 
 
-def has_lines(path, number):
-    """Return whether a journal has at least this number of complete lines."""
+def is_begun(part, journal, number):
+    """Return whether an unfinished file has something to go on with.
+
+    It has nothing if its journal has fewer than `number` complete lines: the run was killed before
+    the first step was done. A file without a journal is not ours to replace, unless it is empty.
+
+    Parameters
+    ----------
+    part, journal : `~pathlib.Path`
+    number : int
+    """
+    if part.is_symlink() or journal.is_symlink():
+        return True
     try:
-        return path.read_bytes().count(b"\n") >= number
+        return journal.read_bytes().count(b"\n") >= number
     except OSError:
-        return False
+        return part.exists() and part.stat().st_size > 0
 
 
 def damaged(path):

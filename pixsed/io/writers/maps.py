@@ -13,7 +13,7 @@ from pixsed.io.cards import name_last_extension
 from pixsed.io.checksum import ones_sum
 from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
 from pixsed.io.reading import FAULTS
-from pixsed.io.writers.journal import damaged, has_lines, journal_line, open_kept, read_journal
+from pixsed.io.writers.journal import damaged, is_begun, journal_line, open_kept, read_journal
 from pixsed.io.writers.part_file import (
     check_same,
     check_unfinished,
@@ -47,7 +47,7 @@ def check_maps_output(path, *, overwrite=False, resume=False):
 def _begun(path):
     """Return `hidden_paths`, or none of them if the journal says that no step was done."""
     paths = hidden_paths(path)
-    return paths if has_lines(paths[1], 2) or paths[1].is_symlink() else []
+    return paths if is_begun(*paths, 2) else []
 
 
 class MapsWriter:

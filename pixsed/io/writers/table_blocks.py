@@ -17,7 +17,7 @@ from pixsed.io.atomic import name_long_strings, named_error, place, send
 from pixsed.io.cards import name_last_extension
 from pixsed.io.checksum import encode_checksum, ones_sum
 from pixsed.io.outputs import is_stream, resolve_output
-from pixsed.io.writers.journal import damaged, has_lines, journal_line, open_kept, read_journal
+from pixsed.io.writers.journal import damaged, is_begun, journal_line, open_kept, read_journal
 from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
 
 _FITS_BLOCK = 2880
@@ -51,7 +51,8 @@ def journal_path(path):
 
 def _begun(path):
     """Return the path of the unfinished table, or nothing if its journal has no block."""
-    return [part_path(path)] if has_lines(journal_path(path), 1) else []
+    part = part_path(path)
+    return [part] if is_begun(part, journal_path(path), 1) else []
 
 
 class TableWriter:

@@ -6,7 +6,7 @@ import pytest
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, PixsedWarning
-from pixsed.io.writers.journal import journal_line
+from pixsed.io.writers.journal import is_begun, journal_line
 from pixsed.io.writers.table_blocks import (
     TableWriter,
     check_blocks_output,
@@ -306,3 +306,27 @@ def test_what_cannot_be_streamed_to(tmp_path):
         check_blocks_output(tmp_path / "t.fits.gz")
     with pytest.raises(PixsedError, match="no such folder"):
         check_blocks_output(tmp_path / "no" / "t.fits")
+
+
+@pytest.mark.parametrize(
+    ("part", "journal", "begun"),
+    [
+        (b"", None, False),
+        (b"x", None, True),  # of an older pixsed, or of another program
+        (b"x", b"", False),
+        (b"x", b"{", False),
+        (b"x", b"{}\n", True),
+        (None, None, False),
+    ],
+)
+def test_what_there_is_to_go_on_with(tmp_path, part, journal, begun):
+    path = tmp_path / "t.fits"
+    for place, content in ((part_path(path), part), (journal_path(path), journal)):
+        if content is not None:
+            place.write_bytes(content)
+    assert is_begun(part_path(path), journal_path(path), 1) == begun
+    if begun:
+        with pytest.raises(PixsedError, match="t.fits.part is there, from a run that was stopped"):
+            write(path, 200)
+    else:
+        assert write(path, 200) == 0
