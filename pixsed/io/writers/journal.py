@@ -76,6 +76,12 @@ def damaged(path):
     )
 
 
+def refuse_link(path):
+    """Raise `PixsedError` if a file beside an output is a link."""
+    if path.is_symlink():
+        raise PixsedError(f"{path} is a link, and is not followed; delete it")
+
+
 def open_kept(path, *, create=False):
     """Open a file beside an output for reading and writing bytes, without following a link.
 
@@ -90,7 +96,6 @@ def open_kept(path, *, create=False):
     PixsedError
         If `path` is a link, which could lead to a file that is not ours.
     """
+    refuse_link(path)
     flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-    if path.is_symlink():
-        raise PixsedError(f"{path} is a link, and is not followed; delete it")
     return open(os.open(path, flags | (os.O_CREAT if create else 0), 0o666), "r+b")

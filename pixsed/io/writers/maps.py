@@ -13,7 +13,14 @@ from pixsed.io.cards import name_last_extension
 from pixsed.io.checksum import ones_sum
 from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
 from pixsed.io.reading import FAULTS
-from pixsed.io.writers.journal import damaged, is_begun, journal_line, open_kept, read_journal
+from pixsed.io.writers.journal import (
+    damaged,
+    is_begun,
+    journal_line,
+    open_kept,
+    read_journal,
+    refuse_link,
+)
 from pixsed.io.writers.part_file import (
     check_same,
     check_unfinished,
@@ -107,6 +114,8 @@ class MapsWriter:
         name_long_strings(primary)
         name_last_extension(primary, self._layout.table.name)
         part, self._journal_path = (None, None) if self._stream else hidden_paths(self.path)
+        if part is not None:
+            refuse_link(self._journal_path)
         new = part is not None and not os.path.lexists(part)
         self._file, self.part = open_part(part)
         begun = False

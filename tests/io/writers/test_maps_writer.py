@@ -1,0 +1,143 @@
+"""Unfinished maps: what another run takes over, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pixsed.errors import PixsedError
+from pixsed.io.formats.maps import maps_layout
+from pixsed.io.writers.journal import journal_line
+from pixsed.io.writers.maps import MapsWriter, hidden_paths
+
+KEY, STEPS, ROWS = {"model": "abc"}, 4, 3
+
+
+def write(path, header, stop=None, **options):
+    """Write maps in steps of three rows; return the steps that were done before."""
+    layout = maps_layout(["AV"], [0.16, 0.5], header=header, units={"AV": ("mag", "A_V")})
+    values = np.random.default_rng(1).normal(size=(STEPS * ROWS, 20)).astype("f4")
+    with MapsWriter(path, layout, values.shape, STEPS, KEY, **options) as writer:
+        done = writer.done
+        for step in range(writer.done, STEPS):
+            if step == stop:
+                raise PixsedError("no more")
+            rows = slice(ROWS * step, ROWS * (step + 1))
+            for name in writer._layout.planes:
+                writer.place(name, values[rows], rows.start)
+            writer.commit({"npix": step})
+    return done
+
+
+@pytest.fixture
+def header(wcs_header):
+    return wcs_header()
+
+
+@pytest.fixture
+def stopped(tmp_path, header):
+    """Maps that were stopped after two steps: path, unfinished file, journal."""
+    path = tmp_path / "m.fits"
+    with pytest.raises(PixsedError, match=r"no more; what is finished is kept in .*m.fits.part"):
+        write(path, header, stop=2)
+    return path, *hidden_paths(path)
+
+
+def data(path):
+    with fits.open(path, checksum=True) as hdulist:
+        return {hdu.name: hdu.data.tobytes() for hdu in hdulist[1:]}
+
+
+def test_goes_on(stopped, header, tmp_path):
+    path, part, journal = stopped
+    assert write(path, header, resume=True) == 2
+    write(tmp_path / "whole.fits", header)
+    assert data(path) == data(tmp_path / "whole.fits")
+    assert not part.exists() and not journal.exists()
+
+
+def test_damaged_files_are_refused(stopped, header):
+    path, part, journal = stopped
+    whole, lines = part.read_bytes(), journal.read_bytes()
+    first, one, two = (json.loads(line.rpartition(b" ")[0]) for line in lines.splitlines())
+    with fits.open(part, ignore_missing_end=True) as hdulist:
+        places = [hdu.fileinfo()["datLoc"] for hdu in hdulist]
+    flipped = bytearray(whole)
+    flipped[places[1] + 81] ^= 1  # a pixel of the first step
+    card = whole.index(b"DATE    =") + 12
+    for content in (bytes(flipped), whole[:-3000], whole[:card] + b"9" + whole[card + 1 :]):
+        part.write_bytes(content)
+        with pytest.raises(PixsedError, match=r"m.fits.part is damaged, so --resume cannot go on"):
+            write(path, header, resume=True)
+        assert part.read_bytes() == content and journal.read_bytes() == lines
+    part.write_bytes(whole)
+    never = two | {"done": 5}
+    more = [two | {"done": number} for number in range(3, 6)]
+    for claimed in (
+        [first, one, never],
+        [first, two],
+        [first, one, two, *more],
+        [first, one, two | {"boxes": [["AV_P50", 99, 0, 3, 20]]}],
+        [first, one, two | {"boxes": "all"}],
+        [first, one, two | {"sums": {}}],
+        [first, one, {}],
+        [{}, one, two],
+    ):
+        journal.write_bytes(b"".join(map(journal_line, claimed)))
+        with pytest.raises(PixsedError, match=r"m.fits.journal is damaged, so --resume cannot"):
+            write(path, header, resume=True)
+    journal.write_bytes(b"".join(map(journal_line, [first, one, two | {"crc": 1}])))
+    with pytest.raises(PixsedError, match=r"m.fits.part is damaged"):
+        write(path, header, resume=True)
+    journal.write_bytes(lines.replace(b'"done": 2', b'"done": 3'))
+    with pytest.raises(PixsedError, match=r"m.fits.journal is damaged"):
+        write(path, header, resume=True)
+    journal.write_bytes(lines)
+    assert write(path, header, resume=True) == 2
+
+
+def test_pixels_after_the_last_step_are_made_again(stopped, header, tmp_path):
+    """A kill between the pixels and the line of the journal."""
+    path, part, journal = stopped
+    with fits.open(part, ignore_missing_end=True) as hdulist:
+        last = hdulist[1].fileinfo()["datLoc"] + 4 * 20 * (2 * ROWS + 1)
+    content = bytearray(part.read_bytes())
+    content[last : last + 8] = b"anything"
+    part.write_bytes(content)
+    with open(journal, "ab") as file:
+        file.write(b'{"done": 3, "cou')
+    assert write(path, header, resume=True) == 2
+    write(tmp_path / "whole.fits", header)
+    assert data(path) == data(tmp_path / "whole.fits")
+
+
+def test_links_are_not_followed(tmp_path, header):
+    path, other = tmp_path / "m.fits", tmp_path / "other"
+    other.write_text("mine")
+    for hidden in hidden_paths(path):
+        hidden.symlink_to(other)
+        with pytest.raises(PixsedError, match="is a link, and is not followed; delete it"):
+            write(path, header, overwrite=True)
+        with pytest.raises(PixsedError, match="m.fits.part is there"):
+            write(path, header)
+        hidden.unlink()
+    assert other.read_text() == "mine" and [p.name for p in tmp_path.iterdir()] == ["other"]
+
+
+def test_a_file_that_another_run_has_just_finished(tmp_path, header, monkeypatch):
+    """A second run that opened the file before it took its name must not empty it."""
+    from pixsed.io.writers import part_file
+
+    path = tmp_path / "m.fits"
+    real = part_file.open_part
+
+    def late(part):
+        file, name = real(part)
+        part.rename(path)  # the other run ends here
+        return file, name
+
+    monkeypatch.setattr("pixsed.io.writers.maps.open_part", late)
+    with pytest.raises(PixsedError, match="another run has just ended the work on .*m.fits.part"):
+        write(path, header, overwrite=True)
+    assert path.exists()
