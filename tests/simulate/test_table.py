@@ -159,5 +159,5 @@ def test_no_simulations(tmp_path, written):
         read_simulations(tmp_path / "half.fits")
     whole = (tmp_path / "half.fits.part").read_bytes()
     (tmp_path / "cut.fits").write_bytes(whole[:-2880])
-    with pytest.raises(PixsedError, match="cut.fits cannot be read as FITS"):
+    with pytest.raises(PixsedError, match="cut.fits is truncated"):
         read_simulations(tmp_path / "cut.fits")
