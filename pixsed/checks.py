@@ -12,6 +12,17 @@ MAX_SAMPLES = 20_000
 MAX_SEED = 2**63 - 1
 
 
+def is_whole(value):
+    """Return whether a value of a header or of JSON is a whole number; True and False are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_finite(value):
+    """Return whether a value of a header or of JSON is a finite number; True and False are not."""
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    return real and math.isfinite(value)
+
+
 def plain_number(name, value, *, whole=False):
     """Return a number as Python's own type; raise if it is not one.
 

@@ -1,10 +1,10 @@
 """Metadata of a model: JSON in its .onnx file, checked on reading."""
 
 import json
-import math
 from collections.abc import Callable
 from typing import Any
 
+from pixsed.checks import is_finite, is_whole
 from pixsed.errors import PixsedError
 
 #: Key of the custom metadata that holds the JSON, and the format of the JSON.
@@ -12,21 +12,16 @@ METADATA_KEY, FORMAT = "pixsed", 2
 _ADVICE = "give a file made by pixsed export"
 
 
-def _number(value):
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and math.isfinite(value)
-
-
 def _positive(value):
-    return _number(value) and value > 0
+    return is_finite(value) and value > 0
 
 
 def _not_negative(value):
-    return _number(value) and value >= 0
+    return is_finite(value) and value >= 0
 
 
 def _count(value):
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10_000
+    return is_whole(value) and 1 <= value <= 10_000
 
 
 def _text(value):
@@ -50,7 +45,7 @@ def _different(values):
 
 
 def _range(value):
-    return _list_of(_number)(value) and len(value) == 2 and 0 <= value[0] < value[1]
+    return _list_of(is_finite)(value) and len(value) == 2 and 0 <= value[0] < value[1]
 
 
 def _objects(**fields):
@@ -71,7 +66,7 @@ def _parameters(value):
 
 
 def _levels(value):
-    return _list_of(lambda level: _number(level) and 0 < level < 1)(value) and all(
+    return _list_of(lambda level: is_finite(level) and 0 < level < 1)(value) and all(
         a < b for a, b in zip(value, value[1:], strict=False)
     )
 
@@ -80,7 +75,9 @@ def _error(value):
     return _not_negative(value) or _list_of(_not_negative)(value)
 
 
-_COORDINATES = _objects(name=_name, low_=_number, high_=_number, log10_=_flag, over_age_at_z_=_flag)
+_COORDINATES = _objects(
+    name=_name, low_=is_finite, high_=is_finite, log10_=_flag, over_age_at_z_=_flag
+)
 # Path of a value -> what it must be, a test, and whether it may be missing.
 _RULES: dict[str, tuple[str, Callable[[Any], bool], bool]] = {
     "bands": ("a list of different names", _different, False),
@@ -100,14 +97,14 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool], bool]] = {
     "prior": ("an object", lambda value: isinstance(value, dict), True),
     "prior.sfh": ("a text", _text, True),
     "prior.redshift": ("two redshifts", _range, True),
-    "prior.log_ssfr_floor": ("a number", _number, True),
+    "prior.log_ssfr_floor": ("a number", is_finite, True),
     "prior.coordinates": ("a list of coordinates", _COORDINATES, True),
     "sps": ("an object", lambda value: isinstance(value, dict), True),
     "calibration": ("an object", lambda value: isinstance(value, dict), True),
     "calibration.common": ("an object", lambda value: isinstance(value, dict), True),
     "calibration.common.snr": ("ascending S/N", _list_of(_positive), True),
-    "calibration.common.LOGMSTAR": ("fractions", _list_of(_number), True),
-    "calibration.common.LOGSFR": ("fractions", _list_of(_number), True),
+    "calibration.common.LOGMSTAR": ("fractions", _list_of(is_finite), True),
+    "calibration.common.LOGSFR": ("fractions", _list_of(is_finite), True),
 }
 
 

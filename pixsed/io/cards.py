@@ -9,6 +9,8 @@ import warnings
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 
+from pixsed.checks import is_finite
+
 _INPUT = "INFILE"
 _INPUT_KEYWORD = re.compile(r"(INFILE\d{1,2}|INFIL\d{3}|INFI\d{4}|INF\d{5}|IN\d{6})")
 # Cards that describe how the data of an HDU are stored.
@@ -149,8 +151,7 @@ def safe_cards(cards):
 
 def positive_number(value):
     """Return the value of a card as a float; NaN unless it is a finite number above 0."""
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known and math.isfinite(value) and value > 0 else math.nan
+    return float(value) if is_finite(value) and value > 0 else math.nan
 
 
 def input_keyword(number):

@@ -1,11 +1,10 @@
 """Checks of FITS headers on reading: cards that cannot be parsed, or break the structure."""
 
-import math
 import re
-import warnings
 
 from astropy.io import fits
 
+from pixsed.checks import is_finite, is_whole
 from pixsed.errors import PixsedError
 
 # Cards that astropy parses without trouble; all others are tried.
@@ -13,24 +12,15 @@ _VALUE = r"(?:'(?:[^']|'')*'|[-+]?(?:\d+\.?\d*|\.\d+)(?:[ED][-+]?\d+)?|[TF]|) *(
 _GOOD = re.compile(rf"(?:COMMENT|HISTORY|CONTINUE|        ).*|[A-Z0-9_-]{{1,8}} *(?:= +{_VALUE})?")
 
 
-def _whole(value):
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(value):
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and math.isfinite(value)
-
-
 # Keywords -> what their value must be, and a function that tells.
 _STRUCTURE = {
     r"Z?BITPIX": ("8, 16, 32, 64, -32 or -64", lambda v: v in (8, 16, 32, 64, -32, -64)),
-    r"Z?NAXIS|TFIELDS": ("0 to 999", lambda v: _whole(v) and 0 <= v <= 999),
-    r"Z?NAXIS\d+|Z?PCOUNT|THEAP": ("0 or more", lambda v: _whole(v) and v >= 0),
-    r"Z?GCOUNT|ZTILE\d+": ("1 or more", lambda v: _whole(v) and v >= 1),
-    r"EXTVER|EXTLEVEL|Z?BLANK|TNULL\d+|TBCOL\d+|ZDITHER0": ("a whole number", _whole),
-    r"BZERO|TZERO\d+": ("a number", _number),
-    r"BSCALE|TSCAL\d+": ("a number other than 0", lambda v: _number(v) and v != 0),
+    r"Z?NAXIS|TFIELDS": ("0 to 999", lambda v: is_whole(v) and 0 <= v <= 999),
+    r"Z?NAXIS\d+|Z?PCOUNT|THEAP": ("0 or more", lambda v: is_whole(v) and v >= 0),
+    r"Z?GCOUNT|ZTILE\d+": ("1 or more", lambda v: is_whole(v) and v >= 1),
+    r"EXTVER|EXTLEVEL|Z?BLANK|TNULL\d+|TBCOL\d+|ZDITHER0": ("a whole number", is_whole),
+    r"BZERO|TZERO\d+": ("a number", is_finite),
+    r"BSCALE|TSCAL\d+": ("a number other than 0", lambda v: is_finite(v) and v != 0),
     r"XTENSION|EXTNAME|BUNIT|T(TYPE|FORM|DIM|UNIT)\d+|ZCMPTYPE|ZQUANTIZ": (
         "a text",
         lambda v: isinstance(v, str),
@@ -43,14 +33,18 @@ _ANY = re.compile("|".join(_STRUCTURE))
 
 
 def check_header(text, label):
-    """Check the cards of a header before astropy reads it.
+    """Return a header after a check of its cards; call it with warnings suppressed.
 
     Parameters
     ----------
     text : str
-        Cards of 80 characters, up to END.
+        Cards of 80 characters, without END.
     label : str
         The file and the HDU, for messages.
+
+    Returns
+    -------
+    `~astropy.io.fits.Header`
 
     Raises
     ------
@@ -58,26 +52,19 @@ def check_header(text, label):
         If a card cannot be parsed, or a card of the structure (FITS 4.0, section 4.4) is missing
         or has a value that it cannot have.
     """
-    values = {}
     for at in range(0, len(text), 80):
         card = text[at : at + 80]
-        key = card[:8].rstrip()
-        if key == "END":
-            break
-        structural = _ANY.fullmatch(key) is not None
-        if structural or _GOOD.fullmatch(card) is None:
-            value = _value(card, label)
-            if structural:
-                values[key] = value
-    _check_structure(values, label)
+        if _GOOD.fullmatch(card) is None:
+            _check_card(card, label)
+    header = fits.Header.fromstring(text)
+    _check_structure([card for card in header.cards if _ANY.fullmatch(card.keyword)], label)
+    return header
 
 
-def _value(card, label):
-    """Return the value of a card; raise `PixsedError` if it cannot be parsed."""
+def _check_card(card, label):
+    """Raise `PixsedError` if a card cannot be parsed."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return fits.Card.fromstring(card).value
+        fits.Card.fromstring(card).value  # noqa: B018  parsed when it is asked for
     except (fits.VerifyError, ValueError, TypeError, OverflowError):
         shown = card.rstrip().encode("ascii", "backslashreplace").decode()
         raise PixsedError(
@@ -86,9 +73,12 @@ def _value(card, label):
         ) from None
 
 
-def _check_structure(values, label):
-    """Check the values of the cards of the structure, a dict of keyword to value."""
-    for key, value in values.items():
+def _check_structure(cards, label):
+    """Check the cards of the structure."""
+    values = {}
+    for card in cards:
+        key, value = card.keyword, card.value
+        values.setdefault(key, value)  # astropy takes the first of a keyword
         if isinstance(value, fits.card.Undefined):
             if key in ("BUNIT", "EXTNAME") or key.startswith(("TUNIT", "TTYPE")):
                 continue

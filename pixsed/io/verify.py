@@ -5,8 +5,6 @@ import os
 import re
 import warnings
 
-from astropy.io import fits
-
 from pixsed.environment import verifying
 from pixsed.errors import PixsedError
 from pixsed.io.checksum import ones_sum
@@ -16,7 +14,7 @@ _BLOCK, _READ = 2880, 1 << 24
 _LONGEST = 1 << 25  # bytes of a header
 # A card END, at the beginning of a card of a block.
 _END = re.compile(rb"(?s)\A(?:.{80})*?END {77}")
-# Files of this process that have been checked: path, size, time and inode.
+# Files of this process that have been checked: path, size, time, inode, and whether by their sums.
 _checked = set()
 
 
@@ -52,10 +50,16 @@ def verify_fits(plain, name):
                 if headers and verify:
                     raise _left_over(name, len(headers), status.st_size - start)
                 return
-            headers.append(header)
-            end = _end_of_data(file, header)
+            data, size = file.tell(), _data_size(header)
+            end = data + -(-size // _BLOCK) * _BLOCK
+            if verify and data + size > status.st_size:
+                raise PixsedError(
+                    f"{name} is truncated: HDU {len(headers)} has fewer bytes than its header "
+                    "says; check that it is a complete FITS file"
+                )
             if verify:
-                _verify_hdu(file, header, len(headers) - 1, (start, end, status.st_size), name)
+                _verify_sums(file, header, len(headers), (start, data, end), name)
+            headers.append(header)
             file.seek(end)
     if verify:
         _verify_last(headers, name)
@@ -71,35 +75,21 @@ def _left_over(name, number, left):
 
 def _read_header(file, label):
     """Return the header at the position of a file, and move behind it; None if there is none."""
-    text = b""
-    while block := file.read(_BLOCK):
-        text += block
-        if _END.search(block):
-            break
-        begins = text.startswith((b"SIMPLE  =", b"XTENSION"))
-        if len(block) < _BLOCK or len(text) > _LONGEST or not begins:
-            return None
-    if not text.startswith((b"SIMPLE  =", b"XTENSION")) or not _END.search(text):
+    text = block = file.read(_BLOCK)
+    if not text.startswith((b"SIMPLE  =", b"XTENSION")):
         return None
+    while not _END.search(block):
+        if len(block) < _BLOCK or len(text) > _LONGEST:
+            return None
+        block = file.read(_BLOCK)
+        text += block
     cards = text.decode("latin-1")
-    check_header(cards, label)
-    return fits.Header.fromstring(cards[: cards.rindex("END" + 77 * " ")])
+    return check_header(cards[: cards.rindex("END" + 77 * " ")], label)
 
 
-def _end_of_data(file, header):
-    """Return the end of the blocks of an HDU, whose header ends at the position of the file."""
-    return file.tell() + -(-_data_size(header) // _BLOCK) * _BLOCK
-
-
-def _verify_hdu(file, header, number, places, name):
-    """Check the sums of an HDU whose header ends at the position of a file."""
-    start, end, size = places
-    data = file.tell()
-    if data + _data_size(header) > size:
-        raise PixsedError(
-            f"{name} is truncated: HDU {number} has fewer bytes than its header says; check that "
-            "it is a complete FITS file"
-        )
+def _verify_sums(file, header, number, places, name):
+    """Check the sums of an HDU, with the places of its header, its data and its end."""
+    start, data, end = places
     expected = {key: str(header.get(key, "")).strip() for key in ("DATASUM", "CHECKSUM")}
     if any(expected.values()):
         total = _sum(file, data, end)
