@@ -7,10 +7,9 @@ network connection, and does not need HOME. Child processes inherit them.
 import contextlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 
-from pixsed.temporary import prefix, remove_leftovers
+from pixsed.temporary import new_folder
 
 #: If set, files are read although their checksums do not verify. Child processes inherit it.
 NO_VERIFY = "PIXSED_NO_VERIFY"
@@ -75,8 +74,7 @@ def prepare_matplotlib():
     global _folder
     if not _command or "matplotlib" in sys.modules or _writable(os.environ.get("MPLCONFIGDIR")):
         return
-    remove_leftovers(tempfile.gettempdir())
-    _folder = tempfile.TemporaryDirectory(prefix=prefix())  # removed at exit
+    _folder = new_folder()  # removed at exit
     os.environ["MPLCONFIGDIR"] = os.environ["XDG_CACHE_HOME"] = _folder.name
 
 

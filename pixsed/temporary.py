@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,6 +27,32 @@ def _machine():
 def prefix(hidden=False):
     """Return the beginning of the name of a temporary file or folder of this process."""
     return f"{'.' if hidden else ''}pixsed-{_machine()}-{os.getpid()}-"
+
+
+def new_file(suffix="", folder=None):
+    """Make a hidden temporary file, after the leftovers in its folder are removed.
+
+    Parameters
+    ----------
+    suffix : str, optional
+    folder : path-like, optional
+        Default: that of TMPDIR.
+
+    Returns
+    -------
+    handle : int
+    path : `~pathlib.Path`
+    """
+    folder = folder or tempfile.gettempdir()
+    remove_leftovers(folder, hidden=True)
+    handle, name = tempfile.mkstemp(prefix=prefix(hidden=True), suffix=suffix, dir=folder)
+    return handle, Path(name)
+
+
+def new_folder():
+    """Return a `tempfile.TemporaryDirectory`, after the leftovers beside it are removed."""
+    remove_leftovers(tempfile.gettempdir())
+    return tempfile.TemporaryDirectory(prefix=prefix())
 
 
 def remove_leftovers(folder, hidden=False):

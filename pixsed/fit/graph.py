@@ -9,9 +9,9 @@ from pixsed.fit.protobuf import fields_of, message, reading_onnx, texts
 
 # Field numbers of onnx.proto: of a model; of a graph; of the parts of a graph.
 _GRAPH = 7
-_NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE_INFO = 1, 5, 11, 12, 13
+NODE, INITIALIZER, _INPUT, _OUTPUT, _VALUE_INFO = 1, 5, 11, 12, 13
 _NODE_INPUT, _NODE_OUTPUT, _TENSOR_NAME, _VALUE_NAME = 1, 2, 8, 1
-_NAME = {_INITIALIZER: _TENSOR_NAME, _INPUT: _VALUE_NAME, _OUTPUT: _VALUE_NAME}
+_NAME = {INITIALIZER: _TENSOR_NAME, _INPUT: _VALUE_NAME, _OUTPUT: _VALUE_NAME}
 
 
 @reading_onnx()
@@ -54,7 +54,7 @@ def part(content, outputs):
     names, nodes = _needed(graph, outputs)
     pieces = []
     for i, (number, payload, field) in enumerate(graph):
-        if number == _NODE:
+        if number == NODE:
             keep = i in nodes
         elif number == _OUTPUT:
             keep = _name(number, payload) in outputs
@@ -73,7 +73,7 @@ def _needed(graph, outputs):
     names, nodes = set(outputs), set()
     # Go backwards: a node comes after the nodes whose values it takes.
     for i, (number, payload, _) in reversed(list(enumerate(graph))):
-        if number == _NODE:
+        if number == NODE:
             fields = list(fields_of(payload))
             if names.intersection(texts(fields, _NODE_OUTPUT)):
                 nodes.add(i)

@@ -6,13 +6,12 @@ The fields are those of onnx.proto (https://onnx.ai).
 import hashlib
 
 from pixsed.errors import PixsedError
-from pixsed.fit.graph import read
+from pixsed.fit.graph import INITIALIZER, NODE, read
 from pixsed.fit.protobuf import fields_of, message, reading_onnx, texts
 
-# Field numbers: of a model; of an opset; of a node; of an attribute; of a tensor; of an entry.
+# Field numbers: of a model; of an opset; of parts of a node, an attribute, a tensor and an entry.
 _OPSETS, _ENTRIES, _FUNCTIONS = 8, 14, 25
 _OPSET_DOMAIN, _OPSET_VERSION = 1, 2
-_NODE, _INITIALIZER = 1, 5
 _OPERATOR, _ATTRIBUTE, _DOMAIN = 4, 5, 7
 _SUBGRAPH, _SUBGRAPHS = 6, 11
 _EXTERNAL, _LOCATION = 13, 14
@@ -103,9 +102,9 @@ def check_graph(content, path):
                 f"{domain or 'ONNX'} {version}; {_ADVICE}"
             )
     for number, payload, _ in graph:
-        if number == _NODE:
+        if number == NODE:
             _check_node(list(fields_of(payload)), path)
-        elif number == _INITIALIZER:
+        elif number == INITIALIZER:
             tensor = list(fields_of(payload))
             if any(n == _EXTERNAL or n == _LOCATION and value for n, value, _ in tensor):
                 raise PixsedError(f"{path}: its weights are in another file; {_ADVICE}")

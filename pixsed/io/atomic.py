@@ -10,7 +10,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 from pathlib import Path
 
 from pixsed.errors import PixsedError
@@ -24,7 +23,7 @@ from pixsed.io.outputs import (
     resolve_output,
     stream_name,
 )
-from pixsed.temporary import prefix, remove_leftovers
+from pixsed.temporary import new_file
 
 _BLOCK = 1 << 20
 _log = logging.getLogger("pixsed")
@@ -69,9 +68,8 @@ def _open_stream(path):
 
 def temporary_file(suffix=""):
     """Return a new temporary file, open for reading and writing bytes, and its path."""
-    remove_leftovers(tempfile.gettempdir(), hidden=True)
-    handle, name = tempfile.mkstemp(prefix=prefix(hidden=True), suffix=suffix)
-    return open(handle, "r+b"), Path(name)
+    handle, path = new_file(suffix)
+    return open(handle, "r+b"), path
 
 
 def place(temporary, path, overwrite=False):
@@ -145,10 +143,8 @@ def atomic_path(path, overwrite=False):
     stream = is_stream(path)
     suffix = "" if str(path) == "-" else "".join(Path(path).suffixes[-2:]).lower()
     folder = None if stream else resolve_output(path).absolute().parent
-    remove_leftovers(folder or tempfile.gettempdir(), hidden=True)
-    handle, name = tempfile.mkstemp(prefix=prefix(hidden=True), suffix=suffix, dir=folder)
+    handle, temporary = new_file(suffix, folder)
     os.close(handle)
-    temporary = Path(name)
     try:
         with disk_errors(path):
             yield temporary

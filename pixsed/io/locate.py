@@ -8,7 +8,6 @@ import gzip
 import logging
 import os
 import re
-import tempfile
 import warnings
 import zlib
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from pixsed.errors import PixsedError
 from pixsed.io.inputs import check_input
 from pixsed.io.reading import FAULTS, reading
 from pixsed.io.verify import verify_fits
-from pixsed.temporary import prefix, remove_leftovers
+from pixsed.temporary import new_folder
 
 _EXTENSION = re.compile(r"^(?P<path>.+)\[(?P<ext>[^\[\]]*)\]$")
 _READ = 1 << 20
@@ -284,8 +283,7 @@ def _unpacked(path):
         if file.read(2) != b"\x1f\x8b":
             yield path
             return
-    remove_leftovers(tempfile.gettempdir())
-    with tempfile.TemporaryDirectory(prefix=prefix()) as folder:
+    with new_folder() as folder:
         plain = Path(folder) / "plain.fits"
         try:
             with gzip.open(path) as source, open(plain, "wb") as target:

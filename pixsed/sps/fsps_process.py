@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pixsed
 from pixsed.errors import PixsedError
 from pixsed.sps import fsps_worker
 from pixsed.sps.fsps_data import missing_files
-from pixsed.temporary import prefix, remove_leftovers
+from pixsed.temporary import new_folder
 
 #: FSPS's names of isochrones that have a choice of IMF and nebular emission.
 ISOCHRONES = {"mist": "MIST", "pdva": "Padova 2007", "prsc": "PARSEC"}
@@ -80,8 +79,7 @@ def run_fsps(home, options, progress=None):
     path = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     env = dict(os.environ, SPS_HOME=str(home), PYTHONPATH=os.pathsep.join([*path, root]))
     printed, errors, libraries = [], [], ()
-    remove_leftovers(tempfile.gettempdir())
-    with tempfile.TemporaryDirectory(prefix=prefix()) as folder:
+    with new_folder() as folder:
         output = Path(folder) / "ssp.npz"
         child = subprocess.Popen(
             [sys.executable, "-m", fsps_worker.__name__, str(output), json.dumps(options)],

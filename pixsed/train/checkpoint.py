@@ -6,13 +6,12 @@ import torch
 
 from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.atomic import atomic_path
-from pixsed.io.reading import reading
 from pixsed.train.batches import space_of
 from pixsed.train.network import spline
 from pixsed.train.network.decoders import decoder_of
 from pixsed.train.network.flow import PixelFlow
 from pixsed.train.options import NetworkSizes
-from pixsed.train.saved_file import read_saved
+from pixsed.train.saved_file import read_saved, reading_checkpoint
 
 CHECKPOINT_FORMAT = 5
 # What a checkpoint has, and its types.
@@ -61,11 +60,6 @@ def read_checkpoint(path):
         [saved["training"][key] for key in ("simulations", "photo_z_max", "started_from")]
         saved["noise"]["name"], saved["options"]["epochs"], saved["stage_ends"][1]
     return saved
-
-
-def reading_checkpoint(path):
-    """Context manager: raise a `PixsedError` that names a checkpoint if its content is wrong."""
-    return reading(path, "a checkpoint", "train again")
 
 
 def write_checkpoint(checkpoint, path):

@@ -9,6 +9,7 @@ import torch
 
 from pixsed.errors import PixsedError
 from pixsed.io.inputs import check_input
+from pixsed.io.reading import reading
 
 # The last part of a zip file without a comment.
 _END = b"PK\x05\x06" + bytes(18)
@@ -51,6 +52,11 @@ def read_saved(path, number, types, made_by):
                 "train again"
             )
     return saved
+
+
+def reading_checkpoint(path):
+    """Context manager: raise a `PixsedError` that names a checkpoint if its content is wrong."""
+    return reading(path, "a checkpoint", "train again")
 
 
 def _is_damaged(path):

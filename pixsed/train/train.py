@@ -21,7 +21,6 @@ from pixsed.train.checkpoint import (
     CHECKPOINT_FORMAT,
     check_same_simulations,
     read_checkpoint,
-    reading_checkpoint,
     warn_of_noise,
     write_checkpoint,
 )
@@ -31,6 +30,7 @@ from pixsed.train.loss import held_out_terms
 from pixsed.train.network import spline
 from pixsed.train.network.decoders import check_decodable
 from pixsed.train.options import TrainOptions, member_paths
+from pixsed.train.saved_file import reading_checkpoint
 from pixsed.train.schedule import Schedule
 from pixsed.train.trainer import Trainer, parts_of
 from pixsed.train.weights import read_weights

@@ -16,7 +16,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -265,14 +264,9 @@ def main():
             shutil.copytree(options.inputs, folder)
         else:
             folder.mkdir()
-
-            def run(*args):
-                words = [sys.executable, "-m", "pixsed", *args]
-                subprocess.run(words, cwd=folder, check=True, capture_output=True)
-
-            make_inputs(folder, run)
+            make_inputs(folder)
             if not options.no_training:
-                make_training_inputs(folder, run)
+                make_training_inputs(folder)
             if options.inputs is not None:
                 shutil.copytree(folder, options.inputs)
         commands = [

@@ -1,5 +1,8 @@
 """Small inputs of all commands, and commands that read each of them."""
 
+import subprocess
+import sys
+
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
@@ -66,18 +69,21 @@ export small.ckpt --sims sims.fits -o o.onnx
 """.strip().splitlines()
 
 
-def make_inputs(folder, run):
-    """Write the inputs into a folder.
+def _runner(folder):
+    """Return a function that runs a command of pixsed in a folder."""
 
-    Parameters
-    ----------
-    folder : `~pathlib.Path`
-    run : callable
-        ``run(*args)`` runs a command of pixsed in `folder`.
-    """
+    def run(*args):
+        words = [sys.executable, "-m", "pixsed", *args]
+        subprocess.run(words, cwd=folder, check=True, capture_output=True)
+
+    return run
+
+
+def make_inputs(folder):
+    """Write the inputs into a folder."""
     from pixsed.io.formats.cube import write_cube
 
-    rng = np.random.default_rng(5)
+    run, rng = _runner(folder), np.random.default_rng(5)
     cube = make_cube(redshift_err=0.02)
     write_cube(cube, folder / "cube.fits")
     write_cube(make_cube(object_id="7"), folder / "cube2.fits")
@@ -117,8 +123,8 @@ def make_inputs(folder, run):
     run("noise", "cube.fits", "-o", "noise.fits")
 
 
-def make_training_inputs(folder, run):
-    """Write a grid, simulations, a checkpoint and its model into a folder; see `make_inputs`."""
+def make_training_inputs(folder):
+    """Write a grid, simulations, a checkpoint and its model into a folder."""
     import torch
     from synthetic_ssp import synthetic_ssp
 
@@ -128,6 +134,7 @@ def make_training_inputs(folder, run):
     from pixsed.train.options import NetworkSizes, TrainOptions
     from pixsed.train.train import train
 
+    run = _runner(folder)
     write_ssp(synthetic_ssp(), folder / "ssp.fits")
     bands = "F606W,F090W,F115W,F150W,F200W,F277W,F356W,F410M,F444W"
     simulate = ("simulate", "--ssp", "ssp.fits", "--prior", "tau", "--bands", bands, "--jobs", "1")

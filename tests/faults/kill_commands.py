@@ -186,13 +186,8 @@ def main():
         inputs = options.inputs or Path(scratch) / "inputs"
         if options.inputs is None:
             inputs.mkdir()
-
-            def make(*args):
-                words = [sys.executable, "-m", "pixsed", *args]
-                subprocess.run(words, cwd=inputs, check=True, capture_output=True)
-
-            make_inputs(inputs, make)
-            make_training_inputs(inputs, make)
+            make_inputs(inputs)
+            make_training_inputs(inputs)
         rng = np.random.default_rng(options.seed)
         for name in names:
             folder = Path(scratch) / name.replace(" ", "-")

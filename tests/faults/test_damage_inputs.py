@@ -18,12 +18,7 @@ _FEW = [c for c in COMMANDS if not any(n in c for n in ("small.", "sims.fits", "
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults") / "inputs"
     folder.mkdir()
-
-    def run(*args):
-        words = [sys.executable, "-m", "pixsed", *args]
-        subprocess.run(words, cwd=folder, check=True, capture_output=True)
-
-    make_inputs(folder, run)
+    make_inputs(folder)
     return folder
 
 

@@ -3,9 +3,8 @@
 import torch
 from sbi.neural_nets import posterior_nn
 
-from pixsed.io.reading import reading
 from pixsed.train.maf_paper.options import SIZES
-from pixsed.train.saved_file import read_saved
+from pixsed.train.saved_file import read_saved, reading_checkpoint
 
 FORMAT = "maf-paper-2"
 # What a checkpoint has, and its types.
@@ -49,7 +48,7 @@ def read_checkpoint(path):
         If the file is not a checkpoint of this network.
     """
     saved = read_saved(path, FORMAT, _TYPES, "pixsed train --net maf-paper")
-    with reading(path, "a checkpoint", "train again"):
+    with reading_checkpoint(path):
         load_network(saved)
     return saved
 

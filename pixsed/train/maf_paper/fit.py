@@ -14,13 +14,13 @@ import torch
 
 from pixsed import __version__
 from pixsed.errors import PixsedError
-from pixsed.io.reading import reading
 from pixsed.simulate.noise import depths
 from pixsed.simulate.observe import measure
 from pixsed.train.checkpoint import warn_of_noise, write_checkpoint
 from pixsed.train.maf_paper.checkpoint import FORMAT, build_network, read_checkpoint
 from pixsed.train.maf_paper.inputs import OUTPUTS, network_input, paper_bands
 from pixsed.train.maf_paper.options import PaperOptions
+from pixsed.train.saved_file import reading_checkpoint
 
 #: Fraction of the simulations that is held out.
 _HELD_OUT = 0.1
@@ -104,7 +104,7 @@ def train(simulations, noise, output, options=None, *, resume=None, report=None,
         torch.set_num_threads(threads)
     training = _Training(simulations, noise, options)
     if saved is not None:
-        with reading(resume, "a checkpoint", "train again"):
+        with reading_checkpoint(resume):
             training.restore(saved)
     checkpoint = None
     while not training.is_over():
