@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/priors.rst: python docs/make_priors.py (needs matplotlib).
+"""Draw the pictures of docs/explanation/priors.rst: python docs/make_priors.py (needs matplotlib).
 
 docs/images/prior_NAME.png: distributions of the parameters of a prior and of derived quantities,
 and eight of its histories. docs/images/prior_compare.png: derived quantities of all priors.

@@ -1,9 +1,9 @@
 #!/bin/sh
 # The figures of the paper on the mock field of data/: sh docs/study.sh [FOLDER]
 #
-# docs/study.rst says which figure each step stands for. These variables make it shorter:
+# docs/howto/study.rst says which figure each step stands for. These variables make it shorter:
 # STUDY_BANDS and STUDY_IDS (lists), STUDY_SAMPLES (draws), STUDY_SIMS (simulations). STUDY_SSP is
-# the SSP grid of the models (docs/ssp.rst); without it, the simulations are of BC03, whose stars
+# the SSP grid of the models (docs/explanation/ssp.rst); without it, the simulations are of BC03, whose stars
 # are not those of the models.
 set -eu
 root=$(dirname "$0")/..

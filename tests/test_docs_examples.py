@@ -37,7 +37,7 @@ def in_folder(tmp_path, monkeypatch):
 
 def test_the_api_page(in_folder, capsys):
     names = {}
-    blocks = python_blocks("api.rst")
+    blocks = python_blocks("reference/api.rst")
     assert len(blocks) == 2
     for block in blocks:
         exec(compile(block, "api.rst", "exec"), names)
@@ -53,14 +53,15 @@ def test_the_readme_has_the_api():
 
 
 def test_every_command_has_a_row():
-    rows = re.findall(r"^``([\w-]+) ", (DOCS / "commands.rst").read_text(), re.M)
+    rows = re.findall(r"^``([\w-]+) ", (DOCS / "reference" / "commands.rst").read_text(), re.M)
     assert set(rows) == set(COMMANDS)
 
 
 def test_every_page_is_in_the_index():
-    index = (DOCS / "index.rst").read_text()
-    pages = {path.stem for path in DOCS.glob("*.rst")} - {"index"}
-    assert pages == {line.strip() for line in index.splitlines() if line.strip() in pages}
+    for index in DOCS.glob("*/index.rst"):
+        pages = {path.stem for path in index.parent.glob("*.rst")} - {"index"}
+        assert pages == {line.strip() for line in index.read_text().splitlines()} & pages
+        assert f"   {index.parent.name}/index\n" in (DOCS / "index.rst").read_text()
 
 
 def find(name):
@@ -80,16 +81,16 @@ def find(name):
 def test_names_of_the_architecture_page_exist():
     rooms = "cli|io|images|sps|simulate|fit|validate|plots"
     pattern = rf"``((?:{rooms})\.[\w.]+)``"
-    names = set(re.findall(pattern, (DOCS / "design.rst").read_text()))
+    names = set(re.findall(pattern, (DOCS / "development" / "design.rst").read_text()))
     assert len(names) > 10
     for name in names:
         assert find(name) is not None
 
 
-PAGES = [*sorted(DOCS.glob("*.rst")), *(DOCS.parent / n for n in ("README.md", "CONTRIBUTING.md"))]
+PAGES = [*sorted(DOCS.rglob("*.rst")), *(DOCS.parent / n for n in ("README.md", "CONTRIBUTING.md"))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_files_that_a_page_names_exist(page):
     pattern = r"(?<![\w/~.])((?:pixsed|tests|docs|data)/[\w/.*]+)(?![\w/.*$<])"
     named = set(re.findall(pattern, page.read_text()))

@@ -1,9 +1,9 @@
-"""The matrix model x truth of docs/truths.rst: bias, scatter and coverage of models.
+"""The matrix model x truth of docs/explanation/truths.rst: bias, scatter and coverage of models.
 
     pixsed ssp --library bc03 --imf chabrier -o bc03.fits
     pixsed ssp --library fsps -o fsps.fits
     python tests/benchmarks/truths_matrix.py broad tau dirichlet --ssp bc03.fits --ssp fsps.fits \
-        --folder truths --into docs/truths.rst
+        --folder truths --into docs/explanation/truths.rst
 
 Truths that are not in the folder are made first: galaxies of Bagpipes by `bagpipes_truths.py`, on
 the IMF of each model, and simulations of every prior by `outside_prior.py`, if the grids have its
@@ -150,7 +150,7 @@ def card_section(scores):
         CARD,
         "",
         "Galaxies that are not of this model's prior, with a mean S/N above 5, in the 19 bands of "
-        "Iglesias-Navarro+25 with 3 % of the flux as noise (`docs/truths.rst`). Each entry: bias, "
+        "Iglesias-Navarro+25 with 3 % of the flux as noise (`docs/explanation/truths.rst`). Each entry: bias, "
         "1.48 MAD, coverage of 68 % intervals.",
         "",
         f"| truths | N | {' | '.join(names)} |",

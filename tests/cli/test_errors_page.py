@@ -1,4 +1,4 @@
-"""The messages in docs/errors.rst are those that the commands give."""
+"""The messages in docs/reference/errors.rst are those that the commands give."""
 
 import gzip
 import os
@@ -14,7 +14,7 @@ from astropy.table import Table
 from pixsed.fit.graph_check import signed
 from pixsed.io.formats.cube import write_cube
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "errors.rst"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "errors.rst"
 BKG, FIT = "bkg im.fits -o o.fits", "fit cube.fits --model fake.onnx --samples 8 -o o.fits"
 CUT = "cutout im.fits F200W=im2.fits --segmap seg.fits --id 531 --redshift 1 -o o.fits"
 ALL = "cutout im.fits F200W=im2.fits --segmap seg.fits --all --catalog z.csv -o cubes"

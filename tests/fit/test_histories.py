@@ -66,7 +66,7 @@ class TestHistories:
         assert np.quantile(off, 0.5) < 0.02 and np.quantile(off, 0.75) < 0.1
         grid = np.linspace(0, 1, 51)[None] * age[:, None]
         off = np.abs(found.mass_younger(grid) - history.mass_younger(grid)).max(axis=1)
-        # The figures of docs/posteriors.rst are those of broad.
+        # The figures of docs/howto/posteriors.rst are those of broad.
         assert np.quantile(off, 0.5) < 0.12 and np.quantile(off, 0.84) < 0.3
 
     def test_draws_that_contradict_each_other(self):

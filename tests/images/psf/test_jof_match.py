@@ -1,6 +1,6 @@
 """Matched images of three JADES Origins Field galaxies, compared with the published ones.
 
-``pytest tests/images/psf/test_jof_match.py -s`` prints the table of docs/matching.rst.
+``pytest tests/images/psf/test_jof_match.py -s`` prints the table of docs/howto/matching.rst.
 """
 
 import numpy as np
