@@ -1,4 +1,4 @@
-"""Draw the picture of docs/development/design.rst: python docs/make_architecture.py (needs matplotlib).
+"""Draw the picture of docs/development/design.rst: python docs/make_architecture.py.
 
 docs/images/architecture.png: the folders of pixsed with the files that pass between them, and the
 functions on the way of a pixel from the command to onnxruntime and into the maps.
