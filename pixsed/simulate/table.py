@@ -217,6 +217,7 @@ def read_simulations(path, rows=None):
             block = slice(start, start + (1 << 14))
             for name, values in native.items():
                 values[block] = raw[name][block]
+    _check_columns(native, header["PRIOR"], path)
     unit, flux = native.pop("UNIT"), native.pop("FLUX")
     numbers = range(1, flux.shape[1] + 1)
     own = [OwnFilter.from_header(header, i) for i in numbers]
@@ -233,3 +234,21 @@ def read_simulations(path, rows=None):
         },
         filters=[filter_ for filter_ in own if filter_],
     )
+
+
+def _check_columns(columns, prior, path):
+    """Raise `PixsedError` unless the columns of a prior are there, with numbers of the shapes."""
+    if prior not in PRIORS:
+        raise PixsedError(
+            f"{path}: prior {prior!r} is not one of {', '.join(PRIORS)}; make it with "
+            "'pixsed simulate'"
+        )
+    for name in (*PRIORS[prior].columns(), "UNIT", "FLUX"):
+        ndim = 2 if name in ("UNIT", "FLUX") else 1
+        column = columns.get(name)
+        if column is None or column.ndim != ndim or column.dtype.kind not in "fiu":
+            found = "no column" if column is None else f"a column of shape {column.shape}, {column.dtype}"
+            raise PixsedError(
+                f"{path}: column {name} must have numbers of {ndim} dimensions, got {found}; "
+                "make it with 'pixsed simulate'"
+            )

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from pixsed.errors import PixsedError
 from pixsed.io.writers.table_blocks import part_path
@@ -161,3 +162,27 @@ def test_no_simulations(tmp_path, written):
     (tmp_path / "cut.fits").write_bytes(whole[:-2880])
     with pytest.raises(PixsedError, match="cut.fits is truncated"):
         read_simulations(tmp_path / "cut.fits")
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "match"),
+    [
+        ("METAL", lambda values: np.stack([values] * 2, axis=1), r"1 dimensions, got a column of"),
+        ("METAL", lambda values: values.astype("S4"), r"column METAL must have numbers"),
+        ("FLUX", lambda values: values[:, 0], r"FLUX must have numbers of 2 dimensions"),
+        ("UNIT", None, r"column UNIT must have numbers of 2 dimensions, got no column; make it"),
+    ],
+)
+def test_columns_of_another_kind(tmp_path, written, column, change, match):
+    with fits.open(written[0]) as hdulist:
+        header = hdulist["SIMS"].header
+        kept = {key: header[key] for key in ("SIMULATD", "PRIOR", "BAND1", "BAND2", "EXTNAME")}
+        arrays = {name: hdulist["SIMS"].data[name] for name in DTYPE.names}
+    values = arrays.pop(column)
+    if change:
+        arrays[column] = change(np.asarray(values))
+    table = fits.table_to_hdu(Table(arrays))
+    table.header.update(kept)
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "other.fits")
+    with pytest.raises(PixsedError, match=match):
+        read_simulations(tmp_path / "other.fits")

@@ -6,14 +6,16 @@ from functools import cached_property
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import Column, Table
 from astropy.utils.exceptions import AstropyWarning
 
 from pixsed.errors import PixsedError
 from pixsed.io.bandnames import filter_name, instrument_name, pivot_um
+from pixsed.io.columns import numbers
 
 MAKE_CUBE = "make it with pixsed cutout"
 COLUMNS = ("band", "instrument", "pivot_um", "depth_1sigma_njy", "sky_rms_njy", "noise_corr")
+_NUMBERS = COLUMNS[2:]
 _UNITS = {"pivot_um": "um", "depth_1sigma_njy": "nJy", "sky_rms_njy": "nJy"}
 
 
@@ -161,6 +163,11 @@ def read_cube_table(hdulist, name, path):
         raise PixsedError(
             f"{path}: its table {name} cannot be read ({error}); {MAKE_CUBE}"
         ) from error
+    if name == "BANDS":
+        for column in set(_NUMBERS) & set(table.colnames):
+            table[column] = Column(
+                numbers(table[column], column, "", f"{path}[BANDS]"), unit=table[column].unit
+            )
     return table
 
 

@@ -199,6 +199,11 @@ def maps_of_hdulist(
     wanted = planes if extensions is None else list(extensions)
     if missing := [name for name in wanted if name not in planes]:
         raise PixsedError(f"{path} has no extension {', '.join(missing)}; it has {listed(planes)}")
+    shapes = {hdulist[name].shape for name in wanted}
+    if len(shapes) > 1:
+        raise PixsedError(
+            f"{path}: its maps have different shapes, {sorted(shapes)}; make them with pixsed fit"
+        )
     first = hdulist[f"{properties[0]}_P50"].header
     primary = hdulist[0].header
     matches = [_QUANTILE.fullmatch(name) for name in planes]

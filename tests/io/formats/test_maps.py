@@ -259,3 +259,10 @@ def test_files_that_hold_no_maps(maps_file, tmp_path):
         read_maps(tmp_path / "empty.fits")
     with pytest.raises(PixsedError, match="has no extension AV_P16"):
         read_maps(maps_file[0], ["AV_P50", "AV_P16"])
+    with fits.open(maps_file[0]) as hdulist:
+        name = hdulist[2].name
+        hdulist[2].data = hdulist[2].data.T.copy()
+        hdulist.writeto(tmp_path / "turned.fits", checksum=True)
+    with pytest.raises(PixsedError, match="turned.fits: its maps have different shapes"):
+        read_maps(tmp_path / "turned.fits")
+    assert name in read_maps(tmp_path / "turned.fits", [name]).planes
