@@ -253,10 +253,11 @@ def model_file(checkpoint_file, simulations_file, tmp_path_factory):
     from pixsed.cli.main import cli
 
     def make(folder):
-        args = ["export", checkpoint_file, "--sims", simulations_file, "--name", "small", "-q"]
+        args = ["export", checkpoint_file, "--sims", simulations_file, "--name", "small"]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             args += ["-o", str(folder / "small.onnx")]
-            CliRunner().invoke(cli, args, catch_exceptions=False)
+            result = CliRunner().invoke(cli, args, catch_exceptions=False)
+        (folder / "said.txt").write_text(result.stderr)
 
     return str(made_once(tmp_path_factory, "model", make) / "small.onnx")

@@ -48,5 +48,7 @@ def command(checkpoints, sims, name, output, overwrite):
         ) from None
     simulations = read_simulations(sims) if sims else None
     saved = [read_checkpoint(path) for path in checkpoints]
-    difference = export(saved, output, name=name, simulations=simulations, overwrite=overwrite)
+    difference = export(
+        saved, output, name=name, simulations=simulations, overwrite=overwrite, report=say
+    )
     say(f"{output}: agrees with torch to {difference:.1e}")

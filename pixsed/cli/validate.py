@@ -222,8 +222,12 @@ def command(model, simulations, plot, card, output, overwrite, **options):
             bar.clear()
             click.echo(line)
 
+        def note(line):
+            bar.clear()
+            say(line)
+
         report = validate_model(
-            sampler, simulations, options, echo=echo, note=say, progress=progress
+            sampler, simulations, options, echo=echo, note=note, progress=progress
         )
     hdus = report.hdulist()
     write_hdulist(hdus, output, overwrite)

@@ -24,6 +24,7 @@ from pixsed.train.network.ensemble import Ensemble, check_members
 from pixsed.train.network.quantiles import load_marginals
 from pixsed.train.onnx_file import forget_inner, forget_source, keep_silu, store_once, store_small
 from pixsed.train.ood import score_table
+from pixsed.train.stage import Stages
 from pixsed.train.weights import described_sizes
 
 INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
@@ -110,7 +111,7 @@ class WithQuantiles(torch.nn.Module):
         return (*self.network(*inputs, base), torch.stack(found).mean(dim=0))
 
 
-def export(checkpoints, output, *, name=None, simulations=None, overwrite=False):
+def export(checkpoints, output, *, name=None, simulations=None, overwrite=False, report=None):
     """Write an .onnx file, after checking it against torch.
 
     Parameters
@@ -127,6 +128,9 @@ def export(checkpoints, output, *, name=None, simulations=None, overwrite=False)
         calibration of the out-of-distribution score and the common fractions of
         `pixsed.fit.common`. Without them OOD is NaN, and the fractions are those of ``tau``.
     overwrite : bool, optional
+    report : callable, optional
+        Called with texts: that a stage begins, how long it will take where that can be told, and
+        how long it took.
 
     Returns
     -------
@@ -145,13 +149,17 @@ def export(checkpoints, output, *, name=None, simulations=None, overwrite=False)
     check_members(checkpoints)
     if name is None:
         name = checkpoints[0]["prior"] if str(output) == "-" else Path(output).stem
-    network, description = _describe(checkpoints, name, simulations)
-    proto = _as_onnx(network, description)
+    stages = Stages(2 if simulations is None else 4, report)
+    network, description = _describe(checkpoints, name, simulations, stages)
+    with stages.next("conversion to ONNX, which takes a minute or two"):
+        proto = _as_onnx(network, description)
     with atomic_path(output, overwrite) as temporary:
         if simulations is not None:
-            add_common(proto, temporary, simulations)
-        temporary.write_bytes(signed(proto.SerializeToString()))
-        difference, largest = compare(network, temporary)
+            with stages.next("common fractions of the variance"):
+                add_common(proto, temporary, simulations)
+        with stages.next("comparison with torch"):
+            temporary.write_bytes(signed(proto.SerializeToString()))
+            difference, largest = compare(network, temporary)
         for found, allowed in ((difference, TOLERANCE), (largest, LARGEST)):
             if found > allowed:
                 raise PixsedError(
@@ -161,7 +169,7 @@ def export(checkpoints, output, *, name=None, simulations=None, overwrite=False)
     return difference
 
 
-def _describe(checkpoints, name, simulations):
+def _describe(checkpoints, name, simulations, stages):
     """Return the network to export, and its metadata."""
     checkpoint = checkpoints[0]
     networks = [load_network(one) for one in checkpoints]
@@ -175,7 +183,9 @@ def _describe(checkpoints, name, simulations):
     if simulations is not None:
         _check_simulations(simulations, checkpoint)
         noise = from_description(checkpoint["noise"])
-        description["calibration"]["score"] = score_table(network, simulations, noise)
+        with stages.next("calibration of OOD") as stage:
+            score = score_table(network, simulations, noise, stage=stage)
+        description["calibration"]["score"] = score
     heads = [load_marginals(one, part) for one, part in zip(checkpoints, networks, strict=True)]
     if None not in heads:
         description["quantiles"] = heads[0].described()

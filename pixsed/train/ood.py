@@ -10,6 +10,7 @@ from pixsed.simulate.noise import nominal
 from pixsed.simulate.observe import draw_masks, draw_redshift_error, observe
 from pixsed.train.batches import PHOTO_Z_FRACTION, PHOTO_Z_MAX
 from pixsed.train.network.base_decoder import DRAWS
+from pixsed.train.stage import Stage
 
 _PROBABILITIES = (
     0.999,
@@ -41,7 +42,7 @@ _ROWS, _TIMES = 300_000, 2
 _CELL, _FEW = (2000, 800, 800), 100
 
 
-def score_table(network, simulations, noise, seed=11):
+def score_table(network, simulations, noise, seed=11, stage=None):
     """Return the calibration of the out-of-distribution score as a JSON-serialisable dict.
 
     The table holds the chi^2 per band that certain fractions of simulations exceed, for each
@@ -55,7 +56,10 @@ def score_table(network, simulations, noise, seed=11):
         Simulations that are not in the training set.
     noise : noise model of `pixsed.simulate.noise`
     seed : int, optional
+    stage : `~pixsed.train.stage.Stage`, optional
+        Clock that says how long it will take.
     """
+    stage = stage or Stage()
     rng = np.random.default_rng(seed)
     flux, err, z, z_err = _observed(simulations, noise, rng)
     nbands, snr = np.isfinite(flux).sum(axis=1), typical_snr(flux, err)
@@ -70,6 +74,7 @@ def score_table(network, simulations, noise, seed=11):
     score = Score({"flux_model": error}, "")
     chi2 = np.empty(len(chosen))
     for start in range(0, len(chosen), 128):
+        stage.progress(start // 128, -(-len(chosen) // 128))
         rows = chosen[start : start + 128]
         base = base_normals(seed, np.zeros_like(rows), rows, DRAWS, network.space.dim)
         inputs = (torch.from_numpy(a[rows]) for a in (flux, err, z, z_err))

@@ -1,5 +1,6 @@
-"""Clock of a final stage of the training: what it may take, and what it says of it."""
+"""Clocks of the stages of training and export: what each may take, and what is said of it."""
 
+import contextlib
 import time
 
 #: Steps after which the duration of a stage is estimated.
@@ -49,3 +50,28 @@ class Stage:
             remaining = (now - self._first) * (1.0 - done) / done
             self._report(f"{self.name}: about {remaining:.0f} s left")
         return done
+
+
+class Stages:
+    """Numbered stages of a long task, each announced, and its duration reported.
+
+    Parameters
+    ----------
+    number : int
+        Number of stages.
+    report : callable, optional
+        Called with texts.
+    """
+
+    def __init__(self, number, report=None):
+        self._number, self._begun = number, 0
+        self._report = report or (lambda text: None)
+
+    @contextlib.contextmanager
+    def next(self, name):
+        """Run the next stage, as a context; its value is the `Stage`."""
+        self._begun += 1
+        self._report(f"stage {self._begun} of {self._number}: {name}")
+        stage = Stage(name.partition(",")[0], report=self._report)
+        yield stage
+        self._report(f"{stage.name}: took {stage.elapsed:.0f} s")

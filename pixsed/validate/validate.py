@@ -1,5 +1,6 @@
 """Validation of a model: observe simulations, sample posteriors, compare with the truth."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,13 +137,34 @@ def validate_model(model, simulations, options=None, *, echo=None, note=None, pr
     if cases:
         scored = {name for case in cases for name in work.names(observed[case.label], case)}
         check_limit_names(work.options, scored)
+    clock = _Clock([len(observed[case.label]) for case in cases], note)
     for case in cases:
+        clock.begin(case.label)
         work.test(case, observed[case.label], echo, progress)
     if cases:
+        note("engines: comparison of the flow with the quantile engine")
         work.test_engines(observed[cases[0].label], echo)
     if source.artefacts:
+        note("artefacts: scores of out-of-distribution pixels")
         work.test_artefacts(observed.get("paper"), echo)
     return work.report
+
+
+class _Clock:
+    """Announcement of the cases, with the time left, which goes with the number of rows."""
+
+    def __init__(self, rows, note):
+        self._rows, self._note, self._begun = rows, note, 0
+        self._start = time.monotonic()
+
+    def begin(self, label):
+        done, left = sum(self._rows[: self._begun]), sum(self._rows[self._begun :])
+        text = f"{label}: case {self._begun + 1} of {len(self._rows)}"
+        if done:
+            seconds = (time.monotonic() - self._start) * left / done
+            text += f", about {seconds:.0f} s left for the cases"
+        self._begun += 1
+        self._note(text)
 
 
 def _no_op(text):

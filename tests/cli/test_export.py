@@ -1,4 +1,6 @@
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,14 @@ def test_export(model_file, few_bands):
 
     model = Model(model_file)
     assert model.name == "small" and model.bands == few_bands
+    said = (Path(model_file).parent / "said.txt").read_text()
+    assert re.findall(r"^stage (\d of \d): (.*?)(?:,.*)?$", said, re.M) == [
+        ("1 of 4", "calibration of OOD"),
+        ("2 of 4", "conversion to ONNX"),
+        ("3 of 4", "common fractions of the variance"),
+        ("4 of 4", "comparison with torch"),
+    ]
+    assert len(re.findall(r": took \d+ s$", said, re.M)) == 4
 
 
 @pytest.mark.parametrize(

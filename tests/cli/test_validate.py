@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -58,6 +60,11 @@ def test_validate(run_cli, model_file, simulations_file, tmp_path, fitsverify):
             for number in range(1, hdu.header["TFIELDS"] + 1):
                 assert hdu.header[f"TCOMM{number}"]
     fitsverify(path)
+
+    cases = re.findall(r"^([\w-]+): case (\d) of (\d)(, about \d+ s left)?", result.stderr, re.M)
+    assert [case[1] for case in cases] == list("123456789")[: len(cases)]
+    assert cases[0][0] == "paper" and all(case[3] for case in cases[1:])
+    assert "artefacts: scores" in result.stderr
 
     whole = read(path, "TESTS", CASE="paper", BY="ALL")
     names = [str(n).strip() for n in whole["PARAMETER"]]

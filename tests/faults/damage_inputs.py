@@ -32,9 +32,9 @@ import numpy as np  # noqa: E402
 from inputs import COMMANDS, make_inputs, make_training_inputs  # noqa: E402
 from mutations import CELLS, mutations  # noqa: E402
 
-#: Seconds after which a run counts as hanging; of an export, which takes a minute by itself; and
-#: bytes of memory that a run may take.
-SECONDS, EXPORT_SECONDS, MEMORY = 60, 400, 8 << 30
+#: Limits of a run: CPU seconds, those of an export, which takes a minute by itself, wall seconds,
+#: which depend on what else the machine does, and bytes of memory.
+SECONDS, EXPORT_SECONDS, WALL_SECONDS, MEMORY = 60, 400, 900, 8 << 30
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Run:
     @property
     def verdict(self):
         """How it ended; ``result``, ``error`` and ``usage`` are as it should be."""
-        if self.status == -signal.SIGALRM:
+        if self.status in (-signal.SIGALRM, -signal.SIGXCPU):
             return "HANG"
         if self.status < 0:
             return "CRASH"
@@ -159,7 +159,9 @@ def begin(seed, folder, commands):
         Path(".run").write_text(json.dumps(asdict(run)))
         os.ftruncate(2, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(EXPORT_SECONDS if run.args[0] == "export" else SECONDS)
+        signal.alarm(WALL_SECONDS)
+        limit = EXPORT_SECONDS if run.args[0] == "export" else SECONDS
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
         from pixsed.cli.main import main
 
         try:

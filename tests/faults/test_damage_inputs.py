@@ -51,6 +51,7 @@ def test_no_bad_end(folder):
         (1, "pixsed: internal error: KeyError", (), False, "INTERNAL ERROR"),
         (1, "Traceback (most", (), False, "TRACEBACK"),
         (-14, "", (), False, "HANG"),
+        (-24, "", (), False, "HANG"),
         (-11, "", (), False, "CRASH"),
         (1, "pixsed: error: x", ("o.fits",), False, "LEFT OVER"),
         (1, "pixsed: error: x", (".pixsed-1",), False, "LEFT OVER"),

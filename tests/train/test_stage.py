@@ -3,7 +3,7 @@
 import pytest
 
 from pixsed.train import stage as module
-from pixsed.train.stage import Stage
+from pixsed.train.stage import Stage, Stages
 
 
 @pytest.fixture
@@ -46,3 +46,19 @@ def test_the_estimate_is_said_once(clock):
         stage.progress(step, 100)
         clock[0] += 2.0
     assert said == ["decoder: about 160 s left"]
+
+
+def test_stages_are_announced(clock):
+    said = []
+    stages = Stages(2, said.append)
+    with stages.next("conversion, which takes a minute"):
+        clock[0] += 61.0
+    with stages.next("comparison") as stage:
+        clock[0] += 2.0
+        assert stage.elapsed == 2.0
+    assert said == [
+        "stage 1 of 2: conversion, which takes a minute",
+        "conversion: took 61 s",
+        "stage 2 of 2: comparison",
+        "comparison: took 2 s",
+    ]
