@@ -223,8 +223,14 @@ def _replace(hdulist, column, value):
         (lambda h: h["F606W"].header.set("BUNIT", "uJy"), r"\[F606W\]: BUNIT must be nJy .*'uJy'"),
         (lambda h: setattr(h["F606W"], "data", np.ones((2, 2))), "different shapes"),
         (lambda h: h["UVIS_F275W"].header.remove("CTYPE1"), "WCS cannot be read"),
-        (lambda h: _replace(h, "noise_corr", "x"), r"\[BANDS\]: column 'noise_corr' .*row 1 has 'x'"),
-        (lambda h: _replace(h, "pivot_um", [1, 2]), r"'pivot_um' must have one value per row, got 2"),
+        (
+            lambda h: _replace(h, "noise_corr", "x"),
+            r"\[BANDS\]: column 'noise_corr' .*row 1 has 'x'",
+        ),
+        (
+            lambda h: _replace(h, "pivot_um", [1, 2]),
+            r"'pivot_um' must have one value per row, got 2",
+        ),
         (lambda h: setattr(h["SEGMAP"], "data", np.ones((2, 2), "i4")), "segmap must be of shape"),
         (lambda h: h["BANDS"].columns.del_col("pivot_um"), "must have the columns pivot_um"),
     ],
