@@ -247,11 +247,9 @@ def _check_columns(columns, prior, path):
         ndim = 2 if name in ("UNIT", "FLUX") else 1
         column = columns.get(name)
         if column is None or column.ndim != ndim or column.dtype.kind not in "fiu":
-            found = (
-                "no column"
-                if column is None
-                else f"a column of shape {column.shape}, {column.dtype}"
-            )
+            found = "no column"
+            if column is not None:
+                found = f"a column of shape {column.shape}, {column.dtype}"
             raise PixsedError(
                 f"{path}: column {name} must have numbers of {ndim} dimensions, got {found}; "
                 "make it with 'pixsed simulate'"

@@ -150,8 +150,8 @@ def card_section(scores):
         CARD,
         "",
         "Galaxies that are not of this model's prior, with a mean S/N above 5, in the 19 bands of "
-        "Iglesias-Navarro+25 with 3 % of the flux as noise (`docs/explanation/truths.rst`). Each entry: bias, "
-        "1.48 MAD, coverage of 68 % intervals.",
+        "Iglesias-Navarro+25 with 3 % of the flux as noise (`docs/explanation/truths.rst`). Each "
+        "entry: bias, 1.48 MAD, coverage of 68 % intervals.",
         "",
         f"| truths | N | {' | '.join(names)} |",
         "|---" * (len(names) + 2) + "|",

@@ -1,7 +1,8 @@
 """Grid of FSPS from the spectra of two emulators.
 
 The join is tested on a made-up library, a distorted BC03, whose truth is known. Where the file of
-FSPS's spectra is there, the grid is compared with it; `-s` prints the table of docs/explanation/ssp.rst.
+FSPS's spectra is there, the grid is compared with it; `-s` prints the table of
+docs/explanation/ssp.rst.
 """
 
 import os
