@@ -4,16 +4,18 @@ import time
 
 import torch
 
+from pixsed.train.batches import space_of
 from pixsed.train.checkpoint import (
     check_same_simulations,
     load_network,
     read_checkpoint,
     write_checkpoint,
 )
-from pixsed.train.network.decoders import check_decodable, fit_decoder
+from pixsed.train.network.decoder import Decoder
+from pixsed.train.network.decoders import check_decodable, decoder_of, fit_decoder
 from pixsed.train.network.quantiles import fit_quantiles
 from pixsed.train.recalibrate import recalibrate
-from pixsed.train.stage import Stage
+from pixsed.train.stage import Stage, Stages
 
 #: Keys in the checkpoint of the results of the stages, in order.
 STAGES = ("recalibration", "decoder", "quantiles")
@@ -25,6 +27,31 @@ def _run(key, network, simulations, noise, ssp, seed, stage):
         return fit_decoder(simulations, type(network.space), ssp, seed=seed, stage=stage)
     fit = {"recalibration": recalibrate, "quantiles": fit_quantiles}[key]
     return fit(network, simulations, noise, seed=seed, stage=stage)
+
+
+def fixed_stages(simulations, ssp, report=None):
+    """Return the results of the stages whose duration is fixed and that need no network.
+
+    That is the decoder of the prior broad. With a limit of time it comes before the training,
+    which then has what is left.
+
+    Parameters
+    ----------
+    simulations : `~pixsed.simulate.table.Simulations`
+    ssp : `~pixsed.sps.ssp.SSPGrid`, or a sequence of them
+        The grids of the simulations.
+    report : callable, optional
+        Called with texts: that the stage begins, and how long it took.
+
+    Returns
+    -------
+    dict
+        Entries of the checkpoint, by keys of `STAGES`.
+    """
+    if decoder_of(simulations.prior) is Decoder:
+        return {}
+    with Stages(1, report).next("decoder, before the training"):
+        return {"decoder": fit_decoder(simulations, space_of(simulations.prior), ssp, seed=42)}
 
 
 def add_final_stages(

@@ -24,7 +24,7 @@ from pixsed.train.checkpoint import (
     warn_of_noise,
     write_checkpoint,
 )
-from pixsed.train.final_stages import add_final_stages
+from pixsed.train.final_stages import add_final_stages, fixed_stages
 from pixsed.train.initialise import build_network, start_from
 from pixsed.train.loss import held_out_terms
 from pixsed.train.network import spline
@@ -77,8 +77,8 @@ def train(
     report : callable, optional
         Called with a dict after each epoch.
     report_stage : callable, optional
-        Called with texts about the stages after the last epoch
-        (`~pixsed.train.final_stages.add_final_stages`).
+        Called with texts about the stages before the first epoch and after the last
+        (`~pixsed.train.final_stages`).
     threads : int, optional
         Number of threads; on cuda, number of threads that observe the simulations.
 
@@ -118,6 +118,7 @@ def train(
     torch.manual_seed(options.seed)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise PixsedError("there is no device cuda; try --device cpu")
+    early = {} if options.minutes is None else fixed_stages(simulations, ssp, report_stage)
     network = build_network(
         simulations,
         ssp,
@@ -145,6 +146,7 @@ def train(
         checkpoint = training.checkpoint()
         write_checkpoint(checkpoint, output)
     torch.set_num_threads(threads)
+    checkpoint |= early
     add_final_stages(
         checkpoint,
         simulations,

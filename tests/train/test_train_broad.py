@@ -89,3 +89,21 @@ def test_matrices_fit_in_float16(checkpoint):
     flow = (network.conditioners, network.recalibration, network.trunk, network.encoder)
     for part in (*trained, *(one for module in flow for one in module.parameters())):
         assert part.ndim != 2 or torch.equal(part, part.half().to(part.dtype))
+
+
+def test_by_the_clock_the_decoder_comes_first(broad_simulations, broad_grids, tmp_path):
+    """Its duration is fixed: the training has what is left."""
+    said = []
+    done = train(
+        broad_simulations,
+        broad_grids,
+        DEPTH,
+        tmp_path / "m.ckpt",
+        TrainOptions(minutes=0.05, batch=256, seed=1, sizes=SIZES),
+        report=lambda row: said.append("epoch"),
+        report_stage=said.append,
+        threads=1,
+    )
+    assert said[0] == "stage 1 of 1: decoder, before the training" and said[2] == "epoch"
+    assert "recalibration, stage 1 of 2 after the training" in said
+    assert {"recalibration", "decoder", "quantiles"} <= set(done)
