@@ -16,6 +16,7 @@ extensions = [
     "numpydoc",
     "command_pages",
     "mathml",
+    "output_tables",
 ]
 exclude_patterns = ["_build"]
 # `name` in docstrings is a Python object, as in numpydoc.

@@ -1,0 +1,167 @@
+"""Blocks of code of the documentation: shell is run with commands that only record their words."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from docs_blocks import DOCS, ROOT, blocks, pages
+
+from pixsed.cli.main import cli
+
+pytestmark = [
+    pytest.mark.skipif(not DOCS.is_dir(), reason="not a checkout: docs/ is absent"),
+    pytest.mark.skipif(os.name != "posix", reason="shell"),
+]
+
+#: Commands of the blocks, beside those of `SEEN`.
+OTHERS = (
+    "bash cd curl dask ds9 exec fitsverify git import import man mandoc mkdir mypy parallel pip "
+    "pixi pre-commit rm ruff sbatch sh sleep source sphinx-build tox uv wget Xvfb topcat stilts"
+).split()
+SEEN = ("pixsed", "python", "python3", "pytest")
+_RECORD = """#!/bin/sh
+{ printf '%s\\037' "${0##*/}" "$@"; echo; } >> "$RECORD"
+"""
+
+
+@pytest.fixture(scope="session")
+def recorders(tmp_path_factory):
+    """Folder of programs that record their name and arguments."""
+    folder = tmp_path_factory.mktemp("bin")
+    for name in (*OTHERS, *SEEN):
+        (folder / name).write_text(_RECORD)
+        (folder / name).chmod(0o755)
+    # Used by the blocks, and harmless.
+    for name in ("seq", "cat"):
+        (folder / name).symlink_to(f"/usr/bin/{name}")
+    return folder
+
+
+def recorded(block, folder, recorders):
+    """Return the command lines of a block, as lists of words."""
+    record = folder / "record"
+    record.write_text("")
+    code = re.sub(r"^(\$|>) ", "", block.code, flags=re.M)
+    builtins = "cd() { :; }; source() { :; }; export PATH\n"
+    done = subprocess.run(
+        ["/bin/bash", "-u", "-c", f"{builtins}{code}\nwait"],
+        cwd=folder,
+        env={"PATH": str(recorders), "RECORD": str(record), "PWD": str(folder)}
+        | {f"SLURM_{name}": "1" for name in ("ARRAY_TASK_ID", "ARRAY_TASK_COUNT")}
+        | {"SLURM_CPUS_PER_TASK": "4", "HOME": str(folder), "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert not done.stderr and done.returncode == 0, f"line {block.line}: {done.stderr}"
+    return [line.split("\037")[:-1] for line in record.read_text().splitlines()]
+
+
+def check_pixsed(words):
+    """Raise `click.UsageError` if the words of a command line of pixsed are wrong."""
+    if not words or words[0].startswith("-"):
+        with cli.make_context("pixsed", list(words)):
+            return
+    command = cli.get_command(click.Context(cli), words[0])
+    if command is None:
+        raise click.UsageError(f"no command {words[0]}")
+    try:
+        command.make_context(words[0], list(words[1:]), auto_envvar_prefix="PIXSED_DOCS").close()
+    except click.exceptions.Exit:  # --help
+        pass
+
+
+def check_script(words):
+    """Assert that a script of the checkout exists, and names the options that it is given."""
+    if words and words[0] == "-m":
+        return
+    scripts = [word for word in words if word.endswith(".py")]
+    if not scripts or not scripts[0].startswith(("tests/", "data/", "docs/")):
+        return
+    text = (ROOT / scripts[0]).read_text()
+    for word in words[words.index(scripts[0]) + 1 :]:
+        if word.startswith("--"):
+            assert f'"{word.partition("=")[0]}"' in text, f"{scripts[0]} has no {word}"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_shell_blocks(page, tmp_path, recorders, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    from pixsed.cli import options
+
+    monkeypatch.setattr(options, "_state", dict(options._state))
+    for block in blocks(page):
+        if block.language != "shell":
+            continue
+        for program, *words in recorded(block, tmp_path, recorders):
+            if program == "parallel":
+                program, *words = words[: words.index(":::")]
+                words = [word.replace("{}", "1") for word in words]
+            try:
+                if program == "pixsed":
+                    check_pixsed(words)
+                elif program.startswith("python"):
+                    check_script(words)
+            except click.UsageError as error:
+                pytest.fail(f"line {block.line}: pixsed {' '.join(words)}: {error.message}")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_python_blocks(page):
+    for block in blocks(page):
+        if block.language == "python":
+            compile(block.code, f"{page.name}, line {block.line}", "exec")
+
+
+def test_every_block_has_a_language():
+    known = {"shell", "python", "text", "toml", "json", "bibtex", "ini", "yaml", "none"}
+    found = {(b.page.name, b.line, b.language) for page in pages() for b in blocks(page)}
+    assert {place for place in found if place[2] not in known} == set()
+
+
+def test_a_wrong_command_line_is_found():
+    for words in (
+        ["fit", "a.fits", "--no-such"],
+        ["no-such"],
+        ["bkg"],
+        ["fit", "a", "--seed", "x"],
+    ):
+        with pytest.raises(click.UsageError):
+            check_pixsed(words)
+    check_pixsed(["fit", "a.fits", "-o", "b.fits"])
+    check_pixsed(["fit", "--help"])
+
+
+def tutorials():
+    """Return the pages whose blocks make a whole that can be run."""
+    return [page for page in pages() if page.parent.name == "tutorials" and page.stem != "index"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", tutorials(), ids=lambda path: path.stem)
+def test_tutorials_run(page, tmp_path):
+    """All blocks of a tutorial, in order, in a folder with data/."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "pixsed").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pixsed "$@"\n')
+    (programs / "pixsed").chmod(0o755)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "data").symlink_to(ROOT / "data")
+    path = f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for block in blocks(page):
+        if block.not_run or block.language not in ("shell", "python"):
+            continue
+        run = [sys.executable] if block.language == "python" else ["/bin/bash", "-eu"]
+        done = subprocess.run(
+            [*run, "-c", block.code],
+            cwd=folder,
+            env=os.environ | {"PATH": path, "MPLBACKEND": "Agg"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"line {block.line}: {done.stderr}"
