@@ -213,6 +213,7 @@ def test_what_is_installed_is_imported(name):
         "models/tau.md",
         "models/dirichlet.onnx",
         "models/dirichlet.md",
+        "cite/references.bib",
         "sps/inoue14_table2.ecsv",
     ],
 )

@@ -18,7 +18,19 @@ MAX_PARAMETERS = 10
 
 #: The rooms in order of import: a room imports only itself and the rooms before it. Modules that
 #: lie directly in pixsed/ come first.
-ROOMS = ("io", "models", "images", "sps", "simulate", "fit", "validate", "train", "plots", "cli")
+ROOMS = (
+    "io",
+    "models",
+    "images",
+    "sps",
+    "simulate",
+    "fit",
+    "validate",
+    "train",
+    "plots",
+    "cite",
+    "cli",
+)
 FIRST_ROOM = -1
 
 #: Packages that take long to import, or that a plain install lacks -> files that may import them.

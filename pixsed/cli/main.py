@@ -35,6 +35,7 @@ COMMANDS = {
     "compare": "Compare two tables or maps: offsets, scatter and outliers.",
     "ds9": "Print or run the command that shows maps in DS9.",
     "models": "List the shipped models and their cards.",
+    "cite": "Print what to cite: papers and packages, as BibTeX.",
     "ssp": "Make a grid of simple stellar populations.",
     "simulate": "Simulate photometry of stellar populations drawn from a prior.",
     "train": "Train a flow on simulations.",
@@ -80,6 +81,7 @@ def cli():
     To look at maps, and to compare them: rgb, plot, ds9, compare.
     Of single pixels, regions and annuli: corner, sfh, ppc, profile.
     To a model of your own: ssp, simulate, train, export, validate.
+    What to cite: cite.
     """
 
 

@@ -70,6 +70,33 @@ def _without_digest(content):
 
 
 @reading_onnx()
+def custom_metadata(content, key):
+    """Return a text of the custom metadata of an ONNX file without starting onnxruntime.
+
+    Parameters
+    ----------
+    content : bytes
+    key : str
+
+    Returns
+    -------
+    str or None
+        None if the file has no such text.
+
+    Raises
+    ------
+    ValueError
+        If it is not an ONNX file.
+    """
+    for number, payload, _ in fields_of(memoryview(content)):
+        if number == _ENTRIES:
+            entry = list(fields_of(payload))
+            if texts(entry, _KEY) == [key]:
+                return "".join(texts(entry, _VALUE))
+    return None
+
+
+@reading_onnx()
 def check_graph(content, path):
     """Check that an ONNX file is a model of pixsed as far as its operators go.
 

@@ -7,8 +7,9 @@ import pytest
 from pixsed.environment import NO_VERIFY
 from pixsed.errors import PixsedError
 from pixsed.fit import model as model_module
-from pixsed.fit.graph_check import check_digest, signed
+from pixsed.fit.graph_check import check_digest, custom_metadata, signed
 from pixsed.fit.model import Model
+from pixsed.models import shipped
 
 onnx = pytest.importorskip("onnx")
 
@@ -104,3 +105,13 @@ def test_digest(tmp_path, monkeypatch):
         Model(path)
     monkeypatch.setenv(NO_VERIFY, "1")
     assert Model(path).parameters == before.parameters
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_metadata_are_those_of_onnxruntime(name):
+    path = shipped()[name]
+    import onnxruntime
+
+    found = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
+    assert custom_metadata(path.read_bytes(), "pixsed") == found["pixsed"]
+    assert custom_metadata(path.read_bytes(), "absent") is None
