@@ -1,20 +1,16 @@
 """Versions and options of a command as lines of text, for `-v` and `--log`."""
 
-import contextlib
-
 from pixsed import __version__
+from pixsed.cli.versions import installed
 
 
 def described_options(context):
     """Return lines with versions, and the options of a command with their sources."""
     import platform
-    from importlib.metadata import PackageNotFoundError, version
 
-    versions = [f"pixsed {__version__}", f"Python {platform.python_version()}"]
-    for package in ("numpy", "astropy", "onnxruntime"):
-        with contextlib.suppress(PackageNotFoundError):
-            versions.append(f"{package} {version(package)}")
-    lines = [", ".join(versions)]
+    versions = [("pixsed", __version__), ("Python", platform.python_version())]
+    versions += installed(("numpy", "astropy", "onnxruntime"))
+    lines = [", ".join(f"{name} {number}" for name, number in versions)]
     for param in context.command.params:
         if param.name in context.params:
             source = context.get_parameter_source(param.name)

@@ -10,7 +10,7 @@ import warnings
 
 import click
 
-from pixsed import __version__
+from pixsed.cli.versions import version_option
 from pixsed.errors import Stopped
 from pixsed.signals import signal_name, stopping
 
@@ -72,7 +72,7 @@ Examples:
     epilog=EPILOG,
     context_settings={"auto_envvar_prefix": "PIXSED", "help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, prog_name="pixsed")
+@version_option
 def cli():
     """Make maps of stellar mass, star formation, age, metallicity and dust, pixel by
     pixel, from JWST and HST images: FITS in, FITS out.
