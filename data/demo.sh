@@ -8,10 +8,10 @@ run() { echo "+ $*"; "$@"; }
 
 mkdir -p "$out/images" "$out/cubes"
 for band in $bands; do
-    run pixsed bkg "$data/mock_$band.fits" --mask "$data/mock_seg.fits" --dilate 5 --box 50 \
+    run pixsed bkg "$data/mock_$band.fits" --segmap "$data/mock_seg.fits" --dilate 5 --box 50 \
         --overwrite -o "$out/images/bkg_$band.fits"
     run pixsed psfmatch "$out/images/bkg_$band.fits" --psf "$data/mock_psf_$band.fits" \
-        --target "$data/mock_psf_F444W.fits" --mask "$data/mock_seg.fits" \
+        --target "$data/mock_psf_F444W.fits" --segmap "$data/mock_seg.fits" \
         --overwrite -o "$out/images/matched_$band.fits"
 done
 run pixsed cutout "$out"/images/matched_*.fits --segmap "$data/mock_seg.fits" \

@@ -21,10 +21,10 @@ mkdir -p "$out/images" "$out/cubes" "$out/figures"
 
 step "Images: background, PSF, cubes"
 for band in $bands; do
-    run bkg "$data/mock_$band.fits" --mask "$data/mock_seg.fits" --dilate 5 --box 50 \
+    run bkg "$data/mock_$band.fits" --segmap "$data/mock_seg.fits" --dilate 5 --box 50 \
         --overwrite -o "$out/images/bkg_$band.fits"
     run psfmatch "$out/images/bkg_$band.fits" --psf "$data/mock_psf_$band.fits" \
-        --target "$data/mock_psf_F444W.fits" --mask "$data/mock_seg.fits" \
+        --target "$data/mock_psf_F444W.fits" --segmap "$data/mock_seg.fits" \
         --overwrite -o "$out/images/matched_$band.fits"
 done
 run cutout "$out"/images/matched_*.fits --segmap "$data/mock_seg.fits" \
@@ -54,10 +54,10 @@ first=${ids%% *}
 radec=$(awk -v id="$first" '$1 == id { print $2, $3 }' "$data/mock_catalog.ecsv")
 for prior in tau dirichlet; do
     # shellcheck disable=SC2086  # two words
-    run corner "$out/cubes/$first.fits" --radec $radec --model "$prior" --overwrite \
+    run corner "$out/cubes/$first.fits" --position $radec --model "$prior" --overwrite \
         -o "$out/figures/fig04_08_corner_$prior.png"
     # shellcheck disable=SC2086
-    run sfh "$out/cubes/$first.fits" --radec $radec --model "$prior" --overwrite \
+    run sfh "$out/cubes/$first.fits" --position $radec --model "$prior" --overwrite \
         -o "$out/figures/fig17_sfh_$prior.png"
 done
 
@@ -80,7 +80,7 @@ run compare "$out/tau/$first.fits" "$out/dirichlet/$first.fits" --property LOGMS
 
 step "Predictive checks (Fig 14) and radial profiles (Fig 15)"
 # shellcheck disable=SC2086
-run ppc "$out/cubes/$first.fits" --radec $radec --segment --model tau --overwrite \
+run ppc "$out/cubes/$first.fits" --position $radec --segment --model tau --overwrite \
     --plot "$out/figures/fig14_ppc.png" -o "$out/fig14_ppc.ecsv"
 run profile "$out/cubes/$first.fits" --model tau --samples "$samples" --overwrite \
     --plot "$out/figures/fig15_profile.png" -o "$out/fig15_profile.ecsv"

@@ -123,7 +123,7 @@ def test_errors_after_the_demo_are_the_scatter(band, seg, run_cli, tmp_path):
     result = run_cli(
         "bkg",
         DATA / f"mock_{band}.fits",
-        "--mask",
+        "--segmap",
         DATA / "mock_seg.fits",
         "--dilate",
         "5",
@@ -140,7 +140,7 @@ def test_errors_after_the_demo_are_the_scatter(band, seg, run_cli, tmp_path):
         DATA / f"mock_psf_{band}.fits",
         "--target",
         DATA / "mock_psf_F444W.fits",
-        "--mask",
+        "--segmap",
         DATA / "mock_seg.fits",
         "-o",
         matched,

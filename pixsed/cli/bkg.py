@@ -9,7 +9,7 @@ from pixsed.cli.options import FiniteRange, examples, hdu, output, quiet_verbose
 
 EPILOG = examples(
     "pixsed bkg jof_F200W.fits -o jof_F200W_bkg.fits",
-    "pixsed bkg hlf_F606W_sci.fits --err hlf_F606W_wht.fits --mask seg.fits --dilate 5 "
+    "pixsed bkg hlf_F606W_sci.fits --err hlf_F606W_wht.fits --segmap seg.fits --dilate 5 "
     "-o F606W_bkg.fits",
 )
 
@@ -44,7 +44,9 @@ EPILOG = examples(
     show_default=True,
     help="Clipping limit in standard deviations.",
 )
-@click.option("--mask", metavar="SEG", help="Segmentation map of sources to leave out of the sky.")
+@click.option(
+    "--segmap", "mask", metavar="SEG", help="Segmentation map of sources to leave out of the sky."
+)
 @click.option(
     "--dilate",
     type=click.IntRange(0, 10_000),
@@ -80,7 +82,7 @@ def command(image, filter_size, err, err_kind, fill, hdu, output, overwrite, **o
     if filter_size % 2 == 0:
         raise click.BadParameter(f"{filter_size} is not odd", param_hint="--filter-size")
     if options["dilate"] and not options["mask"]:
-        raise click.UsageError("--dilate grows the sources of --mask; give it")
+        raise click.UsageError("--dilate grows the sources of --segmap; give it")
 
     import numpy as np
     from tqdm import tqdm

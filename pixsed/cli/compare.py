@@ -26,7 +26,11 @@ EPILOG = examples(
     "resolved - integrated.",
 )
 @click.option(
-    "--id-col", default="ID", show_default=True, help="Column by which rows of tables are matched."
+    "--id-col",
+    metavar="COL",
+    default="ID",
+    show_default=True,
+    help="Column by which rows of tables are matched.",
 )
 @click.option(
     "--split",

@@ -52,7 +52,6 @@ EPILOG = examples(
 @click.option(
     "--redshift-err",
     type=FiniteRange(min=0),
-    metavar="FLOAT",
     help="1-sigma error of --redshift.  [default: 0, exact]",
 )
 @click.option(

@@ -6,6 +6,21 @@ from pixsed.checks import MAX_SAMPLES
 from pixsed.cli.options import FiniteRange
 
 
+def parse_quantiles(ctx, param, value):
+    """Return quantiles as ``0.16,0.5,0.84`` as a tuple; an empty one if none are given."""
+    if value is None:
+        return ()
+    try:
+        found = tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} must be numbers and commas, as 0.16,0.5,0.84"
+        ) from None
+    if not all(0 < q < 1 for q in found):
+        raise click.BadParameter(f"{value!r} must be between 0 and 1, as 0.16,0.5,0.84")
+    return found
+
+
 def given_redshift(help="Redshift, in place of the one in the file."):
     """Add `--redshift` and `--redshift-err`, of galaxies whose file has them too."""
 
@@ -31,9 +46,10 @@ summed_samples = click.option(
 
 
 def pixel_noise(help):
-    """Add `--noise`, the correlation of the draws of different pixels."""
+    """Add `--draws`, the correlation of the draws of different pixels."""
     return click.option(
-        "--noise",
+        "--draws",
+        "noise",
         type=click.Choice(("correlated", "independent", "common")),
         default="correlated",
         show_default=True,

@@ -2,11 +2,12 @@
 
 import click
 
-from pixsed.cli.options import FiniteRange, examples, properties, quiet_verbose, say
+from pixsed.cli.draw_options import parse_quantiles
+from pixsed.cli.options import examples, properties, quiet_verbose, say
 
 EPILOG = examples(
     "pixsed ds9 maps.fits --std --run",
-    "pixsed ds9 maps.fits --property LOGSIGMA,AGE --segmap seg.fits --regions seg.reg > show.sh",
+    "pixsed ds9 maps.fits --property LOGSIGMA,AGE --segmap seg.fits --region seg.reg > show.sh",
 )
 
 
@@ -17,27 +18,26 @@ EPILOG = examples(
     "separate by commas.  [default: LOGSIGMA LOGSFR AGE METAL AV]"
 )
 @click.option(
-    "--quantile",
-    "quantiles",
-    multiple=True,
-    type=FiniteRange(0, 1, min_open=True, max_open=True),
-    metavar="Q",
-    help="Show this quantile too, after the medians, such as 0.16. Can be repeated.",
+    "--quantiles",
+    metavar="Q,...",
+    callback=parse_quantiles,
+    help="Show these quantiles too, after the medians, such as 0.16,0.84.",
 )
 @click.option("--std", is_flag=True, help="Show the standard deviations too, last.")
 @click.option(
     "--segmap",
     metavar="SEG",
     help="Segmentation map, or a cube with a SEGMAP: write the outlines of the segments near the "
-    "maps to --regions.",
+    "maps to --region.",
 )
 @click.option(
-    "--regions",
+    "--region",
+    "regions",
     type=click.Path(),
     metavar="FILE.reg",
     help="Region file that is loaded in every frame; with --segmap it is written first.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace --regions if it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace --region if it exists.")
 @click.option("--run", "start", is_flag=True, help="Run the command instead of printing it.")
 @click.option(
     "--program",
@@ -79,7 +79,7 @@ def _regions(segmap, regions, maps, windows, overwrite):
         check_input(regions, "a region file", "write one with --segmap")
         return
     if not regions:
-        raise click.UsageError("--segmap needs --regions FILE.reg, where the outlines are written")
+        raise click.UsageError("--segmap needs --region FILE.reg, where the outlines are written")
     with protected_arguments(*maps, segmap):
         check_ending(regions, (".reg",), "regions are")
         check_output(regions, overwrite)

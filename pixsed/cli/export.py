@@ -17,6 +17,7 @@ from pixsed.cli.options import examples, output, quiet_verbose, say
     "--sims",
     "sims",
     type=click.Path(),
+    metavar="SIMULATIONS",
     help="Simulations, not those of the training, to calibrate OOD; without them it is NaN.",
 )
 @click.option("--name", show_default="that of the file", help="The model's name.")

@@ -5,7 +5,7 @@ import re
 import click
 
 from pixsed.checks import MAX_SAMPLES
-from pixsed.cli.draw_options import given_redshift
+from pixsed.cli.draw_options import given_redshift, parse_quantiles
 from pixsed.cli.mosaics import (
     catalog,
     catalog_columns,
@@ -38,19 +38,6 @@ EPILOG = examples(
 )
 
 
-def parse_quantiles(ctx, param, value):
-    """Return quantiles as ``0.16,0.5,0.84`` as a tuple."""
-    try:
-        found = tuple(float(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(
-            f"{value!r} must be numbers and commas, as 0.16,0.5,0.84"
-        ) from None
-    if not all(0 < q < 1 for q in found):
-        raise click.BadParameter(f"{value!r} must be between 0 and 1, as 0.16,0.5,0.84")
-    return found
-
-
 def parse_tile(ctx, param, value):
     """Return (ny, nx) for ``256`` or ``256,512``; None if it is not given."""
     if value is None:
@@ -69,13 +56,14 @@ def parse_tile(ctx, param, value):
     "--samples",
     type=click.IntRange(2, MAX_SAMPLES),
     show_default="128",
-    help="Number of draws per pixel; 128 quasi-random draws give quantiles as precise as 500 "
-    "independent ones.",
+    help="Number of posterior draws per pixel; 128 quasi-random draws give quantiles as precise "
+    "as 500 independent ones.",
 )
 @click.option(
     "--quantiles",
     default="0.16,0.5,0.84",
     show_default=True,
+    metavar="Q,...",
     callback=parse_quantiles,
     help="Quantiles to write; the median is always written.",
 )

@@ -53,11 +53,25 @@ class LazyGroup(click.Group):
     def get_command(self, ctx, name):
         if name not in COMMANDS:
             return None
-        return importlib.import_module(f"pixsed.cli.{name.replace('-', '_')}").command
+        command = importlib.import_module(f"pixsed.cli.{name.replace('-', '_')}").command
+        _name_variables(name, command)
+        return command
 
     def format_commands(self, ctx, formatter):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _name_variables(command_name, command):
+    """Let each option be read from a variable of its own name, such as PIXSED_FIT_UNIT for --unit.
+
+    Click names variables after parameters of functions. Those still work.
+    """
+    for param in command.params:
+        if isinstance(param, click.Option):
+            words = command_name, max(param.opts, key=len).lstrip("-"), param.name
+            names = [word.upper().replace("-", "_") for word in words]
+            param.envvar = [f"PIXSED_{names[0]}_{name}" for name in dict.fromkeys(names[1:])]
 
 
 EPILOG = """\b

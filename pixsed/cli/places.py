@@ -48,7 +48,7 @@ _PLACES = (
         "its bin. Repeat it for several pixels.",
     ),
     click.option(
-        "--radec",
+        "--position",
         "positions",
         nargs=2,
         multiple=True,
@@ -62,7 +62,11 @@ _PLACES = (
     ),
     click.option("--segment", is_flag=True, help="Sum the fluxes over the galaxy's segment."),
     click.option(
-        "--id", "ids", multiple=True, metavar="ID", help="Row of a table; repeat it for several."
+        "--id",
+        "ids",
+        multiple=True,
+        metavar="ID",
+        help="Row of a table, by its id; repeat it for several.",
     ),
 )
 _FITS = (
@@ -74,7 +78,7 @@ _FITS = (
     ),
     error_floor,
     zero_points,
-    click.option("--all-pixels", is_flag=True, help="Use pixels outside the segment too."),
+    click.option("--all-pixels", is_flag=True, help="Use pixels outside the galaxy's segment too."),
     given_redshift(),
     units,
     catalog_columns,
@@ -89,7 +93,8 @@ def _samples(default):
         type=click.IntRange(2, MAX_SAMPLES),
         default=default,
         show_default=True,
-        help="Number of draws; with 128, the default of fit, the quantiles are those of its maps.",
+        help="Number of posterior draws; with 128, the default of fit, the quantiles are those of "
+        "its maps.",
     )
 
 
@@ -119,7 +124,7 @@ def read_posteriors(file, values):
     _check_usage(kind, file, values)
     places = Places(
         pixels=values["pixels"],
-        positions=tuple(sky_position(one, "--radec") for one in values["positions"]),
+        positions=tuple(sky_position(one, "--position") for one in values["positions"]),
         region=values["region"],
         segment=values["segment"],
     )
@@ -163,7 +168,7 @@ def _check_usage(kind, file, values):
         other = "a table" if kind == "cube" else "a cube"
         raise click.UsageError(f"{spelling[wrong[0]]} goes with {other}, and {file} is a {kind}")
     if kind == "cube" and not any(values[name] for name in _OF_CUBES[:4]):
-        raise click.UsageError("give --pixel, --radec, --region or --segment")
+        raise click.UsageError("give --pixel, --position, --region or --segment")
     if kind == "table" and not values["ids"]:
         raise click.UsageError("give --id, the row of the table")
 

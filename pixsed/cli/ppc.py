@@ -22,6 +22,7 @@ _PLACES = ("pixels", "positions", "region", "segment", "ids")
     "--ssp",
     "ssps",
     multiple=True,
+    type=click.Path(),
     metavar="GRID",
     help="SSP grid on which the model was trained, made by pixsed ssp: draws spectra, and with "
     "model tau the photometry of the draws themselves. Not for model broad.",
@@ -59,7 +60,7 @@ _PLACES = ("pixels", "positions", "region", "segment", "ids")
 def command(files, maps, ssps, propose, plot, output, overwrite, **values):
     """Compare the photometry of posterior draws with the data.
 
-    With a place (--pixel, --radec, --region, --segment, --id): data, predicted fluxes and
+    With a place (--pixel, --position, --region, --segment, --id): data, predicted fluxes and
     residuals by band, as a table and a picture. Without one: the median residual of each band
     over galaxies, each summed over its segment, or over the rows of a table; --propose
     iterates it into zero points. An offset that is common to all bands of a galaxy cannot be
@@ -87,7 +88,7 @@ def _check_usage(at_places, files, maps, ssps, propose):
             other = "--maps" if maps else "--propose"
             raise click.UsageError(f"{other} goes with whole galaxies; give no place")
     elif ssps:
-        raise click.UsageError("--ssp goes with places: --pixel, --radec, --region or --segment")
+        raise click.UsageError("--ssp goes with places: --pixel, --position, --region or --segment")
 
 
 def _check_outputs(output, plot, propose, overwrite):

@@ -21,7 +21,7 @@ from pixsed.cli.pictures import ENDINGS_TEXT, dpi
 
 EPILOG = examples(
     "pixsed profile 531.fits --model tau --psf-fwhm 0.16 -o profile.fits --plot profile.png",
-    "pixsed profile 531.fits --unit reff --radii 0,0.25,0.5,1,2 --normalise -o profile.ecsv",
+    "pixsed profile 531.fits --radius-unit reff --radii 0,0.25,0.5,1,2 --normalise -o profile.ecsv",
     "pixsed profile 531.fits --centre light --axis-ratio 0.7 --pa 35 --width 0.06 -o profile.csv",
 )
 
@@ -51,16 +51,17 @@ EPILOG = examples(
 @click.option(
     "--radii",
     metavar="R,R,...",
-    help="Semi-major axes of the edges of the annuli, in the unit of --unit.",
+    help="Semi-major axes of the edges of the annuli, in the unit of --radius-unit.",
 )
 @click.option(
     "--width",
     type=FiniteRange(min=0, min_open=True),
-    help="Width of annuli from the centre on, in the unit of --unit, in place of --radii.  "
+    help="Width of annuli from the centre on, in the unit of --radius-unit, in place of --radii.  "
     "[default: 2 pixels]",
 )
 @click.option(
-    "--unit",
+    "--radius-unit",
+    "unit",
     type=click.Choice(("arcsec", "kpc", "reff", "psf")),
     default="arcsec",
     show_default=True,
@@ -106,7 +107,9 @@ EPILOG = examples(
 @given_redshift()
 @seed
 @jobs
-@click.option("--plot", type=click.Path(), metavar="FILE.png", help="Also draw a picture.")
+@click.option(
+    "--plot", type=click.Path(), metavar="FILE", help=f"Also draw a picture: {ENDINGS_TEXT}."
+)
 @dpi
 @output("Table (.fits, .ecsv or .csv), one row per annulus; - for standard output.")
 @quiet_verbose

@@ -3,7 +3,7 @@
 import click
 
 from pixsed.cli.mosaics import image_errors
-from pixsed.cli.options import FiniteFloat, FiniteRange, examples, hdu, output, quiet_verbose
+from pixsed.cli.options import FiniteFloat, examples, hdu, output, quiet_verbose
 
 EPILOG = examples(
     "pixsed psf F200W_bkg.fits --stars stars.ecsv -o psf_F200W.fits",
@@ -26,14 +26,15 @@ _COLUMNS = ("ra_col", "dec_col", "x_col", "y_col", "id_col")
 @click.option("--dec-col", metavar="COL", help="Column of declinations.")
 @click.option("--x-col", metavar="COL", help="Column of x, in pixels from 0.")
 @click.option("--y-col", metavar="COL", help="Column of y, in pixels from 0.")
-@click.option("--id-col", metavar="COL", help="Column of names or numbers.")
+@click.option("--id-col", metavar="COL", help="Column of the ids.")
 @click.option(
-    "--size",
+    "--side",
+    "size",
     type=click.IntRange(15, 2001),
     default=101,
     show_default=True,
     metavar="PIXELS",
-    help="Side of the PSF, odd.",
+    help="Side of the PSF in pixels, odd.",
 )
 @click.option(
     "--oversampling",
@@ -49,8 +50,9 @@ _COLUMNS = ("ra_col", "dec_col", "x_col", "y_col", "id_col")
     help="Leave out stars with a pixel at least as bright, in the unit of the image.",
 )
 @click.option(
-    "--min-snr",
-    type=FiniteRange(min=0),
+    "--snr-min",
+    "min_snr",
+    type=FiniteFloat(),
     default=50.0,
     show_default=True,
     help="Leave out stars with a lower S/N within 4 pixels of the centre.",
@@ -74,7 +76,7 @@ def command(image, stars, size, err, err_kind, fill, hdu, output, overwrite, **o
     PSF, which psfmatch reads, and the table COG, its curve of growth, are written.
     """
     if size % 2 == 0:
-        raise click.BadParameter(f"{size} is not odd", param_hint="--size")
+        raise click.BadParameter(f"{size} is not odd", param_hint="--side")
 
     from pixsed.cli.options import say
     from pixsed.images.psf.from_stars import make_psf, summary

@@ -40,7 +40,7 @@ EPILOG = examples(
     type=FiniteFloat(),
     default=0.0,
     show_default=True,
-    metavar="DEG",
+    metavar="DEGREES",
     help="Angle by which both PSFs are rotated first, from the x axis towards y.",
 )
 @click.option(
@@ -94,7 +94,8 @@ EPILOG = examples(
     "empty sky, for ERR and NOISECOR; none: take pixels as independent.",
 )
 @click.option(
-    "--mask",
+    "--segmap",
+    "mask",
     metavar="SEG",
     help="Segmentation map of sources to leave out of that sky.  [default: detect them]",
 )
@@ -131,7 +132,7 @@ def command(
     if kernel and (options["max_residual"] is not None or psf_angle):
         raise click.UsageError("--max-residual and --psf-angle go with --psf and --target")
     if options["mask"] and options["correlation"] == "none":
-        raise click.UsageError("--mask is used only with --correlation auto")
+        raise click.UsageError("--segmap is used only with --correlation auto")
 
     from tqdm import tqdm
 

@@ -35,6 +35,7 @@ IGM = ("inoue14", "madau95", "none")
     required=True,
     multiple=True,
     type=click.Path(),
+    metavar="GRID",
     help="SSP grid; give it twice for the prior broad, which blends two libraries of stars.",
 )
 @click.option(
@@ -49,7 +50,7 @@ IGM = ("inoue14", "madau95", "none")
 @click.option(
     "--bands",
     type=Names(),
-    metavar="LIST",
+    metavar="BAND,...",
     help="Bands, separated by commas; paper and basic stand for 19 and 29 of them. Default: all "
     "bands that pixsed knows.",
 )
@@ -84,7 +85,7 @@ IGM = ("inoue14", "madau95", "none")
     "--library-fraction",
     "library",
     type=FiniteRange(0.0, 1.0),
-    metavar="X",
+    metavar="FRACTION",
     help="broad: fraction of the second grid's stars in all populations; default: drawn.",
 )
 @click.option(

@@ -37,6 +37,7 @@ class LogU(FiniteFloat):
 @click.option(
     "--log-u",
     type=LogU(),
+    metavar="U|all",
     default=-2.0,
     show_default=True,
     help="Ionisation parameter of the nebular emission, or 'all': -4 to -1 in steps of 0.5.",

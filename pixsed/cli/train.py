@@ -24,7 +24,7 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
     epilog=examples(
         "pixsed train train.fits --ssp bc03.fits --noise wide -o tau.ckpt",
         "pixsed train train.fits --ssp bc03.fits --noise noise.fits --widen -o mine.ckpt",
-        "pixsed train train.fits --ssp bc03.fits --resume tau.ckpt --overwrite -o tau.ckpt",
+        "pixsed train train.fits --ssp bc03.fits --continue tau.ckpt --overwrite -o tau.ckpt",
         "pixsed train refined.fits --ssp refined_ssp.fits --start tau.ckpt --mixed -o tau2.ckpt",
         "pixsed train train.fits --net maf-paper --noise noise.fits -o maf.ckpt",
     ),
@@ -43,6 +43,7 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
     "ssp_paths",
     multiple=True,
     type=click.Path(),
+    metavar="GRID",
     help="SSP grid of the simulations; several times, in their order, for those of several "
     "grids. Not for maf-paper.",
 )
@@ -119,12 +120,20 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
 @click.option(
     "--curve",
     type=click.Path(),
+    metavar="FILE",
     help="Also write the learning curve, as a figure or as a table (.ecsv, .csv, .fits).",
 )
-@click.option("--resume", type=click.Path(), help="Continue the training of a checkpoint.")
+@click.option(
+    "--continue",
+    "resume",
+    type=click.Path(),
+    metavar="CHECKPOINT",
+    help="Continue the training of a checkpoint.",
+)
 @click.option(
     "--finish",
     type=click.Path(),
+    metavar="CHECKPOINT",
     help="Add only the missing final stages to a checkpoint: recalibration, decoder, quantiles.",
 )
 @click.option(
@@ -136,6 +145,7 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
 @click.option(
     "--start",
     type=click.Path(),
+    metavar="CHECKPOINT|NAME|FILE",
     help="Start with the weights of a checkpoint or a model (.onnx, or the name of a shipped one) "
     "that was trained on other simulations of the same prior.",
 )
@@ -221,7 +231,7 @@ def _check_usage(options, paper):
         ),
         (
             given("minutes") and given("epochs", "patience", "resume"),
-            "--minutes excludes --epochs, --patience and --resume.",
+            "--minutes excludes --epochs, --patience and --continue.",
         ),
         (
             given("recalibrate") and not given("finish"),
@@ -229,11 +239,11 @@ def _check_usage(options, paper):
         ),
         (
             given("resume") and given("start"),
-            "--resume continues with the weights of its checkpoint; use it without --start.",
+            "--continue continues with the weights of its checkpoint; use it without --start.",
         ),
         (
             given("resume") and several,
-            "--resume continues one network; use it without --ensemble.",
+            "--continue continues one network; use it without --ensemble.",
         ),
     ):
         if wrong:

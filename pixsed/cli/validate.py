@@ -58,7 +58,7 @@ def parse_coverage(ctx, param, value):
         "pixsed validate mine.onnx test.fits --noise noise.fits --max-miss 0.015 -o report.fits",
     ),
 )
-@click.argument("model")
+@click.argument("model", metavar="NAME|FILE")
 @click.argument("simulations", type=click.Path(), metavar="SIMULATIONS|TRUTHS")
 @click.option(
     "-n",
@@ -85,7 +85,7 @@ def parse_coverage(ctx, param, value):
 @click.option(
     "--cases",
     type=Names(),
-    metavar="LIST",
+    metavar="CASE,...",
     help=f"Tests, separated by commas: {CASES}. paper: its 19 bands; -14, -10, -6: "
     "this number of them, at random; -drop: without 3 to 10 random bands; -photoz: redshifts "
     "with errors; all: all bands of the model; ood: the out-of-distribution score on "
@@ -96,8 +96,8 @@ def parse_coverage(ctx, param, value):
     type=click.IntRange(50, MAX_SAMPLES),
     default=256,
     show_default=True,
-    help="Number of draws per simulation: half as in 'pixsed fit', for medians and widths; "
-    "half independent, for ranks and coverage.",
+    help="Number of posterior draws per simulation: half as in 'pixsed fit', for medians and "
+    "widths; half independent, for ranks and coverage.",
 )
 @click.option(
     "--snr-min",
@@ -144,7 +144,8 @@ def parse_coverage(ctx, param, value):
     "in the bins of --by.",
 )
 @click.option(
-    "--coverage",
+    "--coverage-range",
+    "coverage",
     callback=parse_coverage,
     metavar="LOW,HIGH",
     help="Limits: coverage of 68 % intervals, over a whole case and in the bins of --by.",
@@ -152,8 +153,8 @@ def parse_coverage(ctx, param, value):
 @click.option(
     "--limit-for",
     type=Names(upper=True),
-    metavar="LIST",
-    help="Properties that --coverage, and --max-bias without names, are for.  [default: all]",
+    metavar="PROP,...",
+    help="Properties that --coverage-range, and --max-bias without names, are for.  [default: all]",
 )
 @click.option(
     "--max-engine",
@@ -168,7 +169,12 @@ def parse_coverage(ctx, param, value):
     metavar="FILE.png",
     help="Also draw FILE_residuals.png, FILE_ranks.png, FILE_coverage.png and FILE_widths.png.",
 )
-@click.option("--card", type=click.Path(), help="Also write the card of the model, in Markdown.")
+@click.option(
+    "--card",
+    type=click.Path(),
+    metavar="FILE",
+    help="Also write the card of the model, in Markdown.",
+)
 @output("Report: FITS tables.")
 @seed
 @jobs

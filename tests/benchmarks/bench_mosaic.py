@@ -108,7 +108,7 @@ def bench(folder, shape, galaxies, bands=3):
             folder,
             "bkg",
             "mosaic_sci.fits",
-            "--mask",
+            "--segmap",
             "seg.fits",
             "--dilate",
             "5",

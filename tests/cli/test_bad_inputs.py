@@ -13,7 +13,7 @@ from pixsed.io.formats.cube import write_cube
 
 COMMANDS = {
     "bkg": "bkg @ -o o.fits",
-    "bkg --mask": "bkg im.fits --mask @ -o o.fits",
+    "bkg --segmap": "bkg im.fits --segmap @ -o o.fits",
     "bkg --coverage": "bkg im.fits --coverage @ -o o.fits",
     "psf": "psf @ --stars z.csv -o o.fits",
     "psf --stars": "psf im.fits --stars @ -o o.fits",

@@ -56,7 +56,7 @@ def test_mask(path, write_fits, run_cli, tmp_path):
     segmap[32:48, 32:48] = 3
     seg = write_fits("seg.fits", primary=(segmap, None))
     levels = []
-    for options in ([], ["--mask", seg], ["--mask", seg, "--dilate", "4"]):
+    for options in ([], ["--segmap", seg], ["--segmap", seg, "--dilate", "4"]):
         out = tmp_path / f"out{len(options)}.fits"
         assert run_cli("bkg", path, "--box", "40", *options, "-o", out).exit_code == 0
         levels.append(fits.getdata(out, "BKG").mean())
@@ -132,7 +132,7 @@ def test_stripes_are_the_whole(path, write_fits, run_cli, tmp_path, monkeypatch)
     segmap = np.zeros(SCI.shape, np.int32)
     segmap[18:22, 30:50] = 3  # grown, it lies in both stripes
     seg = write_fits("seg.fits", primary=(segmap, None))
-    args = ["bkg", path, "--box", "20", "--mask", seg, "--dilate", "5", "-o"]
+    args = ["bkg", path, "--box", "20", "--segmap", seg, "--dilate", "5", "-o"]
     assert run_cli(*args, tmp_path / "whole.fits").exit_code == 0
     monkeypatch.setattr("pixsed.images.background_map._STRIPE_PIXELS", 1)
     assert run_cli(*args, tmp_path / "parts.fits").exit_code == 0
@@ -141,7 +141,7 @@ def test_stripes_are_the_whole(path, write_fits, run_cli, tmp_path, monkeypatch)
             np.testing.assert_allclose(parts[name].data, whole[name].data, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("option", ["--mask", "--coverage"])
+@pytest.mark.parametrize("option", ["--segmap", "--coverage"])
 def test_maps_of_another_shape(path, write_fits, run_cli, tmp_path, option):
     other = write_fits("o.fits", primary=(np.zeros((5, 5), np.int32), None))
     result = run_cli("bkg", path, "--box", "30", option, other, "-o", tmp_path / "out.fits")
@@ -158,7 +158,7 @@ def test_image_of_nothing(write_fits, wcs_header, run_cli, tmp_path):
 
 def test_all_of_it_sources(path, write_fits, run_cli, tmp_path):
     seg = write_fits("seg.fits", primary=(np.ones(SCI.shape, np.int32), None))
-    result = run_cli("bkg", path, "--box", "30", "--mask", seg, "-o", tmp_path / "out.fits")
+    result = run_cli("bkg", path, "--box", "30", "--segmap", seg, "-o", tmp_path / "out.fits")
     assert "cannot be measured" in str(result.exception)
 
 
@@ -172,7 +172,7 @@ def test_small_image_warns(path, run_cli, tmp_path):
     ("options", "match"),
     [
         (["--filter-size", "4"], "4 is not odd"),
-        (["--dilate", "3"], "--dilate grows the sources of --mask"),
+        (["--dilate", "3"], "--dilate grows the sources of --segmap"),
         (["--box", "0"], "0 is not in the range"),
     ],
 )
@@ -196,7 +196,7 @@ def test_jof(shared_data, run_cli, tmp_path, fitsverify):
     path = shared_data / "jof" / "JOF_531_F200W.fits"
     out = tmp_path / "out.fits"
     seg = shared_data / "jof" / "JOF_531_seg.fits"
-    assert run_cli("bkg", path, "--mask", seg, "-o", out).exit_code == 0
+    assert run_cli("bkg", path, "--segmap", seg, "-o", out).exit_code == 0
     fitsverify(out)
     with fits.open(out) as hdulist:
         header = hdulist["SCI"].header
@@ -212,7 +212,7 @@ def test_library_is_the_command(path, write_fits, run_cli, tmp_path):
     segmap[18:22, 30:50] = 3
     seg = write_fits("seg.fits", primary=(segmap, None))
     out = tmp_path / "out.fits"
-    run_cli("bkg", path, "--box", "20", "--mask", seg, "--dilate", "5", "-o", out)
+    run_cli("bkg", path, "--box", "20", "--segmap", seg, "--dilate", "5", "-o", out)
     found = subtract_background(path, BackgroundOptions(box=20, mask=seg, dilate=5))
     assert found.unit == u.MJy / u.sr and found.wcs.has_celestial
     with fits.open(out) as hdulist:

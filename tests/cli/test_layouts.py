@@ -287,7 +287,7 @@ def test_background_in_the_images_own_unit(make, added, lay_out, segmap, run_cli
     """The output of `bkg` and its errors are converted to nJy like the image."""
     image, band, _ = lay_out(make)
     out, cut = tmp_path / "bkg.fits", tmp_path / "cube.fits"
-    args = ["--box", "45", "--mask", segmap, "--add-rms", added]
+    args = ["--box", "45", "--segmap", segmap, "--add-rms", added]
     assert run_cli("bkg", image, *args, "-o", out).exit_code == 0
     result = run_cli("cutout", out, "--segmap", segmap, "--id", "3", "--redshift", "2", "-o", cut)
     assert result.exit_code == 0, (result.output, result.exception)

@@ -67,7 +67,7 @@ def test_background(write, run_cli, tmp_path, drizzle):
     image, sky, segmap = mock_mosaic(31, drizzle)
     path, seg = write(image, segmap)
     out = tmp_path / "bkg.fits"
-    result = run_cli("bkg", path, "--box", BOX, "--mask", seg, "--dilate", "3", "-o", out)
+    result = run_cli("bkg", path, "--box", BOX, "--segmap", seg, "--dilate", "3", "-o", out)
     assert result.exit_code == 0, result.output
     with fits.open(out) as hdulist:
         off = (hdulist["BKG"].data - sky) / SIGMA
@@ -100,7 +100,7 @@ def test_errors_after_matching_are_the_scatter_of_the_sky(
     image, _, segmap = mock_mosaic(33, drizzle)
     path, seg = write(image, segmap)
     sky_free, matched, cube = (tmp_path / f"{name}.fits" for name in ("bkg", "psfm", "cube"))
-    args = ["--box", BOX, "--mask", seg, "--dilate", "3"]
+    args = ["--box", BOX, "--segmap", seg, "--dilate", "3"]
     # All noise is sky noise, which ERR already contains, so the rms must not be added again.
     assert run_cli("bkg", path, *args, "--err", "sky", "-o", sky_free).exit_code == 0
     y, x = np.mgrid[-8:9, -8:9]

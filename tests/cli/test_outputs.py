@@ -114,7 +114,7 @@ def test_an_input_is_not_written_over(folder, run_cli, command, how):
 @pytest.mark.parametrize(
     ("command", "output"),
     [
-        ("bkg im.fits --box 10 --mask seg.fits", "seg.fits"),
+        ("bkg im.fits --box 10 --segmap seg.fits", "seg.fits"),
         ("bkg BAND=im.fits[SCI] --box 10", "im.fits"),
         ("cutout im.fits --segmap seg.fits --id 1 --redshift 1", "seg.fits"),
         ("cutout im.fits --segmap seg.fits --id 1 --catalog z.csv", "z.fits"),

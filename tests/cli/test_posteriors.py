@@ -95,7 +95,7 @@ class TestPictures:
 
     def test_sfh(self, run, folder):
         sky = fakes.make_cube().wcs.pixel_to_world(12, 10)
-        where = "--radec", f"{sky.ra.deg:.7f}", f"{sky.dec.deg:.7f}"
+        where = "--position", f"{sky.ra.deg:.7f}", f"{sky.dec.deg:.7f}"
         args = (*where, "--log-time", "--log-sfr", "--dpi", 30, "-o", "sfh.svg")
         result = run("sfh", "cube.fits", *args)
         assert result.exit_code == 0, result.output
@@ -107,12 +107,16 @@ class TestPictures:
 @pytest.mark.parametrize(
     "args, status, message",
     [
-        (["cube.fits", "-o", "a.png"], 2, "give --pixel, --radec, --region or --segment"),
+        (["cube.fits", "-o", "a.png"], 2, "give --pixel, --position, --region or --segment"),
         (["cube.fits", "--id", "5", "-o", "a.png"], 2, "--id goes with a table, and cube.fits is"),
         (["t.ecsv", "-o", "a.png"], 2, "give --id, the row of the table"),
         (["t.ecsv", "--segment", "-o", "a.png"], 2, "--segment goes with a cube"),
         (["image.fits", *PIXEL, "-o", "a.png"], 2, "image.fits is an image; give a cube"),
-        (["cube.fits", "--radec", "10", "x", "-o", "a.png"], 2, "must be two numbers in degrees"),
+        (
+            ["cube.fits", "--position", "10", "x", "-o", "a.png"],
+            2,
+            "must be two numbers in degrees",
+        ),
         (["cube.fits", *PIXEL, "-o", "a.gif"], 1, "a picture or table is written as .png"),
         (["cube.fits", *PIXEL, "-o", "cube.fits"], 1, "cube.fits"),
         (["gone.fits", *PIXEL, "-o", "a.png"], 1, "gone.fits"),

@@ -49,7 +49,9 @@ def test_table_and_picture(run, folder):
 
 def test_options(run, folder):
     args = "--centre", "3:32:29.625,-27:48:00.0", "--axis-ratio", 0.8, "--pa", 20, "--reff", 0.2
-    result = run(*args, "--unit", "reff", "--radii", "0,0.5,1", "--noise", "common", "-o", "r.ecsv")
+    result = run(
+        *args, "--radius-unit", "reff", "--radii", "0,0.5,1", "--draws", "common", "-o", "r.ecsv"
+    )
     assert result.exit_code == 0, result.output
     table = Table.read(folder / "r.ecsv")
     assert table["R_OUT"].tolist() == pytest.approx([0.1, 0.2])

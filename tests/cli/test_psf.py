@@ -30,7 +30,7 @@ def files(write_fits, wcs_header, tmp_path):
 def test_psf(files, run_cli, tmp_path, fitsverify):
     image, table = files
     out = tmp_path / "psf.fits"
-    result = run_cli("psf", image, "--stars", table, "--size", 35, "--saturation", 6.5, "-o", out)
+    result = run_cli("psf", image, "--stars", table, "--side", 35, "--saturation", 6.5, "-o", out)
     assert result.exit_code == 0, result.output
     assert not result.warned
     assert "FWHM 0.14" in result.stderr
@@ -58,7 +58,7 @@ def test_psf(files, run_cli, tmp_path, fitsverify):
 def test_psfmatch_takes_it(files, run_cli, tmp_path, write_fits):
     image, table = files
     psf, out = tmp_path / "psf.fits", tmp_path / "out.fits"
-    run_cli("psf", image, "--stars", table, "--size", 35, "--saturation", 6.5, "-o", psf)
+    run_cli("psf", image, "--stars", table, "--side", 35, "--saturation", 6.5, "-o", psf)
     read = read_psf(psf)
     assert read.band == "F200W"
     assert (read.scale, read.pixel) == pytest.approx((0.015, 0.03))
@@ -78,20 +78,20 @@ def test_psfmatch_takes_it(files, run_cli, tmp_path, write_fits):
 
 def test_usage_and_failure(files, run_cli, run_pixsed, tmp_path):
     image, table = files
-    result = run_cli("psf", image, "--stars", table, "--size", 36, "-o", tmp_path / "a.fits")
+    result = run_cli("psf", image, "--stars", table, "--side", 36, "-o", tmp_path / "a.fits")
     assert result.exit_code == 2 and "36 is not odd" in result.stderr
     done = run_pixsed(
         "psf",
         image,
         "--stars",
         table,
-        "--min-snr",
+        "--snr-min",
         "1e6",
-        "--size",
+        "--side",
         "35",
         "-o",
         tmp_path / "a.fits",
     )
     assert done.returncode == 1
-    assert "no star is left" in done.stderr and "--min-snr" in done.stderr
+    assert "no star is left" in done.stderr and "--snr-min" in done.stderr
     assert done.stderr.count("\n") == 1 and not (tmp_path / "a.fits").exists()

@@ -149,7 +149,7 @@ def test_noise_correlated_before(drizzled, write_fits, run_cli, tmp_path, fitsve
         factor[name] = before.sum() / expected[name]
     for name, options in (
         ("auto", []),
-        ("auto", ["--mask", seg]),
+        ("auto", ["--segmap", seg]),
         ("none", ["--correlation", "none"]),
     ):
         out = tmp_path / "out.fits"
@@ -177,13 +177,13 @@ def test_too_little_sky(drizzled, write_fits, wcs_header, run_cli, tmp_path):
     image, seg, kernel = drizzled
     full = write_fits("full.fits", SEG=(np.ones((300, 300), np.int32), wcs_header()))
     out = tmp_path / "out.fits"
-    result = run_cli("psfmatch", image, "--kernel", kernel, "--mask", full, "-o", out)
+    result = run_cli("psfmatch", image, "--kernel", kernel, "--segmap", full, "-o", out)
     assert result.exit_code == 0 and fits.getheader(out, "SCI")["ERRCORR"] == 1
     assert len(result.warned) == 1
     assert "too little empty sky" in result.warned[0] and "--correlation none" in result.warned[0]
     small = write_fits("small.fits", SEG=(np.ones((30, 300), np.int32), wcs_header()))
     result = run_cli(
-        "psfmatch", image, "--kernel", kernel, "--mask", small, "-o", tmp_path / "b.fits"
+        "psfmatch", image, "--kernel", kernel, "--segmap", small, "-o", tmp_path / "b.fits"
     )
     assert result.exit_code == 1
     assert "give a segmentation map of the same grid" in str(result.exception)
@@ -298,7 +298,7 @@ def test_psf_scale(files, write_fits, run_cli, tmp_path):
         (["--psf", "a"], "--psf and --target go together"),
         (["--psf", "a", "--target", "b", "--kernel", "c"], "or --kernel"),
         (["--kernel", "c", "--psf-angle", "3"], "--psf-angle go with --psf"),
-        (["--kernel", "c", "--mask", "s", "--correlation", "none"], "--correlation auto"),
+        (["--kernel", "c", "--segmap", "s", "--correlation", "none"], "--correlation auto"),
     ],
 )
 def test_usage(files, run_cli, options, match):

@@ -105,7 +105,7 @@ def test_galaxies_are_left_out_of_the_correlation(
     options = []
     if masked:  # a shallow map, of detections at 3 sigma
         seg = write_fits("seg.fits", SEG=((light > 3).astype(np.int16), wcs_header()))
-        options = ["--mask", seg]
+        options = ["--segmap", seg]
     k_file = write_fits("k.fits", primary=(k, None))
     out = tmp_path / "out.fits"
     run(run_cli, "psfmatch", path, "--kernel", k_file, *options, "-o", out)

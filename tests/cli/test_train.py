@@ -39,7 +39,7 @@ def test_train(torch, run_cli, simulations_file, ssp_file, few_bands, tmp_path):
     assert isinstance(again.exception, PixsedError) and "exists" in str(again.exception)
 
     args[args.index("--epochs") + 1] = 2
-    resumed = run_cli(*args, "--resume", path, "--overwrite")
+    resumed = run_cli(*args, "--continue", path, "--overwrite")
     assert resumed.exit_code == 0, resumed.output
     assert "epoch 2: train" in resumed.stderr and "epoch 1:" not in resumed.stderr
     assert torch.load(path, weights_only=True)["epoch"] == 2
@@ -49,19 +49,19 @@ def test_resuming_what_is_done(
     torch, run_cli, simulations_file, ssp_file, checkpoint_file, tmp_path
 ):
     args = ["train", simulations_file, "--ssp", ssp_file, "--jobs", 1, "-o", tmp_path / "m.ckpt"]
-    result = run_cli(*args, "--resume", checkpoint_file)
+    result = run_cli(*args, "--continue", checkpoint_file)
     assert isinstance(result.exception, PixsedError)
     assert "was trained with batch 256, not 1024; give the same" in str(result.exception)
-    result = run_cli(*args, "--resume", simulations_file)
+    result = run_cli(*args, "--continue", simulations_file)
     assert "is not a checkpoint of 'pixsed train'" in str(result.exception)
-    result = run_cli(*args, "--resume", tmp_path / "none.ckpt")
+    result = run_cli(*args, "--continue", tmp_path / "none.ckpt")
     assert "none.ckpt: no such file; make one with 'pixsed train'" in str(result.exception)
     assert not (tmp_path / "m.ckpt").exists()
 
 
 def test_by_the_clock_alone(torch, run_cli, simulations_file, tmp_path):
     args = ["train", simulations_file, "--ssp", simulations_file, "--minutes", 1]
-    for other in (["--epochs", 2], ["--patience", 2], ["--resume", "m.ckpt"]):
+    for other in (["--epochs", 2], ["--patience", 2], ["--continue", "m.ckpt"]):
         result = run_cli(*args, *other, "-o", tmp_path / "m.ckpt")
         assert result.exit_code == 2 and "--minutes excludes" in result.output
 

@@ -81,7 +81,10 @@ def test_a_table_of_another_code(run_cli, model_file, simulations_file, tmp_path
     [
         (("--max-bias", "1e-9"), "the bias of "),
         (("--max-bias", "AV=1e-9"), "the bias of AV in table"),
-        (("--coverage", "0,0.001", "--limit-for", "metal"), "68 % coverage of METAL in table, "),
+        (
+            ("--coverage-range", "0,0.001", "--limit-for", "metal"),
+            "68 % coverage of METAL in table, ",
+        ),
     ],
 )
 def test_limits_of_a_table(run_cli, model_file, simulations_file, tmp_path, limit, text):
@@ -118,8 +121,8 @@ def test_a_limit_on_the_engines(run_cli, model_file, simulations_file, tmp_path)
     [
         (("--max-bias", "AV=x"), "'AV=x' must be as 0.05 or LOGMFORM=0.05,LOGSFR=0.15"),
         (("--max-bias", "-1"), "must be as 0.05"),
-        (("--coverage", "0.7"), "'0.7' must be two ascending fractions, as 0.60,0.76"),
-        (("--coverage", "0.7,0.6"), "two ascending fractions"),
+        (("--coverage-range", "0.7"), "'0.7' must be two ascending fractions, as 0.60,0.76"),
+        (("--coverage-range", "0.7,0.6"), "two ascending fractions"),
         (("--limit-for", "MASS"), "--limit-for: MASS is not compared with truths; choose from LOG"),
         (("--max-bias", "MASS=1"), "--max-bias: MASS is not compared with truths"),
         (("--by", "AV:b"), "--by AV:b: must be a column, or a column with ascending edges"),

@@ -10,9 +10,9 @@ from fakes import binned_cube, fake_model, make_cube
 
 #: Commands of which each input is mutated in turn; the words that are names of inputs are found.
 COMMANDS = """
-bkg im.fits --mask seg.fits -o o.fits
+bkg im.fits --segmap seg.fits -o o.fits
 bkg im.fits --coverage im.fits -o o.fits
-psf stars.fits --stars stars.csv --size 15 -o o.fits
+psf stars.fits --stars stars.csv --side 15 -o o.fits
 psfmatch im.fits --kernel psf.fits -o o.fits
 psfmatch im.fits --psf psf.fits --target psf2.fits -o o.fits
 cutout im.fits F200W=im2.fits --segmap seg.fits --id 531 --redshift 1 -o o.fits
@@ -63,7 +63,7 @@ validate small.onnx sims.fits -n 100 --samples 50 --jobs 1 --cases paper,ood -o 
 validate fake.onnx truth.fits -n 100 --samples 50 --jobs 1 -o o.fits
 validate small.onnx sims.fits --noise noise.fits -n 100 --samples 50 --jobs 1 \
 --cases ood -o o.fits
-train sims.fits --ssp ssp.fits --epochs 1 --jobs 1 --resume small.ckpt -o o.ckpt
+train sims.fits --ssp ssp.fits --epochs 1 --jobs 1 --continue small.ckpt -o o.ckpt
 train sims.fits --ssp ssp.fits --epochs 1 --jobs 1 --finish small.ckpt --recalibrate -o o.ckpt
 export small.ckpt --sims sims.fits -o o.onnx
 """.strip().splitlines()

@@ -30,7 +30,7 @@ from inputs import make_inputs, make_training_inputs  # noqa: E402
 
 #: Commands that write, by name; OUT is their output.
 WRITERS = {
-    "bkg": "bkg im.fits --mask seg.fits -o OUT.fits",
+    "bkg": "bkg im.fits --segmap seg.fits -o OUT.fits",
     "psfmatch": "psfmatch im.fits --psf psf.fits --target psf2.fits -o OUT.fits",
     "cutout": "cutout im.fits F200W=im2.fits --segmap seg.fits --id 531 --redshift 1 -o OUT.fits",
     "bin": "bin cube.fits --snr 20 -o OUT.fits",

@@ -174,7 +174,7 @@ class TestCommand:
         header = fits.getheader(maps, "AGE_P50")
         fits.PrimaryHDU(segmap, header).writeto(tmp_path / "seg.fits")
         regions = tmp_path / "seg.reg"
-        args = ["ds9", maps, "--segmap", tmp_path / "seg.fits", "--regions", regions]
+        args = ["ds9", maps, "--segmap", tmp_path / "seg.fits", "--region", regions]
         result = run_cli(*args)
         assert result.exit_code == 0, result.output
         assert shlex.split(result.stdout).count(str(regions)) == 3
@@ -184,19 +184,19 @@ class TestCommand:
 
     def test_regions_of_the_user(self, run_cli, maps, tmp_path):
         (tmp_path / "own.reg").write_text("icrs\ncircle(53.1,-27.8,1')\n")
-        result = run_cli("ds9", maps, "--regions", tmp_path / "own.reg")
+        result = run_cli("ds9", maps, "--region", tmp_path / "own.reg")
         assert shlex.split(result.stdout).count(str(tmp_path / "own.reg")) == 3
-        result = run_cli("ds9", maps, "--regions", tmp_path / "none.reg")
+        result = run_cli("ds9", maps, "--region", tmp_path / "none.reg")
         assert "write one with --segmap" in str(result.exception)
 
     @pytest.mark.parametrize("name", ["maps.fits", "x.txt"])
     def test_regions_never_replace_an_input(self, run_cli, maps, tmp_path, name):
-        args = ["--segmap", maps, "--regions", tmp_path / name, "--overwrite"]
+        args = ["--segmap", maps, "--region", tmp_path / name, "--overwrite"]
         assert "regions are written as .reg" in str(run_cli("ds9", maps, *args).exception)
 
     def test_segments_need_a_file(self, run_cli, maps):
         result = run_cli("ds9", maps, "--segmap", maps)
-        assert result.exit_code == 2 and "--segmap needs --regions" in result.output
+        assert result.exit_code == 2 and "--segmap needs --region" in result.output
 
     def test_run(self, run_cli, maps, tmp_path):
         program = tmp_path / "fake"

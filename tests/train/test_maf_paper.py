@@ -404,7 +404,7 @@ def test_the_command(run_cli, simulations_file, few_bands, tmp_path):
     assert saved["training"]["rate"] == 5e-4 and saved["patience"] == 20
     again = run_cli(*args)
     assert isinstance(again.exception, PixsedError) and "exists" in str(again.exception)
-    again = run_cli(*args, "--resume", path, "--overwrite")
+    again = run_cli(*args, "--continue", path, "--overwrite")
     assert "maf.ckpt already has 1 epochs" in str(again.exception)
 
 

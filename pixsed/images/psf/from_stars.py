@@ -17,7 +17,7 @@ REASONS = {
     "saturated": "reaches --saturation, or its top is flat",
     "off-centre": "nothing peaks at its position",
     "duplicate": "a brighter one of the table is the same star",
-    "faint": "signal-to-noise below --min-snr",
+    "faint": "signal-to-noise below --snr-min",
     "blended": "another source in its stamp",
     "not a star": "broader or sharper than the others",
     "not needed": "--max-stars brighter ones were enough",
@@ -150,7 +150,7 @@ def make_psf(
         if not chosen:
             raise PixsedError(
                 f"{image.name}: no star is left to make a PSF of ({summary(stars)}); "
-                "give more stars, or loosen --min-snr or --saturation"
+                "give more stars, or loosen --snr-min or --saturation"
             )
         # A PSF without oversampling is quicker to make and shows other sources in the stamps.
         psf, centres, fluxes, residuals = _fit(image, chosen, size, 1)
@@ -169,7 +169,7 @@ def make_psf(
     if len(chosen) < _MIN_GOOD:
         warnings.warn(
             f"{image.name}: a PSF of {len(chosen)} star{'s' * (len(chosen) > 1)}, "
-            f"{summary(stars)}; give more stars, or loosen --min-snr",
+            f"{summary(stars)}; give more stars, or loosen --snr-min",
             PixsedWarning,
             stacklevel=2,
         )

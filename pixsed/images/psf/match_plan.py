@@ -355,7 +355,7 @@ def _measure_noise(source, kernel, segmap):
     warnings.warn(
         f"{source.name}: too little empty sky to tell how correlated its noise is; its pixels "
         "are taken as independent, which makes errors of drizzled images too small; try "
-        "--mask with its sources, or --correlation none to say so",
+        "--segmap with its sources, or --correlation none to say so",
         PixsedWarning,
         stacklevel=4,
     )

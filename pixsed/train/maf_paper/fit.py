@@ -112,7 +112,7 @@ def train(simulations, noise, output, options=None, *, resume=None, report=None,
         if not np.isfinite(row["held_out"]):
             raise PixsedError(
                 f"the loss of epoch {row['epoch']} is not finite; try a smaller --rate, or "
-                f"continue from {output} with --resume"
+                f"continue from {output} with --continue"
             )
         checkpoint = training.checkpoint()
         write_checkpoint(checkpoint, output)
