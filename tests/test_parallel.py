@@ -325,7 +325,7 @@ def test_a_scheduler_without_workers(monkeypatch):
 
 def test_dask_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(PixsedError, match=r"not installed; try: pip install 'pixsed\[dask\]'"):
+    with pytest.raises(PixsedError, match=r"not installed; try: pip install 'dask\[distributed\]'"):
         run(tasks.add, range(3), scheduler="tcp://127.0.0.1:1")
 
 

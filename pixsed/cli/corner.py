@@ -36,7 +36,7 @@ def command(file, properties, truths, dpi, output, overwrite, **values):
 
     Pixels have the draws of which 'pixsed fit' writes the quantiles; the fluxes of a region
     or segment are summed before the fit. Several places are drawn over each other. The prior
-    at the galaxy's redshift is grey. Needs matplotlib: pip install 'pixsed[plot]'; a table
+    at the galaxy's redshift is grey. Needs matplotlib: pip install matplotlib; a table
     of the draws does not.
     """
     from pixsed.fit.draws_table import draws_table, write_draws

@@ -29,9 +29,10 @@ def command(checkpoints, sims, name, output, overwrite):
     Several checkpoints of networks trained in the same way are combined into one model, and
     each draws a fraction of the samples. The model takes fluxes in nJy, returns samples in
     physical units, and needs only onnxruntime. Its results are compared with torch before it
-    is written. Requires pip install 'pixsed[train]'.
+    is written. Needs onnx, onnxscript and torch.
     """
     from pixsed.errors import PixsedError
+    from pixsed.extras import EXTRAS, install_advice
     from pixsed.io.inputs import check_input
     from pixsed.io.outputs import check_ending, check_output
     from pixsed.simulate.table import read_simulations
@@ -45,7 +46,8 @@ def command(checkpoints, sims, name, output, overwrite):
         from pixsed.train.export import export
     except ImportError as error:
         raise PixsedError(
-            f"export needs {error.name}, which is not installed; try: pip install 'pixsed[train]'"
+            f"export needs {error.name}, which is not installed; try: "
+            f"{install_advice(*EXTRAS['train'])}"
         ) from None
     simulations = read_simulations(sims) if sims else None
     saved = [read_checkpoint(path) for path in checkpoints]

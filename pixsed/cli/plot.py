@@ -56,7 +56,7 @@ def command(maps, properties, cubes, contact_sheet, std, kind, output, overwrite
     the fitted pixels, with RA, Dec and scale bars in arcsec and kpc. Planes without a
     standard deviation come last. LOGSSFR is the difference of the medians of LOGSFR and
     LOGMSTAR; LOGSIGMA_SFR is LOGSFR per kpc^2. A colour bar says at which percentiles its
-    colours are cut. Needs matplotlib: pip install 'pixsed[plot]'.
+    colours are cut. Needs matplotlib: pip install matplotlib.
     """
     from pixsed.cli.fit_options import is_folder
     from pixsed.plots.pictures import cubes_by_object

@@ -64,7 +64,7 @@ def command(files, maps, ssps, propose, plot, output, overwrite, **values):
     residuals by band, as a table and a picture. Without one: the median residual of each band
     over galaxies, each summed over its segment, or over the rows of a table; --propose
     iterates it into zero points. An offset that is common to all bands of a galaxy cannot be
-    told from its mass, and is removed. Pictures need matplotlib: pip install 'pixsed[plot]'.
+    told from its mass, and is removed. Pictures need matplotlib: pip install matplotlib.
     """
     if not (output or plot or propose):
         raise click.UsageError("give -o, --plot or --propose")

@@ -119,7 +119,7 @@ def command(cube, model, properties, noise, plot, dpi, output, overwrite, jobs, 
     For each annulus the surface densities of mass and SFR, mass-weighted AGE, A_V and the
     other properties, and their quantiles at 16, 50 and 84 %: draw k of an annulus is made
     from draw k of all its pixels. All radii are semi-major axes. A pixel counts by the
-    fraction of its area inside. The picture needs matplotlib: pip install 'pixsed[plot]'.
+    fraction of its area inside. The picture needs matplotlib: pip install matplotlib.
     """
     from pixsed.cli.fit_options import fields_of, fit_options
     from pixsed.cli.fit_report import PixelBar

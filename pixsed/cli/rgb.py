@@ -63,7 +63,7 @@ def command(cube, red, green, blue, bands, bare, psf_fwhm, dpi, output, overwrit
     Colours are those of Lupton et al. (2004). The picture has RA, Dec, scale bars in arcsec
     and kpc, and a circle with the FWHM of the PSF if the cube or --psf-fwhm gives it. None of them
     lies on the galaxy. Pixels without data are grey.
-    Needs matplotlib: pip install 'pixsed[plot]'.
+    Needs matplotlib: pip install matplotlib.
     """
     from pixsed.cli.options import say
     from pixsed.io.atomic import atomic_path

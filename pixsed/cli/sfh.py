@@ -27,7 +27,7 @@ def command(file, log_time, log_sfr, dpi, output, overwrite, **values):
     The median SFR against lookback time, with bands of 68 and 95 %, one panel per place. A
     pixel of a bin has its part of the bin's SFR. The fluxes of a region or segment are summed
     before the fit. Models whose draws do not describe a history bin by bin give a coarse one.
-    Needs matplotlib: pip install 'pixsed[plot]'; a table does not.
+    Needs matplotlib: pip install matplotlib; a table does not.
     """
     from pixsed.fit.draws_table import write_draws
     from pixsed.fit.histories import history_table, recover

@@ -170,9 +170,10 @@ def command(context, **options):
 
     Bands, errors and noise are drawn again for every population in every epoch, so that the
     model works with any subset of the bands at any depth; with --net maf-paper they are drawn
-    once, as in the paper. Needs the extra: pip install 'pixsed[train]'.
+    once, as in the paper. Needs torch, and sbi for maf-paper.
     """
     from pixsed.errors import PixsedError
+    from pixsed.extras import EXTRAS, install_advice
     from pixsed.simulate.noise import choose_noise
     from pixsed.simulate.table import read_simulations
 
@@ -188,7 +189,8 @@ def command(context, **options):
             import sbi  # noqa: F401 -- likewise
     except ImportError as error:
         raise PixsedError(
-            f"training needs {error.name}, which is not installed; try: pip install 'pixsed[train]'"
+            f"training needs {error.name}, which is not installed; try: "
+            f"{install_advice(*EXTRAS['train'])}"
         ) from None
     simulations = read_simulations(options["simulations"])
     _add_curves(simulations, options["filters"])

@@ -276,6 +276,7 @@ def _write_card(report, card, overwrite):
 def _paper_network(checkpoint, simulations):
     """Return the sampler of a checkpoint of the paper's network, in the simulations' bands."""
     from pixsed.errors import PixsedError
+    from pixsed.extras import EXTRAS, install_advice
     from pixsed.validate.cases import first_block
 
     bands = first_block(simulations).bands
@@ -284,6 +285,6 @@ def _paper_network(checkpoint, simulations):
     except ImportError as error:
         raise PixsedError(
             f"the paper's network needs {error.name}, which is not installed; "
-            "try: pip install 'pixsed[train]'"
+            f"try: {install_advice(*EXTRAS['train'])}"
         ) from None
     return load_sampler(checkpoint, bands, threads=1)

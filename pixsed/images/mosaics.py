@@ -7,6 +7,7 @@ import numpy as np
 from astropy.wcs import NoConvergence
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.extras import install_advice
 from pixsed.images.noise.covariance import widened
 from pixsed.images.noise.error_scale import MOSAIC_LIMIT, is_off, mosaic_scatter
 from pixsed.images.reproject import reproject_plane
@@ -101,7 +102,7 @@ class Mosaics:
         except ImportError:
             raise PixsedError(
                 f"{names}: not on the pixel grid of {first.name}; "
-                "pip install reproject, and they are reprojected to it"
+                f"{install_advice('reproject')}, and they are reprojected to it"
             ) from None
         warnings.warn(
             f"{names}: not on the pixel grid of {first.name}; reprojected to it",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pixsed.errors import PixsedError
+from pixsed.extras import install_advice
 from pixsed.images.segmap import open_segmap
 from pixsed.io.headers import celestial_wcs
 
@@ -57,7 +58,7 @@ def _contour_maker():
     except ImportError:
         raise PixsedError(
             "outlines of segments need contourpy, which comes with matplotlib and is not "
-            "installed; try: pip install 'pixsed[plot]'"
+            f"installed; try: {install_advice('matplotlib')}"
         ) from None
     return lambda image: contour_generator(z=image)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.extras import install_advice
 from pixsed.io.inputs import check_input
 
 
@@ -59,7 +60,7 @@ def read_regions(path, wcs):
         from regions import PixelRegion, Regions
     except ImportError:
         raise PixsedError(
-            f"{path}: region files need the package regions; pip install regions"
+            f"{path}: region files need the package regions; try: {install_advice('regions')}"
         ) from None
     check_input(path, "a file of DS9 regions")
     with warnings.catch_warnings(record=True) as caught:

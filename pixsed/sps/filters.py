@@ -7,6 +7,7 @@ import numpy as np
 
 from pixsed.bands import BY_NAME
 from pixsed.errors import PixsedError
+from pixsed.extras import install_advice
 
 #: Range of the observed wavelengths of all bands, Angstrom.
 WAVELENGTHS = (1900.0, 110000.0)
@@ -43,7 +44,7 @@ def load_curve(name):
     except ImportError:
         raise PixsedError(
             "filter curves come from astro-sedpy, which is not installed; "
-            "try: pip install 'pixsed[sps]'"
+            f"try: {install_advice('astro-sedpy')}"
         ) from None
     curve = load_filters([BY_NAME[name].curve])[0]
     return np.asarray(curve.wavelength, float), np.asarray(curve.transmission, float)

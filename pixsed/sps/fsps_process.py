@@ -13,6 +13,7 @@ import numpy as np
 
 import pixsed
 from pixsed.errors import PixsedError
+from pixsed.extras import install_advice
 from pixsed.sps import fsps_worker
 from pixsed.sps.fsps_data import missing_files
 from pixsed.temporary import new_folder
@@ -73,7 +74,7 @@ def run_fsps(home, options, progress=None):
     """
     if importlib.util.find_spec("fsps") is None:
         raise PixsedError(
-            "FSPS is not installed; try: pip install 'pixsed[sps]' (or --library bc03)"
+            f"FSPS is not installed; try: {install_advice('fsps')} (or --library bc03)"
         )
     root = str(Path(pixsed.__file__).parents[1])
     path = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]

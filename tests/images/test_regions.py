@@ -34,7 +34,7 @@ def test_without_the_package(region_file, wcs, monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(PixsedError, match="a.reg: region files need .*; pip install regions"):
+    with pytest.raises(PixsedError, match="a.reg: region files need .*; try: pip install regions"):
         read_regions(region_file("circle(1,1,1)"), wcs)
 
 
