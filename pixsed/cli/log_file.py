@@ -71,6 +71,8 @@ def open_log(path):
 
 
 def _open(ctx, param, value):
+    if ctx.resilient_parsing:  # the shell completes a command line: nothing is written
+        return
     if value is not None and not value.strip():
         raise click.UsageError("--log is given without a value (an empty text)")
     open_log(value)

@@ -36,6 +36,7 @@ COMMANDS = {
     "ds9": "Print or run the command that shows maps in DS9.",
     "models": "List the shipped models and their cards.",
     "cite": "Print what to cite: papers and packages, as BibTeX.",
+    "completion": "Print the script that completes command lines in a shell.",
     "ssp": "Make a grid of simple stellar populations.",
     "simulate": "Simulate photometry of stellar populations drawn from a prior.",
     "train": "Train a flow on simulations.",
@@ -55,7 +56,22 @@ class LazyGroup(click.Group):
             return None
         command = importlib.import_module(f"pixsed.cli.{name.replace('-', '_')}").command
         _name_variables(name, command)
+        if ctx.resilient_parsing:  # the shell completes a command line
+            from pixsed.cli.complete import attach
+
+            attach(command)
         return command
+
+    def shell_complete(self, ctx, incomplete):
+        # Click would import every command for its help.
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=text)
+            for name, text in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx, formatter):
         with formatter.section("Commands"):
@@ -95,7 +111,7 @@ def cli():
     To look at maps, and to compare them: rgb, plot, ds9, compare.
     Of single pixels, regions and annuli: corner, sfh, ppc, profile.
     To a model of your own: ssp, simulate, train, export, validate.
-    What to cite: cite.
+    What to cite: cite. Completion by the shell: completion.
     """
 
 

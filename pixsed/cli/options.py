@@ -56,7 +56,7 @@ def _set_quiet(ctx, param, value):
 
 def _set_no_verify(ctx, param, value):
     """Set the variable, which worker processes inherit, until the command ends."""
-    if value:
+    if value and not ctx.resilient_parsing:
         ctx.with_resource(variables(**{NO_VERIFY: "1"}))
 
 
