@@ -28,7 +28,7 @@ def console_blocks(page):
     for line in textwrap.dedent("".join(found)).splitlines():
         if line.startswith("$ "):
             commands.append(([line[2:]], []))
-        elif line.startswith("> "):
+        elif line == ">" or line.startswith("> "):
             commands[-1][0].append(line[2:])
         elif line.strip():
             commands[-1][1].append(line)
@@ -95,7 +95,9 @@ def differences(expected, printed):
     return ""
 
 
-@pytest.mark.parametrize("name", ["quickstart", "mosaics_to_masses"])
+@pytest.mark.parametrize(
+    "name", ["quickstart", pytest.param("mosaics_to_masses", marks=pytest.mark.slow)]
+)
 def test_commands_of_the_page(name, run_cli, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib", reason="pictures need matplotlib")
     (tmp_path / "data").symlink_to(ROOT / "data")
