@@ -13,9 +13,7 @@ import argparse
 import hashlib
 import json
 import os
-import resource
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -29,12 +27,12 @@ if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 import numpy as np  # noqa: E402
+from forked import bad_end, fork, import_all  # noqa: E402
 from inputs import COMMANDS, make_inputs, make_training_inputs  # noqa: E402
 from mutations import CELLS, mutations  # noqa: E402
 
-#: Limits of a run: CPU seconds, those of an export, which takes a minute by itself, wall seconds,
-#: which depend on what else the machine does, and bytes of memory.
-SECONDS, EXPORT_SECONDS, WALL_SECONDS, MEMORY = 60, 400, 900, 8 << 30
+#: CPU seconds after which a run counts as hanging, and of an export, which takes a minute by itself.
+SECONDS, EXPORT_SECONDS = 60, 400
 
 
 @dataclass
@@ -53,22 +51,13 @@ class Run:
     @property
     def verdict(self):
         """How it ended; ``result``, ``error`` and ``usage`` are as it should be."""
-        if self.status in (-signal.SIGALRM, -signal.SIGXCPU):
-            return "HANG"
-        if self.status < 0:
-            return "CRASH"
-        if "internal error" in self.said:
-            return "INTERNAL ERROR"
-        if "Traceback" in self.said:
-            return "TRACEBACK"
+        if found := bad_end(self.status, self.said):
+            return found
         if self.status == 0:
             return "SILENT" if self.damage else "result"
         kept = "--resume" in self.said
         if any(".pixsed-" in name or name[:2] in ("o.", "o/") for name in self.left) and not kept:
             return "LEFT OVER"
-        error = "pixsed: error:" in self.said or "Error:" in self.said
-        if not error or self.status not in (1, 2):
-            return "NO MESSAGE"
         return "error" if self.status == 1 else "usage"
 
 
@@ -137,19 +126,8 @@ def begin(seed, folder, commands):
     place = Path(tempfile.mkdtemp(prefix="run-", dir=folder.parent))
     for path in folder.iterdir():
         os.link(path, place / path.name)
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid:
-        return pid, place
-    status = 70
-    try:
-        os.chdir(place)
-        os.environ["TMPDIR"] = str(place)
-        tempfile.tempdir = None
-        for name, number in {".out": 1, ".err": 2}.items():
-            os.dup2(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600), number)
-        sys.stdout, sys.stderr = (open(n, "w", closefd=False, buffering=1) for n in (1, 2))
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+    def prepare():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             run, changed = mutate(folder, seed, commands)
@@ -157,21 +135,9 @@ def begin(seed, folder, commands):
             Path(run.name).unlink()
             Path(run.name).write_bytes(changed)
         Path(".run").write_text(json.dumps(asdict(run)))
-        os.ftruncate(2, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(WALL_SECONDS)
-        limit = EXPORT_SECONDS if run.args[0] == "export" else SECONDS
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
-        from pixsed.cli.main import main
+        return run.args, EXPORT_SECONDS if run.args[0] == "export" else SECONDS
 
-        try:
-            main(run.args)
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
-        sys.stdout.flush()
-    finally:
-        os._exit(status)
+    return fork(place, prepare), place
 
 
 def finish(status, place, folder):
@@ -207,7 +173,7 @@ def campaign(folder, seeds, commands=tuple(COMMANDS), *, jobs=1, minutes=None, s
     show : callable, optional
         Called with each run that ended.
     """
-    _import_all()
+    import_all()
     until = np.inf if minutes is None else time.monotonic() + 60 * minutes
     before = _digests(folder)
     runs, going = [], {}
@@ -236,20 +202,6 @@ def campaign(folder, seeds, commands=tuple(COMMANDS), *, jobs=1, minutes=None, s
 def _digests(folder):
     paths = sorted(folder.iterdir())
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-
-
-def _import_all():
-    """Import what the commands need, so that each forked process has it."""
-    import importlib
-
-    from pixsed.cli.main import COMMANDS as NAMES
-    from pixsed.fit import runtime
-
-    for name in NAMES:
-        importlib.import_module(f"pixsed.cli.{name.replace('-', '_')}")
-    for name in ("astropy.table", "astropy.wcs", "photutils.segmentation", "pixsed.fit.to_file"):
-        importlib.import_module(name)
-    runtime.load()
 
 
 def main():

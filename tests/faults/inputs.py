@@ -1,5 +1,6 @@
 """Small inputs of all commands, and commands that read each of them."""
 
+import json
 import subprocess
 import sys
 
@@ -69,21 +70,19 @@ export small.ckpt --sims sims.fits -o o.onnx
 """.strip().splitlines()
 
 
-def _runner(folder):
-    """Return a function that runs a command of pixsed in a folder."""
-
-    def run(*args):
-        words = [sys.executable, "-m", "pixsed", *args]
-        subprocess.run(words, cwd=folder, check=True, capture_output=True)
-
-    return run
+def _run(folder, *commands):
+    """Run commands of pixsed, lists of words, in a folder, one after the other in one process."""
+    code = "import sys, json; from pixsed.cli.main import cli\n"
+    code += "for args in json.loads(sys.argv[1]): cli.main(args, standalone_mode=False)"
+    words = [sys.executable, "-c", code, json.dumps(commands)]
+    subprocess.run(words, cwd=folder, check=True, capture_output=True)
 
 
 def make_inputs(folder):
     """Write the inputs into a folder."""
     from pixsed.io.formats.cube import write_cube
 
-    run, rng = _runner(folder), np.random.default_rng(5)
+    rng = np.random.default_rng(5)
     cube = make_cube(redshift_err=0.02)
     write_cube(cube, folder / "cube.fits")
     write_cube(make_cube(object_id="7"), folder / "cube2.fits")
@@ -113,14 +112,19 @@ def make_inputs(folder):
     )
     fake_model(folder / "fake.onnx")
     few = ("--model", "fake.onnx", "--samples", "8")
-    run("fit", "cube.fits", *few, "-o", "maps.fits")
-    run("fit", "cube.fits", *few, "--model-fluxes", "-o", "mapsf.fits")
-    run("fit", "cube.fits", *few, "--seed", "7", "-o", "maps2.fits")
-    for i in (1, 2):
-        run("fit", "cube.fits", *few, "--part", f"{i}/2", "-o", f"part{i}.fits")
-        run("sum-mass", f"cube{'2' * (i - 1)}.fits", *few, "-o", f"t{i}.fits")
-    run("sum-mass", "cube.fits", *few, "--seed", "7", "-o", "t3.fits")
-    run("noise", "cube.fits", "-o", "noise.fits")
+    fit = ("fit", "cube.fits", *few)
+    _run(
+        folder,
+        (*fit, "-o", "maps.fits"),
+        (*fit, "--model-fluxes", "-o", "mapsf.fits"),
+        (*fit, "--seed", "7", "-o", "maps2.fits"),
+        (*fit, "--part", "1/2", "-o", "part1.fits"),
+        (*fit, "--part", "2/2", "-o", "part2.fits"),
+        ("sum-mass", "cube.fits", *few, "-o", "t1.fits"),
+        ("sum-mass", "cube2.fits", *few, "-o", "t2.fits"),
+        ("sum-mass", "cube.fits", *few, "--seed", "7", "-o", "t3.fits"),
+        ("noise", "cube.fits", "-o", "noise.fits"),
+    )
 
 
 def make_training_inputs(folder):
@@ -134,18 +138,21 @@ def make_training_inputs(folder):
     from pixsed.train.options import NetworkSizes, TrainOptions
     from pixsed.train.train import train
 
-    run = _runner(folder)
     write_ssp(synthetic_ssp(), folder / "ssp.fits")
     bands = "F606W,F090W,F115W,F150W,F200W,F277W,F356W,F410M,F444W"
     simulate = ("simulate", "--ssp", "ssp.fits", "--prior", "tau", "--bands", bands, "--jobs", "1")
-    run(*simulate, "-n", "500", "-o", "sims.fits")
-    run(*simulate, "-n", "2000", "--seed", "3", "-o", "sims2000.fits")
+    _run(
+        folder,
+        (*simulate, "-n", "500", "-o", "sims.fits"),
+        (*simulate, "-n", "2000", "--seed", "3", "-o", "sims2000.fits"),
+    )
     sizes = NetworkSizes(width=24, blocks=1, context=16, hidden=12, bins=4)
     simulations = read_simulations(str(folder / "sims2000.fits"))
     options = TrainOptions(epochs=1, batch=256, sizes=sizes)
     grid = read_ssp(folder / "ssp.fits")
     train(simulations, grid, DEPTH, folder / "small.ckpt", options, threads=1)
-    run("export", "small.ckpt", "--sims", "sims2000.fits", "--name", "small", "-o", "small.onnx")
+    export = ("export", "small.ckpt", "--sims", "sims2000.fits", "--name", "small")
+    _run(folder, (*export, "-o", "small.onnx"))
     (folder / "sims2000.fits").unlink()
     torch.set_num_threads(1)
 

@@ -7,33 +7,26 @@ from collections import Counter
 
 import pytest
 from damage_inputs import Run, campaign
-from inputs import COMMANDS, make_inputs
+from inputs import COMMANDS
 
 pytestmark = pytest.mark.machine
 #: Inputs that need training are left to the script.
 _FEW = [c for c in COMMANDS if not any(n in c for n in ("small.", "sims.fits", "ssp.fits"))]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faults") / "inputs"
-    folder.mkdir()
-    make_inputs(folder)
-    return folder
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("command", dict.fromkeys(_FEW))
-def test_intact_inputs_are_accepted(folder, tmp_path, command):
+def test_intact_inputs_are_accepted(fault_inputs, tmp_path, command):
     """Otherwise the campaign would test nothing."""
-    shutil.copytree(folder, tmp_path / "in")
+    shutil.copytree(fault_inputs, tmp_path / "in")
     words = [sys.executable, "-m", "pixsed", *command.split()]
     run = subprocess.run(words, cwd=tmp_path / "in", capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks processes that have threads")
-def test_no_bad_end(folder):
+def test_no_bad_end(fault_inputs, tmp_path):
+    folder = shutil.copytree(fault_inputs, tmp_path / "inputs")
     runs = campaign(folder, range(60), _FEW, jobs=1)
     bad = [run for run in runs if run.verdict.isupper()]
     assert not bad, [(run.seed, run.verdict, run.args, run.said) for run in bad]
