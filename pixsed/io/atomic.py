@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import sys
+import tempfile
 from pathlib import Path
 
 from pixsed.errors import PixsedError
@@ -72,7 +73,7 @@ def temporary_file(suffix=""):
     return open(handle, "r+b"), path
 
 
-def place(temporary, path, overwrite=False):
+def place(temporary, path, overwrite=False, *, exclusive=False):
     """Move a finished file to its final name.
 
     If it replaces a file, it takes over the mode and owner of that file.
@@ -85,6 +86,9 @@ def place(temporary, path, overwrite=False):
         The final name; not a stream.
     overwrite : bool, optional
         Replace a file of that name.
+    exclusive : bool, optional
+        Give the file a second name instead of another one, if it replaces none. Two processes can
+        then not both take the name. The caller removes the temporary name.
 
     Raises
     ------
@@ -97,7 +101,7 @@ def place(temporary, path, overwrite=False):
     if target.exists():
         before = os.stat(target)
         if not overwrite:
-            raise PixsedError(f"{path} appeared while it was being made; nothing was replaced")
+            raise _appeared(path)
         check_no_input(path, before)
         with contextlib.suppress(OSError, AttributeError):
             os.chown(temporary, before.st_uid, before.st_gid)
@@ -108,10 +112,27 @@ def place(temporary, path, overwrite=False):
         mode = 0o666 & ~umask
     os.chmod(temporary, mode)
     _sync(temporary)
-    os.replace(temporary, target)
+    if exclusive and not overwrite:
+        _link(temporary, target, path)
+    else:
+        os.replace(temporary, target)
     with contextlib.suppress(OSError):  # not all file systems can do this for folders
         _sync(target.absolute().parent)
     _log.info("wrote %s", target)
+
+
+def _link(temporary, target, path):
+    """Give a file the name `target` too, which no file has; rename it if it can have only one."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise _appeared(path) from None
+    except (OSError, AttributeError):  # a file system without hard links
+        os.replace(temporary, target)
+
+
+def _appeared(path):
+    return PixsedError(f"{path} appeared while it was being made; nothing was replaced")
 
 
 def _sync(path):
@@ -143,7 +164,8 @@ def atomic_path(path, overwrite=False):
     stream = is_stream(path)
     suffix = "" if str(path) == "-" else "".join(Path(path).suffixes[-2:]).lower()
     folder = None if stream else resolve_output(path).absolute().parent
-    handle, temporary = new_file(suffix, folder)
+    with disk_errors(path):
+        handle, temporary = new_file(suffix, folder)
     os.close(handle)
     try:
         with disk_errors(path):
@@ -152,7 +174,8 @@ def atomic_path(path, overwrite=False):
             with open(temporary, "rb") as source:
                 send(source, path)
         else:
-            place(temporary, path, overwrite)
+            with disk_errors(path):
+                place(temporary, path, overwrite, exclusive=True)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -178,8 +201,16 @@ def named_error(error, path):
     short = re.search(r"not enough space|requested and \d+ written", str(error), re.IGNORECASE)
     if not (full or short):
         return error
+    if is_stream(path):  # until it is complete, the output is a temporary file
+        return no_temporary_room()
+    return PixsedError(f"{path}: no room left on the disk; make some, or choose another -o")
+
+
+def no_temporary_room():
+    """Return the `PixsedError` of a full disk of temporary files."""
     return PixsedError(
-        f"{stream_name(path)}: no room left on the disk; make some, or choose another -o"
+        f"{tempfile.gettempdir()}: no room left on the disk for temporary files; make some, or "
+        "set TMPDIR to another folder"
     )
 
 

@@ -1,8 +1,13 @@
 """The messages in docs/reference/errors.rst are those that the commands give."""
 
+import ctypes
+import functools
 import gzip
 import os
 import re
+import resource
+import signal
+import sys
 from pathlib import Path
 
 import fakes
@@ -10,6 +15,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from forked import import_all, run
 
 from pixsed.fit.graph_check import signed
 from pixsed.io.formats.cube import write_cube
@@ -214,6 +220,82 @@ CASES = {
 }
 
 
+def fill_the_disk():
+    """Let files of this process have few bytes, as on a disk that is full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+
+def close_the_pipe():
+    """Make standard output a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    os.dup2(writer, 1)
+
+
+def interrupt_when_written():
+    """Send SIGINT before the output takes its name."""
+    from pixsed.io import atomic
+
+    atomic.place = lambda *args, **kwargs: interrupt()
+
+
+def after_a_tile(action):
+    """Return a function that has the process call `action` when the first tile is done."""
+
+    def begin():
+        from pixsed.io.writers.maps import MapsWriter
+
+        commit = MapsWriter.commit
+
+        @functools.wraps(commit)
+        def then(self, counts):
+            commit(self, counts)
+            action()
+
+        MapsWriter.commit = then
+
+    return begin
+
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def obey_permissions():
+    """Give up the capability of root to read and write everything."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    if ctypes.CDLL(None, use_errno=True).capset(header, (ctypes.c_uint32 * 6)()):
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+def mode(name, number):
+    """Return a function that changes the mode of a file of the folder, or of the folder."""
+    return lambda folder: (folder / name).chmod(number)
+
+
+def read_only(folder):
+    text("o.fits", "mine")(folder)
+    (folder / "o.fits").chmod(0o444)
+
+
+#: What is wrong with the process or its disk -> a function that prepares the folder, one that is
+#: called in the process, and the command.
+PROCESSES = {
+    "an input without permission": (mode("im.fits", 0), obey_permissions, BKG),
+    "a folder without permission": (mode(".", 0o555), obey_permissions, BKG),
+    "an output that is read-only": (read_only, obey_permissions, f"{BKG} --overwrite"),
+    "a full disk": (nothing, fill_the_disk, BKG),
+    "a disk that becomes full during a fit": (
+        nothing,
+        after_a_tile(fill_the_disk),
+        f"{FIT} --tile 4",
+    ),
+    "a closed pipe": (nothing, close_the_pipe, BKG.replace("o.fits", "-")),
+    "Ctrl-C": (nothing, interrupt_when_written, BKG),
+    "Ctrl-C during a fit": (nothing, after_a_tile(interrupt), f"{FIT} --tile 4"),
+}
+
+
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     from click.testing import CliRunner
@@ -271,7 +353,7 @@ def documented():
 
 
 def test_the_page_has_all_cases():
-    assert list(documented()) == list(CASES) and len(CASES) >= 50
+    assert list(documented()) == [*CASES, *PROCESSES] and len(CASES) >= 50
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes")
@@ -279,6 +361,30 @@ def test_the_page_has_all_cases():
 @pytest.mark.parametrize("name", CASES)
 def test_messages(name, inputs, tmp_path, run_cli, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    message = said(name, inputs, tmp_path, run_cli)
+    check_documented(name, said(name, inputs, tmp_path, run_cli))
+
+
+def check_documented(name, message):
     pattern = ".*".join(map(re.escape, documented()[name].split("...")))
     assert re.fullmatch(pattern, message), message
+
+
+@pytest.mark.machine
+@pytest.mark.skipif(sys.platform != "linux", reason="forks, and uses capabilities of Linux")
+@pytest.mark.parametrize("name", PROCESSES)
+def test_messages_of_processes(name, inputs, tmp_path):
+    import_all()
+    prepare, begin, command = PROCESSES[name]
+    for path in inputs.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for stream in (".out", ".err"):
+        (tmp_path / stream).touch()
+    prepare(tmp_path)
+    before = set(os.listdir(tmp_path))
+    status, message = run(tmp_path, [*command.split(), "-q"], before=begin)
+    tmp_path.chmod(0o755)
+    assert status == (130 if name.startswith("Ctrl-C") else 1), message
+    assert message.count("\n") == 1, message
+    check_documented(name, message.strip().removeprefix("pixsed: ").removeprefix("error: "))
+    kept = {".o.fits.part", ".o.fits.journal"} if "--resume" in message else set()
+    assert set(os.listdir(tmp_path)) - before == kept

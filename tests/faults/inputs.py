@@ -73,7 +73,8 @@ export small.ckpt --sims sims.fits -o o.onnx
 def _run(folder, *commands):
     """Run commands of pixsed, lists of words, in a folder, one after the other in one process."""
     code = "import sys, json; from pixsed.cli.main import cli\n"
-    code += "for args in json.loads(sys.argv[1]): cli.main(args, standalone_mode=False)"
+    code += "for args in json.loads(sys.argv[1]):\n"
+    code += "    sys.argv = ['pixsed', *args]; cli.main(args, standalone_mode=False)"
     words = [sys.executable, "-c", code, json.dumps(commands)]
     subprocess.run(words, cwd=folder, check=True, capture_output=True)
 

@@ -267,6 +267,30 @@ def test_one_that_appears_meanwhile(tmp_path):
     assert (tmp_path / "a").read_text() == "theirs" and entries(tmp_path) == ["a"]
 
 
+def test_one_that_appears_at_the_last_moment(tmp_path, monkeypatch):
+    """Between the last look at the name and the moment when it is taken."""
+    from pixsed.io import atomic
+
+    def sync(path):
+        if path.name.startswith(".pixsed"):
+            (tmp_path / "a").write_text("theirs")
+
+    monkeypatch.setattr(atomic, "_sync", sync)
+    with pytest.raises(PixsedError, match="appeared"), atomic_path(tmp_path / "a") as temporary:
+        temporary.write_text("ours")
+    assert (tmp_path / "a").read_text() == "theirs" and entries(tmp_path) == ["a"]
+
+
+def test_a_file_system_without_hard_links(tmp_path, monkeypatch):
+    def link(*names):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    with atomic_path(tmp_path / "a") as temporary:
+        temporary.write_text("ours")
+    assert (tmp_path / "a").read_text() == "ours" and entries(tmp_path) == ["a"]
+
+
 GOOD = [
     "a.fits",
     "a.FITS",

@@ -133,7 +133,6 @@ class MapsWriter:
                 self._start_journal()
             else:
                 self._check_boxes(said)
-                self._planes.sums.update(said[-1]["sums"])
         except BaseException as error:
             self._close(remove=begun)
             if new:  # it would block the next run
@@ -185,18 +184,28 @@ class MapsWriter:
         return steps
 
     def _check_boxes(self, steps):
-        """Raise `PixsedError` unless the part has the pixels that its journal says."""
+        """Add the boxes of the steps to the sums.
+
+        Raises `PixsedError` unless the part has the pixels that its journal says.
+        """
         if not self._planes.has_all_bytes():
             raise damaged(self.part)
+        seen = set()
         for line in steps:
-            crc = 0
             try:
+                places = {tuple(box[:3]) for box in line["boxes"]}
+                if not places or places & seen or len(places) != len(line["boxes"]):
+                    raise ValueError
+                crc = 0
                 for box in line["boxes"]:
-                    crc = zlib.crc32(self._planes.read(*box), crc)
+                    crc = zlib.crc32(self._planes.take_up(*box), crc)
             except (ValueError, KeyError, TypeError):
                 raise damaged(self._journal_path) from None
             if crc != line["crc"]:
                 raise damaged(self.part)
+            if self._planes.sums != line["sums"]:
+                raise damaged(self._journal_path)
+            seen |= places
 
     def _take_up(self):
         """Return the primary header of the unfinished file, with its date and command."""

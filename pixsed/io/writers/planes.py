@@ -51,7 +51,7 @@ class PlacedPlanes:
     Attributes
     ----------
     sums : dict of str to int
-        Checksums of the data written so far. Keep and restore them to continue a file.
+        Checksums of the data written so far.
     """
 
     def __init__(self, file, primary, headers):
@@ -92,8 +92,14 @@ class PlacedPlanes:
         self._file.seek(0, io.SEEK_END)
         return self._file.tell() >= self._end
 
-    def read(self, name, y, x, ny, nx):
-        """Return the bytes of a box of a plane, row by row."""
+    def take_up(self, name, y, x, ny, nx):
+        """Add a box of a plane that was written earlier to the sums.
+
+        Returns
+        -------
+        bytes
+            Of the box, row by row.
+        """
         kind, width = self._kinds[name], self._shape[1]
         if min(y, x) < 0 or y + ny > self._shape[0] or x + nx > width:
             raise ValueError(f"{name}: the box must lie within the plane")
@@ -101,7 +107,10 @@ class PlacedPlanes:
         for i in range(ny):
             self._file.seek(self._at[name][1] + kind.itemsize * (width * (y + i) + x))
             parts.append(self._file.read(kind.itemsize * nx))
-        return b"".join(parts)
+        data = b"".join(parts)
+        pixels = np.frombuffer(data, kind).reshape(ny, nx)
+        self.sums[name] = self._add(pixels, y, x, self.sums[name])
+        return data
 
     def place(self, name, data, y=0, x=0):
         """Write an (n, m) array into a plane, its first pixel at row `y` and column `x`.
@@ -163,6 +172,10 @@ class PlacedPlanes:
             header["CHECKSUM"] = encode_checksum(total)
             self._file.seek(self._at[name][0])
             self._file.write(header.tostring().encode("ascii"))
+            # In an unfinished file that was damaged, the fill after the data may differ.
+            size = self._kinds[name].itemsize * self._shape[0] * self._shape[1]
+            self._file.seek(self._at[name][1] + size)
+            self._file.write(bytes(-size % _FITS_BLOCK))
         self._file.seek(self._end)
         if after:
             buffer = io.BytesIO()

@@ -97,7 +97,7 @@ class RowJournal:
                     raise ValueError
                 check_same(first["key"], self._key, str(self.part))
             rows = {str(line["name"]): dict(line["row"]) for line in others}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise PixsedError(
                 f"{self.part} cannot be read; start anew with --overwrite, without --resume"
             ) from None

@@ -81,6 +81,10 @@ def test_damaged_files_are_refused(stopped, header):
         [first, one, two | {"boxes": [["AV_P50", 99, 0, 3, 20]]}],
         [first, one, two | {"boxes": "all"}],
         [first, one, two | {"sums": {}}],
+        [first, one, two | {"sums": dict.fromkeys(two["sums"], 5)}],
+        [first, one, two, two | {"done": 3}],
+        [first, one, two, two | {"done": 3, "boxes": [], "crc": 0}],
+        [first, one, two | {"boxes": two["boxes"] * 2}],
         [first, one, {}],
         [{}, one, two],
     ):

@@ -81,7 +81,7 @@ def test_other_options_and_other_files(tmp_path):
             PixsedError, match="is damaged, so --resume cannot go on with it; start"
         ):
             write(path, "", resume=True)
-    for line in ({"format": 99, "key": {}}, {"format": 2}):
+    for line in ({"format": 99, "key": {}}, {"format": 2}, {"format": 2, "key": "x"}):
         part.write_bytes(journal_line(line))
         with pytest.raises(PixsedError, match="cannot be read; start anew with --overwrite"):
             write(path, "", resume=True)
