@@ -15,6 +15,7 @@ from pixsed.fit.many_cubes import fit_cubes, maps_paths
 from pixsed.fit.to_file import pixel_options
 from pixsed.io.formats.psfmatch import NO_PSFMATCH
 from pixsed.io.outputs import is_stream
+from pixsed.io.repeated_warnings import merge_repeated_warnings
 
 
 class PixelBar:
@@ -124,7 +125,7 @@ def _report_each(outcomes, number, options, resumed):
     """Write a line about each cube when it is done; return the number of failures."""
     failed = fitted = unknown = 0
     bar = tqdm(outcomes, total=number, unit="cube", disable=not show_progress())
-    with closing(outcomes), bar:
+    with merge_repeated_warnings(), closing(outcomes), bar:
         for outcome in bar:
             bar.clear()  # lines are printed above the bar
             for message in outcome.warnings:

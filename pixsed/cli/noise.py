@@ -39,12 +39,14 @@ def command(cubes, bins, output, overwrite):
     from pixsed.io.formats.noise_table import write_noise
     from pixsed.io.inputs import once
     from pixsed.io.outputs import check_fits_output
+    from pixsed.io.repeated_warnings import merge_repeated_warnings
 
     check_fits_output(output, overwrite)
     cubes = once(cubes)
     measurement = NoiseMeasurement()
-    for name in tqdm(cubes, unit="cube", disable=not (len(cubes) > 1 and show_progress())):
-        measurement.add(read_cube(name), name)
+    with merge_repeated_warnings():
+        for name in tqdm(cubes, unit="cube", disable=not (len(cubes) > 1 and show_progress())):
+            measurement.add(read_cube(name), name)
     table = measurement.table(bins)
     write_noise(
         table,

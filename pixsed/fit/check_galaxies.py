@@ -16,6 +16,7 @@ from pixsed.io.formats.maps import read_maps
 from pixsed.io.formats.photometry import band_columns
 from pixsed.io.formats.psfmatch import warn_of_psfs
 from pixsed.io.locate import open_fits
+from pixsed.io.repeated_warnings import merge_repeated_warnings
 from pixsed.io.tables import read_table
 from pixsed.redshifts import redshift_dq
 from pixsed.snr import mean_snr
@@ -45,17 +46,18 @@ def rows_of_cubes(paths, model, options):
     """
     options = options.with_defaults(snr_min=DEFAULT_SNR_MIN)
     rows, names = [], []
-    for path in paths:
-        cube = with_redshift(read_cube(path), options)
-        warn_of_psfs(cube.psfmatch, cube.psf_fwhm)
-        selection = select(cube, model, options, path)
-        if not selection.chosen.any():
-            continue
-        flux, err = summed_photometry(cube, selection)
-        if np.isfinite(flux).sum() < MIN_BANDS:
-            continue
-        rows.append(row_of_sum(flux, err, cube, model, selection, cube.object_id))
-        names.append(str(cube.object_id) or path)
+    with merge_repeated_warnings():
+        for path in paths:
+            cube = with_redshift(read_cube(path), options)
+            warn_of_psfs(cube.psfmatch, cube.psf_fwhm)
+            selection = select(cube, model, options, path)
+            if not selection.chosen.any():
+                continue
+            flux, err = summed_photometry(cube, selection)
+            if np.isfinite(flux).sum() < MIN_BANDS:
+                continue
+            rows.append(row_of_sum(flux, err, cube, model, selection, cube.object_id))
+            names.append(str(cube.object_id) or path)
     if not rows:
         raise PixsedError(
             f"none of the {len(paths)} galaxies can be fitted; try --snr-min, --redshift or "

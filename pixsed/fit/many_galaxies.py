@@ -22,6 +22,7 @@ from pixsed.fit.select import select, with_redshift
 from pixsed.io.fingerprint import fingerprint
 from pixsed.io.locate import open_fits
 from pixsed.io.outputs import is_stream
+from pixsed.io.repeated_warnings import merge_repeated_warnings
 from pixsed.io.tables import read_table
 from pixsed.io.writers.row_journal import RowJournal
 from pixsed.io.writers.tables import table_format, write_table
@@ -153,7 +154,8 @@ class GalaxySums:
             return finished
         rows, done, failed = [], [], []
         with journal:
-            with contextlib.closing(self._outcomes(journal, progress, report)) as outcomes:
+            found = self._outcomes(journal, progress, report)
+            with merge_repeated_warnings(), contextlib.closing(found) as outcomes:
                 for number, outcome in outcomes:
                     if outcome.row is None:
                         failed.append(outcome)

@@ -12,7 +12,10 @@ _NAMED = 4
 
 @contextlib.contextmanager
 def merge_repeated_warnings():
-    """Merge warnings that differ only by the file and by numbers, and give them at the end."""
+    """Merge warnings that differ only by the file and by numbers, and give them at the end.
+
+    Equal warnings are given once.
+    """
     caught = []
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -24,6 +27,7 @@ def merge_repeated_warnings():
             groups.setdefault((warning.category, _without_numbers(warning)), []).append(warning)
         for first, *others in groups.values():
             message = first.message
+            others = [other for other in others if str(other.message) != str(message)]
             if others and isinstance(message, PixsedWarning):
                 names = [str(other.message).partition(": ")[0] for other in others]
                 more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pixsed.cli.main import _filter_warnings, cli
 from pixsed.io.formats.cube import write_cube
 
-CUBES, ROWS, GALAXIES = 20, 1000, 40
+CUBES, ROWS, GALAXIES = 8, 1000, 40
 MODEL = "--model fake.onnx --samples 4 --jobs 1"
 
 
@@ -86,7 +86,7 @@ def stderr_of(*words):
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_cubes(folder, command, defect):
     change, options = DEFECTS[defect]
-    cube = fakes.make_cube(ny=12, nx=12, **options)
+    cube = fakes.make_cube(**options)
     change(cube)
     for i in range(CUBES):
         write_cube(cube, folder / f"c{i}.fits")
@@ -143,7 +143,8 @@ def test_galaxies(folder, command, defect):
         y, x = divmod(i, 20)
         segmap[20 * y + 5 : 20 * y + 9, 10 * x + 2 : 10 * x + 6] = i + 1
     fits.PrimaryHDU(segmap, cube.header).writeto(folder / "seg.fits")
-    catalogue = Table({"id": np.arange(1, GALAXIES + 1), "z": 1.0, "z_err": 0.01})
+    catalogue = Table({"id": np.arange(1, GALAXIES + 1), "z": np.ones(GALAXIES)})
+    catalogue["z_err"] = 0.01
     for name, value in CATALOGUES[defect].items():
         catalogue[name][:-2] = value
     catalogue.write(folder / "cat.fits")

@@ -429,6 +429,10 @@ def test_a_full_disk_is_named(tmp_path, error):
     with pytest.raises(PixsedError, match="a.fits: no room left"), atomic_path(tmp_path / "a.fits"):
         raise error
     assert not entries(tmp_path)
+    # Standard output is made in a temporary file.
+    with pytest.raises(PixsedError, match="no room left .* for temporary files; .* set TMPDIR"):
+        with atomic_path("-"):
+            raise error
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("720 written")])
@@ -445,14 +449,14 @@ def test_what_can_be_told_before_the_work(tmp_path):
 def test_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     """File, name, folder: in another order, a power cut could leave an empty file."""
     done = []
-    sync, replace = os.fsync, os.replace
+    sync, link = os.fsync, os.link
 
     def fsync(number):
         done.append("folder" if stat.S_ISDIR(os.fstat(number).st_mode) else "file")
         sync(number)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(os, "replace", lambda *args: [done.append("name"), replace(*args)])
+    monkeypatch.setattr(os, "link", lambda *args: [done.append("name"), link(*args)])
     with atomic_path(tmp_path / "a.txt") as temporary:
         temporary.write_text("x")
     assert done == ["file", "name", "folder"]

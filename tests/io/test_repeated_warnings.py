@@ -35,6 +35,8 @@ from pixsed.io.repeated_warnings import merge_repeated_warnings
             ["0: x; the same, with other numbers, holds for 1, 2, 3, 4 and 14 more"],
         ),
         (["no file 1", "no file 2"], ["no file 1", "no file 2"]),
+        (["no file", "no file", "no file"], ["no file"]),
+        (["a: x", "a: x", "b: x"], ["a: x; the same, with other numbers, holds for b"]),
     ],
 )
 @pytest.mark.parametrize("fails", [False, True])

@@ -130,8 +130,11 @@ class RowJournal:
         if error is None and not self.keep or not self.rows:
             with contextlib.suppress(OSError):
                 os.unlink(self.part)
-        if error is None or not self.rows:
+        if error is None:
             return
-        number = len(self.rows)
-        rows = f"{number} row{'s are' if number > 1 else ' is'} kept in {self.part}"
-        raise_kept(named_error(error, self.path), f"{rows}: go on with --resume")
+        named = named_error(error, self.path)
+        if number := len(self.rows):
+            rows = f"{number} row{'s are' if number > 1 else ' is'} kept in {self.part}"
+            raise_kept(named, f"{rows}: go on with --resume")
+        if named is not error:
+            raise named from error

@@ -194,8 +194,10 @@ class TableWriter:
         if self._journal_path is not None:
             self._journal = open_kept(self._journal_path, create=True)
             self._journal.truncate()
-        fits.PrimaryHDU(header=self._primary).writeto(self._handle, checksum=True)
-        self._handle.seek(0, os.SEEK_END)
+        # astropy's writeto raises an AttributeError of its own if the disk is full.
+        primary = fits.PrimaryHDU(header=self._primary)
+        primary.add_checksum()
+        self._handle.write(primary.header.tostring().encode("ascii"))
         self._table_start = self._handle.tell()
         self._handle.write(self._table.tostring().encode("ascii"))
         self._start = self._handle.tell()

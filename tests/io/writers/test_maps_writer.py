@@ -1,6 +1,7 @@
 """Unfinished maps: what another run takes over, and what it refuses."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -114,6 +115,21 @@ def test_pixels_after_the_last_step_are_made_again(stopped, header, tmp_path):
     assert write(path, header, resume=True) == 2
     write(tmp_path / "whole.fits", header)
     assert data(path) == data(tmp_path / "whole.fits")
+
+
+def test_the_fill_after_planes_is_made_again(stopped, header, tmp_path):
+    path, part, _ = stopped
+    with fits.open(part, ignore_missing_end=True) as hdulist:
+        places = [hdu.fileinfo()["datLoc"] + hdu.data.nbytes for hdu in hdulist[1:]]
+    content = bytearray(part.read_bytes())
+    for place in places:
+        content[place + 1] = 1
+    part.write_bytes(content)
+    assert write(path, header, resume=True) == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of sums that do not verify
+        write(tmp_path / "whole.fits", header)
+        assert data(path) == data(tmp_path / "whole.fits")
 
 
 def test_links_are_not_followed(tmp_path, header):

@@ -47,6 +47,15 @@ def test_the_message_says_what_is_kept(tmp_path, error):
     assert [path.name for path in tmp_path.iterdir()] == ["t.fits.part"]
 
 
+def test_a_full_disk_is_named_without_rows_too(tmp_path):
+    error = OSError(28, "No space left on device")
+    with pytest.raises(PixsedError, match="t.fits: no room left on the disk; make some, or cho"):
+        with RowJournal(tmp_path / "t.fits", KEY) as journal:
+            journal._open()
+            raise error
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_line_that_was_cut_short(tmp_path):
     path, part = tmp_path / "t.fits", tmp_path / "t.fits.part"
     with pytest.raises(PixsedError):

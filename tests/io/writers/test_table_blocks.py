@@ -112,6 +112,33 @@ def test_nothing_is_left_where_nothing_was_done(tmp_path):
     assert not os.listdir(tmp_path)
 
 
+class Full:
+    """File on a disk that is full."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+    def write(self, data):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_disk_that_is_full_from_the_beginning(tmp_path, monkeypatch):
+    from pixsed.io.writers import table_blocks
+
+    def full(path):
+        file, path = open_part(path)
+        return Full(file), path
+
+    open_part = table_blocks.open_part
+    monkeypatch.setattr(table_blocks, "open_part", full)
+    with pytest.raises(PixsedError, match="t.fits: no room left on the disk; make some"):
+        write(tmp_path / "t.fits", 250)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("cut", [1, 19, 20, 1999, 2000, 2001, 5_000])
 def test_whole_blocks_are_kept(tmp_path, cut):
     """A run that was killed while it wrote leaves part of a block."""
