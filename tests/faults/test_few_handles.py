@@ -32,7 +32,7 @@ def folder(fault_inputs, tmp_path_factory):
     import_all()
     folder = tmp_path_factory.mktemp("many")
     shutil.copy(fault_inputs / "fake.onnx", folder)
-    write_cube(make_cube(ny=MANY, nx=3), folder / "tall.fits")
+    write_cube(make_cube(ny=MANY, nx=24), folder / "tall.fits")
     with fits.open(fault_inputs / "im.fits") as hdulist:
         for band in BANDS:
             hdulist[1].header["FILTER"] = band
@@ -102,7 +102,7 @@ def test_merge_of_many_parts(folder, tmp_path):
     status, said = run(folder, words, before=before, seconds=120)
     assert (status, said) == (0, "")
     with fits.open(tmp_path / "o.fits", checksum=True) as hdulist:
-        assert hdulist[1].shape == (MANY, 3)
+        assert hdulist[1].shape == (MANY, 24)
 
 
 @pytest.mark.parametrize(
