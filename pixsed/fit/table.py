@@ -6,6 +6,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from pixsed.fit.posterior import Rows, output_names, posterior_dq, summarise
 from pixsed.fit.progress import NoProgress, Progress
 from pixsed.fit.record import method_text, table_cards
 from pixsed.fit.select import quality
-from pixsed.fit.table_input import TableColumns, read_photometry
+from pixsed.fit.table_input import TableColumns, TablePhotometry, read_photometry
 from pixsed.io.formats.maps import QUALITY, model_flux_text
 from pixsed.io.formats.photometry import band_columns
 from pixsed.io.locate import parse_location
@@ -137,14 +138,8 @@ def fit_table(
 
 def _fit_rows(table, model, options, columns, name, jobs, bar):
     """Return a table with the columns of its fit added, its number of rows, and the bands."""
-    seen = read_photometry(table, model, options, columns, name)
-    snr = mean_snr(seen.flux, seen.err, seen.bands).astype(np.float32)
-    dq, nbands = quality(seen.flux, seen.code, snr, options.snr_min)
-    redshift_bits = redshift_dq(seen.redshift, seen.redshift_err, model)
-    dq |= redshift_bits
-    _warn_of_redshifts(redshift_bits, seen.ids, model, name)
-    warn_of_codes(count_codes(seen.code, seen.bands), name, "rows")
-    index = np.flatnonzero((dq & NOT_FITTED) == 0)
+    chosen = choose_rows(table, model, options, columns, name)
+    seen, dq, index = chosen.photometry, chosen.dq, chosen.index
     rows = rows_of(seen, index, len(model.bands))
     flux_bands = seen.bands if options.model_fluxes else []
     with_error = bool((rows.redshift_err > 0).any())
@@ -157,8 +152,47 @@ def _fit_rows(table, model, options, columns, name, jobs, bar):
         _add(result, f"{band}_MODEL", index, found, "nJy", text)
     if len(index):
         dq[index] |= posterior_dq(found)
-    _add_quality(result, found, index, snr, nbands, dq)
+    _add_quality(result, found, index, chosen.snr, chosen.nbands, dq)
     return result, len(index), seen.bands
+
+
+@dataclass
+class ChosenRows:
+    """Rows of a table of N rows, and those that can be fitted.
+
+    Attributes
+    ----------
+    photometry : `~pixsed.fit.table_input.TablePhotometry`
+    snr : `~numpy.ndarray`, shape (N,), float32
+        Mean S/N over the reference bands; NaN without data.
+    nbands : `~numpy.ndarray`, shape (N,), int16
+        Number of bands with data.
+    dq : `~numpy.ndarray`, shape (N,), int32
+        Bits of `~pixsed.dq.DQ` that are known before the fit.
+    index : `~numpy.ndarray`, int
+        The rows that can be fitted.
+    """
+
+    photometry: TablePhotometry
+    snr: np.ndarray
+    nbands: np.ndarray
+    dq: np.ndarray
+    index: np.ndarray
+
+
+def choose_rows(table, model, options, columns, name):
+    """Return the `ChosenRows` of a table, with warnings of rows and values that are not used.
+
+    The parameters and errors are those of `pixsed.fit.table_input.read_photometry`.
+    """
+    seen = read_photometry(table, model, options, columns, name)
+    snr = mean_snr(seen.flux, seen.err, seen.bands).astype(np.float32)
+    dq, nbands = quality(seen.flux, seen.code, snr, options.snr_min)
+    redshift_bits = redshift_dq(seen.redshift, seen.redshift_err, model)
+    dq |= redshift_bits
+    _warn_of_redshifts(redshift_bits, seen.ids, model, name)
+    warn_of_codes(count_codes(seen.code, seen.bands), name, "rows")
+    return ChosenRows(seen, snr, nbands, dq, np.flatnonzero((dq & NOT_FITTED) == 0))
 
 
 def rows_of(seen, index, nbands):

@@ -97,25 +97,10 @@ class FieldFiles:
             disagree with the scatter of the sky.
         """
         with contextlib.ExitStack() as stack:
-            images = open_images(stack, self._image_options())
+            images = open_images(stack, self.image_options())
             segmap = stack.enter_context(open_segmap(self.segmap)) if self.segmap else None
             mosaics = Mosaics(images, segmap, reproject=False)
-            field = Field(
-                mosaics,
-                redshift=self.redshift,
-                redshift_err=self.redshift_err,
-                redshift_map=self._open_redshift_map(stack),
-                catalog=self._read_catalog(),
-                all_pixels=self.all_pixels,
-                rescale_errors=self.rescale_errors,
-            )
-            others = [] if segmap is None else [segmap.location]
-            others += [parse_location(text) for text in (self.redshift_map, self.catalog) if text]
-            files = [name for image in images for name in image.files]
-            field.files = list(dict.fromkeys([*files, *(place.path for place in others)]))
-            # The hashes of the files do not say which of their extensions are read.
-            extensions = [place.extension for place in (*self.images, *others)]
-            field.key = {"bands": field.bands, "extensions": extensions} | self.key
+            field = self.field(mosaics, self.open_redshift_map(stack), self.read_catalog())
             if check:
                 warn_of_psfs(*psfs_of_images(images))
                 field.check(self.catalog)
@@ -125,7 +110,37 @@ class FieldFiles:
                 mosaics.read_ahead()
             yield field
 
-    def _image_options(self):
+    def field(self, mosaics, redshift_map=None, catalog=None):
+        """Return the `~pixsed.images.field.Field` of open files.
+
+        Parameters
+        ----------
+        mosaics : `~pixsed.images.mosaics.Mosaics`
+            The images, with the segmentation map.
+        redshift_map : `~pixsed.images.field.RedshiftMap`, optional
+            From `open_redshift_map`.
+        catalog : dict, optional
+            From `read_catalog`.
+        """
+        field = Field(
+            mosaics,
+            redshift=self.redshift,
+            redshift_err=self.redshift_err,
+            redshift_map=redshift_map,
+            catalog=catalog,
+            all_pixels=self.all_pixels,
+            rescale_errors=self.rescale_errors,
+        )
+        others = [] if mosaics.segmap is None else [mosaics.segmap.location]
+        others += [parse_location(text) for text in (self.redshift_map, self.catalog) if text]
+        files = [name for image in mosaics.images for name in image.files]
+        field.files = list(dict.fromkeys([*files, *(place.path for place in others)]))
+        # The hashes of the files do not say which of their extensions are read.
+        extensions = [place.extension for place in (*self.images, *others)]
+        field.key = {"bands": field.bands, "extensions": extensions} | self.key
+        return field
+
+    def image_options(self):
         """Yield each image with the options of `~pixsed.io.image.ImageFile`."""
         none = (None,) * len(self.images)
         options = (self.units, self.errors, self.err_kinds, self.fills)
@@ -133,13 +148,15 @@ class FieldFiles:
         for place, *values in zip(self.images, *(o or none for o in options), strict=True):
             yield place, dict(zip(names, values, strict=True))
 
-    def _open_redshift_map(self, stack):
+    def open_redshift_map(self, stack):
+        """Return the open `~pixsed.images.field.RedshiftMap`, which `stack` closes, or None."""
         if not self.redshift_map:
             return None
         place = parse_location(self.redshift_map)
         return RedshiftMap(stack.enter_context(open_fits(place.path, memmap=False)), place)
 
-    def _read_catalog(self):
+    def read_catalog(self):
+        """Return the redshifts of the catalogue by id, or None if there is no catalogue."""
         if not self.catalog:
             return None
         return read_redshifts(

@@ -64,7 +64,7 @@ class CubeFile(FileOwner):
     ----------
     name : str
         File name, for messages.
-    bands, shape, header, redshift, redshift_err, object_id, pixar_a2, psfmatch, psf_fwhm
+    bands, shape, header, redshift, redshift_err, object_id, pixar_a2, table, psfmatch, psf_fwhm
         As in `~pixsed.io.formats.cube.Cube`.
     binning : `~pixsed.io.formats.cube_parts.Binning` or None
         Read whole, since a binned cube holds one galaxy.
@@ -94,7 +94,7 @@ class CubeFile(FileOwner):
             except PixsedError as error:
                 raise PixsedError(f"{path}: {error}; make it with pixsed cutout") from error
             self.bands, self.header, self.pixar_a2 = cube.bands, cube.header, cube.pixar_a2
-            self.object_id = cube.object_id
+            self.object_id, self.table = cube.object_id, cube.table
             self.psfmatch, self.psf_fwhm = cube.psfmatch, cube.psf_fwhm
             self.common_psf = common_psf(self.psfmatch, self.psf_fwhm)
             self.redshift, self.redshift_err = given_redshift(
