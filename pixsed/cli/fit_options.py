@@ -34,6 +34,9 @@ KINDS_OF = {
     "resume": ("cube", "image"),
     "part": ("cube", "image"),
     "scheduler": ("cube", "image"),
+    "psfs": ("image",),
+    "target": ("image",),
+    "psf_scale": ("image",),
 }
 _NAMES = {"cube": "cubes", "image": "mosaics", "table": "tables"}
 
@@ -131,7 +134,8 @@ def check_usage(kind, output, values):
     Parameters
     ----------
     kind : {"cube", "image", "table"}
-    output : str
+    output : str or None
+        None if nothing is written.
     values : dict
         Option values of the command.
     """
@@ -147,7 +151,7 @@ def check_usage(kind, output, values):
         _check_redshifts_of_table(given, values)
     if kind == "image":
         _check_redshifts_of_mosaics(given, values)
-        if is_folder(output):
+        if output is not None and is_folder(output):
             raise click.UsageError("the maps of mosaics are one file; give its name with -o")
 
 

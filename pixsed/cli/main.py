@@ -23,6 +23,7 @@ COMMANDS = {
     "cutout": "Cut galaxies out of mosaics into photometric cubes.",
     "noise": "Measure the noise of pixels on cubes, for training.",
     "bin": "Bin the pixels of a galaxy to a target S/N.",
+    "check": "Check the inputs of a fit without fitting them, and estimate its time and memory.",
     "fit": "Fit cubes, mosaics or a table of photometry: maps of posterior quantiles.",
     "sum-mass": "Total masses and SFRs of galaxies, resolved and integrated.",
     "profile": "Radial profile of a galaxy, in elliptical annuli.",
@@ -107,7 +108,8 @@ def cli():
     """Make maps of stellar mass, star formation, age, metallicity and dust, pixel by
     pixel, from JWST and HST images: FITS in, FITS out.
 
-    From images to maps: bkg, psf, psfmatch, cutout, noise, bin, fit, merge, sum-mass.
+    From images to maps: bkg, psf, psfmatch, cutout, noise, bin, check, fit, merge,
+    sum-mass.
     To look at maps, and to compare them: rgb, plot, ds9, compare.
     Of single pixels, regions and annuli: corner, sfh, ppc, profile.
     To a model of your own: ssp, simulate, train, export, validate.

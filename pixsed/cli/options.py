@@ -30,6 +30,11 @@ def show_progress():
     return not _state["quiet"] and sys.stderr.isatty()
 
 
+def is_quiet():
+    """Return whether `-q` is given."""
+    return _state["quiet"]
+
+
 def say(message):
     """Write a progress message to stderr, unless `-q` is given, and to the file of `--log`."""
     record(message)

@@ -187,6 +187,16 @@ class Field:
             return redshifts[place], errors[place]
         return np.nan, 0.0
 
+    @property
+    def galaxies(self):
+        """Redshift and error of the galaxies of the catalogue: id -> pair; after `check`."""
+        return {number: self._of_id(number) for number in self._numbers}
+
+    @property
+    def pivots(self):
+        """Pivot wavelengths in micron by band; NaN where not known."""
+        return {image.band: image.pivot_um for image in self._images}
+
     def warn_of_redshifts(self, counts, model):
         """Warn of pixels that were not fitted because of their redshift or its error.
 

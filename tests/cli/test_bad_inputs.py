@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, failure_text
 from pixsed.io.formats.cube import write_cube
 
 COMMANDS = {
@@ -75,6 +75,7 @@ def folder(tmp_path_factory):
     fits.HDUList(hdus).writeto(folder / "im.fits")
     fits.PrimaryHDU(cube.segmap, cube.header).writeto(folder / "seg.fits")
     (folder / "z.csv").write_text("id,z\n1,1\n")
+    fakes.fake_model(folder / "fake.onnx")
     (folder / "empty").touch()
     (folder / "text").write_text("this is no FITS file\nat all\n")
     (folder / "folder").mkdir()
@@ -106,3 +107,21 @@ def test_one_clear_line(folder, run_cli, monkeypatch, command, kind):
     if kind in ("pipe", "/dev/null", "/dev/zero"):
         assert "is a pipe or a device" in text
     assert not [left for left in os.listdir(folder) if left.startswith(("o.", ".pixsed"))]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices")
+@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name.startswith("fit")])
+def test_check_gives_the_message_of_fit(folder, run_cli, monkeypatch, command, kind):
+    monkeypatch.chdir(folder)
+    name = {"extension": "im.fits[NOPE]", "number": "im.fits[9]", "bracket": "im.fits["}.get(
+        kind, kind
+    )
+    words = [name if word == "@" else word for word in COMMANDS[command].split()[1:-2]]
+    model = [] if "--model" in words else ["--model", "fake.onnx"]
+    refused = run_cli("fit", *words, *model, "-o", "o.fits")
+    result = run_cli("check", *words, *model)
+    assert refused.exit_code == result.exit_code == 1
+    error = refused.exception
+    message = failure_text(error)
+    assert message in " ".join(result.stdout.split())

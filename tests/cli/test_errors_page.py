@@ -388,3 +388,26 @@ def test_messages_of_processes(name, inputs, tmp_path):
     check_documented(name, message.strip().removeprefix("pixsed: ").removeprefix("error: "))
     kept = {".o.fits.part", ".o.fits.journal"} if "--resume" in message else set()
     assert set(os.listdir(tmp_path)) - before == kept
+
+
+#: Faults of outputs, which a check does not have.
+OUTPUTS = ("o.fits exists", "none/o.fits", "cube.fits is an input", "o.xyz:", ".o.fits.journal")
+OF_FIT = [
+    name
+    for name, (_, command) in CASES.items()
+    if command.startswith("fit ") and not documented()[name].startswith(OUTPUTS)
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", OF_FIT)
+def test_check_gives_the_messages_of_fit(name, inputs, tmp_path, run_cli, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = said(name, inputs, tmp_path, run_cli)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    command = CASES[name][1].replace(" -o o.fits", "").replace("fit ", "check ", 1)
+    result = run_cli(*command.split())
+    assert result.exit_code == (2 if message.startswith("Invalid value") else 1)
+    found = result.stderr if result.exit_code == 2 else result.stdout
+    assert message in " ".join(found.split())
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
