@@ -4,6 +4,7 @@ import functools
 
 import click
 
+from pixsed.cli.field.command import FieldCommand
 from pixsed.cli.mosaics import image_errors
 from pixsed.cli.options import FiniteRange, examples, hdu, output, quiet_verbose
 
@@ -14,8 +15,8 @@ EPILOG = examples(
 )
 
 
-@click.command(epilog=EPILOG)
-@click.argument("image", metavar="[BAND=]IMAGE")
+@click.command(cls=FieldCommand, epilog=EPILOG)
+@click.argument("image", metavar="[BAND=]IMAGE|FIELD.toml")
 @click.option(
     "--box",
     type=click.IntRange(min=2),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pixsed.cli.field.command import FieldCommand
 from pixsed.cli.mosaics import (
     catalog,
     catalog_columns,
@@ -25,8 +26,8 @@ EPILOG = examples(
 )
 
 
-@click.command(epilog=EPILOG)
-@click.argument("images", nargs=-1, required=True, metavar="[BAND=]IMAGE...")
+@click.command(cls=FieldCommand, epilog=EPILOG)
+@click.argument("images", nargs=-1, required=True, metavar="[BAND=]IMAGE...|FIELD.toml")
 @segmap
 @catalog
 @click.option(

@@ -6,6 +6,7 @@ import click
 
 from pixsed.checks import MAX_SAMPLES
 from pixsed.cli.draw_options import given_redshift, parse_quantiles
+from pixsed.cli.field.command import FieldCommand
 from pixsed.cli.mosaics import (
     catalog,
     catalog_columns,
@@ -49,8 +50,10 @@ def parse_tile(ctx, param, value):
     return sides[0], sides[-1]
 
 
-@click.command(epilog=EPILOG)
-@click.argument("inputs", nargs=-1, required=True, metavar="CUBE...|[BAND=]IMAGE...|TABLE")
+@click.command(cls=FieldCommand, epilog=EPILOG)
+@click.argument(
+    "inputs", nargs=-1, required=True, metavar="CUBE...|[BAND=]IMAGE...|TABLE|FIELD.toml"
+)
 @model
 @click.option(
     "--samples",

@@ -28,6 +28,7 @@ COMMANDS = {
     "sum-mass": "Total masses and SFRs of galaxies, resolved and integrated.",
     "profile": "Radial profile of a galaxy, in elliptical annuli.",
     "merge": "Put maps that were fitted in parts, or tables, together.",
+    "run": "Go from the images of a field to maps and total masses.",
     "rgb": "Draw an RGB image of a cube or of three images.",
     "plot": "Draw maps as pictures.",
     "corner": "Draw posteriors of pixels, regions or table rows as a corner plot.",
@@ -109,7 +110,7 @@ def cli():
     pixel, from JWST and HST images: FITS in, FITS out.
 
     From images to maps: bkg, psf, psfmatch, cutout, noise, bin, check, fit, merge,
-    sum-mass.
+    sum-mass; run for all steps of a field.
     To look at maps, and to compare them: rgb, plot, ds9, compare.
     Of single pixels, regions and annuli: corner, sfh, ppc, profile.
     To a model of your own: ssp, simulate, train, export, validate.

@@ -2,6 +2,7 @@
 
 import click
 
+from pixsed.cli.field.command import FieldCommand
 from pixsed.cli.mosaics import image_errors
 from pixsed.cli.options import FiniteFloat, FiniteRange, examples, hdu, output, quiet_verbose
 
@@ -17,8 +18,8 @@ EPILOG = examples(
 )
 
 
-@click.command(epilog=EPILOG)
-@click.argument("image", metavar="[BAND=]IMAGE")
+@click.command(cls=FieldCommand, epilog=EPILOG)
+@click.argument("image", metavar="[BAND=]IMAGE|FIELD.toml")
 @click.option("--psf", metavar="PSF", help="PSF of the image.")
 @click.option("--target", metavar="PSF", help="Target PSF.")
 @click.option(

@@ -3,6 +3,7 @@
 import click
 
 from pixsed.cli.draw_options import given_redshift, pixel_noise, summed_samples
+from pixsed.cli.field.command import FieldCommand
 from pixsed.cli.mosaics import (
     catalog,
     catalog_columns,
@@ -48,8 +49,8 @@ _OF_MOSAICS = {
 }
 
 
-@click.command("sum-mass", epilog=EPILOG)
-@click.argument("inputs", nargs=-1, required=True, metavar="CUBE...|[BAND=]IMAGE...")
+@click.command("sum-mass", cls=FieldCommand, epilog=EPILOG)
+@click.argument("inputs", nargs=-1, required=True, metavar="CUBE...|[BAND=]IMAGE...|FIELD.toml")
 @model
 @summed_samples
 @click.option(

@@ -149,7 +149,8 @@ class GalaxySums:
         PixsedError
             If no galaxy can be read, or the output holds rows of other options.
         """
-        journal = RowJournal(self._output, self._key, resume=self._execution.resume)
+        kept = {"resume": self._execution.resume, "overwrite": self._execution.overwrite}
+        journal = RowJournal(self._output, self._key, **kept)
         if (finished := self._finished(journal)) is not None:
             return finished
         rows, done, failed = [], [], []

@@ -1,5 +1,6 @@
 """Provenance: the keywords that every pixsed output has in its primary header."""
 
+import contextlib
 import datetime
 import os
 import platform
@@ -13,9 +14,23 @@ from pixsed.io.cards import fits_text, input_cards, plain_text, safe_cards
 _PACKAGES = {"VASTROPY": "astropy", "VNUMPY": "numpy", "VONNXRT": "onnxruntime"}
 
 
+_command = None
+
+
 def command_line():
-    """Return the command line of this process, as FITS can hold it."""
-    return fits_text(shlex.join(["pixsed", *sys.argv[1:]]))
+    """Return the command line, as FITS can hold it: that of this process, or of `command_is`."""
+    return fits_text(_command or shlex.join(["pixsed", *sys.argv[1:]]))
+
+
+@contextlib.contextmanager
+def command_is(line):
+    """Record another command line than that of this process in what the block writes."""
+    global _command
+    before, _command = _command, line
+    try:
+        yield
+    finally:
+        _command = before
 
 
 def stamp(header, *, inputs=(), history=(), command=None, **cards):

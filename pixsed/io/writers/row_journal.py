@@ -47,6 +47,8 @@ class RowJournal:
         JSON types: what all rows depend on.
     resume : bool, optional
         Continue ``NAME.part`` if it exists.
+    overwrite : bool, optional
+        With `resume`: begin anew, without an error, if it has another key.
 
     Attributes
     ----------
@@ -63,8 +65,9 @@ class RowJournal:
         writes them.
     """
 
-    def __init__(self, path, key, *, resume=False):
+    def __init__(self, path, key, *, resume=False, overwrite=False):
         self.path, self._key, self._resume = path, key, resume
+        self._overwrite = overwrite
         self.part = None if path is None or is_stream(path) else part_path(path)
         self.rows, self.keep, self._file = {}, False, None
 
@@ -95,7 +98,12 @@ class RowJournal:
             if first is not None:
                 if first["format"] != _FORMAT:
                     raise ValueError
-                check_same(first["key"], self._key, str(self.part))
+                try:
+                    check_same(first["key"], self._key, str(self.part))
+                except PixsedError:
+                    if not self._overwrite:
+                        raise
+                    first, others, end = None, [], 0
             rows = {str(line["name"]): dict(line["row"]) for line in others}
         except (ValueError, KeyError, TypeError, AttributeError):
             raise PixsedError(

@@ -1,0 +1,1 @@
+"""Field files on the command line: the steps of a field, their state, and running them."""

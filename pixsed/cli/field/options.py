@@ -1,0 +1,223 @@
+"""Options of the commands in a field file, as words of a command line."""
+
+import os
+from dataclasses import dataclass
+
+import click
+
+from pixsed.io.formats.field_file import nearest
+
+#: Options that a field file cannot have: the steps of the field set them, or they are of one run.
+RESERVED = (
+    *("output", "overwrite", "resume", "part", "log", "no-verify", "quiet", "verbose", "help"),
+    *("psf", "target"),
+)
+#: Options whose values are files, relative to the field file.
+FILES = (
+    *("mask", "coverage", "kernel", "segmap", "catalog", "zero-points", "region", "redshift-map"),
+    *("rgb",),
+)
+#: Key of a table by band for all bands that it does not name.
+OTHERS = "others"
+# Lists of these are one word, separated by commas.
+_WITH_COMMAS = ("quantiles", "tile")
+
+
+@dataclass(frozen=True)
+class Given:
+    """An option as words of a command line, with the files that it names."""
+
+    words: tuple = ()
+    files: tuple = ()
+
+
+def long_name(param):
+    """Return the long name of an option without its dashes, such as ``snr-min``."""
+    return max(param.opts, key=len).lstrip("-")
+
+
+def known_options(command):
+    """Return a dict of long name -> option of a command, without `RESERVED`."""
+    found = {long_name(p): p for p in command.params if p.param_type_name == "option"}
+    return {name: param for name, param in found.items() if name not in RESERVED}
+
+
+def options_of_file(field, name, command, band=None, bands=()):
+    """Return the options of a command in a field file: long name -> `Given`.
+
+    Parameters
+    ----------
+    field : `~pixsed.io.formats.field_file.FieldFile`
+    name : str
+        Name of the command.
+    command : `click.Command`
+    band : str, optional
+        Band of the only image of the command, of which a table by band gives the value.
+    bands : sequence of str
+        Bands of the field.
+
+    Raises
+    ------
+    PixsedError
+        If an option is not known, or its value is not one that it can have.
+    """
+    known, found = known_options(command), {}
+    for option, value in (field.options.get(name) or {}).items():
+        key = f"[{name}] {option}"
+        if option in RESERVED:
+            raise field.error(key, "cannot be in a field file; give it on the command line")
+        if option not in known:
+            raise field.error(key, f"is not an option of {name}; {nearest(option, known)}")
+        param = known[option]
+        if not isinstance(value, dict):
+            found[option] = _given(field, key, param, value)
+            continue
+        table = _table_by_band(field, key, value, bands)
+        if param.multiple and str(param.metavar).startswith("[BAND=]"):
+            parts = [
+                _given(field, f"{key} {one}", param, table[one], "" if one == OTHERS else f"{one}=")
+                for one in table
+            ]
+            found[option] = _joined(parts)
+        elif band is None:
+            raise field.error(key, "takes one value for all bands, not a table by band")
+        elif (one := table.get(band, table.get(OTHERS))) is not None:
+            found[option] = _given(field, f"{key} {band}", param, one)
+    return found
+
+
+def _table_by_band(field, key, value, bands):
+    """Return a table by band with the names of bands in upper case."""
+    found = {}
+    for band in value:
+        name = band if band == OTHERS else band.upper()
+        if name not in (OTHERS, *bands):
+            raise field.error(
+                key, f"{band} is no band of the images; {nearest(name, (*bands, OTHERS))}"
+            )
+        found[name] = value[band]
+    return found
+
+
+def _joined(parts):
+    return Given(
+        tuple(word for one in parts for word in one.words),
+        tuple(file for one in parts for file in one.files),
+    )
+
+
+def _given(field, key, param, value, prefix=""):
+    """Return the `Given` of a value of TOML; `prefix` is ``BAND=`` or empty."""
+    if value is False:
+        return Given()  # leaves the option out, also one that the field would set
+    if param.is_flag:
+        if value is not True:
+            raise field.error(key, f"must be true or false, got {value!r}")
+        return Given((f"--{long_name(param)}",))
+    name = long_name(param)
+    texts = [
+        _text(field, key, param, one) for one in (value if isinstance(value, list) else [value])
+    ]
+    if name in _WITH_COMMAS:
+        texts = [",".join(texts)]
+    placed = [_placed(field, name, text) for text in texts]
+    _check(field, key, param, placed, isinstance(value, list))
+    parts = [
+        Given((f"--{name}", prefix + text), (text,) if is_file else ()) for text, is_file in placed
+    ]
+    if param.nargs > 1:
+        return Given((f"--{name}", *(text for text, _ in placed)))
+    return _joined(parts)
+
+
+def _text(field, key, param, value):
+    is_number = isinstance(param.type, click.types.IntParamType | click.types.FloatParamType)
+    if is_number and not (isinstance(value, int | float) and not isinstance(value, bool)):
+        raise field.error(key, f"must be a number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise field.error(key, f"must be a text, got {value!r}")
+    if not str(value).strip():
+        raise field.error(key, "is an empty text; leave it out")
+    return str(value)
+
+
+def _placed(field, name, text):
+    """Return the value of an option with its path as seen from here, and whether it is a file."""
+    from pixsed.io.locate import parse_location
+
+    placed = field.place(text)
+    is_file = _is_file(name, text)
+    if name == "err":  # an extension, a file, or sky
+        is_file = os.path.exists(parse_location(placed).path)
+    return (placed if is_file else text), is_file
+
+
+def _is_file(name, text):
+    return name in FILES or (name == "model" and text.endswith(".onnx"))
+
+
+def _check(field, key, param, placed, is_list):
+    """Raise `PixsedError` unless the command takes these values."""
+    texts = tuple(text for text, _ in placed)
+    if param.nargs > 1:
+        value = (texts,) if param.multiple else texts
+    elif param.multiple:
+        value = texts
+    elif len(texts) > 1 or (is_list and long_name(param) not in _WITH_COMMAS):
+        raise field.error(key, "takes one value, not a list")
+    else:
+        [value] = texts
+    try:
+        param.process_value(click.Context(click.Command(key, params=[param])), value)
+    except click.UsageError as error:
+        raise field.error(key, f"has a wrong value: {error.message}") from None
+
+
+def options_of_line(command, values):
+    """Return the options of a parsed command line: long name -> `Given`.
+
+    Parameters
+    ----------
+    command : `click.Command`
+    values : dict
+        Names of options -> values as the parser of click gives them; only those that are given.
+    """
+    found = {}
+    for param in command.params:
+        value = values.get(param.name)
+        if param.param_type_name != "option" or not isinstance(
+            value, str | int | float | list | tuple
+        ):
+            continue
+        name = long_name(param)
+        flag = f"--{name}"
+        if param.is_flag:
+            found[name] = Given((flag,) if value else ())
+        elif param.count:
+            found[name] = Given((flag,) * value)
+        else:
+            several = value if param.multiple else [value]
+            words = [(flag, *(map(str, one) if param.nargs > 1 else [str(one)])) for one in several]
+            files = [one for one in several if _is_file(name, str(one))]
+            found[name] = Given(tuple(word for part in words for word in part), tuple(files))
+    return found
+
+
+def options_of_environment(name, command, taken):
+    """Return the options of a command that variables such as PIXSED_FIT_SEED set.
+
+    Parameters
+    ----------
+    name : str
+        Name of the command.
+    command : `click.Command`
+    taken : container of str
+        Long names of options that are given otherwise.
+    """
+    prefix = f"PIXSED_{name.upper().replace('-', '_')}"
+    context = click.Context(command, auto_envvar_prefix=prefix)
+    values = {}
+    for option, param in known_options(command).items():
+        if option not in taken and (value := param.value_from_envvar(context)) is not None:
+            values[param.name] = param.type_cast_value(context, value) if param.is_flag else value
+    return options_of_line(command, values)
