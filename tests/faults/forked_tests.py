@@ -1,0 +1,207 @@
+"""Tests of mutants: one pytest process collects the tests, and a fork of it runs each mutant.
+
+A fork has the package imported; the function that a mutant changes gets its new code there. The
+changed file stands in the package too, for what tests import later or run as a command. A mutant
+of what runs at import has a new process instead.
+"""
+
+import ast
+import gc
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import types
+import warnings
+from collections import defaultdict
+from pathlib import Path
+
+MEMORY = 16 << 30
+#: Tests before the others, whose own failures show that they are no use here.
+FIRST = 3
+
+
+class Notes:
+    """Plugin of pytest: notes the seconds, the failures and the number of passed tests."""
+
+    def __init__(self):
+        self.seconds, self.failed, self.passed = defaultdict(float), [], 0
+
+    def pytest_runtest_logreport(self, report):
+        """Note the end of a part of a test."""
+        self.seconds[report.nodeid] += report.duration
+        self.passed += report.passed and report.when == "call"
+        if report.failed:
+            self.failed.append(report.nodeid)
+
+    def write(self, path):
+        """Write the notes, and the place of the package that was tested."""
+        package = getattr(sys.modules.get("pixsed"), "__file__", "")
+        found = {"passed": self.passed, "failed": self.failed, "seconds": dict(self.seconds)}
+        path.write_text(json.dumps(found | {"package": package}))
+
+
+class Forks(Notes):
+    """Plugin of pytest: runs the tests of each task in a fork, and gives its end to a function.
+
+    A task is a name of a file, a mutation, names of tests in order, and the seconds they may take.
+    """
+
+    def __init__(self, place, tasks, tell):
+        super().__init__()
+        self.place, self.tasks, self.tell = place, tasks, tell
+
+    def pytest_runtestloop(self, session):
+        """Run all tasks."""
+        items = {item.nodeid: item for item in session.items}
+        control = dict.fromkeys(test for task in self.tasks for test in task[2][:FIRST])
+        first = self._fork([items[t] for t in control if t in items], None, 60 + 5 * len(control))
+        broken = set(first["failed"])
+        self.tell(None, first)
+        for task in self.tasks:
+            tests = [test for test in task[2] if test in items and test not in broken]
+            self.tell(task, self._try([items[test] for test in tests], task))
+        return True
+
+    def _try(self, items, task):
+        name, mutation, _, seconds = task
+        if not items:
+            return {"passed": 0, "failed": []}
+        path = self.place / name
+        source = path.read_text()
+        path.write_text(mutation.apply(source))
+        try:
+            return self._fork(items, (path, mutation), seconds)
+        finally:
+            path.write_text(source)
+
+    def _fork(self, items, mutant, seconds):
+        answer = self.place / "answer.json"
+        answer.unlink(missing_ok=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of threads, which numpy may have
+            child = os.fork()
+        if not child:
+            try:
+                self._run(items, mutant, answer)
+            finally:
+                os._exit(1)
+        until = time.monotonic() + seconds
+        while not (ended := os.waitpid(child, os.WNOHANG)[0]) and time.monotonic() < until:
+            time.sleep(0.02)
+        # What the tests began ends with them, as a mutant may leave processes behind.
+        try:
+            os.killpg(child, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        if not ended:
+            os.waitpid(child, 0)
+            return {"passed": 0, "failed": [], "late": True}
+        shutil.rmtree(self.place / "tmp", ignore_errors=True)
+        (self.place / "tmp").mkdir()
+        if answer.exists():
+            return json.loads(answer.read_text())
+        return {"passed": 0, "failed": ["the process ended"]}
+
+    def _run(self, items, mutant, answer):
+        os.setpgrp()
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        if mutant is not None and not change_function(*mutant):
+            names = self.place / "chosen.json"
+            names.write_text(json.dumps([item.nodeid for item in items]))
+            words = [sys.executable, __file__, str(self.place), str(names), str(answer)]
+            os._exit(subprocess.run(words, capture_output=True).returncode)
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self.failed and mutant is not None:
+                break
+        self.write(answer)
+        os._exit(0)
+
+
+class Chosen(Notes):
+    """Plugin of pytest: runs some of the collected tests, in this order."""
+
+    def __init__(self, names):
+        super().__init__()
+        self.names = names
+
+    def pytest_collection_modifyitems(self, items):
+        """Leave out the others."""
+        by_name = {item.nodeid: item for item in items}
+        items[:] = [by_name[name] for name in self.names if name in by_name]
+
+
+def change_function(path, mutation):
+    """Give the function that a mutation changes its new code; return whether that was possible.
+
+    It is not for what runs at import. A file that has not been imported needs no change.
+    """
+    module = [m for m in sys.modules.values() if getattr(m, "__file__", None) == str(path)]
+    if not module:
+        return True
+    if mutation.at_import:
+        return False
+    codes = {}
+    todo = [compile(path.read_text(), str(path), "exec", dont_inherit=True)]
+    while todo:
+        code = todo.pop()
+        codes[code.co_qualname, code.co_firstlineno] = code
+        todo += [const for const in code.co_consts if isinstance(const, types.CodeType)]
+    outer = _outer_functions(path, mutation.line)
+    changed = False
+    for thing in gc.get_objects():
+        if isinstance(thing, types.FunctionType) and thing.__code__.co_filename == str(path):
+            key = thing.__code__.co_qualname, thing.__code__.co_firstlineno
+            if key[1] in outer and key in codes:
+                try:
+                    thing.__code__ = codes[key]
+                except ValueError:  # another number of names of an outer function
+                    return False
+                changed = True
+    return changed
+
+
+def _outer_functions(path, line):
+    """Return the first lines of the functions that have a line in their body."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            if node.lineno <= line <= node.end_lineno:
+                decorators = getattr(node, "decorator_list", [])
+                found.add(min([node.lineno, *(d.lineno for d in decorators)]))
+    return found
+
+
+def run_pytest(place, args, plugin):
+    """Run pytest in this process, in a copy of the repository, of which it tests the package."""
+    os.chdir(place)
+    os.environ["PYTHONPATH"] = str(place)
+    sys.path.insert(0, str(place))
+    log = os.open(place / "pytest.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    import pytest
+
+    words = ["-q", "-p", "no:cacheprovider", f"--basetemp={place}/tmp/pytest"]
+    return int(pytest.main([*words, *args], plugins=[plugin]))
+
+
+def main():
+    """Run the tests of a mutant in this new process."""
+    place, names, answer = map(Path, sys.argv[1:])
+    chosen = json.loads(names.read_text())
+    plugin = Chosen(chosen)
+    files = dict.fromkeys(name.partition("::")[0] for name in chosen)
+    status = run_pytest(place, ["-x", *files], plugin)
+    if status and not plugin.failed:
+        plugin.failed.append(f"pytest ended with status {status}")
+    plugin.write(answer)
+
+
+if __name__ == "__main__":
+    main()
