@@ -21,8 +21,6 @@ from collections import defaultdict
 from pathlib import Path
 
 MEMORY = 16 << 30
-#: Tests before the others, whose own failures show that they are no use here.
-FIRST = 3
 
 
 class Notes:
@@ -49,6 +47,7 @@ class Forks(Notes):
     """Plugin of pytest: runs the tests of each task in a fork, and gives its end to a function.
 
     A task is a name of a file, a mutation, names of tests in order, and the seconds they may take.
+    In the end the tests that failed run without a change, and the function gets None and the end.
     """
 
     def __init__(self, place, tasks, tell):
@@ -58,13 +57,13 @@ class Forks(Notes):
     def pytest_runtestloop(self, session):
         """Run all tasks."""
         items = {item.nodeid: item for item in session.items}
-        control = dict.fromkeys(test for task in self.tasks for test in task[2][:FIRST])
-        first = self._fork([items[t] for t in control if t in items], None, 60 + 5 * len(control))
-        broken = set(first["failed"])
-        self.tell(None, first)
+        killers = {}
         for task in self.tasks:
-            tests = [test for test in task[2] if test in items and test not in broken]
-            self.tell(task, self._try([items[test] for test in tests], task))
+            end = self._try([items[test] for test in task[2] if test in items], task)
+            killers |= dict.fromkeys(end["failed"][:1])
+            self.tell(task, end)
+        again = [items[test] for test in killers if test in items]
+        self.tell(None, self._fork(again, None, 60 + 10 * len(again)))
         return True
 
     def _try(self, items, task):

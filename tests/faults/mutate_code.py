@@ -244,7 +244,12 @@ def _key(row):
 
 
 def _key_of(name, mutation):
-    return name, mutation.start, mutation.operator, mutation.new
+    return name, mutation.start, mutation.operator, _one_line(mutation.new)
+
+
+def _one_line(text):
+    """Return a text without the line breaks and spaces that an ECSV table does not keep."""
+    return " ".join(text.split())
 
 
 def _measured(options, place):
@@ -281,15 +286,19 @@ def run_all(options, places, tasks, rows):
             if end is None:
                 going -= 1
             elif end[0] is None:
-                for test in end[1]["failed"]:
-                    print(f"fails without a change, left out: {test}", flush=True)
+                failed = set(end[1]["failed"])
+                rows[:] = [row for row in rows if row[-1] not in failed]
+                write_report(options.output, rows, options)
+                for test in sorted(failed):
+                    print(f"fails without a change, its mutants are left out: {test}", flush=True)
             else:
                 name, mutation, tests, _ = end[0]
                 found, killer = verdict(end[1])
                 key = _key_of(name, mutation)
                 spent = round(time.monotonic() - last, 2)
-                row = [name, mutation.line, mutation.start, mutation.operator, mutation.old]
-                row += [mutation.new, found, len(tests), left_out[key], spent, killer]
+                row = [name, mutation.line, mutation.start, mutation.operator]
+                row += [_one_line(mutation.old), _one_line(mutation.new), found]
+                row += [len(tests), left_out[key], spent, killer]
                 rows[:] = [*(row for row in rows if _key(row) != key), row]
                 write_report(options.output, rows, options)
                 print(f"{found:9} {name}:{mutation.line} {mutation.operator}", flush=True)
