@@ -110,8 +110,8 @@ class _Finder(ast.NodeVisitor):
         self._lines, self._depth = before
 
     def visit_FunctionDef(self, node):
-        """Visit defaults and decorators as what they are: run at import."""
-        for part in [*node.decorator_list, *node.args.defaults, *node.args.kw_defaults]:
+        """Visit defaults, which run at import, and the body; decorators stay."""
+        for part in [*node.args.defaults, *node.args.kw_defaults]:
             if part is not None:
                 self.visit(part)
         self._depth += 1
@@ -119,6 +119,11 @@ class _Finder(ast.NodeVisitor):
             self.visit(part)
 
     visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_ClassDef(self, node):
+        """Visit the body."""
+        for part in node.body:
+            self.visit(part)
 
     def visit_Lambda(self, node):
         """Visit the body of a lambda, which runs when it is called."""

@@ -8,19 +8,22 @@ of what runs at import has a new process instead.
 import ast
 import gc
 import json
+import multiprocessing
 import os
 import resource
 import shutil
 import signal
-import subprocess
 import sys
-import time
 import types
 import warnings
 from collections import defaultdict
-from pathlib import Path
 
 MEMORY = 16 << 30
+#: Status of a fork that cannot change the function, as a name of an outer function is gone.
+UNCHANGED = 77
+#: What a process has imported that others are forked from: nothing that pytest rewrites.
+PRELOADED = ("numpy", "scipy.ndimage", "scipy.interpolate", "astropy.io.fits", "astropy.table")
+PRELOADED += ("astropy.wcs", "astropy.io.ascii", "onnxruntime", "pytest", "click.testing")
 
 
 class Notes:
@@ -78,42 +81,43 @@ class Forks(Notes):
         finally:
             path.write_text(source)
 
-    def _fork(self, items, mutant, seconds):
+    def _fork(self, items, mutant, seconds, fresh=False):
         answer = self.place / "answer.json"
         answer.unlink(missing_ok=True)
+        fresh = fresh or mutant is not None and mutant[1].at_import and is_imported(mutant[0])
+        names = [item.nodeid for item in items]
+        context = multiprocessing.get_context("forkserver" if fresh else "fork")
+        if fresh:
+            context.set_forkserver_preload(list(PRELOADED))
+            child = context.Process(target=run_fresh, args=(self.place, names, answer))
+        else:
+            child = context.Process(target=self._run, args=(items, mutant, answer))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of threads, which numpy may have
-            child = os.fork()
-        if not child:
-            try:
-                self._run(items, mutant, answer)
-            finally:
-                os._exit(1)
-        until = time.monotonic() + seconds
-        while not (ended := os.waitpid(child, os.WNOHANG)[0]) and time.monotonic() < until:
-            time.sleep(0.02)
+            child.start()
+        child.join(seconds)
+        late = child.is_alive()
         # What the tests began ends with them, as a mutant may leave processes behind.
         try:
-            os.killpg(child, signal.SIGKILL)
+            os.killpg(child.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        if not ended:
-            os.waitpid(child, 0)
-            return {"passed": 0, "failed": [], "late": True}
+        child.join()
         shutil.rmtree(self.place / "tmp", ignore_errors=True)
         (self.place / "tmp").mkdir()
+        if late:
+            return {"passed": 0, "failed": [], "late": True}
         if answer.exists():
             return json.loads(answer.read_text())
+        if child.exitcode == UNCHANGED:
+            return self._fork(items, mutant, seconds, fresh=True)
         return {"passed": 0, "failed": ["the process ended"]}
 
     def _run(self, items, mutant, answer):
         os.setpgrp()
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        if mutant is not None and not change_function(*mutant):
-            names = self.place / "chosen.json"
-            names.write_text(json.dumps([item.nodeid for item in items]))
-            words = [sys.executable, __file__, str(self.place), str(names), str(answer)]
-            os._exit(subprocess.run(words, capture_output=True).returncode)
+        if mutant is not None and is_imported(mutant[0]) and not change_function(*mutant):
+            os._exit(UNCHANGED)
         for item, following in zip(items, [*items[1:], None], strict=True):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self.failed and mutant is not None:
@@ -135,16 +139,16 @@ class Chosen(Notes):
         items[:] = [by_name[name] for name in self.names if name in by_name]
 
 
-def change_function(path, mutation):
-    """Give the function that a mutation changes its new code; return whether that was possible.
+def is_imported(path):
+    """Return whether a file of the package is imported."""
+    return any(getattr(m, "__file__", None) == str(path) for m in list(sys.modules.values()))
 
-    It is not for what runs at import. A file that has not been imported needs no change.
+
+def change_function(path, mutation):
+    """Give the function that a mutation changes its new code; return whether there was one.
+
+    A file that has not been imported needs no change.
     """
-    module = [m for m in sys.modules.values() if getattr(m, "__file__", None) == str(path)]
-    if not module:
-        return True
-    if mutation.at_import:
-        return False
     codes = {}
     todo = [compile(path.read_text(), str(path), "exec", dont_inherit=True)]
     while todo:
@@ -160,7 +164,7 @@ def change_function(path, mutation):
                 try:
                     thing.__code__ = codes[key]
                 except ValueError:  # another number of names of an outer function
-                    return False
+                    continue
                 changed = True
     return changed
 
@@ -190,17 +194,13 @@ def run_pytest(place, args, plugin):
     return int(pytest.main([*words, *args], plugins=[plugin]))
 
 
-def main():
-    """Run the tests of a mutant in this new process."""
-    place, names, answer = map(Path, sys.argv[1:])
-    chosen = json.loads(names.read_text())
-    plugin = Chosen(chosen)
-    files = dict.fromkeys(name.partition("::")[0] for name in chosen)
-    status = run_pytest(place, ["-x", *files], plugin)
+def run_fresh(place, names, answer):
+    """Run the tests of a mutant in a process that has not imported the package."""
+    os.setpgrp()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    plugin = Chosen(names)
+    status = run_pytest(place, ["-x", *dict.fromkeys(n.partition("::")[0] for n in names)], plugin)
     if status and not plugin.failed:
         plugin.failed.append(f"pytest ended with status {status}")
     plugin.write(answer)
-
-
-if __name__ == "__main__":
-    main()
+    os._exit(0)

@@ -5,10 +5,10 @@ From the root of the repository, with pytest-cov installed:
     python tests/faults/mutate_code.py -n 320 --seed 1 -o mutants.ecsv
 
 First the tests run once, to know which of them run each line and how long they take. Then each
-mutant, a copy of the package with one change, is given to the tests that run its line, the fastest
-first, until one fails or the time is out: the mutant is killed. A mutant that passes has survived:
-either it is equivalent, or a test is missing. The report has a row for each mutant, and a run with
-the same report goes on where the last one ended.
+mutant, a copy of the package with one change, is given to the tests that run its line, those of
+its own test file and the fastest first, until one fails or the time is out: the mutant is killed.
+A mutant that passes has survived: either it is equivalent, or a test is missing. The report has a
+row for each mutant, and a run with the same report goes on where the last one ended.
 
 Ready tools do not fit: mutmut 3 changes code in functions only, not the constants of modules, and
 cosmic-ray runs the same tests for each mutant, here thousands. Both run all mutants, no sample.
@@ -119,7 +119,9 @@ def measure(place, folders, tests):
 
 
 def choose_tests(measured, name, mutation, limit):
-    """Return the tests that run a line, the fastest first, and the number of those left out.
+    """Return the tests that run a line, and the number of those left out.
+
+    Those of the test file of the same name are first, then the fastest.
 
     Of a line that runs at import these are all tests of the file.
     """
@@ -131,10 +133,8 @@ def choose_tests(measured, name, mutation, limit):
     if mutation.at_import:
         found = {test for tests in lines.values() for test in tests}
     seconds = measured["seconds"]
-    own = f"test_{Path(name).stem}"
-    order = sorted(found, key=lambda test: (seconds.get(test, 0) > 1, own not in test, test))
-    if not mutation.at_import:
-        order = sorted(found, key=lambda test: (seconds.get(test, 0), test))
+    own = f"test_{Path(name).stem}.py::"
+    order = sorted(found, key=lambda test: (own not in test, seconds.get(test, 0), test))
     chosen, total = [], 0.0
     for test in order:
         total += seconds.get(test, 0)
