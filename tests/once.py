@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pickle
 import shutil
 
 
@@ -32,3 +33,14 @@ def made_once(tmp_path_factory, name, make):
             make(begun)
             begun.rename(folder)
     return folder
+
+
+def object_once(tmp_path_factory, name, make):
+    """Return the object that `make` returns, made in one of the processes as by `made_once`."""
+    name_in_folder = "object.pickle"
+
+    def save(folder):
+        (folder / name_in_folder).write_bytes(pickle.dumps(make()))
+
+    folder = made_once(tmp_path_factory, name, save)
+    return pickle.loads((folder / name_in_folder).read_bytes())

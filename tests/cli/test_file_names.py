@@ -10,6 +10,8 @@ from astropy.io import fits
 from pixsed.io.cards import fits_text
 from pixsed.io.formats.cube import read_cube, write_cube
 
+pytestmark = pytest.mark.machine
+
 NAMES = [
     "galáxia",
     "cubo_é",

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.cosmology import FlatLambdaCDM
+from once import object_once
 
 from pixsed.cosmology import age
 from pixsed.errors import PixsedError, PixsedWarning
@@ -35,8 +36,8 @@ def build(*args, **options):
 
 
 @pytest.fixture(scope="module")
-def grid(sps_home):
-    return build(sps_home)
+def grid(sps_home, tmp_path_factory):
+    return object_once(tmp_path_factory, "fsps_grid", lambda: build(sps_home))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from once import object_once
 
 from pixsed.errors import PixsedError
 from pixsed.sps import bc03, fsps_assembly, fsps_join, fsps_public
@@ -99,8 +100,9 @@ def made_up(bc03_grid, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def joined(made_up):
-    return fsps_public.build(made_up[0], log_u=None)[0]
+def joined(made_up, tmp_path_factory):
+    path = made_up[0]
+    return object_once(tmp_path_factory, "joined", lambda: fsps_public.build(path, log_u=None)[0])
 
 
 def test_grid(joined, bc03_grid):
@@ -254,7 +256,7 @@ def test_line_groups():
 
 
 @pytest.fixture(scope="module")
-def public(bc03_grid):
+def public(bc03_grid, tmp_path_factory):
     """The file of FSPS's spectra, and the grid; PIXSED_FSPS_PUBLIC names it."""
     name = Path("shared", "fsps_public", "mist_miles_chabrier.fits")
     named = os.environ.get("PIXSED_FSPS_PUBLIC")
@@ -262,7 +264,10 @@ def public(bc03_grid):
     path = Path(named) if named else next((path for path in near if path.is_file()), None)
     if path is None:
         pytest.skip("no FSPS spectra: ../shared/fsps_public is absent, PIXSED_FSPS_PUBLIC not set")
-    return path, fsps_public.build(path, refine=3)[0]
+    grid = object_once(
+        tmp_path_factory, "fsps_public", lambda: fsps_public.build(path, refine=3)[0]
+    )
+    return path, grid
 
 
 def test_first_emulator_of_fsps(public):
