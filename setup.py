@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import setuptools
+
+# isort: split
 from distutils.command.install_data import install_data  # of setuptools, imported before
 
 HERE = Path(__file__).resolve().parent
@@ -29,7 +31,5 @@ setuptools.setup(
     # setuptools runs install_data only where there are data files.
     data_files=[("share/man/man1", [])],
     # An index does not have the files of docs/: a picture of this folder would be a broken link.
-    long_description=re.sub(
-        r"^!\[[^]]*\]\((?!https:).*\)\n+", "", README, flags=re.MULTILINE
-    ),
+    long_description=re.sub(r"^!\[[^]]*\]\((?!https:).*\)\n+", "", README, flags=re.MULTILINE),
 )

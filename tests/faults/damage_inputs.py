@@ -31,7 +31,7 @@ from forked import bad_end, fork, import_all  # noqa: E402
 from inputs import COMMANDS, make_inputs, make_training_inputs  # noqa: E402
 from mutations import CELLS, mutations  # noqa: E402
 
-#: CPU seconds after which a run counts as hanging, and of an export, which takes a minute by itself.
+#: CPU seconds after which a run counts as hanging, and an export, which takes a minute by itself.
 SECONDS, EXPORT_SECONDS = 60, 400
 
 

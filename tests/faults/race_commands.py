@@ -32,7 +32,7 @@ from kill_commands import content  # noqa: E402
 
 #: Commands that write one file, by name.
 COMMANDS = {
-    "bkg": "bkg im.fits --mask seg.fits -o o.fits",
+    "bkg": "bkg im.fits --segmap seg.fits -o o.fits",
     "psfmatch": "psfmatch im.fits --kernel psf.fits -o o.fits",
     "cutout": "cutout im.fits F200W=im2.fits --segmap seg.fits --id 531 --redshift 1 -o o.fits",
     "noise": "noise cube.fits -o o.fits",

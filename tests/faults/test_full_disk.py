@@ -34,7 +34,7 @@ COMMANDS = {
     "merge": "merge part1.fits part2.fits -o o.fits",
     "merge tables": "merge t1.fits t2.fits -o o.fits",
     "plot": "plot maps.fits -o o.png",
-    "bkg": "bkg im.fits --mask seg.fits -o o.fits",
+    "bkg": "bkg im.fits --segmap seg.fits -o o.fits",
     "noise": "noise cube.fits -o o.fits",
 }
 #: Those that --resume continues.
@@ -195,7 +195,7 @@ def test_only_the_folder_of_temporary_files_is_full(disk, place, name):
 
 def test_a_compressed_input_on_a_full_disk(disk, place):
     """Images are unpacked into the folder of temporary files."""
-    command = "bkg im.fits.gz --mask seg.fits -o o.fits"
+    command = "bkg im.fits.gz --segmap seg.fits -o o.fits"
     words, before = begun(command, "o.fits", disk.path)
     disk.leave(4)
     check_error(*run(place, words, before=before), str(disk.path), "no room to unpack it", "TMPDIR")

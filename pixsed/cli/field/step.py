@@ -39,7 +39,7 @@ class Step:
 
     @property
     def of_folder(self):
-        """Whether the argument is a pattern of the files of a folder."""
+        """True if the argument is a pattern of the files of a folder."""
         return self.command in ("fit", "sum-mass", "plot")
 
     def paths(self):
