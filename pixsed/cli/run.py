@@ -55,7 +55,7 @@ def command(field, dry_run, overwrite, **common):
     }
     steps = Steps(field, common=given)
     if dry_run:
-        click.echo("\n".join(script(steps)))
+        click.echo("\n".join(script(steps, overwrite)))
         return
     context = click.get_current_context()
     Execution(steps, context.parent, overwrite=overwrite, more=context.obj).run()

@@ -2,8 +2,6 @@
 
 import click
 
-#: Metavar of the argument, after those of the other inputs.
-FIELD = "FIELD.toml"
 # Options of every command, which are not those of the step.
 _COMMON = ("quiet", "verbose", "log", "no_verify")
 
@@ -29,7 +27,8 @@ class FieldCommand(click.Command):
             return super().parse_args(ctx, [*steps.check_words(), *more])
         ctx.obj = steps, more, given
         # For the options that are common to all commands; the others are parsed for each step.
-        return super().parse_args(ctx, [*steps.chosen[0].words(), *more])
+        first = steps.chosen[0]
+        return super().parse_args(ctx, [*first.inputs, *first.options, "-o", first.output, *more])
 
     def invoke(self, ctx):
         if ctx.obj is None:

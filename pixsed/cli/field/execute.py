@@ -19,11 +19,12 @@ _OF_GALAXIES = ("fit", "sum-mass", "plot")
 _RESUMED = ("fit", "sum-mass")
 
 
-def script(steps):
+def script(steps, overwrite=False):
     """Return the command lines of the steps for a shell, and before them mkdir of the folders."""
+    more = ("--overwrite",) if overwrite else ()
     folders = sorted({os.path.dirname(step.output.rstrip("/")) for step in steps.chosen})
     make = "mkdir -p " + shlex.join(folders)
-    return [make, *(step.line(*_resume(step)) for step in steps.chosen)]
+    return [make, *(step.line(*_resume(step), *more) for step in steps.chosen)]
 
 
 def _resume(step):
@@ -116,13 +117,13 @@ class Execution:
         if state.kind == GONE and not self._steps.only and step.name not in self._needed:
             return State(DONE)
         before = {one.name for one in self._steps.before(step)}
-        if start.kind == DONE and state.kind == OUTDATED and before & self._again:
+        if start.kind in (DONE, GONE) and state.kind == OUTDATED and before & self._again:
             # What it was made from was deleted, and has been made again by the same commands.
-            self._states.freshen(step)
-            self._again.add(step.name)
-            return start
+            state = start
+            if start.kind == DONE:
+                self._states.freshen(step)
         self._refuse([state])
-        if state.kind == GONE:
+        if state.kind == GONE or before & self._again:
             self._again.add(step.name)
         return state
 

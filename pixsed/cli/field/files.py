@@ -1,6 +1,7 @@
 """Images and PSFs of a field by band, and checks that its files are there."""
 
 import glob
+import os
 
 from pixsed.errors import PixsedError
 from pixsed.io.formats.field_file import nearest
@@ -73,22 +74,26 @@ def psfs_by_band(field, images):
     return found
 
 
-def check_files(field, steps):
-    """Raise `PixsedError` if a file that no step makes is absent or cannot be read.
+def check_files(field, images, steps):
+    """Raise `PixsedError` if a file that no step makes is absent, or an image is a product.
 
     Parameters
     ----------
     field : `~pixsed.io.formats.field_file.FieldFile`
+    images : dict
+        From `by_band`.
     steps : list of `~pixsed.cli.field.step.Step`
     """
     from pixsed.io.inputs import check_input
     from pixsed.io.locate import parse_location
 
     made = {step.output for step in steps}
+    for text in images.values():
+        if (path := parse_location(text, band=True).path) in made:
+            raise field.error("images", f"has {path}, which a step writes; choose another output")
     for step in steps:
-        for text in (*(() if step.of_folder else step.paths()), *step.files):
-            path = parse_location(text).path
-            if path in made or glob.has_magic(path):
+        for path in (*(() if step.of_folder else step.paths()), *step.files):
+            if path in made or glob.has_magic(path) and not os.path.exists(path):
                 continue
             try:
                 check_input(path, "a file")

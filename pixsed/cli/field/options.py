@@ -7,11 +7,10 @@ import click
 
 from pixsed.io.formats.field_file import nearest
 
-#: Options that a field file cannot have: the steps of the field set them, or they are of one run.
-RESERVED = (
-    *("output", "overwrite", "resume", "part", "log", "no-verify", "quiet", "verbose", "help"),
-    *("psf", "target"),
-)
+#: Options of one run, which are no part of the command lines of the steps.
+OF_RUN = ("output", "overwrite", "resume", "log", "no-verify", "quiet", "verbose", "help")
+#: Options that a field file cannot have, for they are of one run, or follow from its other keys.
+RESERVED = (*OF_RUN, "part", "psf", "target")
 #: Options whose values are files, relative to the field file.
 FILES = (
     *("mask", "coverage", "kernel", "segmap", "catalog", "zero-points", "region", "redshift-map"),

@@ -44,6 +44,7 @@ class States:
     def __init__(self, steps, ledger):
         self._steps, self._ledger = steps, ledger
         self._makers = {step.output: step for step in steps.all}
+        self._compared = {}  # a step and a command line -> their difference
 
     def of(self, step):
         """Return the `State` of a step."""
@@ -80,8 +81,7 @@ class States:
 
     def check_inputs(self, step):
         """Raise `PixsedError` if a step cannot run yet, or a folder has cubes of an earlier run."""
-        [*makers] = self._steps.before(step)
-        for maker in makers:
+        for maker in self._steps.before(step):
             made = self.products(maker)
             there = [path for path in made or () if os.path.exists(path)]
             if made is None or maker.command != "fit" and len(there) < len(made):
@@ -116,8 +116,11 @@ class States:
         return State(MISSING, replaces=True)
 
     def _difference(self, step, line):
-        command, inputs = command_of(step.command), not step.of_folder
-        return difference(step.command, command, line, step.line(), inputs=inputs)
+        if (step.name, line) not in self._compared:
+            command, inputs = command_of(step.command), not step.of_folder
+            found = difference(step.command, command, line, step.line(), inputs=inputs)
+            self._compared[step.name, line] = found
+        return self._compared[step.name, line]
 
     def _problem(self, step, path):
         """Return why a product must be made again, or None."""

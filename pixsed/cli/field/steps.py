@@ -5,6 +5,7 @@ import os
 
 from pixsed.cli.field.files import by_band, check_files, psfs_by_band
 from pixsed.cli.field.options import (
+    OF_RUN,
     Given,
     long_name,
     options_of_environment,
@@ -63,12 +64,12 @@ class Steps:
 
     def __init__(self, path, *, only=None, given=None, common=None):
         self.field = read_field(path)
-        self._only, self._line, self._common = only, given or {}, common or {}
+        self.only, self._line, self._common = only, given or {}, common or {}
         self.folder = self.field.place(self.field.output)
         self.images = by_band(self.field, "images")
         self.psfs = psfs_by_band(self.field, self.images)
         self.all = [*self._of_bands(), *self._of_galaxies()]
-        check_files(self.field, self.all)
+        check_files(self.field, self.images, self.all)
         self.chosen = [step for step in self.all if only in (None, step.command)]
         if not self.chosen and only != "check":
             why = "has no psfs" if only == "psfmatch" and not self.psfs else f"has {only} = false"
@@ -99,7 +100,10 @@ class Steps:
         steps, images = [], dict(self.images)
         mask = self._own("segmap", mask="segmap").get("mask")
         for command, ending in (("bkg", "bkg"), ("psfmatch", "psfm")):
-            if self.field.options.get(command) is False or command == "psfmatch" and not self.psfs:
+            if self.field.options.get(command) is False:
+                continue
+            if command == "psfmatch" and not self.psfs:
+                self._options(command, next(iter(images)), {})  # checks them all the same
                 continue
             for band, image in images.items():
                 own = {}
@@ -149,12 +153,15 @@ class Steps:
         Options of the command line come before those of the file; then come those that follow
         from the field (`own`), and those of variables.
         """
+        from pixsed.io.locate import parse_location
+
         command = command_of(name)
         given = options_of_file(self.field, name, command, band, tuple(self.images))
         names = {long_name(param) for param in command.params}
         given |= {key: one for key, one in self._common.items() if key in names}
-        if name == self._only:
-            given |= options_of_line(command, self._line)
+        if name == self.only:
+            line = options_of_line(command, self._line)
+            given |= {key: one for key, one in line.items() if key not in OF_RUN}
         there = {key for key, one in given.items() if one.words}
         there |= {" ".join(one.words).lstrip("-") for one in given.values()}
         excluded = _EXCLUDED.get(name, {})
@@ -162,7 +169,8 @@ class Steps:
         found = own | given
         found |= options_of_environment(name, command, found)
         words = tuple(word for one in found.values() for word in one.words)
-        return words, tuple(file for one in found.values() for file in one.files)
+        files = (parse_location(file).path for one in found.values() for file in one.files)
+        return words, tuple(files)
 
 
 def named(name, path):
