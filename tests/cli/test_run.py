@@ -453,7 +453,7 @@ def test_options_of_all_commands_are_passed_on(fresh, monkeypatch):
     words = []
     monkeypatch.setattr(
         "pixsed.cli.field.execute.Execution._call",
-        lambda self, step, given, line: words.append(given),
+        lambda *args: words.append(args[2]),
     )
     result = invoke("run", "field.toml", "--log", "log.txt", "-v", "--no-verify")
     assert result.stderr == ""

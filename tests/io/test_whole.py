@@ -60,10 +60,8 @@ def test_bytes_at_the_end(made):
 
 
 def test_a_broken_card_of_structure(made):
-    content = made.read_bytes()
-    assert content.count(b"NAXIS1  =                   17") == 1
-    made.write_bytes(
-        content.replace(b"NAXIS1  =                   17", b"NAXIS1  =                   xy")
-    )
+    content, card = made.read_bytes(), b"NAXIS1  =                   17"
+    assert content.count(card) == 1
+    made.write_bytes(content.replace(card, card.replace(b"17", b"xy")))
     with pytest.raises(PixsedError, match="cannot be read"):
         whole_primary(made)
