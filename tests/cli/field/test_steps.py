@@ -154,7 +154,7 @@ def test_options_that_follow_from_the_field(make, top, tables, absent, present):
         ("", "[bkg]\nestimator = 'mod'", r"\[bkg\] estimator has a wrong value: 'mod' is not one"),
         ("", "[bkg]\ncoverage = 3.5", "fields/3.5: no such file"),
         ("", "[bkg]\nerr = ''", r"\[bkg\] err is an empty text; leave it out"),
-        ("", "[bkg.box]\nF115W = 5", r"\[bkg\] box F115W is no band of the images; it may be F200W"),
+        ("", "[bkg.box]\nF115W = 5", r"\[bkg\] box F115W is no band of the images; it may be F"),
         ("", "[bkg.box]\nF200W = 1", r"\[bkg\] box F200W has a wrong value: 1 is not in the range"),
         ("", "[fit.snr-min]\nF200W = 5", r"\[fit\] snr-min takes one value for all bands"),
         ("", "[fit]\nall-pixels = 1", r"\[fit\] all-pixels must be true or false, got 1"),
