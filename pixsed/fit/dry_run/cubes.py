@@ -69,12 +69,18 @@ def check_cubes(found, cubes, model, options, *, jobs=1, tile=None):
 
 
 def _open(found, name):
-    """Return the open cube, or None; as `pixsed.fit.many_cubes` opens it."""
+    """Return the open cube, or None, with the message that `pixsed.fit.many_cubes` gives."""
     source = None
     with found.stage("read"):
-        if kind_of(name.path) != "cube":
-            raise PixsedError(f"{name.path} is not a cube; make it with pixsed cutout")
-        source = name.open(check=False)
+        try:
+            source = name.open(check=False)
+        except PixsedError:
+            # Looked at only now: it opens the file twice more, and takes longer than the rest.
+            if kind_of(name.path) != "cube":
+                raise PixsedError(
+                    f"{name.path} is not a cube; make it with pixsed cutout"
+                ) from None
+            raise
     return source
 
 

@@ -34,7 +34,7 @@ def check_depth(found, ratios, mend, limits=MOSAIC_LIMITS):
     """
     known = {band: ratio for band, ratio in ratios.items() if ratio > 0}
     if not known:
-        found.ok("depth", "errors not compared with the sky: there is too little of it")
+        found.ok("depth", "errors not compared with the sky: too little of it, or they are its rms")
         return
     off, wrong = (
         {band: ratio for band, ratio in known.items() if not low <= ratio <= high}
@@ -96,7 +96,7 @@ def check_training_noise(found, rows, model):
         band = model.bands[int(snr.max(axis=0).argmax())]
         found.warning(
             "errors",
-            f"{bright:.1%} of the sample have an S/N above {limit:.0f}, up to {snr.max():,.0f} in "
+            f"{bright:.1%} of the sample has an S/N above {limit:.0f}, up to {snr.max():,.0f} in "
             f"{band}: the errors of the training are at least {noise.fraction_low:.0%} of the flux",
             "add a floor for errors of calibration with --error-floor; 0.05 is usual",
         )

@@ -18,7 +18,12 @@ from pixsed.io.image import ImageFile
 from pixsed.redshifts import range_text, redshift_dq
 
 _SAMPLE = 500
-_SOURCES = {"err": "1-sigma errors", "variance": "variances", "weight": "inverse variances"}
+_SOURCES = {
+    "err": "1-sigma errors",
+    "variance": "variances",
+    "weight": "inverse variances",
+    "sky": "the rms of the sky, without the noise of sources",
+}
 
 
 def check_field(found, files, model, options, *, jobs=1, tile=None, psfs=None):
@@ -56,7 +61,9 @@ def check_field(found, files, model, options, *, jobs=1, tile=None, psfs=None):
         field, mosaics = _open_field(found, stack, files, images)
         if field is None:
             return Work(), None
-        if not files.rescale_errors:
+        if files.rescale_errors:
+            found.ok("depth", "errors are scaled to the scatter of the sky")
+        else:
             with found.stage("depth"):
                 scatter = mosaics.scatter_over_errors()
                 ratios = {band: 1 / value for band, value in scatter.items() if value > 0}
@@ -88,9 +95,8 @@ def _open_image(found, stack, place, given):
         good &= stage.passed
     if not good:
         return None
-    if image.err_source in _SOURCES:
-        of = f"of {image.files[1]}" if len(image.files) > 1 else "of the file"
-        one.ok("errors", f"{_SOURCES[image.err_source]} {of}")
+    of = f", from {image.files[1]}" if len(image.files) > 1 else ""
+    one.ok("errors", f"{_SOURCES[image.err_source]}{of}")
     given_by = "--unit" if given.get("unit") else "the header"
     one.ok("units", f"{image.bunit or 'a zero point'}, from {given_by}")
     return image

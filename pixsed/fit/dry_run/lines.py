@@ -47,13 +47,13 @@ def report_lines(findings, levels=None):
 
 def _bare(finding, text):
     """Return a text without the name of the file at its beginning."""
-    return text.removeprefix(f"{finding.item}: ") if finding.item else text
+    if not finding.item or not text.startswith(finding.item):
+        return text
+    return text.removeprefix(finding.item).lstrip(": ")
 
 
 def _template(finding):
     text = _bare(finding, finding.message)
-    if finding.item:
-        text = text.replace(finding.item, "")
     return finding.level, finding.check, bool(finding.item), _NUMBER.sub("#", text)
 
 

@@ -185,7 +185,7 @@ def check_source(found, source, model, options, *, tile=None, sample=500, segmap
     _report_bands_without_data(found, [source.bands[i] for i in matched[0]], counted)
     number = len(planes) + 5
     work = Work(
-        pixels=round(counted.counts["nfit"] / fraction),
+        pixels=round(counted.counts["npix"] / fraction),
         batches=math.ceil(counted.batches / fraction),
         planes=number * source.shape[0] * source.shape[1],
         read_seconds=seconds,

@@ -76,18 +76,19 @@ def check_files(found, images, psfs, target, scale=None):
         with found.of(path, "PSFs").stage("psf"):
             read[band] = read_psf(path, scale=scale)
     if target not in psfs:
-        found.problem("psf", f"no PSF of the target {target}", f"give --psf {target}=FILE")
+        found.problem("psf", f"no PSF of the target, {target}", f"give --psf {target}=FILE")
     bands = [image.band for image in images]
     if extra := [band for band in psfs if band not in {*bands, target}]:
         found.warning(
             "psf", f"PSFs of bands that no image has: {', '.join(extra)}", "check their names"
         )
+    unmatched = [image for image in images if image.psfmatch != target]
+    if lacking := [image.band for image in unmatched if image.band not in psfs]:
+        found.problem("psf", f"no PSF of {', '.join(lacking)}", "give --psf BAND=FILE for each")
     for image in images:
         one = found.of(image.name, "images")
         if image.psfmatch == target:
             one.ok("psf", f"matched to {target} already")
-        elif image.band not in psfs:
-            one.problem("psf", f"no PSF of {image.band}", f"give --psf {image.band}=FILE")
         elif image.band in read:
             _check_width(one, image.band, read[image.band])
             if target in read:

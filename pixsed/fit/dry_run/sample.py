@@ -91,7 +91,7 @@ def check_ood(found, rows, columns, model, error_floor, what="pixels"):
     fraction = float((ood < OOD_LIMIT).mean())
     text = (
         f"{fraction:.1%} of a sample of {len(ood)} {what} out of distribution; chi^2 per band "
-        f"{np.median(chi2):.2g} in the median, above {_LARGE:g} in {(chi2 > _LARGE).mean():.1%}"
+        f"{np.median(chi2):.3g} in the median, above {_LARGE:g} in {(chi2 > _LARGE).mean():.1%}"
     )
     floor = "" if error_floor >= 0.05 else "try --error-floor 0.05 for errors of zero points; "
     mend = floor + "find wrong zero points with pixsed ppc, and compare units and PSFs"
