@@ -169,7 +169,7 @@ def simulate(ssps, options, *, start=0):
     ssps : `~pixsed.sps.ssp.SSPGrid`, or a sequence of them
     options : `~pixsed.simulate.options.SimulateOptions`
     start : int, optional
-        Number of populations to skip at the beginning, a multiple of ``options.batch``.
+        Number of populations to skip at the beginning: a multiple of ``options.batch``, or all.
 
     Yields
     ------
@@ -196,7 +196,8 @@ def simulate(ssps, options, *, start=0):
     """
     ssps = grids_of(list(ssps) if isinstance(ssps, list | tuple) else [ssps], options)
     jobs, scheduler = options.jobs, options.scheduler
-    tasks = list(range(start // options.batch, -(-options.number // options.batch)))
+    first, end = (-(-rows // options.batch) for rows in (start, options.number))
+    tasks = list(range(first, end))
     # Read the curves only once: sedpy's reader takes a quarter of a second for 29 bands.
     curves = load_curves(options.bands, options.filters)
     setup = partial(BatchMaker, ssps, options, curves=curves)

@@ -129,6 +129,10 @@ def make_stopped(folder, names):
 # Damage: each function changes a path of an unfinished run.
 
 
+def nothing(path, other, rng):
+    """Leave the file as it is."""
+
+
 def cut(path, other, rng):
     data = path.read_bytes()
     path.write_bytes(data[: int(rng.integers(len(data)))])
@@ -251,6 +255,7 @@ def more_done_than_there_is(path, other, rng):
 
 
 ANY = (
+    nothing,
     cut,
     cut,
     flip_bits,

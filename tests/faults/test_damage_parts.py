@@ -6,7 +6,8 @@ import sys
 from collections import Counter
 
 import pytest
-from damage_parts import COMMANDS, campaign, judge
+from damage_parts import COMMANDS, STOPS, campaign, judge, make_stopped, small_batches
+from forked import run
 from kill_commands import content
 
 pytestmark = pytest.mark.machine
@@ -14,12 +15,22 @@ ERROR = "pixsed: error: o.fits.part is damaged\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks processes that have threads")
-@pytest.mark.parametrize("names", [("maps",), ("simulate",), ("sum-mass",)])
-def test_a_few(fault_inputs, tmp_path, names):
+@pytest.mark.parametrize("name", ["maps", "simulate", "sum-mass"])
+def test_a_few(fault_inputs, tmp_path, name):
     folder = shutil.copytree(fault_inputs, tmp_path / "inputs")
-    runs = campaign(folder, range(8), names)
-    assert not [run for run in runs if run.verdict.isupper()]
-    assert Counter(run.verdict for run in runs)["error"] > 1
+    runs = campaign(folder, range(8), [name])
+    assert not [one for one in runs if one.verdict.isupper()]
+    assert Counter(one.verdict for one in runs)["error"] > 1
+    # Without damage, a run that was stopped goes on, also one that lacked only its name.
+    whole, stopped = make_stopped(folder, [name])
+    for number in STOPS:
+        for file, data in stopped[name, number, "42"].items():
+            (folder / file).write_bytes(data)
+        words = [*COMMANDS[name].split(), "-q"]
+        path = folder / words[words.index("-o") + 1]
+        status, said = run(folder, [*words, "--resume"], before=small_batches)
+        assert judge(path, whole[name], status, said) == "result", said
+        path.unlink()
 
 
 @pytest.mark.slow
@@ -27,7 +38,7 @@ def test_a_few(fault_inputs, tmp_path, names):
 def test_many(fault_inputs, tmp_path, name):
     folder = shutil.copytree(fault_inputs, tmp_path / "inputs")
     runs = campaign(folder, range(100), (name,))
-    assert not [run for run in runs if run.verdict.isupper()]
+    assert not [one for one in runs if one.verdict.isupper()]
 
 
 @pytest.mark.parametrize(

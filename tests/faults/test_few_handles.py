@@ -15,9 +15,11 @@ pytestmark = [
     pytest.mark.machine,
     pytest.mark.skipif(sys.platform != "linux", reason="forks processes that have threads"),
 ]
-#: File handles of a run, and number of its inputs.
-HANDLES, MANY = 64, 110
-MODEL = "--model fake.onnx --samples 4 --jobs 1 -q"
+#: File handles of a run, and number of its inputs; with --run-slow, and without.
+LARGE, SMALL = (64, 110), (32, 40)
+#: File handles for images in many bands, each with its errors.
+HANDLES_OF_BANDS = 64
+MODEL = "--model fake.onnx --samples 4 --jobs 1"
 BANDS = (
     "F435W F606W F775W F814W F850LP F070W F090W F115W F140M F150W F162M F182M F200W F210M F250M "
     "F277W F300M F335M F356W F360M F410M F430M F444W F460M F480M"
@@ -25,14 +27,21 @@ BANDS = (
 
 
 @pytest.fixture(scope="module")
-def folder(fault_inputs, tmp_path_factory):
+def count(request):
+    """Number of file handles, and number of inputs."""
+    return LARGE if request.config.getoption("--run-slow") else SMALL
+
+
+@pytest.fixture(scope="module")
+def folder(fault_inputs, tmp_path_factory, count):
     """Folder of many cubes, of many tables, of many parts of maps, and of images in many bands."""
     from pixsed.io.formats.cube import write_cube
 
     import_all()
+    many = count[1]
     folder = tmp_path_factory.mktemp("many")
     shutil.copy(fault_inputs / "fake.onnx", folder)
-    write_cube(make_cube(ny=MANY, nx=24), folder / "tall.fits")
+    write_cube(make_cube(ny=many, nx=24), folder / "tall.fits")
     with fits.open(fault_inputs / "im.fits") as hdulist:
         for band in BANDS:
             hdulist[1].header["FILTER"] = band
@@ -42,76 +51,72 @@ def folder(fault_inputs, tmp_path_factory):
     shutil.copy(fault_inputs / "seg.fits", folder)
     shutil.copy(fault_inputs / "cat.fits", folder)
     with fits.open(fault_inputs / "t1.fits") as hdulist:
-        for i in range(MANY):
+        for i in range(many):
             os.link(fault_inputs / "cube.fits", folder / f"cube{i}.fits")
             hdulist[1].data["ID"] = i
             hdulist.writeto(folder / f"table{i}.fits", checksum=True)
     return folder
 
 
-def names(beginning, ending=".fits"):
-    return [f"{beginning}{i}{ending}" for i in range(MANY)]
+def finish(folder, words, handles, before=lambda: None):
+    """Run a command with few file handles."""
 
+    def few_handles():
+        os.closerange(3, 4096)  # what the tests have open
+        resource.setrlimit(resource.RLIMIT_NOFILE, (handles, handles))
+        before()
 
-def few_handles():
-    """Close what the tests have open, and leave few handles."""
-    os.closerange(3, 4096)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (HANDLES, HANDLES))
-
-
-def finish(folder, command, inputs, place):
-    """Run a command with few handles, which writes to another folder."""
-    name, *words = command.split()
-    status, said = run(folder, [name, *inputs, *words, str(place)], before=few_handles, seconds=120)
+    status, said = run(folder, [*map(str, words), "-q"], before=few_handles, seconds=300)
     assert (bad_end(status, said), status) == ("", 0), said
 
 
-def test_fit_of_many_cubes(folder, tmp_path):
-    finish(folder, f"fit {MODEL} -o", names("cube"), tmp_path / "maps")
-    assert len(list((tmp_path / "maps").iterdir())) == MANY
+@pytest.mark.parametrize(
+    ("command", "beginning"),
+    [
+        (f"fit {MODEL}", "cube"),
+        (f"sum-mass {MODEL}", "cube"),
+        ("noise --bins 1", "cube"),
+        ("merge", "table"),
+    ],
+)
+def test_many_files(folder, tmp_path, count, command, beginning):
+    handles, many = count
+    name, *options = command.split()
+    output = tmp_path / ("maps" if name == "fit" else "o.fits")
+    files = [f"{beginning}{i}.fits" for i in range(many)]
+    finish(folder, [name, *files, *options, "-o", output], handles)
+    if name == "fit":
+        assert len(list(output.iterdir())) == many
+    elif name != "noise":
+        assert len(Table.read(output)) == many
 
 
-def test_sums_of_many_cubes(folder, tmp_path):
-    finish(folder, f"sum-mass {MODEL} -o", names("cube"), tmp_path / "o.fits")
-    assert len(Table.read(tmp_path / "o.fits")) == MANY
-
-
-def test_noise_of_many_cubes(folder, tmp_path):
-    finish(folder, "noise --bins 1 -q -o", names("cube"), tmp_path / "o.fits")
-
-
-def test_merge_of_many_tables(folder, tmp_path):
-    finish(folder, "merge -q -o", names("table"), tmp_path / "o.fits")
-    assert len(Table.read(tmp_path / "o.fits")) == MANY
-
-
-def test_merge_of_many_parts(folder, tmp_path):
+def test_merge_of_many_parts(folder, tmp_path, count):
     """The parts are made in one process."""
-    from pixsed.cli import main
+    handles, many = count
 
-    def parts(args):
-        for i in range(1, MANY + 1):
-            words = ["fit", "tall.fits", *MODEL.split(), "--part", f"{i}/{MANY}"]
-            main.cli.main([*words, "-o", f"part{i - 1}.fits"], standalone_mode=False)
+    def parts():
+        from pixsed.cli.main import cli
 
-    def before():
-        few_handles()
-        parts(())
+        for i in range(many):
+            words = ["fit", "tall.fits", *MODEL.split(), "--part", f"{i + 1}/{many}"]
+            cli.main([*words, "-o", f"part{i}.fits", "-q"], standalone_mode=False)
 
-    words = ["merge", *names("part"), "-q", "-o", str(tmp_path / "o.fits")]
-    status, said = run(folder, words, before=before, seconds=120)
-    assert (status, said) == (0, "")
+    files = [f"part{i}.fits" for i in range(many)]
+    finish(folder, ["merge", *files, "-o", tmp_path / "o.fits"], handles, before=parts)
     with fits.open(tmp_path / "o.fits", checksum=True) as hdulist:
-        assert hdulist[1].shape == (MANY, 24)
+        assert hdulist[1].shape == (many, 24)
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        f"fit {MODEL} --redshift 1 -o",
-        f"sum-mass {MODEL} --segmap seg.fits --catalog cat.fits -o",
-        "cutout --segmap seg.fits --id 531 --catalog cat.fits -q -o",
+        f"fit {MODEL} --redshift 1",
+        f"sum-mass {MODEL} --segmap seg.fits --catalog cat.fits",
+        "cutout --segmap seg.fits --id 531 --catalog cat.fits",
     ],
 )
 def test_images_in_many_bands(folder, tmp_path, command):
-    finish(folder, command, [f"im_{band}.fits" for band in BANDS], tmp_path / "o.fits")
+    files = [f"im_{band}.fits" for band in BANDS]
+    name, *options = command.split()
+    finish(folder, [name, *files, *options, "-o", tmp_path / "o.fits"], HANDLES_OF_BANDS)

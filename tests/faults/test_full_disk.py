@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs, and forks"),
 ]
 #: Bytes of the disk, and kilobytes that are free on it in turn, until a command succeeds.
-SIZE, ROOMS = 4 << 20, (0, 8, 40, 150, 400, 800, 4000)
+SIZE, ROOMS = 4 << 20, (0, 8, 150, 800, 4000)
 FIT = "fit big.fits --model fake.onnx --samples 4 --jobs 1"
 #: Commands, by name; the last word is their output, on the small disk.
 COMMANDS = {
