@@ -338,11 +338,13 @@ def run_damaged(folder, seed, whole, stopped):
         left = {p.name for p in unfinished(place)}
         before = {p: sha for p, sha in _digests(place).items() if p not in left}
         words = [*COMMANDS[name].split(), "-q"]
-        status, said = run(place, [*words, "--resume"], before=small_batches, seconds=30)
+        status, said = run(place, [*words, "--resume"], before=small_batches, seconds=120)
         verdict = judge(place / COMMANDS[name].split()[-1], whole[name], status, said)
         after = _digests(place)
         if any(after.get(p) != sha for p, sha in before.items()):
             verdict = "FILE CHANGED"
+        if verdict == "error" and how is nothing:
+            verdict = "NOT RESUMED"
         if verdict == "error" and how not in IN_THE_WAY:
             again, why = run(place, [*words, "--overwrite"], before=small_batches)
             if judge(place / words[words.index("-o") + 1], whole[name], again, why) != "result":

@@ -1,20 +1,24 @@
 """Commands that write to a disk that is full: a real one, small, in memory."""
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
 
+import forked
 import pytest
 from damage_parts import small_batches
 from fakes import make_cube
-from forked import bad_end, import_all, run
+from forked import bad_end, import_all
 from kill_commands import content
 
 pytestmark = [
     pytest.mark.machine,
     pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs, and forks"),
 ]
+# Plots are slow on a busy machine.
+run = functools.partial(forked.run, seconds=300)
 #: Bytes of the disk, and kilobytes that are free on it in turn, until a command succeeds.
 SIZE, ROOMS = 4 << 20, (0, 8, 150, 800, 4000)
 FIT = "fit big.fits --model fake.onnx --samples 4 --jobs 1"

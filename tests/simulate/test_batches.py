@@ -57,6 +57,8 @@ def test_a_later_start_gives_the_later_rows(grid, few):
     assert late.tobytes() == few[80:].tobytes()
     options = SimulateOptions("tau", BANDS, 160, seed=7, batch=80)
     assert not list(simulate(grid, options, start=160))
+    # All rows are done, and the last batch is not whole.
+    assert not list(simulate(grid, SimulateOptions("tau", BANDS, 170, batch=80), start=170))
 
 
 def test_a_longer_run_begins_as_a_shorter_one(grid, few):
