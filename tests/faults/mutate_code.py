@@ -190,17 +190,21 @@ def read_report(path):
 
 
 def summary(rows):
-    """Return the text of tables of the verdicts by file and by operator."""
+    """Return tables of the verdicts by file and by operator, as reStructuredText."""
     found = []
     for title, column in {"file": 0, "operator": 3}.items():
         counts = defaultdict(Counter)
         for row in rows:
             counts[row[column]][row[6]] += 1
             counts["all"][row[6]] += 1
-        found += ["", f"{title:40}{'mutants':>10}" + "".join(f"{v:>10}" for v in DESCRIPTION)]
+        width = max(len(name) for name in [title, *counts])
+        rule = " ".join(["=" * width, *["=" * 9] * (len(DESCRIPTION) + 1)])
+        head = [f"{title:{width}}", *(f"{name:>9}" for name in ["mutants", *DESCRIPTION])]
+        found += ["", rule, " ".join(head), rule]
         for name, ends in sorted(counts.items(), key=lambda item: (item[0] == "all", item[0])):
             numbers = [ends.total(), *(ends[verdict] for verdict in DESCRIPTION)]
-            found.append(f"{name:40}" + "".join(f"{number:>10}" for number in numbers))
+            found.append(" ".join([f"{name:{width}}", *(f"{number:9}" for number in numbers)]))
+        found.append(rule)
     return "\n".join(found)
 
 

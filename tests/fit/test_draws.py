@@ -7,6 +7,7 @@ from astropy.io import fits
 from scipy.stats import norm
 
 from pixsed.fit.draws import (
+    _mix,
     _sobol,
     base_normals,
     global_indices,
@@ -74,6 +75,12 @@ def test_indices_without_wcs_are_array_indices():
     y, x = global_indices(fits.Header(), (3, 4))
     assert list(y) == [0, 1, 2]
     assert list(x) == [0, 1, 2, 3]
+
+
+def test_mix_is_splitmix64():
+    """The first outputs of splitmix64 for the seed 0, as published."""
+    steps = np.array([0, 0x9E3779B97F4A7C15], dtype=np.uint64)
+    assert _mix(steps).tolist() == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4]
 
 
 def test_key_of_name_is_stable():

@@ -68,7 +68,10 @@ class TestByBand:
         found = estimate(residuals)
         assert np.isnan(found.offset[1]) and found.number[1] == 0
         assert np.isfinite(np.delete(found.offset, 1)).all() and found.number[0] == 19
-        row = offset_table(found)[1]
+        table = offset_table(found)
+        np.testing.assert_allclose(table["FACTOR"][0], 10 ** (-0.4 * found.offset[0]), rtol=1e-6)
+        assert found.offset[0] < -0.05 and table["FACTOR"][0] > 1
+        row = table[1]
         assert (row["OFFSET"], row["FACTOR"], row["FLOOR"]) == (0, 1, 0)
         assert np.isnan(by_band(residuals.mag)[1][3])
         assert len(lines(found)) == 7 and "F200W" in lines(found)[3]

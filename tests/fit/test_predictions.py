@@ -41,6 +41,9 @@ class TestGrid:
         wanted = wanted[:, 0] * 10 ** s["LOGMFORM"]
         np.testing.assert_allclose(found.draws[:, 4], wanted, rtol=1e-4)
         assert found.redshift == pytest.approx(np.median(s["REDSHIFT"]))
+        assert found.quantiles.shape == (3, len(cube.bands))
+        np.testing.assert_allclose(found.quantiles[1], np.median(found.draws, axis=0))
+        assert (found.quantiles[0] < found.quantiles[2]).all()
         # The spectra are those of the first draws: f_nu at the pivot is near the flux.
         at = np.array([np.interp(4.4e4, found.wave, one) for one in found.spectra])
         np.testing.assert_allclose(at, wanted[: len(at)], rtol=0.2)

@@ -101,6 +101,16 @@ def test_errors_of_tables(model):
         fit_table(Table({"g": [1.0], "g_ERR": [1.0], "REDSHIFT": [1.0]}), model)
 
 
+def test_columns_that_are_left_out(model):
+    table = make_table()
+    del table["F277W_ERR"]
+    with pytest.warns(PixsedWarning, match="table: F277W left out: no F277W_ERR"):
+        fit_table(table, model, FitOptions(samples=20))
+    columns = TableColumns(units="nJy")
+    with pytest.warns(PixsedWarning, match="--unit nJy was not used: every flux column has a"):
+        fit_table(make_table(), model, FitOptions(samples=20), columns=columns)
+
+
 def test_bands_that_the_model_does_not_know(model):
     table = make_table()
     for name in ("MIRI_F770W", "MIRI_F770W_ERR"):

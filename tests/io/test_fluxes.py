@@ -83,6 +83,13 @@ def test_magnitudes_are_those_of_astropy():
     np.testing.assert_allclose(flux[5], 10 ** (-0.4 * (25 - 31.4)), rtol=1e-4)  # by hand
 
 
+def test_a_magnitude_fainter_than_one_njy_has_an_error():
+    unit = flux_unit("mag(AB)", "it")
+    flux, err = fluxes_njy(np.array([33.0]), np.array([_DMAG]), unit, unit)
+    assert 0 < flux[0] < 1
+    np.testing.assert_allclose(err / flux, 0.05, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("flux", "err", "units"),
     [

@@ -32,6 +32,13 @@ def test_round_trip(made, tmp_path, fitsverify):
         write_noise(made, path)
 
 
+def test_one_bin_is_enough(tmp_path):
+    write_noise(NoiseTable({"F444W": BandNoise([0, 1], [2.0], [0.1], [7])}), tmp_path / "n.fits")
+    assert read_noise(tmp_path / "n.fits").bands["F444W"].mean.tolist() == [2.0]
+    with pytest.raises(PixsedError, match="one mean and one std per bin, and one more edge"):
+        BandNoise([0], [], [], [])
+
+
 def test_layout(made, tmp_path):
     path = tmp_path / "n.fits"
     write_noise(made, path, inputs=["a/c.fits"], history=["a step"])

@@ -49,6 +49,23 @@ def test_boxes_in_any_order_against_astropy(wcs_header, size):
             assert hdulist[name].header["DATASUM"] == expected.header["DATASUM"]
 
 
+def test_a_file_that_lacks_its_last_byte(wcs_header, tmp_path):
+    with open(tmp_path / "planes", "w+b") as file:
+        planes = PlacedPlanes(file, fits.Header(), headers(wcs_header))
+        planes.begin()
+        assert planes.has_all_bytes()
+        file.truncate(file.seek(0, io.SEEK_END) - 1)
+        assert not planes.has_all_bytes()
+
+
+def test_a_whole_plane_begins_at_its_first_pixel(wcs_header):
+    planes = PlacedPlanes(io.BytesIO(), fits.Header(), headers(wcs_header))
+    planes.begin()
+    planes.place("B", DATA["B"][1])
+    written = np.frombuffer(planes.read("B", 0, 0, *SHAPE), ">i2")
+    np.testing.assert_array_equal(written.reshape(SHAPE), DATA["B"][1])
+
+
 def test_second_writer_continues(wcs_header):
     """A second writer continues with the checksums of the first after half of the boxes."""
     whole, file = io.BytesIO(), io.BytesIO()
