@@ -60,8 +60,8 @@ def is_begun(part, journal, number):
     part, journal : `~pathlib.Path`
     number : int
     """
-    if part.is_symlink() or journal.is_symlink():
-        return True
+    if not (_is_plain(part) and _is_plain(journal)):
+        return True  # it is refused later; a pipe would be waited for
     try:
         return journal.read_bytes().count(b"\n") >= number
     except OSError:
@@ -76,10 +76,17 @@ def damaged(path):
     )
 
 
+def _is_plain(path):
+    """Return whether a path is a file, and no link to one, or does not exist."""
+    return not path.is_symlink() and (path.is_file() or not path.exists())
+
+
 def refuse_link(path):
-    """Raise `PixsedError` if a file beside an output is a link."""
+    """Raise `PixsedError` if a file beside an output is a link, a folder, a pipe or a device."""
     if path.is_symlink():
         raise PixsedError(f"{path} is a link, and is not followed; delete it")
+    if not _is_plain(path):
+        raise PixsedError(f"{path} is not a file; delete it")
 
 
 def open_kept(path, *, create=False):
@@ -94,7 +101,7 @@ def open_kept(path, *, create=False):
     Raises
     ------
     PixsedError
-        If `path` is a link, which could lead to a file that is not ours.
+        If `path` is a link, which could lead to a file that is not ours, or no file.
     """
     refuse_link(path)
     flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)

@@ -1,6 +1,7 @@
 """Unfinished maps: what another run takes over, and what it refuses."""
 
 import json
+import os
 import warnings
 
 import numpy as np
@@ -143,6 +144,21 @@ def test_links_are_not_followed(tmp_path, header):
             write(path, header)
         hidden.unlink()
     assert other.read_text() == "mine" and [p.name for p in tmp_path.iterdir()] == ["other"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes")
+@pytest.mark.parametrize("make", ["mkdir", "mkfifo"])
+@pytest.mark.parametrize("resume", [True, False])
+def test_folders_and_pipes_are_refused(tmp_path, header, make, resume):
+    path = tmp_path / "m.fits"
+    for hidden in hidden_paths(path):
+        getattr(os, make)(hidden)
+        with pytest.raises(PixsedError, match="m.fits.* is not a file; delete it"):
+            write(path, header, overwrite=not resume, resume=resume)
+        with pytest.raises(PixsedError, match="m.fits.part is there"):
+            write(path, header)
+        hidden.rmdir() if hidden.is_dir() else hidden.unlink()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_another_run_has_just_finished(tmp_path, header, monkeypatch):
