@@ -89,7 +89,7 @@ def data_of(path):
     """Return all data of a product, as bytes or columns."""
     if path.suffix == ".ecsv":
         table = Table.read(path)
-        return [table[name].tolist() for name in table.colnames if name != "FILE"]
+        return [str(table[name].tolist()) for name in table.colnames if name != "FILE"]
     with fits.open(path) as hdus:
         return [hdu.data.tobytes() for hdu in hdus if hdu.data is not None]
 
@@ -218,12 +218,12 @@ def test_a_touched_cube_is_not_fitted_again(done):
 @pytest.mark.parametrize(
     "name, keep, message",
     [
-        ("images/F150W_bkg.fits", 5000, "is damaged: .* is truncated"),
+        ("images/F150W_bkg.fits", -9000, "is damaged: .* is truncated"),
         ("images/F150W_psfm.fits", -2880, "is damaged: .* is truncated"),
-        ("cubes/3.fits", 100, "is damaged: HDU 0 has no complete header"),
+        ("cubes/3.fits", 100, "is damaged: .*HDU 0 has no complete header"),
         ("cubes/3.fits", 0, "is damaged: .* is empty"),
         ("maps/2_maps.fits", -5760, "is damaged"),
-        ("masses.ecsv", -500, "is damaged: it has 2 rows of 3 galaxies"),
+        ("masses.ecsv", -500, "is damaged"),
         ("masses.ecsv", 500, "is damaged: .* cannot be read as a table"),
     ],
 )
@@ -236,7 +236,13 @@ def test_damaged_products(done, name, keep, message):
 
 def test_a_product_of_another_program(done):
     fits.writeto(done / "images" / "F150W_bkg.fits", np.zeros((3, 3)), overwrite=True)
-    _raises(invoke("run", "field.toml"), "F150W_bkg.fits was not made by pixsed; make outdated")
+    _raises(invoke("run", "field.toml"), "F150W_bkg.fits was not made by pixsed")
+
+
+def test_a_table_that_lacks_a_row(done):
+    lines = (done / "masses.ecsv").read_text().splitlines(keepends=True)
+    (done / "masses.ecsv").write_text("".join(lines[:-1]))
+    _raises(invoke("run", "field.toml"), "masses.ecsv is damaged: it has 2 rows of 3 galaxies")
 
 
 def test_deleted_middle_products(done):

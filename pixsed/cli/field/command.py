@@ -4,6 +4,11 @@ import click
 
 # Options of every command, which are not those of the step.
 _COMMON = ("quiet", "verbose", "log", "no_verify")
+# The last paragraph of --help.
+_HELP = (
+    "With FIELD.toml, a field file, the step is done for the whole field, where it is not done. "
+    "Options beside it replace those in the file."
+)
 
 
 class FieldCommand(click.Command):
@@ -29,6 +34,12 @@ class FieldCommand(click.Command):
         # For the options that are common to all commands; the others are parsed for each step.
         first = steps.chosen[0]
         return super().parse_args(ctx, [*first.inputs, *first.options, "-o", first.output, *more])
+
+    def format_help_text(self, ctx, formatter):
+        super().format_help_text(ctx, formatter)
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(_HELP)
 
     def invoke(self, ctx):
         if ctx.obj is None:

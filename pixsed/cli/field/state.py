@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixsed.cli.field.compare import difference
-from pixsed.cli.field.steps import command_of
+from pixsed.cli.field.steps import command_of, picture_kind
 from pixsed.errors import PixsedError
 
 #: GONE: the step was done, and its products were deleted since. OUTDATED: its products were made
@@ -76,7 +76,9 @@ class States:
         elif step.command == "fit":
             names = [f"{Path(cube).stem}_maps.fits" for cube in self._inputs(step)] or None
         else:
-            names = [f"{Path(maps).stem}.{picture_kind(step)}" for maps in self._inputs(step)]
+            names = [
+                f"{Path(maps).stem}.{picture_kind(step.options)}" for maps in self._inputs(step)
+            ]
         return None if names is None else [os.path.join(step.output, name) for name in names]
 
     def check_inputs(self, step):
@@ -148,19 +150,18 @@ class States:
 
     def _sources(self, step, product):
         """Yield the files that a product was made from: of one that is deleted, its sources."""
-        inputs = self._inputs(step)
         if step.command in ("fit", "plot") and step.output.endswith("/"):
             stem = Path(product).stem.removesuffix("_maps" if step.command == "fit" else "")
-            inputs = [path for path in inputs if Path(path).stem == stem]
-        for text in (*inputs, *step.files):
-            if os.path.exists(text):
-                yield text
+            inputs = [os.path.join(os.path.dirname(step.inputs[0]), f"{stem}.fits")]
+        else:
+            inputs = self._inputs(step)
+        for path in (*inputs, *step.files):
+            if os.path.exists(path):
+                yield path
                 continue
-            maker = self._makers.get(text) or self._makers.get(
-                os.path.join(os.path.dirname(text), "")
-            )
-            if maker is not None:
-                yield from self._sources(maker, text)
+            folder = os.path.join(os.path.dirname(path), "")
+            if maker := self._makers.get(path) or self._makers.get(folder):
+                yield from self._sources(maker, path)
 
     def _galaxies(self, step):
         """Return the names of the cubes of a step, as headers have them."""
@@ -182,11 +183,6 @@ def _has_rows_kept(step):
     from pixsed.io.writers.table_blocks import part_path
 
     return os.path.exists(part_path(step.output))
-
-
-def picture_kind(step):
-    """Return the ending of the pictures of a step."""
-    return dict(zip(step.options, step.options[1:], strict=False)).get("--format", "png")
 
 
 def read_record(path):

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from dataclasses import replace
 
 from pixsed.cli.field.files import by_band, check_files, psfs_by_band
 from pixsed.cli.field.options import (
@@ -128,7 +129,11 @@ class Steps:
         if options.get("sum-mass") is not False:
             steps.append(self._step("sum-mass", (cubes,), self.place("masses.ecsv"), model))
         if options.get("plot", False) is not False:
-            steps.append(self._step("plot", (maps,), self.place("pictures/"), {}))
+            step = self._step("plot", (maps,), self.place("pictures/"), {})
+            if "--contact-sheet" in step.options:
+                name = f"contact_sheet.{picture_kind(step.options)}"
+                step = replace(step, output=self.place(name))
+            steps.append(step)
         return steps
 
     def _step(self, command, inputs, output, own, band=None):
@@ -171,6 +176,11 @@ class Steps:
         words = tuple(word for one in found.values() for word in one.words)
         files = (parse_location(file).path for one in found.values() for file in one.files)
         return words, tuple(files)
+
+
+def picture_kind(options):
+    """Return the ending of the pictures that plot draws, given the words of its options."""
+    return dict(zip(options, options[1:], strict=False)).get("--format", "png")
 
 
 def named(name, path):
