@@ -179,6 +179,11 @@ def test_faults(make, top, tables, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_contact_sheet(make):
+    plot = make(tables="[plot]\ncontact-sheet = true\nformat = 'pdf'").all[-1]
+    assert plot.output == "fields/out/contact_sheet.pdf"
+
+
 def test_an_image_that_a_step_writes(tmp_path, make):
     make()
     (tmp_path / "fields" / "f.toml").write_text(

@@ -98,6 +98,17 @@ def test_other_options_and_other_files(tmp_path):
     assert not part.exists()
 
 
+def test_other_options_with_overwrite_begin_anew(tmp_path):
+    path, part = tmp_path / "t.ecsv", tmp_path / "t.ecsv.part"
+    for options in ({}, {"key": KEY | {"--seed": 7}, "resume": True, "overwrite": True}):
+        with pytest.raises(PixsedError, match="kept"):
+            write(path, "ab", error=PixsedError("no"), **options)
+    with pytest.raises(PixsedError, match="--seed = 7, now it is 42"):
+        write(path, "c", resume=True)
+    assert list(write(path, "c", resume=True, overwrite=True)) == []
+    assert not part.exists()
+
+
 def test_nothing_is_kept_for_streams(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in (None, "-"):
