@@ -51,6 +51,12 @@ def _language(word):
     return "shell" if word in SHELL else word
 
 
+def _commands(code):
+    """Return the commands of a console: the lines after ``$``, with those after ``>``."""
+    found = [line[2:] for line in code.splitlines() if re.match(r"\$ |> |>$", line)]
+    return "\n".join(found)
+
+
 def _markdown(page, lines):
     fences = [number for number, line in enumerate(lines) if line.strip().startswith("```")]
     for first, last in zip(fences[::2], fences[1::2], strict=True):
@@ -88,6 +94,8 @@ def _rest(page, lines):
             end += 1
         body = [text for text in lines[number:end] if not re.match(r"\s*:[\w-]+:", text)]
         code = textwrap.dedent("\n".join(body)).strip("\n")
+        if directive and directive[1] == "console":
+            code = _commands(code)
         if code:
             language = _language(directive[1]) if directive else "shell"
             yield Block(page, number + 1, language, code + "\n", not_run)
