@@ -81,7 +81,8 @@ def read_table(text, *, hdu=None, wanted=None):
 
 
 def _read_fits(place, wanted):
-    with open_fits(place.path) as hdulist:
+    # Columns of a memory map would keep the file open as long as the table exists.
+    with open_fits(place.path, memmap=False) as hdulist:
         number = _table_number(hdulist, place, wanted)
         hdu = hdulist[number]
         names = [name.lower() for name in hdu.columns.names]

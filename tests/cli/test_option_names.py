@@ -16,6 +16,8 @@ OTHER_FORM = {
     "--format": "of pictures, and of references",
     "--method": "each command has its own methods",
     "--plot": "validate makes four pictures from the name, as .png",
+    "--psf": "check takes it by band",
+    "--target": "a PSF, or with check the band of one of several",
 }
 #: Options that mean the same in all commands, in words that fit each command -> difference.
 OTHER_WORDS = {
