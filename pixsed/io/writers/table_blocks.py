@@ -17,7 +17,14 @@ from pixsed.io.atomic import name_long_strings, named_error, place, send
 from pixsed.io.cards import name_last_extension
 from pixsed.io.checksum import encode_checksum, ones_sum
 from pixsed.io.outputs import is_stream, resolve_output
-from pixsed.io.writers.journal import damaged, is_begun, journal_line, open_kept, read_journal
+from pixsed.io.writers.journal import (
+    damaged,
+    is_begun,
+    journal_line,
+    open_kept,
+    read_journal,
+    refuse_link,
+)
 from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
 
 _FITS_BLOCK = 2880
@@ -104,6 +111,8 @@ class TableWriter:
         self._handle = self._journal = None
         self.part = None if self._stream else part_path(path)
         self._journal_path = None if self._stream else journal_path(path)
+        for beside in filter(None, (self.part, self._journal_path)):
+            refuse_link(beside)  # before the work for the first block
         if resume and self.part.exists():
             self._take_up()
 
