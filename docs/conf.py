@@ -16,6 +16,7 @@ extensions = [
     "numpydoc",
     "command_pages",
     "mathml",
+    "offline",
     "output_tables",
 ]
 exclude_patterns = ["_build"]

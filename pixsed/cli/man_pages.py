@@ -104,7 +104,7 @@ def _roff(text):
     """Return a text with the characters escaped that mean something in roff."""
     text = text.replace("\\", r"\e").replace("-", r"\-").replace("`", r"\(ga").replace("^", r"\(ha")
     text = text.replace("~", r"\(ti").replace("'", r"\(aq").replace('"', r"\(dq")
-    return re.sub(r"^\.", r"\\\&.", text)
+    return re.sub(r"^\.", r"\\&.", text)
 
 
 if __name__ == "__main__":
