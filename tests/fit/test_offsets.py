@@ -116,6 +116,19 @@ def test_iteration_follows_a_model_that_follows_the_data(model, monkeypatch):
     assert isinstance(more, Offsets)
 
 
+def test_iteration_ends_with_the_second_fit_if_nothing_is_left(model, monkeypatch):
+    import pixsed.fit.offsets as module
+
+    whole = make(10, offsets=np.zeros(5), scatter=0.0, noise=0.01)
+    monkeypatch.setattr(module, "predicted", lambda *args, **kwargs: whole)
+    nothing = np.zeros(10)
+    wide = np.full((2, 10, len(model.bands)), np.nan)
+    rows = Rows(*wide, nothing, nothing, nothing, nothing)
+    found = iterate(model, rows, whole.names, FitOptions())
+    assert found.steps == 2
+    np.testing.assert_allclose(found.offset, 0, atol=1e-6)
+
+
 class TestMaps:
     @pytest.mark.parametrize("make_cube", [fakes.make_cube, fakes.binned_cube])
     def test_sums_over_the_fitted_pixels(self, model, make_cube):

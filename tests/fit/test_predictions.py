@@ -1,5 +1,7 @@
 """Photometry of posterior draws: of the graph, and of the forward model on an SSP grid."""
 
+from types import SimpleNamespace
+
 import fakes
 import numpy as np
 import pytest
@@ -57,6 +59,20 @@ class TestGrid:
         np.testing.assert_allclose(
             whole / forward.photometry(posterior, ["F444W"]), posterior.npix, rtol=1e-6
         )
+
+    def test_draws_that_describe_their_galaxy(self, monkeypatch):
+        """Of a history in bins, which may differ from the LOGSFR and AGE of the draw."""
+        samples = {"LOGSFR": np.zeros(6), "LOGMFORM": np.full(6, 9.0), "AGE": np.full(6, 2.0)}
+        rates = np.array([-9.0, -9.02, -8.96, -9.0, -9.0])
+        ages = 2.0 * 10 ** np.array([0.0, 0.0, 0.0, 0.04, -0.06])
+        history = SimpleNamespace(log_sfr=lambda: rates, mass_weighted_age=lambda: ages)
+        forward = object.__new__(ForwardModel)
+        monkeypatch.setattr(ForwardModel, "_populations", lambda *args: (None, None, history))
+        draws = np.array([5, 1, 2, 3, 4])
+        for exact, wanted in {False: [5, 1, 3], True: [5, 1, 2, 3, 4]}.items():
+            forward.exact = exact
+            found = forward.describing(SimpleNamespace(samples=samples), draws)
+            assert found.tolist() == wanted
 
     def test_faults(self, synthetic, ssp_grid, tmp_path):
         with pytest.raises(PixsedError, match="needs 1 SSP grid, got 2; give --ssp once"):

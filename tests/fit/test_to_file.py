@@ -137,7 +137,8 @@ def test_finished_maps_of_another_part_are_not_the_fit(files, model, tmp_path, t
     fit_to_file(files, model, path, OPTIONS, ExecutionOptions(part=there))
     resume = ExecutionOptions(part=now, resume=True)
     if message is None:
-        assert fit_to_file(files, model, path, OPTIONS, resume).counts == {}
+        finished = fit_to_file(files, model, path, OPTIONS, resume)
+        assert finished.counts == {} and not finished.psf_unknown
         return
     with pytest.raises(PixsedError, match=message):
         fit_to_file(files, model, path, OPTIONS, resume)

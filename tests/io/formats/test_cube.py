@@ -130,6 +130,8 @@ def test_layout(cube, tmp_path, fitsverify, monkeypatch):
         for name in names[1:9]:
             header = hdulist[name].header
             assert header["BUNIT"] == "nJy"
+            error = "1-sigma error of the " if name.endswith("_ERR") else ""
+            assert header.comments["BUNIT"] == f"{error}flux density a pixel"
             assert hdulist[name].data.dtype.newbyteorder("=") == np.float32
         assert hdulist["UVIS_F275W"].header["FILTER"] == "F275W"
         assert hdulist["UVIS_F275W"].header["INSTRUME"] == "WFC3/UVIS"
