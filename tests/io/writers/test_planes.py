@@ -62,7 +62,7 @@ def test_a_whole_plane_begins_at_its_first_pixel(wcs_header):
     planes = PlacedPlanes(io.BytesIO(), fits.Header(), headers(wcs_header))
     planes.begin()
     planes.place("B", DATA["B"][1])
-    written = np.frombuffer(planes.read("B", 0, 0, *SHAPE), ">i2")
+    written = np.frombuffer(planes.take_up("B", 0, 0, *SHAPE), ">i2")
     np.testing.assert_array_equal(written.reshape(SHAPE), DATA["B"][1])
 
 
