@@ -8,6 +8,8 @@ from pixsed.fit.posterior import BATCH
 
 # Bytes of a value of the maps, and bytes that are written to maps in a second.
 _BYTES, _RATE = 4, 150e6
+# Fraction of the processor's time that a dry run gets, below which the load is told.
+_BUSY = 0.7
 
 
 def check_cost(found, work, fitted, load_seconds, jobs, *, inputs=1, what="pixels"):
@@ -30,18 +32,20 @@ def check_cost(found, work, fitted, load_seconds, jobs, *, inputs=1, what="pixel
 
     Returns
     -------
-    float
-        The time in seconds.
+    seconds, quiet : float
+        The time in seconds, at the present load of the machine and without other programs.
     """
     processes = min(jobs, inputs)
     seconds = load_seconds + network_seconds(work, fitted, jobs)
     seconds += (work.read_seconds + _BYTES * work.planes / _RATE) / processes
     on = f"{jobs} core{'s' * (jobs > 1)}"
+    quiet = seconds * fitted.quiet
+    alone = f", {time_text(quiet)} without other programs" if fitted.quiet < _BUSY else ""
     per = 1e3 * network_seconds(work, fitted, jobs) / max(work.pixels, 1)
     found.ok(
         "time",
-        f"about {time_text(seconds)} on {on} of this machine, at its present load, for "
-        f"{work.pixels:,} {what} ({per:.2g} ms each)",
+        f"about {time_text(seconds)} on {on} of this machine{alone}, for {work.pixels:,} {what} "
+        f"({per:.2g} ms each)",
     )
     if memory := peak_bytes():
         memory += _BYTES * work.tile_planes
@@ -49,7 +53,7 @@ def check_cost(found, work, fitted, load_seconds, jobs, *, inputs=1, what="pixel
         found.ok("memory", f"about {size_text(memory)}{each * (processes > 1)}")
     if work.planes:
         found.ok("disk", f"maps of {size_text(_BYTES * work.planes)} in all")
-    return seconds
+    return seconds, quiet
 
 
 def network_seconds(work, fitted, jobs):

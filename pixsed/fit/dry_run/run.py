@@ -31,13 +31,15 @@ class DryRun:
         After `load`; None if it cannot be loaded.
     options : `~pixsed.fit.options.FitOptions`
         After `load`.
-    seconds : float or None
-        Time that the fit is expected to take; None if nothing can be fitted.
+    seconds, quiet_seconds : float or None
+        Time that the fit is expected to take, at the present load of the machine and without
+        other programs; None if nothing can be fitted.
     """
 
     def __init__(self, name, jobs=1):
         self.findings = Findings()
-        self.model, self.options, self.seconds = None, FitOptions(), None
+        self.model, self.options = None, FitOptions()
+        self.seconds = self.quiet_seconds = None
         self._name, self._jobs, self._load_seconds = name, jobs, 0.0
 
     def load(self, **options):
@@ -88,7 +90,7 @@ class DryRun:
 
     def _add_cost(self, work, fitted, inputs=1, what="pixels"):
         if fitted is not None:
-            self.seconds = check_cost(
+            self.seconds, self.quiet_seconds = check_cost(
                 self.findings,
                 work,
                 fitted,

@@ -10,8 +10,9 @@ from pixsed.fit.posterior import BATCH, QUANTILE_BATCH, plan_batches, summarise
 
 #: Fraction of pixels out of distribution above which there is a warning, and a problem.
 MANY, MOST = 0.05, 0.5
-#: Magnitudes and errors by which a band is off the model in the median, for a warning.
-OFF_MAG, OFF_ERRORS = 0.3, 3.0
+#: Magnitudes by which a band is off the model in the median, for a warning and for a problem: a
+#: wrong unit is off by more. Also the errors by which it must be off.
+OFF_MAG, WRONG_MAG, OFF_ERRORS = 0.3, 1.5, 3.0
 # Number of rows with a band that are compared with the model, and their S/N.
 _FEWEST, _SNR = 20, 5.0
 # chi^2 per band that is called large.
@@ -32,12 +33,16 @@ class FittedSample:
         Rows of a batch.
     jobs : int
         Threads that had work.
+    quiet : float
+        Time of the processor over that of the clock and these threads, 1 at most: less if other
+        programs run.
     """
 
     columns: dict
     seconds: float
     size: int
     jobs: int
+    quiet: float = 1.0
 
 
 def fit_sample(model, rows, options, jobs):
@@ -55,15 +60,18 @@ def fit_sample(model, rows, options, jobs):
     size = QUANTILE_BATCH if options.engine == "quantile" else BATCH
     summarise(model, rows[: min(len(rows), BATCH)], options)  # the first call is slower
     batches = len(plan_batches(rows.key_y, rows.key_x, size))
-    start = time.monotonic()
+    start, processor = time.monotonic(), time.process_time()
     bands = model.bands if model.has_flux_model and options.engine == "flow" else ()
     columns = summarise(model, rows, options, flux_bands=bands, jobs=jobs)
-    seconds = (time.monotonic() - start) / batches
+    seconds, processor = time.monotonic() - start, time.process_time() - processor
+    threads, quiet = min(jobs, batches), 1.0
+    if options.provider == "cpu" and seconds > 0:
+        quiet = min(1.0, processor / seconds / threads)
     if options.engine == "quantile":  # which predicts no fluxes
         bands = model.bands if model.has_flux_model else ()
         flow = replace(options, engine="flow")
         columns = summarise(model, rows, flow, flux_bands=bands, jobs=jobs)
-    return FittedSample(columns, seconds, size, min(jobs, batches))
+    return FittedSample(columns, seconds / batches, size, threads, quiet)
 
 
 def check_ood(found, rows, columns, model, error_floor, what="pixels"):
@@ -105,8 +113,8 @@ def check_ood(found, rows, columns, model, error_floor, what="pixels"):
 
 
 def _check_offsets(found, rows, columns, model):
-    """Warn of bands that are far from the fluxes that the model predicts."""
-    off = []
+    """Report bands that are far from the fluxes that the model predicts."""
+    off = {}
     npix = 1 if rows.npix is None else rows.npix
     for number, band in enumerate(model.bands):
         flux, err = rows.flux[:, number], rows.err[:, number]
@@ -118,11 +126,22 @@ def _check_offsets(found, rows, columns, model):
             mag = float(np.median(-2.5 * np.log10(flux[good] / predicted[good])))
             pull = float(np.median((flux[good] - predicted[good]) / err[good]))
         if abs(mag) > OFF_MAG and abs(pull) > OFF_ERRORS:
-            off.append(f"{band} {mag:+.2f}")
-    if off:
+            off[band] = mag
+    start = "magnitudes off those of the model, in the median: "
+    if wrong := {band: mag for band, mag in off.items() if abs(mag) > WRONG_MAG}:
+        found.problem(
+            "ood",
+            start + _listed(wrong),
+            "look at the unit (--unit) and the zero point of the band",
+        )
+    if off := {band: mag for band, mag in off.items() if band not in wrong}:
         found.warning(
             "ood",
-            f"magnitudes off those of the model, in the median: {', '.join(off)}",
-            "look at the unit, the zero point and the PSF of the band; pixsed ppc --propose "
-            "makes a table for --zero-points",
+            start + _listed(off),
+            "look at the zero point and the PSF of the band; pixsed ppc --propose makes a table "
+            "for --zero-points",
         )
+
+
+def _listed(offsets):
+    return ", ".join(f"{band} {mag:+.2f}" for band, mag in offsets.items())
