@@ -96,7 +96,8 @@ def _field_file(command, ctx, args):
                 [value] if isinstance(value, str) else value if isinstance(value, tuple) else []
             )
     fields = [word for word in inputs if word.lower().endswith(".toml")]
-    if not fields or parsed.get("help"):
+    wants_help = command.get_help_option(ctx)
+    if not fields or (wants_help is not None and parsed.get(wants_help.name)):
         return None
     if len(inputs) > 1:
         raise click.UsageError(f"{fields[0]} is a field file, which has all inputs; give it alone")
