@@ -32,7 +32,7 @@ ZEROPOINTS = ("--zero-points", "zp.csv")
 #: Kind of file -> command line that writes it; the last word is the file.
 COMMANDS = {
     "bkg": "bkg im.fits --box 5 -o bkg.fits",
-    "psf": "psf stars.fits --stars stars.ecsv --size 35 -o psf.fits",
+    "psf": "psf stars.fits --stars stars.ecsv --side 35 -o psf.fits",
     "psfmatch": "psfmatch im.fits --psf narrow.fits --target wide.fits -o psfmatch.fits",
     "cutout": "cutout im.fits im2.fits im3.fits --segmap seg.fits --id 531 --redshift 1 "
     "-o cutout.fits",
