@@ -130,10 +130,13 @@ def choose_tests(measured, name, mutation, limit):
     found = set() if mutation.at_import else set(lines.get(str(mutation.line), ()))
     if not found and not mutation.at_import:
         found = {test for i in range(first, last + 1) for test in lines.get(str(i), ())}
-    if mutation.at_import:
-        found = {test for tests in lines.values() for test in tests}
-    seconds = measured["seconds"]
+    of_file = {test for tests in lines.values() for test in tests}
     own = f"test_{Path(name).stem}.py::"
+    if mutation.at_import:
+        found = of_file
+    elif 0 < len(found) < 3:  # the line may be run once only, as its result is kept
+        found |= {test for test in of_file if own in test}
+    seconds = measured["seconds"]
     order = sorted(found, key=lambda test: (own not in test, seconds.get(test, 0), test))
     chosen, total = [], 0.0
     for test in order:
@@ -221,6 +224,7 @@ def _arguments():
     parser.add_argument(
         "--survivors", action="store_true", help="all tests of --tests for the survivors of -o"
     )
+    parser.add_argument("--table", action="store_true", help="only print the tables of -o")
     parser.add_argument("-o", "--output", type=Path, required=True, help="report, an ECSV table")
     return parser.parse_args()
 
@@ -320,6 +324,9 @@ def main():
     options = _arguments()
     sources = {name: (ROOT / name).read_text() for name in find_files(options.folder, "*.py")}
     rows = read_report(options.output)
+    if options.table:
+        print(summary(rows))
+        return
     with tempfile.TemporaryDirectory(prefix="pixsed-mutants-") as scratch:
         places = [Path(scratch).resolve() / str(i) for i in range(options.jobs)]
         for place in places:

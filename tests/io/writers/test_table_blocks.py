@@ -281,6 +281,16 @@ def test_a_file_that_appears_meanwhile(tmp_path):
     assert path.read_text() == "mine"
 
 
+def test_a_part_that_appears_meanwhile(tmp_path):
+    path = tmp_path / "t.fits"
+    late = writer(path, 1000)
+    with pytest.raises(ZeroDivisionError):
+        write(path, 1000, stop_at=300, error=ZeroDivisionError())
+    with pytest.raises(PixsedError, match="t.fits.part appeared meanwhile"), late:
+        late.append(made(100))
+    assert write(path, 1000, resume=True) == 300
+
+
 def test_not_a_table(tmp_path):
     for content in (b"", b"SIMPLE", bytes(5760)):
         part_path(tmp_path / "t.fits").write_bytes(content)
