@@ -2,6 +2,7 @@
 
 import click
 
+from pixsed.cli.field.command import FieldCommand
 from pixsed.cli.fit import command as fit_command
 from pixsed.cli.options import FiniteRange, examples, output, quiet_verbose
 
@@ -37,8 +38,10 @@ def options_of_fit(command):
 
 
 @options_of_fit
-@click.command(epilog=EPILOG)
-@click.argument("inputs", nargs=-1, required=True, metavar="CUBE...|[BAND=]IMAGE...|TABLE")
+@click.command(cls=FieldCommand, epilog=EPILOG)
+@click.argument(
+    "inputs", nargs=-1, required=True, metavar="CUBE...|[BAND=]IMAGE...|TABLE|FIELD.toml"
+)
 @click.option(
     "--psf",
     "psfs",

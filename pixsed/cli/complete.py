@@ -13,7 +13,7 @@ from pixsed.cli.hdu_names import hdu_names
 _BAND = re.compile(r"(?P<band>[A-Za-z0-9_-]+=)(?P<rest>.*)", re.DOTALL)
 #: Words of metavars that stand for files.
 _FILES = re.compile(
-    r"\b(CUBE|IMAGE|MAPS?|TABLE|SEG|PSF|K|GRID|FILE|CHECKPOINT|SIMULATIONS|TRUTHS|PART|A|B|DIR)\b"
+    r"\b(CUBE|IMAGE|FIELD|MAPS?|TABLE|SEG|PSF|K|GRID|FILE|CHECKPOINT|SIMULATIONS|TRUTHS|PART|A|B|DIR)\b"
 )
 
 
@@ -32,7 +32,10 @@ def _values_of(param, command):
             return values
     if getattr(param, "is_flag", False):
         return None
-    return files if _FILES.search(param.make_metavar(click.Context(command))) else None
+    metavar = param.make_metavar(click.Context(command))
+    if metavar == "BAND":
+        return bands
+    return files if _FILES.search(metavar) else None
 
 
 def _complete(values, param, ctx, incomplete):

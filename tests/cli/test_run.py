@@ -317,16 +317,18 @@ def fail_at(monkeypatch, target, error, call):
 
 def test_a_failure_stops_the_run_and_names_the_step(fresh):
     Path("mock_F277W.fits").write_bytes(b"not FITS")
-    step = r"\(in pixsed bkg 'F277W=mock_F277W.fits\[SCI\]' --mask mock_seg.fits --box 32 -o out/im"
+    step = (
+        r"\(in pixsed bkg 'F277W=mock_F277W.fits\[SCI\]' --segmap mock_seg.fits --box 32 -o out/im"
+    )
     _raises(invoke("run", "field.toml"), f"mock_F277W.fits cannot be read as FITS.* {step}")
     assert os.listdir("out/images") == ["F150W_bkg.fits"]
 
 
 def test_a_wrong_command_line_is_status_2(fresh):
-    change("box = 32", "box = 32\nmask = false\ndilate = 3")
+    change("box = 32", "box = 32\nsegmap = false\ndilate = 3")
     result = invoke("run", "field.toml")
     assert result.exit_code == 2
-    assert "--dilate grows the sources of --mask; give it (in pixsed bkg 'F150W=" in result.stderr
+    assert "--dilate grows the sources of --segmap; give it (in pixsed bkg 'F150W=" in result.stderr
 
 
 def test_a_galaxy_that_fails(done, monkeypatch):

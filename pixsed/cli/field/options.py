@@ -13,7 +13,7 @@ OF_RUN = ("output", "overwrite", "resume", "log", "no-verify", "quiet", "verbose
 RESERVED = (*OF_RUN, "part", "psf", "target")
 #: Options whose values are files, relative to the field file.
 FILES = (
-    *("mask", "coverage", "kernel", "segmap", "catalog", "zero-points", "region", "redshift-map"),
+    *("coverage", "kernel", "segmap", "catalog", "zero-points", "region", "redshift-map"),
     *("rgb",),
 )
 #: Key of a table by band for all bands that it does not name.

@@ -19,7 +19,7 @@ from pixsed.io.formats.field_file import read_field
 
 # Command -> option that follows from the field -> given options with which it is left out.
 _EXCLUDED = {
-    "psfmatch": {"mask": {"correlation none"}},
+    "psfmatch": {"segmap": {"correlation none"}},
     "cutout": {
         "segmap": {"position", "region"},
         "all": {"position", "region", "id"},
@@ -99,7 +99,6 @@ class Steps:
     def _of_bands(self):
         """Return the steps of single images, and cutout, which reads what they make."""
         steps, images = [], dict(self.images)
-        mask = self._own("segmap", mask="segmap").get("mask")
         for command, ending in (("bkg", "bkg"), ("psfmatch", "psfm")):
             if self.field.options.get(command) is False:
                 continue
@@ -111,8 +110,7 @@ class Steps:
                 if command == "psfmatch":
                     own["psf"] = named("psf", self.psfs[band])
                     own["target"] = named("target", self.psfs[self.field.target.upper()])
-                if mask:
-                    own["mask"] = mask
+                own |= self._own("segmap")
                 output = self.place("images", f"{band}_{ending}.fits")
                 steps.append(self._step(command, (image,), output, own, band))
                 images[band] = f"{band}={output}"
@@ -139,16 +137,16 @@ class Steps:
     def _step(self, command, inputs, output, own, band=None):
         return Step(command, band, inputs, *self._options(command, band, own), output)
 
-    def _own(self, *keys, **renamed):
+    def _own(self, *keys):
         """Return options that are keys of the field file: long name -> `Given`."""
         found = {}
-        for name, key in (dict(zip(keys, keys, strict=True)) | renamed).items():
+        for key in keys:
             text = getattr(self.field, key)
             if text is None:
                 continue
             is_file = key != "model" or text.endswith(".onnx")
-            found[name] = (
-                named(name, self.field.place(text)) if is_file else Given((f"--{name}", text))
+            found[key] = (
+                named(key, self.field.place(text)) if is_file else Given((f"--{key}", text))
             )
         return found
 

@@ -24,8 +24,8 @@ def differ(there, asked, **options):
         ("fit c.fits --seed 42 --model tau -o m.fits", "fit c.fits -o m.fits"),
         # The same files from other folders.
         (
-            "bkg a.fits --mask seg.fits -o out/b.fits",
-            "bkg f/a.fits --mask f/seg.fits -o f/out/b.fits",
+            "bkg a.fits --segmap seg.fits -o out/b.fits",
+            "bkg f/a.fits --segmap f/seg.fits -o f/out/b.fits",
         ),
         ("bkg a.fits -o out/b.fits", "bkg ../f/a.fits -o ../f/out/b.fits"),
         ("bkg /d/a.fits -o /d/out/b.fits", "bkg /e/a.fits -o /e/out/b.fits"),
@@ -43,10 +43,10 @@ def test_the_same(there, asked):
     "there, asked, message",
     [
         ("bkg a.fits --box 50 -o b.fits", "bkg a.fits -o b.fits", "with --box 50, now 200"),
-        ("bkg a.fits -o b.fits", "bkg a.fits --mask s.fits -o b.fits",
-         "with --mask not given, now s.fits"),
-        ("bkg a.fits --mask d/s.fits -o b.fits", "bkg a.fits --mask s.fits -o b.fits",
-         "with --mask d/s.fits, now s.fits"),
+        ("bkg a.fits -o b.fits", "bkg a.fits --segmap s.fits -o b.fits",
+         "with --segmap not given, now s.fits"),
+        ("bkg a.fits --segmap d/s.fits -o b.fits", "bkg a.fits --segmap s.fits -o b.fits",
+         "with --segmap d/s.fits, now s.fits"),
         ("bkg 'a.fits[SCI]' -o b.fits", "bkg 'a.fits[1]' -o b.fits", "from other images"),
         ("bkg X=a.fits -o b.fits", "bkg Y=a.fits -o b.fits", "from other images"),
         ("bkg d/a.fits -o b.fits", "bkg a.fits -o b.fits", "from other images"),
