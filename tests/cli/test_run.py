@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ from astropy.io import fits
 from astropy.table import Table
 from click.testing import CliRunner
 from once import made_once
-from small_field import BANDS, TOML, small_field
+from small_field import BANDS, DATA, TOML, small_field
 
 from pixsed.cli.main import cli
 from pixsed.errors import PixsedError, Stopped
@@ -445,3 +446,34 @@ def test_options_of_all_commands_are_passed_on(fresh, monkeypatch):
     result = invoke("run", "field.toml", "--log", "log.txt", "-v", "--no-verify")
     assert result.stderr == ""
     assert set(words[0]) >= {"--quiet", "--verbose", "--no-verify", "--log"}
+
+
+@pytest.mark.slow
+def test_the_mock_field(tmp_path, monkeypatch):
+    """The whole of data/mock_field.toml gives the data of the commands of data/demo.sh."""
+    shutil.copytree(DATA, tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    result = invoke("run", "data/mock_field.toml")
+    assert result.exit_code == 0, (result.stderr, result.exception)
+    bands = re.search(r'bands="(.*)"', (DATA / "demo.sh").read_text())[1].split()
+    common = ["--mask", "data/mock_seg.fits", "-o"]
+    for band in bands:
+        words = ["bkg", f"data/mock_{band}.fits", "--dilate", "5", "--box", "50"]
+        assert invoke(*words, *common, f"bkg_{band}.fits").exit_code == 0
+        words = ["psfmatch", f"bkg_{band}.fits", "--psf", f"data/mock_psf_{band}.fits"]
+        words += ["--target", "data/mock_psf_F444W.fits", *common, f"matched_{band}.fits"]
+        assert invoke(*words).exit_code == 0
+    words = ["cutout", *sorted(glob.glob("matched_*.fits")), "--segmap", "data/mock_seg.fits"]
+    words += ["--catalog", "data/mock_catalog.ecsv", "--all", "-o", "cubes"]
+    assert invoke(*words).exit_code == 0
+    cubes = sorted(glob.glob("cubes/*.fits"))
+    assert len(cubes) == 3
+    for cube in cubes:
+        name = f"{Path(cube).stem}_maps"
+        assert invoke("fit", cube, "--model", "tau", "-o", f"{name}.fits").exit_code == 0
+        assert data_of(Path(f"{name}.fits")) == data_of(Path(f"mock_field/maps/{name}.fits"))
+        assert Path(f"mock_field/pictures/{name}.png").stat().st_size > 10_000
+    assert invoke("sum-mass", *cubes, "--model", "tau", "-o", "masses.ecsv").exit_code == 0
+    assert data_of(Path("masses.ecsv")) == data_of(Path("mock_field/masses.ecsv"))
+    result = invoke("run", "data/mock_field.toml")
+    assert "bkg of 10 bands, psfmatch of 10 bands, cutout, fit, sum-mass, plot" in result.stderr
