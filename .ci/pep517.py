@@ -26,6 +26,8 @@ PACKAGE = (
 )
 SOURCE = (
     "CHANGES.rst",
+    "CITATION.cff",
+    "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
@@ -75,6 +77,8 @@ def check_contents(sdist, wheel):
             folders[top] = number + 1, total + size
         for top, (number, total) in sorted(folders.items()):
             print(f"    {top:32} {number:4} files {total / 1e6:8.2f} MB")
+    if not any(name.endswith("/share/man/man1/pixsed-fit.1") for name in package):
+        sys.exit(f"{wheel.name} lacks the man pages")
     foreign = [n for n in package if not n.startswith(("pixsed/", "pixsed-"))]
     if foreign:
         sys.exit(f"{wheel.name} holds files outside pixsed: {', '.join(foreign)}")
@@ -90,7 +94,7 @@ def use(wheel, folder):
     run(pixsed, "models", cwd=folder)
     # The first command of data/demo.sh.
     data = ROOT / "data"
-    sky = ("--mask", data / "mock_seg.fits", "--dilate", 5, "--box", 50)
+    sky = ("--segmap", data / "mock_seg.fits", "--dilate", 5, "--box", 50)
     run(pixsed, "bkg", data / "mock_F435W.fits", *sky, "-o", folder / "bkg.fits", cwd=folder)
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
     print(f"the environment, with all requirements: {size / 1e6:.0f} MB")

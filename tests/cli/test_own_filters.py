@@ -149,6 +149,7 @@ def trained(ssp_file, ssp_grid, curve, model_file, tmp_path_factory):
 
     def as_onnx(network, description):
         proto = onnx.load(model_file)
+        del proto.metadata_props[:]
         set_metadata(proto, description)
         return proto
 
