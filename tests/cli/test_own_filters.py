@@ -262,4 +262,4 @@ def test_fit(trained, run_cli, tmp_path):
     assert result.exit_code == 0, result.output
     assert Table.read(tmp_path / "post.ecsv")["NBANDS"].tolist() == [4]
     index, columns = match_bands(["HAWKI_KS", "F200W"], Model(model), "x")
-    assert index.tolist() == [1, 0] and columns.tolist() == [3, 4]
+    assert index.tolist() == [1, 0] and columns.tolist() == [7, 8]
