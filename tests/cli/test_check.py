@@ -509,3 +509,5 @@ def test_the_mock_field(run_cli, monkeypatch):
     assert "7 of 10 images" in result.stdout and "MJy/sr, from the header" in result.stdout
     assert "ELECTRONS/S, from the header" in result.stdout
     assert "3 of 3 galaxies have pixels to fit" in result.stdout
+    of_field = run_cli("check", "mock_field.toml")  # with PSFs: the images are not matched yet
+    assert of_field.exit_code == 0 and "of the target's after psfmatch" in of_field.stdout
