@@ -37,7 +37,7 @@ COMMANDS = {
     "-o o.fits",
     "merge": "merge part1.fits part2.fits -o o.fits",
     "merge tables": "merge t1.fits t2.fits -o o.fits",
-    "plot": "plot maps.fits -o o.png",
+    "plot": "plot maps.fits --property LOGMSTAR --dpi 30 -o o.png",
     "bkg": "bkg im.fits --segmap seg.fits -o o.fits",
     "noise": "noise cube.fits -o o.fits",
 }
