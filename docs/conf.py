@@ -50,4 +50,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": []}
+# These have no section to navigate.
+html_sidebars = dict.fromkeys(
+    ("index", "installation", "faq", "glossary", "search", "genindex"), []
+)
