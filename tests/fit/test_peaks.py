@@ -22,6 +22,13 @@ def flagged(draws):
     return has_two_peaks(draws, np.median(draws, axis=1), draws.std(axis=1)).mean()
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+def test_draws_beyond_the_histogram_do_not_count(side):
+    draws = np.random.default_rng(2).normal(size=(20, 500))
+    draws[:, :100] = 1e3 * side
+    assert not has_two_peaks(draws, np.zeros(20), np.ones(20)).any()
+
+
 def mixture(count, separation, weight, seed=1):
     """Return draws of two Gaussians of unit width, with `weight` in the second."""
     rng = np.random.default_rng(seed)

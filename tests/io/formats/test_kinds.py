@@ -6,7 +6,7 @@ from astropy.table import Table
 
 from pixsed.errors import PixsedError
 from pixsed.io.formats.cube import write_cube
-from pixsed.io.formats.kinds import is_maps, kind_of
+from pixsed.io.formats.kinds import describe, is_maps, kind_of
 
 
 @pytest.fixture
@@ -20,6 +20,11 @@ def files(tmp_path):
     table.name = "MAPS"
     fits.HDUList([fits.PrimaryHDU(), image, table]).writeto(tmp_path / "maps.fits")
     return tmp_path
+
+
+def test_a_file_in_words(files):
+    assert describe(files / "table.csv") == "not FITS"
+    assert "cube" in describe(files / "cube.fits")
 
 
 @pytest.mark.parametrize(
