@@ -39,7 +39,8 @@ FOLDERS = ("pixsed/fit", "pixsed/io")
 TESTS = (
     *("tests/fit", "tests/io", "tests/test_properties.py", "tests/test_nodata.py"),
     *("tests/test_dq.py", "tests/cli/test_bad_inputs.py", "tests/cli/test_fit*.py"),
-    *("tests/cli/test_sum_mass*.py", "tests/cli/test_outputs.py"),
+    *("tests/cli/test_sum_mass*.py", "tests/cli/test_outputs.py", "tests/cli/test_posteriors.py"),
+    "tests/cli/test_ppc.py",
 )
 COLUMNS = {
     **{"file": str, "line": int, "start": int, "operator": str, "old": str, "new": str},
