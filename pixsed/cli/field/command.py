@@ -5,9 +5,14 @@ import click
 # Options of every command, which are not those of the step.
 _COMMON = ("quiet", "verbose", "log", "no_verify")
 # The last paragraph of --help.
+_BESIDE = "Options beside it replace those in the file."
 _HELP = (
     "With FIELD.toml, a field file, the step is done for the whole field, where it is not done. "
-    "Options beside it replace those in the file."
+    + _BESIDE
+)
+_HELP_OF_CHECK = (
+    "With FIELD.toml, a field file, the images of the field are checked, before they are matched. "
+    + _BESIDE
 )
 
 
@@ -39,7 +44,7 @@ class FieldCommand(click.Command):
         super().format_help_text(ctx, formatter)
         formatter.write_paragraph()
         with formatter.indentation():
-            formatter.write_text(_HELP)
+            formatter.write_text(_HELP_OF_CHECK if ctx.info_name == "check" else _HELP)
 
     def invoke(self, ctx):
         if ctx.obj is None:

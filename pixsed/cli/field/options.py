@@ -41,7 +41,7 @@ def known_options(command):
     return {name: param for name, param in found.items() if name not in RESERVED}
 
 
-def options_of_file(field, name, command, band=None, bands=()):
+def options_of_file(field, name, command, band=None, bands=(), *, shared=False):
     """Return the options of a command in a field file: long name -> `Given`.
 
     Parameters
@@ -54,6 +54,9 @@ def options_of_file(field, name, command, band=None, bands=()):
         Band of the only image of the command, of which a table by band gives the value.
     bands : sequence of str
         Bands of the field.
+    shared : bool, optional
+        Leave out options that the command does not have, or not by band: the table is that of
+        another command.
 
     Raises
     ------
@@ -63,16 +66,18 @@ def options_of_file(field, name, command, band=None, bands=()):
     known, found = known_options(command), {}
     for option, value in (field.options.get(name) or {}).items():
         key = f"[{name}] {option}"
+        if shared and (option not in known or _is_by_band(value) > _takes_bands(known[option])):
+            continue
         if option in RESERVED:
             raise field.error(key, "cannot be in a field file; give it on the command line")
         if option not in known:
             raise field.error(key, f"is not an option of {name}; {nearest(option, known)}")
         param = known[option]
-        if not isinstance(value, dict):
+        if not _is_by_band(value):
             found[option] = _given(field, key, param, value)
             continue
         table = _table_by_band(field, key, value, bands)
-        if param.multiple and str(param.metavar).startswith("[BAND=]"):
+        if _takes_bands(param):
             parts = [
                 _given(field, f"{key} {one}", param, table[one], "" if one == OTHERS else f"{one}=")
                 for one in table
@@ -83,6 +88,15 @@ def options_of_file(field, name, command, band=None, bands=()):
         elif (one := table.get(band, table.get(OTHERS))) is not None:
             found[option] = _given(field, f"{key} {band}", param, one)
     return found
+
+
+def _is_by_band(value):
+    return isinstance(value, dict)
+
+
+def _takes_bands(param):
+    """Return whether an option can be repeated for several bands."""
+    return param.multiple and str(param.metavar).startswith("[BAND=]")
 
 
 def _table_by_band(field, key, value, bands):

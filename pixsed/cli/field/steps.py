@@ -88,9 +88,17 @@ class Steps:
         return [made[path] for path in step.paths() if path in made]
 
     def check_words(self):
-        """Return the words of ``pixsed check``: its images are those before matching."""
+        """Return the words of ``pixsed check``: its images are those before matching.
+
+        Options of other commands that check has, such as ``--snr-min`` of fit, hold for it too.
+        """
         pairs = [f"{band}={path}" for band, path in self.psfs.items()]
         own = self._own("segmap", "catalog", "model")
+        for table in ("bkg", "psfmatch", "cutout", "fit"):
+            command, bands = command_of("check"), tuple(self.images)
+            own |= options_of_file(self.field, table, command, None, bands, shared=True)
+        if "redshift" in own:
+            own.pop("catalog", None)
         own["psf"] = Given(tuple(word for pair in pairs for word in ("--psf", pair)))
         if self.field.target:
             own["target"] = Given(("--target", self.field.target.upper()))

@@ -49,14 +49,14 @@ def test_all_steps(make):
     found = lines(make(top, PSFS + "[plot]"))
     images = "fields/out/images"
     assert found == {
-        "bkg F200W": "pixsed bkg 'F200W=fields/a.fits[SCI]' --segmap fields/seg.fits "
+        "bkg F200W": "pixsed bkg 'F200W=fields/a.fits[SCI]' --mask fields/seg.fits "
         f"-o {images}/F200W_bkg.fits",
-        "bkg F444W": "pixsed bkg F444W=fields/b.fits --segmap fields/seg.fits "
+        "bkg F444W": "pixsed bkg F444W=fields/b.fits --mask fields/seg.fits "
         f"-o {images}/F444W_bkg.fits",
         "psfmatch F200W": f"pixsed psfmatch F200W={images}/F200W_bkg.fits --psf fields/pa.fits "
-        f"--target fields/pb.fits --segmap fields/seg.fits -o {images}/F200W_psfm.fits",
+        f"--target fields/pb.fits --mask fields/seg.fits -o {images}/F200W_psfm.fits",
         "psfmatch F444W": f"pixsed psfmatch F444W={images}/F444W_bkg.fits --psf fields/pb.fits "
-        f"--target fields/pb.fits --segmap fields/seg.fits -o {images}/F444W_psfm.fits",
+        f"--target fields/pb.fits --mask fields/seg.fits -o {images}/F444W_psfm.fits",
         "cutout": f"pixsed cutout F200W={images}/F200W_psfm.fits F444W={images}/F444W_psfm.fits "
         "--segmap fields/seg.fits --catalog fields/z.ecsv --all -o fields/out/cubes/",
         "fit": "pixsed fit fields/out/cubes/*.fits --model broad -o fields/out/maps/",
@@ -107,14 +107,13 @@ def test_options(make, tables, name, words):
 @pytest.mark.parametrize(
     "top, tables, absent, present",
     [
-        ('segmap = "seg.fits"', "[bkg]\nsegmap = false", ["bkg F200W --segmap"],
-         ["cutout --segmap"]),
-        ('segmap = "seg.fits"', "[bkg]\nsegmap = 'other.fits'", ["bkg F200W fields/seg.fits"],
+        ('segmap = "seg.fits"', "[bkg]\nmask = false", ["bkg F200W --mask"], ["cutout --segmap"]),
+        ('segmap = "seg.fits"', "[bkg]\nmask = 'other.fits'", ["bkg F200W fields/seg.fits"],
          ["bkg F200W fields/other.fits"]),
-        ('segmap = "seg.fits"', "[bkg.segmap]\nF200W = false", ["bkg F200W --segmap"],
-         ["bkg F444W --segmap"]),
+        ('segmap = "seg.fits"', "[bkg.mask]\nF200W = false", ["bkg F200W --mask"],
+         ["bkg F444W --mask"]),
         ('segmap = "seg.fits"\ntarget = "F444W"', PSFS + "[psfmatch]\ncorrelation = 'none'",
-         ["psfmatch F200W --segmap"], ["bkg F200W --segmap"]),
+         ["psfmatch F200W --mask"], ["bkg F200W --mask"]),
         ('segmap = "seg.fits"', "[cutout]\nid = 3", ["cutout --all"], ["cutout --segmap"]),
         ('segmap = "seg.fits"\ncatalog = "z.ecsv"', "[cutout]\nid = 3\nredshift = 2.5",
          ["cutout --catalog"], ["cutout --redshift"]),
@@ -232,20 +231,39 @@ def test_the_script_makes_the_folders(make):
 
 
 def test_the_words_of_check(make):
-    """The images before matching, and all files by the options of check."""
+    """The images before matching, all files, and the options of other steps that check has."""
     top = 'segmap = "seg.fits"\ncatalog = "z.ecsv"\nmodel = "broad"\ntarget = "F444W"'
-    steps = make(top, PSFS + "[check]\nsnr-min = 3", only="check", given={"model": "tau"})
+    tables = """
+        [bkg]
+        box = 50
+        err = {F200W = "wht.fits"}
+        [cutout.unit]
+        F200W = "uJy"
+        [fit]
+        snr-min = 3
+        error-floor = 0.05
+        [check]
+        error-floor = 0.1
+    """
+    steps = make(top, PSFS + tables, only="check", given={"model": "tau", "jobs": 2})
     assert steps.check_words() == shlex.split(
         "'F200W=fields/a.fits[SCI]' F444W=fields/b.fits --segmap fields/seg.fits "
-        "--catalog fields/z.ecsv --model tau --psf F200W=fields/pa.fits "
-        "--psf F444W=fields/pb.fits --target F444W --snr-min 3"
+        "--catalog fields/z.ecsv --model tau --err F200W=fields/wht.fits --unit F200W=uJy "
+        "--snr-min 3 --error-floor 0.1 --psf F200W=fields/pa.fits "
+        "--psf F444W=fields/pb.fits --target F444W --jobs 2"
     )
+
+
+def test_check_of_one_redshift(make):
+    top = 'segmap = "seg.fits"\ncatalog = "z.ecsv"'
+    steps = make(top, "[cutout]\nid = 3\nredshift = 2.5", only="check")
+    assert steps.check_words()[2:] == "--segmap fields/seg.fits --redshift 2.5".split()
 
 
 FILE_WORDS = ("SEG", "MAP", "TABLE", "K", "FILE", "FILE.reg", "CUBE", "PSF")
 
 
-@pytest.mark.parametrize("name", ["bkg", "psfmatch", "cutout", "fit", "sum-mass", "plot"])
+@pytest.mark.parametrize("name", ["bkg", "psfmatch", "cutout", "fit", "sum-mass", "plot", "check"])
 def test_options_of_files_are_known(name):
     for option, param in known_options(command_of(name)).items():
         assert (param.metavar in FILE_WORDS) == (option in FILES), option
