@@ -23,11 +23,11 @@ psfs = "F*=mock_psf_F*.fits"
 box = 32
 
 [fit]
-snr-min = 40
+snr-min = 20
 samples = 16
 
 [sum-mass]
-snr-min = 40
+snr-min = 20
 samples = 16
 """
 
