@@ -96,7 +96,10 @@ class Steps:
         own = self._own("segmap", "catalog", "model")
         for table in ("bkg", "psfmatch", "cutout", "fit"):
             command, bands = command_of("check"), tuple(self.images)
-            own |= options_of_file(self.field, table, command, None, bands, shared=True)
+            found = options_of_file(self.field, table, command, None, bands, shared=True)
+            if table in ("bkg", "psfmatch"):  # there it only masks sources
+                found.pop("segmap", None)
+            own |= found
         if "redshift" in own:
             own.pop("catalog", None)
         own["psf"] = Given(tuple(word for pair in pairs for word in ("--psf", pair)))

@@ -49,14 +49,14 @@ def test_all_steps(make):
     found = lines(make(top, PSFS + "[plot]"))
     images = "fields/out/images"
     assert found == {
-        "bkg F200W": "pixsed bkg 'F200W=fields/a.fits[SCI]' --mask fields/seg.fits "
+        "bkg F200W": "pixsed bkg 'F200W=fields/a.fits[SCI]' --segmap fields/seg.fits "
         f"-o {images}/F200W_bkg.fits",
-        "bkg F444W": "pixsed bkg F444W=fields/b.fits --mask fields/seg.fits "
+        "bkg F444W": "pixsed bkg F444W=fields/b.fits --segmap fields/seg.fits "
         f"-o {images}/F444W_bkg.fits",
         "psfmatch F200W": f"pixsed psfmatch F200W={images}/F200W_bkg.fits --psf fields/pa.fits "
-        f"--target fields/pb.fits --mask fields/seg.fits -o {images}/F200W_psfm.fits",
+        f"--target fields/pb.fits --segmap fields/seg.fits -o {images}/F200W_psfm.fits",
         "psfmatch F444W": f"pixsed psfmatch F444W={images}/F444W_bkg.fits --psf fields/pb.fits "
-        f"--target fields/pb.fits --mask fields/seg.fits -o {images}/F444W_psfm.fits",
+        f"--target fields/pb.fits --segmap fields/seg.fits -o {images}/F444W_psfm.fits",
         "cutout": f"pixsed cutout F200W={images}/F200W_psfm.fits F444W={images}/F444W_psfm.fits "
         "--segmap fields/seg.fits --catalog fields/z.ecsv --all -o fields/out/cubes/",
         "fit": "pixsed fit fields/out/cubes/*.fits --model broad -o fields/out/maps/",
@@ -107,13 +107,14 @@ def test_options(make, tables, name, words):
 @pytest.mark.parametrize(
     "top, tables, absent, present",
     [
-        ('segmap = "seg.fits"', "[bkg]\nmask = false", ["bkg F200W --mask"], ["cutout --segmap"]),
-        ('segmap = "seg.fits"', "[bkg]\nmask = 'other.fits'", ["bkg F200W fields/seg.fits"],
+        ('segmap = "seg.fits"', "[bkg]\nsegmap = false", ["bkg F200W --segmap"],
+         ["cutout --segmap"]),
+        ('segmap = "seg.fits"', "[bkg]\nsegmap = 'other.fits'", ["bkg F200W fields/seg.fits"],
          ["bkg F200W fields/other.fits"]),
-        ('segmap = "seg.fits"', "[bkg.mask]\nF200W = false", ["bkg F200W --mask"],
-         ["bkg F444W --mask"]),
+        ('segmap = "seg.fits"', "[bkg.segmap]\nF200W = false", ["bkg F200W --segmap"],
+         ["bkg F444W --segmap"]),
         ('segmap = "seg.fits"\ntarget = "F444W"', PSFS + "[psfmatch]\ncorrelation = 'none'",
-         ["psfmatch F200W --mask"], ["bkg F200W --mask"]),
+         ["psfmatch F200W --segmap"], ["bkg F200W --segmap"]),
         ('segmap = "seg.fits"', "[cutout]\nid = 3", ["cutout --all"], ["cutout --segmap"]),
         ('segmap = "seg.fits"\ncatalog = "z.ecsv"', "[cutout]\nid = 3\nredshift = 2.5",
          ["cutout --catalog"], ["cutout --redshift"]),
@@ -236,6 +237,7 @@ def test_the_words_of_check(make):
     tables = """
         [bkg]
         box = 50
+        segmap = false
         err = {F200W = "wht.fits"}
         [cutout.unit]
         F200W = "uJy"
