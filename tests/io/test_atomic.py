@@ -21,6 +21,7 @@ from pixsed.io.outputs import (
     is_gzip_name,
     is_stream,
     protect_input,
+    protected_arguments,
     protected_inputs,
     resolve_output,
 )
@@ -250,6 +251,13 @@ def test_an_input_is_not_written_over(write, tmp_path, how, monkeypatch):
         with pytest.raises(PixsedError, match="is an input too"):
             write(other, overwrite=True)
     write(other, overwrite=True)  # a program may
+
+
+def test_an_input_whose_name_looks_like_a_band(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "F444W=a.fits").write_text("data")
+    with protected_arguments("F444W=a.fits"), pytest.raises(PixsedError, match="is an input too"):
+        check_output("F444W=a.fits", overwrite=True)
 
 
 def test_an_error_leaves_nothing(tmp_path):
