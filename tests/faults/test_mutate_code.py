@@ -96,21 +96,22 @@ def test_positions_count_characters():
     ]
 
 
-@pytest.mark.parametrize("name", ["fit/tiles.py", "io/units.py"])
+@pytest.mark.parametrize("name", ["fit/tiles.py", "io/writers/journal.py"])
 def test_each_mutation_of_the_package_is_valid_and_changes_it(name):
     source = (PACKAGE / name).read_text()
     whole = ast.dump(ast.parse(source))
     mutations = find_mutations(source)
-    assert len(mutations) > 50
+    assert len(mutations) > 20
     for mutation in mutations:
         assert ast.dump(ast.parse(mutation.apply(source))) != whole, mutation
 
 
 def test_a_sample_repeats_and_has_every_file():
-    sources = {path.name: path.read_text() for path in (PACKAGE / "io").glob("*.py")}
-    sample = sample_mutations(sources, 60, seed=3)
-    assert sample == sample_mutations(sources, 60, seed=3)
-    assert sample != sample_mutations(sources, 60, seed=4)
+    names = ("__init__.py", "image.py", "sky.py", "fill.py", "reading.py")
+    sources = {name: (PACKAGE / "io" / name).read_text() for name in names}
+    sample = sample_mutations(sources, 40, seed=3)
+    assert sample == sample_mutations(sources, 40, seed=3)
+    assert sample != sample_mutations(sources, 40, seed=4)
     assert len(set(sample)) == len(sample)
     assert {name for name, _ in sample} == {n for n in sources if find_mutations(sources[n])}
     counts = Counter(name for name, _ in sample)
