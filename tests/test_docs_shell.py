@@ -1,6 +1,7 @@
 """Blocks of code of the documentation: shell is run with commands that only record their words."""
 
 import os
+import shutil
 import subprocess
 
 import click
@@ -17,12 +18,14 @@ pytestmark = [
 
 #: Commands of the blocks, beside those of `SEEN`.
 OTHERS = (
-    "bash cat cd conda curl dask ds9 exec fitsverify git import ls man mandoc mkdir mypy parallel "
+    "bash cat cd conda curl dask ds9 exec fitsverify git import man mandoc mkdir mypy parallel "
     "pip pixi pre-commit rm ruff sbatch sh sleep source sphinx-build tox uv wget Xvfb topcat stilts"
 ).split()
+FIELD = ROOT / "data" / "mock_field.toml"
 SEEN = ("pixsed", "python", "python3", "pytest")
 _RECORD = """#!/bin/sh
-{ printf '%s\\037' "${0##*/}" "$@"; printf '\\036'; } >> "$RECORD"
+line=$(printf '%s\\037' "${0##*/}" "$@"; printf '\\036')
+printf %s "$line" >> "$RECORD"  # at once: some commands run side by side
 """
 
 
@@ -34,7 +37,11 @@ def recorders(tmp_path_factory):
         (folder / name).write_text(_RECORD)
         (folder / name).chmod(0o755)
     # Used by the blocks, and harmless.
-    (folder / "seq").symlink_to("/usr/bin/seq")
+    for name in ("sed", "seq"):
+        (folder / name).symlink_to(shutil.which(name))
+    # Whether the files are there or not.
+    (folder / "ls").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    (folder / "ls").chmod(0o755)
     return folder
 
 
@@ -68,6 +75,8 @@ def check_pixsed(words):
     command = cli.get_command(click.Context(cli), words[0])
     if command is None:
         raise click.UsageError(f"no command {words[0]}")
+    # A field file is read for the options that it gives.
+    words = [str(FIELD) if word.endswith(".toml") else word for word in words]
     try:
         command.make_context(words[0], list(words[1:]), auto_envvar_prefix="PIXSED_DOCS").close()
     except click.exceptions.Exit:  # --help
@@ -92,6 +101,8 @@ def check_script(words):
 @pytest.mark.parametrize("page", pages(), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_shell_blocks(page, tmp_path, recorders, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "fields").mkdir()
+    (tmp_path / "fields" / "a.toml").touch()
     from pixsed.cli import options
 
     monkeypatch.setattr(options, "_state", dict(options._state))
