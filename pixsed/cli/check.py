@@ -1,5 +1,7 @@
 """`pixsed check`: a dry run of a fit, which reports what is wrong with its inputs."""
 
+import copy
+
 import click
 
 from pixsed.cli.field.command import FieldCommand
@@ -28,8 +30,9 @@ NOT_CHECKED = (
 
 def options_of_fit(command):
     """Add the options of `pixsed fit` that bear on its inputs, before those of the command."""
+    # Copies, whose variables are those of check: PIXSED_CHECK_SNR_MIN.
     chosen = [
-        param
+        copy.copy(param)
         for param in fit_command.params
         if isinstance(param, click.Option) and param.name not in NOT_CHECKED
     ]

@@ -47,6 +47,13 @@ COMMANDS = {
 }
 
 
+def command_of(name):
+    """Return the click command of a name in `COMMANDS`, with the variables of its options."""
+    command = importlib.import_module(f"pixsed.cli.{name.replace('-', '_')}").command
+    _name_variables(name, command)
+    return command
+
+
 class LazyGroup(click.Group):
     """Group of subcommands in `pixsed.cli.<name>`, imported when they are called."""
 
@@ -56,8 +63,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx, name):
         if name not in COMMANDS:
             return None
-        command = importlib.import_module(f"pixsed.cli.{name.replace('-', '_')}").command
-        _name_variables(name, command)
+        command = command_of(name)
         if ctx.resilient_parsing:  # the shell completes a command line
             from pixsed.cli.complete import attach
 

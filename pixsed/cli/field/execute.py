@@ -8,7 +8,7 @@ import click
 
 from pixsed.cli.field.ledger import Ledger
 from pixsed.cli.field.state import DONE, GONE, OUTDATED, State, States
-from pixsed.cli.field.steps import command_of
+from pixsed.cli.main import command_of
 from pixsed.cli.options import complain, say
 from pixsed.errors import PixsedError, Stopped, failure_text
 from pixsed.io.provenance import command_is

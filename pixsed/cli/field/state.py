@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixsed.cli.field.compare import difference
-from pixsed.cli.field.steps import command_of, picture_kind
+from pixsed.cli.field.steps import picture_kind
+from pixsed.cli.main import command_of
 from pixsed.errors import PixsedError
 
 #: GONE: the step was done, and its products were deleted since. OUTDATED: its products were made

@@ -1,6 +1,5 @@
 """Steps of a field file, in the order in which they run."""
 
-import importlib
 import os
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from pixsed.cli.field.options import (
     options_of_line,
 )
 from pixsed.cli.field.step import Step
+from pixsed.cli.main import command_of
 from pixsed.errors import PixsedError
 from pixsed.io.formats.field_file import read_field
 
@@ -26,11 +26,6 @@ _EXCLUDED = {
         "catalog": {"redshift", "no-redshift"},
     },
 }
-
-
-def command_of(name):
-    """Return the click command of a name."""
-    return importlib.import_module(f"pixsed.cli.{name.replace('-', '_')}").command
 
 
 class Steps:

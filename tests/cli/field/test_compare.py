@@ -3,7 +3,7 @@
 import pytest
 
 from pixsed.cli.field.compare import difference
-from pixsed.cli.field.steps import command_of
+from pixsed.cli.main import command_of
 
 
 def differ(there, asked, **options):

@@ -6,7 +6,8 @@ import pytest
 
 from pixsed.cli.field.execute import script
 from pixsed.cli.field.options import FILES, known_options
-from pixsed.cli.field.steps import Steps, command_of
+from pixsed.cli.field.steps import Steps
+from pixsed.cli.main import command_of
 from pixsed.errors import PixsedError
 
 FILE_NAMES = (
@@ -215,6 +216,15 @@ def test_variables_are_in_the_command_line(make, monkeypatch):
     assert "--all-pixels" in found["fit"] and "--snr-min 2" in found["fit"]
     assert "--snr-min 9" not in found["fit"]
     assert "--seed 3" in found["sum-mass"]
+
+
+def test_variables_have_the_names_of_options(make, monkeypatch):
+    monkeypatch.setenv("PIXSED_SUM_MASS_DRAWS", "common")  # the parameter is named noise
+    monkeypatch.setenv("PIXSED_CHECK_SNR_MIN", "7")
+    assert "--draws common" in lines(make())["sum-mass"]
+    steps = make(only="check")
+    assert "--snr-min 7" in " ".join(steps.check_words())
+    assert "--snr-min 7" not in lines(steps)["fit"]
 
 
 def test_options_beside_the_field_come_first(make):
