@@ -146,7 +146,7 @@ def _parameter(param, context):
         else "",
         kind=_kind(param) if is_value else "flag",
         default=extra.get("default", "").strip("()") or _default(param, context),
-        envvar=f"{context.auto_envvar_prefix}_{param.name.upper()}" if is_setting else "",
+        envvar=param.envvar[0] if is_setting else "",
         help=" ".join((getattr(param, "help", "") or "").split()),
         required=param.required,
         multiple=getattr(param, "multiple", False) or param.nargs == -1,

@@ -38,7 +38,7 @@ def write_man_pages(folder):
     written = []
     for reference in command_references():
         path = folder / f"{page_name(reference)}.1"
-        path.write_text(man_page(reference))
+        path.write_text(man_page(reference), encoding="utf-8")
         written.append(path)
     return written
 

@@ -119,5 +119,6 @@ def test_references_have_types_defaults_and_variables():
     assert fit["--jobs"].default == "the cores it may use"
     assert fit["--seed"].envvar == "PIXSED_FIT_SEED" and fit["--help"].envvar == ""
     assert found["pixsed sum-mass"]["--model"].envvar == "PIXSED_SUM_MASS_MODEL"
+    assert found["pixsed sum-mass"]["--draws"].envvar == "PIXSED_SUM_MASS_DRAWS"
     assert found["pixsed profile"]["--property"].multiple
     assert found["pixsed profile"]["--axis-ratio"].kind == "number above 0 to 1"
