@@ -30,11 +30,12 @@ def report_lines(findings, levels=None):
     list of str
         Level, check, what was found and what to do. Findings that are the same, except for the
         file and for numbers, are one line, with the range of the numbers and the number of files.
+        Findings of all inputs together have a line each.
     """
     groups = {}
     for finding in findings.found:
         if levels is None or finding.level in levels:
-            groups.setdefault(_template(finding), []).append(finding)
+            groups.setdefault(_template(finding, findings.kinds), []).append(finding)
     checks = dict.fromkeys([*_ORDER, *(finding.check for finding in findings.found)])
     order = {check: place for place, check in enumerate(checks)}
     found = sorted(groups.values(), key=lambda group: order[group[0].check])
@@ -52,9 +53,12 @@ def _bare(finding, text):
     return text.removeprefix(finding.item).lstrip(": ")
 
 
-def _template(finding):
-    text = _bare(finding, finding.message)
-    return finding.level, finding.check, bool(finding.item), _NUMBER.sub("#", text)
+def _template(finding, kinds):
+    """Return what findings of one line have in common."""
+    if not finding.item:
+        return finding
+    text = _NUMBER.sub("#", _bare(finding, finding.message))
+    return finding.level, finding.check, kinds[finding.item], text
 
 
 def _text(group, kinds):

@@ -101,6 +101,24 @@ class TestLines:
         found.problem("units", "none", "give --unit")
         assert report_lines(found, ["problem"]) == ["problem  units  none; give --unit"]
 
+    def test_findings_of_all_inputs_have_a_line_each(self, found):
+        for number in (5, 6):
+            found.warning("redshift", f"id {number} has none", "add it")
+        assert report_lines(found) == [
+            "warning  redshift  id 5 has none; add it",
+            "warning  redshift  id 6 has none; add it",
+        ]
+
+    def test_inputs_of_two_kinds_have_a_line_each(self, found):
+        found.of("b.fits", "images").ok("read", "fine")
+        for name, kind in (("a.fits", "images"), ("seg.fits", "segmentation maps")):
+            found.of(name, kind).problem("read", f"{name}: no such file", "check it")
+        assert report_lines(found) == [
+            "ok       read  b.fits: fine",
+            "problem  read  a.fits: no such file; check it",
+            "problem  read  seg.fits: no such file; check it",
+        ]
+
     def test_a_list_after_a_number(self, found):
         for name, z in (("a", "4"), ("b", "0.9")):
             found.of(name, "cubes").ok("redshift", f"{z}, in the range")
