@@ -145,6 +145,10 @@ def test_every_parameter_that_takes_a_file_is_completed():
     }
 
 
+def test_options_beside_a_field_file_that_is_not_there(complete):
+    assert values(complete("fit absent.toml --model-f")) == ["--model-fluxes"]
+
+
 def test_completion_writes_nothing(complete, folder):
     before = sorted(os.listdir(folder))
     complete("fit --log new.log --no-verify -o out.fits cube.fits --model ")

@@ -7,7 +7,7 @@ _COMMON = ("quiet", "verbose", "log", "no_verify")
 # The last paragraph of --help.
 _BESIDE = "Options beside it replace those in the file."
 _HELP = (
-    "With FIELD.toml, a field file, the step is done for the whole field, where it is not done. "
+    "With FIELD.toml, a field file, the step is run for the whole field, unless it is done. "
     + _BESIDE
 )
 _HELP_OF_CHECK = (
@@ -24,7 +24,8 @@ class FieldCommand(click.Command):
     """
 
     def parse_args(self, ctx, args):
-        found = _field_file(self, ctx, args)
+        # While the shell completes a command line, no file is read, and none need be there.
+        found = None if ctx.resilient_parsing else _field_file(self, ctx, args)
         if found is None:
             return super().parse_args(ctx, args)
         from pixsed.cli.field.steps import Steps
