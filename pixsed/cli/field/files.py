@@ -29,7 +29,7 @@ def by_band(field, key):
         return {band: f"{band}={field.place(text)}" for band, text in value.items()}
     # Only headers are read here: the step that reads the data verifies them.
     with variables(**{NO_VERIFY: "1"}):
-        for place in expand_locations(map(field.place, value)):
+        for place in expand_locations(field.place(text, band=True) for text in value):
             band = read_band(place)
             if band in found:
                 before = found[band].partition("=")[2]

@@ -136,7 +136,8 @@ def _given(field, key, param, value, prefix=""):
     placed = [_placed(field, name, text) for text in texts]
     _check(field, key, param, placed, isinstance(value, list))
     parts = [
-        Given((f"--{name}", prefix + text), (text,) if is_file else ()) for text, is_file in placed
+        Given((f"--{name}", prefix + text), () if file is None else (file,))
+        for text, file in placed
     ]
     if param.nargs > 1:
         return Given((f"--{name}", *(text for text, _ in placed)))
@@ -155,14 +156,17 @@ def _text(field, key, param, value):
 
 
 def _placed(field, name, text):
-    """Return the value of an option with its path as seen from here, and whether it is a file."""
+    """Return the value of an option, a path as seen from here, and the file that it names."""
     from pixsed.io.locate import parse_location
 
+    if name == "err":  # [BAND=] and an extension, a file, or sky
+        placed = field.place(text, band=True)
+        path = parse_location(placed, band=True).path
+        return (placed, path) if os.path.exists(path) else (text, None)
+    if not _is_file(name, text):
+        return text, None
     placed = field.place(text)
-    is_file = _is_file(name, text)
-    if name == "err":  # an extension, a file, or sky
-        is_file = os.path.exists(parse_location(placed).path)
-    return (placed if is_file else text), is_file
+    return placed, placed
 
 
 def _is_file(name, text):

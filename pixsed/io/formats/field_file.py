@@ -48,11 +48,14 @@ class FieldFile:
     target: str | None = None
     options: dict = field(default_factory=dict)
 
-    def place(self, text):
-        """Return ``[BAND=]path[EXT]`` with the path as seen from the current folder."""
+    def place(self, text, *, band=False):
+        """Return ``path[EXT]`` with the path as seen from the current folder.
+
+        With `band`, ``BAND=`` may come first.
+        """
         folder = os.path.dirname(self.path)
         plain = os.path.normpath(os.path.join(folder, text))
-        match = _GIVEN_BAND.fullmatch(text)
+        match = _GIVEN_BAND.fullmatch(text) if band else None
         if match is None or os.path.exists(plain):  # a name with =
             return plain
         return f"{match['band']}={os.path.normpath(os.path.join(folder, match['path']))}"

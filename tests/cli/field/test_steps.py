@@ -87,6 +87,8 @@ def test_steps_that_are_left_out(make):
         ("[cutout.unit]\nF200W = 'zp=26.5'\nothers = 'uJy'", "cutout",
          "--unit F200W=zp=26.5 --unit uJy"),
         ("[cutout.err]\nF200W = 'wht.fits'", "cutout", "--err F200W=fields/wht.fits"),
+        ("[cutout]\nerr = ['F200W=wht.fits', 'ERR']", "cutout",
+         "--err F200W=fields/wht.fits --err ERR"),
         ("[cutout]\nrescale-errors = true\nneighbours = 'mask'", "cutout",
          "--rescale-errors --neighbours mask"),
         ("[cutout]\nrescale-errors = false", "cutout", ""),

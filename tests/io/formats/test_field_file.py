@@ -67,7 +67,13 @@ def test_paths_are_seen_from_the_file(tmp_path, monkeypatch, text, placed):
     (tmp_path / "fields").mkdir()
     (tmp_path / "fields" / "z=2.fits").touch()
     (tmp_path / "fields" / "a.toml").write_text(IMAGES)
-    assert read_field("fields/a.toml").place(text) == placed
+    assert read_field("fields/a.toml").place(text, band=True) == placed
+
+
+def test_a_path_without_a_band_may_have_an_equals_sign(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text(IMAGES)
+    assert read_field(path).place("z=2/out") == str(tmp_path / "z=2" / "out")
 
 
 @pytest.mark.parametrize(
