@@ -139,8 +139,10 @@ def _parameter(param, context):
     extra = param.get_help_extra(context) if is_option else {}
     is_value = not is_option or not (param.is_flag or param.count)
     is_setting = is_option and not {"--help", "--version"} & set(param.opts)
+    # click 8.2 gives -h and --help in no fixed order.
+    names = sorted((*param.opts, *param.secondary_opts), key=len)
     return Parameter(
-        names=(*param.opts, *param.secondary_opts) if is_option else (param.make_metavar(context),),
+        names=tuple(names) if is_option else (param.make_metavar(context),),
         metavar=param.make_metavar(context).removesuffix(" RANGE")
         if is_option and is_value
         else "",

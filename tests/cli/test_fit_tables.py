@@ -252,6 +252,8 @@ VALUES = {
 def cases():
     options = {option.name: option for option in command.params}
     for name, kinds in KINDS_OF.items():
+        if name not in options:
+            continue  # of pixsed check alone
         for kind in ("cube", "table"):
             # For a cube, --hdu selects an image.
             if kind not in kinds and (name, kind) != ("hdu", "cube"):
