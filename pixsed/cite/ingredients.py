@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from pixsed.bands import BY_NAME
 from pixsed.errors import PixsedError
+from pixsed.simulate.table import second
 
 
 class Rule(NamedTuple):
@@ -77,11 +78,6 @@ PRIORS = {
 }
 
 
-def _numbered(card, number):
-    """Return a card of the first or second grid of a blend, of at most eight letters."""
-    return card if number == 1 else f"{card[:7]}{number}"
-
-
 def of_populations(sps, source):
     """Return the references of stellar populations.
 
@@ -103,14 +99,15 @@ def of_populations(sps, source):
         If the references of a library are not known.
     """
     found = []
-    for number in (1, 2):
-        cards = {card: str(sps.get(_numbered(card, number), "")) for card in CARDS}
+    for is_second in (False, True):  # a blend has two grids
+        names = {card: second(card) if is_second else card for card in CARDS}
+        cards = {card: str(sps.get(name, "")) for card, name in names.items()}
         for card, value in cards.items():
             rules = [r for r in RULES if r.card == card and r.text.lower() in value.lower()]
             found += [(key, rule.what) for rule in rules for key in rule.keys]
             if not rules and card in _NEEDED and value.lower() not in NO_REFERENCE:
                 raise PixsedError(
-                    f"{source}: {_numbered(card, number)} = {value}: pixsed does not know what to "
+                    f"{source}: {names[card]} = {value}: pixsed does not know what to "
                     "cite for it; cite what its maker asks for"
                 )
         if "FSPS" in cards["LIBRARY"] and not cards["EMULATOR"]:

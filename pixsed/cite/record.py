@@ -10,9 +10,10 @@ from pixsed.io.formats.kinds import is_fits
 from pixsed.io.inputs import check_input
 from pixsed.io.locate import open_fits
 from pixsed.io.tables import read_table
+from pixsed.simulate.table import second
 
 _NAMES = ("CREATOR", "PIXSCMD", "MODEL", "MODELSHA", "PRIOR", "SPSLIB", "IMF")
-_SECOND = tuple(f"{card[:7]}2" for card in CARDS)
+_SECOND = tuple(map(second, CARDS))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pixsed.fit.dry_run.sample import check_ood, fit_sample
 from pixsed.images.mosaics import Mosaics
 from pixsed.images.segmap import open_segmap
 from pixsed.io.formats.psfmatch import psfs_of_images
+from pixsed.io.headers import pixel_area_arcsec2
 from pixsed.io.image import ImageFile
 from pixsed.redshifts import range_text, redshift_dq
 
@@ -115,7 +116,7 @@ def _open_field(found, stack, files, images):
     opened.append(stage)
     if stage.passed:
         ny, nx = mosaics.shape
-        scale = math.sqrt(abs(np.linalg.det(mosaics.wcs.pixel_scale_matrix))) * 3600
+        scale = math.sqrt(pixel_area_arcsec2(mosaics.wcs))
         found.ok("grid", f"{len(images)} images of {nx} x {ny} pixels of {scale:.4g} arcsec")
     with found.stage("redshift") as stage:
         redshift_map = files.open_redshift_map(stack)
