@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = (
     "pixsed/__main__.py",
     "pixsed/py.typed",
+    "pixsed/cite/references.bib",
     "pixsed/models/tau.onnx",
     "pixsed/models/tau.md",
     "pixsed/models/SHA256SUMS",
@@ -71,7 +72,7 @@ def check_contents(sdist, wheel):
         print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {len(sizes)} files")
         folders = {}
         for name, size in sizes.items():
-            top = "/".join(name.split("/")[: 2 if name.startswith("pixsed/") else 1][:2])
+            top = "/".join(name.split("/")[: 2 if name.startswith("pixsed/") else 1])
             top = top if "/" in name and not top.endswith(".py") else "single files"
             number, total = folders.get(top, (0, 0))
             folders[top] = number + 1, total + size
