@@ -28,7 +28,7 @@ def attach(command):
 def _values_of(param, command):
     """Return the function of the values of a parameter; None if click knows them, or nobody."""
     for names, values in _BY_NAME:
-        if names & {*param.opts, param.name}:
+        if names & set(param.opts):
             return values
     if getattr(param, "is_flag", False):
         return None
@@ -115,7 +115,7 @@ def commands(ctx, param, incomplete):
     return found or files(ctx, param, incomplete)
 
 
-#: Names of parameters -> function (context, parameter, incomplete text) of their values.
+#: Options and arguments -> function (context, parameter, incomplete text) of their values.
 _BY_NAME = (
     ({"--model", "model"}, models),
     ({"--hdu"}, hdus),

@@ -70,6 +70,7 @@ def test_commands_with_their_help(complete):
         ("fit --model m", ["mine.onnx"]),
         ("validate ta", ["tau"]),
         ("models d", ["dirichlet"]),
+        ("export --name d", []),
         ("fit im.fits --hdu ", ["SCI", "WHT"]),
         ("fit F115W=im.fits --hdu s", ["SCI"]),
         ("fit im.fits[", ["im.fits[SCI]", "im.fits[WHT]"]),
