@@ -7,7 +7,7 @@ from pixsed.cli.options import FiniteRange
 
 
 def parse_quantiles(ctx, param, value):
-    """Return quantiles as ``0.16,0.5,0.84`` as a tuple; an empty one if none are given."""
+    """Return the tuple of a text such as ``0.16,0.5,0.84``; an empty one if none is given."""
     if value is None:
         return ()
     try:

@@ -87,8 +87,8 @@ def place(temporary, path, overwrite=False, *, exclusive=False):
     overwrite : bool, optional
         Replace a file of that name.
     exclusive : bool, optional
-        Give the file a second name instead of another one, if it replaces none. Two processes can
-        then not both take the name. The caller removes the temporary name.
+        Without `overwrite`: take the name by a hard link, which fails if another process has taken
+        it since. The caller removes the temporary name.
 
     Raises
     ------
@@ -122,7 +122,10 @@ def place(temporary, path, overwrite=False, *, exclusive=False):
 
 
 def _link(temporary, target, path):
-    """Give a file the name `target` too, which no file has; rename it if it can have only one."""
+    """Give a file the name `target` by a hard link; rename it where there are no such links.
+
+    Raises `PixsedError` if there is a file of that name.
+    """
     try:
         os.link(temporary, target)
     except FileExistsError:
