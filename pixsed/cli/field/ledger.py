@@ -43,7 +43,7 @@ class Ledger:
                     raise TypeError
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError, OSError):
+        except (ValueError, KeyError, TypeError, AttributeError, OSError):
             raise PixsedError(
                 f"{self.path}, the record of the steps, cannot be read; delete it, and make the "
                 "products again with --overwrite"

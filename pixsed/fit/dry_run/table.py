@@ -58,7 +58,7 @@ def check_table(found, path, model, options, columns, *, jobs=1):
     _report_rows(one, len(table), chosen.dq, index, options)
     if not len(index):
         return Work(), None
-    with one.stage("engine") as stage:
+    with one.stage("engine"):
         with_error = bool((seen.redshift_err[index] > 0).any())
         output_names(model, options, path, fit_redshift=with_error, with_area=False)
     rows = rows_of(seen, index, len(model.bands))
