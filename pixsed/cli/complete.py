@@ -26,7 +26,7 @@ def attach(command):
 
 
 def _values_of(param, command):
-    """Return the function of the values of a parameter; None if click knows them, or nobody."""
+    """Return the function of the values of a parameter; None if click has them, or none."""
     for names, values in _BY_NAME:
         if names & set(param.opts):
             return values

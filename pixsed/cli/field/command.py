@@ -17,10 +17,10 @@ _HELP_OF_CHECK = (
 
 
 class FieldCommand(click.Command):
-    """Command whose argument may be a field file, for all that the file has for the command.
+    """Command whose argument may be a field file; it then runs for the whole field.
 
-    The options beside it come before those of the file. ``pixsed check`` makes nothing, and gets
-    the words for the field; of the other commands each step that is not done is run.
+    Options beside the file replace those in the file. ``pixsed check`` runs once, with the images
+    of the field. The other commands run each of their steps that is not done.
     """
 
     def parse_args(self, ctx, args):

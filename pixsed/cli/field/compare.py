@@ -102,7 +102,11 @@ def _same(a, b, base_a, base_b):
 
 
 def _views(path, base):
-    """Return a path as it is if it is absolute, and as seen from a folder that is named alike."""
+    """Return the spellings of a path by which it is compared.
+
+    These are the path itself if it is absolute, and the path as seen from the folder `base` if both
+    are absolute, or both are relative.
+    """
     found = {path} if os.path.isabs(path) else set()
     if os.path.isabs(path) == os.path.isabs(base):
         found.add(os.path.relpath(path, base or "."))

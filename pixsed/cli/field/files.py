@@ -68,7 +68,9 @@ def psfs_by_band(field, images):
             "images are matched",
         )
     if target is None:
-        raise field.error("target", "must be given with psfs: the band whose PSF all shall have")
+        raise field.error(
+            "target", "must be given with psfs: the band to whose PSF all are matched"
+        )
     if target.upper() not in found:
         raise field.error("target", f"{target} has no PSF; {nearest(target, tuple(found))}")
     return found

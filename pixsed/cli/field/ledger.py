@@ -1,8 +1,8 @@
 """Record of the steps of a field: ``steps.json`` in the folder of its products.
 
-It says which command line made what, and whether the step was finished: a folder of cubes does not
-tell whether all are there, a picture not by which options it was drawn, and a file that was deleted
-nothing at all.
+It says which command line made what, and whether the step was finished. Products alone do not say
+that: whether a folder has all its cubes, by which options a picture was drawn, and whether a file
+was made and deleted.
 """
 
 import json

@@ -8,7 +8,8 @@ from pixsed.fit.posterior import BATCH
 
 # Bytes of a value of the maps, and bytes that are written to maps in a second.
 _BYTES, _RATE = 4, 150e6
-# Fraction of the processor's time that a dry run gets, below which the load is told.
+# Fraction of the processor's time that a dry run gets, below which the time without other programs
+# is reported too.
 _BUSY = 0.7
 
 

@@ -164,7 +164,7 @@ def test_options_that_follow_from_the_field(make, top, tables, absent, present):
         ("", "[fit]\nquantiles = ['a']", r"\[fit\] quantiles has a wrong value: 'a' must be numb"),
         ("", "[fit]\nengine = {}", r"\[fit\] engine takes one value for all bands, not a table"),
         ("", '[psfs]\nF200W = "pa.fits"', "psfs has no PSF of F444W; add it, or leave out psfs"),
-        ("", PSFS, "target must be given with psfs: the band whose PSF"),
+        ("", PSFS, "target must be given with psfs: the band to whose PSF"),
         ("", PSFS + 'F115W = "a.fits"', r"\[psfs\] F115W has no image; it may be F200W, F444W"),
         ('target = "F440W"', PSFS, r"target F440W has no PSF; did you mean F444W\?"),
         ('target = "F444W"', "", "target goes with psfs, the PSFs by band; give them"),
