@@ -1,5 +1,6 @@
 """The references for commands, models and files, and their text."""
 
+import functools
 import warnings
 from pathlib import Path
 
@@ -42,13 +43,15 @@ def references(items=(), models=()):
     commands, files = _sorted_items(items)
     if not items:
         commands = ["fit"]
-    metadata = [_metadata(name) for name in [*models, *filter(is_model_file, files)]]
+    given = [_metadata(name) for name in [*models, *filter(is_model_file, files)]]
+    read = functools.cache(_metadata)  # many files may be of one model
+    metadata = list(given)
     records = [read_record(path) for path in files if not is_model_file(path)]
     pairs = []
     for record in records:
         commands += record.commands
         if "MODEL" in record.cards:
-            metadata.append(_model_of(record, metadata))
+            metadata.append(_model_of(record, given, read))
         elif "LIBRARY" in record.cards:
             pairs += of_populations(record.cards, record.path)
             pairs += of_prior(record.cards.get("PRIOR", "none"), record.path)
@@ -117,8 +120,11 @@ def _metadata(name):
     return {"name": path.stem} | read_metadata(text, path)
 
 
-def _model_of(record, given):
-    """Return the metadata of the model of a file: one of those given, or a shipped one."""
+def _model_of(record, given, read):
+    """Return the metadata of the model of a file: one of those given, or a shipped one.
+
+    `read` returns the metadata of a model by its name.
+    """
     name = record.cards["MODEL"]
     for metadata in given:
         if metadata["name"] == name:
@@ -128,7 +134,7 @@ def _model_of(record, given):
             f"{record.path} was made with the model {name}, which is not shipped; add --model and "
             "its .onnx file"
         )
-    metadata = _metadata(name)
+    metadata = read(name)
     for card, key in (("SPSLIB", "LIBRARY"), ("IMF", "IMF")):
         ours = metadata["sps"].get(key)
         if record.cards.get(card, ours) != ours:

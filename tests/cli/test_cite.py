@@ -116,6 +116,13 @@ def test_another_model_of_the_same_name(run_cli, in_folder):
     assert message in str(result.exception)
 
 
+def test_another_model_in_the_second_file(run_cli, in_folder):
+    write_file("a.fits", MODEL="tau", SPSLIB="FSPS")
+    write_file("b.fits", MODEL="tau", SPSLIB="BC03")
+    result = run_cli("cite", "a.fits", "b.fits")
+    assert result.exit_code == 1 and "b.fits was made with another" in str(result.exception)
+
+
 def test_other_weights_of_a_shipped_model(run_cli, in_folder):
     write_file("maps.fits", MODEL="tau", SPSLIB="FSPS", MODELSHA="0" * 64)
     result = run_cli("cite", "maps.fits")
