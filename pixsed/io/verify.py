@@ -73,8 +73,11 @@ def _left_over(name, number, left):
     )
 
 
-def _read_header(file, label):
-    """Return the header at the position of a file, and move behind it; None if there is none."""
+def header_bytes(file):
+    """Return the bytes of the header at the position of a file, and move behind it.
+
+    None if there is none, or it does not end.
+    """
     text = block = file.read(_BLOCK)
     if not text.startswith((b"SIMPLE  =", b"XTENSION")):
         return None
@@ -83,6 +86,14 @@ def _read_header(file, label):
             return None
         block = file.read(_BLOCK)
         text += block
+    return text
+
+
+def _read_header(file, label):
+    """Return the header at the position of a file, and move behind it; None if there is none."""
+    text = header_bytes(file)
+    if text is None:
+        return None
     cards = text.decode("latin-1")
     return check_header(cards[: cards.rindex("END" + 77 * " ")], label)
 

@@ -8,9 +8,9 @@ from astropy.io import fits
 from pixsed.errors import PixsedError
 from pixsed.io.inputs import check_input
 from pixsed.io.reading import reading
+from pixsed.io.verify import header_bytes
 
 _BLOCK = 2880
-_END = re.compile(rb"(?s)\A(?:.{80})*?END {77}")
 _CARD = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT|EXTNAME|LASTEXT) *= *('[^']*'|[^/ ]+)")
 
 
@@ -43,7 +43,7 @@ def _whole(path):
     size, position, primary, names = os.path.getsize(path), 0, None, []
     with open(path, "rb") as file:
         while position < size:
-            text = _header(file)
+            text = header_bytes(file)
             if text is None:
                 raise PixsedError(f"{path}: HDU {len(names)} has no complete header")
             cards = _cards(text)
@@ -57,19 +57,6 @@ def _whole(path):
     if last is not None and names[-1] != last:
         raise PixsedError(f"{path} lacks its last extension, {last.decode('latin-1')}")
     return primary
-
-
-def _header(file):
-    """Return the bytes of the header at the position of a file; None if there is none."""
-    text = block = file.read(_BLOCK)
-    if not text.startswith((b"SIMPLE  =", b"XTENSION")):
-        return None
-    while not _END.search(block):
-        if len(block) < _BLOCK:
-            return None
-        block = file.read(_BLOCK)
-        text += block
-    return text
 
 
 def _cards(text):
