@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import click
 
+from pixsed.errors import PixsedError
 from pixsed.io.formats.field_file import nearest
 
 #: Options of one run, which are no part of the command lines of the steps.
@@ -230,10 +231,21 @@ def options_of_environment(name, command, taken):
     command : `click.Command`
     taken : container of str
         Long names of options that are given otherwise.
+
+    Raises
+    ------
+    PixsedError
+        If a variable asks for a part: the steps after it need all of the field.
     """
     prefix = f"PIXSED_{name.upper().replace('-', '_')}"
     context = click.Context(command, auto_envvar_prefix=prefix)
     values = {}
+    for param in command.params:
+        if long_name(param) == "part" and "part" not in taken and param.value_from_envvar(context):
+            raise PixsedError(
+                f"the variable {prefix}_PART is set, and a field is fitted as a whole; unset it, "
+                f"or give --part to pixsed {name}"
+            )
     for option, param in known_options(command).items():
         if option not in taken and (value := param.value_from_envvar(context)) is not None:
             values[param.name] = param.type_cast_value(context, value) if param.is_flag else value

@@ -229,6 +229,13 @@ def test_variables_have_the_names_of_options(make, monkeypatch):
     assert "--snr-min 7" not in lines(steps)["fit"]
 
 
+def test_a_variable_that_asks_for_a_part(make, monkeypatch):
+    monkeypatch.setenv("PIXSED_FIT_PART", "1/2")
+    with pytest.raises(PixsedError, match="PIXSED_FIT_PART is set, .* as a whole; unset it, or"):
+        make()
+    assert "--part 2/2" in lines(make(only="fit", given={"part": "2/2"}))["fit"]
+
+
 def test_options_beside_the_field_come_first(make):
     given = {"box": "30", "fill": "none", "verbose": 2, "overwrite": True}
     found = lines(make(tables="[bkg]\nbox = 50\nsigma = 2", only="bkg", given=given))
