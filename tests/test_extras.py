@@ -45,7 +45,7 @@ def texts():
     """Yield the files that give advice: code, help, documentation and scripts."""
     yield from PACKAGE.rglob("*.py")
     for pattern in ("docs/**/*.rst", "docs/*.sh", "docs/*.py", "data/*", "*.md"):
-        yield from (path for path in ROOT.glob(pattern) if path.suffix != ".fits")
+        yield from (p for p in ROOT.glob(pattern) if p.is_file() and p.suffix != ".fits")
 
 
 def test_no_advice_names_an_extra_of_pixsed():

@@ -64,7 +64,7 @@ class LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         command = command_of(name)
-        if ctx.resilient_parsing:  # the shell completes a command line
+        if ctx is not None and ctx.resilient_parsing:  # the shell completes a command line
             from pixsed.cli.complete import attach
 
             attach(command)

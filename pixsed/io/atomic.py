@@ -101,7 +101,7 @@ def place(temporary, path, overwrite=False, *, exclusive=False):
     if target.exists():
         before = os.stat(target)
         if not overwrite:
-            raise _appeared(path)
+            raise appeared(path)
         check_no_input(path, before)
         with contextlib.suppress(OSError, AttributeError):
             os.chown(temporary, before.st_uid, before.st_gid)
@@ -129,12 +129,13 @@ def _link(temporary, target, path):
     try:
         os.link(temporary, target)
     except FileExistsError:
-        raise _appeared(path) from None
+        raise appeared(path) from None
     except (OSError, AttributeError):  # a file system without hard links
         os.replace(temporary, target)
 
 
-def _appeared(path):
+def appeared(path):
+    """Return the error of an output that another run has finished meanwhile."""
     return PixsedError(f"{path} appeared while it was being made; nothing was replaced")
 
 

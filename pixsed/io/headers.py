@@ -31,6 +31,8 @@ _FRAMES = ("", "ICRS", "FK5", "FK4", "FK4-NO-E", "GAPPT")
 _ANGLES = ("deg", "arcmin", "arcsec", "mas", "rad")
 # Smallest and largest side of a pixel in arcsec in an image of galaxies.
 _SMALLEST, _LARGEST = 1e-3, 10.0
+# Largest distance in pixels of the reference pixel: the sky has fewer pixels from pole to pole.
+_FARTHEST = 2.0**31
 # Two matrices of one header are the same if their elements agree to this fraction of the largest.
 # A number written with seven digits is off by 5e-7 at most, and 1e-6 moves a pixel that lies
 # 10 000 pixels from CRPIX by 0.01 pixel.
@@ -149,6 +151,8 @@ def celestial_header(header, name="image"):
         # By the standard the default is 0, but programs always write it.
         if key not in result:
             raise _unreadable(name, f"{key} is missing")
+        if key.startswith("CRPIX") and abs(result[key]) > _FARTHEST:
+            raise _unreadable(name, f"{key} = {result[key]:g} is too far from the image")
     if "WCSAXES" in header:
         # It must be the first WCS card. Headers of slices may have another number; this is 2-D.
         result.insert(0, ("WCSAXES", 2, "number of coordinate axes"))

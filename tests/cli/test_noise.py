@@ -121,7 +121,7 @@ def test_train_under_it(run_cli, noise_file, simulations_file, ssp_file, tmp_pat
 
     # Continuing under other noise is allowed, with a warning.
     args[args.index("--epochs") + 1] = 2
-    result = run_cli(*args, "--noise-floor", 0.02, "--resume", path, "--overwrite", "-o", path)
+    result = run_cli(*args, "--noise-floor", 0.02, "--continue", path, "--overwrite", "-o", path)
     assert result.exit_code == 0, (result.output, result.exception)
     assert any(
         "was trained under other noise (wide noise.fits); it continues under noise.fits" in w

@@ -183,6 +183,7 @@ TROUBLE = {
     "no CRPIX": (header(**CD, CRPIX1=None, CRPIX2=None), "CRPIX1 is missing"),
     "CROTA and PC": (header(**CDELT, **UNIT_PC, CROTA2=30.0), "PC matrix and CROTA2.*differ"),
     "CROTA and another": (header(**CDELT, **TURNED, CROTA2=12.0), "PC matrix and CROTA2.*differ"),
+    "far CRPIX": (header(**CD, CRPIX2=-1e300), r"CRPIX2 = -1e\+300 is too far from the image"),
     "one CTYPE": (header(**CD, CTYPE2=None), "CTYPE2 is missing"),
     "two projections": (header(**CD, CTYPE2="DEC--SIN"), "cannot be read"),
     "two systems": (header(**CD, CTYPE2="GLAT-TAN"), "cannot be read"),

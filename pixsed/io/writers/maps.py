@@ -8,7 +8,7 @@ import zlib
 from astropy.io import fits
 
 from pixsed.errors import PixsedError, Stopped
-from pixsed.io.atomic import name_long_strings, named_error, place, send
+from pixsed.io.atomic import appeared, name_long_strings, named_error, place, send
 from pixsed.io.cards import name_last_extension
 from pixsed.io.checksum import ones_sum
 from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
@@ -121,6 +121,8 @@ class MapsWriter:
         begun = False
         try:
             lock(self._file, self.part)
+            if not self._overwrite and not self._stream and os.path.exists(self.path):
+                raise appeared(self.path)
             said = self._read_journal() if self._resume else None
             begun = said is None
             if said is not None:

@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 
 from pixsed.errors import PixsedError, PixsedWarning, Stopped
-from pixsed.io.atomic import name_long_strings, named_error, place, send
+from pixsed.io.atomic import appeared, name_long_strings, named_error, place, send
 from pixsed.io.cards import name_last_extension
 from pixsed.io.checksum import encode_checksum, ones_sum
 from pixsed.io.outputs import is_stream, resolve_output
@@ -195,6 +195,9 @@ class TableWriter:
             lock(handle, self.part)
             if not self.overwrite and not self._stream and _begun(self.path):
                 raise PixsedError(f"{self.part} appeared meanwhile; nothing was replaced")
+            if not self.overwrite and not self._stream and os.path.exists(self.path):
+                self.part.unlink()  # new, since the other run has renamed its own
+                raise appeared(self.path)
         except PixsedError:  # the file of another run is not removed
             handle.close()
             raise

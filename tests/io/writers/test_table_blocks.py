@@ -291,6 +291,15 @@ def test_a_part_that_appears_meanwhile(tmp_path):
     assert write(path, 1000, resume=True) == 300
 
 
+def test_an_output_that_appears_before_the_first_block(tmp_path):
+    path = tmp_path / "t.fits"
+    late = writer(path, 100)
+    write(path, 100)
+    with pytest.raises(PixsedError, match="t.fits appeared while it was being made"), late:
+        late.append(made(100))
+    assert [p.name for p in tmp_path.iterdir()] == ["t.fits"]
+
+
 def test_not_a_table(tmp_path):
     for content in (b"", b"SIMPLE", bytes(5760)):
         part_path(tmp_path / "t.fits").write_bytes(content)
