@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import textwrap
 from difflib import unified_diff
 from pathlib import Path
@@ -40,6 +41,7 @@ def run(command, folder, run_cli):
     record, place = folder / ".record", folder / ".place"
     script = f'{RECORDER}{command}\npwd > "$PLACE"\n'
     names = {"RECORD": str(record), "PLACE": str(place)}
+    names["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # for python
     done = subprocess.run(
         ["sh", "-c", script], cwd=folder, env=os.environ | names, capture_output=True, text=True
     )
