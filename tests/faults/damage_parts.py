@@ -420,13 +420,7 @@ def main():
     parser.add_argument("--inputs", type=Path, help="folder of the inputs, made before")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
-        folder = Path(scratch) / "inputs"
-        if options.inputs is not None:
-            shutil.copytree(options.inputs, folder)
-        else:
-            folder.mkdir()
-            make_inputs(folder)
-            make_grid(folder)
+        folder = take_inputs(Path(scratch), options.inputs)
         seeds = range(options.seed, options.seed + options.n)
         runs = campaign(folder, seeds, options.command or tuple(COMMANDS), show=_show)
     ends = Counter((r.command, r.verdict) for r in runs)
@@ -434,6 +428,17 @@ def main():
         found = {verdict: n for (one, verdict), n in ends.items() if one == name}
         print(f"{name:<14}", ", ".join(f"{n} {verdict}" for verdict, n in sorted(found.items())))
     sys.exit(any(r.verdict.isupper() for r in runs))
+
+
+def take_inputs(scratch, given=None):
+    """Return a folder of inputs with the SSP grid: a copy of a given one, or a new one."""
+    folder = scratch / "inputs"
+    if given is not None:
+        return shutil.copytree(given, folder)
+    folder.mkdir()
+    make_inputs(folder)
+    make_grid(folder)
+    return folder
 
 
 def make_grid(folder):

@@ -25,9 +25,8 @@ if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 import numpy as np  # noqa: E402
-from damage_parts import make_grid, small_batches  # noqa: E402
+from damage_parts import small_batches, take_inputs  # noqa: E402
 from forked import bad_end, fork, import_all, run  # noqa: E402
-from inputs import make_inputs  # noqa: E402
 from kill_commands import content  # noqa: E402
 
 #: Commands that write one file, by name.
@@ -195,13 +194,7 @@ def main():
     parser.add_argument("--inputs", type=Path, help="folder of the inputs, made before")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
-        folder = Path(scratch) / "inputs"
-        if options.inputs is not None:
-            shutil.copytree(options.inputs, folder)
-        else:
-            folder.mkdir()
-            make_inputs(folder)
-            make_grid(folder)
+        folder = take_inputs(Path(scratch), options.inputs)
         seeds = range(options.seed, options.seed + options.n)
         pairs = campaign(folder, seeds, options.command or tuple(COMMANDS), show=_show)
     for way in WAYS:

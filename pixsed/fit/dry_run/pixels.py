@@ -14,6 +14,7 @@ from pixsed.fit.posterior import Rows, plan_batches
 from pixsed.fit.select import match_bands, select_pixels
 from pixsed.fit.tiles import plane_names, tile_size, tiles
 from pixsed.fit.to_file import warn_of_fit
+from pixsed.io.formats.maps import QUALITY
 from pixsed.models import redshift_advice
 from pixsed.redshifts import check_redshift, range_text
 
@@ -183,7 +184,7 @@ def check_source(found, source, model, options, *, tile=None, sample=500, segmap
     seconds = (time.monotonic() - start) / fraction
     _report_pixels(found, source, counted, options, fraction)
     _report_bands_without_data(found, [source.bands[i] for i in matched[0]], counted)
-    number = len(planes) + 5
+    number = len(planes) + len(QUALITY)
     work = Work(
         pixels=round(counted.counts["npix"] / fraction),
         batches=math.ceil(counted.batches / fraction),
