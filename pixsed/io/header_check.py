@@ -62,8 +62,10 @@ def check_header(text, label):
 
 
 def _check_card(card, label):
-    """Raise `PixsedError` if a card cannot be parsed."""
+    """Raise `PixsedError` if a card cannot be parsed, or its keyword is not ASCII."""
     try:
+        if not (card[:8].isascii() and card[:8].isprintable()):
+            raise ValueError
         fits.Card.fromstring(card).value  # noqa: B018  parsed when it is asked for
     except (fits.VerifyError, ValueError, TypeError, OverflowError):
         shown = card.rstrip().encode("ascii", "backslashreplace").decode()

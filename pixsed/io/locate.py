@@ -9,7 +9,6 @@ import logging
 import os
 import re
 import warnings
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -253,7 +252,7 @@ def open_fits(path, *, memmap=None):
                 hdulist = stack.enter_context(fits.open(plain, memmap=memmap))
                 len(hdulist)  # reads every header
             trouble = next((w.message for w in caught if "truncated" in str(w.message)), None)
-        except (OSError, EOFError, MemoryError, zlib.error, *FAULTS) as error:
+        except (OSError, MemoryError, *FAULTS) as error:
             trouble = error
         if trouble is not None:
             raise PixsedError(

@@ -1,19 +1,30 @@
 """The error of a file whose content is not what its reader expects."""
 
 import contextlib
+import gzip
+import zlib
 
 from astropy.io import fits
 
 from pixsed.errors import PixsedError
 
+try:  # It is private, so it may move, but it has no public base class but Exception.
+    from astropy.io.fits.hdu.compressed._compression import CfitsioException
+except ImportError:
+    CfitsioException = fits.VerifyError
+
 #: What Python, astropy and torch raise where a file has something else than its reader expects.
 FAULTS = (
     ArithmeticError,
     AttributeError,
+    EOFError,
     LookupError,
     RuntimeError,
     TypeError,
     ValueError,
+    gzip.BadGzipFile,
+    zlib.error,
+    CfitsioException,
     fits.VerifyError,
 )
 

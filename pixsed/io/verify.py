@@ -9,6 +9,7 @@ from pixsed.environment import verifying
 from pixsed.errors import PixsedError
 from pixsed.io.checksum import ones_sum
 from pixsed.io.header_check import check_header
+from pixsed.io.tile_check import check_tiles
 
 _BLOCK, _READ = 2880, 1 << 24
 _LONGEST = 1 << 25  # bytes of a header
@@ -21,8 +22,9 @@ _checked = set()
 def verify_fits(plain, name):
     """Check the headers of a FITS file, its checksums, and that its last HDU ends it.
 
-    A file that has not changed since is not read again. With ``--no-verify``, only the headers are
-    checked, which astropy could not read. No-op for a file that does not begin with a header.
+    A file that has not changed since is not read again. With ``--no-verify``, only what astropy
+    could not read is checked: headers, and the tiles of compressed images. No-op for a file that
+    does not begin with a header.
 
     Parameters
     ----------
@@ -59,9 +61,11 @@ def verify_fits(plain, name):
                 )
             if verify:
                 _verify_sums(file, header, len(headers), (start, data, end), name)
+            check_tiles(file, header, data, f"{name}, HDU {len(headers)}")
             headers.append(header)
             file.seek(end)
     if verify:
+        _verify_both_sums(headers, name)
         _verify_last(headers, name)
     _checked.add(key)
 
@@ -113,6 +117,19 @@ def _verify_sums(file, header, number, places, name):
                 f"{name}: {' and '.join(wrong)} of {label} does not verify: the file is damaged, "
                 "or was changed by a program that does not update the sum (astropy does with "
                 "checksum=True); copy it again, or read it all the same with --no-verify"
+            )
+
+
+def _verify_both_sums(headers, name):
+    """Check that no HDU lacks the sum of its header, if others of the file have both sums."""
+    if not any("CHECKSUM" in header for header in headers):
+        return
+    for number, header in enumerate(headers):
+        if "DATASUM" in header and "CHECKSUM" not in header:
+            raise PixsedError(
+                f"{name}: HDU {number} has a DATASUM and no CHECKSUM, which other HDUs have: the "
+                "file is damaged, or was changed by a program that does not update the sums; copy "
+                "it again, or read it all the same with --no-verify"
             )
 
 

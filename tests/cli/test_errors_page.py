@@ -44,6 +44,18 @@ def content(name, change):
     return lambda folder: (folder / name).write_bytes(change((folder / name).read_bytes()))
 
 
+def break_tiles(folder):
+    """Compress the image, and move a tile out of the file."""
+    with fits.open(folder / "im.fits") as hdulist:
+        image = fits.CompImageHDU(hdulist["SCI"].data, hdulist["SCI"].header, name="SCI")
+        fits.HDUList([fits.PrimaryHDU(), image]).writeto(folder / "new.fits")
+    data = bytearray((folder / "new.fits").read_bytes())
+    with fits.open(folder / "new.fits", disable_image_compression=True) as hdulist:
+        start = hdulist[1].fileinfo()["datLoc"]
+    data[start + 4 : start + 8] = b"\x7f" * 4
+    (folder / "im.fits").write_bytes(data)
+
+
 def card(name, old, new):
     """Return a function that replaces a card in the bytes of a file without sums."""
 
@@ -115,6 +127,7 @@ CASES = {
         lambda f: (f / "im.fits").write_bytes(gzip.compress((f / "im.fits").read_bytes())[:900]),
         BKG,
     ),
+    "a compressed image with a damaged table": (break_tiles, BKG),
     "no such extension": (nothing, "bkg im.fits[NOPE] -o o.fits"),
     "several images and none is SCI": (
         edit("im.fits", lambda h: [setattr(h[1], "name", "A"), setattr(h[2], "name", "B")]),

@@ -67,6 +67,8 @@ def refused(path, match):
         ("FILTER  =", "FILTER  = 'never ends", "the card .*FILTER.* cannot be parsed; correct it"),
         ("EXPTIME =", "EXPTIME = = 7", "EXPTIME.* cannot be parsed"),
         ("EXPTIME =", "EXPTIME = \xff\xfe\x00", "EXPTIME.* cannot be parsed"),
+        ("EXPTIME =", "EXPT\xc9ME = 9.5", r"EXPT\\+xc9ME .* cannot be parsed"),
+        ("EXPTIME =", "EXP\x00IME = 9.5", r"EXP\\+x00IME .* cannot be parsed"),
     ],
 )
 def test_cards_that_cannot_be_used(path, old, new, match, verify, monkeypatch):

@@ -81,6 +81,11 @@ def test_a_flipped_bit_of_a_header(path):
     refused(path, r"CHECKSUM of HDU 1 \(SC")
 
 
+def test_a_flipped_bit_of_the_name_of_a_sum(path):
+    flip(path, path.read_bytes().rindex(b"CHECKSUM=") + 4, 1)
+    refused(path, "HDU 3 has a DATASUM and no CHECKSUM, which other HDUs have: the file is damaged")
+
+
 def test_a_gzipped_file(path):
     flip(path, path.read_bytes().index(b"EXTNAME = 'SCI") + 13, 1)
     packed = path.with_suffix(".fits.gz")

@@ -222,7 +222,7 @@ class MapsWriter:
                 raise ValueError
             if len(there.tostring()) != size or "CHECKSUM" not in there:
                 raise ValueError
-        except (OSError, EOFError, *FAULTS):
+        except (OSError, *FAULTS):
             raise damaged(self.part) from None
         return there
 
