@@ -1,15 +1,20 @@
 """Checkpoint files of the default network."""
 
+import json
 import warnings
 
 import torch
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.fit.metadata import read_metadata
 from pixsed.io.atomic import atomic_path
+from pixsed.simulate.noise import from_description
 from pixsed.train.batches import space_of
+from pixsed.train.description import metadata
 from pixsed.train.network import spline
 from pixsed.train.network.decoders import decoder_of
 from pixsed.train.network.flow import PixelFlow
+from pixsed.train.network.quantiles import load_marginals
 from pixsed.train.options import NetworkSizes
 from pixsed.train.saved_file import read_saved, reading_checkpoint
 
@@ -53,12 +58,15 @@ def read_checkpoint(path):
     saved = read_saved(path, CHECKPOINT_FORMAT, _TYPES, "pixsed train")
     with reading_checkpoint(path):
         try:
-            load_network(saved)
+            load_marginals(saved, load_network(saved))
         except PixsedError as error:
             raise PixsedError(f"{path}: {error}") from None
         [(row["train"], row["held_out"]) for row in saved["history"]]
-        [saved["training"][key] for key in ("simulations", "photo_z_max", "started_from")]
+        [saved["training"][key] for key in ("simulations", "photo_z_max", "started_from", "seed")]
         saved["noise"]["name"], saved["options"]["epochs"], saved["stage_ends"][1]
+        from_description(saved["noise"])
+        # What the metadata of a model must be.
+        read_metadata(json.dumps(metadata(saved, "model")), path)
     return saved
 
 

@@ -6,19 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pixsed import __version__, cosmology
 from pixsed.errors import PixsedError
 from pixsed.fit import runtime
 from pixsed.fit.graph_check import signed
-from pixsed.fit.metadata import FORMAT
 from pixsed.io.atomic import atomic_path
 from pixsed.simulate.noise import from_description
-from pixsed.simulate.priors import PRIORS
 from pixsed.simulate.table import physics_differences
-from pixsed.sps.sfh import LOG_SSFR_FLOOR
-from pixsed.train.batches import space_of
 from pixsed.train.checkpoint import load_network
 from pixsed.train.common import add_common, set_metadata
+from pixsed.train.description import metadata
 from pixsed.train.network.base_decoder import DRAWS
 from pixsed.train.network.ensemble import Ensemble, check_members
 from pixsed.train.network.quantiles import load_marginals
@@ -32,60 +28,6 @@ INPUTS = ("flux", "flux_err", "redshift", "redshift_err", "base")
 #: percentile, and the maximum. Between two modes of a posterior the spline is so steep that
 #: float32 rounding moves the few draws there.
 TOLERANCE, LARGEST = 1e-4, 1e-2
-
-
-def metadata(checkpoint, name):
-    """Return the metadata of a model as a JSON-serialisable dict.
-
-    Parameters
-    ----------
-    checkpoint : dict
-    name : str
-        Name of the model.
-    """
-    prior, space = PRIORS[checkpoint["prior"]], space_of(checkpoint["prior"])
-    columns = prior.columns()
-    described = {
-        "format": FORMAT,
-        "name": name,
-        "pixsed_version": __version__,
-        "bands": list(checkpoint["bands"]),
-        "parameters": [
-            {"name": key, "unit": columns[key][0], "description": columns[key][1]}
-            for key in space.OUTPUTS
-        ],
-        "base_dim": 1 + len(space.ORDER),
-        "prior": {
-            "sfh": prior.NAME,
-            "redshift": list(prior.Z_RANGE),
-            "coordinates": [_describe_coordinate(c) for c in prior.COORDINATES],
-            "log_ssfr_floor": LOG_SSFR_FLOOR,
-        },
-        "redshift_range": list(prior.Z_RANGE),
-        "infer_redshift": checkpoint["sizes"].get("infer_redshift", False),
-        "redshift_err_max": checkpoint["training"]["photo_z_max"],
-        "sps": checkpoint["sps"],
-        "cosmology": cosmology.NAME,
-        "noise": checkpoint["noise"],
-        "training": checkpoint["training"],
-        "calibration": {},
-    }
-    if filters := checkpoint.get("filters"):
-        described["filters"] = list(filters)
-    return described
-
-
-def _describe_coordinate(coordinate):
-    """Return the metadata of a coordinate of a prior."""
-    described = {"name": coordinate.name, "distribution": type(coordinate).__name__}
-    if hasattr(coordinate, "low"):
-        described |= {
-            "low": coordinate.low,
-            "high": coordinate.high,
-            "log10": coordinate.log,
-            "over_age_at_z": coordinate.name == "TSTART",
-        }
-    return described
 
 
 class WithQuantiles(torch.nn.Module):

@@ -129,7 +129,7 @@ def test_train_under_it(run_cli, noise_file, simulations_file, ssp_file, tmp_pat
     )
     saved = torch.load(path, weights_only=True)
     assert saved["noise"]["form"] == "binned" and saved["noise"]["floor"] == 0.02
-    from pixsed.train.export import metadata
+    from pixsed.train.description import metadata
 
     assert json.loads(json.dumps(metadata(saved, "m"), allow_nan=False))["noise"] == saved["noise"]
 

@@ -43,7 +43,7 @@ def metadata_of(prior="tau", **meta):
     """Return the metadata that `export` writes for a checkpoint of such simulations."""
     pytest.importorskip("torch", reason="export needs torch")
     from pixsed.simulate.noise import WIDE
-    from pixsed.train.export import _describe_coordinate, metadata
+    from pixsed.train.description import _describe_coordinate, metadata
 
     found = metadata(
         {

@@ -60,6 +60,14 @@ def test_torch_does_not_compare_the_sums(content, tmp_path):
         ("average", {}, r"cannot be read as a checkpoint \(RuntimeError: .*Missing key"),
         ("sizes", {"width": "x"}, r"cannot be read as a checkpoint \(KeyError: 'infer_redshift'"),
         ("training", {}, r"cannot be read as a checkpoint \(KeyError"),
+        ("noise", {"name": "x", "y": 1}, r"cannot be read as a checkpoint \(TypeError: NoiseModel"),
+        ("noise", {"name": "x", "form": "binned"}, r"cannot be read as a checkpoint \(KeyError"),
+        ("filters", 5.0, r"cannot be read as a checkpoint \(TypeError: 'float' object is not"),
+        ("filters", [5.0], "filters of its metadata must be a list of filters"),
+        ("sps", {"tensor": torch.ones(2)}, r"cannot be read .* \(TypeError: Object of type Tensor"),
+        ("quantiles", 5.0, r"cannot be read as a checkpoint \(TypeError: 'float' object is not"),
+        ("quantiles", {"state": {}}, r"cannot be read as a checkpoint \(KeyError: 'first.bias'"),
+        ("decoder", {"state": {}}, r"cannot be read as a checkpoint \(KeyError: 'sizes'"),
     ],
 )
 def test_another_content(checkpoint_file, tmp_path, key, value, match):

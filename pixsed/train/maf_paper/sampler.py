@@ -10,7 +10,7 @@ from pixsed.cosmology import age
 from pixsed.errors import PixsedError
 from pixsed.simulate.priors import PRIORS
 from pixsed.sps.sfh import GPHistory, TauDelayed
-from pixsed.train.export import metadata
+from pixsed.train.description import metadata
 from pixsed.train.maf_paper.checkpoint import load_network, read_checkpoint
 from pixsed.train.maf_paper.inputs import network_input
 from pixsed.validate.sampling import ModelSampler
