@@ -174,8 +174,11 @@ def _read_table(table, path):
             for key in ("redshift_err", "nbands", "snr", "probability", "value")
         )
         value = value.reshape(len(classes), len(counts), len(levels), len(p))
-        if not value.size or len(p) < 2:
+        if not value.size or len(p) < 2 or p.ndim > 1:
             raise ValueError
+        for nodes in (classes, counts, levels):
+            if nodes.ndim > 1 or (np.diff(nodes) <= 0).any():
+                raise ValueError
         if not all(np.isfinite(part).all() for part in (classes, counts, levels, p, value)):
             raise ValueError
     except (KeyError, TypeError, ValueError):

@@ -440,6 +440,8 @@ def test_merge(merge):
         (("empty.fits",), "a FITS file without a table"),
         (("none.fits",), "no such file"),
         (("a_in.ecsv", "a.ecsv"), "without a record of its fit"),
+        (("vector.fits", "b.fits"), "'LOGMSTAR_P50' must have one value per row"),
+        (("a.fits", "flags.fits"), "different types of values in LOGSFR_P50"),
     ],
 )
 def test_what_is_not_merged(merge, names, match):
@@ -465,6 +467,17 @@ def test_what_is_not_merged(merge, names, match):
         fits.HDUList(hdus).writeto(f"{name}.fits")
     for name in ("cube.fits", "cube2.fits"):
         write_cube(fakes.make_cube(), name)
+    for name, part, column, values in (
+        ("vector.fits", "a.fits", "LOGMSTAR_P50", np.ones((2, 3))),
+        ("flags.fits", "b.fits", "LOGSFR_P50", np.ones(2, bool)),
+    ):
+        with fits.open(part) as hdulist:
+            table = Table.read(hdulist["POSTERIOR"])
+            table[column] = np.resize(values, (len(table), *values.shape[1:]))
+            changed = fits.table_to_hdu(table)
+            changed.name = "POSTERIOR"
+            hdulist["POSTERIOR"] = changed
+            hdulist.writeto(name, checksum=True)
     result = merge(*names)
     assert isinstance(result.exception, PixsedError)
     assert match in str(result.exception)

@@ -80,7 +80,17 @@ def test_the_error_of_the_prediction_counts():
     assert found[0][0] == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize("changes", [{"value": [[1.0, 2.0]]}, {"snr": "high"}, {"nbands": None}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"value": [[1.0, 2.0]]},
+        {"snr": "high"},
+        {"snr": TABLE["snr"][::-1]},
+        {"nbands": None},
+        {"redshift_err": [[value] for value in TABLE["redshift_err"]]},
+        {"probability": [[value] for value in TABLE["probability"]]},
+    ],
+)
 def test_a_table_that_cannot_be_read(changes):
     with pytest.raises(PixsedError, match="m.onnx: its calibration table cannot be read"):
         survival({"score": TABLE | changes}, "m.onnx", *np.ones((4, 1)))

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.table import vstack
 
 from pixsed.errors import PixsedError, PixsedWarning, listed
-from pixsed.io.columns import texts
+from pixsed.io.columns import numbers, texts
 from pixsed.io.formats.kinds import describe, is_fits
 from pixsed.io.locate import open_fits, parse_location
 from pixsed.io.tables import read_table
@@ -153,7 +153,7 @@ def _check_rows(table, path, rows, ids):
         else [str(value) for value in c]
         for c in table.itercols()
     ]
-    fitted = np.isfinite(np.ma.filled(np.ma.asarray(_mass(table), dtype=float), np.nan))
+    fitted = np.isfinite(_mass(table, path))
     again = []
     for number, row in enumerate(zip(*plain, strict=True)):
         # Rows that were not fitted and have no id may be equal.
@@ -174,9 +174,9 @@ def _check_rows(table, path, rows, ids):
         )
 
 
-def _mass(table):
-    names = [name for name in table.colnames if "LOGMSTAR_P50" in name]
-    return table[names[0]] if names else np.zeros(len(table))
+def _mass(table, path):
+    name = next((name for name in table.colnames if "LOGMSTAR_P50" in name), None)
+    return np.zeros(len(table)) if name is None else numbers(table[name], name, "", path)
 
 
 def _stack(tables, paths):
@@ -187,13 +187,12 @@ def _stack(tables, paths):
             for table, path in zip(tables, paths, strict=True):
                 table["ID"] = texts(table["ID"], "ID", path)
     for name in tables[0].colnames:
-        kinds = {
-            (
-                getattr(table[name], "dtype", np.dtype(object)).kind in "US",
-                getattr(table[name], "shape", ())[1:],
-            )
-            for table in tables
-        }
-        if len(kinds) > 1:
+        if len({_kind(table[name]) for table in tables}) > 1:
             raise PixsedError(f"{paths[0]} and others have different types of values in {name}")
     return vstack(tables, metadata_conflicts="silent")
+
+
+def _kind(column):
+    """Return what joined columns must have in common: text or number, and the shape of a row."""
+    kind = getattr(column, "dtype", np.dtype(object)).kind
+    return {"S": "U", "i": "f", "u": "f"}.get(kind, kind), getattr(column, "shape", ())[1:]
