@@ -30,6 +30,8 @@ from pixsed.io.writers.part_file import (
 )
 from pixsed.io.writers.planes import PlacedPlanes, gzip_to, plane_header
 
+# Cards of a fit that the unfinished file of another fit has with other values.
+_OF_ONE_FIT = ("FITKEY", "PART")
 _FORMAT = 3  # since 3, lines have checksums, of themselves and of the pixels
 
 
@@ -126,7 +128,7 @@ class MapsWriter:
             said = self._read_journal() if self._resume else None
             begun = said is None
             if said is not None:
-                primary = self._take_up()
+                primary = self._take_up(primary)
             self.primary = primary
             self._planes = PlacedPlanes(self._file, primary, headers)
             if said is None:
@@ -209,8 +211,11 @@ class MapsWriter:
                 raise damaged(self._journal_path)
             seen |= places
 
-    def _take_up(self):
-        """Return the primary header of the unfinished file, with its date and command."""
+    def _take_up(self, new):
+        """Return the primary header of the unfinished file, with its date and command.
+
+        Raises `PixsedError` if it is damaged, or of another fit than the header `new`.
+        """
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -221,6 +226,8 @@ class MapsWriter:
             if ones_sum(self._file.read(size)) not in (0, 0xFFFFFFFF):
                 raise ValueError
             if len(there.tostring()) != size or "CHECKSUM" not in there:
+                raise ValueError
+            if any(there.get(key) != new.get(key) for key in _OF_ONE_FIT):
                 raise ValueError
         except (OSError, *FAULTS):
             raise damaged(self.part) from None

@@ -16,9 +16,10 @@ from pixsed.io.writers.maps import MapsWriter, hidden_paths
 KEY, STEPS, ROWS = {"model": "abc"}, 4, 3
 
 
-def write(path, header, stop=None, **options):
+def write(path, header, stop=None, cards=None, **options):
     """Write maps in steps of three rows; return the steps that were done before."""
     layout = maps_layout(["AV"], [0.16, 0.5], header=header, units={"AV": ("mag", "A_V")})
+    layout.primary.update(cards or {})
     values = np.random.default_rng(1).normal(size=(STEPS * ROWS, 20)).astype("f4")
     with MapsWriter(path, layout, values.shape, STEPS, KEY, **options) as writer:
         done = writer.done
@@ -57,6 +58,18 @@ def test_goes_on(stopped, header, tmp_path):
     write(tmp_path / "whole.fits", header)
     assert data(path) == data(tmp_path / "whole.fits")
     assert not part.exists() and not journal.exists()
+
+
+@pytest.mark.parametrize("key", ["FITKEY", "PART"])
+def test_the_header_of_another_fit_is_refused(tmp_path, header, key):
+    """Its pixels are those of the journal if none of them was fitted."""
+    for name, value in (("a.fits", "1"), ("b.fits", "2")):
+        with pytest.raises(PixsedError, match="no more"):
+            write(tmp_path / name, header, stop=2, cards={key: value})
+    part, _ = hidden_paths(tmp_path / "b.fits")
+    hidden_paths(tmp_path / "a.fits")[0].rename(part)
+    with pytest.raises(PixsedError, match="b.fits.part is damaged, so --resume cannot go on"):
+        write(tmp_path / "b.fits", header, cards={key: "2"}, resume=True)
 
 
 def test_damaged_files_are_refused(stopped, header):
