@@ -188,7 +188,7 @@ def read_simulations(path, rows=None):
     Raises
     ------
     PixsedError
-        If the file is not a table of simulations, or is not complete.
+        If the file is not a table of simulations, has no rows, or is not complete.
     """
     from pixsed.io.inputs import check_input
     from pixsed.io.locate import open_fits
@@ -207,6 +207,8 @@ def read_simulations(path, rows=None):
         header = hdus["SIMS"].header
         # Use the raw rows: astropy would copy each column in a pass over the whole file.
         raw = hdus["SIMS"].data.view(np.ndarray)
+        if not len(raw):
+            raise PixsedError(f"{path} has no rows; make simulations with 'pixsed simulate'")
         raw = raw[rows if isinstance(rows, slice) else slice(rows)]
         native = {
             name: np.empty((len(raw), *field.shape), field.base.newbyteorder("="))

@@ -186,3 +186,11 @@ def test_columns_of_another_kind(tmp_path, written, column, change, match):
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "other.fits")
     with pytest.raises(PixsedError, match=match):
         read_simulations(tmp_path / "other.fits")
+
+
+def test_a_table_without_rows(tmp_path, written):
+    with fits.open(written[0]) as hdulist:
+        hdulist["SIMS"].data = hdulist["SIMS"].data[:0]
+        hdulist.writeto(tmp_path / "none.fits", checksum=True)
+    with pytest.raises(PixsedError, match="none.fits has no rows; make simulations with"):
+        read_simulations(tmp_path / "none.fits")
