@@ -441,6 +441,7 @@ def test_merge(merge):
         (("none.fits",), "no such file"),
         (("a_in.ecsv", "a.ecsv"), "without a record of its fit"),
         (("vector.fits", "b.fits"), "'LOGMSTAR_P50' must have one value per row"),
+        (("lengths.fits", "b.fits"), "LOGSFR_P50 has rows of several lengths; fit it again"),
         (("a.fits", "flags.fits"), "different types of values in LOGSFR_P50"),
     ],
 )
@@ -470,6 +471,7 @@ def test_what_is_not_merged(merge, names, match):
     for name, part, column, values in (
         ("vector.fits", "a.fits", "LOGMSTAR_P50", np.ones((2, 3))),
         ("flags.fits", "b.fits", "LOGSFR_P50", np.ones(2, bool)),
+        ("lengths.fits", "a.fits", "LOGSFR_P50", np.array([[1.0], [1.0, 2.0]], dtype=object)),
     ):
         with fits.open(part) as hdulist:
             table = Table.read(hdulist["POSTERIOR"])

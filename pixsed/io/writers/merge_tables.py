@@ -80,6 +80,8 @@ def merge_tables(paths, output, *, overwrite=False):
         if table.colnames != first.colnames:
             raise PixsedError(f"{path} has other columns than {paths[0]}; merge tables of one kind")
         for column in table.colnames:
+            if getattr(table[column], "dtype", np.dtype(float)).kind == "O":
+                raise PixsedError(f"{path}: {column} has rows of several lengths; fit it again")
             if str(table[column].unit) != str(first[column].unit):
                 raise PixsedError(f"{path}: {column} has another unit than in {paths[0]}")
         for key in dict.fromkeys([*cards, *found]):
