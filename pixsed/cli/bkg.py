@@ -19,7 +19,7 @@ EPILOG = examples(
 @click.argument("image", metavar="[BAND=]IMAGE|FIELD.toml")
 @click.option(
     "--box",
-    type=click.IntRange(min=2),
+    type=click.IntRange(2, 100_000),
     default=200,
     show_default=True,
     help="Side of a background box in pixels.",

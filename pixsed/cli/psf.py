@@ -59,7 +59,7 @@ _COLUMNS = ("ra_col", "dec_col", "x_col", "y_col", "id_col")
 )
 @click.option(
     "--max-stars",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 10**6),
     default=50,
     show_default=True,
     help="Number of stars to use, the brightest first.",

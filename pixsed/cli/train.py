@@ -67,7 +67,7 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
 )
 @click.option(
     "--epochs",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 10**6),
     show_default="24; maf-paper: until 20 bring no smaller held-out loss",
     help="Passes over the simulations.",
 )
@@ -79,7 +79,7 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
 )
 @click.option(
     "--batch",
-    type=click.IntRange(min=16),
+    type=click.IntRange(16, 10**6),
     show_default="1024; maf-paper: 200",
     help="Simulations per step.",
 )
@@ -105,13 +105,13 @@ _CURVES = (".png", ".pdf", ".svg", ".ecsv", ".csv", ".fits")
 )
 @click.option(
     "--patience",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 10**6),
     help="End a stage after this number of epochs without a smaller held-out loss; not for "
     "maf-paper, which uses the paper's 20.",
 )
 @click.option(
     "--ensemble",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 100),
     default=1,
     show_default=True,
     help="Number of networks, with seeds one apart. The networks after the first are written to "

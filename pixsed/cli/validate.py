@@ -63,14 +63,14 @@ def parse_coverage(ctx, param, value):
 @click.option(
     "-n",
     "number",
-    type=click.IntRange(min=100),
+    type=click.IntRange(100, 10**9),
     default=10_000,
     show_default=True,
     help="Number of simulations above the S/N cut in each case; the most rows of a table.",
 )
 @click.option(
     "--per-bin",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 10**6),
     default=0,
     show_default=True,
     help="Minimum number of simulations in each bin of S/N and redshift; those that -n lacks are "

@@ -93,6 +93,18 @@ def test_every_option_has_help(options):
     assert [o for o, found in options.items() if not all(words for *_, words in found)] == []
 
 
+def test_every_whole_number_has_bounds():
+    """A number of any size would end in an error of numpy or torch."""
+    for name in COMMANDS:
+        for param in cli.get_command(click.Context(cli), name).params:
+            is_number = isinstance(param.type, click.types.IntParamType) and not param.count
+            assert not is_number or (
+                isinstance(param.type, click.IntRange)
+                and param.type.max is not None
+                and param.type.min is not None
+            ), f"{name} {param.name}"
+
+
 def test_a_short_option_belongs_to_one_long_one():
     longs = collections.defaultdict(set)
     for name in COMMANDS:
