@@ -239,15 +239,14 @@ class GalaxySums:
             return None
         if not Path(path).exists():
             return None
-        form = table_format(path)
-        if form != "csv":  # which has no record of the run
-            table = read_table(path)
-            cards = table.meta
-            if form == "fits":
-                with open_fits(path) as hdulist:
-                    cards = dict(hdulist[0].header)
-            if cards.get("FITKEY") == self._fingerprint():
-                return table
+        try:
+            table, key = _table_and_key(path)
+        except PixsedError:  # it is damaged
+            if not self._execution.overwrite:
+                raise
+            return None
+        if key == self._fingerprint():
+            return table
         if self._execution.overwrite:
             return None
         raise PixsedError(
@@ -273,6 +272,18 @@ class GalaxySums:
             **cards,
             **Flag.cards("FLAGBIT"),
         )
+
+
+def _table_and_key(path):
+    """Return a finished table and its FITKEY; (None, None) for a CSV file, which has no record."""
+    form = table_format(path)
+    if form == "csv":
+        return None, None
+    table = read_table(path)
+    if form != "fits":
+        return table, table.meta.get("FITKEY")
+    with open_fits(path) as hdulist:
+        return table, hdulist[0].header.get("FITKEY")
 
 
 def _sum_one(opened, method, jobs, progress, keep_errors, galaxy):

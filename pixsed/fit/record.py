@@ -142,18 +142,23 @@ def is_finished(path, cards, overwrite):
     cards : dict
         From `fit_cards`, and PART if only a part is fitted.
     overwrite : bool
-        Whether a file of another fit may be replaced.
+        Whether a file of another fit, or one that cannot be read, may be replaced.
 
     Raises
     ------
     PixsedError
-        If the file belongs to another fit and may not be replaced; the message says what
-        differs.
+        If the file belongs to another fit, or cannot be read, and may not be replaced; the message
+        says what differs.
     """
     if path == "-" or not Path(path).exists():
         return False
-    with open_fits(path) as hdulist:
-        header = hdulist[0].header.copy()
+    try:
+        with open_fits(path) as hdulist:
+            header = hdulist[0].header.copy()
+    except PixsedError:
+        if not overwrite:
+            raise
+        return False
     wanted = {name: cards[name][0] if name in cards else None for name in _DIFFERENCES}
     # The key is the same for all parts of a fit.
     if header.get("FITKEY") == cards["FITKEY"][0] and header.get("PART") == wanted["PART"]:

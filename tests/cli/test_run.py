@@ -16,7 +16,7 @@ from once import made_once
 from small_field import BANDS, DATA, TOML, small_field
 
 from pixsed.cli.main import cli
-from pixsed.errors import PixsedError, Stopped
+from pixsed.errors import PixsedError, PixsedWarning, Stopped
 from pixsed.models import shipped
 
 pytestmark = pytest.mark.skipif(
@@ -233,6 +233,35 @@ def test_damaged_products(done, name, keep, message):
     path.write_bytes(path.read_bytes()[:keep])
     result = invoke("run", "field.toml")
     _raises(result, f"{path} {message}.* with --overwrite")
+
+
+def test_damaged_and_unfinished_products_are_made_again_with_overwrite(done):
+    names = [*MAPS, "masses.ecsv"]
+    data = {name: data_of(done / name) for name in names}
+    damaged = done / MAPS[0]
+    damaged.write_bytes(damaged.read_bytes()[:-5760])
+    (done / MAPS[1]).unlink()
+    (done / "masses.ecsv").unlink()
+    unfinished = [done / "maps" / f".2_maps.fits.{end}" for end in ("part", "journal")]
+    for path in (*unfinished, done / "masses.ecsv.part"):
+        path.write_bytes(b"no journal\nat all\n")
+    _raises(invoke("run", "field.toml"), "1_maps.fits is damaged: .* with --overwrite")
+    damaged.unlink()
+    result = invoke("run", "field.toml")
+    _raises(result, "fit failed, as said above|fit, sum-mass failed, as said above")
+    assert ".2_maps.fits.journal is damaged" in result.stderr
+    damaged.write_bytes(b"SIMPLE")
+    with pytest.warns(PixsedWarning) as caught:
+        result = invoke("run", "field.toml", "--overwrite")
+    assert result.exit_code == 0, (result.stderr, result.exception)
+    said = {str(warning.message) for warning in caught}
+    assert said == {
+        f"out/{path} is damaged, and is begun anew"
+        for path in ("maps/.2_maps.fits.part", "masses.ecsv.part")
+    }
+    assert {name: data_of(done / name) for name in names} == data
+    assert not any(path.exists() for path in (*unfinished, done / "masses.ecsv.part"))
+    assert invoke("run", "field.toml").stderr == ALL_DONE
 
 
 def test_a_product_of_another_program(done):

@@ -5,9 +5,14 @@ A line is the JSON, a space and the CRC-32 of the JSON in eight hexadecimal digi
 
 import json
 import os
+import warnings
 import zlib
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning
+
+
+class DamagedError(PixsedError):
+    """Error of an unfinished file, or its journal, that is damaged."""
 
 
 def journal_line(content):
@@ -33,7 +38,7 @@ def read_journal(file, path):
 
     Raises
     ------
-    PixsedError
+    DamagedError
         If a whole line fails its checksum.
     """
     lines, end = [], 0
@@ -69,11 +74,15 @@ def is_begun(part, journal, number):
 
 
 def damaged(path):
-    """Return the `PixsedError` of an unfinished file, or its journal, that is damaged."""
-    return PixsedError(
-        f"{path} is damaged, so --resume cannot go on with it; start anew with --overwrite, "
-        "without --resume"
+    """Return the `DamagedError` of an unfinished file or its journal."""
+    return DamagedError(
+        f"{path} is damaged, so --resume cannot go on with it; start anew with --overwrite"
     )
+
+
+def warn_of_new(path):
+    """Warn that a damaged unfinished file is begun anew, because it may be replaced."""
+    warnings.warn(f"{path} is damaged, and is begun anew", PixsedWarning, stacklevel=4)
 
 
 def _is_plain(path):

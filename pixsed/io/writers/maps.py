@@ -14,12 +14,14 @@ from pixsed.io.checksum import ones_sum
 from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
 from pixsed.io.reading import FAULTS
 from pixsed.io.writers.journal import (
+    DamagedError,
     damaged,
     is_begun,
     journal_line,
     open_kept,
     read_journal,
     refuse_link,
+    warn_of_new,
 )
 from pixsed.io.writers.part_file import (
     check_same,
@@ -83,7 +85,8 @@ class MapsWriter:
     overwrite : bool, optional
         Whether a file, finished or not, may be replaced.
     resume : bool, optional
-        Continue an unfinished file if it exists.
+        Continue an unfinished file if it exists. With `overwrite`, one that has another key or is
+        damaged is begun anew, the latter with a `~pixsed.errors.PixsedWarning`.
 
     Attributes
     ----------
@@ -96,7 +99,7 @@ class MapsWriter:
     ------
     PixsedError
         If a file, finished or not, exists and neither option is set; if the unfinished one has
-        another key; or if another process writes it.
+        another key or is damaged, without `overwrite`; or if another process writes it.
     """
 
     def __init__(self, path, layout, shape, steps, key, *, overwrite=False, resume=False):
@@ -125,18 +128,13 @@ class MapsWriter:
             lock(self._file, self.part)
             if not self._overwrite and not self._stream and os.path.exists(self.path):
                 raise appeared(self.path)
-            said = self._read_journal() if self._resume else None
-            begun = said is None
-            if said is not None:
-                primary = self._take_up(primary)
-            self.primary = primary
-            self._planes = PlacedPlanes(self._file, primary, headers)
-            if said is None:
+            begun = not (self._resume and self._go_on(primary, headers))
+            if begun:
+                self.primary, self.done, self.counts = primary, 0, {}
+                self._planes = PlacedPlanes(self._file, primary, headers)
                 self._file.truncate(0)
                 self._planes.begin()
                 self._start_journal()
-            else:
-                self._check_boxes(said)
         except BaseException as error:
             self._close(remove=begun)
             if new:  # it would block the next run
@@ -154,6 +152,22 @@ class MapsWriter:
             for path in filter(None, (self.part, self._journal_path)):
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
+
+    def _go_on(self, new, headers):
+        """Take up the unfinished file; return False if there is none that can be continued."""
+        try:
+            steps = self._read_journal()
+            if steps is None:
+                return False
+            self.primary = self._take_up(new)
+            self._planes = PlacedPlanes(self._file, self.primary, headers)
+            self._check_boxes(steps)
+        except DamagedError:
+            if not self._overwrite:
+                raise
+            warn_of_new(self.part)
+            return False
+        return True
 
     def _read_journal(self):
         """Return the lines of the steps of a journal with the same key; None if there are none."""

@@ -11,7 +11,7 @@ import os
 from pixsed.errors import PixsedError
 from pixsed.io.atomic import named_error
 from pixsed.io.outputs import is_stream
-from pixsed.io.writers.journal import journal_line, read_journal
+from pixsed.io.writers.journal import DamagedError, journal_line, read_journal, warn_of_new
 from pixsed.io.writers.part_file import check_left, check_same, lock, open_part, raise_kept
 from pixsed.io.writers.table_blocks import part_path
 from pixsed.io.writers.tables import check_table_output
@@ -48,7 +48,8 @@ class RowJournal:
     resume : bool, optional
         Continue ``NAME.part`` if it exists.
     overwrite : bool, optional
-        With `resume`: begin anew, without an error, if it has another key.
+        With `resume`: begin anew if it has another key or cannot be read, the latter with a
+        `~pixsed.errors.PixsedWarning`.
 
     Attributes
     ----------
@@ -92,6 +93,20 @@ class RowJournal:
 
     def _take_up(self):
         """Read the rows of an earlier run, and cut off a line that is not complete."""
+        try:
+            self.rows, end = self._read()
+        except DamagedError:
+            if not self._overwrite:
+                raise
+            warn_of_new(self.part)
+            self.rows, end = {}, 0
+        self._file.seek(end)
+        self._file.truncate()
+        if not end:
+            self._write({"format": _FORMAT, "key": self._key})
+
+    def _read(self):
+        """Return the rows of an earlier run, and the end of their lines; 0 if there are none."""
         lines, end = read_journal(self._file, self.part)
         first, *others = lines or [None]
         try:
@@ -103,17 +118,10 @@ class RowJournal:
                 except PixsedError:
                     if not self._overwrite:
                         raise
-                    first, others, end = None, [], 0
-            rows = {str(line["name"]): dict(line["row"]) for line in others}
+                    others, end = [], 0
+            return {str(line["name"]): dict(line["row"]) for line in others}, end
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise PixsedError(
-                f"{self.part} cannot be read; start anew with --overwrite, without --resume"
-            ) from None
-        self.rows = rows
-        self._file.seek(end)
-        self._file.truncate()
-        if first is None:
-            self._write({"format": _FORMAT, "key": self._key})
+            raise DamagedError(f"{self.part} cannot be read; start anew with --overwrite") from None
 
     def _write(self, line):
         # Flushed lines survive a kill of the process.

@@ -18,12 +18,14 @@ from pixsed.io.cards import name_last_extension
 from pixsed.io.checksum import encode_checksum, ones_sum
 from pixsed.io.outputs import is_stream, resolve_output
 from pixsed.io.writers.journal import (
+    DamagedError,
     damaged,
     is_begun,
     journal_line,
     open_kept,
     read_journal,
     refuse_link,
+    warn_of_new,
 )
 from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
 
@@ -82,7 +84,8 @@ class TableWriter:
     overwrite : bool, optional
         Whether a file, finished or not, may be replaced.
     resume : bool, optional
-        Continue ``NAME.part`` if it exists.
+        Continue ``NAME.part`` if it exists. With `overwrite`, one that is damaged is begun anew,
+        with a `~pixsed.errors.PixsedWarning`.
 
     Attributes
     ----------
@@ -114,7 +117,18 @@ class TableWriter:
         for beside in filter(None, (self.part, self._journal_path)):
             refuse_link(beside)  # before the work for the first block
         if resume and self.part.exists():
+            self._go_on()
+
+    def _go_on(self):
+        """Take up the part of an earlier run; with `overwrite`, begin anew if it is damaged."""
+        try:
             self._take_up()
+        except DamagedError:
+            if not self.overwrite:
+                raise
+            warn_of_new(self.part)
+            self.done = self._sum = self._blocks = 0
+            self._handle = self._journal = None
 
     def _take_up(self):
         """Open the part of an earlier run, and count its complete blocks."""
@@ -129,7 +143,7 @@ class TableWriter:
                 warnings.warn(
                     f"{self.part}: rows are damaged from {self.done + 1} on, and are made again",
                     PixsedWarning,
-                    stacklevel=4,
+                    stacklevel=5,
                 )
                 end = sum(len(journal_line(line)) for line in lines[: self._blocks])
             self._handle.seek(self._start + self.done * self._row)
@@ -168,7 +182,7 @@ class TableWriter:
                 self._table_start = self._handle.tell()
                 there = fits.Header.fromfile(self._handle)
         except (OSError, EOFError, ValueError, fits.VerifyError):
-            raise PixsedError(
+            raise DamagedError(
                 f"{self.part} is not the beginning of a table; start anew with --overwrite"
             ) from None
         wanted = fits.Header.fromstring(self._table.tostring())

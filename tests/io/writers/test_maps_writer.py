@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pixsed.errors import PixsedError
+from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.formats.maps import maps_layout
 from pixsed.io.writers.journal import journal_line
 from pixsed.io.writers.maps import MapsWriter, hidden_paths
@@ -114,6 +114,32 @@ def test_damaged_files_are_refused(stopped, header):
         write(path, header, resume=True)
     journal.write_bytes(lines)
     assert write(path, header, resume=True) == 2
+
+
+@pytest.mark.parametrize("damaged", ["pixel", "header", "journal", "old"])
+def test_damaged_files_are_begun_anew_with_overwrite(stopped, header, tmp_path, damaged):
+    path, part, journal = stopped
+    content = bytearray(part.read_bytes())
+    with fits.open(part, ignore_missing_end=True) as hdulist:
+        content[hdulist[1].fileinfo()["datLoc"] + 81 if damaged == "pixel" else 100] ^= 1
+    if damaged in ("pixel", "header"):
+        part.write_bytes(content)
+    elif damaged == "old":
+        lines = journal_line({"format": 1, "key": KEY}) + journal_line({"done": 1})
+        journal.write_bytes(lines)
+    else:
+        journal.write_bytes(journal.read_bytes().replace(b'"done": 2', b'"done": 3'))
+    with pytest.raises(PixsedError, match="is damaged, .*; start anew with --overwrite$"):
+        write(path, header, resume=True)
+    with pytest.warns(PixsedWarning, match=r"m.fits.part is damaged, and is begun anew"):
+        assert write(path, header, resume=True, overwrite=True) == 0
+    write(tmp_path / "whole.fits", header)
+    assert data(path) == data(tmp_path / "whole.fits")
+    assert not part.exists() and not journal.exists()
+
+
+def test_a_whole_unfinished_file_is_continued_with_overwrite(stopped, header):
+    assert write(stopped[0], header, resume=True, overwrite=True) == 2
 
 
 def test_pixels_after_the_last_step_are_made_again(stopped, header, tmp_path):

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from pixsed.errors import PixsedError, Stopped
+from pixsed.errors import PixsedError, PixsedWarning, Stopped
 from pixsed.io.writers.journal import journal_line, read_journal
 from pixsed.io.writers.row_journal import RowJournal, check_rows_output
 
@@ -107,6 +107,18 @@ def test_other_options_with_overwrite_begin_anew(tmp_path):
         write(path, "c", resume=True)
     assert list(write(path, "c", resume=True, overwrite=True)) == []
     assert not part.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"nothing\n", journal_line({"format": 1, "key": KEY}), journal_line({"format": 2})]
+)
+def test_damaged_rows_are_begun_anew_with_overwrite(tmp_path, content):
+    path, part = tmp_path / "t.ecsv", tmp_path / "t.ecsv.part"
+    part.write_bytes(content)
+    with pytest.warns(PixsedWarning, match="t.ecsv.part is damaged, and is begun anew"):
+        with pytest.raises(PixsedError, match="no; 1 row is kept"):
+            write(path, "a", resume=True, overwrite=True, error=PixsedError("no"))
+    assert list(write(path, "b", resume=True, overwrite=True)) == ["a"]
 
 
 def test_nothing_is_kept_for_streams(tmp_path, monkeypatch):

@@ -196,6 +196,21 @@ def test_a_journal_that_is_lost_or_damaged(tmp_path):
     assert content(path).tobytes() == made(1000).tobytes()
 
 
+@pytest.mark.parametrize("damaged", ["part", "journal"])
+def test_damaged_files_are_begun_anew_with_overwrite(tmp_path, damaged):
+    path = tmp_path / "t.fits"
+    with pytest.raises(ZeroDivisionError):
+        write(path, 1000, stop_at=600, error=ZeroDivisionError())
+    place = part_path(path) if damaged == "part" else journal_path(path)
+    place.write_bytes(b"nothing at all\n")
+    with pytest.raises(PixsedError, match="start anew with --overwrite$"):
+        write(path, 1000, resume=True)
+    with pytest.warns(PixsedWarning, match="t.fits.part is damaged, and is begun anew"):
+        assert write(path, 1000, resume=True, overwrite=True) == 0
+    assert content(path).tobytes() == made(1000).tobytes()
+    assert [file.name for file in tmp_path.iterdir()] == ["t.fits"]
+
+
 def test_links_are_not_followed(tmp_path):
     path, other = tmp_path / "t.fits", tmp_path / "other"
     other.write_text("mine")
