@@ -25,6 +25,11 @@ _EXCLUDED = {
         "all": {"position", "region", "id"},
         "catalog": {"redshift", "no-redshift"},
     },
+    "check": {
+        "catalog": {"redshift", "redshift-map"},
+        "redshift": {"catalog", "redshift-map"},
+        "redshift-err": {"catalog", "redshift-map"},
+    },
 }
 
 

@@ -281,6 +281,27 @@ def test_check_of_one_redshift(make):
     assert steps.check_words()[2:] == "--segmap fields/seg.fits --redshift 2.5".split()
 
 
+@pytest.mark.parametrize(
+    "tables, given, words",
+    [
+        ("", {"redshift": "2"}, "--redshift 2"),
+        ("", {"redshift": "2", "redshift_err": "0.1"}, "--redshift 2 --redshift-err 0.1"),
+        ("", {"redshift_map": "z.fits"}, "--redshift-map z.fits"),
+        ("", {"catalog": "other.csv"}, "--catalog other.csv"),
+        ("[check]\nredshift = 2", {}, "--redshift 2"),
+        ("[cutout]\nredshift = 2", {"redshift": "3"}, "--redshift 3"),
+        ("[cutout]\nredshift = 2\nredshift-err = 1", {"redshift_map": "z.fits"},
+         "--redshift-map z.fits"),
+        ("[cutout]\nredshift = 2\nredshift-err = 1", {"catalog": "other.csv"},
+         "--catalog other.csv"),
+    ],
+)  # fmt: skip  # one case an item
+def test_redshifts_of_check_replace_the_catalogue(make, tables, given, words):
+    top = 'segmap = "seg.fits"\ncatalog = "z.ecsv"'
+    steps = make(top, tables, only="check", given=given)
+    assert steps.check_words()[2:] == ["--segmap", "fields/seg.fits", *words.split()]
+
+
 FILE_WORDS = ("SEG", "MAP", "TABLE", "K", "FILE", "FILE.reg", "CUBE", "PSF")
 
 
