@@ -6,6 +6,7 @@ import shlex
 import click
 
 from pixsed.cli.field.options import long_name
+from pixsed.errors import PixsedError
 from pixsed.io.cards import fits_text
 from pixsed.io.locate import parse_location
 
@@ -95,7 +96,10 @@ def _same(a, b, base_a, base_b):
         return True
     if not (isinstance(a, str) and isinstance(b, str)):
         return False
-    (a, b) = (parse_location(text, band=True) for text in (a, b))
+    try:
+        (a, b) = (parse_location(text, band=True) for text in (a, b))
+    except PixsedError:  # they are no files, such as texts in brackets
+        return False
     if (a.band, a.ext, a.ver) != (b.band, b.ext, b.ver):
         return False
     return bool(_views(a.path, base_a) & _views(b.path, base_b))
