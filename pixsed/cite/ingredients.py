@@ -43,7 +43,9 @@ RULES = (
     Rule("IMF", "Salpeter", ("salpeter1955",), "IMF"),
     Rule("MASSCONV", "Kroupa", ("kroupa2001",), "IMF before the conversion of masses"),
     Rule("MASSCONV", "Madau & Dickinson", ("madau2014",), "conversion of masses to this IMF"),
-    Rule("NEBULAR", "CLOUDY", ("ferland2017",), "nebular emission: CLOUDY"),
+    # Each release of CLOUDY has its own paper. The tables of FSPS are of 2016.
+    Rule("NEBULAR", "CLOUDY of FSPS", ("ferland2013",), "nebular emission: CLOUDY"),
+    Rule("NEBULAR", "CLOUDY 17", ("ferland2017",), "nebular emission: CLOUDY"),
     # The grids of Bagpipes.
     Rule("NEBULAR", "CLOUDY 25", ("gunasekera2025", "carnall2018"), "nebular emission: CLOUDY"),
     Rule("NEBULAR", "FSPS", ("byler2017",), "nebular emission: FSPS"),

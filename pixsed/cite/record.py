@@ -54,7 +54,7 @@ def read_record(path):
     else:
         meta = read_table(path).meta
         cards = {name: str(meta[name]) for name in wanted & set(meta)}
-    if not cards.get("CREATOR", "").startswith("pixsed") and "MODEL" not in cards:
+    if not cards.get("CREATOR", "").startswith("pixsed"):
         raise PixsedError(
             f"{path} does not say that pixsed made it; give a FITS or ECSV file of pixsed, or "
             "the names of commands"

@@ -93,13 +93,29 @@ def test_every_prior_is_known(prior):
         (TAU | {"EMULATOR": "provabgs, starduster"}, {"hahn2023", "qiu2022"}),
         (TAU | {"ISOCHRO": "PARSEC", "SPECLIB": "C3K"}, {"bressan2012"}),
         (TAU | {"ISOCHRO": "Padova 2007", "IMF": "Salpeter"}, {"marigo2008", "salpeter1955"}),
-        (TAU | {"NEBULAR": "CLOUDY of FSPS, no grains"}, {"byler2017", "ferland2017"}),
+        (TAU | {"NEBULAR": "CLOUDY of FSPS, no grains"}, {"byler2017", "ferland2013"}),
         (TAU | {"ATTENUAT": "smc", "IGM": "madau95"}, {"gordon2003", "gordon2016", "madau1995"}),
         (TAU | {"LIBRARY2": "BC03", "REMNANT2": "Renzini"}, {"bruzual2003", "renzini1993"}),
     ],
 )
 def test_ingredients(cards, keys):
     assert keys <= {key for key, _ in ingredients.of_populations(cards, "test")}
+
+
+@pytest.mark.parametrize(
+    ("nebular", "key"),
+    [
+        ("CLOUDY of FSPS, no grains", "ferland2013"),
+        ("CLOUDY 17, no grains", "ferland2017"),
+        ("CLOUDY 25, no grains, stars below 10 Myr, fesc = 0", "gunasekera2025"),
+        ("CLOUDY 25, stars below 10 Myr, scaled to FSPS at log U = -2", "gunasekera2025"),
+        ("none", None),
+    ],
+)
+def test_only_the_release_of_cloudy_that_was_used_is_cited(nebular, key):
+    found = {key for key, _ in ingredients.of_populations(TAU | {"NEBULAR": nebular}, "test")}
+    releases = {"ferland2013", "ferland2017", "gunasekera2025"}
+    assert found & releases == ({key} if key else set())
 
 
 @pytest.mark.parametrize(

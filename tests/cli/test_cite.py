@@ -141,11 +141,17 @@ def test_other_weights_of_a_shipped_model(run_cli, in_folder):
             "text.onnx",
             "text.onnx is not a model (wire type must be 0, 1, 2 or 5, got 6); give a file",
         ),
+        ("foreign.fits", "foreign.fits does not say that pixsed made it; give a FITS or ECSV"),
+        ("foreign.ecsv", "foreign.ecsv does not say that pixsed made it; give a FITS or ECSV"),
         ("plain.csv", "plain.csv does not say that pixsed made it; give a FITS or ECSV file"),
     ],
 )
 def test_what_cannot_be_cited(run_cli, in_folder, item, message):
     fits.PrimaryHDU().writeto("other.fits")
+    # Cameras have a MODEL too, and the model may be called tau.
+    foreign = {"CREATOR": "other 1.0", "MODEL": "tau"}
+    fits.PrimaryHDU(header=fits.Header(foreign)).writeto("foreign.fits")
+    Table({"ID": [1]}, meta={"MODEL": "tau"}).write("foreign.ecsv")
     (in_folder / "text.onnx").write_text("no model")
     (in_folder / "plain.csv").write_text("A,B\n1,2\n")
     result = run_cli("cite", item)
