@@ -6,7 +6,9 @@ The import of astropy takes longer than a press of the Tab key should. Data are 
 import gzip
 import re
 
-_BLOCK, _CARD = 2880, 80
+from pixsed.io.hdu_size import BLOCK, data_size, padded
+
+_CARD = 80
 #: The largest number of HDUs and of header blocks per HDU to read, and of bytes of a gzipped file.
 _MOST_HDUS, _MOST_BLOCKS, _LARGEST = 2000, 1000, 1 << 24
 _VALUE = re.compile(rb"= *(?:'((?:[^']|'')*)'|([^ /]*))")
@@ -39,11 +41,11 @@ def _names(file, most):
     found = {}
     for number in range(_MOST_HDUS):
         cards = _header(file)
-        if cards is None or (number == 0 and b"SIMPLE" not in cards):
+        if cards is None or (number == 0 and "SIMPLE" not in cards):
             break
-        if name := cards.get(b"EXTNAME", b"").decode("ascii", "replace").strip():
+        if name := cards.get("EXTNAME", b"").decode("ascii", "replace").strip():
             found[name] = None
-        place = file.tell() + -(-_data_size(cards) // _BLOCK) * _BLOCK
+        place = file.tell() + padded(data_size(cards))
         if most is not None and place > most:
             break
         file.seek(place)
@@ -51,32 +53,17 @@ def _names(file, most):
 
 
 def _header(file):
-    """Return the cards of the next header as a dict of bytes; None at the end of the file."""
+    """Return keyword -> value, as bytes, of the next header; None at the end of the file."""
     cards = {}
     for _ in range(_MOST_BLOCKS):
-        block = file.read(_BLOCK)
-        if len(block) < _BLOCK:
+        block = file.read(BLOCK)
+        if len(block) < BLOCK:
             return None
-        for start in range(0, _BLOCK, _CARD):
+        for start in range(0, BLOCK, _CARD):
             card = block[start : start + _CARD]
-            key = card[:8].rstrip()
-            if key == b"END":
+            key = card[:8].rstrip().decode("latin-1")
+            if key == "END":
                 return cards
             if match := _VALUE.match(card, 8):
                 cards.setdefault(key, match[2] if match[1] is None else match[1])
     return None
-
-
-def _data_size(cards):
-    """Return the number of bytes of the data of an HDU."""
-    sides = [int(cards.get(b"NAXIS%d" % i, b"0")) for i in range(1, int(cards[b"NAXIS"]) + 1)]
-    if not sides:
-        return 0
-    size = 1
-    for side in sides:
-        size *= side
-    pixels = int(cards.get(b"GCOUNT", b"1")) * (int(cards.get(b"PCOUNT", b"0")) + size)
-    bytes_each = abs(int(cards[b"BITPIX"])) // 8
-    if size < 0 or pixels < 0:
-        raise ValueError("sizes must not be negative")
-    return bytes_each * pixels

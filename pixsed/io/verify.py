@@ -1,6 +1,5 @@
 """Checks of FITS files on reading: their checksums, and bytes that belong to no HDU."""
 
-import math
 import os
 import re
 import warnings
@@ -8,10 +7,11 @@ import warnings
 from pixsed.environment import verifying
 from pixsed.errors import PixsedError
 from pixsed.io.checksum import ones_sum
+from pixsed.io.hdu_size import BLOCK, data_size, padded
 from pixsed.io.header_check import check_header
 from pixsed.io.tile_check import check_tiles
 
-_BLOCK, _READ = 2880, 1 << 24
+_READ = 1 << 24
 _LONGEST = 1 << 25  # bytes of a header
 # A card END, at the beginning of a card of a block.
 _END = re.compile(rb"(?s)\A(?:.{80})*?END {77}")
@@ -52,8 +52,8 @@ def verify_fits(plain, name):
                 if headers and verify:
                     raise _left_over(name, len(headers), status.st_size - start)
                 return
-            data, size = file.tell(), _data_size(header)
-            end = data + -(-size // _BLOCK) * _BLOCK
+            data, size = file.tell(), data_size(header)
+            end = data + padded(size)
             if verify and data + size > status.st_size:
                 raise PixsedError(
                     f"{name} is truncated: HDU {len(headers)} has fewer bytes than its header "
@@ -82,13 +82,13 @@ def header_bytes(file):
 
     None if there is none, or it does not end.
     """
-    text = block = file.read(_BLOCK)
+    text = block = file.read(BLOCK)
     if not text.startswith((b"SIMPLE  =", b"XTENSION")):
         return None
     while not _END.search(block):
-        if len(block) < _BLOCK or len(text) > _LONGEST:
+        if len(block) < BLOCK or len(text) > _LONGEST:
             return None
-        block = file.read(_BLOCK)
+        block = file.read(BLOCK)
         text += block
     return text
 
@@ -143,20 +143,6 @@ def _verify_last(headers, name):
             f"{name} lacks its last extension, {last}: it was cut off, or the extension was "
             "removed; copy it again, or read what is there with --no-verify"
         )
-
-
-def _data_size(header):
-    """Return the size in bytes of the data of an HDU, without padding (FITS 4.0, section 4.4).
-
-    `astropy.io.fits.Header.data_size` is wrong for random groups. The cards have been checked.
-    """
-    axes = [header[f"NAXIS{i}"] for i in range(1, header["NAXIS"] + 1)]
-    if not axes:
-        return 0
-    if axes[0] == 0 and header.get("GROUPS", False):  # random groups
-        axes = axes[1:]
-    count = header.get("PCOUNT", 0) + math.prod(axes)
-    return abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * count
 
 
 def _sum(file, start, end, total=0):

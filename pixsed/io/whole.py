@@ -6,12 +6,12 @@ import re
 from astropy.io import fits
 
 from pixsed.errors import PixsedError
+from pixsed.io.hdu_size import data_size, padded
 from pixsed.io.inputs import check_input
 from pixsed.io.reading import reading
 from pixsed.io.verify import header_bytes
 
-_BLOCK = 2880
-_CARD = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT|EXTNAME|LASTEXT) *= *('[^']*'|[^/ ]+)")
+_CARD = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|EXTNAME|LASTEXT) *= *('[^']*'|[^/ ]+)")
 
 
 def whole_primary(path):
@@ -48,29 +48,19 @@ def _whole(path):
                 raise PixsedError(f"{path}: HDU {len(names)} has no complete header")
             cards = _cards(text)
             primary = primary or text
-            names.append(cards.get(b"EXTNAME"))
-            position = file.tell() + _data_blocks(cards) * _BLOCK
+            names.append(cards.get("EXTNAME"))
+            position = file.tell() + padded(data_size(cards))
             file.seek(position)
     if position > size:
         raise PixsedError(f"{path} is truncated: HDU {len(names) - 1} has fewer bytes than it says")
-    last = _cards(primary).get(b"LASTEXT")
+    last = _cards(primary).get("LASTEXT")
     if last is not None and names[-1] != last:
         raise PixsedError(f"{path} lacks its last extension, {last.decode('latin-1')}")
     return primary
 
 
 def _cards(text):
-    """Return the cards that tell the size and the name of an HDU: keyword -> value, as bytes."""
+    """Return the cards that tell the size and the name of an HDU: keyword -> value as bytes."""
     cards = [text[at : at + 80] for at in range(0, len(text), 80)]
     found = [match for card in cards if (match := _CARD.match(card))]
-    return {match[1]: match[2].strip(b"' ") for match in found}
-
-
-def _data_blocks(cards):
-    """Return the number of blocks of the data of an HDU (FITS 4.0, section 4.4)."""
-    number = int(cards[b"NAXIS"])
-    pixels = 1 if number else 0
-    for axis in range(1, number + 1):
-        pixels *= int(cards[b"NAXIS%d" % axis])
-    pixels = int(cards.get(b"GCOUNT", 1)) * (int(cards.get(b"PCOUNT", 0)) + pixels)
-    return -(-abs(int(cards[b"BITPIX"])) // 8 * pixels // _BLOCK)
+    return {match[1].decode(): match[2].strip(b"' ") for match in found}

@@ -174,14 +174,6 @@ def test_random_groups(tmp_path):
         verify.verify_fits(path, path)
 
 
-def test_random_groups_are_the_reason_for_own_sizes(tmp_path):
-    data = np.arange(24.0, dtype="f4").reshape(4, 1, 1, 2, 3)
-    groups = fits.GroupData(data, bitpix=-32, parnames=["U"], pardata=[np.arange(4.0)])
-    fits.GroupsHDU(groups).writeto(tmp_path / "g.fits")
-    header = fits.getheader(tmp_path / "g.fits")
-    assert verify._data_size(header) == 4 * 4 * (6 + 1) != header.data_size
-
-
 @pytest.mark.parametrize("size", [-1, -40000, -(10**9)])
 def test_a_negative_size_is_no_hdu(tmp_path, size):
     """A negative size would lead back to the HDU itself, for ever."""

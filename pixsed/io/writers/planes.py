@@ -7,8 +7,8 @@ from astropy.io import fits
 
 from pixsed.io.atomic import name_long_strings
 from pixsed.io.checksum import encode_checksum, ones_sum
+from pixsed.io.hdu_size import BLOCK
 
-_FITS_BLOCK = 2880
 _BITPIX = {"i2": 16, "i4": 32, "f4": -32}
 
 
@@ -69,7 +69,7 @@ class PlacedPlanes:
         for name, header in headers.items():
             self._at[name] = at, at + len(header.tostring())
             size = self._kinds[name].itemsize * self._shape[0] * self._shape[1]
-            at = self._at[name][1] + size + -size % _FITS_BLOCK
+            at = self._at[name][1] + size + -size % BLOCK
         self._end = at
 
     def _primary_bytes(self):
@@ -175,12 +175,12 @@ class PlacedPlanes:
             # In an unfinished file that was damaged, the fill after the data may differ.
             size = self._kinds[name].itemsize * self._shape[0] * self._shape[1]
             self._file.seek(self._at[name][1] + size)
-            self._file.write(bytes(-size % _FITS_BLOCK))
+            self._file.write(bytes(-size % BLOCK))
         self._file.seek(self._end)
         if after:
             buffer = io.BytesIO()
             fits.HDUList([fits.PrimaryHDU(), *after]).writeto(buffer, checksum=True)
-            self._file.write(buffer.getbuffer()[_FITS_BLOCK:])  # without the empty primary HDU
+            self._file.write(buffer.getbuffer()[BLOCK:])  # without the empty primary HDU
         self._file.truncate()
         self._file.flush()
 

@@ -16,6 +16,7 @@ from pixsed.errors import PixsedError, PixsedWarning, Stopped
 from pixsed.io.atomic import appeared, name_long_strings, named_error, place, send
 from pixsed.io.cards import name_last_extension
 from pixsed.io.checksum import encode_checksum, ones_sum
+from pixsed.io.hdu_size import BLOCK
 from pixsed.io.outputs import is_stream, resolve_output
 from pixsed.io.writers.journal import (
     DamagedError,
@@ -29,7 +30,6 @@ from pixsed.io.writers.journal import (
 )
 from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
 
-_FITS_BLOCK = 2880
 #: Cards that describe the layout of a table; the other cards describe its content.
 _LAYOUT = (
     "XTENSION",
@@ -253,7 +253,7 @@ class TableWriter:
             self._begin()
         if self.done != self.rows:
             raise ValueError(f"{self.done} rows of {self.rows} were written")
-        self._handle.write(b"\0" * (-self._handle.tell() % _FITS_BLOCK))
+        self._handle.write(b"\0" * (-self._handle.tell() % BLOCK))
         self._table["DATASUM"] = str(self._sum)
         total = ones_sum(self._table.tostring().encode("ascii"), self._sum)
         self._table["CHECKSUM"] = encode_checksum(total)
