@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import click
 
+from pixsed.cli.field.command import FieldCommand
 from pixsed.cli.main import COMMANDS, cli
 
 # A text in which Click keeps the lines begins with this.
@@ -102,6 +103,8 @@ def command_references():
 def _reference(context, commands=()):
     command = context.command
     paragraphs = _paragraphs(command.help)
+    if isinstance(command, FieldCommand):
+        paragraphs.append((command.field_help(context), False))
     summary = paragraphs[0][0].rstrip(".")
     parameters = [(param, _parameter(param, context)) for param in command.get_params(context)]
     return CommandReference(

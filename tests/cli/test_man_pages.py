@@ -53,6 +53,13 @@ def test_the_page_of_the_group_has_the_commands(pages):
         assert summary.split()[0] in text
 
 
+def test_field_files_are_described():
+    found = {reference.name: reference.description for reference in command_references()}
+    for name in ("bkg", "psfmatch", "cutout", "fit", "sum-mass", "check"):
+        assert found[f"pixsed {name}"][-1][0].startswith("With FIELD.toml, a field file,")
+    assert "FIELD.toml" not in found["pixsed merge"][-1][0]
+
+
 def test_characters_of_roff():
     option = Parameter(("--x",), "", "flag", "", "", ".hidden 'a' \\b ~c ^d", False, False)
     page = man_page(

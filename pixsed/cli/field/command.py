@@ -41,11 +41,15 @@ class FieldCommand(click.Command):
         first = steps.chosen[0]
         return super().parse_args(ctx, [*first.inputs, *first.options, "-o", first.output, *more])
 
+    def field_help(self, ctx):
+        """Return the paragraph of the help on field files."""
+        return _HELP_OF_CHECK if ctx.info_name == "check" else _HELP
+
     def format_help_text(self, ctx, formatter):
         super().format_help_text(ctx, formatter)
         formatter.write_paragraph()
         with formatter.indentation():
-            formatter.write_text(_HELP_OF_CHECK if ctx.info_name == "check" else _HELP)
+            formatter.write_text(self.field_help(ctx))
 
     def invoke(self, ctx):
         if ctx.obj is None:
