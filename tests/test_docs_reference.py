@@ -45,6 +45,11 @@ def test_help_texts_as_restructuredtext():
     )
 
 
+def test_addresses_do_not_become_links():
+    found = extension("command_pages").plain("such as tcp://host:8786, instead")
+    assert found == "such as ``tcp://host:8786``, instead"
+
+
 def test_properties_and_bits():
     assert [name for name, (_, meaning) in PROPERTIES.items() if not meaning] == []
     assert [bit for bit in (*DQ, *Flag) if not bit.description] == []

@@ -11,15 +11,16 @@ from pixsed.cli.command_reference import command_references
 FOLDER = Path("reference", "command")
 # A row of the table of commands: a command, and the page that describes its use.
 _ROW = re.compile(r"^``([\w-]+) .*(:doc:`[^`]+`)\s*$", re.M)
-_OPTION = re.compile(r"(?<![^\s('])(--?[a-z][\w-]*)(?=[\s.,;:)']|$)")
+# Options, and addresses such as tcp://host:8786, which would become links.
+_LITERAL = re.compile(r"(?<![^\s('])(--?[a-z][\w-]*|\w+://[\w.]+:\d+)(?=[\s.,;:)']|$)")
 
 
 def plain(text):
-    """Return plain text as reStructuredText, with options as literals."""
-    pieces = _OPTION.split(text)
+    """Return plain text as reStructuredText, with options and addresses as literals."""
+    pieces = _LITERAL.split(text)
     for number, piece in enumerate(pieces):
-        is_option = number % 2
-        pieces[number] = f"``{piece}``" if is_option else re.sub(r"([\\*`_|<>])", r"\\\1", piece)
+        is_literal = number % 2
+        pieces[number] = f"``{piece}``" if is_literal else re.sub(r"([\\*`_|<>])", r"\\\1", piece)
     return "".join(pieces)
 
 
