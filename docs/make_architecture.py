@@ -17,14 +17,16 @@ INK, FAINT = "#22303c", "#6b7785"
 #: Folder -> (number in the order of import, fill, edge, contents).
 ROOMS = {
     "io": (1, "#e4e8ec", "#8795a3", "FITS in and out: units, WCS, formats, writers"),
-    "images": (2, "#dcebf7", "#5b93c4", "background, PSF,\ncutout, noise, bins"),
-    "sps": (3, "#e3f1e1", "#6aa667", "SSP grids,\nphotometry"),
-    "simulate": (4, "#e3f1e1", "#6aa667", "priors, noise,\nbatches"),
-    "fit": (5, "#fdebd3", "#dd9a3c", "selection, draws,\nquantiles, masses"),
-    "validate": (6, "#efe4f4", "#9b72b0", "tests of a model"),
-    "train": (7, "#efe4f4", "#9b72b0", "network, export\n(imports torch)"),
-    "plots": (8, "#fbe3e3", "#cc7373", "pictures"),
-    "cli": (9, "#f6f0d2", "#b9a24a", "options in, one library call, a file out"),
+    "models": (2, "#fdebd3", "#dd9a3c", "shipped .onnx"),
+    "images": (3, "#dcebf7", "#5b93c4", "background, PSF,\ncutout, noise, bins"),
+    "sps": (4, "#e3f1e1", "#6aa667", "SSP grids,\nphotometry"),
+    "simulate": (5, "#e3f1e1", "#6aa667", "priors, noise,\nbatches"),
+    "fit": (6, "#fdebd3", "#dd9a3c", "selection, draws,\nquantiles, masses"),
+    "validate": (7, "#efe4f4", "#9b72b0", "tests of a model"),
+    "train": (8, "#efe4f4", "#9b72b0", "network, export\n(imports torch)"),
+    "plots": (9, "#fbe3e3", "#cc7373", "pictures"),
+    "cite": (10, "#fbe3e3", "#cc7373", "references"),
+    "cli": (11, "#f6f0d2", "#b9a24a", "options in, one library call, a file out"),
 }
 #: Steps of the way of a pixel: (folder, function, what it does). Indented steps are called by
 #: the step above and return before the next one.
@@ -104,6 +106,9 @@ def draw_rooms(ax):
         draw_room(ax, room, x, upper, width, height)
     for room, x in {"sps": 0.05, "simulate": 1.61, "train": 3.18, "validate": 4.75}.items():
         draw_room(ax, room, x, lower, width, height)
+    for room, x in {"models": 1.61, "cite": 4.75}.items():
+        draw_room(ax, room, x, 2.77, width, 0.62)
+    arrow(ax, (2.65, 3.39), (2.75, upper))
     middle = upper + height / 2
     arrow(ax, (1.3, middle), (2.4, middle))
     label(ax, 1.85, middle + 0.14, "cube")
@@ -141,7 +146,7 @@ def draw_way(ax):
     """Draw the functions on the way of a pixel, from top to bottom."""
     left, width, height = 6.75, 1.62, 0.36
     step = 0.492
-    ax.text(left, 5.78, "The way of a pixel", size=10.5, color=INK)
+    ax.text(left, 5.78, "The path of a pixel", size=10.5, color=INK)
     tops = []
     for i, (room, name, what, indent) in enumerate(WAY):
         x, y = left + 0.32 * indent, 5.18 - step * i
