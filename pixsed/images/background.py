@@ -63,7 +63,7 @@ class BackgroundOptions:
         data.
     add_rms : {"auto", "always", "never"}, optional
         Whether to add the rms of the sky to the errors in quadrature. ``auto`` adds it if the
-        errors are below `HOLDS_SKY` times the scatter of the empty sky, or if that is unknown.
+        errors are below 0.8 times the scatter of the empty sky, or if that is unknown.
     """
 
     box: int = 200
