@@ -136,7 +136,7 @@ def section(model, scores):
     """Return the lines of the section of a model, in reStructuredText."""
     names, table = entries(scores)
     lines = [f"{SECTION}{model}", "", model, "~" * len(model), ""]
-    lines += [".. list-table::", "   :header-rows: 1", ""]
+    lines += [".. list-table::", "   :header-rows: 1", "   :class: matrix", ""]
     for label, number, cells in [("truths", "N", names), *table]:
         lines += [f"   * - {label}", f"     - {number}"]
         lines += [f"     - {text}" for text in cells]
