@@ -32,6 +32,7 @@ from pixsed.train.network.decoders import check_decodable
 from pixsed.train.options import TrainOptions, member_paths
 from pixsed.train.saved_file import reading_checkpoint
 from pixsed.train.schedule import Schedule
+from pixsed.train.stage import Stage
 from pixsed.train.trainer import Trainer, parts_of
 from pixsed.train.weights import read_weights
 
@@ -77,8 +78,8 @@ def train(
     report : callable, optional
         Called with a dict after each epoch.
     report_stage : callable, optional
-        Called with texts about the stages before the first epoch and after the last
-        (`~pixsed.train.final_stages`).
+        Called with texts: how long the epochs of a stage will take, and what the stages before
+        the first epoch and after the last do (`~pixsed.train.final_stages`).
     threads : int, optional
         Number of threads; on cuda, number of threads that observe the simulations.
 
@@ -134,7 +135,7 @@ def train(
             training.restore(saved)
     checkpoint, written = saved, -math.inf
     while not training.is_over():
-        row = training.run_epoch()
+        row = training.run_epoch(report_stage)
         if report:
             report(row)
         training.schedule.end_epoch(training.history)
@@ -249,6 +250,7 @@ class _Training:
             patience=options.patience,
         )
         self.history = []
+        self._with_flow, self._stage = None, None
 
     def start(self, parts, threads):
         """Make the trainer, which processes a batch in parts, and choose how batches are made."""
@@ -268,11 +270,17 @@ class _Training:
         """Return whether all epochs are done."""
         return self.schedule.is_over(len(self.history))
 
-    def run_epoch(self):
-        """Train for one epoch and return its row of the history."""
+    def run_epoch(self, report=None):
+        """Train for one epoch and return its row of the history.
+
+        Parameters
+        ----------
+        report : callable, optional
+            Called with a text in the first epoch of a stage: how long the stage will take.
+        """
         epoch, began = len(self.history), time.monotonic()
         with_flow = self.schedule.begin_epoch(epoch)
-        losses = self._run_steps(epoch, with_flow)
+        losses = self._run_steps(epoch, with_flow, report)
         self.trainer.average.eval()
         density, by_property, prediction = held_out_terms(
             self.trainer.average, self.held_out, with_flow
@@ -290,7 +298,17 @@ class _Training:
         self.history.append(row)
         return row
 
-    def _run_steps(self, epoch, with_flow):
+    def _clock(self, epoch, with_flow, report):
+        """Return the clock of the stage, which reports once; by the clock its end is known."""
+        if with_flow is not self._with_flow:
+            self._with_flow = with_flow
+            last = self.schedule.ends[int(with_flow)]
+            name = "encoder and flow" if with_flow else "encoder alone"
+            name += f", epochs {epoch + 1} to {last}"
+            self._stage = Stage(name, report=None if self.options.minutes else report)
+        return self._stage
+
+    def _run_steps(self, epoch, with_flow, report):
         """Take the steps of an epoch; return their losses."""
         options, rows = self.options, self.observer.rows
         # Each epoch has its own random numbers, so that a resumed training gets the same batches.
@@ -300,9 +318,13 @@ class _Training:
         batches = self.observer.stream(
             shuffled, options.batch, seed, ahead=self.ahead, device=options.device
         )
-        first = (epoch - self.schedule.first_epoch(epoch)) * math.ceil(len(rows) / options.batch)
+        steps = math.ceil(len(rows) / options.batch)
+        first = (epoch - self.schedule.first_epoch(epoch)) * steps
+        left = (self.schedule.ends[int(with_flow)] - epoch) * steps
+        clock = self._clock(epoch, with_flow, report)
         losses = []
         for step, (fraction, batch) in enumerate(batches, first):
+            clock.progress(step - first, left)
             progress = self.schedule.progress(epoch, fraction)
             if options.minutes and losses and progress >= 1.0:
                 break

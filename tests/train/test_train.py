@@ -57,10 +57,17 @@ def test_resumed_training_has_the_same_weights(run, simulations, ssp_grid, tmp_p
         if row["epoch"] == 2:
             raise Killed
 
+    said = []
+    both = {"report_stage": said.append, "threads": 1}
     with pytest.raises(Killed):
-        train(simulations, ssp_grid, DEPTH, path, OPTIONS, report=kill, threads=1)
+        train(simulations, ssp_grid, DEPTH, path, OPTIONS, report=kill, **both)
     assert torch.load(path, weights_only=True)["epoch"] == 1
-    again = train(simulations, ssp_grid, DEPTH, path, OPTIONS, resume=path, threads=1)
+    again = train(simulations, ssp_grid, DEPTH, path, OPTIONS, resume=path, **both)
+    # How long each stage will take, in each of the two runs.
+    assert [text.partition(":")[0] for text in said[:3]] == [
+        "encoder alone, epochs 1 to 1",
+        *2 * ["encoder and flow, epochs 2 to 2"],
+    ]
     assert again["epoch"] == 2 and len(again["history"]) == 2
     for key in ("network", "average"):
         for name, value in whole[key].items():
