@@ -5,6 +5,7 @@ network connection, and does not need HOME. Child processes inherit them.
 """
 
 import contextlib
+import logging
 import os
 import sys
 from pathlib import Path
@@ -76,6 +77,9 @@ def prepare_matplotlib():
         return
     _folder = new_folder()  # removed at exit
     os.environ["MPLCONFIGDIR"] = os.environ["XDG_CACHE_HOME"] = _folder.name
+    # Its advice that the font cache is being built, "this may take a moment", after five seconds:
+    # every command builds one.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 
 def _writable(folder):

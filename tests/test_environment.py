@@ -184,8 +184,10 @@ def test_folder_of_matplotlib(kind, places, tmp_path):
 from pixsed import environment
 environment.prepare_command()
 environment.prepare_matplotlib()
+import logging
 import matplotlib
 print(matplotlib.get_cachedir())
+print(logging.getLogger("matplotlib.font_manager").isEnabledFor(logging.WARNING))
 """
     (tmp_path / "temporary").mkdir()
     done = subprocess.run(
@@ -200,7 +202,10 @@ print(matplotlib.get_cachedir())
     # A user's own folder is used if it can be; as root even a read-only one.
     usable = kind == "empty" or (kind == "read-only" and os.access(places[kind], os.W_OK))
     within = places[kind] if usable else tmp_path / "temporary"
-    assert Path(done.stdout.strip()).is_relative_to(within)
+    folder, notices = done.stdout.splitlines()
+    assert Path(folder).is_relative_to(within)
+    # No notice of a cache that is always built anew.
+    assert notices == str(usable)
     assert not any((tmp_path / "temporary").iterdir())
 
 
