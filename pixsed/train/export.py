@@ -1,5 +1,7 @@
 """Export of a trained flow to one .onnx file, from nJy to physical parameters."""
 
+import contextlib
+import logging
 import warnings
 from pathlib import Path
 
@@ -150,11 +152,24 @@ def _check_simulations(simulations, checkpoint):
         )
 
 
+@contextlib.contextmanager
+def _quiet_exporter():
+    """Leave out the exporter's own deprecations, and its notices of a lack of torchvision."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def _as_onnx(network, description):
     """Return a network as an ``onnx.ModelProto``, with its metadata."""
     n, s = torch.export.Dim("N"), torch.export.Dim("S")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations
+    with _quiet_exporter():
         program = torch.onnx.export(
             network,
             _example(network, 7, 5),

@@ -1,5 +1,6 @@
 # ruff: noqa: E402
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,21 @@ def test_agrees_with_torch(model_file, checkpoint):
         off = np.abs(found - expected[0]) / np.maximum(1, np.abs(expected[0]))
         assert np.quantile(off, 0.999) <= 1e-4 and off.max() <= 1e-2
         np.testing.assert_allclose(predicted, expected[1], rtol=1e-3)
+
+
+def test_the_exporter_says_nothing_of_torchvision(monkeypatch):
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    assert logger.isEnabledFor(logging.WARNING)
+
+    def fail(*args, **options):
+        assert not logger.isEnabledFor(logging.WARNING)
+        raise KeyError
+
+    monkeypatch.setattr(module, "_example", lambda *args: ())
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    with pytest.raises(KeyError):
+        module._as_onnx(None, {})
+    assert logger.isEnabledFor(logging.WARNING)
 
 
 def test_runs_with_onnxruntime_and_numpy_alone(model_file, tmp_path):
