@@ -9,8 +9,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from pixsed.cli.hdu_names import hdu_names
+from pixsed.io.location_text import split_band
 
-_BAND = re.compile(r"(?P<band>[A-Za-z0-9_-]+=)(?P<rest>.*)", re.DOTALL)
 #: Words of metavars that stand for files.
 _FILES = re.compile(
     r"\b(CUBE|IMAGE|FIELD|MAPS?|TABLE|SEG|PSF|K|GRID|FILE|CHECKPOINT|SIMULATIONS|TRUTHS|PART|A|B|DIR)\b"
@@ -61,9 +61,8 @@ def shipped_models(ctx, param, incomplete):
 
 def files(ctx, param, incomplete):
     """Return files, or after ``path[`` the HDUs of a file; ``BAND=`` may come first."""
-    band, rest = "", incomplete
-    if (match := _BAND.fullmatch(incomplete)) and not os.path.exists(incomplete):
-        band, rest = match["band"], match["rest"]
+    name, rest = split_band(incomplete, unfinished=True)
+    band = "" if name is None else f"{name}="
     path, bracket, start = rest.rpartition("[")
     if bracket:
         return [f"{band}{path}[{name}]" for name in _starting(hdu_names(path), start)]
@@ -148,11 +147,7 @@ def _paths(ctx):
         value = ctx.params.get(param.name)
         if isinstance(param, click.Argument) and value:
             words += [value] if isinstance(value, str) else value
-    found = []
-    for word in words:
-        match = _BAND.fullmatch(word)
-        rest = match["rest"] if match and not os.path.exists(word) else word
-        found.append(rest.partition("[")[0])
+    found = [split_band(word)[1].partition("[")[0] for word in words]
     return [path for path in found if os.path.isfile(path)]
 
 

@@ -86,9 +86,11 @@ def split_bands(texts):
     """Return the values of ``[BAND=]VALUE`` options by band; None is the key of all others."""
     import re
 
+    from pixsed.io.location_text import BAND
+
     found = {}
     for text in texts:
-        match = re.fullmatch(r"(?!zp\s*=)([A-Za-z0-9_-]+)=(.+)", text)
+        match = re.fullmatch(rf"(?!zp\s*=)({BAND})=(.+)", text)
         found[match[1].upper() if match else None] = match[2] if match else text
     return found
 

@@ -16,18 +16,17 @@ from astropy.io import fits
 
 from pixsed.errors import PixsedError
 from pixsed.io.inputs import check_input
+from pixsed.io.location_text import split_band, split_extension
 from pixsed.io.reading import FAULTS, reading
 from pixsed.io.verify import verify_fits
 from pixsed.temporary import new_folder
 
-_EXTENSION = re.compile(r"^(?P<path>.+)\[(?P<ext>[^\[\]]*)\]$")
 _READ = 1 << 20
 # Names of extensions that go with a science image.
 _NO_SCIENCE = re.compile(r"(ERR|WHT|DQ|I?VAR|RMS|WEIGHT|MASK|FLAG|SEG)[_A-Z]*|CON|CTX|EXP|NSAMP")
 # Largest size of what a gzipped file holds: in bytes, or as a multiple of its size if that is more.
 _LARGEST, _MOST = 1 << 30, 100
 _log = logging.getLogger("pixsed")
-_BAND = re.compile(r"^(?P<band>[A-Za-z0-9_*?-]+)=(?P<rest>.+)$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -107,24 +106,15 @@ def parse_location(text, hdu=None, band=False):
         If the extension has an illegal form.
     """
     name, text = None, os.fspath(text)
-    if band and (match := _BAND.match(text)) and not _names_files(text):
-        name, text = match["band"], match["rest"]
+    if band:
+        name, text = split_band(text)
     path, ext, ver = text, None, None
-    if not Path(text).exists() and (match := _EXTENSION.match(text)):
-        path = match["path"]
-        ext, ver = parse_extension(match["ext"])
+    short, given = split_extension(text)
+    if given is not None and not Path(text).exists():
+        path, (ext, ver) = short, parse_extension(given)
     if ext is None and hdu is not None:
         ext, ver = parse_extension(hdu)
     return Location(path, ext, ver, name)
-
-
-def _names_files(text):
-    """Return whether ``path`` or ``path[EXT]`` exists, or is a pattern that matches files."""
-    match = _EXTENSION.match(text)
-    paths = [text, match["path"]] if match else [text]
-    if any(Path(path).exists() for path in paths):
-        return True
-    return glob.has_magic(paths[-1]) and any(True for _ in glob.iglob(paths[-1]))
 
 
 def expand_locations(texts, hdu=None):

@@ -77,6 +77,8 @@ def test_commands_with_their_help(complete):
         ("fit im.fits[w", ["im.fits[WHT]"]),
         ("cutout F115W=im.fits[S", ["F115W=im.fits[SCI]"]),
         ("cutout F115W=i", ["F115W=im.fits"]),
+        ("cutout F115W=", ["F115W=cube.fits", "F115W=im.fits", "F115W=mine.onnx"]),
+        ("cutout F*=i", ["F*=im.fits"]),
         ("rgb --red F444W=im.fits[W", ["F444W=im.fits[WHT]"]),
         ("fit im.fits --err ", ["SCI", "WHT"]),
         ("bin cube.fits --bands ", BANDS),

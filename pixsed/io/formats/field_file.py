@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pixsed.errors import PixsedError
 from pixsed.io.inputs import check_input
+from pixsed.io.location_text import BAND, split_band
 
 #: Commands that a field file has options of, in the order in which they run; check runs alone.
 COMMANDS = ("bkg", "psfmatch", "cutout", "fit", "sum-mass", "plot", "check")
@@ -16,8 +17,6 @@ COMMANDS = ("bkg", "psfmatch", "cutout", "fit", "sum-mass", "plot", "check")
 OPTIONAL = ("bkg", "psfmatch", "sum-mass", "plot")
 _TEXTS = ("output", "segmap", "catalog", "model", "target")
 _FILES = ("images", "psfs")
-_BAND = re.compile(r"[A-Za-z0-9_-]+")
-_GIVEN_BAND = re.compile(r"(?P<band>[A-Za-z0-9_*?-]+)=(?P<path>.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,9 @@ class FieldFile:
         With `band`, ``BAND=`` may come first.
         """
         folder = os.path.dirname(self.path)
-        plain = os.path.normpath(os.path.join(folder, text))
-        match = _GIVEN_BAND.fullmatch(text) if band else None
-        if match is None or os.path.exists(plain):  # a name with =
-            return plain
-        return f"{match['band']}={os.path.normpath(os.path.join(folder, match['path']))}"
+        name, rest = split_band(text, folder) if band else (None, text)
+        placed = os.path.normpath(os.path.join(folder, rest))
+        return placed if name is None else f"{name}={placed}"
 
     def error(self, key, text):
         """Return the `PixsedError` about a key."""
@@ -124,7 +121,7 @@ def _files(path, key, value):
     if key == "images" and not value:
         raise PixsedError(f"{path}: [images] has no band; add one, as F444W = 'F444W.fits'")
     for band in value:
-        if not _BAND.fullmatch(band):
+        if not re.fullmatch(BAND, band):
             raise PixsedError(
                 f"{path}: [{key}] {band!r} must be the name of a band, of letters, digits, _ and -"
             )

@@ -59,6 +59,8 @@ def test_the_least(read):
         ("/data/seg.fits", "/data/seg.fits"),
         ("F444W=/data/a.fits", "F444W=/data/a.fits"),
         ("z=2.fits", "fields/z=2.fits"),
+        ("z=2.fits[SCI]", "fields/z=2.fits[SCI]"),
+        ("z=?.fits", "fields/z=?.fits"),
         ("out", "fields/out"),
     ],
 )
