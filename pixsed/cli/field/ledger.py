@@ -10,6 +10,8 @@ import os
 
 from pixsed.errors import PixsedError
 from pixsed.io.atomic import atomic_path
+from pixsed.io.outputs import check_output
+from pixsed.io.writers.file_lock import locked
 
 NAME = "steps.json"
 
@@ -60,7 +62,9 @@ class Ledger:
 
     def write(self, step, files):
         """Record that a step was begun, with None as the files, or finished."""
-        self._steps = self._read()  # another process may work on another step
-        self._steps[step.name] = {"command": step.line(), "files": files}
-        with atomic_path(self.path, overwrite=True) as temporary:
-            temporary.write_text(json.dumps({"steps": self._steps}, indent=1) + "\n", "utf-8")
+        check_output(self.path, overwrite=True)
+        with locked(self.path):
+            self._steps = self._read()  # another process may work on another step
+            self._steps[step.name] = {"command": step.line(), "files": files}
+            with atomic_path(self.path, overwrite=True) as temporary:
+                temporary.write_text(json.dumps({"steps": self._steps}, indent=1) + "\n", "utf-8")

@@ -6,6 +6,7 @@ import os
 from pixsed.errors import PixsedError, Stopped
 from pixsed.io.atomic import temporary_file
 from pixsed.io.outputs import check_fits_output, is_stream
+from pixsed.io.writers.file_lock import is_there, take_lock
 from pixsed.io.writers.journal import open_kept
 
 
@@ -15,29 +16,13 @@ def lock(handle, part):
     Raises
     ------
     PixsedError
-        If another process writes it.
+        If another process writes it, or has renamed or removed it before it was locked.
     """
     try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        take_lock(handle)
     except BlockingIOError:
         raise PixsedError(f"{part} is being written by another run; wait until it ends") from None
-    except OSError:  # a file system without locks
-        pass
-    _check_there(handle, part)
-
-
-def _check_there(handle, part):
-    """Raise `PixsedError` if another run has renamed or removed the file before it was locked."""
-    mine = os.fstat(handle.fileno())
-    try:
-        found = os.lstat(part)
-    except FileNotFoundError:
-        found = None
-    if found is None or (found.st_dev, found.st_ino) != (mine.st_dev, mine.st_ino):
+    if not is_there(handle, part):
         raise PixsedError(f"another run has just ended the work on {part}; look at its output")
 
 
