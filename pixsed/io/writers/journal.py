@@ -90,7 +90,7 @@ def _is_plain(path):
     return not path.is_symlink() and (path.is_file() or not path.exists())
 
 
-def refuse_link(path):
+def check_plain_file(path):
     """Raise `PixsedError` if a file beside an output is a link, a folder, a pipe or a device."""
     if path.is_symlink():
         raise PixsedError(f"{path} is a link, and is not followed; delete it")
@@ -112,6 +112,6 @@ def open_kept(path, *, create=False):
     PixsedError
         If `path` is a link, which could lead to a file that is not ours, or no file.
     """
-    refuse_link(path)
+    check_plain_file(path)
     flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     return open(os.open(path, flags | (os.O_CREAT if create else 0), 0o666), "r+b")

@@ -15,12 +15,12 @@ from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
 from pixsed.io.reading import FAULTS
 from pixsed.io.writers.journal import (
     DamagedError,
+    check_plain_file,
     damaged,
     is_begun,
     journal_line,
     open_kept,
     read_journal,
-    refuse_link,
     warn_of_new,
 )
 from pixsed.io.writers.part_file import (
@@ -120,7 +120,7 @@ class MapsWriter:
         name_last_extension(primary, self._layout.table.name)
         part, self._journal_path = (None, None) if self._stream else hidden_paths(self.path)
         if part is not None:
-            refuse_link(self._journal_path)
+            check_plain_file(self._journal_path)
         new = part is not None and not os.path.lexists(part)
         self._file, self.part = open_part(part)
         begun = False

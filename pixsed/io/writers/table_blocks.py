@@ -20,12 +20,12 @@ from pixsed.io.hdu_size import BLOCK
 from pixsed.io.outputs import is_stream, resolve_output
 from pixsed.io.writers.journal import (
     DamagedError,
+    check_plain_file,
     damaged,
     is_begun,
     journal_line,
     open_kept,
     read_journal,
-    refuse_link,
     warn_of_new,
 )
 from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
@@ -115,7 +115,7 @@ class TableWriter:
         self.part = None if self._stream else part_path(path)
         self._journal_path = None if self._stream else journal_path(path)
         for beside in filter(None, (self.part, self._journal_path)):
-            refuse_link(beside)  # before the work for the first block
+            check_plain_file(beside)  # before the work for the first block
         if resume and self.part.exists():
             self._go_on()
 
