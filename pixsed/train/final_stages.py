@@ -1,7 +1,5 @@
 """Final stages of the training, which fit small networks to the output of the trained one."""
 
-import time
-
 import torch
 
 from pixsed.train.batches import space_of
@@ -15,7 +13,7 @@ from pixsed.train.network.decoder import Decoder
 from pixsed.train.network.decoders import check_decodable, decoder_of, fit_decoder
 from pixsed.train.network.quantiles import fit_quantiles
 from pixsed.train.recalibrate import recalibrate
-from pixsed.train.stage import Stage, Stages
+from pixsed.train.stage import Stages
 
 #: Keys in the checkpoint of the results of the stages, in order.
 STAGES = ("recalibration", "decoder", "quantiles")
@@ -81,18 +79,13 @@ def add_final_stages(
     """
     if "decoder" not in checkpoint or "decoder" in again:
         check_decodable(simulations, ssp)
-    report = report or (lambda text: None)
     left = [key for key in STAGES if key not in checkpoint or key in again]
-    for number, key in enumerate(left, 1):
-        report(f"{key}, stage {number} of {len(left)} after the training")
-        seconds = None
-        if until is not None:
-            seconds = max(0.0, until - time.monotonic()) / (len(left) - number + 1)
-        stage = Stage(key, seconds=seconds, report=report)
-        checkpoint.pop(key, None)  # a stage must not start from its previous result
-        network = load_network(checkpoint)
-        checkpoint[key] = _run(key, network, simulations, noise, ssp, seed, stage)
-        report(f"{key}: took {stage.elapsed:.0f} s")
+    stages = Stages(len(left), report, until=until)
+    for key in left:
+        with stages.next(f"{key}, after the training") as stage:
+            checkpoint.pop(key, None)  # a stage must not start from its previous result
+            network = load_network(checkpoint)
+            checkpoint[key] = _run(key, network, simulations, noise, ssp, seed, stage)
 
 
 def finish_checkpoint(

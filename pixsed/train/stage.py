@@ -61,10 +61,12 @@ class Stages:
         Number of stages.
     report : callable, optional
         Called with texts.
+    until : float, optional
+        Time of `time.monotonic` at which the stages are to end; they share what is left.
     """
 
-    def __init__(self, number, report=None):
-        self._number, self._begun = number, 0
+    def __init__(self, number, report=None, *, until=None):
+        self._number, self._begun, self._until = number, 0, until
         self._report = report or (lambda text: None)
 
     @contextlib.contextmanager
@@ -72,6 +74,10 @@ class Stages:
         """Run the next stage, as a context; its value is the `Stage`."""
         self._begun += 1
         self._report(f"stage {self._begun} of {self._number}: {name}")
-        stage = Stage(name.partition(",")[0], report=self._report)
+        seconds = None
+        if self._until is not None:
+            left = max(0.0, self._until - time.monotonic())
+            seconds = left / (self._number - self._begun + 1)
+        stage = Stage(name.partition(",")[0], seconds=seconds, report=self._report)
         yield stage
         self._report(f"{stage.name}: took {stage.elapsed:.0f} s")

@@ -19,7 +19,7 @@ def test_missing_stages_are_added_and_others_kept(checkpoint_file, simulations_f
     reported = []
     sims = read_simulations(simulations_file)
     add_final_stages(saved, sims, from_description(saved["noise"]), report=reported.append)
-    assert reported[0] == "quantiles, stage 1 of 1 after the training"
+    assert reported[0] == "stage 1 of 1: quantiles, after the training"
     assert re.fullmatch(r"quantiles: took \d+ s", reported[-1])
     assert all(saved[key] is value for key, value in kept.items())
     assert saved["quantiles"]["properties"] == before["properties"]
@@ -41,7 +41,7 @@ def test_repeated_stage_does_not_start_from_its_previous_result(checkpoint_file,
                 report=reported.append,
             )
         begun = [text for text in reported if "stage 1 of 1" in text]
-        assert begun == ["recalibration, stage 1 of 1 after the training"] * times
+        assert begun == ["stage 1 of 1: recalibration, after the training"] * times
         assert saved["decoder"] is kept
         states.append(saved["recalibration"])
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])

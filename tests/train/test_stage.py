@@ -62,3 +62,12 @@ def test_stages_are_announced(clock):
         "stage 2 of 2: comparison",
         "comparison: took 2 s",
     ]
+
+
+def test_stages_share_the_time_that_is_left(clock):
+    stages, shares = Stages(3, until=clock[0] + 90.0), []
+    for seconds in (10.0, 100.0, 0.0):
+        with stages.next("one") as stage:
+            shares.append(stage._seconds)
+            clock[0] += seconds
+    assert shares == [30.0, 40.0, 0.0]

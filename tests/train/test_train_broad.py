@@ -105,5 +105,5 @@ def test_by_the_clock_the_decoder_comes_first(broad_simulations, broad_grids, tm
         threads=1,
     )
     assert said[0] == "stage 1 of 1: decoder, before the training" and said[2] == "epoch"
-    assert "recalibration, stage 1 of 2 after the training" in said
+    assert "stage 1 of 2: recalibration, after the training" in said
     assert {"recalibration", "decoder", "quantiles"} <= set(done)
