@@ -39,14 +39,17 @@ def read_journal(file, path):
     Raises
     ------
     DamagedError
-        If a whole line fails its checksum.
+        If a whole line fails its checksum, or is not the JSON of a dict.
     """
     lines, end = [], 0
     for line in file.read().split(b"\n")[:-1]:  # no newline: cut short by a kill
         text, _, crc = line.rpartition(b" ")
         if crc != b"%08x" % zlib.crc32(text):
             raise damaged(path)
-        content = json.loads(text)
+        try:
+            content = json.loads(text)
+        except ValueError:
+            raise damaged(path) from None
         if not isinstance(content, dict):
             raise damaged(path)
         lines.append(content)

@@ -4,9 +4,11 @@ import contextlib
 import os
 import warnings
 import zlib
+from collections import Counter
 
 from astropy.io import fits
 
+from pixsed.checks import is_whole
 from pixsed.errors import PixsedError, Stopped
 from pixsed.io.atomic import appeared, name_long_strings, named_error, place, send
 from pixsed.io.cards import name_last_extension
@@ -93,7 +95,7 @@ class MapsWriter:
     done : int
         Number of steps committed, earlier runs included.
     counts : dict of str to int
-        Counts that were given to the last `commit`.
+        Counts that were given to the last `commit`. A step adds at most its number of pixels.
 
     Raises
     ------
@@ -188,7 +190,7 @@ class MapsWriter:
                     raise ValueError
             if len(steps) > self._steps:
                 raise ValueError
-            counts = {str(name): int(count) for name, count in steps[-1]["counts"].items()}
+            counts = dict(steps[-1]["counts"])
         except PixsedError:
             if self._overwrite:
                 return None
@@ -204,11 +206,12 @@ class MapsWriter:
     def _check_boxes(self, steps):
         """Add the boxes of the steps to the sums.
 
-        Raises `PixsedError` unless the part has the pixels that its journal says.
+        Raises `PixsedError` unless the part has the pixels that its journal says, and the counts of
+        each step can be those of its pixels.
         """
         if not self._planes.has_all_bytes():
             raise damaged(self.part)
-        seen = set()
+        seen, counts = set(), {}
         for line in steps:
             try:
                 places = {tuple(box[:3]) for box in line["boxes"]}
@@ -217,7 +220,8 @@ class MapsWriter:
                 crc = 0
                 for box in line["boxes"]:
                     crc = zlib.crc32(self._planes.take_up(*box), crc)
-            except (ValueError, KeyError, TypeError):
+                counts = _checked_counts(line["counts"], counts, line["boxes"])
+            except (ValueError, KeyError, TypeError, AttributeError):
                 raise damaged(self._journal_path) from None
             if crc != line["crc"]:
                 raise damaged(self.part)
@@ -315,3 +319,24 @@ class MapsWriter:
             raise_kept(error, kept)
         if error is not raised:
             raise error
+
+
+def _checked_counts(counts, before, boxes):
+    """Return the counts of a step; raise `ValueError` if its pixels cannot have added them.
+
+    Parameters
+    ----------
+    counts, before : dict of str to int
+        Counts after the step, and after the one before it.
+    boxes : list
+        Boxes of the step, as (plane, y, x, ny, nx).
+    """
+    pixels = Counter()
+    for name, _, _, ny, nx in boxes:
+        pixels[name] += ny * nx
+    for name in {**before, **counts}:
+        if not is_whole(counts[name]):
+            raise ValueError(f"{name} must be a whole number")
+        if not 0 <= counts[name] - before.get(name, 0) <= max(pixels.values()):
+            raise ValueError(f"{name} must be a number of the pixels of a step")
+    return counts

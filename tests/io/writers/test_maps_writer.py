@@ -14,6 +14,20 @@ from pixsed.io.writers.journal import journal_line
 from pixsed.io.writers.maps import MapsWriter, hidden_paths
 
 KEY, STEPS, ROWS = {"model": "abc"}, 4, 3
+#: Counts after two steps of 60 pixels, of which the first has counted none.
+IMPOSSIBLE = (
+    {"npix": 61},
+    {"npix": -1},
+    {"npix": 1, "F115W:1": 61},
+    {"npix": 1.5},
+    {"npix": "1"},
+    {"npix": True},
+    {"npix": None},
+    {},
+    [],
+    "none",
+    None,
+)
 
 
 def write(path, header, stop=None, cards=None, **options):
@@ -100,6 +114,9 @@ def test_damaged_files_are_refused(stopped, header):
         [first, one, two, two | {"done": 3}],
         [first, one, two, two | {"done": 3, "boxes": [], "crc": 0}],
         [first, one, two | {"boxes": two["boxes"] * 2}],
+        *([first, one, two | {"counts": counts}] for counts in IMPOSSIBLE),
+        [first, one | {"counts": {"npix": 2}}, two],
+        [first, one | {"counts": {"npix": 0, "nood": 1}}, two],
         [first, one, {}],
         [{}, one, two],
     ):
@@ -140,6 +157,17 @@ def test_damaged_files_are_begun_anew_with_overwrite(stopped, header, tmp_path, 
 
 def test_a_whole_unfinished_file_is_continued_with_overwrite(stopped, header):
     assert write(stopped[0], header, resume=True, overwrite=True) == 2
+
+
+@pytest.mark.parametrize("npix", [0, 60])
+def test_possible_counts_are_taken_up(stopped, header, npix):
+    path, _, journal = stopped
+    lines = journal.read_bytes().splitlines()
+    first, one, two = (json.loads(line.rpartition(b" ")[0]) for line in lines)
+    journal.write_bytes(
+        b"".join(map(journal_line, [first, one, two | {"counts": {"npix": npix, "F115W:1": 60}}]))
+    )
+    assert write(path, header, resume=True) == 2
 
 
 def test_pixels_after_the_last_step_are_made_again(stopped, header, tmp_path):

@@ -1,5 +1,6 @@
 import io
 import math
+import zlib
 
 import pytest
 
@@ -119,6 +120,13 @@ def test_damaged_rows_are_begun_anew_with_overwrite(tmp_path, content):
         with pytest.raises(PixsedError, match="no; 1 row is kept"):
             write(path, "a", resume=True, overwrite=True, error=PixsedError("no"))
     assert list(write(path, "b", resume=True, overwrite=True)) == ["a"]
+
+
+@pytest.mark.parametrize("text", [b"no JSON", b"", b"[1]", b"\xff"])
+def test_a_line_that_is_no_dict_with_its_sum(text):
+    line = text + b" %08x\n" % zlib.crc32(text)
+    with pytest.raises(PixsedError, match="^a.part is damaged, so --resume cannot go on with it"):
+        read_journal(io.BytesIO(line), "a.part")
 
 
 def test_nothing_is_kept_for_streams(tmp_path, monkeypatch):
