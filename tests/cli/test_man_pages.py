@@ -110,7 +110,8 @@ def test_installed():
         files = distribution("pixsed").files or []
     except PackageNotFoundError:
         pytest.skip("pixsed is not installed, only importable")
-    if not any(file.name == "main.py" and file.parent.name == "cli" for file in files):
+    # The record of a build in the clone has no hashes.
+    if not any(file.name == "main.py" and file.hash for file in files):
         pytest.skip("an editable install, which has no man pages")
     found = {file.name for file in files if file.parent.as_posix().endswith("share/man/man1")}
     assert found == {"pixsed.1", *(f"pixsed-{name}.1" for name in COMMANDS)}
