@@ -56,6 +56,8 @@ def fork(place, prepare, name=""):
         tempfile.tempdir = None
         os.ftruncate(2, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        # Python leaves Ctrl-C ignored where the tests run in the background of a shell.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.alarm(WALL * seconds)
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
         from pixsed.cli.main import main

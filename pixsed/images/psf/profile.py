@@ -162,8 +162,9 @@ def encircled_energy(psf, scale, radii):
     -------
     `~numpy.ndarray`
     """
-    from photutils.aperture import CircularAperture
+    from photutils.aperture import CircularAperture, aperture_photometry
 
     centre = ((psf.shape[1] - 1) / 2, (psf.shape[0] - 1) / 2)
-    sums = [CircularAperture(centre, r / scale).do_photometry(psf)[0][0] for r in radii]
+    table = aperture_photometry(psf, [CircularAperture(centre, r / scale) for r in radii])
+    sums = [table[f"aperture_sum_{i}"][0] for i in range(len(radii))]
     return np.array(sums) / psf.sum()

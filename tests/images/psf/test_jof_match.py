@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.stats import mad_std
-from photutils.aperture import CircularAperture
+from photutils.aperture import CircularAperture, aperture_photometry
 from scipy.ndimage import binary_dilation
 from whole import match_image
 
@@ -48,7 +48,7 @@ def compare(shared_data, band, galaxy):
     for radius in RADII:
         aperture = CircularAperture([float(p) for p in place], radius / 0.03)
         ours, known = (
-            aperture.do_photometry(np.nan_to_num(plane.astype(float)))[0][0]
+            aperture_photometry(np.nan_to_num(plane.astype(float)), aperture)["aperture_sum"][0]
             for plane in (match.data, theirs)
         )
         rows.append((ours / known - 1, abs(noise * np.sqrt(aperture.area) / known)))
