@@ -70,3 +70,13 @@ def test_single_precision_is_enough(script, name):
     assert len(rows) >= 8
     for _, parameter, _, draws, _, _, _, medians in rows:
         assert draws < 1e-3 and medians < 1e-3, parameter
+
+
+def test_rate_of_bagpipes(script, monkeypatch, tmp_path):
+    pytest.importorskip("sedpy", reason="filter curves come from astro-sedpy")
+    bench = script("bench_simulate")
+    monkeypatch.setattr(bench, "BAGPIPES_MODELS", 3)
+    found = bench.bagpipes(tmp_path)
+    if str(found).endswith("is not installed"):
+        pytest.skip(found)
+    assert isinstance(found, float) and found > 0, found

@@ -152,7 +152,10 @@ def bagpipes(folder):
         mh=columns["METAL"],
         av=columns["AV"],
         law="Calzetti",
-        eta=1.0,
+        eta=np.ones(len(z)),
+        delta=np.zeros(len(z)),
+        bump=np.zeros(len(z)),
+        log_u=np.full(len(z), -2.0001),  # at a node of its grid Bagpipes would divide by zero
         resolution=100,
         bands=len(curves),
         **{f"wave_{i}": wave for i, (wave, _) in enumerate(curves)},
