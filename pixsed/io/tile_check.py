@@ -49,7 +49,6 @@ def check_tiles(file, header, start, label):
     tiles = math.prod(-(-length // tile) for length, tile in axes)
     if not len(table) == header["NAXIS2"] == tiles:
         raise _broken(label, f"it has {len(table)} tiles, not {tiles}")
-    pixels = _tile_sizes(axes)
     heap = header.get("THEAP", table.nbytes)
     end = table.nbytes + header.get("PCOUNT", 0)
     for i, form in enumerate(forms):
@@ -61,7 +60,8 @@ def check_tiles(file, header, start, label):
                 raise _broken(label, f"a tile of {name} lies outside of its data")
             if header.get("ZCMPTYPE", "").strip() == "HCOMPRESS_1" and name == "COMPRESSED_DATA":
                 full = count > 0
-                _check_hcompress(file, start + heap + place[full], pixels[full], label)
+                pixels = _tile_sizes(axes)[full]
+                _check_hcompress(file, start + heap + place[full], pixels, label)
 
 
 def _axes(header):

@@ -1,8 +1,5 @@
 """Sizes of the data of HDUs, compared with the files that astropy writes."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -87,9 +84,3 @@ def test_faults(change, error):
 @pytest.mark.parametrize("size, whole", [(0, 0), (1, BLOCK), (BLOCK, BLOCK), (2881, 5760)])
 def test_padded(size, whole):
     assert padded(size) == whole
-
-
-def test_the_import_is_light():
-    code = "import sys, pixsed.io.hdu_size; print({'numpy', 'astropy'} & set(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert found.stdout == "set()\n", found

@@ -1,8 +1,5 @@
 """Parts of ``[BAND=]path[EXT]``; test_locate.py has the texts as a whole."""
 
-import subprocess
-import sys
-
 import pytest
 
 from pixsed.io.location_text import split_band, split_extension
@@ -54,9 +51,3 @@ def test_a_band_that_is_being_typed(tmp_path, monkeypatch):
 )
 def test_split_extension(text, expected):
     assert split_extension(text) == expected
-
-
-def test_the_import_is_light():
-    code = "import sys, pixsed.io.location_text; print({'numpy', 'astropy'} & set(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert found.stdout == "set()\n", found

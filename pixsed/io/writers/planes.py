@@ -7,7 +7,7 @@ from astropy.io import fits
 
 from pixsed.io.atomic import name_long_strings
 from pixsed.io.checksum import encode_checksum, ones_sum
-from pixsed.io.hdu_size import BLOCK
+from pixsed.io.hdu_size import BLOCK, padded
 
 _BITPIX = {"i2": 16, "i4": 32, "f4": -32}
 
@@ -69,7 +69,7 @@ class PlacedPlanes:
         for name, header in headers.items():
             self._at[name] = at, at + len(header.tostring())
             size = self._kinds[name].itemsize * self._shape[0] * self._shape[1]
-            at = self._at[name][1] + size + -size % BLOCK
+            at = self._at[name][1] + padded(size)
         self._end = at
 
     def _primary_bytes(self):
