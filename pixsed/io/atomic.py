@@ -22,6 +22,7 @@ from pixsed.io.outputs import (
     descriptor,
     is_stream,
     resolve_output,
+    stat_or_none,
     stream_name,
 )
 from pixsed.temporary import new_file
@@ -98,8 +99,8 @@ def place(temporary, path, overwrite=False, *, exclusive=False):
     target = resolve_output(path)
     if is_stream(target):
         raise PixsedError(f"{path} is no longer a file; nothing was written")
-    if target.exists():
-        before = os.stat(target)
+    before = stat_or_none(target)
+    if before is not None:
         if not overwrite:
             raise appeared(path)
         check_no_input(path, before)

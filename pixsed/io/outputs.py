@@ -198,6 +198,27 @@ def _is_terminal_file(path):
         os.close(handle)
 
 
+def stat_or_none(path, *, follow_symlinks=True):
+    """Return the status of a path, or None if nothing is there.
+
+    One look at the file, because another process may make or remove it between two.
+
+    Parameters
+    ----------
+    path : path-like
+    follow_symlinks : bool, optional
+        Whether the status of a link is that of the file it points to.
+
+    Returns
+    -------
+    status : `os.stat_result` or None
+    """
+    try:
+        return os.stat(path, follow_symlinks=follow_symlinks)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def check_output(path, overwrite=False):
     """Raise `PixsedError` if `path` cannot be written; call it before the work.
 
@@ -217,8 +238,8 @@ def check_output(path, overwrite=False):
     folder = target.absolute().parent
     if not folder.is_dir():
         raise PixsedError(f"{path}: no such folder; make it first with mkdir -p")
-    if target.exists():
-        found = os.stat(target)
+    found = stat_or_none(target)
+    if found is not None:
         check_no_input(path, found)
         if not overwrite:
             raise PixsedError(f"{path} exists already; add --overwrite, or choose another -o")

@@ -5,10 +5,12 @@ A line is the JSON, a space and the CRC-32 of the JSON in eight hexadecimal digi
 
 import json
 import os
+import stat
 import warnings
 import zlib
 
 from pixsed.errors import PixsedError, PixsedWarning
+from pixsed.io.outputs import stat_or_none
 
 
 class DamagedError(PixsedError):
@@ -68,12 +70,13 @@ def is_begun(part, journal, number):
     part, journal : `~pathlib.Path`
     number : int
     """
-    if not (_is_plain(part) and _is_plain(journal)):
+    found = _status(part)
+    if not (_is_plain(found) and _is_plain(_status(journal))):
         return True  # it is refused later; a pipe would be waited for
     try:
         return journal.read_bytes().count(b"\n") >= number
     except OSError:
-        return part.exists() and part.stat().st_size > 0
+        return found is not None and found.st_size > 0
 
 
 def damaged(path):
@@ -88,16 +91,22 @@ def warn_of_new(path):
     warnings.warn(f"{path} is damaged, and is begun anew", PixsedWarning, stacklevel=4)
 
 
-def _is_plain(path):
-    """Return whether a path is a file, and no link to one, or does not exist."""
-    return not path.is_symlink() and (path.is_file() or not path.exists())
+def _status(path):
+    """Return the status of a path, of a link itself; None if nothing is there."""
+    return stat_or_none(path, follow_symlinks=False)
+
+
+def _is_plain(status):
+    """Return whether a status is that of a file, or of nothing."""
+    return status is None or stat.S_ISREG(status.st_mode)
 
 
 def check_plain_file(path):
     """Raise `PixsedError` if a file beside an output is a link, a folder, a pipe or a device."""
-    if path.is_symlink():
+    status = _status(path)
+    if status is not None and stat.S_ISLNK(status.st_mode):
         raise PixsedError(f"{path} is a link, and is not followed; delete it")
-    if not _is_plain(path):
+    if not _is_plain(status):
         raise PixsedError(f"{path} is not a file; delete it")
 
 

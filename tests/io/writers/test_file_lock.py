@@ -7,6 +7,7 @@ import pytest
 
 from pixsed.errors import PixsedError
 from pixsed.io.writers.file_lock import is_there, locked, take_lock
+from pixsed.io.writers.journal import check_plain_file
 
 pytest.importorskip("fcntl", reason="files are locked on POSIX systems alone")
 WRITERS, TIMES = 4, 25
@@ -34,6 +35,25 @@ def test_no_step_of_interleaved_writers_is_lost(tmp_path):
         thread.join()
     assert path.read_text() == str(WRITERS * TIMES)
     assert os.listdir(tmp_path) == ["n.txt"]
+
+
+def test_a_file_that_comes_and_goes_is_plain(tmp_path):
+    """Another process removes its lock at any moment, also between two looks at it."""
+    path, over = tmp_path / ".n.txt.lock", threading.Event()
+
+    def come_and_go():
+        while not over.is_set():
+            path.touch()
+            path.unlink()
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        for _ in range(5000):  # two looks fail in one of twenty
+            check_plain_file(path)
+    finally:
+        over.set()
+        other.join()
 
 
 def test_the_lock_is_given_back_after_an_error(tmp_path):
