@@ -212,8 +212,8 @@ def _radii(text, width):
 def _line(output, table):
     """Return the line about a profile."""
     meta, last = table.meta, table["R_OUT"][-1]
-    psf = f"{meta['PSFFWHM']:g} arcsec" if meta["PSFFWHM"] else "unknown (--psf-fwhm)"
-    reff = f"{meta['REFF']:.3f} arcsec" if meta["REFF"] else "unknown"
+    psf = f"{meta['PSFFWHM']:g} arcsec" if "PSFFWHM" in meta else "unknown (--psf-fwhm)"
+    reff = f"{meta['REFF']:.3f} arcsec" if "REFF" in meta else "unknown"
     return (
         f"{output}: {len(table)} annuli to {last:.3g} arcsec; centre: {meta['CENTRE']}, pixel "
         f"{meta['XCENTRE']:.1f} {meta['YCENTRE']:.1f}; axis ratio {meta['AXRATIO']:.2f}, PA "

@@ -57,7 +57,7 @@ def test_options(run, folder):
     assert table["R_OUT"].tolist() == pytest.approx([0.1, 0.2])
     assert table.meta["CENTRE"] == "given" and table.meta["NOISECOR"] == "common"
     assert (table.meta["AXRATIO"], table.meta["PA"]) == pytest.approx((0.8, 20), abs=1e-3)
-    assert table.meta["PSFFWHM"] is None and "PSF unknown (--psf-fwhm)" in result.stderr
+    assert "PSFFWHM" not in table.meta and "PSF unknown (--psf-fwhm)" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -214,9 +214,12 @@ def _centre_weights(ellipse, selection, name):
 
 
 def geometry_cards(cube, geometry):
-    """Return the header cards of a `~pixsed.fit.profiles.geometry.Geometry`."""
+    """Return the header cards of a `~pixsed.fit.profiles.geometry.Geometry`.
+
+    A number that is not known has no card; fitsverify warns of cards without a value.
+    """
     ellipse = geometry.ellipse
-    return {
+    cards = {
         "OBJECT": (str(cube.object_id), "galaxy"),
         "REDSHIFT": (float(cube.redshift), "redshift"),
         "ZERR": (float(cube.redshift_err), "1-sigma error of the redshift, 0 = exact"),
@@ -228,12 +231,9 @@ def geometry_cards(cube, geometry):
         "SHAPE": (geometry.shape, "origin of AXRATIO and PA"),
         "AXRATIO": (ellipse.axis_ratio, "minor over major axis"),
         "PA": (geometry.pa, "[deg] of the major axis, east of north"),
-        "REFF": (_card(geometry.reff), "[arcsec] effective radius, a semi-major axis"),
+        "REFF": (float(geometry.reff), "[arcsec] effective radius, a semi-major axis"),
         "REFFKIND": (geometry.reff_kind, "kind of effective radius"),
-        "PSFFWHM": (_card(geometry.psf_fwhm), "[arcsec] FWHM of the PSF; no value = unknown"),
+        "PSFFWHM": (float(geometry.psf_fwhm), "[arcsec] FWHM of the PSF, if known"),
     }
-
-
-def _card(value):
-    """Return a number for a header; None if it is not known."""
-    return float(value) if np.isfinite(value) else None
+    unknown = [key for key in ("REFF", "PSFFWHM") if not np.isfinite(cards[key][0])]
+    return {key: card for key, card in cards.items() if key not in unknown}
