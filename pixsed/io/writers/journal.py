@@ -13,8 +13,16 @@ from pixsed.errors import PixsedError, PixsedWarning
 from pixsed.io.outputs import stat_or_none
 
 
-class DamagedError(PixsedError):
+class UnusableError(PixsedError):
+    """Error of an unfinished file that --resume cannot go on with."""
+
+    why = "is that of another run"
+
+
+class DamagedError(UnusableError):
     """Error of an unfinished file, or its journal, that is damaged."""
+
+    why = "is damaged"
 
 
 def journal_line(content):
@@ -86,9 +94,20 @@ def damaged(path):
     )
 
 
-def warn_of_new(path):
-    """Warn that a damaged unfinished file is begun anew, because it may be replaced."""
-    warnings.warn(f"{path} is damaged, and is begun anew", PixsedWarning, stacklevel=4)
+def begin_anew(error, path, overwrite):
+    """Warn that an unfinished file is begun anew, or raise its error if it may not be replaced.
+
+    Parameters
+    ----------
+    error : `UnusableError`
+    path : path-like
+        The unfinished file.
+    overwrite : bool
+        Whether it may be replaced.
+    """
+    if not overwrite:
+        raise error
+    warnings.warn(f"{path} {error.why}, and is begun anew", PixsedWarning, stacklevel=4)
 
 
 def _status(path):

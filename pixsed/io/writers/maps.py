@@ -16,14 +16,14 @@ from pixsed.io.checksum import ones_sum
 from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
 from pixsed.io.reading import FAULTS
 from pixsed.io.writers.journal import (
-    DamagedError,
+    UnusableError,
+    begin_anew,
     check_plain_file,
     damaged,
     is_begun,
     journal_line,
     open_kept,
     read_journal,
-    warn_of_new,
 )
 from pixsed.io.writers.part_file import (
     check_same,
@@ -88,7 +88,7 @@ class MapsWriter:
         Whether a file, finished or not, may be replaced.
     resume : bool, optional
         Continue an unfinished file if it exists. With `overwrite`, one that has another key or is
-        damaged is begun anew, the latter with a `~pixsed.errors.PixsedWarning`.
+        damaged is begun anew, with a `~pixsed.errors.PixsedWarning`.
 
     Attributes
     ----------
@@ -164,10 +164,8 @@ class MapsWriter:
             self.primary = self._take_up(new)
             self._planes = PlacedPlanes(self._file, self.primary, headers)
             self._check_boxes(steps)
-        except DamagedError:
-            if not self._overwrite:
-                raise
-            warn_of_new(self.part)
+        except UnusableError as error:
+            begin_anew(error, self.part, self._overwrite)
             return False
         return True
 
@@ -191,10 +189,6 @@ class MapsWriter:
             if len(steps) > self._steps:
                 raise ValueError
             counts = dict(steps[-1]["counts"])
-        except PixsedError:
-            if self._overwrite:
-                return None
-            raise
         except (ValueError, KeyError, TypeError, AttributeError):
             raise damaged(self._journal_path) from None
         # Remove a line that was cut short.

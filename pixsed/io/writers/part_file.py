@@ -7,7 +7,7 @@ from pixsed.errors import PixsedError, Stopped
 from pixsed.io.atomic import temporary_file
 from pixsed.io.outputs import check_fits_output, is_stream
 from pixsed.io.writers.file_lock import is_there, take_lock
-from pixsed.io.writers.journal import open_kept
+from pixsed.io.writers.journal import UnusableError, open_kept
 
 
 def lock(handle, part):
@@ -89,7 +89,7 @@ def raise_kept(error, kept):
 
 
 def check_same(there, asked, what):
-    """Raise `PixsedError` if two runs differ; the message names the difference.
+    """Raise `UnusableError` if two runs differ; the message names the difference.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def check_same(there, asked, what):
             "inputs": f"{what} was made from other inputs",
             "model": f"{what} was made with another model",
         }.get(name, f"{what} was made with {name} = {_brief(a)}, now it is {_brief(b)}")
-        raise PixsedError(f"{how}; give the same as then, or start anew with --overwrite")
+        raise UnusableError(f"{how}; give the same as then, or start anew with --overwrite")
 
 
 def _brief(value):

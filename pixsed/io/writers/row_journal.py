@@ -11,7 +11,13 @@ import os
 from pixsed.errors import PixsedError
 from pixsed.io.atomic import named_error
 from pixsed.io.outputs import is_stream
-from pixsed.io.writers.journal import DamagedError, journal_line, read_journal, warn_of_new
+from pixsed.io.writers.journal import (
+    DamagedError,
+    UnusableError,
+    begin_anew,
+    journal_line,
+    read_journal,
+)
 from pixsed.io.writers.part_file import check_left, check_same, lock, open_part, raise_kept
 from pixsed.io.writers.table_blocks import part_path
 from pixsed.io.writers.tables import check_table_output
@@ -95,10 +101,8 @@ class RowJournal:
         """Read the rows of an earlier run, and cut off a line that is not complete."""
         try:
             self.rows, end = self._read()
-        except DamagedError:
-            if not self._overwrite:
-                raise
-            warn_of_new(self.part)
+        except UnusableError as error:
+            begin_anew(error, self.part, self._overwrite)
             self.rows, end = {}, 0
         self._file.seek(end)
         self._file.truncate()
@@ -113,12 +117,7 @@ class RowJournal:
             if first is not None:
                 if first["format"] != _FORMAT:
                     raise ValueError
-                try:
-                    check_same(first["key"], self._key, str(self.part))
-                except PixsedError:
-                    if not self._overwrite:
-                        raise
-                    others, end = [], 0
+                check_same(first["key"], self._key, str(self.part))
             return {str(line["name"]): dict(line["row"]) for line in others}, end
         except (ValueError, KeyError, TypeError, AttributeError):
             raise DamagedError(f"{self.part} cannot be read; start anew with --overwrite") from None

@@ -20,13 +20,14 @@ from pixsed.io.hdu_size import BLOCK
 from pixsed.io.outputs import is_stream, resolve_output
 from pixsed.io.writers.journal import (
     DamagedError,
+    UnusableError,
+    begin_anew,
     check_plain_file,
     damaged,
     is_begun,
     journal_line,
     open_kept,
     read_journal,
-    warn_of_new,
 )
 from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
 
@@ -84,8 +85,8 @@ class TableWriter:
     overwrite : bool, optional
         Whether a file, finished or not, may be replaced.
     resume : bool, optional
-        Continue ``NAME.part`` if it exists. With `overwrite`, one that is damaged is begun anew,
-        with a `~pixsed.errors.PixsedWarning`.
+        Continue ``NAME.part`` if it exists. With `overwrite`, one that is damaged, or has other
+        rows, is begun anew, with a `~pixsed.errors.PixsedWarning`.
 
     Attributes
     ----------
@@ -120,13 +121,11 @@ class TableWriter:
             self._go_on()
 
     def _go_on(self):
-        """Take up the part of an earlier run; with `overwrite`, begin anew if it is damaged."""
+        """Take up the part of an earlier run; with `overwrite`, begin anew if it cannot be used."""
         try:
             self._take_up()
-        except DamagedError:
-            if not self.overwrite:
-                raise
-            warn_of_new(self.part)
+        except UnusableError as error:
+            begin_anew(error, self.part, self.overwrite)
             self.done = self._sum = self._blocks = 0
             self._handle = self._journal = None
 
@@ -192,7 +191,7 @@ class TableWriter:
             if key in ("CHECKSUM", "DATASUM") or there.get(key) == wanted.get(key):
                 continue
             comment = (wanted if key in wanted else there).comments[key]
-            raise PixsedError(
+            raise UnusableError(
                 f"{self.part} was begun with {key} ({comment}) = {there.get(key, 'none')}, now it "
                 f"is {wanted.get(key, 'none')}; give the same options as then, or start anew "
                 "with --overwrite"

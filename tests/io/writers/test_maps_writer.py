@@ -30,12 +30,12 @@ IMPOSSIBLE = (
 )
 
 
-def write(path, header, stop=None, cards=None, **options):
+def write(path, header, stop=None, cards=None, key=KEY, **options):
     """Write maps in steps of three rows; return the steps that were done before."""
     layout = maps_layout(["AV"], [0.16, 0.5], header=header, units={"AV": ("mag", "A_V")})
     layout.primary.update(cards or {})
     values = np.random.default_rng(1).normal(size=(STEPS * ROWS, 20)).astype("f4")
-    with MapsWriter(path, layout, values.shape, STEPS, KEY, **options) as writer:
+    with MapsWriter(path, layout, values.shape, STEPS, key, **options) as writer:
         done = writer.done
         for step in range(writer.done, STEPS):
             if step == stop:
@@ -150,6 +150,17 @@ def test_damaged_files_are_begun_anew_with_overwrite(stopped, header, tmp_path, 
         write(path, header, resume=True)
     with pytest.warns(PixsedWarning, match=r"m.fits.part is damaged, and is begun anew"):
         assert write(path, header, resume=True, overwrite=True) == 0
+    write(tmp_path / "whole.fits", header)
+    assert data(path) == data(tmp_path / "whole.fits")
+    assert not part.exists() and not journal.exists()
+
+
+def test_maps_of_another_run_are_begun_anew_with_overwrite(stopped, header, tmp_path):
+    path, part, journal = stopped
+    with pytest.raises(PixsedError, match="made with another model; .*--overwrite$"):
+        write(path, header, key={"model": "abd"}, resume=True)
+    with pytest.warns(PixsedWarning, match="m.fits.part is that of another run, and is begun anew"):
+        assert write(path, header, key={"model": "abd"}, resume=True, overwrite=True) == 0
     write(tmp_path / "whole.fits", header)
     assert data(path) == data(tmp_path / "whole.fits")
     assert not part.exists() and not journal.exists()

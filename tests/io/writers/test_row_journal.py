@@ -101,12 +101,15 @@ def test_other_options_and_other_files(tmp_path):
 
 def test_other_options_with_overwrite_begin_anew(tmp_path):
     path, part = tmp_path / "t.ecsv", tmp_path / "t.ecsv.part"
-    for options in ({}, {"key": KEY | {"--seed": 7}, "resume": True, "overwrite": True}):
-        with pytest.raises(PixsedError, match="kept"):
-            write(path, "ab", error=PixsedError("no"), **options)
+    again, anew = {"resume": True, "overwrite": True}, "is that of another run, and is begun anew"
+    with pytest.raises(PixsedError, match="kept"):
+        write(path, "ab", error=PixsedError("no"))
+    with pytest.raises(PixsedError, match="kept"), pytest.warns(PixsedWarning, match=anew):
+        write(path, "ab", error=PixsedError("no"), key=KEY | {"--seed": 7}, **again)
     with pytest.raises(PixsedError, match="--seed = 7, now it is 42"):
         write(path, "c", resume=True)
-    assert list(write(path, "c", resume=True, overwrite=True)) == []
+    with pytest.warns(PixsedWarning, match=anew):
+        assert list(write(path, "c", **again)) == []
     assert not part.exists()
 
 

@@ -211,6 +211,18 @@ def test_damaged_files_are_begun_anew_with_overwrite(tmp_path, damaged):
     assert [file.name for file in tmp_path.iterdir()] == ["t.fits"]
 
 
+def test_other_rows_are_begun_anew_with_overwrite(tmp_path):
+    path = tmp_path / "t.fits"
+    with pytest.raises(ZeroDivisionError):
+        write(path, 1000, stop_at=600, error=ZeroDivisionError())
+    with pytest.raises(PixsedError, match="now it is 800; .* start anew with --overwrite$"):
+        write(path, 800, resume=True)
+    with pytest.warns(PixsedWarning, match="t.fits.part is that of another run, and is begun anew"):
+        assert write(path, 800, resume=True, overwrite=True) == 0
+    assert content(path).tobytes() == made(800).tobytes()
+    assert [file.name for file in tmp_path.iterdir()] == ["t.fits"]
+
+
 def test_links_are_not_followed(tmp_path):
     path, other = tmp_path / "t.fits", tmp_path / "other"
     other.write_text("mine")
