@@ -100,7 +100,8 @@ class Steps:
             if table in ("bkg", "psfmatch"):  # there it only masks sources
                 found.pop("segmap", None)
             own |= found
-        if "redshift" in own:
+        cutout = self.field.options.get("cutout") or {}
+        if "redshift" in own or cutout.get("no-redshift") is True:
             own.pop("catalog", None)
         own["psf"] = Given(tuple(word for pair in pairs for word in ("--psf", pair)))
         if self.field.target:

@@ -295,6 +295,9 @@ def test_check_of_one_redshift(make):
          "--redshift-map z.fits"),
         ("[cutout]\nredshift = 2\nredshift-err = 1", {"catalog": "other.csv"},
          "--catalog other.csv"),
+        ("[cutout]\nno-redshift = true", {}, ""),
+        ("[cutout]\nno-redshift = false", {}, "--catalog fields/z.ecsv"),
+        ("[cutout]\nno-redshift = true", {"redshift": "2"}, "--redshift 2"),
     ],
 )  # fmt: skip  # one case an item
 def test_redshifts_of_check_replace_the_catalogue(make, tables, given, words):
