@@ -43,7 +43,7 @@ WRITERS = {
     "simulate": "simulate --ssp ssp.fits --prior tau --bands F200W,F444W -n 20000 --jobs 1 "
     "-o OUT.fits --resume",
     "train": "train sims.fits --ssp ssp.fits --epochs 2 --batch 64 --jobs 1 -o OUT.ckpt",
-    "export": "export small.ckpt -o OUT.onnx",
+    "export": "export small.ckpt --name small -o OUT.onnx",
     "validate": "validate small.onnx sims.fits -n 100 --samples 50 --jobs 1 --cases ood "
     "-o OUT.fits",
 }
