@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import random
 import subprocess
 import sys
 import warnings
@@ -29,9 +30,26 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--run-slow"):
         return
     skip = pytest.mark.skip(reason="slow: needs --run-slow")
+    rest = _beyond_few(items)
     for item in items:
-        if "slow" in item.keywords:
+        if "slow" in item.keywords or item.nodeid in rest:
             item.add_marker(skip)
+
+
+def _beyond_few(items):
+    """Return the node ids of the items that the marker `few` leaves out.
+
+    Those kept are a random sample, the same in each run: parameters of two decorators alternate,
+    so that each nth item could have one of them alone.
+    """
+    by_function, rest = {}, set()
+    for item in items:
+        if (marker := item.get_closest_marker("few")) is not None:
+            function = by_function.setdefault(item.nodeid.split("[")[0], (marker.args[0], []))
+            function[1].append(item.nodeid)
+    for function, (number, found) in by_function.items():
+        rest |= set(found) - set(random.Random(function).sample(found, min(number, len(found))))
+    return rest
 
 
 def _keep_first_parameters(config, items):

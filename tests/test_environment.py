@@ -117,6 +117,7 @@ KINDS = (
 )
 
 
+@pytest.mark.few(9)
 @pytest.mark.parametrize(
     "variable, kind",
     [

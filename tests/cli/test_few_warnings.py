@@ -80,6 +80,7 @@ def stderr_of(*words):
     return lines, [line for line in lines if "warning" in line.lower()]
 
 
+@pytest.mark.few(9)
 @pytest.mark.parametrize(
     "command", [f"fit {MODEL} -o maps", f"sum-mass {MODEL} -o o.fits", "noise"]
 )
@@ -119,6 +120,7 @@ CATALOGUES = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("defect", CATALOGUES)
 @pytest.mark.parametrize(
     "command",

@@ -60,6 +60,7 @@ def checked(path, name):
     return header
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("name", NAMES)
 def test_commands(tmp_path, run_cli, monkeypatch, model_path, name):
     """Run commands on files and folders with this name: cubes, noise, maps and masses."""

@@ -6,6 +6,8 @@ from benchmarks.bench_mosaic import run
 
 from pixsed.io.formats.cube import write_cube
 
+pytestmark = pytest.mark.machine
+
 pytest.importorskip("resource", reason="peak memory is measured on POSIX systems alone")
 
 

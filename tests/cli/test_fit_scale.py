@@ -16,6 +16,8 @@ from astropy.io import fits
 import pixsed
 from pixsed.io.formats.cube import read_cube, write_cube
 
+pytestmark = pytest.mark.machine
+
 
 @pytest.fixture(scope="module")
 def model_path(tmp_path_factory):

@@ -413,6 +413,7 @@ def test_merge(merge):
     assert "log10 of the surviving stellar mass, remnants included / solMass" in header.values()
 
 
+@pytest.mark.few(9)
 @pytest.mark.parametrize(
     ("names", "match"),
     [

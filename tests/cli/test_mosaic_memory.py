@@ -3,6 +3,8 @@
 import pytest
 from benchmarks.bench_mosaic import bench
 
+pytestmark = pytest.mark.machine
+
 pytest.importorskip("resource", reason="peak memory is measured on POSIX systems alone")
 
 

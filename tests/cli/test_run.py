@@ -19,10 +19,13 @@ from pixsed.cli.main import cli
 from pixsed.errors import PixsedError, PixsedWarning, Stopped
 from pixsed.models import shipped
 
-pytestmark = pytest.mark.skipif(
-    "tau" not in shipped() or not Path(__file__).parents[2].joinpath("data").is_dir(),
-    reason="needs the model tau and the mock field of data/",
-)
+pytestmark = [
+    pytest.mark.machine,
+    pytest.mark.skipif(
+        "tau" not in shipped() or not Path(__file__).parents[2].joinpath("data").is_dir(),
+        reason="needs the model tau and the mock field of data/",
+    ),
+]
 IMAGES = [f"images/{band}_{end}.fits" for band in BANDS for end in ("bkg", "psfm")]
 CUBES = [f"cubes/{number}.fits" for number in (1, 2, 3)]
 MAPS = [f"maps/{number}_maps.fits" for number in (1, 2, 3)]

@@ -122,6 +122,7 @@ def test_the_line_says_where_tiles_are_kept(tmp_path, cubes, model_path, name):
     assert not (tmp_path / "m.fits").exists() and (tmp_path / ".m.fits.part").exists()
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("delay", [0.05, 0.3, 0.6, 0.9, 1.2, 1.6])
 @pytest.mark.parametrize("command", ["fit", "sum-mass"])
 def test_at_any_time(tmp_path, cubes, model_path, command, delay):
@@ -349,6 +350,7 @@ STREAMS = [
 ]
 
 
+@pytest.mark.few(12)
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(("line", "status", "message"), STREAMS)

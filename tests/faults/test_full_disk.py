@@ -117,6 +117,7 @@ def check_error(status, said, *parts):
     assert said.count("\n") == 1 and all(part in said for part in parts), said
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_full_disk(disk, place, name):
     if name == "plot":  # its cache of fonts is slow to make, and not for the small disk

@@ -139,6 +139,7 @@ def test_isochrones_without_nebular_emission(name):
         check_isochrones(name)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "name",
     [

@@ -55,6 +55,7 @@ def compare(shared_data, band, galaxy):
     return match, rows
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("band", NIRCAM)
 def test_nircam(shared_data, band):
     line = f"{band:6}"
