@@ -2,19 +2,14 @@
 
 import contextlib
 import os
-import warnings
 import zlib
 from collections import Counter
-
-from astropy.io import fits
 
 from pixsed.checks import is_whole
 from pixsed.errors import PixsedError, Stopped
 from pixsed.io.atomic import appeared, name_long_strings, named_error, place, send
 from pixsed.io.cards import name_last_extension
-from pixsed.io.checksum import ones_sum
 from pixsed.io.outputs import is_gzip_name, is_stream, resolve_output
-from pixsed.io.reading import FAULTS
 from pixsed.io.writers.journal import (
     UnusableError,
     begin_anew,
@@ -31,6 +26,7 @@ from pixsed.io.writers.part_file import (
     lock,
     open_part,
     raise_kept,
+    read_primary,
 )
 from pixsed.io.writers.planes import PlacedPlanes, gzip_to, plane_header
 
@@ -228,21 +224,9 @@ class MapsWriter:
 
         Raises `PixsedError` if it is damaged, or of another fit than the header `new`.
         """
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self._file.seek(0)
-                there = fits.Header.fromfile(self._file)
-            size = self._file.tell()
-            self._file.seek(0)
-            if ones_sum(self._file.read(size)) not in (0, 0xFFFFFFFF):
-                raise ValueError
-            if len(there.tostring()) != size or "CHECKSUM" not in there:
-                raise ValueError
-            if any(there.get(key) != new.get(key) for key in _OF_ONE_FIT):
-                raise ValueError
-        except (OSError, *FAULTS):
-            raise damaged(self.part) from None
+        there = read_primary(self._file, self.part)
+        if any(there.get(key) != new.get(key) for key in _OF_ONE_FIT):
+            raise damaged(self.part)
         return there
 
     def _start_journal(self):

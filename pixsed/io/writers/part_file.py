@@ -2,12 +2,15 @@
 
 import json
 import os
+import warnings
 
 from pixsed.errors import PixsedError, Stopped
 from pixsed.io.atomic import temporary_file
+from pixsed.io.checksum import ones_sum
 from pixsed.io.outputs import check_fits_output, is_stream
+from pixsed.io.reading import FAULTS
 from pixsed.io.writers.file_lock import is_there, take_lock
-from pixsed.io.writers.journal import UnusableError, open_kept
+from pixsed.io.writers.journal import UnusableError, damaged, open_kept
 
 
 def lock(handle, part):
@@ -38,6 +41,39 @@ def open_part(path):
     if path is None:
         return temporary_file(".fits")
     return open_kept(path, create=True), path
+
+
+def read_primary(file, path):
+    """Return the primary header of an unfinished FITS file, whose primary HDU has no data.
+
+    Parameters
+    ----------
+    file : file
+        At its end, the position is that behind the header.
+    path : path-like
+        Its name, for messages.
+
+    Raises
+    ------
+    DamagedError
+        If the file does not begin with a header whose checksum verifies.
+    """
+    from astropy.io import fits
+
+    try:
+        file.seek(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header = fits.Header.fromfile(file)
+        size = file.tell()
+        file.seek(0)
+        if ones_sum(file.read(size)) not in (0, 0xFFFFFFFF):
+            raise ValueError
+        if len(header.tostring()) != size or "CHECKSUM" not in header:
+            raise ValueError
+    except (OSError, *FAULTS):
+        raise damaged(path) from None
+    return header
 
 
 def check_unfinished(path, find, *, overwrite=False, resume=False, gzip=True):

@@ -18,6 +18,7 @@ from pixsed.io.cards import name_last_extension
 from pixsed.io.checksum import encode_checksum, ones_sum
 from pixsed.io.hdu_size import BLOCK
 from pixsed.io.outputs import is_stream, resolve_output
+from pixsed.io.reading import FAULTS
 from pixsed.io.writers.journal import (
     DamagedError,
     UnusableError,
@@ -29,8 +30,15 @@ from pixsed.io.writers.journal import (
     open_kept,
     read_journal,
 )
-from pixsed.io.writers.part_file import check_unfinished, lock, open_part, raise_kept
+from pixsed.io.writers.part_file import (
+    check_unfinished,
+    lock,
+    open_part,
+    raise_kept,
+    read_primary,
+)
 
+_BEGINNING = b"SIMPLE  ="
 #: Cards that describe the layout of a table; the other cards describe its content.
 _LAYOUT = (
     "XTENSION",
@@ -174,13 +182,14 @@ class TableWriter:
         from astropy.io import fits
 
         try:
+            if self._handle.read(len(_BEGINNING)) != _BEGINNING:
+                raise ValueError
+            read_primary(self._handle, self.part)  # that of the earlier run is kept, with its date
+            self._table_start = self._handle.tell()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                # The primary HDU of the earlier run is kept, with its date.
-                fits.Header.fromfile(self._handle)
-                self._table_start = self._handle.tell()
                 there = fits.Header.fromfile(self._handle)
-        except (OSError, EOFError, ValueError, fits.VerifyError):
+        except (OSError, *FAULTS):
             raise DamagedError(
                 f"{self.part} is not the beginning of a table; start anew with --overwrite"
             ) from None

@@ -211,6 +211,22 @@ def test_damaged_files_are_begun_anew_with_overwrite(tmp_path, damaged):
     assert [file.name for file in tmp_path.iterdir()] == ["t.fits"]
 
 
+def test_the_sum_of_the_first_header_is_verified(tmp_path):
+    """It is kept with its date, so that a flipped bit would stay in the file."""
+    path = tmp_path / "t.fits"
+    with pytest.raises(ZeroDivisionError):
+        write(path, 1000, stop_at=600, error=ZeroDivisionError())
+    data = bytearray(part_path(path).read_bytes())
+    for place in (100, 500, 2879):
+        flipped = data.copy()
+        flipped[place] ^= 1
+        part_path(path).write_bytes(flipped)
+        with pytest.raises(PixsedError, match="t.fits.part is damaged, so --resume cannot go on"):
+            write(path, 1000, resume=True)
+    part_path(path).write_bytes(data)
+    assert write(path, 1000, resume=True) == 600
+
+
 def test_other_rows_are_begun_anew_with_overwrite(tmp_path):
     path = tmp_path / "t.fits"
     with pytest.raises(ZeroDivisionError):
