@@ -1,6 +1,6 @@
 """Tables of the light of spectra in all bands at every redshift step, for any attenuation."""
 
-from collections import OrderedDict
+import os
 
 import numpy as np
 
@@ -11,9 +11,17 @@ _BLOCK = 16
 # Transmission, as a fraction of the peak, below which all wavelengths of a wing have the
 # attenuation of its inner end.
 _WING = 1e-3
-#: Memory for tables, bytes. The oldest are dropped first; objects sorted by redshift need each
-#: table only once.
-_MEMORY = 6e8
+#: Least and largest memory for tables, bytes.
+_MEMORY = 3e8, 1.5e9
+
+
+def memory_for_tables():
+    """Return the memory for tables in bytes: an eighth of that of the machine, per core."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not POSIX
+        return _MEMORY[0]
+    return min(max(total / 8 / (os.cpu_count() or 1), _MEMORY[0]), _MEMORY[1])
 
 
 class BandTables:
@@ -65,9 +73,12 @@ class BandTables:
         counts = [len(part) for part in nodes]
         self.node_wave = np.concatenate(nodes)
         self.sums = np.repeat(np.eye(len(counts), dtype=np.float32), counts, axis=0)
-        self._blocks = OrderedDict()
+        # Each batch of galaxies, sorted by redshift, needs the tables in the same order. If not all
+        # of them fit into memory, the first ones stay, since the oldest would always be dropped
+        # just before they are needed again.
+        self._blocks, self._last = {}, (None, None)
         size = spectra.shape[0] * len(self.node_wave) * _BLOCK * spectra.dtype.itemsize
-        self._kept = max(2, int(_MEMORY / size))
+        self._kept = int(memory_for_tables() / size)
 
     def at(self, step):
         """Return the tables at ln(1 + z) = `step` cells.
@@ -84,12 +95,20 @@ class BandTables:
             AB flux density of `emission` in each band.
         """
         block, row = divmod(step, _BLOCK)
-        if block not in self._blocks:
-            if len(self._blocks) >= self._kept:
-                self._blocks.popitem(last=False)
-            self._blocks[block] = self._make(block * _BLOCK, min((block + 1) * _BLOCK, self.steps))
-        light, emission = self._blocks[block]
+        light, emission = self._block(block)
         return light[row], emission[row]
+
+    def _block(self, number):
+        """Return the tables of a block of steps, which are made unless they were kept."""
+        if number in self._blocks:
+            return self._blocks[number]
+        if self._last[0] != number:
+            made = self._make(number * _BLOCK, min((number + 1) * _BLOCK, self.steps))
+            if len(self._blocks) < self._kept:
+                self._blocks[number] = made
+                return made
+            self._last = number, made
+        return self._last[1]
 
     def _make(self, start, stop):
         steps = np.arange(start, stop)
