@@ -12,7 +12,7 @@ _BLOCK = 16
 # attenuation of its inner end.
 _WING = 1e-3
 #: Least and largest memory for tables, bytes.
-_MEMORY = 3e8, 1.5e9
+_MEMORY = 3e8, 1.4e9
 
 
 def memory_for_tables():

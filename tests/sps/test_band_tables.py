@@ -45,7 +45,7 @@ def test_each_scan_makes_only_what_is_not_kept(make, blocks, again):
 
 
 @pytest.mark.parametrize(
-    ("gigabytes", "cores", "expected"), [(24, 2, 1.5), (256, 64, 0.5), (8, 16, 0.3), (2000, 2, 1.5)]
+    ("gigabytes", "cores", "expected"), [(24, 2, 1.4), (256, 64, 0.5), (8, 16, 0.3), (2000, 2, 1.4)]
 )
 def test_memory_for_tables(monkeypatch, gigabytes, cores, expected):
     pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": gigabytes * 1e9 / 4096}
