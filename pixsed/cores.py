@@ -1,4 +1,4 @@
-"""Number of cores available to this process, and thread limits for numerical libraries."""
+"""Number of cores available to this process, memory per core, and limits of threads."""
 
 import contextlib
 import math
@@ -28,6 +28,15 @@ def cores(root="/"):
     int
     """
     return max(1, math.ceil(min(_affinity(), *_quotas(Path(root)))))
+
+
+def memory_per_core():
+    """Return the memory of the machine in bytes, over its number of cores; 0 if not known."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not POSIX
+        return 0.0
+    return total / (os.cpu_count() or 1)
 
 
 def _affinity():

@@ -137,3 +137,16 @@ def test_threads_under_a_quota(allowed, before, inside, after, monkeypatch):
         with module.one_thread():
             assert [os.environ.get(name) for name in THREADS] == inside
         assert [os.environ.get(name) for name in THREADS] == after
+
+
+def test_memory_per_core(monkeypatch):
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1 << 22}
+    monkeypatch.setattr(module.os, "sysconf", pages.__getitem__, raising=False)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 4)
+    assert module.memory_per_core() == 4 << 30
+
+    def unknown(name):
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr(module.os, "sysconf", unknown)
+    assert module.memory_per_core() == 0

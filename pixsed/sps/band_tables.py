@@ -1,9 +1,8 @@
 """Tables of the light of spectra in all bands at every redshift step, for any attenuation."""
 
-import os
-
 import numpy as np
 
+from pixsed.cores import memory_per_core
 from pixsed.sps.nodes import choose_nodes, distribute
 
 # Number of consecutive steps whose tables are made together.
@@ -17,11 +16,7 @@ _MEMORY = 3e8, 1.4e9
 
 def memory_for_tables():
     """Return the memory for tables in bytes: an eighth of that of the machine, per core."""
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # not POSIX
-        return _MEMORY[0]
-    return min(max(total / 8 / (os.cpu_count() or 1), _MEMORY[0]), _MEMORY[1])
+    return min(max(memory_per_core() / 8, _MEMORY[0]), _MEMORY[1])
 
 
 class BandTables:

@@ -44,19 +44,7 @@ def test_each_scan_makes_only_what_is_not_kept(make, blocks, again):
     assert made[7:] == again
 
 
-@pytest.mark.parametrize(
-    ("gigabytes", "cores", "expected"), [(24, 2, 1.4), (256, 64, 0.5), (8, 16, 0.3), (2000, 2, 1.4)]
-)
-def test_memory_for_tables(monkeypatch, gigabytes, cores, expected):
-    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": gigabytes * 1e9 / 4096}
-    monkeypatch.setattr(band_tables.os, "sysconf", pages.__getitem__, raising=False)
-    monkeypatch.setattr(band_tables.os, "cpu_count", lambda: cores)
+@pytest.mark.parametrize(("per_core", "expected"), [(12, 1.4), (4, 0.5), (0.5, 0.3), (0, 0.3)])
+def test_memory_for_tables(monkeypatch, per_core, expected):
+    monkeypatch.setattr(band_tables, "memory_per_core", lambda: per_core * 1e9)
     assert memory_for_tables() == pytest.approx(expected * 1e9)
-
-
-def test_memory_of_an_unknown_system(monkeypatch):
-    def sysconf(name):
-        raise ValueError("unrecognized configuration name")
-
-    monkeypatch.setattr(band_tables.os, "sysconf", sysconf, raising=False)
-    assert memory_for_tables() == 3e8
