@@ -24,6 +24,11 @@ def ones_sum(data, total=0):
     return total
 
 
+def is_zero(total):
+    """Return whether a checksum is 0 or -0, as that of an HDU with a right CHECKSUM is."""
+    return total in (0, 0xFFFFFFFF)
+
+
 def encode_checksum(total):
     """Return the 16 characters of CHECKSUM that make an HDU sum up to -0.
 

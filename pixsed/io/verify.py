@@ -6,7 +6,7 @@ import warnings
 
 from pixsed.environment import verifying
 from pixsed.errors import PixsedError
-from pixsed.io.checksum import ones_sum
+from pixsed.io.checksum import is_zero, ones_sum
 from pixsed.io.hdu_size import BLOCK, data_size, padded
 from pixsed.io.header_check import check_header
 from pixsed.io.tile_check import check_tiles
@@ -109,7 +109,7 @@ def _verify_sums(file, header, number, places, name):
     if any(expected.values()):
         total = _sum(file, data, end)
         wrong = ["DATASUM"] if expected["DATASUM"] not in ("", str(total)) else []
-        if expected["CHECKSUM"] and _sum(file, start, data, total) not in (0, 0xFFFFFFFF):
+        if expected["CHECKSUM"] and not is_zero(_sum(file, start, data, total)):
             wrong.append("CHECKSUM")
         if wrong:
             label = f"HDU {number}" + (f" ({header['EXTNAME']})" if "EXTNAME" in header else "")

@@ -235,5 +235,7 @@ def geometry_cards(cube, geometry):
         "REFFKIND": (geometry.reff_kind, "kind of effective radius"),
         "PSFFWHM": (float(geometry.psf_fwhm), "[arcsec] FWHM of the PSF, if known"),
     }
-    unknown = [key for key in ("REFF", "PSFFWHM") if not np.isfinite(cards[key][0])]
-    return {key: card for key, card in cards.items() if key not in unknown}
+    for key in ("REFF", "PSFFWHM"):
+        if not np.isfinite(cards[key][0]):
+            del cards[key]
+    return cards

@@ -4,6 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from pixsed.io.outputs import stat_or_none
 from pixsed.io.writers.journal import open_kept
 
 
@@ -36,9 +37,8 @@ def take_lock(handle, *, wait=False):
 def is_there(handle, path):
     """Return whether an open file still has a name, which another process may have changed."""
     mine = os.fstat(handle.fileno())
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
+    found = stat_or_none(path, follow_symlinks=False)
+    if found is None:
         return False
     return (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
 

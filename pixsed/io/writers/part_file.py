@@ -6,7 +6,7 @@ import warnings
 
 from pixsed.errors import PixsedError, Stopped
 from pixsed.io.atomic import temporary_file
-from pixsed.io.checksum import ones_sum
+from pixsed.io.checksum import is_zero, ones_sum
 from pixsed.io.outputs import check_fits_output, is_stream
 from pixsed.io.reading import FAULTS
 from pixsed.io.writers.file_lock import is_there, take_lock
@@ -67,7 +67,7 @@ def read_primary(file, path):
             header = fits.Header.fromfile(file)
         size = file.tell()
         file.seek(0)
-        if ones_sum(file.read(size)) not in (0, 0xFFFFFFFF):
+        if not is_zero(ones_sum(file.read(size))):
             raise ValueError
         if len(header.tostring()) != size or "CHECKSUM" not in header:
             raise ValueError

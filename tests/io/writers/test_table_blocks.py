@@ -48,6 +48,15 @@ def write(path, n, stop_at=None, error=None, **kwargs):
     return first
 
 
+@pytest.fixture
+def begun(tmp_path):
+    """Path of a table of 1000 rows, of which an earlier run wrote 600."""
+    path = tmp_path / "t.fits"
+    with pytest.raises(ZeroDivisionError):
+        write(path, 1000, stop_at=600, error=ZeroDivisionError())
+    return path
+
+
 def content(path):
     """Return the table's rows, its sums checked by astropy."""
     with warnings.catch_warnings():
@@ -140,16 +149,13 @@ def test_a_disk_that_is_full_from_the_beginning(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("cut", [1, 19, 20, 1999, 2000, 2001, 5_000])
-def test_whole_blocks_are_kept(tmp_path, cut):
+def test_whole_blocks_are_kept(begun, cut):
     """A run that was killed while it wrote leaves part of a block."""
-    path = tmp_path / "t.fits"
-    with pytest.raises(ZeroDivisionError):
-        write(path, 1000, stop_at=600, error=ZeroDivisionError())
-    part = part_path(path)
+    part = part_path(begun)
     os.truncate(part, part.stat().st_size - cut)
     with pytest.warns(PixsedWarning, match="t.fits.part: rows are damaged from .* made again"):
-        assert write(path, 1000, resume=True) == (600 - -(-cut // 20)) // BLOCK * BLOCK
-    assert content(path).tobytes() == made(1000).tobytes()
+        assert write(begun, 1000, resume=True) == (600 - -(-cut // 20)) // BLOCK * BLOCK
+    assert content(begun).tobytes() == made(1000).tobytes()
 
 
 def test_a_run_killed_before_it_took_its_name(tmp_path, monkeypatch):
@@ -162,24 +168,18 @@ def test_a_run_killed_before_it_took_its_name(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", [bytes(500), b"x"])
-def test_damaged_rows_are_made_again(tmp_path, damage):
+def test_damaged_rows_are_made_again(begun, damage):
     """Blocks that a power cut kept from the disk read as zeros."""
-    path = tmp_path / "t.fits"
-    with pytest.raises(ZeroDivisionError):
-        write(path, 1000, stop_at=600, error=ZeroDivisionError())
-    with open(part_path(path), "r+b") as file:
+    with open(part_path(begun), "r+b") as file:
         file.seek(-2500, os.SEEK_END)
         file.write(damage)
     with pytest.warns(PixsedWarning, match="t.fits.part: rows are damaged from 401 on"):
-        assert write(path, 1000, resume=True) == 400
-    assert content(path).tobytes() == made(1000).tobytes()
+        assert write(begun, 1000, resume=True) == 400
+    assert content(begun).tobytes() == made(1000).tobytes()
 
 
-def test_a_journal_that_is_lost_or_damaged(tmp_path):
-    path = tmp_path / "t.fits"
-    with pytest.raises(ZeroDivisionError):
-        write(path, 1000, stop_at=600, error=ZeroDivisionError())
-    journal = journal_path(path)
+def test_a_journal_that_is_lost_or_damaged(begun):
+    journal = journal_path(begun)
     lines = journal.read_bytes()
     more = journal_line({"rows": BLOCK, "crc": 0})
     for text in (lines.replace(b"100", b"900"), b"nothing at all\n", more * 11, lines + b"{} 1\n"):
@@ -187,55 +187,46 @@ def test_a_journal_that_is_lost_or_damaged(tmp_path):
         if text == more * 11:  # rows that were never written
             continue
         with pytest.raises(PixsedError, match=r"t.fits.journal is damaged, so --resume cannot go"):
-            write(path, 1000, resume=True)
+            write(begun, 1000, resume=True)
     journal.write_bytes(journal_line({"rows": 101, "crc": 0}))
     with pytest.raises(PixsedError, match=r"t.fits.journal is damaged"):
-        write(path, 1000, resume=True)
+        write(begun, 1000, resume=True)
     journal.unlink()
-    assert write(path, 1000, resume=True) == 0
-    assert content(path).tobytes() == made(1000).tobytes()
+    assert write(begun, 1000, resume=True) == 0
+    assert content(begun).tobytes() == made(1000).tobytes()
 
 
 @pytest.mark.parametrize("damaged", ["part", "journal"])
-def test_damaged_files_are_begun_anew_with_overwrite(tmp_path, damaged):
-    path = tmp_path / "t.fits"
-    with pytest.raises(ZeroDivisionError):
-        write(path, 1000, stop_at=600, error=ZeroDivisionError())
-    place = part_path(path) if damaged == "part" else journal_path(path)
+def test_damaged_files_are_begun_anew_with_overwrite(begun, tmp_path, damaged):
+    place = part_path(begun) if damaged == "part" else journal_path(begun)
     place.write_bytes(b"nothing at all\n")
     with pytest.raises(PixsedError, match="start anew with --overwrite$"):
-        write(path, 1000, resume=True)
+        write(begun, 1000, resume=True)
     with pytest.warns(PixsedWarning, match="t.fits.part is damaged, and is begun anew"):
-        assert write(path, 1000, resume=True, overwrite=True) == 0
-    assert content(path).tobytes() == made(1000).tobytes()
+        assert write(begun, 1000, resume=True, overwrite=True) == 0
+    assert content(begun).tobytes() == made(1000).tobytes()
     assert [file.name for file in tmp_path.iterdir()] == ["t.fits"]
 
 
-def test_the_sum_of_the_first_header_is_verified(tmp_path):
+def test_the_sum_of_the_first_header_is_verified(begun):
     """It is kept with its date, so that a flipped bit would stay in the file."""
-    path = tmp_path / "t.fits"
-    with pytest.raises(ZeroDivisionError):
-        write(path, 1000, stop_at=600, error=ZeroDivisionError())
-    data = bytearray(part_path(path).read_bytes())
+    data = bytearray(part_path(begun).read_bytes())
     for place in (100, 500, 2879):
         flipped = data.copy()
         flipped[place] ^= 1
-        part_path(path).write_bytes(flipped)
+        part_path(begun).write_bytes(flipped)
         with pytest.raises(PixsedError, match="t.fits.part is damaged, so --resume cannot go on"):
-            write(path, 1000, resume=True)
-    part_path(path).write_bytes(data)
-    assert write(path, 1000, resume=True) == 600
+            write(begun, 1000, resume=True)
+    part_path(begun).write_bytes(data)
+    assert write(begun, 1000, resume=True) == 600
 
 
-def test_other_rows_are_begun_anew_with_overwrite(tmp_path):
-    path = tmp_path / "t.fits"
-    with pytest.raises(ZeroDivisionError):
-        write(path, 1000, stop_at=600, error=ZeroDivisionError())
+def test_other_rows_are_begun_anew_with_overwrite(begun, tmp_path):
     with pytest.raises(PixsedError, match="now it is 800; .* start anew with --overwrite$"):
-        write(path, 800, resume=True)
+        write(begun, 800, resume=True)
     with pytest.warns(PixsedWarning, match="t.fits.part is that of another run, and is begun anew"):
-        assert write(path, 800, resume=True, overwrite=True) == 0
-    assert content(path).tobytes() == made(800).tobytes()
+        assert write(begun, 800, resume=True, overwrite=True) == 0
+    assert content(begun).tobytes() == made(800).tobytes()
     assert [file.name for file in tmp_path.iterdir()] == ["t.fits"]
 
 
